@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/versioner-io/versioner/internal/appconfig"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/httpapi"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/tracking"
+)
+
+const (
+	startPatience  = 30 * time.Second // for a database that is still starting
+	drainTimeout   = 15 * time.Second
+	stopTimeout    = 5 * time.Second
+	headerTimeout  = 5 * time.Second
+	readTimeout    = 30 * time.Second
+	writeTimeout   = 60 * time.Second
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 32 << 10
+)
+
+// app is the server's parts, opened in this order and closed in the reverse.
+type app struct {
+	logger *slog.Logger
+	pool   *postgres.Pool
+	keys   *authn.APIKeys
+	closer func()
+}
+
+// openDatabase returns the DSN of the database that the configuration means, and what lets go of it.
+type openDatabase func(ctx context.Context, config appconfig.Config, logger *slog.Logger) (dsn string, release func(context.Context) error, err error)
+
+// holdDatabase is for servers: its own PostgreSQL belongs to one at a time.
+func holdDatabase(ctx context.Context, config appconfig.Config, logger *slog.Logger) (string, func(context.Context) error, error) {
+	if config.DatabaseURL != "" {
+		return config.DatabaseURL, func(context.Context) error { return nil }, nil
+	}
+	embedded, err := postgres.StartEmbedded(ctx, postgres.EmbeddedConfig{Dir: config.DataDir, Logger: logger})
+	if err != nil {
+		return "", nil, err //nolint:wrapcheck // names the directory and the cure
+	}
+	return embedded.DSN(), embedded.Stop, nil
+}
+
+// shareDatabase is for short commands, which also work beside a running server.
+func shareDatabase(ctx context.Context, config appconfig.Config, logger *slog.Logger) (string, func(context.Context) error, error) {
+	if config.DatabaseURL != "" {
+		return config.DatabaseURL, func(context.Context) error { return nil }, nil
+	}
+	return postgres.AttachEmbedded(ctx, postgres.EmbeddedConfig{Dir: config.DataDir, Logger: logger}) //nolint:wrapcheck // names the directory and the cure
+}
+
+// openApp opens the database and brings its schema up to date.
+func openApp(ctx context.Context, config appconfig.Config, logger *slog.Logger, open openDatabase) (_ *app, err error) {
+	dsn, release, err := open(ctx, config, logger)
+	if err != nil {
+		return nil, err
+	}
+	a := &app{logger: logger, closer: func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		if err := release(ctx); err != nil {
+			logger.WarnContext(ctx, "the database was not let go cleanly", "error", err)
+		}
+	}}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	err = postgres.Retry(ctx, startPatience, func(ctx context.Context) (err error) {
+		a.pool, err = postgres.Open(ctx, dsn)
+		return err //nolint:wrapcheck // says what it tried
+	})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // says what it tried
+	}
+	if err := a.pool.Migrate(ctx, logger); err != nil {
+		return nil, err //nolint:wrapcheck // says what it tried
+	}
+	pepper, err := config.LoadPepper()
+	if err != nil {
+		return nil, err //nolint:wrapcheck // says what it tried
+	}
+	a.keys = authn.NewAPIKeys(a.pool, pepper, logger)
+	return a, a.keys.CheckPepper(ctx) //nolint:wrapcheck // says what is wrong
+}
+
+func (a *app) close() {
+	if a.pool != nil {
+		a.pool.Close()
+	}
+	a.closer()
+}
+
+// serve answers requests until ctx ends; then it finishes those that have begun. started is called once it listens.
+func (a *app) serve(ctx context.Context, addr string, started func(ctx context.Context, url string) error) error {
+	// Background work outlives ctx: requests that have begun still need it.
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	recorder := tracking.NewRecorder(a.pool.DB, a.logger)
+	var running sync.WaitGroup
+	running.Go(func() { recorder.Run(background) })
+	running.Go(func() { a.keys.Run(background) })
+	defer running.Wait()
+	defer stopBackground()
+
+	handler, err := httpapi.New(ctx, httpapi.Config{Logger: a.logger, Security: a.keys, Recorder: recorder, Ready: a.pool.Ready})
+	if err != nil {
+		return fmt.Errorf("build the API: %w", err)
+	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("%w; choose another address with --addr or VERSIONER_ADDR", err)
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	if err := started(ctx, urlOf(listener.Addr())); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	a.logger.InfoContext(ctx, "stopping: finishing the requests that have begun")
+	drain, cancel := context.WithTimeout(background, drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		return errors.Join(fmt.Errorf("some requests were not finished: %w", err), server.Close())
+	}
+	return nil
+}
+
+// urlOf is where a browser on this machine reaches the listener.
+func urlOf(addr net.Addr) string {
+	host, port, _ := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

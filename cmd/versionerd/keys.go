@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/versioner-io/versioner/internal/appconfig"
+	"github.com/versioner-io/versioner/internal/authn"
+)
+
+type keysCommand struct {
+	Create createKey `cmd:"" help:"Make a key, and its account if it does not exist. The key alone goes to standard output."`
+	List   listKeys  `cmd:"" help:"List the keys of an account."`
+	Revoke revokeKey `cmd:"" help:"End a key for good. Every server refuses it within a second."`
+}
+
+type createKey struct {
+	Account string        `help:"Account that the key belongs to: a-z, 0-9, - and _."            placeholder:"NAME" required:""`
+	Name    string        `help:"What the key is for, such as ci."                               placeholder:"NAME" required:""`
+	Expires time.Duration `help:"How long the key is valid, such as 720h. Default: for good." placeholder:"DURATION"`
+}
+
+// Validate is called by kong.
+func (c createKey) Validate() error {
+	c.Name = strings.TrimSpace(c.Name)
+	if c.Name == "" || len(c.Name) > 255 {
+		return errors.New("--name: use 1 to 255 characters")
+	}
+	if c.Expires < 0 {
+		return errors.New("--expires: use a positive duration, such as 720h")
+	}
+	return authn.CheckAccountSlug(c.Account) //nolint:wrapcheck // kong shows it
+}
+
+// Run prints the key on standard output and all else on standard error, so that scripts can take it.
+func (c createKey) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
+	return withKeys(ctx, config, logger, func(keys *authn.APIKeys) error {
+		key := authn.NewKey{AccountSlug: c.Account, Name: strings.TrimSpace(c.Name)}
+		until := "for good"
+		if c.Expires > 0 {
+			expires := time.Now().Add(c.Expires).UTC()
+			key.ExpiresAt = &expires
+			until = "until " + expires.Format(time.RFC3339)
+		}
+		text, err := keys.Create(ctx, key)
+		if err != nil {
+			return err //nolint:wrapcheck // says what it tried
+		}
+		fmt.Fprintf(os.Stderr, "A key for account %q, valid %s. It is shown this once:\n", c.Account, until)
+		fmt.Fprintln(os.Stdout, text)
+		return nil
+	})
+}
+
+type listKeys struct {
+	Account string `help:"Account whose keys to list." placeholder:"NAME" required:""`
+}
+
+// Run prints a table.
+func (c listKeys) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
+	return withKeys(ctx, config, logger, func(keys *authn.APIKeys) error {
+		infos, err := keys.List(ctx, c.Account)
+		if authn.IsNotFound(err) {
+			return fmt.Errorf("there is no account %q", c.Account)
+		}
+		if err != nil {
+			return err //nolint:wrapcheck // says what it tried
+		}
+		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "KEY\tNAME\tPREFIX\tSTATE\tCREATED\tEXPIRES\tLAST USED")
+		for _, info := range infos {
+			fmt.Fprintf(table, "%s\t%s\t%s…\t%s\t%s\t%s\t%s\n", info.KeyID, info.Name, info.Prefix, info.State(time.Now()),
+				info.CreatedAt.UTC().Format(time.RFC3339), formatTime(info.ExpiresAt), formatTime(info.LastUsedAt))
+		}
+		return table.Flush() //nolint:wrapcheck // standard output
+	})
+}
+
+type revokeKey struct {
+	Account string `help:"Account that the key belongs to."             placeholder:"NAME" required:""`
+	Key     string `arg:"" help:"Key to revoke, such as k1; see keys list."`
+}
+
+// Run revokes.
+func (c revokeKey) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
+	return withKeys(ctx, config, logger, func(keys *authn.APIKeys) error {
+		err := keys.Revoke(ctx, c.Account, c.Key)
+		if authn.IsNotFound(err) {
+			return fmt.Errorf("account %q has no key %q", c.Account, c.Key)
+		}
+		if err != nil {
+			return err //nolint:wrapcheck // says what it tried
+		}
+		fmt.Fprintf(os.Stderr, "Key %s of account %q is revoked.\n", c.Key, c.Account)
+		return nil
+	})
+}
+
+// withKeys opens the database for one command, quietly.
+func withKeys(ctx context.Context, config appconfig.Config, _ *slog.Logger, fn func(*authn.APIKeys) error) error {
+	quiet := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: max(config.LogLevel, slog.LevelWarn)}))
+	a, err := openApp(ctx, config, quiet, shareDatabase)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	return fn(a.keys)
+}
+
+func formatTime(at *time.Time) string {
+	if at == nil {
+		return "never"
+	}
+	return at.UTC().Format(time.RFC3339)
+}

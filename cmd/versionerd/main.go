@@ -1,0 +1,57 @@
+// Command versionerd is the Versioner server.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/versioner-io/versioner/internal/appconfig"
+	"github.com/versioner-io/versioner/internal/httpapi"
+)
+
+type cli struct {
+	appconfig.Settings
+
+	Dev     devCommand       `cmd:"" help:"Run the server for trying out: like serve, with an account \"demo\" and a first key."`
+	Serve   serveCommand     `cmd:"" help:"Run the server."`
+	Keys    keysCommand      `cmd:"" help:"Make, list and revoke API keys."`
+	Version kong.VersionFlag `help:"Print the version and leave."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "versionerd: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	var line cli
+	parser, err := kong.New(&line, kong.Name("versionerd"), kong.Description(description), kong.UsageOnError(),
+		kong.Vars{"version": httpapi.Version(), "data_dir": appconfig.DefaultDataDir()})
+	if err != nil {
+		return fmt.Errorf("read the command line: %w", err)
+	}
+	command, err := parser.Parse(args)
+	parser.FatalIfErrorf(err)
+	config, err := line.Resolve()
+	if err != nil {
+		return errors.Join(errors.New("the configuration is not usable:"), err)
+	}
+	logger := slog.New(httpapi.LogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: config.LogLevel})))
+	command.BindTo(ctx, (*context.Context)(nil))
+	return command.Run(config, logger) //nolint:wrapcheck // the command's own words
+}
+
+const description = `Versioner knows what runs where, since when, and who put it there.
+
+Without DATABASE_URL the server runs its own PostgreSQL in the data directory. Flags win over the environment.`

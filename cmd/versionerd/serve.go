@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/versioner-io/versioner/internal/appconfig"
+	"github.com/versioner-io/versioner/internal/authn"
+)
+
+const demoAccount = "demo"
+
+type serveCommand struct{}
+
+// Run serves, with nothing invented.
+func (serveCommand) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
+	a, err := openApp(ctx, config, logger, holdDatabase)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	return a.serve(ctx, config.Addr, func(ctx context.Context, url string) error {
+		logger.InfoContext(ctx, "listening", "url", url, "docs", url+"/docs")
+		used, err := a.pool.HasAccounts(ctx)
+		if err == nil && !used {
+			logger.WarnContext(ctx, "the database is empty: make the first API key with `versionerd keys create --account NAME --name ci`")
+		}
+		return err //nolint:wrapcheck // a query that has just been prepared
+	})
+}
+
+type devCommand struct{}
+
+// Run serves, and on the first start makes an account and a key, and tells how to use them.
+func (devCommand) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
+	a, err := openApp(ctx, config, logger, holdDatabase)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	return a.serve(ctx, config.Addr, func(ctx context.Context, url string) error {
+		used, err := a.pool.HasAccounts(ctx)
+		if err != nil {
+			return err //nolint:wrapcheck // a query that has just been prepared
+		}
+		if used {
+			fmt.Fprintf(os.Stdout, welcomeBack, url, url, demoAccount)
+			return nil
+		}
+		key, err := a.keys.Create(ctx, authn.NewKey{AccountSlug: demoAccount, Name: "first key"})
+		if err != nil {
+			return err //nolint:wrapcheck // says what it tried
+		}
+		fmt.Fprintf(os.Stdout, welcome, url, url, url, key)
+		return nil
+	})
+}
+
+const welcome = `
+Versioner is listening on %s
+The documentation is at   %s/docs
+
+Tell it about a deployment (the key is shown this once, keep it):
+
+curl -sS %s/deployment-events/ \
+  -H 'Authorization: Bearer %s' \
+  -H 'Content-Type: application/json' \
+  -d '{"product_name":"checkout","version":"1.4.2","environment_name":"production","status":"completed"}'
+
+Ctrl-C stops it; the data is kept.
+
+`
+
+const welcomeBack = `
+Versioner is listening on %s
+The documentation is at   %s/docs
+
+Your data is as you left it. For another API key: versionerd keys create --account %s --name NAME
+Ctrl-C stops it; the data is kept.
+
+`

@@ -1,0 +1,124 @@
+package authn
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"regexp"
+	"strings"
+)
+
+// An API key reads sk_{account}_{key}_{secret}. Neither the key's identifier nor the secret holds an underscore, and the
+// account may: it is parsed from the right. A secret that we minted ends in a checksum over all before it, so that a
+// slip of the pen is refused without asking the database. Secrets of other lengths were made elsewhere and have none.
+const (
+	tokenPrefix    = "sk_"
+	randomLength   = 43 // characters of base 62: 256 bits
+	checksumLength = 6  // characters of base 62: 32 bits
+	minSecret      = 32
+	maxSecret      = 128
+	maxToken       = len(tokenPrefix) + 63 + 1 + 32 + 1 + maxSecret
+	base62         = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+var (
+	accountPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+	keyIDPattern   = regexp.MustCompile(`^[a-z0-9]{2,32}$`)
+	secretPattern  = regexp.MustCompile(`^[0-9A-Za-z]+$`)
+)
+
+// reservedAccounts would make a key look like another vendor's to secret scanners.
+var reservedAccounts = []string{"test", "live", "prod", "org"}
+
+// token is an API key taken apart. Its account and key are for messages only.
+type token struct {
+	account, keyID, secret string
+}
+
+var errMalformedToken = errors.New("not an API key")
+
+// parseToken checks the form of an API key, its checksum included.
+func parseToken(text string) (token, error) {
+	if len(text) > maxToken || !strings.HasPrefix(text, tokenPrefix) {
+		return token{}, errMalformedToken
+	}
+	head, secret, ok := cutLast(text[len(tokenPrefix):])
+	if !ok {
+		return token{}, errMalformedToken
+	}
+	account, keyID, ok := cutLast(head)
+	if !ok || !accountPattern.MatchString(account) || !keyIDPattern.MatchString(keyID) {
+		return token{}, errMalformedToken
+	}
+	if len(secret) < minSecret || len(secret) > maxSecret || !secretPattern.MatchString(secret) {
+		return token{}, errMalformedToken
+	}
+	if len(secret) == randomLength+checksumLength {
+		split := len(text) - checksumLength
+		if checksum(text[:split]) != text[split:] {
+			return token{}, errMalformedToken
+		}
+	}
+	return token{account: account, keyID: keyID, secret: secret}, nil
+}
+
+func cutLast(text string) (before, after string, found bool) {
+	i := strings.LastIndexByte(text, '_')
+	if i < 0 {
+		return "", "", false
+	}
+	return text[:i], text[i+1:], true
+}
+
+// mintToken makes a new API key.
+func mintToken(account, keyID string) string {
+	body := tokenPrefix + account + "_" + keyID + "_" + randomBase62(randomLength)
+	return body + checksum(body)
+}
+
+// checksum is the CRC-32 (IEEE) of text in base 62, padded with zeros.
+func checksum(text string) string {
+	rest := crc32.ChecksumIEEE([]byte(text))
+	var digits [checksumLength]byte
+	for i := len(digits) - 1; i >= 0; i-- {
+		digits[i] = base62[rest%62]
+		rest /= 62
+	}
+	return string(digits[:])
+}
+
+// randomBase62 draws n characters, each equally likely: bytes beyond the last multiple of 62 are thrown away.
+func randomBase62(n int) string {
+	out := make([]byte, 0, n)
+	draw := make([]byte, n)
+	for {
+		_, _ = rand.Read(draw) // never fails: the program ends when the system has no randomness
+		for _, b := range draw {
+			if b < 62*4 {
+				out = append(out, base62[b%62])
+			}
+			if len(out) == n {
+				return string(out)
+			}
+		}
+	}
+}
+
+// displayPrefix is the part of a key that may be shown.
+func displayPrefix(account, keyID string) string {
+	return tokenPrefix + account + "_" + keyID + "_"
+}
+
+// CheckAccountSlug tells whether an account may have that name.
+func CheckAccountSlug(slug string) error {
+	if !accountPattern.MatchString(slug) {
+		return fmt.Errorf("account %q: use 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit", slug)
+	}
+	for _, reserved := range reservedAccounts {
+		if slug == reserved {
+			return fmt.Errorf("account %q: the names %s are reserved", slug, strings.Join(reservedAccounts, ", "))
+		}
+	}
+	return nil
+}

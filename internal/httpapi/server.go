@@ -1,0 +1,98 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+
+	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/internal/pages"
+	"github.com/versioner-io/versioner/internal/tracking"
+)
+
+// Config is what the API stands on.
+type Config struct {
+	Logger   *slog.Logger
+	Security apigen.SecurityHandler
+	Recorder *tracking.Recorder
+	Ready    func(ctx context.Context) error
+}
+
+// api implements every operation: one struct for each tag of the document.
+type api struct {
+	events
+	health
+	reference
+}
+
+// New returns the handler that serves everything. The error tells what is wrong with the specification.
+func New(ctx context.Context, config Config) (http.Handler, error) {
+	document, err := apigen.GetSpec()
+	if err != nil {
+		return nil, fmt.Errorf("read the specification: %w", err)
+	}
+	if err := document.Validate(ctx); err != nil {
+		return nil, fmt.Errorf("check the specification: %w", err)
+	}
+	operations, err := operationMiddlewares(document, config.Security)
+	if err != nil {
+		return nil, err
+	}
+
+	e := echo.New()
+	e.HTTPErrorHandler = errorHandler(config.Logger)
+	e.IPExtractor = echo.ExtractIPDirect()
+	e.Pre(identify, access(config.Logger), recoverPanic(config.Logger), secure, answerHEAD, tolerateSlashes(collections(document)))
+	implementation := api{
+		events:    events{recorder: config.Recorder},
+		health:    health{ready: config.Ready, version: document.Info.Version},
+		reference: reference{swaggerUI: pages.SwaggerUI(), reDoc: pages.ReDoc()},
+	}
+	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
+	e.GET("/assets/*", echo.WrapHandler(pages.Assets())) // what the pages load; not a part of the API
+	return e, nil
+}
+
+// operationMiddlewares is the way that a request takes to each handler: who, then what.
+func operationMiddlewares(document *openapi3.T, security apigen.SecurityHandler) (map[string][]echo.MiddlewareFunc, error) {
+	middlewares := make(map[string][]echo.MiddlewareFunc)
+	for _, path := range document.Paths.Map() {
+		for _, operation := range path.Operations() {
+			id := operation.OperationID
+			validator, err := newBodyValidator(operation)
+			if err != nil {
+				return nil, err
+			}
+			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(security, id)}
+			if validator != nil {
+				middlewares[id] = append(middlewares[id], validator.middleware)
+			}
+		}
+	}
+	return middlewares, nil
+}
+
+// name tells the log which operation it is.
+func name(operation string) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			requestFrom(c.Request().Context()).operation = operation
+			return next(c)
+		}
+	}
+}
+
+func collections(document *openapi3.T) map[string]bool {
+	found := make(map[string]bool)
+	for path := range document.Paths.Map() {
+		if strings.HasSuffix(path, "/") {
+			found[path] = true
+		}
+	}
+	return found
+}

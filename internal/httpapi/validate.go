@@ -1,0 +1,231 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/tracking"
+)
+
+// maxBody bounds a request's body: an event's metadata may have 256 KiB, the rest is small.
+const maxBody = 1 << 20
+
+const maxBytesExtension = "x-max-bytes"
+
+// bodyValidator checks a request's body against the specification.
+type bodyValidator struct {
+	schema  *openapi3.Schema
+	options []openapi3.SchemaValidationOption
+	limits  map[string]int // x-max-bytes by member
+}
+
+// newBodyValidator returns nil for an operation without a body.
+func newBodyValidator(operation *openapi3.Operation) (*bodyValidator, error) {
+	if operation.RequestBody == nil {
+		return nil, nil //nolint:nilnil // no body, no validator
+	}
+	media := operation.RequestBody.Value.Content.Get(echo.MIMEApplicationJSON)
+	if media == nil || media.Schema == nil {
+		return nil, fmt.Errorf("operation %s: a body must be JSON and have a schema", operation.OperationID)
+	}
+	v := &bodyValidator{
+		schema: media.Schema.Value,
+		options: []openapi3.SchemaValidationOption{
+			openapi3.VisitAsRequest(), openapi3.MultiErrors(), openapi3.EnableFormatValidation(),
+			openapi3.WithStringFormatValidators(map[string]openapi3.StringFormatValidator{
+				"event-status": openapi3.NewCallbackValidator(checkStatus),
+				"date-time":    openapi3.NewCallbackValidator(checkTime),
+			}),
+		},
+		limits: make(map[string]int),
+	}
+	for name, property := range v.schema.Properties {
+		if limit, ok := property.Value.Extensions[maxBytesExtension].(float64); ok {
+			v.limits[name] = int(limit)
+		}
+	}
+	return v, nil
+}
+
+// validatedBody is a body that was read and checked: the generated code binds its value instead of decoding it again.
+type validatedBody struct {
+	io.Reader
+
+	value any
+}
+
+// ValidatedValue is what the generated code looks for.
+func (b validatedBody) ValidatedValue() any { return b.value }
+
+// Close does nothing: the body was read to its end.
+func (b validatedBody) Close() error { return nil }
+
+type rawBodyKey struct{}
+
+// rawBody returns the body as it was received.
+func rawBody(ctx context.Context) []byte {
+	raw, _ := ctx.Value(rawBodyKey{}).([]byte)
+	return raw
+}
+
+// middleware reads the body, once for all, and lets valid requests pass.
+func (v *bodyValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		raw, err := readJSONBody(c.Response(), r)
+		if err != nil {
+			return err
+		}
+		value, err := decodeJSON(raw)
+		if err != nil {
+			return err
+		}
+		if problems := v.check(value); len(problems) > 0 {
+			return apperr.NewInvalid(problems...)
+		}
+		r = r.WithContext(context.WithValue(r.Context(), rawBodyKey{}, raw))
+		r.Body = validatedBody{Reader: strings.NewReader(""), value: value}
+		r.ContentLength = int64(len(raw))
+		c.SetRequest(r)
+		return next(c)
+	}
+}
+
+func readJSONBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := params["charset"]
+	if err != nil || media != echo.MIMEApplicationJSON || charset != "" && !strings.EqualFold(charset, "utf-8") || r.Header.Get("Content-Encoding") != "" {
+		return nil, apperr.New(apperr.UnsupportedMedia, "Unsupported media type")
+	}
+	tooLarge := apperr.NewInvalid(apperr.Field{
+		Loc: []any{"body"}, Msg: fmt.Sprintf("the body is larger than %d bytes", maxBody), Type: "value_error.too_large",
+	})
+	if r.ContentLength > maxBody {
+		return nil, tooLarge
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge
+	}
+	if err != nil {
+		return nil, apperr.Wrap(apperr.Malformed, errNotJSON.Message, err)
+	}
+	return raw, nil
+}
+
+// check returns every problem of the value, in the order of their places.
+func (v *bodyValidator) check(value any) []apperr.Field {
+	problems := v.visit(v.schema, value, []any{"body"})
+	if object, ok := value.(map[string]any); ok {
+		for name, limit := range v.limits {
+			if compactSize(object[name]) > limit {
+				problems = append(problems, apperr.Field{
+					Loc: []any{"body", name}, Msg: fmt.Sprintf("larger than %d bytes of compact JSON", limit), Type: "value_error.too_large",
+				})
+			}
+		}
+	}
+	slices.SortStableFunc(problems, func(one, other apperr.Field) int {
+		return strings.Compare(fmt.Sprint(one.Loc...), fmt.Sprint(other.Loc...))
+	})
+	return problems
+}
+
+func (v *bodyValidator) visit(schema *openapi3.Schema, value any, loc []any) []apperr.Field {
+	return v.problems(schema.VisitJSON(value, v.options...), loc)
+}
+
+// problems walks what kin-openapi reports down to the single problems.
+func (v *bodyValidator) problems(err error, loc []any) []apperr.Field {
+	switch failure := err.(type) { //nolint:errorlint // a tree of errors is walked, not a chain
+	case nil:
+		return nil
+	case openapi3.MultiError:
+		var all []apperr.Field
+		for _, part := range failure {
+			all = append(all, v.problems(part, loc)...)
+		}
+		return all
+	case *openapi3.SchemaError:
+		at := slices.Clip(loc)
+		for _, name := range failure.JSONPointer() {
+			at = append(at, name)
+		}
+		switch {
+		case failure.SchemaField == "anyOf": // what the first alternative misses is the advice to give
+			return v.visit(failure.Schema.AnyOf[0].Value, failure.Value, at)
+		case failure.SchemaField == "allOf" && failure.Origin != nil:
+			return v.problems(failure.Origin, at)
+		default:
+			return []apperr.Field{describe(failure, at)}
+		}
+	default:
+		return []apperr.Field{{Loc: loc, Msg: "not valid", Type: "value_error"}}
+	}
+}
+
+// describe words a single problem. It never repeats the value: that may be a secret, or very long.
+func describe(failure *openapi3.SchemaError, loc []any) apperr.Field {
+	schema := failure.Schema
+	field := apperr.Field{Loc: loc, Type: "value_error." + failure.SchemaField, Msg: "not valid"}
+	switch failure.SchemaField {
+	case "required":
+		field.Msg, field.Type = "field required", "value_error.missing"
+	case "type":
+		expected := strings.Join(schema.Type.Slice(), " or ")
+		field.Msg, field.Type = "value is not a valid "+expected, "type_error."+expected
+	case "nullable":
+		field.Msg, field.Type = "null is not an allowed value", "type_error.none.not_allowed"
+	case "minLength":
+		field.Msg, field.Type = fmt.Sprintf("ensure this value has at least %d characters", schema.MinLength), "value_error.any_str.min_length"
+	case "maxLength":
+		field.Msg, field.Type = fmt.Sprintf("ensure this value has at most %d characters", *schema.MaxLength), "value_error.any_str.max_length"
+	case "pattern":
+		field.Msg, field.Type = "the text does not have the right form: "+schema.Pattern, "value_error.str.regex"
+	case "format":
+		field.Msg, field.Type = formatMessages[schema.Format], formatTypes[schema.Format]
+	}
+	return field
+}
+
+var formatTypes = map[string]string{
+	"event-status": "type_error.enum",
+	"date-time":    "value_error.datetime",
+}
+
+var formatMessages = map[string]string{
+	"event-status": "unknown status; accepted are: " + strings.Join(tracking.AcceptedStatusWords(), ", "),
+	"date-time":    "not a time such as 2026-11-21T18:00:00Z: RFC 3339, with a zone, from year 1 to 9999",
+}
+
+var errFormat = errors.New("not of the format")
+
+func checkStatus(text string) error {
+	if _, ok := tracking.ParseStatus(text); !ok {
+		return errFormat
+	}
+	return nil
+}
+
+// checkTime also refuses what would leave the years 1 to 9999 in UTC: it could be stored, but not be written again.
+func checkTime(text string) error {
+	var at time.Time
+	if err := at.UnmarshalText([]byte(text)); err != nil {
+		return errFormat
+	}
+	if year := at.UTC().Year(); year < 1 || year > 9999 {
+		return errFormat
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package pages_test
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/pages"
+)
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+
+	tests := []struct {
+		name string
+		page pages.Page
+		// holds is what makes the page this page, settings that keep it quiet included.
+		holds []string
+	}{
+		{
+			name:  "SwaggerUI",
+			page:  pages.SwaggerUI(),
+			holds: []string{`id="swagger-ui"`, "/swagger-ui-bundle.js", "/swagger-init.js", "/swagger-ui.css"},
+		},
+		{
+			name:  "ReDoc",
+			page:  pages.ReDoc(),
+			holds: []string{`spec-url="/openapi.json"`, `disable-telemetry="true"`, "/redoc.standalone.js", "/redoc-init.js"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+
+			html := string(tt.page.HTML)
+			for _, part := range tt.holds {
+				require.Contains(t, html, part)
+			}
+
+			t.Run("IsReadableWithoutScript", func(t *testing.T) {
+				t.Parallel()
+
+				require.Contains(t, html, `<html lang="en">`)
+				require.Contains(t, html, `<meta name="viewport"`)
+				require.Regexp(t, `<noscript>.*href="/openapi\.json".*</noscript>`, html)
+			})
+
+			t.Run("LoadsNothingFromElsewhere", func(t *testing.T) {
+				t.Parallel()
+
+				require.NotContains(t, html, "//", "an absolute or protocol-relative address")
+			})
+
+			t.Run("NamesOnlyAssetsThatExist", func(t *testing.T) {
+				t.Parallel()
+
+				paths := assetPaths(tt.page)
+				require.NotEmpty(t, paths)
+				for _, path := range paths {
+					require.Equal(t, http.StatusOK, get(t, path, nil).Code, path)
+				}
+			})
+
+			t.Run("HoldsNoInlineScriptOrStyle", func(t *testing.T) {
+				t.Parallel()
+
+				require.NotContains(t, html, "<style")
+				require.NotRegexp(t, `\s(on[a-z]+|style)=`, html)
+				require.NotRegexp(t, `<script[^>]*>[^<]`, html)
+				require.NotRegexp(t, `<script>`, html)
+			})
+
+			t.Run("HasAStrictPolicy", func(t *testing.T) {
+				t.Parallel()
+
+				directives := strings.Split(tt.page.ContentSecurityPolicy, "; ")
+				require.Subset(t, directives, []string{
+					"default-src 'none'", "script-src 'self'", "connect-src 'self'", "img-src 'self' data:",
+					"frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'",
+				})
+				require.NotContains(t, tt.page.ContentSecurityPolicy, "unsafe")
+				require.NotContains(t, tt.page.ContentSecurityPolicy, "http")
+				require.NotContains(t, tt.page.ContentSecurityPolicy, "*")
+			})
+		})
+	}
+}
+
+// assetPaths lists the assets a page names, as attributes hold them.
+func assetPaths(page pages.Page) []string {
+	var paths []string
+	for _, match := range regexp.MustCompile(`"(/assets/[^"]*)"`).FindAllSubmatch(page.HTML, -1) {
+		paths = append(paths, string(match[1]))
+	}
+
+	return paths
+}

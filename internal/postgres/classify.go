@@ -1,0 +1,86 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/versioner-io/versioner/internal/apperr"
+)
+
+// unavailableClasses are the SQLSTATE classes (and whole states) that mean "not now": connection exceptions, lack of
+// resources, operator intervention, a read-only server; deadlocks and serialization failures, where trying again works.
+var unavailableClasses = []string{"08", "53", "57P", "25006", "40001", "40P01", "55P03", "58"}
+
+// unstorableStates are what the database says of values that a request must not contain. Validation refuses them before
+// they get here.
+var unstorableStates = []string{
+	"22021", // invalid byte sequence, NUL
+	"22P05", // \u0000 in jsonb
+	"22003", // number out of range
+	"22008", // date out of range
+	"54000", // index row too long
+	"54001", // jsonb nested too deep
+}
+
+// Classify turns an error of the database into the domain's. It is the one place that knows what they look like.
+func Classify(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, pgx.ErrNoRows):
+		return apperr.New(apperr.NotFound, "Not found")
+	case IsTransient(err):
+		return apperr.Wrap(apperr.Unavailable, "Service temporarily unavailable", err)
+	case hasState(err, unstorableStates):
+		return &apperr.Error{Code: apperr.Invalid, Message: "the database cannot store the request", Fields: []apperr.Field{
+			{Loc: []any{"body"}, Msg: "a value cannot be stored", Type: "value_error.unstorable"},
+		}}
+	default:
+		return err
+	}
+}
+
+// IsTransient tells whether the failure says nothing about the request, so that trying again may help: the database is
+// away, starting, stopping, read-only or out of resources, or two transactions were in each other's way.
+func IsTransient(err error) bool {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return hasState(err, unavailableClasses)
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	return errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) || isBrokenConnection(err)
+}
+
+// isBrokenConnection recognises what pgx reports, in several ways, of a connection that went away.
+func isBrokenConnection(err error) bool {
+	for _, broken := range []error{pgconn.ErrConnClosed, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, broken) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasState(err error, prefixes []string) bool {
+	failure, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return false
+	}
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(failure.Code, prefix) {
+			return true
+		}
+	}
+	return false
+}

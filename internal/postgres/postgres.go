@@ -1,0 +1,97 @@
+// Package postgres is the way to the database: the pool, transactions, the schema, what an error of the database means,
+// and the server's own PostgreSQL where none is given.
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+)
+
+// minServerVersion is PostgreSQL 15 as the server itself numbers it.
+const minServerVersion = 150000
+
+const (
+	connectTimeout = 5 * time.Second
+	pingTimeout    = 2 * time.Second
+)
+
+// beginner is what a pool and a transaction have in common.
+type beginner interface {
+	dbgen.DBTX
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// DB runs the generated queries, on the pool or inside a transaction.
+type DB struct {
+	*dbgen.Queries
+	conn beginner
+}
+
+func newDB(conn beginner) *DB {
+	return &DB{Queries: dbgen.New(conn), conn: conn}
+}
+
+// WithTx runs fn in a transaction, which commits when fn returns nil. A nested call is a savepoint.
+func (d *DB) WithTx(ctx context.Context, fn func(*DB) error) error {
+	//nolint:wrapcheck // fn's error must come back as it is; Classify sees the rest
+	return pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error { return fn(newDB(tx)) })
+}
+
+// Pool is a DB on a pool of connections.
+type Pool struct {
+	*DB
+	pool *pgxpool.Pool
+}
+
+// Open connects to the database and checks that it is one we can work with.
+func Open(ctx context.Context, dsn string) (*Pool, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("read DATABASE_URL: %w", err)
+	}
+	config.ConnConfig.ConnectTimeout = connectTimeout
+	config.PingTimeout = pingTimeout
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	if err := checkServer(ctx, pool); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return &Pool{DB: newDB(pool), pool: pool}, nil
+}
+
+func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
+	var version int
+	if err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	if version < minServerVersion {
+		return fmt.Errorf("the database is PostgreSQL %d: version 15 or newer is needed", version/10000)
+	}
+	return nil
+}
+
+// Close closes every connection; it waits for those in use.
+func (p *Pool) Close() { p.pool.Close() }
+
+// Ready tells whether the database answers and has the schema that this program needs.
+func (p *Pool) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	var version int64
+	if err := p.pool.QueryRow(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&version); err != nil {
+		return Classify(err)
+	}
+	if version < schemaVersion() {
+		return fmt.Errorf("the schema is at version %d, this program needs %d", version, schemaVersion())
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package tracking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+const (
+	monthsAhead         = 3
+	maintenanceInterval = time.Hour
+	maintenanceTimeout  = time.Minute
+	maintenanceBatches  = 1000
+)
+
+// Recorder records events. What it has answered without an error is in the database for good.
+type Recorder struct {
+	db          *postgres.DB
+	logger      *slog.Logger
+	deployments *batcher[dbgen.RecordDeploymentEventParams, dbgen.RecordedDeploymentEvent]
+	builds      *batcher[dbgen.RecordBuildEventParams, dbgen.RecordedBuildEvent]
+}
+
+// NewRecorder returns a recorder, which works while Run does.
+func NewRecorder(db *postgres.DB, logger *slog.Logger) *Recorder {
+	r := &Recorder{db: db, logger: logger}
+	r.deployments = newBatcher(r.runDeployments)
+	r.builds = newBatcher(r.runBuilds)
+	return r
+}
+
+// Run records until ctx ends, and keeps the event log in order.
+func (r *Recorder) Run(ctx context.Context) {
+	var group sync.WaitGroup
+	group.Go(func() { r.deployments.work(ctx) })
+	group.Go(func() { r.builds.work(ctx) })
+	group.Go(func() { r.maintain(ctx) })
+	group.Wait()
+}
+
+// RecordDeployment records a deployment event and returns it with the deployment it belongs to. An event that was
+// recorded before changes nothing and returns the same.
+func (r *Recorder) RecordDeployment(ctx context.Context, origin Origin, event DeploymentEvent) (dbgen.RecordedDeploymentEvent, error) {
+	params, err := event.params(origin)
+	if err != nil {
+		return dbgen.RecordedDeploymentEvent{}, err
+	}
+	return r.deployments.do(ctx, params, fmt.Sprintf("%s %q %q", origin.AccountID, params.ProductName, params.EnvironmentName))
+}
+
+// RecordBuild records a build event and returns it with the build it belongs to. The error is VersionConflict when the
+// version exists with another commit.
+func (r *Recorder) RecordBuild(ctx context.Context, origin Origin, event BuildEvent) (dbgen.RecordedBuildEvent, error) {
+	params, err := event.params(origin)
+	if err != nil {
+		return dbgen.RecordedBuildEvent{}, err
+	}
+	recorded, err := r.builds.do(ctx, params, fmt.Sprintf("%s %q %q", origin.AccountID, params.ProductName, params.Version))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return recorded, apperr.New(apperr.VersionConflict, fmt.Sprintf("Version %s already exists with different SHA", params.Version))
+	}
+	return recorded, err
+}
+
+func (r *Recorder) runDeployments(ctx context.Context, params []dbgen.RecordDeploymentEventParams) ([]answer[dbgen.RecordedDeploymentEvent], error) {
+	results := r.db.RecordDeploymentEvent(ctx, params)
+	return collect(len(params), results.QueryRow, results.Close)
+}
+
+func (r *Recorder) runBuilds(ctx context.Context, params []dbgen.RecordBuildEventParams) ([]answer[dbgen.RecordedBuildEvent], error) {
+	results := r.db.RecordBuildEvent(ctx, params)
+	return collect(len(params), results.QueryRow, results.Close)
+}
+
+// collect reads the answers of a batch. All of its statements are one transaction, which closing the batch commits: only
+// then does any answer count.
+func collect[R any](n int, each func(func(int, R, error)), commit func() error) ([]answer[R], error) {
+	answers := make([]answer[R], n)
+	var failure error
+	each(func(i int, result R, err error) {
+		answers[i] = answer[R]{result: result, err: err}
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) && failure == nil {
+			failure = err
+		}
+	})
+	if err := commit(); err != nil && failure == nil {
+		failure = err
+	}
+	return answers, failure
+}
+
+// maintain prepares the months to come and forgets old fingerprints.
+func (r *Recorder) maintain(ctx context.Context) {
+	for {
+		if err := r.maintainOnce(ctx); err != nil && ctx.Err() == nil {
+			r.logger.WarnContext(ctx, "maintenance of the event log failed, trying again later", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(maintenanceInterval):
+		}
+	}
+}
+
+func (r *Recorder) maintainOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, maintenanceTimeout)
+	defer cancel()
+	if err := r.db.PrepareEventPartitions(ctx, monthsAhead); err != nil {
+		return fmt.Errorf("prepare partitions: %w", err)
+	}
+	for range maintenanceBatches {
+		deleted, err := r.db.DeleteExpiredFingerprints(ctx)
+		if err != nil {
+			return fmt.Errorf("delete expired fingerprints: %w", err)
+		}
+		if deleted == 0 {
+			break
+		}
+	}
+	return nil
+}
