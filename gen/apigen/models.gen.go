@@ -68,7 +68,8 @@ func (e VersionConflictError) Valid() bool {
 	}
 }
 
-// BuildEvent What a CI system tells about a build. Unknown fields are ignored, and kept with the event.
+// BuildEvent What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
+// case-sensitive; white space around them is removed.
 type BuildEvent struct {
 	// BuildNumber Free text of at most 1,024 characters. Empty means absent.
 	BuildNumber nullable.Nullable[Text] `json:"build_number,omitempty"`
@@ -119,7 +120,7 @@ type BuildEvent struct {
 	// StartedAt When the build began, if not now. The earliest time of all events of the build is kept.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at,omitempty"`
 
-	// Status How far the build has come; `completed` when absent. The same words as for a deployment.
+	// Status How far the build has come; `completed` when absent. The words are those of a deployment's status.
 	Status nullable.Nullable[string] `json:"status,omitempty"`
 
 	// Version The version that is built. Created on first mention.
@@ -127,7 +128,7 @@ type BuildEvent struct {
 }
 
 // DeploymentEvent What a CI system tells about a deployment. Unknown fields are ignored, and kept with the event. One of
-// `environment_name` and `environment` is required.
+// `environment_name` and `environment` is required. Names are case-sensitive; white space around them is removed.
 type DeploymentEvent struct {
 	// BuildNumber Free text of at most 1,024 characters. Empty means absent.
 	BuildNumber nullable.Nullable[Text] `json:"build_number,omitempty"`
@@ -165,7 +166,7 @@ type DeploymentEvent struct {
 	// InvokeID The CI run that this event comes from. Events of one run belong to one deployment.
 	InvokeID nullable.Nullable[string] `json:"invoke_id,omitempty"`
 
-	// ProductName The product that is deployed. Created on first mention.
+	// ProductName The product that is deployed, 1 to 255 characters. Created on first mention.
 	ProductName string `json:"product_name"`
 
 	// SCMBranch Free text of at most 1,024 characters. Empty means absent.
@@ -229,9 +230,6 @@ type HealthStatus string
 
 // Metadata What the events told beside the named fields.
 type Metadata = json.RawMessage
-
-// Name Any text of 1 to 255 characters, case-sensitive. White space around it is removed.
-type Name = string
 
 // Problem What went wrong.
 type Problem struct {

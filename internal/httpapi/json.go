@@ -134,15 +134,15 @@ func toProblem(err error) error {
 func compactSize(value any) int {
 	switch value := value.(type) {
 	case map[string]any:
-		size := len("{}")
+		size := len("{}") + max(len(value)-1, 0)*len(",")
 		for name, member := range value {
-			size += len(name) + len(`"":,`) + compactSize(member)
+			size += len(name) + len(`"":`) + compactSize(member)
 		}
 		return size
 	case []any:
-		size := len("[]")
+		size := len("[]") + max(len(value)-1, 0)*len(",")
 		for _, member := range value {
-			size += compactSize(member) + len(",")
+			size += compactSize(member)
 		}
 		return size
 	case string:

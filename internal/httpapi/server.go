@@ -47,7 +47,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(config.Logger)
 	e.IPExtractor = echo.ExtractIPDirect()
-	e.Pre(identify, access(config.Logger), recoverPanic(config.Logger), secure, answerHEAD, tolerateSlashes(collections(document)))
+	e.Pre(identify, access(config.Logger), recoverPanic(config.Logger), secure, tolerateSlashes(collections(document)))
 	implementation := api{
 		events:    events{recorder: config.Recorder},
 		health:    health{ready: config.Ready, version: document.Info.Version},
@@ -55,7 +55,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	}
 	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
 	e.GET("/assets/*", echo.WrapHandler(pages.Assets())) // what the pages load; not a part of the API
-	return e, nil
+	return answerHEAD(e), nil
 }
 
 // operationMiddlewares is the way that a request takes to each handler: who, then what.

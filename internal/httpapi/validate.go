@@ -23,11 +23,12 @@ const maxBody = 1 << 20
 
 const maxBytesExtension = "x-max-bytes"
 
-// bodyValidator checks a request's body against the specification.
+// bodyValidator checks a request's body against the specification. What it knows of JSON Schema is what openapi.yaml uses.
 type bodyValidator struct {
-	schema  *openapi3.Schema
-	options []openapi3.SchemaValidationOption
-	limits  map[string]int // x-max-bytes by member
+	schema       openapi3.Schema     // without its alternatives: one that is missing must not hide the other problems
+	alternatives openapi3.SchemaRefs // of which one must hold
+	options      []openapi3.SchemaValidationOption
+	limits       map[string]int // x-max-bytes by member
 }
 
 // newBodyValidator returns nil for an operation without a body.
@@ -40,7 +41,8 @@ func newBodyValidator(operation *openapi3.Operation) (*bodyValidator, error) {
 		return nil, fmt.Errorf("operation %s: a body must be JSON and have a schema", operation.OperationID)
 	}
 	v := &bodyValidator{
-		schema: media.Schema.Value,
+		schema:       *media.Schema.Value,
+		alternatives: media.Schema.Value.AnyOf,
 		options: []openapi3.SchemaValidationOption{
 			openapi3.VisitAsRequest(), openapi3.MultiErrors(), openapi3.EnableFormatValidation(),
 			openapi3.WithStringFormatValidators(map[string]openapi3.StringFormatValidator{
@@ -50,6 +52,7 @@ func newBodyValidator(operation *openapi3.Operation) (*bodyValidator, error) {
 		},
 		limits: make(map[string]int),
 	}
+	v.schema.AnyOf = nil
 	for name, property := range v.schema.Properties {
 		if limit, ok := property.Value.Extensions[maxBytesExtension].(float64); ok {
 			v.limits[name] = int(limit)
@@ -126,8 +129,9 @@ func readJSONBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 // check returns every problem of the value, in the order of their places.
 func (v *bodyValidator) check(value any) []apperr.Field {
-	problems := v.visit(v.schema, value, []any{"body"})
+	problems := flatten(v.schema.VisitJSON(value, v.options...))
 	if object, ok := value.(map[string]any); ok {
+		problems = append(problems, v.missingAlternative(object)...)
 		for name, limit := range v.limits {
 			if compactSize(object[name]) > limit {
 				problems = append(problems, apperr.Field{
@@ -142,42 +146,47 @@ func (v *bodyValidator) check(value any) []apperr.Field {
 	return problems
 }
 
-func (v *bodyValidator) visit(schema *openapi3.Schema, value any, loc []any) []apperr.Field {
-	return v.problems(schema.VisitJSON(value, v.options...), loc)
+// missingAlternative says what the first alternative asks for, when none of them holds: that is the advice to give.
+func (v *bodyValidator) missingAlternative(object map[string]any) []apperr.Field {
+	for _, alternative := range v.alternatives {
+		if alternative.Value.VisitJSON(object, v.options...) == nil {
+			return nil
+		}
+	}
+	if len(v.alternatives) == 0 {
+		return nil
+	}
+	return flatten(v.alternatives[0].Value.VisitJSON(object, v.options...))
 }
 
-// problems walks what kin-openapi reports down to the single problems.
-func (v *bodyValidator) problems(err error, loc []any) []apperr.Field {
+// flatten walks what kin-openapi reports down to the single problems.
+func flatten(err error) []apperr.Field {
 	switch failure := err.(type) { //nolint:errorlint // a tree of errors is walked, not a chain
 	case nil:
 		return nil
 	case openapi3.MultiError:
 		var all []apperr.Field
 		for _, part := range failure {
-			all = append(all, v.problems(part, loc)...)
+			all = append(all, flatten(part)...)
 		}
 		return all
 	case *openapi3.SchemaError:
-		at := slices.Clip(loc)
-		for _, name := range failure.JSONPointer() {
-			at = append(at, name)
+		if failure.SchemaField == "pattern" && failure.Value == "" {
+			return nil // minLength has said so
 		}
-		switch {
-		case failure.SchemaField == "anyOf": // what the first alternative misses is the advice to give
-			return v.visit(failure.Schema.AnyOf[0].Value, failure.Value, at)
-		case failure.SchemaField == "allOf" && failure.Origin != nil:
-			return v.problems(failure.Origin, at)
-		default:
-			return []apperr.Field{describe(failure, at)}
-		}
+		return []apperr.Field{describe(failure)}
 	default:
-		return []apperr.Field{{Loc: loc, Msg: "not valid", Type: "value_error"}}
+		return []apperr.Field{{Loc: []any{"body"}, Msg: "not valid", Type: "value_error"}}
 	}
 }
 
 // describe words a single problem. It never repeats the value: that may be a secret, or very long.
-func describe(failure *openapi3.SchemaError, loc []any) apperr.Field {
+func describe(failure *openapi3.SchemaError) apperr.Field {
 	schema := failure.Schema
+	loc := []any{"body"}
+	for _, name := range failure.JSONPointer() {
+		loc = append(loc, name)
+	}
 	field := apperr.Field{Loc: loc, Type: "value_error." + failure.SchemaField, Msg: "not valid"}
 	switch failure.SchemaField {
 	case "required":
@@ -192,11 +201,18 @@ func describe(failure *openapi3.SchemaError, loc []any) apperr.Field {
 	case "maxLength":
 		field.Msg, field.Type = fmt.Sprintf("ensure this value has at most %d characters", *schema.MaxLength), "value_error.any_str.max_length"
 	case "pattern":
-		field.Msg, field.Type = "the text does not have the right form: "+schema.Pattern, "value_error.str.regex"
+		field.Msg, field.Type = patternMessage(schema.Pattern), "value_error.str.regex"
 	case "format":
 		field.Msg, field.Type = formatMessages[schema.Format], formatTypes[schema.Format]
 	}
 	return field
+}
+
+func patternMessage(pattern string) string {
+	if pattern == `\S` {
+		return "ensure this value is not only white space"
+	}
+	return "ensure this value matches " + pattern
 }
 
 var formatTypes = map[string]string{

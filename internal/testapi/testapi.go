@@ -1,0 +1,225 @@
+// Package testapi runs the whole API for a test, on a database of the test's own, and checks every answer against the
+// specification.
+package testapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	versioner "github.com/versioner-io/versioner/clients/go"
+	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/httpapi"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/testdb"
+	"github.com/versioner-io/versioner/internal/tracking"
+)
+
+// Account is the account that every API starts with.
+const Account = "acme"
+
+// API is a running server.
+type API struct {
+	URL    string
+	Key    string // an API key of Account
+	Keys   *authn.APIKeys
+	DSN    string
+	Pool   *postgres.Pool
+	Logs   *Logs
+	client *http.Client
+}
+
+// Option changes how the server is built.
+type Option func(*settings)
+
+type settings struct {
+	dsn      string
+	security func(apigen.SecurityHandler) apigen.SecurityHandler
+}
+
+// WithDatabase has the server use a database that exists already.
+func WithDatabase(dsn string) Option { return func(s *settings) { s.dsn = dsn } }
+
+// WithSecurity wraps the validators.
+func WithSecurity(wrap func(apigen.SecurityHandler) apigen.SecurityHandler) Option {
+	return func(s *settings) { s.security = wrap }
+}
+
+// New starts a server; it stops when the test ends.
+func New(t *testing.T, options ...Option) *API {
+	t.Helper()
+	chosen := settings{security: func(handler apigen.SecurityHandler) apigen.SecurityHandler { return handler }}
+	for _, option := range options {
+		option(&chosen)
+	}
+	if chosen.dsn == "" {
+		chosen.dsn = testdb.New(t)
+	}
+	pool, err := postgres.Open(t.Context(), chosen.dsn)
+	require.NoError(t, err)
+
+	logs := &Logs{}
+	logger := slog.New(httpapi.LogHandler(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	keys := authn.NewAPIKeys(pool, []byte(strings.Repeat("pepper", 8)), logger)
+	recorder := tracking.NewRecorder(pool.DB, logger)
+	background, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	var running sync.WaitGroup
+	running.Go(func() { recorder.Run(background) })
+	running.Go(func() { keys.Run(background) })
+
+	handler, err := httpapi.New(t.Context(), httpapi.Config{Logger: logger, Security: chosen.security(keys), Recorder: recorder, Ready: pool.Ready})
+	require.NoError(t, err)
+	server := httptest.NewServer(handler)
+	t.Cleanup(func() {
+		server.Close()
+		stop()
+		running.Wait()
+		pool.Close()
+	})
+	key, err := keys.Create(t.Context(), authn.NewKey{AccountSlug: Account, Name: "test"})
+	require.NoError(t, err)
+	return &API{
+		URL: server.URL, Key: key, Keys: keys, DSN: chosen.dsn, Pool: pool, Logs: logs,
+		client: &http.Client{
+			Transport:     newCheckingTransport(t, server.Client().Transport),
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// Client is the generated client, with a credential.
+func (a *API) Client(t *testing.T, credential string) *versioner.Client {
+	t.Helper()
+	client, err := versioner.NewClient(a.URL, versioner.WithHTTPClient(a.client), versioner.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Authorization", "Bearer "+credential)
+		return nil
+	}))
+	require.NoError(t, err)
+	return client
+}
+
+// Answer is what came back.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Field returns a member of the answer's object, nil when there is none.
+func (a Answer) Field(t *testing.T, name string) any {
+	t.Helper()
+	var object map[string]any
+	require.NoError(t, json.Unmarshal(a.Body, &object), "%s", a.Body)
+	return object[name]
+}
+
+// Do sends a request and returns the answer, which has been checked against the specification.
+func (a *API) Do(t *testing.T, request *http.Request) Answer {
+	t.Helper()
+	response, err := a.client.Do(request)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return Answer{Status: response.StatusCode, Header: response.Header, Body: body}
+}
+
+// Request returns a request to the path, without a credential; a body is sent as JSON.
+func (a *API) Request(t *testing.T, method, path string, body []byte) *http.Request {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, a.URL+path, bytes.NewReader(body))
+	require.NoError(t, err)
+	if len(body) > 0 {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	return request
+}
+
+// Post sends a body as it is, with the API key of Account.
+func (a *API) Post(t *testing.T, path, body string) Answer {
+	t.Helper()
+	request := a.Request(t, http.MethodPost, path, []byte(body))
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+a.Key)
+	return a.Do(t, request)
+}
+
+// PostEvent sends an object, with the API key of Account, and requires 200.
+func (a *API) PostEvent(t *testing.T, path string, event map[string]any) Answer {
+	t.Helper()
+	body, err := json.Marshal(event)
+	require.NoError(t, err)
+	answer := a.Post(t, path, string(body))
+	require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
+	return answer
+}
+
+// Get reads a path without a credential.
+func (a *API) Get(t *testing.T, path string) Answer {
+	t.Helper()
+	return a.Do(t, a.Request(t, http.MethodGet, path, nil))
+}
+
+// Scan reads one row of the database into dest.
+func (a *API) Scan(t *testing.T, sql string, dest ...any) {
+	t.Helper()
+	a.connect(t, func(ctx context.Context, conn *pgx.Conn) error { return conn.QueryRow(ctx, sql).Scan(dest...) })
+}
+
+// Exec changes the database behind the server's back.
+func (a *API) Exec(t *testing.T, sql string) {
+	t.Helper()
+	a.connect(t, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, sql)
+		return err //nolint:wrapcheck // shown as it is
+	})
+}
+
+// connect also works while the test is being cleaned up.
+func (a *API) connect(t *testing.T, fn func(context.Context, *pgx.Conn) error) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	conn, err := pgx.Connect(ctx, a.DSN)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(ctx) }()
+	require.NoError(t, fn(ctx, conn))
+}
+
+// Count tells how many rows a table has.
+func (a *API) Count(t *testing.T, table string) int {
+	t.Helper()
+	var rows int
+	a.Scan(t, "SELECT count(*) FROM "+table, &rows)
+	return rows
+}
+
+// Logs gathers what the server logs.
+type Logs struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write is called by the logger.
+func (l *Logs) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line) //nolint:wrapcheck // memory
+}
+
+// String returns all that was logged so far.
+func (l *Logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
