@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
 
 	"github.com/versioner-io/versioner/internal/apperr"
 )
@@ -36,7 +37,7 @@ func Classify(err error) error {
 		return nil
 	case errors.Is(err, pgx.ErrNoRows):
 		return apperr.New(apperr.NotFound, "Not found")
-	case IsTransient(err):
+	case IsTransient(err), errors.Is(err, puddle.ErrClosedPool):
 		return apperr.Wrap(apperr.Unavailable, "Service temporarily unavailable", err)
 	case hasState(err, unstorableStates):
 		return &apperr.Error{Code: apperr.Invalid, Message: "the database cannot store the request", Fields: []apperr.Field{

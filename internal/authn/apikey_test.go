@@ -1,0 +1,217 @@
+package authn_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/testdb"
+)
+
+func TestMain(m *testing.M) { testdb.Main(m) }
+
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil)) //nolint:gochecknoglobals // says nothing
+
+func newKeys(t *testing.T, pool *postgres.Pool) *authn.APIKeys {
+	t.Helper()
+	return authn.NewAPIKeys(pool, []byte(strings.Repeat("pepper", 8)), quiet)
+}
+
+func run(t *testing.T, keys *authn.APIKeys) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	var running sync.WaitGroup
+	running.Go(func() { keys.Run(ctx) })
+	stop = func() { cancel(); running.Wait() }
+	t.Cleanup(stop)
+	return stop
+}
+
+func check(ctx context.Context, keys *authn.APIKeys, key string) (authn.Principal, error) {
+	request := httptest.NewRequest(http.MethodPost, "/", nil)
+	request.Header.Set("Authorization", "Bearer "+key)
+	ctx, err := keys.ApiKeyAuth(ctx, request)
+	return authn.PrincipalFrom(ctx), err
+}
+
+func TestKeyLife(t *testing.T) {
+	t.Parallel()
+	pool := testdb.Open(t)
+	keys := newKeys(t, pool)
+
+	first, err := keys.Create(t.Context(), authn.NewKey{AccountSlug: "acme_inc", Name: "ci"})
+	require.NoError(t, err)
+	soon := time.Now().Add(300 * time.Millisecond)
+	second, err := keys.Create(t.Context(), authn.NewKey{AccountSlug: "acme_inc", Name: "ci", ExpiresAt: &soon})
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(first, "sk_acme_inc_k1_"), first)
+	require.True(t, strings.HasPrefix(second, "sk_acme_inc_k2_"), second)
+
+	principal, err := check(t.Context(), keys, first)
+	require.NoError(t, err)
+	require.Equal(t, "acme_inc", principal.AccountSlug)
+
+	t.Run("Expires", func(t *testing.T) {
+		_, err := check(t.Context(), keys, second)
+		require.NoError(t, err)
+		time.Sleep(time.Until(soon) + 10*time.Millisecond)
+		_, err = check(t.Context(), keys, second)
+		require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err), "%v", err)
+	})
+
+	t.Run("Revoked", func(t *testing.T) {
+		require.NoError(t, keys.Revoke(t.Context(), "acme_inc", "k1"))
+		require.NoError(t, keys.Revoke(t.Context(), "acme_inc", "k1"), "again is no harm")
+		_, err := check(t.Context(), keys, first)
+		require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err), "%v", err)
+		require.True(t, authn.IsNotFound(keys.Revoke(t.Context(), "acme_inc", "k9")))
+		require.True(t, authn.IsNotFound(keys.Revoke(t.Context(), "nobody", "k1")))
+	})
+
+	t.Run("Listed", func(t *testing.T) {
+		infos, err := keys.List(t.Context(), "acme_inc")
+		require.NoError(t, err)
+		require.Len(t, infos, 2)
+		require.Equal(t, "revoked", infos[0].State(time.Now()))
+		require.Equal(t, "expired", infos[1].State(time.Now()))
+		require.Equal(t, "sk_acme_inc_k1_", infos[0].Prefix)
+	})
+
+	t.Run("NumbersAreNotUsedAgain", func(t *testing.T) {
+		var group sync.WaitGroup
+		created := make([]string, 8)
+		for i := range created {
+			group.Go(func() { created[i], _ = keys.Create(t.Context(), authn.NewKey{AccountSlug: "acme_inc", Name: "ci"}) })
+		}
+		group.Wait()
+		infos, err := keys.List(t.Context(), "acme_inc")
+		require.NoError(t, err)
+		require.Len(t, infos, 10)
+		require.NotContains(t, created, "")
+	})
+}
+
+func TestKeysAreNotStored(t *testing.T) {
+	t.Parallel()
+	pool := testdb.Open(t)
+	key, err := newKeys(t, pool).Create(t.Context(), authn.NewKey{AccountSlug: "acme", Name: "ci"})
+	require.NoError(t, err)
+	infos, err := newKeys(t, pool).List(t.Context(), "acme")
+	require.NoError(t, err)
+	require.NotContains(t, string(infos[0].TokenHMAC), key)
+
+	other := authn.NewAPIKeys(pool, []byte(strings.Repeat("salt", 8)), quiet)
+	_, err = check(t.Context(), other, key)
+	require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err), "another pepper, another hash")
+}
+
+func TestPepperMustBeTheOneThatTheDatabaseKnows(t *testing.T) {
+	t.Parallel()
+	pool := testdb.Open(t)
+	require.NoError(t, newKeys(t, pool).CheckPepper(t.Context()))
+	require.NoError(t, newKeys(t, pool).CheckPepper(t.Context()))
+	other := authn.NewAPIKeys(pool, []byte(strings.Repeat("salt", 8)), quiet)
+	require.ErrorIs(t, other.CheckPepper(t.Context()), authn.ErrForeignPepper)
+}
+
+// TestRevocationReachesACachedKey is repeated: the change races with look-ups that put the key into the cache.
+func TestRevocationReachesACachedKey(t *testing.T) {
+	t.Parallel()
+	pool := testdb.Open(t)
+	administrator, server := newKeys(t, pool), newKeys(t, pool)
+	run(t, server)
+	for range 20 {
+		key, err := administrator.Create(t.Context(), authn.NewKey{AccountSlug: "acme", Name: "ci"})
+		require.NoError(t, err)
+		keyID := strings.Split(key, "_")[2]
+		done := make(chan struct{})
+		var group sync.WaitGroup
+		for range 2 {
+			group.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+						_, _ = check(t.Context(), server, key)
+					}
+				}
+			})
+		}
+		require.NoError(t, administrator.Revoke(t.Context(), "acme", keyID))
+		require.Eventually(t, func() bool {
+			_, err := check(t.Context(), server, key)
+			return apperr.CodeOf(err) == apperr.Unauthenticated && err != nil
+		}, time.Second, time.Millisecond)
+		for range 50 {
+			_, err := check(t.Context(), server, key)
+			require.Error(t, err, "once refused, refused for good")
+		}
+		close(done)
+		group.Wait()
+	}
+}
+
+// TestWrongKeysAskNoDatabase uses a pool that is closed: any look-up would be an error of another kind.
+func TestWrongKeysAskNoDatabase(t *testing.T) {
+	t.Parallel()
+	pool := testdb.Open(t)
+	keys := newKeys(t, pool)
+	key, err := keys.Create(t.Context(), authn.NewKey{AccountSlug: "acme", Name: "ci"})
+	require.NoError(t, err)
+	pool.Close()
+
+	for at := range key {
+		replacement := "x"
+		if key[at] == 'x' {
+			replacement = "y"
+		}
+		_, err := check(t.Context(), keys, key[:at]+replacement+key[at+1:])
+		require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err), "position %d", at)
+	}
+	_, err = check(t.Context(), keys, "sk_other_k1_"+strings.TrimPrefix(key, "sk_acme_k1_"))
+	require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err))
+}
+
+func TestDatabaseAwayIsNotAWrongKey(t *testing.T) {
+	t.Parallel()
+	pool := testdb.Open(t)
+	keys := newKeys(t, pool)
+	key, err := keys.Create(t.Context(), authn.NewKey{AccountSlug: "acme", Name: "ci"})
+	require.NoError(t, err)
+	pool.Close()
+	_, err = check(t.Context(), keys, key)
+	require.Equal(t, apperr.Unavailable, apperr.CodeOf(err), "%v", err)
+}
+
+func TestLastUseIsWrittenInBatches(t *testing.T) {
+	t.Parallel()
+	pool := testdb.Open(t)
+	keys := newKeys(t, pool)
+	stop := run(t, keys)
+	key, err := keys.Create(t.Context(), authn.NewKey{AccountSlug: "acme", Name: "ci"})
+	require.NoError(t, err)
+	for range 10 {
+		_, err := check(t.Context(), keys, key)
+		require.NoError(t, err)
+	}
+	lastUse := func() *time.Time {
+		infos, err := keys.List(t.Context(), "acme")
+		require.NoError(t, err)
+		return infos[0].LastUsedAt
+	}
+	require.Nil(t, lastUse(), "not with the request")
+	stop()
+	require.NotNil(t, lastUse(), "at the latest when the server stops")
+}
