@@ -46,7 +46,7 @@ func holdDatabase(ctx context.Context, config appconfig.Config, logger *slog.Log
 	}
 	embedded, err := postgres.StartEmbedded(ctx, postgres.EmbeddedConfig{Dir: config.DataDir, Logger: logger})
 	if err != nil {
-		return "", nil, err //nolint:wrapcheck // names the directory and the cure
+		return "", nil, err
 	}
 	return embedded.DSN(), embedded.Stop, nil
 }
@@ -56,7 +56,7 @@ func shareDatabase(ctx context.Context, config appconfig.Config, logger *slog.Lo
 	if config.DatabaseURL != "" {
 		return config.DatabaseURL, func(context.Context) error { return nil }, nil
 	}
-	return postgres.AttachEmbedded(ctx, postgres.EmbeddedConfig{Dir: config.DataDir, Logger: logger}) //nolint:wrapcheck // names the directory and the cure
+	return postgres.AttachEmbedded(ctx, postgres.EmbeddedConfig{Dir: config.DataDir, Logger: logger})
 }
 
 // openApp opens the database and brings its schema up to date.
@@ -79,20 +79,20 @@ func openApp(ctx context.Context, config appconfig.Config, logger *slog.Logger, 
 	}()
 	err = postgres.Retry(ctx, startPatience, func(ctx context.Context) (err error) {
 		a.pool, err = postgres.Open(ctx, dsn)
-		return err //nolint:wrapcheck // says what it tried
+		return err
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says what it tried
+		return nil, err
 	}
 	if err := a.pool.Migrate(ctx, logger); err != nil {
-		return nil, err //nolint:wrapcheck // says what it tried
+		return nil, err
 	}
 	pepper, err := config.LoadPepper()
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says what it tried
+		return nil, err
 	}
 	a.keys = authn.NewAPIKeys(a.pool, pepper, logger)
-	return a, a.keys.CheckPepper(ctx) //nolint:wrapcheck // says what is wrong
+	return a, a.keys.CheckPepper(ctx)
 }
 
 func (a *app) close() {

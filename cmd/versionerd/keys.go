@@ -35,7 +35,7 @@ func (c createKey) Validate() error {
 	if c.Expires < 0 {
 		return errors.New("--expires: use a positive duration, such as 720h")
 	}
-	return authn.CheckAccountSlug(c.Account) //nolint:wrapcheck // kong shows it
+	return authn.CheckAccountSlug(c.Account)
 }
 
 // Run prints the key on standard output and all else on standard error, so that scripts can take it.
@@ -50,7 +50,7 @@ func (c createKey) Run(ctx context.Context, config appconfig.Config, logger *slo
 		}
 		text, err := keys.Create(ctx, key)
 		if err != nil {
-			return err //nolint:wrapcheck // says what it tried
+			return err
 		}
 		fmt.Fprintf(os.Stderr, "A key for account %q, valid %s. It is shown this once:\n", c.Account, until)
 		fmt.Fprintln(os.Stdout, text)
@@ -70,7 +70,7 @@ func (c listKeys) Run(ctx context.Context, config appconfig.Config, logger *slog
 			return fmt.Errorf("there is no account %q", c.Account)
 		}
 		if err != nil {
-			return err //nolint:wrapcheck // says what it tried
+			return err
 		}
 		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "KEY\tNAME\tPREFIX\tSTATE\tCREATED\tEXPIRES\tLAST USED")
@@ -78,7 +78,7 @@ func (c listKeys) Run(ctx context.Context, config appconfig.Config, logger *slog
 			fmt.Fprintf(table, "%s\t%s\t%s…\t%s\t%s\t%s\t%s\n", info.KeyID, info.Name, info.Prefix, info.State(time.Now()),
 				info.CreatedAt.UTC().Format(time.RFC3339), formatTime(info.ExpiresAt), formatTime(info.LastUsedAt))
 		}
-		return table.Flush() //nolint:wrapcheck // standard output
+		return table.Flush()
 	})
 }
 
@@ -95,7 +95,7 @@ func (c revokeKey) Run(ctx context.Context, config appconfig.Config, logger *slo
 			return fmt.Errorf("account %q has no key %q", c.Account, c.Key)
 		}
 		if err != nil {
-			return err //nolint:wrapcheck // says what it tried
+			return err
 		}
 		fmt.Fprintf(os.Stderr, "Key %s of account %q is revoked.\n", c.Key, c.Account)
 		return nil

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -45,7 +44,7 @@ func run(ctx context.Context, args []string) error {
 	parser.FatalIfErrorf(err)
 	config, err := line.Resolve()
 	if err != nil {
-		return errors.Join(errors.New("the configuration is not usable:"), err)
+		return fmt.Errorf("the configuration is not usable\n%w", err)
 	}
 	logger := slog.New(httpapi.LogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: config.LogLevel})))
 	command.BindTo(ctx, (*context.Context)(nil))

@@ -27,7 +27,7 @@ func (serveCommand) Run(ctx context.Context, config appconfig.Config, logger *sl
 		if err == nil && !used {
 			logger.WarnContext(ctx, "the database is empty: make the first API key with `versionerd keys create --account NAME --name ci`")
 		}
-		return err //nolint:wrapcheck // a query that has just been prepared
+		return err
 	})
 }
 
@@ -43,7 +43,7 @@ func (devCommand) Run(ctx context.Context, config appconfig.Config, logger *slog
 	return a.serve(ctx, config.Addr, func(ctx context.Context, url string) error {
 		used, err := a.pool.HasAccounts(ctx)
 		if err != nil {
-			return err //nolint:wrapcheck // a query that has just been prepared
+			return err
 		}
 		if used {
 			fmt.Fprintf(os.Stdout, welcomeBack, url, url, demoAccount)
@@ -51,7 +51,7 @@ func (devCommand) Run(ctx context.Context, config appconfig.Config, logger *slog
 		}
 		key, err := a.keys.Create(ctx, authn.NewKey{AccountSlug: demoAccount, Name: "first key"})
 		if err != nil {
-			return err //nolint:wrapcheck // says what it tried
+			return err
 		}
 		fmt.Fprintf(os.Stdout, welcome, url, url, url, key)
 		return nil

@@ -40,8 +40,6 @@ func NewAPIKeys(pool *postgres.Pool, pepper []byte, logger *slog.Logger) *APIKey
 
 // ApiKeyAuth verifies the request's API key. The error is Unauthenticated for any key that is not valid, whatever the
 // reason, and Unavailable when that cannot be found out.
-//
-//nolint:revive // the name comes from the scheme's in openapi.yaml
 func (k *APIKeys) ApiKeyAuth(ctx context.Context, r *http.Request) (context.Context, error) {
 	text, err := bearer(r.Header)
 	if err != nil {
@@ -77,7 +75,7 @@ func (k *APIKeys) lookUp(ctx context.Context, key fingerprint) (verified, error)
 	var row dbgen.GetAPIKeyByHMACRow
 	err := postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) (err error) {
 		row, err = k.pool.GetAPIKeyByHMAC(ctx, key[:])
-		return err //nolint:wrapcheck // Classify below must see it
+		return err
 	})
 	switch err = postgres.Classify(err); {
 	case apperr.CodeOf(err) == apperr.NotFound && err != nil:

@@ -2,7 +2,6 @@ package authn_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -21,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil)) //nolint:gochecknoglobals // says nothing
+var quiet = slog.New(slog.DiscardHandler) //nolint:gochecknoglobals // says nothing
 
 func newKeys(t *testing.T, pool *postgres.Pool) *authn.APIKeys {
 	t.Helper()

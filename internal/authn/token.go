@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -29,7 +30,7 @@ var (
 )
 
 // reservedAccounts would make a key look like another vendor's to secret scanners.
-var reservedAccounts = []string{"test", "live", "prod", "org"}
+var reservedAccounts = []string{"test", "live", "prod", "org"} //nolint:gochecknoglobals // a constant table
 
 // token is an API key taken apart. Its account and key are for messages only.
 type token struct {
@@ -115,10 +116,8 @@ func CheckAccountSlug(slug string) error {
 	if !accountPattern.MatchString(slug) {
 		return fmt.Errorf("account %q: use 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit", slug)
 	}
-	for _, reserved := range reservedAccounts {
-		if slug == reserved {
-			return fmt.Errorf("account %q: the names %s are reserved", slug, strings.Join(reservedAccounts, ", "))
-		}
+	if slices.Contains(reservedAccounts, slug) {
+		return fmt.Errorf("account %q: the names %s are reserved", slug, strings.Join(reservedAccounts, ", "))
 	}
 	return nil
 }

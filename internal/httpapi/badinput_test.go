@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -166,17 +167,17 @@ func TestContentTypes(t *testing.T) {
 }
 
 // endless is a body of 1 GiB that counts how much of it was asked for.
-type endless struct{ read int64 }
+type endless struct{ read atomic.Int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
 	const gibibyte = 1 << 30
-	if e.read >= gibibyte {
+	if e.read.Load() >= gibibyte {
 		return 0, io.EOF
 	}
 	for i := range p {
 		p[i] = ' '
 	}
-	e.read += int64(len(p))
+	e.read.Add(int64(len(p)))
 	return len(p), nil
 }
 
@@ -200,7 +201,7 @@ func TestBodyOfAGibibyteIsNotRead(t *testing.T) {
 			require.NoError(t, err)
 			defer func() { _ = response.Body.Close() }()
 			require.Equal(t, http.StatusUnprocessableEntity, response.StatusCode)
-			require.Less(t, body.read, int64(16<<20), "what the kernel's buffers hold comes on top of the limit")
+			require.Less(t, body.read.Load(), int64(16<<20), "what the kernel's buffers hold comes on top of the limit")
 		})
 	}
 }

@@ -16,7 +16,7 @@ type events struct {
 func (h events) CreateDeploymentEvent(ctx context.Context, req apigen.CreateDeploymentEventRequestObject) (apigen.CreateDeploymentEventResponseObject, error) {
 	recorded, err := h.recorder.RecordDeployment(ctx, originFrom(ctx), fromAPIDeploymentEvent(*req.Body))
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the domain's verdict
+		return nil, err
 	}
 	return apigen.CreateDeploymentEvent200JSONResponse(toAPIRecordedDeployment(recorded)), nil
 }
@@ -24,7 +24,7 @@ func (h events) CreateDeploymentEvent(ctx context.Context, req apigen.CreateDepl
 func (h events) CreateBuildEvent(ctx context.Context, req apigen.CreateBuildEventRequestObject) (apigen.CreateBuildEventResponseObject, error) {
 	recorded, err := h.recorder.RecordBuild(ctx, originFrom(ctx), fromAPIBuildEvent(*req.Body))
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the domain's verdict
+		return nil, err
 	}
 	return apigen.CreateBuildEvent200JSONResponse{BuildRecordedJSONResponse: apigen.BuildRecordedJSONResponse(toAPIRecordedBuild(recorded))}, nil
 }
@@ -32,7 +32,7 @@ func (h events) CreateBuildEvent(ctx context.Context, req apigen.CreateBuildEven
 func (h events) CreateVersionEvent(ctx context.Context, req apigen.CreateVersionEventRequestObject) (apigen.CreateVersionEventResponseObject, error) {
 	recorded, err := h.recorder.RecordBuild(ctx, originFrom(ctx), fromAPIBuildEvent(*req.Body))
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the domain's verdict
+		return nil, err
 	}
 	return apigen.CreateVersionEvent200JSONResponse{BuildRecordedJSONResponse: apigen.BuildRecordedJSONResponse(toAPIRecordedBuild(recorded))}, nil
 }

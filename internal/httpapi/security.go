@@ -34,5 +34,5 @@ func tryEach(c echo.Context, handler apigen.SecurityHandler, schemes []string) (
 			return ctx, nil
 		}
 	}
-	return nil, err //nolint:wrapcheck // the validator's own verdict
+	return nil, err
 }

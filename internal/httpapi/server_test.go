@@ -78,7 +78,7 @@ func TestRequestID(t *testing.T) {
 // panicking stands for a fault of ours.
 type panicking struct{ apigen.SecurityHandler }
 
-func (panicking) ApiKeyAuth(context.Context, *http.Request) (context.Context, error) { //nolint:revive // the scheme's name
+func (panicking) ApiKeyAuth(context.Context, *http.Request) (context.Context, error) {
 	panic("the secret cause")
 }
 

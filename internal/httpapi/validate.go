@@ -215,11 +215,13 @@ func patternMessage(pattern string) string {
 	return "ensure this value matches " + pattern
 }
 
+//nolint:gochecknoglobals // a constant table
 var formatTypes = map[string]string{
 	"event-status": "type_error.enum",
 	"date-time":    "value_error.datetime",
 }
 
+//nolint:gochecknoglobals // a constant table
 var formatMessages = map[string]string{
 	"event-status": "unknown status; accepted are: " + strings.Join(tracking.AcceptedStatusWords(), ", "),
 	"date-time":    "not a time such as 2026-11-21T18:00:00Z: RFC 3339, with a zone, from year 1 to 9999",

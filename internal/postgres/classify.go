@@ -17,10 +17,12 @@ import (
 
 // unavailableClasses are the SQLSTATE classes (and whole states) that mean "not now": connection exceptions, lack of
 // resources, operator intervention, a read-only server; deadlocks and serialization failures, where trying again works.
-var unavailableClasses = []string{"08", "53", "57P", "25006", "40001", "40P01", "55P03", "58"}
+var unavailableClasses = []string{"08", "53", "57P", "25006", "40001", "40P01", "55P03", "58"} //nolint:gochecknoglobals // a constant table
 
 // unstorableStates are what the database says of values that a request must not contain. Validation refuses them before
 // they get here.
+//
+//nolint:gochecknoglobals // a constant table
 var unstorableStates = []string{
 	"22021", // invalid byte sequence, NUL
 	"22P05", // \u0000 in jsonb

@@ -17,6 +17,8 @@ import (
 )
 
 // schemaVersion is the number of the newest migration in this program.
+//
+//nolint:gochecknoglobals // computed once
 var schemaVersion = sync.OnceValue(func() int64 {
 	var newest int64
 	entries, _ := migrations.FS.ReadDir(".")

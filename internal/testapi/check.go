@@ -42,7 +42,7 @@ func newCheckingTransport(t *testing.T, next http.RoundTripper) checkingTranspor
 func (c checkingTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := c.next.RoundTrip(request)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the transport's own error
+		return nil, err
 	}
 	body, err := io.ReadAll(response.Body)
 	_ = response.Body.Close()
@@ -67,7 +67,7 @@ func (c checkingTransport) check(request *http.Request, response *http.Response,
 		}
 		return fmt.Errorf("an error without detail: %w", err)
 	}
-	return openapi3filter.ValidateResponse(request.Context(), &openapi3filter.ResponseValidationInput{ //nolint:wrapcheck // shown as it is
+	return openapi3filter.ValidateResponse(request.Context(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, PathParams: params, Route: route},
 		Status:                 response.StatusCode,
 		Header:                 response.Header,

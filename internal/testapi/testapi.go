@@ -182,7 +182,7 @@ func (a *API) Exec(t *testing.T, sql string) {
 	t.Helper()
 	a.connect(t, func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, sql)
-		return err //nolint:wrapcheck // shown as it is
+		return err
 	})
 }
 
@@ -214,7 +214,7 @@ type Logs struct {
 func (l *Logs) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.text.Write(line) //nolint:wrapcheck // memory
+	return l.text.Write(line)
 }
 
 // String returns all that was logged so far.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -137,7 +136,7 @@ func findServer(ctx context.Context) (server, error) {
 		dir := filepath.Join(os.TempDir(), fmt.Sprintf("versioner-test-%d-%d", os.Geteuid(), slot))
 		embedded, err := postgres.StartEmbedded(ctx, postgres.EmbeddedConfig{
 			Dir:    dir,
-			Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Logger: slog.New(slog.DiscardHandler),
 			Settings: map[string]string{
 				"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300",
 			},
@@ -185,7 +184,7 @@ func makeTemplate(ctx context.Context, adminDSN string) error {
 		return fmt.Errorf("open the template: %w", err)
 	}
 	defer pool.Close()
-	if err := pool.Migrate(ctx, slog.New(slog.NewTextHandler(io.Discard, nil))); err != nil {
+	if err := pool.Migrate(ctx, slog.New(slog.DiscardHandler)); err != nil {
 		return fmt.Errorf("migrate the template: %w", err)
 	}
 	return nil

@@ -17,6 +17,7 @@ const (
 	OtherType      EnvironmentType = "other"
 )
 
+//nolint:gochecknoglobals // a constant table
 var typeOfToken = map[string]EnvironmentType{
 	"dev": DevType, "develop": DevType, "development": DevType, "local": DevType, "sandbox": DevType,
 	"test": TestType, "testing": TestType, "qa": TestType, "integration": TestType, "ci": TestType,

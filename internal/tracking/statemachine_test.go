@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -31,7 +31,7 @@ type eventLog struct {
 
 func newEventLog(t *testing.T) *eventLog {
 	t.Helper()
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	logger := slog.New(slog.DiscardHandler)
 	dsn := testdb.New(t)
 	pool, err := postgres.Open(t.Context(), dsn)
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func (e event) String() string {
 func (l *eventLog) send(ctx context.Context, product string, e event) (dbgen.RecordedDeploymentEvent, error) {
 	metadata := map[string]any{}
 	if e.attempt > 0 {
-		metadata["vi_gh_run_attempt"] = fmt.Sprint(e.attempt)
+		metadata["vi_gh_run_attempt"] = strconv.Itoa(e.attempt)
 	}
 	body, err := json.Marshal(map[string]any{"product": product, "status": e.status, "invoke": e.invoke, "metadata": metadata, "note": e.note})
 	if err != nil {

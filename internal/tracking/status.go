@@ -1,6 +1,9 @@
 package tracking
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Status is how far a build or a deployment has come: contract.md §3.
 type Status string
@@ -15,6 +18,8 @@ const (
 )
 
 // acceptedWords are all spellings, in the order in which they are told to people.
+//
+//nolint:gochecknoglobals // a constant table
 var acceptedWords = []struct {
 	status Status
 	words  []string
@@ -39,10 +44,8 @@ func AcceptedStatusWords() []string {
 func ParseStatus(text string) (Status, bool) {
 	text = strings.ToLower(strings.TrimSpace(text))
 	for _, entry := range acceptedWords {
-		for _, word := range entry.words {
-			if text == word {
-				return entry.status, true
-			}
+		if slices.Contains(entry.words, text) {
+			return entry.status, true
 		}
 	}
 	return "", false

@@ -1,0 +1,69 @@
+# Every command of the project. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+OAPI_CODEGEN := go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
+REDOCLY := .ci/node_modules/.bin/redocly
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: run
+run: build ## Build the server and run it for trying out (Ctrl-C stops it, the data is kept)
+	@exec bin/versionerd dev
+
+.PHONY: build
+build: ## Build bin/versionerd
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/versionerd ./cmd/versionerd
+
+.PHONY: generate
+generate: ## Generate gen/ and clients/go from openapi.yaml, db/migrations and db/queries
+	go run github.com/mikefarah/yq/v4 --output-format json --indent 0 . openapi.yaml > gen/apigen/openapi.json
+	for part in models server spec security; do $(OAPI_CODEGEN) -config gen/apigen/$$part.yaml openapi.yaml; done
+	$(OAPI_CODEGEN) -config clients/go/oapi-codegen.yaml openapi.yaml
+	CGO_ENABLED=1 go run github.com/sqlc-dev/sqlc/cmd/sqlc generate
+
+.PHONY: verify
+verify: generate ## Fail when what is generated differs from what is committed
+	git diff --exit-code -- gen clients
+	test -z "$$(git status --porcelain -- gen clients)"
+	go mod tidy -diff
+
+.PHONY: test
+test: ## Run every test (a PostgreSQL is found on the machine, or fetched)
+	go test -race ./...
+
+.PHONY: test-long
+test-long: ## Run the tests that take long: 20 kills, a million key round trips, fuzzing
+	VERSIONER_TEST_KILLS=20 go test -count 1 -timeout 30m -v -run 'TestKill' ./cmd/versionerd
+	VERSIONER_TEST_ROUND_TRIPS=1000000 go test -count 1 -timeout 30m -v -run 'TestTokenRoundTrip' ./internal/authn
+	go test -run '^$$' -fuzz FuzzParseToken -fuzztime 60s ./internal/authn
+	go test -run '^$$' -fuzz FuzzDecodeJSON -fuzztime 60s ./internal/httpapi
+
+.PHONY: bench
+bench: ## Compare ways to record events, in one run, as ratios
+	go test -run '^$$' -bench . -benchtime 3s ./internal/tracking
+
+.PHONY: lint
+lint: $(REDOCLY) ## Check the code (golangci-lint) and the specification (Redocly CLI)
+	go run $(GOLANGCI_LINT) run
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(REDOCLY) lint --config .ci/redocly.yaml --max-problems 100 openapi.yaml
+
+.PHONY: format
+format: ## Format the code
+	go run $(GOLANGCI_LINT) fmt
+
+.PHONY: vendor-pages
+vendor-pages: ## Fetch Swagger UI and ReDoc again, at the versions that internal/pages/vendor.sh pins
+	internal/pages/vendor.sh
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin .ci/node_modules
+
+$(REDOCLY): .ci/package-lock.json
+	npm ci --prefix .ci --ignore-scripts --no-audit --no-fund
+	touch $@
