@@ -88,7 +88,7 @@ func majorOf(data string) (int, error) {
 }
 
 func majorOfProgram(ctx context.Context, program string) int {
-	output, err := exec.CommandContext(ctx, program, "--version").Output() //nolint:gosec // found by us
+	output, err := exec.CommandContext(ctx, program, "--version").Output()
 	if err != nil {
 		return 0
 	}
