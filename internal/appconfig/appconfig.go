@@ -23,7 +23,7 @@ type Settings struct {
 	DataDir     string `env:"VERSIONER_DATA_DIR"                            help:"Directory of the server's own PostgreSQL and secrets, used when DATABASE_URL is not set. Default: ${data_dir}."         placeholder:"DIR"`
 	DatabaseURL string `env:"DATABASE_URL"                                  help:"PostgreSQL (15 or newer) to use instead of the server's own."                                                           placeholder:"URL"`
 	LogLevel    string `default:"info"           env:"VERSIONER_LOG_LEVEL"  help:"Least severe level to log: debug, info, warn or error."                                                                 placeholder:"LEVEL"`
-	KeyPepper   string `env:"VERSIONER_KEY_PEPPER" hidden:"" help:"Secret that API keys are hashed with, at least 32 characters; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory."`
+	KeyPepper   string `env:"VERSIONER_KEY_PEPPER" help:"Secret that API keys are hashed with, at least 32 characters; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory."`
 }
 
 // Config is the configuration, checked.

@@ -108,8 +108,9 @@ func (k *APIKeys) Run(ctx context.Context) {
 	<-listening
 }
 
-// listen hears of changed keys. While the connection is down the cache is not trusted.
+// listen hears of changed keys. While the connection is down the cache is not trusted. An outage is logged once.
 func (k *APIKeys) listen(ctx context.Context) {
+	hearing := true
 	for ctx.Err() == nil {
 		connected := false
 		err := k.pool.Listen(ctx, postgres.Listener{
@@ -120,6 +121,10 @@ func (k *APIKeys) listen(ctx context.Context) {
 					k.cache.forgetAll() // what changed while nobody listened
 					connected = true
 				}
+				if !hearing {
+					k.logger.InfoContext(ctx, "changes of API keys are heard again")
+					hearing = true
+				}
 				k.cache.trust(time.Now())
 			},
 			Heard: func(payload string) {
@@ -128,10 +133,10 @@ func (k *APIKeys) listen(ctx context.Context) {
 				}
 			},
 		})
-		if ctx.Err() != nil {
-			return
+		if hearing && ctx.Err() == nil {
+			k.logger.WarnContext(ctx, "changes of API keys are not heard: the database is asked for each key", "error", err)
+			hearing = false
 		}
-		k.logger.WarnContext(ctx, "key changes are not heard, asking the database for each key", "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(relistenPause):

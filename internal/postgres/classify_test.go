@@ -18,7 +18,9 @@ import (
 
 func TestClassify(t *testing.T) {
 	t.Parallel()
-	state := func(code string) error { return fmt.Errorf("query: %w", &pgconn.PgError{Code: code, Message: "the cause"}) }
+	state := func(code string) error {
+		return fmt.Errorf("query: %w", &pgconn.PgError{Code: code, Message: "the cause"})
+	}
 	for want, failures := range map[apperr.Code][]error{
 		apperr.NotFound: {pgx.ErrNoRows, fmt.Errorf("wrapped: %w", pgx.ErrNoRows)},
 		apperr.Unavailable: {

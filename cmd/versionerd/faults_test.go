@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+// writers send events, each its own, one after the other; an event is sent again until it is answered with 200.
+type writers struct {
+	url      atomic.Pointer[string]
+	key      string
+	group    sync.WaitGroup
+	done     chan struct{}
+	mu       sync.Mutex
+	acked    map[string]bool
+	statuses map[int]int
+}
+
+func newWriters(url, key string, n int) *writers {
+	w := &writers{key: key, done: make(chan struct{}), acked: make(map[string]bool), statuses: make(map[int]int)}
+	w.url.Store(&url)
+	for writer := range n {
+		w.group.Go(func() { w.write(writer) })
+	}
+	return w
+}
+
+func (w *writers) write(writer int) {
+	for i := 0; ; i++ {
+		version := fmt.Sprintf("%d.%d", writer, i)
+		for {
+			select {
+			case <-w.done:
+				return
+			default:
+			}
+			status, _ := post(*w.url.Load(), w.key, map[string]any{
+				"product_name": "product " + strconv.Itoa(writer%3), "version": version, "environment_name": "production", "status": "completed",
+			})
+			w.mu.Lock()
+			w.statuses[status]++
+			if status == http.StatusOK {
+				w.acked[version] = true
+			}
+			w.mu.Unlock()
+			if status == http.StatusOK {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+}
+
+func (w *writers) stop() {
+	close(w.done)
+	w.group.Wait()
+}
+
+// requireExactlyOnce compares what was acknowledged with what is in the database.
+func (w *writers) requireExactlyOnce(t *testing.T, dsn string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.Background()) }()
+	rows, err := conn.Query(t.Context(), `SELECT d.version, count(DISTINCT d.id), count(*) FROM deployment_records d JOIN events e ON e.deployment_id = d.id GROUP BY d.version`)
+	require.NoError(t, err)
+	recorded := make(map[string]bool)
+	var version string
+	var deployments, events int
+	_, err = pgx.ForEachRow(rows, []any{&version, &deployments, &events}, func() error {
+		recorded[version] = true
+		if deployments != 1 || events != 1 {
+			return fmt.Errorf("version %s: %d deployments, %d events", version, deployments, events)
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	lost := 0
+	for version := range w.acked {
+		if !recorded[version] {
+			lost++
+		}
+	}
+	require.Zero(t, lost, "acknowledged events that are not there, of %d", len(w.acked))
+	require.NotEmpty(t, w.acked)
+	t.Logf("%d events acknowledged, %d recorded, none lost, none twice; answers by status: %v", len(w.acked), len(recorded), w.statuses)
+}
+
+// TestKillUnderLoad kills the server again and again while eight writers send, and sometimes its PostgreSQL with it.
+// VERSIONER_TEST_KILLS says how often.
+func TestKillUnderLoad(t *testing.T) {
+	t.Parallel()
+	kills := 3
+	if text := os.Getenv("VERSIONER_TEST_KILLS"); text != "" {
+		var err error
+		kills, err = strconv.Atoi(text)
+		require.NoError(t, err)
+	}
+	dir := newDataDir(t)
+	server := launch(t, environment(dir), "dev")
+	key := keyPattern.FindString(server.stdout.String())
+	load := newWriters(server.url, key, 8)
+	for kill := range kills {
+		time.Sleep(200*time.Millisecond + rand.N(400*time.Millisecond))
+		if kill%2 == 1 {
+			text, err := os.ReadFile(filepath.Join(dir, "pgdata", "postmaster.pid"))
+			require.NoError(t, err)
+			var pid int
+			_, err = fmt.Sscan(string(text), &pid)
+			require.NoError(t, err)
+			require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+		}
+		require.NoError(t, server.command.Process.Kill())
+		<-server.exited
+		begin := time.Now()
+		server = launch(t, environment(dir), "dev")
+		t.Logf("kill %d: serving again after %v", kill+1, time.Since(begin).Round(time.Millisecond))
+		load.url.Store(&server.url)
+	}
+	time.Sleep(200 * time.Millisecond)
+	load.stop()
+
+	dsn, release, err := postgres.AttachEmbedded(t.Context(), postgres.EmbeddedConfig{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	load.requireExactlyOnce(t, dsn)
+	require.NoError(t, release(t.Context()))
+	server.stop(t)
+}
+
+// TestDatabaseOutage stops PostgreSQL for five seconds while events arrive.
+func TestDatabaseOutage(t *testing.T) {
+	t.Parallel()
+	const outage = 5 * time.Second
+	config := postgres.EmbeddedConfig{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)}
+	database, err := postgres.StartEmbedded(t.Context(), config)
+	require.NoError(t, err)
+	env := environment(newDataDir(t), "DATABASE_URL="+database.DSN(), "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789")
+	server := launch(t, env, "dev")
+	key := keyPattern.FindString(server.stdout.String())
+	load := newWriters(server.url, key, 8)
+	time.Sleep(300 * time.Millisecond)
+
+	require.NoError(t, database.Stop(t.Context()))
+	time.Sleep(outage)
+	database, err = postgres.StartEmbedded(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = database.Stop(context.Background()) })
+	time.Sleep(time.Second)
+	load.stop()
+
+	require.Zero(t, load.statuses[http.StatusUnauthorized], "a valid key is never refused: %v", load.statuses)
+	require.Zero(t, load.statuses[http.StatusInternalServerError], "%v", load.statuses)
+	load.requireExactlyOnce(t, database.DSN())
+	server.stop(t)
+}

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// beProgram makes this test binary the program itself.
+const beProgram = "VERSIONERD_TEST_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(beProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// program is a running versionerd.
+type program struct {
+	command *exec.Cmd
+	url     string
+	stdout  *output
+	stderr  *output
+	exited  chan error
+}
+
+// output gathers what a program says.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// newDataDir is one that PostgreSQL's user can reach; what a killed program has left running there is stopped.
+func newDataDir(t *testing.T) string {
+	t.Helper()
+	base, err := os.MkdirTemp("", "versionerd-test-")
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(base, 0o755))
+	dir := filepath.Join(base, "data")
+	t.Cleanup(func() {
+		if text, err := os.ReadFile(filepath.Join(dir, "pgdata", "postmaster.pid")); err == nil {
+			var pid int
+			if _, err := fmt.Sscan(string(text), &pid); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGQUIT)
+			}
+		}
+		require.Eventually(t, func() bool { return os.RemoveAll(base) == nil }, 10*time.Second, 50*time.Millisecond)
+	})
+	return dir
+}
+
+func environment(dir string, more ...string) []string {
+	kept := []string{beProgram + "=1", "VERSIONER_DATA_DIR=" + dir, "VERSIONER_ADDR=127.0.0.1:0"}
+	for _, entry := range os.Environ() {
+		if !strings.HasPrefix(entry, "VERSIONER_") && !strings.HasPrefix(entry, "DATABASE_URL=") {
+			kept = append(kept, entry)
+		}
+	}
+	return append(kept, more...)
+}
+
+// listening finds the address in what dev prints and serve logs.
+var listening = regexp.MustCompile(`(?:listening on |"url":")(http://[0-9.:]+)`)
+
+// launch runs a server until the test ends.
+func launch(t *testing.T, env []string, args ...string) *program {
+	t.Helper()
+	p := &program{command: exec.Command(os.Args[0], args...), stdout: &output{}, stderr: &output{}, exited: make(chan error, 1)}
+	p.command.Env, p.command.Stdout, p.command.Stderr = env, p.stdout, p.stderr
+	require.NoError(t, p.command.Start())
+	go func() { p.exited <- p.command.Wait() }()
+	t.Cleanup(func() { _ = p.command.Process.Kill() })
+	require.Eventually(t, func() bool {
+		found := listening.FindStringSubmatch(p.stdout.String() + p.stderr.String())
+		if found != nil {
+			p.url = found[1]
+		}
+		return found != nil || len(p.exited) > 0
+	}, time.Minute, 5*time.Millisecond, "it neither listens nor ends")
+	require.NotEmpty(t, p.url, "%s%s", p.stdout, p.stderr)
+	return p
+}
+
+// stop asks as Ctrl-C does, and requires a clean end within seconds.
+func (p *program) stop(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.command.Process.Signal(os.Interrupt))
+	select {
+	case err := <-p.exited:
+		require.NoError(t, err, "%s", p.stderr)
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "it does not stop", "%s", p.stderr)
+	}
+}
+
+// call runs a command to its end.
+func call(t *testing.T, env []string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	command := exec.Command(os.Args[0], args...)
+	var out, errs bytes.Buffer
+	command.Env, command.Stdout, command.Stderr = env, &out, &errs
+	err = command.Run()
+	return out.String(), errs.String(), err
+}
+
+// post sends an event and returns the status, 0 when there was no answer.
+func post(url, key string, event map[string]any) (int, []byte) {
+	body, err := json.Marshal(event)
+	if err != nil {
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/deployment-events/", bytes.NewReader(body))
+	if err != nil {
+		return 0, nil
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, nil
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, nil
+	}
+	return response.StatusCode, answer
+}
+
+func someEvent() map[string]any {
+	return map[string]any{"product_name": "p", "version": "1", "environment_name": "e", "status": "completed", "invoke_id": "1"}
+}
+
+var keyPattern = regexp.MustCompile(`sk_[a-z0-9_-]+_k[0-9]+_[0-9A-Za-z]+`)
+
+func TestDevStory(t *testing.T) {
+	t.Parallel()
+	dir := newDataDir(t)
+	first := launch(t, environment(dir), "dev")
+	require.Contains(t, first.stdout.String(), first.url+"/docs")
+	key := keyPattern.FindString(first.stdout.String())
+	require.NotEmpty(t, key)
+
+	// The curl line works as it is pasted.
+	var pasted strings.Builder
+	lines := bufio.NewScanner(strings.NewReader(first.stdout.String()))
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "curl ") || pasted.Len() > 0 && strings.HasPrefix(lines.Text(), "  -") {
+			pasted.WriteString(lines.Text() + "\n")
+		}
+	}
+	answer, err := exec.Command("bash", "-c", pasted.String()).CombinedOutput()
+	require.NoError(t, err, "%s", answer)
+	require.Contains(t, string(answer), `"status":"completed"`)
+
+	// A second server on the same directory says who holds it.
+	_, said, err := call(t, environment(dir), "dev")
+	require.Error(t, err)
+	require.Contains(t, said, fmt.Sprintf("in use by process %d since", first.command.Process.Pid))
+	first.stop(t)
+	require.NotContains(t, first.stderr.String(), key)
+
+	again := launch(t, environment(dir), "dev")
+	require.NotRegexp(t, keyPattern, again.stdout.String()+again.stderr.String(), "no secret is printed again")
+	status, body := post(again.url, key, someEvent())
+	require.Equal(t, http.StatusOK, status, "%s", body)
+	again.stop(t)
+}
+
+func TestServeAndKeys(t *testing.T) {
+	t.Parallel()
+	env := environment(newDataDir(t))
+	server := launch(t, env, "serve")
+	require.Eventually(t, func() bool { return strings.Contains(server.stderr.String(), "versionerd keys create") }, 5*time.Second, 10*time.Millisecond)
+	require.Empty(t, server.stdout.String())
+
+	stdout, stderr, err := call(t, env, "keys", "create", "--account", "acme", "--name", "ci", "--expires", "720h")
+	require.NoError(t, err, stderr)
+	key := strings.TrimSuffix(stdout, "\n")
+	require.Regexp(t, "^"+keyPattern.String()+"$", key, "the key alone goes to standard output")
+	require.Contains(t, stderr, `account "acme"`)
+	status, body := post(server.url, key, someEvent())
+	require.Equal(t, http.StatusOK, status, "%s", body)
+
+	stdout, _, err = call(t, env, "keys", "list", "--account", "acme")
+	require.NoError(t, err)
+	require.Contains(t, stdout, "sk_acme_k1_")
+	require.Contains(t, stdout, "active")
+	require.NotContains(t, stdout, key)
+
+	_, stderr, err = call(t, env, "keys", "revoke", "--account", "acme", "k1")
+	require.NoError(t, err, stderr)
+	revoked := time.Now()
+	require.Eventually(t, func() bool { status, _ := post(server.url, key, someEvent()); return status == http.StatusUnauthorized }, time.Second, 10*time.Millisecond)
+	require.Less(t, time.Since(revoked), 2*time.Second)
+	server.stop(t)
+
+	// Without a server the commands work too.
+	stdout, stderr, err = call(t, env, "keys", "list", "--account", "acme")
+	require.NoError(t, err, stderr)
+	require.Contains(t, stdout, "revoked")
+	for _, args := range [][]string{
+		{"list", "--account", "nobody"},
+		{"revoke", "--account", "acme", "k9"},
+		{"create", "--account", "live", "--name", "x"},
+		{"create", "--account", "Acme", "--name", "x"},
+		{"create", "--account", "acme", "--name", " "},
+		{"create", "--account", "acme", "--name", "x", "--expires", "-1h"},
+		{"create", "--account", "acme", "--name", "x", "--expires", "soon"},
+		{"create", "--account", "acme"},
+	} {
+		stdout, stderr, err := call(t, env, append([]string{"keys"}, args...)...)
+		require.Error(t, err, args)
+		require.NotRegexp(t, keyPattern, stdout+stderr)
+		require.NotContains(t, stderr, "panic")
+	}
+}
+
+func TestConfigurationProblemsAreToldAtOnce(t *testing.T) {
+	t.Parallel()
+	_, stderr, err := call(t, environment("", "VERSIONER_ADDR=8080", "VERSIONER_LOG_LEVEL=loud", "DATABASE_URL=postgres://u:hunter2@:x/", "VERSIONER_KEY_PEPPER=short"), "serve")
+	require.Error(t, err)
+	for _, part := range []string{"VERSIONER_ADDR", "127.0.0.1:8080", "VERSIONER_LOG_LEVEL", "info", "DATABASE_URL", "postgres://", "VERSIONER_KEY_PEPPER", "openssl rand"} {
+		require.Contains(t, stderr, part)
+	}
+	require.NotContains(t, stderr, "hunter2")
+	_, stderr, err = call(t, environment("", "DATABASE_URL=postgres://u@127.0.0.1/d"), "serve")
+	require.Error(t, err)
+	require.Contains(t, stderr, "VERSIONER_KEY_PEPPER is not set")
+}
+
+func TestHelpTellsOfEverySetting(t *testing.T) {
+	t.Parallel()
+	stdout, _, err := call(t, environment(""), "--help")
+	require.NoError(t, err)
+	for _, name := range []string{"VERSIONER_ADDR", "VERSIONER_DATA_DIR", "DATABASE_URL", "VERSIONER_LOG_LEVEL", "VERSIONER_KEY_PEPPER"} {
+		require.Contains(t, stdout, name)
+	}
+	for _, name := range []string{"dev", "serve", "keys create", "keys list", "keys revoke"} {
+		require.Contains(t, stdout, name)
+	}
+}
+
+func TestAddressInUseIsTold(t *testing.T) {
+	t.Parallel()
+	server := launch(t, environment(newDataDir(t)), "dev")
+	_, stderr, err := call(t, environment(newDataDir(t), "VERSIONER_ADDR="+strings.TrimPrefix(server.url, "http://")), "dev")
+	require.Error(t, err)
+	require.Contains(t, stderr, "address already in use; choose another address")
+	require.NotContains(t, stderr, "panic")
+	server.stop(t)
+}
