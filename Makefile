@@ -37,9 +37,10 @@ test: ## Run every test (a PostgreSQL is found on the machine, or fetched)
 	go test -race ./...
 
 .PHONY: test-long
-test-long: ## Run the tests that take long: 20 kills, a million key round trips, fuzzing
+test-long: ## Run the tests that take long: 20 kills, a million key round trips, a fetched PostgreSQL, fuzzing
 	VERSIONER_TEST_KILLS=20 go test -count 1 -timeout 30m -v -run 'TestKill' ./cmd/versionerd
 	VERSIONER_TEST_ROUND_TRIPS=1000000 go test -count 1 -timeout 30m -v -run 'TestTokenRoundTrip' ./internal/authn
+	VERSIONER_TEST_FETCH=1 go test -count 1 -v -run 'TestEmbeddedFetchesBinaries' ./internal/postgres
 	go test -run '^$$' -fuzz FuzzParseToken -fuzztime 60s ./internal/authn
 	go test -run '^$$' -fuzz FuzzDecodeJSON -fuzztime 60s ./internal/httpapi
 

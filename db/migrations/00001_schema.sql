@@ -1,5 +1,8 @@
 -- The tables. Every table leads with account_id and every key is (account_id, id), so that one tenant's row can never
 -- reference another's and the schema can be distributed by account. See CONTRIBUTING.md, "The database".
+--
+-- Other indexes do not lead with account_id: on a table without statistics the planner takes any index whose first column
+-- is compared for as good as the primary key, and would read the whole account for one row.
 
 -- +goose Up
 
@@ -37,7 +40,7 @@ CREATE TABLE api_keys (
   revoked_at timestamptz,
   last_used_at timestamptz,
   PRIMARY KEY (account_id, id),
-  UNIQUE (account_id, key_id)
+  UNIQUE (key_id, account_id)
 );
 
 -- Every replica listens here and forgets the key at once. Only what an administrator changes notifies: last_used_at is
@@ -103,7 +106,7 @@ CREATE TABLE versions (
   scm_sha text,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (account_id, id),
-  UNIQUE (account_id, product_id, version),
+  UNIQUE (product_id, version, account_id),
   FOREIGN KEY (account_id, product_id) REFERENCES products (account_id, id)
 );
 
@@ -137,7 +140,7 @@ CREATE TABLE builds (
   FOREIGN KEY (account_id, product_id) REFERENCES products (account_id, id),
   FOREIGN KEY (account_id, version_id) REFERENCES versions (account_id, id)
 );
-CREATE INDEX builds_by_version ON builds (account_id, version_id, created_at DESC);
+CREATE INDEX builds_by_version ON builds (version_id, created_at DESC);
 
 CREATE TABLE deployments (
   account_id uuid NOT NULL,
@@ -170,7 +173,7 @@ CREATE TABLE deployments (
   FOREIGN KEY (account_id, version_id) REFERENCES versions (account_id, id),
   FOREIGN KEY (account_id, environment_id) REFERENCES environments (account_id, id)
 );
-CREATE INDEX deployments_by_version ON deployments (account_id, version_id, environment_id, created_at DESC);
+CREATE INDEX deployments_by_version ON deployments (version_id, environment_id, created_at DESC);
 
 -- What runs where. One row for each product and environment that events have named together; it is also what events of
 -- that pair lock, so that they are recorded one after the other.
@@ -250,6 +253,7 @@ CREATE TABLE event_fingerprints (
   fingerprint bytea NOT NULL,
   event_id uuid NOT NULL,
   event_received_at timestamptz NOT NULL,
+  record_id uuid NOT NULL, -- the deployment or build
   PRIMARY KEY (account_id, fingerprint)
 );
 CREATE INDEX event_fingerprints_by_age ON event_fingerprints (event_received_at);

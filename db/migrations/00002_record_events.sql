@@ -161,6 +161,7 @@ DECLARE
   replaces boolean;
   target deployments;
   target_effect text;
+  known event_fingerprints;
   the_event uuid;
   result recorded_deployment_events;
 BEGIN
@@ -187,15 +188,16 @@ BEGIN
     LIMIT 1;
   target_effect := event_effect(target.status, target.seen, target.attempt, p_status, p_attempt);
 
-  SELECT r.* INTO result
-    FROM event_fingerprints f
-    JOIN recorded_deployment_events r ON r.account_id = f.account_id AND r.event_id = f.event_id AND r.event_received_at = f.event_received_at
-    WHERE f.account_id = p_account_id AND f.fingerprint = p_fingerprint;
-  IF FOUND AND coalesce(target.id, result.id) = result.id
-      AND is_repeat(received - result.event_received_at, result.status, target_effect) THEN
-    result.is_repeat := true;
-    RETURN NEXT result;
-    RETURN;
+  SELECT * INTO known FROM event_fingerprints WHERE account_id = p_account_id AND fingerprint = p_fingerprint;
+  IF FOUND AND coalesce(target.id, known.record_id) = known.record_id THEN
+    SELECT r.* INTO result FROM recorded_deployment_events r
+      WHERE r.account_id = p_account_id AND r.event_id = known.event_id AND r.event_received_at = known.event_received_at
+        AND r.id = known.record_id;
+    IF is_repeat(received - known.event_received_at, result.status, target_effect) THEN
+      result.is_repeat := true;
+      RETURN NEXT result;
+      RETURN;
+    END IF;
   END IF;
 
   IF terminal THEN
@@ -252,12 +254,15 @@ BEGIN
   INSERT INTO events (account_id, received_at, api_key_id, status, effect, deployment_id, body)
     VALUES (p_account_id, received, p_api_key_id, p_status, target_effect, target.id, p_body)
     RETURNING id INTO the_event;
-  INSERT INTO event_fingerprints (account_id, fingerprint, event_id, event_received_at)
-    VALUES (p_account_id, p_fingerprint, the_event, received)
-    ON CONFLICT (account_id, fingerprint) DO UPDATE SET event_id = excluded.event_id, event_received_at = excluded.event_received_at;
+  INSERT INTO event_fingerprints (account_id, fingerprint, event_id, event_received_at, record_id)
+    VALUES (p_account_id, p_fingerprint, the_event, received, target.id)
+    ON CONFLICT (account_id, fingerprint) DO UPDATE
+      SET event_id = excluded.event_id, event_received_at = excluded.event_received_at, record_id = excluded.record_id;
 
+  -- Every key is given, so that no statistics are needed to find the rows by their primary keys.
   RETURN QUERY SELECT r.* FROM recorded_deployment_events r
-    WHERE r.account_id = p_account_id AND r.event_id = the_event AND r.event_received_at = received;
+    WHERE r.account_id = p_account_id AND r.event_id = the_event AND r.event_received_at = received
+      AND r.id = target.id AND r.product_id = pair_product AND r.version_id = the_version AND r.environment_id = pair_environment;
 END
 $$;
 -- +goose StatementEnd
@@ -293,6 +298,7 @@ DECLARE
   the_version versions;
   target builds;
   target_effect text;
+  known event_fingerprints;
   the_event uuid;
   result recorded_build_events;
 BEGIN
@@ -312,15 +318,16 @@ BEGIN
     LIMIT 1;
   target_effect := event_effect(target.status, target.seen, target.attempt, p_status, p_attempt);
 
-  SELECT r.* INTO result
-    FROM event_fingerprints f
-    JOIN recorded_build_events r ON r.account_id = f.account_id AND r.event_id = f.event_id AND r.event_received_at = f.event_received_at
-    WHERE f.account_id = p_account_id AND f.fingerprint = p_fingerprint;
-  IF FOUND AND coalesce(target.id, result.id) = result.id
-      AND is_repeat(received - result.event_received_at, result.status, target_effect) THEN
-    result.is_repeat := true;
-    RETURN NEXT result;
-    RETURN;
+  SELECT * INTO known FROM event_fingerprints WHERE account_id = p_account_id AND fingerprint = p_fingerprint;
+  IF FOUND AND coalesce(target.id, known.record_id) = known.record_id THEN
+    SELECT r.* INTO result FROM recorded_build_events r
+      WHERE r.account_id = p_account_id AND r.event_id = known.event_id AND r.event_received_at = known.event_received_at
+        AND r.id = known.record_id;
+    IF is_repeat(received - known.event_received_at, result.status, target_effect) THEN
+      result.is_repeat := true;
+      RETURN NEXT result;
+      RETURN;
+    END IF;
   END IF;
 
   IF NOT same_commit(the_version.scm_sha, p_scm_sha) THEN
@@ -375,12 +382,15 @@ BEGIN
   INSERT INTO events (account_id, received_at, api_key_id, status, effect, build_id, body)
     VALUES (p_account_id, received, p_api_key_id, p_status, target_effect, target.id, p_body)
     RETURNING id INTO the_event;
-  INSERT INTO event_fingerprints (account_id, fingerprint, event_id, event_received_at)
-    VALUES (p_account_id, p_fingerprint, the_event, received)
-    ON CONFLICT (account_id, fingerprint) DO UPDATE SET event_id = excluded.event_id, event_received_at = excluded.event_received_at;
+  INSERT INTO event_fingerprints (account_id, fingerprint, event_id, event_received_at, record_id)
+    VALUES (p_account_id, p_fingerprint, the_event, received, target.id)
+    ON CONFLICT (account_id, fingerprint) DO UPDATE
+      SET event_id = excluded.event_id, event_received_at = excluded.event_received_at, record_id = excluded.record_id;
 
+  -- Every key is given, so that no statistics are needed to find the rows by their primary keys.
   RETURN QUERY SELECT r.* FROM recorded_build_events r
-    WHERE r.account_id = p_account_id AND r.event_id = the_event AND r.event_received_at = received;
+    WHERE r.account_id = p_account_id AND r.event_id = the_event AND r.event_received_at = received
+      AND r.id = target.id AND r.product_id = the_product AND r.version_id = the_version.id;
 END
 $$;
 -- +goose StatementEnd

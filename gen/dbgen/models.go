@@ -189,6 +189,7 @@ type EventFingerprint struct {
 	Fingerprint     []byte
 	EventID         uuid.UUID
 	EventReceivedAt time.Time
+	RecordID        uuid.UUID
 }
 
 type EventsDefault struct {

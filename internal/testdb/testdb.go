@@ -67,6 +67,23 @@ func NewEmpty(t *testing.T) string {
 	return clone(t, "template0")
 }
 
+// NewDurable is New for benchmarks: on a server that waits for the disk, as in production.
+func NewDurable(b *testing.B) string {
+	b.Helper()
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("versioner-bench-%d", os.Geteuid()))
+	embedded, err := postgres.StartEmbedded(b.Context(), postgres.EmbeddedConfig{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(b, err)
+	b.Cleanup(func() {
+		_ = embedded.Stop(context.Background())
+		_ = os.RemoveAll(dir)
+	})
+	pool, err := postgres.Open(b.Context(), embedded.DSN())
+	require.NoError(b, err)
+	defer pool.Close()
+	require.NoError(b, pool.Migrate(b.Context(), slog.New(slog.DiscardHandler)))
+	return embedded.DSN()
+}
+
 // Open returns a pool on a new database with the current schema.
 func Open(t *testing.T) *postgres.Pool {
 	t.Helper()

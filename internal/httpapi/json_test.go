@@ -1,0 +1,46 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/apperr"
+)
+
+func TestCompactSize(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		`{}`: 2, `[]`: 2, `{"a":1}`: 7, `{"a":1,"b":[1,2]}`: 17, `"é"`: 4, `[1e10]`: 16, `[1e-10]`: 17, ` { "a" : "b" } `: 9,
+	} {
+		value, err := decodeJSON([]byte(text))
+		require.NoError(t, err)
+		require.Equal(t, want, compactSize(value), text)
+	}
+}
+
+// FuzzDecodeJSON holds the strict decoder against the standard one: whatever it accepts is JSON, and means the same.
+func FuzzDecodeJSON(f *testing.F) {
+	for _, seed := range []string{`{"a":[1,2.5e3,"x\u0041",null,true]}`, `{"a":1,"a":2}`, `[1] x`, "\xff", `"\ud800"`, `1e400`, `"\u0000"`, ``} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		value, err := decodeJSON(body)
+		if err != nil {
+			if code := apperr.CodeOf(err); code != apperr.Malformed && code != apperr.Invalid {
+				t.Fatalf("%q: %v", body, err)
+			}
+			return
+		}
+		var want any
+		decoder := json.NewDecoder(bytes.NewReader(body))
+		decoder.UseNumber()
+		if err := decoder.Decode(&want); err != nil {
+			t.Fatalf("%q was accepted: %v", body, err)
+		}
+		require.Equal(t, want, value)
+		compactSize(value)
+	})
+}
