@@ -62,7 +62,7 @@ func (o *output) String() string {
 // newDataDir is one that PostgreSQL's user can reach; what a killed program has left running there is stopped.
 func newDataDir(t *testing.T) string {
 	t.Helper()
-	base, err := os.MkdirTemp("", "versionerd-test-")
+	base, err := os.MkdirTemp("", "versionerd-test-") //nolint:usetesting // t.TempDir is closed to PostgreSQL's user
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(base, 0o755))
 	dir := filepath.Join(base, "data")

@@ -13,7 +13,7 @@ import (
 func TestCompactSize(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{
-		`{}`: 2, `[]`: 2, `{"a":1}`: 7, `{"a":1,"b":[1,2]}`: 17, `"é"`: 4, `[1e10]`: 16, `[1e-10]`: 17, ` { "a" : "b" } `: 9,
+		`{}`: 2, `[]`: 2, `{"a":1}`: 7, `{"a":1,"b":[1,2]}`: 17, `"é"`: 4, `[1e10]`: 16, `[1e-10]`: 17, "\n{ \"a\" : \"b\" }": 9,
 	} {
 		value, err := decodeJSON([]byte(text))
 		require.NoError(t, err)

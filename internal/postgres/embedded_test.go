@@ -42,7 +42,7 @@ func testConfig(dir string) EmbeddedConfig {
 // dataDir is one that PostgreSQL's user can reach: t.TempDir is for the tests' user alone.
 func dataDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "versioner-embedded-")
+	dir, err := os.MkdirTemp("", "versioner-embedded-") //nolint:usetesting // t.TempDir is closed to PostgreSQL's user
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o755))
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
