@@ -30,6 +30,7 @@ const (
 
 // app is the server's parts, opened in this order and closed in the reverse.
 type app struct {
+	config appconfig.Config
 	logger *slog.Logger
 	pool   *postgres.Pool
 	keys   *authn.APIKeys
@@ -65,7 +66,7 @@ func openApp(ctx context.Context, config appconfig.Config, logger *slog.Logger, 
 	if err != nil {
 		return nil, err
 	}
-	a := &app{logger: logger, closer: func() {
+	a := &app{config: config, logger: logger, closer: func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		if err := release(ctx); err != nil {
@@ -103,17 +104,25 @@ func (a *app) close() {
 }
 
 // serve answers requests until ctx ends; then it finishes those that have begun. started is called once it listens.
-func (a *app) serve(ctx context.Context, addr string, started func(ctx context.Context, url string) error) error {
+func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ctx context.Context, url string) error) error {
+	tokens, err := authn.NewJWTs(issuers, authn.Accounts{DB: a.pool.DB, Create: a.config.CreateAccounts, Roles: httpapi.Roles()}, http.DefaultClient, time.Now, a.logger)
+	if err != nil {
+		return fmt.Errorf("read the identity providers: %w", err)
+	}
 	// Background work outlives ctx: requests that have begun still need it.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	recorder := tracking.NewRecorder(a.pool.DB, a.logger)
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
 	running.Go(func() { a.keys.Run(background) })
+	running.Go(func() { tokens.Run(background) })
 	defer running.Wait()
 	defer stopBackground()
 
-	handler, err := httpapi.New(ctx, httpapi.Config{Logger: a.logger, Security: a.keys, Recorder: recorder, Ready: a.pool.Ready})
+	handler, err := httpapi.New(ctx, httpapi.Config{
+		Logger: a.logger, Security: authn.Validators{APIKeys: a.keys, JWTs: tokens}, Recorder: recorder, DB: a.pool.DB, Keys: a.keys,
+		Origins: a.config.CORSOrigins, Ready: a.pool.Ready,
+	})
 	if err != nil {
 		return fmt.Errorf("build the API: %w", err)
 	}
@@ -121,7 +130,7 @@ func (a *app) serve(ctx context.Context, addr string, started func(ctx context.C
 		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.config.Addr)
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with --addr or VERSIONER_ADDR", err)
 	}

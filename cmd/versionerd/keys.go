@@ -41,19 +41,19 @@ func (c createKey) Validate() error {
 // Run prints the key on standard output and all else on standard error, so that scripts can take it.
 func (c createKey) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
 	return withKeys(ctx, config, logger, func(keys *authn.APIKeys) error {
-		key := authn.NewKey{AccountSlug: c.Account, Name: strings.TrimSpace(c.Name)}
+		key := authn.NewKey{Name: c.Name}
 		until := "for good"
 		if c.Expires > 0 {
 			expires := time.Now().Add(c.Expires).UTC()
 			key.ExpiresAt = &expires
 			until = "until " + expires.Format(time.RFC3339)
 		}
-		text, err := keys.Create(ctx, key)
+		created, err := keys.CreateFor(ctx, c.Account, key)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(os.Stderr, "A key for account %q, valid %s. It is shown this once:\n", c.Account, until)
-		fmt.Fprintln(os.Stdout, text)
+		fmt.Fprintln(os.Stdout, created.Token)
 		return nil
 	})
 }
@@ -90,7 +90,7 @@ type revokeKey struct {
 // Run revokes.
 func (c revokeKey) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
 	return withKeys(ctx, config, logger, func(keys *authn.APIKeys) error {
-		err := keys.Revoke(ctx, c.Account, c.Key)
+		err := keys.RevokeNamed(ctx, c.Account, c.Key)
 		if authn.IsNotFound(err) {
 			return fmt.Errorf("account %q has no key %q", c.Account, c.Key)
 		}

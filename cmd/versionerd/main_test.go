@@ -172,7 +172,7 @@ func TestDevStory(t *testing.T) {
 	key := keyPattern.FindString(first.stdout.String())
 	require.NotEmpty(t, key)
 
-	// The curl line works as it is pasted.
+	// The curl lines work as they are pasted.
 	var pasted strings.Builder
 	lines := bufio.NewScanner(strings.NewReader(first.stdout.String()))
 	for lines.Scan() {
@@ -180,9 +180,12 @@ func TestDevStory(t *testing.T) {
 			pasted.WriteString(lines.Text() + "\n")
 		}
 	}
-	answer, err := exec.Command("bash", "-c", pasted.String()).CombinedOutput()
+	paste := exec.Command("bash", "-c", pasted.String())
+	paste.Env = environment(dir)
+	answer, err := paste.CombinedOutput()
 	require.NoError(t, err, "%s", answer)
 	require.Contains(t, string(answer), `"status":"completed"`)
+	require.Contains(t, string(answer), `"next_cursor":null`, "and is read with the token that the second line makes")
 
 	// A second server on the same directory says who holds it.
 	_, said, err := call(t, environment(dir), "dev")

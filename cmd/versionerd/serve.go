@@ -21,7 +21,7 @@ func (serveCommand) Run(ctx context.Context, config appconfig.Config, logger *sl
 		return err
 	}
 	defer a.close()
-	return a.serve(ctx, config.Addr, func(ctx context.Context, url string) error {
+	return a.serve(ctx, config.Issuers, func(ctx context.Context, url string) error {
 		logger.InfoContext(ctx, "listening", "url", url, "docs", url+"/docs")
 		used, err := a.pool.HasAccounts(ctx)
 		if err == nil && !used {
@@ -40,7 +40,11 @@ func (devCommand) Run(ctx context.Context, config appconfig.Config, logger *slog
 		return err
 	}
 	defer a.close()
-	return a.serve(ctx, config.Addr, func(ctx context.Context, url string) error {
+	dev, err := authn.LoadDevKey(config.DataDir)
+	if err != nil {
+		return err
+	}
+	return a.serve(ctx, append(config.Issuers, dev.Issuer()), func(ctx context.Context, url string) error {
 		used, err := a.pool.HasAccounts(ctx)
 		if err != nil {
 			return err
@@ -49,13 +53,22 @@ func (devCommand) Run(ctx context.Context, config appconfig.Config, logger *slog
 			fmt.Fprintf(os.Stdout, welcomeBack, url, url, demoAccount)
 			return nil
 		}
-		key, err := a.keys.Create(ctx, authn.NewKey{AccountSlug: demoAccount, Name: "first key"})
+		created, err := a.keys.CreateFor(ctx, demoAccount, authn.NewKey{Name: "first key"})
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stdout, welcome, url, url, url, key)
+		fmt.Fprintf(os.Stdout, welcome, url, url, url, created.Token, url, tokenCall(config))
 		return nil
 	})
+}
+
+// tokenCall is how to get a token for this server in a shell.
+func tokenCall(config appconfig.Config) string {
+	program, err := os.Executable()
+	if err != nil {
+		program = os.Args[0]
+	}
+	return fmt.Sprintf("'%s' token --account %s --role admin --data-dir '%s' 2>/dev/null", program, demoAccount, config.DataDir)
 }
 
 const welcome = `
@@ -68,6 +81,10 @@ curl -sS %s/deployment-events/ \
   -H 'Authorization: Bearer %s' \
   -H 'Content-Type: application/json' \
   -d '{"product_name":"checkout","version":"1.4.2","environment_name":"production","status":"completed"}'
+
+and read what it knows, as a person who may do everything:
+
+curl -sS %s/deployments/ -H "Authorization: Bearer $(%s)"
 
 Ctrl-C stops it; the data is kept.
 

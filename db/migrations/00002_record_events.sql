@@ -193,7 +193,7 @@ BEGIN
     SELECT r.* INTO result FROM recorded_deployment_events r
       WHERE r.account_id = p_account_id AND r.event_id = known.event_id AND r.event_received_at = known.event_received_at
         AND r.id = known.record_id;
-    IF is_repeat(received - known.event_received_at, result.status, target_effect) THEN
+    IF FOUND AND is_repeat(received - known.event_received_at, result.status, target_effect) THEN
       result.is_repeat := true;
       RETURN NEXT result;
       RETURN;
@@ -263,6 +263,9 @@ BEGIN
   RETURN QUERY SELECT r.* FROM recorded_deployment_events r
     WHERE r.account_id = p_account_id AND r.event_id = the_event AND r.event_received_at = received
       AND r.id = target.id AND r.product_id = pair_product AND r.version_id = the_version AND r.environment_id = pair_environment;
+  IF NOT FOUND THEN -- what the event names was deleted meanwhile: tried again, it makes it anew
+    RAISE EXCEPTION 'deleted while the event was recorded' USING ERRCODE = 'serialization_failure';
+  END IF;
 END
 $$;
 -- +goose StatementEnd
@@ -323,7 +326,7 @@ BEGIN
     SELECT r.* INTO result FROM recorded_build_events r
       WHERE r.account_id = p_account_id AND r.event_id = known.event_id AND r.event_received_at = known.event_received_at
         AND r.id = known.record_id;
-    IF is_repeat(received - known.event_received_at, result.status, target_effect) THEN
+    IF FOUND AND is_repeat(received - known.event_received_at, result.status, target_effect) THEN
       result.is_repeat := true;
       RETURN NEXT result;
       RETURN;
@@ -391,6 +394,9 @@ BEGIN
   RETURN QUERY SELECT r.* FROM recorded_build_events r
     WHERE r.account_id = p_account_id AND r.event_id = the_event AND r.event_received_at = received
       AND r.id = target.id AND r.product_id = the_product AND r.version_id = the_version.id;
+  IF NOT FOUND THEN -- what the event names was deleted meanwhile: tried again, it makes it anew
+    RAISE EXCEPTION 'deleted while the event was recorded' USING ERRCODE = 'serialization_failure';
+  END IF;
 END
 $$;
 -- +goose StatementEnd

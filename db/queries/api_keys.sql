@@ -8,8 +8,8 @@ WHERE k.token_hmac = @token_hmac;
 
 -- CreateAPIKey stores a new key, by the hash of its token.
 -- name: CreateAPIKey :one
-INSERT INTO api_keys (account_id, key_id, name, token_hmac, expires_at)
-VALUES (@account_id, @key_id, @name, @token_hmac, sqlc.narg('expires_at'))
+INSERT INTO api_keys (account_id, key_id, name, description, token_hmac, expires_at, created_by)
+VALUES (@account_id, @key_id, @name, @description, @token_hmac, sqlc.narg('expires_at'), sqlc.narg('created_by'))
 RETURNING *;
 
 -- NextAPIKeyNumber counts on from the highest number that the account has used (k1, k2, …), revoked keys
@@ -25,16 +25,45 @@ SELECT * FROM api_keys
 WHERE account_id = @account_id
 ORDER BY created_at, id;
 
--- RevokeAPIKey ends a key for good; revoking it again keeps the first time.
--- name: RevokeAPIKey :one
-UPDATE api_keys
-SET revoked_at = coalesce(revoked_at, clock_timestamp())
-WHERE account_id = @account_id AND key_id = @key_id
-RETURNING *;
-
 -- TouchAPIKeys notes when keys were last used, for many keys of many tenants at once.
 -- name: TouchAPIKeys :exec
 UPDATE api_keys AS k
 SET last_used_at = greatest(k.last_used_at, u.used_at)
 FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@used_at::timestamptz[]) AS used_at) AS u
 WHERE k.id = u.id;
+
+-- ListAPIKeysPage returns a page of the account's keys, newest first, revoked and expired ones included.
+-- name: ListAPIKeysPage :many
+SELECT sqlc.embed(k), u.name AS created_by_name
+FROM api_keys AS k
+LEFT JOIN users AS u ON u.account_id = k.account_id AND u.id = k.created_by
+WHERE k.account_id = @account_id
+  AND (sqlc.narg('after_at')::timestamptz IS NULL OR (k.created_at, k.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
+ORDER BY k.created_at DESC, k.id DESC
+LIMIT @row_limit;
+
+-- GetAPIKey returns one key.
+-- name: GetAPIKey :one
+SELECT sqlc.embed(k), u.name AS created_by_name
+FROM api_keys AS k
+LEFT JOIN users AS u ON u.account_id = k.account_id AND u.id = k.created_by
+WHERE k.account_id = @account_id AND k.id = @id;
+
+-- GetAPIKeyForUpdate returns one key, which nobody else can change until the transaction ends.
+-- name: GetAPIKeyForUpdate :one
+SELECT * FROM api_keys
+WHERE account_id = @account_id AND id = @id
+FOR UPDATE;
+
+-- UpdateAPIKey writes what may change and counts the revision on.
+-- name: UpdateAPIKey :one
+UPDATE api_keys
+SET name = @name, description = @description, expires_at = sqlc.narg('expires_at'), revoked_at = sqlc.narg('revoked_at'), revision = revision + 1
+WHERE account_id = @account_id AND id = @id
+RETURNING *;
+
+-- LockAccount makes concurrent creations of keys in one account wait for each other, and returns the account.
+-- name: LockAccount :one
+SELECT * FROM accounts
+WHERE id = @account_id
+FOR UPDATE;

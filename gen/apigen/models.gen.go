@@ -11,6 +11,93 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for APIKeyState.
+const (
+	APIKeyStateActive  APIKeyState = "active"
+	APIKeyStateExpired APIKeyState = "expired"
+	APIKeyStateRevoked APIKeyState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the APIKeyState enum.
+func (e APIKeyState) Valid() bool {
+	switch e {
+	case APIKeyStateActive:
+		return true
+	case APIKeyStateExpired:
+		return true
+	case APIKeyStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditEntryActorType.
+const (
+	AuditEntryActorTypeCommand AuditEntryActorType = "command"
+	AuditEntryActorTypeUser    AuditEntryActorType = "user"
+)
+
+// Valid indicates whether the value is a known member of the AuditEntryActorType enum.
+func (e AuditEntryActorType) Valid() bool {
+	switch e {
+	case AuditEntryActorTypeCommand:
+		return true
+	case AuditEntryActorTypeUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreatedAPIKeyState.
+const (
+	CreatedAPIKeyStateActive  CreatedAPIKeyState = "active"
+	CreatedAPIKeyStateExpired CreatedAPIKeyState = "expired"
+	CreatedAPIKeyStateRevoked CreatedAPIKeyState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the CreatedAPIKeyState enum.
+func (e CreatedAPIKeyState) Valid() bool {
+	switch e {
+	case CreatedAPIKeyStateActive:
+		return true
+	case CreatedAPIKeyStateExpired:
+		return true
+	case CreatedAPIKeyStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EnvironmentType.
+const (
+	EnvironmentTypeDev        EnvironmentType = "dev"
+	EnvironmentTypeOther      EnvironmentType = "other"
+	EnvironmentTypeProduction EnvironmentType = "production"
+	EnvironmentTypeStaging    EnvironmentType = "staging"
+	EnvironmentTypeTest       EnvironmentType = "test"
+)
+
+// Valid indicates whether the value is a known member of the EnvironmentType enum.
+func (e EnvironmentType) Valid() bool {
+	switch e {
+	case EnvironmentTypeDev:
+		return true
+	case EnvironmentTypeOther:
+		return true
+	case EnvironmentTypeProduction:
+		return true
+	case EnvironmentTypeStaging:
+		return true
+	case EnvironmentTypeTest:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -20,6 +107,96 @@ const (
 func (e HealthStatus) Valid() bool {
 	switch e {
 	case HealthStatusOk:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReleaseCellStatus.
+const (
+	ReleaseCellStatusFailed      ReleaseCellStatus = "failed"
+	ReleaseCellStatusInProgress  ReleaseCellStatus = "in_progress"
+	ReleaseCellStatusNotDeployed ReleaseCellStatus = "not_deployed"
+	ReleaseCellStatusSuccess     ReleaseCellStatus = "success"
+)
+
+// Valid indicates whether the value is a known member of the ReleaseCellStatus enum.
+func (e ReleaseCellStatus) Valid() bool {
+	switch e {
+	case ReleaseCellStatusFailed:
+		return true
+	case ReleaseCellStatusInProgress:
+		return true
+	case ReleaseCellStatusNotDeployed:
+		return true
+	case ReleaseCellStatusSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReleaseStatus.
+const (
+	ReleaseStatusCancelled  ReleaseStatus = "cancelled"
+	ReleaseStatusCompleted  ReleaseStatus = "completed"
+	ReleaseStatusDraft      ReleaseStatus = "draft"
+	ReleaseStatusInProgress ReleaseStatus = "in_progress"
+)
+
+// Valid indicates whether the value is a known member of the ReleaseStatus enum.
+func (e ReleaseStatus) Valid() bool {
+	switch e {
+	case ReleaseStatusCancelled:
+		return true
+	case ReleaseStatusCompleted:
+		return true
+	case ReleaseStatusDraft:
+		return true
+	case ReleaseStatusInProgress:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Role.
+const (
+	RoleAdmin          Role = "admin"
+	RoleBilling        Role = "billing"
+	RoleCompliance     Role = "compliance"
+	RoleDeveloper      Role = "developer"
+	RoleProduct        Role = "product"
+	RoleQa             Role = "qa"
+	RoleReleaseManager Role = "release_manager"
+	RoleSecurity       Role = "security"
+	RoleSre            Role = "sre"
+	RoleViewer         Role = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the Role enum.
+func (e Role) Valid() bool {
+	switch e {
+	case RoleAdmin:
+		return true
+	case RoleBilling:
+		return true
+	case RoleCompliance:
+		return true
+	case RoleDeveloper:
+		return true
+	case RoleProduct:
+		return true
+	case RoleQa:
+		return true
+	case RoleReleaseManager:
+		return true
+	case RoleSecurity:
+		return true
+	case RoleSre:
+		return true
+	case RoleViewer:
 		return true
 	default:
 		return false
@@ -66,6 +243,130 @@ func (e VersionConflictError) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// APIKey A credential of CI systems, without its secret.
+type APIKey struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy Who created it; null when a command did.
+	CreatedBy nullable.Nullable[string] `json:"created_by"`
+
+	// Description More about it.
+	Description string `json:"description"`
+
+	// ExpiresAt When it stops working by itself.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
+
+	// ID The key.
+	ID openapi_types.UUID `json:"id"`
+
+	// KeyID Its short name in the account, such as k1.
+	KeyID string `json:"key_id"`
+
+	// LastUsedAt When it was last used, give or take ten seconds.
+	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
+
+	// Name What it is for.
+	Name string `json:"name"`
+
+	// Prefix How the key begins; the rest is secret.
+	Prefix string `json:"prefix"`
+
+	// RevokedAt When it was revoked.
+	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
+
+	// State Whether it works.
+	State APIKeyState `json:"state"`
+}
+
+// APIKeyState Whether it works.
+type APIKeyState string
+
+// APIKeyCreate A key to create. Unknown members are refused.
+type APIKeyCreate struct {
+	// Description What it is, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresAt When it shall stop working by itself; in the future.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at,omitempty"`
+
+	// Name What it is for.
+	Name string `json:"name"`
+}
+
+// APIKeyList defines model for APIKeyList.
+type APIKeyList struct {
+	Items []APIKey `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last one.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// APIKeyPatch What to change; members that are absent stay. Unknown members are refused.
+type APIKeyPatch struct {
+	// Description What it is, at most 4,096 characters.
+	Description nullable.Nullable[string] `json:"description,omitempty"`
+
+	// Name What it is for.
+	Name *string `json:"name,omitempty"`
+}
+
+// APIKeyRotate How to rotate. Unknown members are refused.
+type APIKeyRotate struct {
+	// GracePeriodHours For how many hours the old key goes on working.
+	GracePeriodHours *int `json:"grace_period_hours,omitempty"`
+}
+
+// AuditEntry One change.
+type AuditEntry struct {
+	// Action What was done, such as product.update.
+	Action string `json:"action"`
+
+	// ActorID The person.
+	ActorID nullable.Nullable[openapi_types.UUID] `json:"actor_id"`
+
+	// ActorName Their name at the time, or the command.
+	ActorName string `json:"actor_name"`
+
+	// ActorType Whether a person did it, or a command on the server.
+	ActorType AuditEntryActorType `json:"actor_type"`
+
+	// At When.
+	At time.Time `json:"at"`
+
+	// Credential The credential that was used: the token's session.
+	Credential string `json:"credential"`
+
+	// Fields Which members were changed; never their values.
+	Fields []string `json:"fields"`
+
+	// ID The entry.
+	ID openapi_types.UUID `json:"id"`
+
+	// ObjectID To which.
+	ObjectID openapi_types.UUID `json:"object_id"`
+
+	// ObjectType To what kind of object.
+	ObjectType string `json:"object_type"`
+
+	// RemoteIP From where.
+	RemoteIP nullable.Nullable[string] `json:"remote_ip"`
+
+	// RequestID In which request.
+	RequestID nullable.Nullable[string] `json:"request_id"`
+}
+
+// AuditEntryActorType Whether a person did it, or a command on the server.
+type AuditEntryActorType string
+
+// AuditEntryList defines model for AuditEntryList.
+type AuditEntryList struct {
+	Items []AuditEntry `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last one.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
 // BuildEvent What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
@@ -125,6 +426,129 @@ type BuildEvent struct {
 
 	// Version The version that is built. Created on first mention.
 	Version string `json:"version"`
+}
+
+// CreatedAPIKey A new key, with its secret.
+type CreatedAPIKey struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy Who created it; null when a command did.
+	CreatedBy nullable.Nullable[string] `json:"created_by"`
+
+	// Description More about it.
+	Description string `json:"description"`
+
+	// ExpiresAt When it stops working by itself.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
+
+	// ID The key.
+	ID openapi_types.UUID `json:"id"`
+
+	// Key The key itself. It is shown here and nowhere else.
+	Key string `json:"key"`
+
+	// KeyID Its short name in the account, such as k1.
+	KeyID string `json:"key_id"`
+
+	// LastUsedAt When it was last used, give or take ten seconds.
+	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
+
+	// Name What it is for.
+	Name string `json:"name"`
+
+	// Prefix How the key begins; the rest is secret.
+	Prefix string `json:"prefix"`
+
+	// RevokedAt When it was revoked.
+	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
+
+	// State Whether it works.
+	State CreatedAPIKeyState `json:"state"`
+}
+
+// CreatedAPIKeyState Whether it works.
+type CreatedAPIKeyState string
+
+// Deployment A deployment of a version of a product to an environment.
+type Deployment struct {
+	// BuildNumber The CI system's number of the run.
+	BuildNumber nullable.Nullable[string] `json:"build_number"`
+
+	// CompletedAt When it ended, in whatever way.
+	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
+
+	// CreatedAt When it was first heard of.
+	CreatedAt time.Time `json:"created_at"`
+
+	// DeployURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+	DeployURL nullable.Nullable[string] `json:"deploy_url"`
+
+	// DeployedAt When it ended; until then, when it started; until then, when it was first heard of.
+	DeployedAt time.Time `json:"deployed_at"`
+
+	// DeployedBy Who deployed it, as the CI system names them.
+	DeployedBy nullable.Nullable[string] `json:"deployed_by"`
+
+	// DeployedByEmail Their e-mail address.
+	DeployedByEmail nullable.Nullable[string] `json:"deployed_by_email"`
+
+	// DeployedByName Their name.
+	DeployedByName nullable.Nullable[string] `json:"deployed_by_name"`
+
+	// DeploymentID The deployment; the same as `id`.
+	DeploymentID openapi_types.UUID `json:"deployment_id"`
+
+	// EnvironmentID The environment.
+	EnvironmentID openapi_types.UUID `json:"environment_id"`
+
+	// EnvironmentName The environment's name.
+	EnvironmentName string `json:"environment_name"`
+
+	// EnvironmentType What an environment is for.
+	EnvironmentType EnvironmentType `json:"environment_type"`
+
+	// ExtraMetadata What the events told beside the named fields.
+	ExtraMetadata Metadata `json:"extra_metadata"`
+
+	// ID The deployment.
+	ID openapi_types.UUID `json:"id"`
+
+	// InvokeID The CI run.
+	InvokeID nullable.Nullable[string] `json:"invoke_id"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// ProductName The product's name.
+	ProductName string `json:"product_name"`
+
+	// SCMBranch The branch or tag.
+	SCMBranch nullable.Nullable[string] `json:"scm_branch"`
+
+	// SCMRepository The repository.
+	SCMRepository nullable.Nullable[string] `json:"scm_repository"`
+
+	// SCMSHA The commit reported with the deployment.
+	SCMSHA nullable.Nullable[string] `json:"scm_sha"`
+
+	// SoakTimeHours For how many hours the version had been running in the nearest lower type of environment (dev, test, staging, production) when this deployment began; null when it never ran there.
+	SoakTimeHours nullable.Nullable[float64] `json:"soak_time_hours"`
+
+	// SourceSystem The CI system.
+	SourceSystem nullable.Nullable[string] `json:"source_system"`
+
+	// StartedAt When it was first reported as started.
+	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
+
+	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	Status Status `json:"status"`
+
+	// Version The version's name.
+	Version string `json:"version"`
+
+	// VersionID The version.
+	VersionID openapi_types.UUID `json:"version_id"`
 }
 
 // DeploymentEvent What a CI system tells about a deployment. Unknown fields are ignored, and kept with the event. One of
@@ -199,6 +623,141 @@ type DeploymentEvent struct {
 	Version string `json:"version"`
 }
 
+// DeploymentList defines model for DeploymentList.
+type DeploymentList struct {
+	Items []Deployment `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last one.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// Environment A place where versions are deployed. `metadata` and `extra_metadata` are the same.
+type Environment struct {
+	// CreatedAt When it was first heard of.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Description What it is.
+	Description string `json:"description"`
+
+	// ExtraMetadata What the events told beside the named fields.
+	ExtraMetadata Metadata `json:"extra_metadata"`
+
+	// ID The environment.
+	ID openapi_types.UUID `json:"id"`
+
+	// Metadata What the events told beside the named fields.
+	Metadata Metadata `json:"metadata"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Type What an environment is for.
+	Type EnvironmentType `json:"type"`
+
+	// UpdatedAt When it was last changed by somebody.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// EnvironmentCreate An environment to create. Unknown members are refused.
+type EnvironmentCreate struct {
+	// Description What it is, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// Metadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+	Metadata nullable.Nullable[ObjectMetadata] `json:"metadata,omitempty"`
+
+	// Name Its name, free in the account.
+	Name string `json:"name"`
+
+	// Type What an environment is for.
+	Type *EnvironmentType `json:"type,omitempty"`
+}
+
+// EnvironmentList defines model for EnvironmentList.
+type EnvironmentList struct {
+	Items []Environment `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last one.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// EnvironmentPatch What to change; members that are absent stay. Unknown members are refused.
+type EnvironmentPatch struct {
+	// Description What it is, at most 4,096 characters.
+	Description nullable.Nullable[string] `json:"description,omitempty"`
+
+	// Metadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+	Metadata nullable.Nullable[ObjectMetadata] `json:"metadata,omitempty"`
+
+	// Name Its new name, free in the account.
+	Name *string `json:"name,omitempty"`
+
+	// Type What an environment is for.
+	Type *EnvironmentType `json:"type,omitempty"`
+}
+
+// EnvironmentState What runs in one environment of one product.
+type EnvironmentState struct {
+	// DeployedBy Who put it there, as the CI system names them.
+	DeployedBy nullable.Nullable[string] `json:"deployed_by"`
+
+	// DeployedByName Their name.
+	DeployedByName nullable.Nullable[string] `json:"deployed_by_name"`
+
+	// DeploymentID The deployment that put it there; null while none has completed.
+	DeploymentID nullable.Nullable[openapi_types.UUID] `json:"deployment_id"`
+
+	// Drifts Whether another environment of the product runs another version.
+	Drifts bool `json:"drifts"`
+
+	// EnvironmentID The environment.
+	EnvironmentID openapi_types.UUID `json:"environment_id"`
+
+	// EnvironmentName Its name.
+	EnvironmentName string `json:"environment_name"`
+
+	// EnvironmentType What an environment is for.
+	EnvironmentType EnvironmentType `json:"environment_type"`
+
+	// InProgressDeploymentID The deployment in progress.
+	InProgressDeploymentID nullable.Nullable[openapi_types.UUID] `json:"in_progress_deployment_id"`
+
+	// InProgressSince Since when.
+	InProgressSince nullable.Nullable[time.Time] `json:"in_progress_since"`
+
+	// InProgressVersion The version it brings.
+	InProgressVersion nullable.Nullable[string] `json:"in_progress_version"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// ProductName Its name.
+	ProductName string `json:"product_name"`
+
+	// Since Since when it runs there.
+	Since nullable.Nullable[time.Time] `json:"since"`
+
+	// Version Its name.
+	Version nullable.Nullable[string] `json:"version"`
+
+	// VersionID The version that runs there.
+	VersionID nullable.Nullable[openapi_types.UUID] `json:"version_id"`
+
+	// VersionsBehind How many newer versions of the product have been deployed completely, here or elsewhere; null while nothing runs here.
+	VersionsBehind nullable.Nullable[int] `json:"versions_behind"`
+}
+
+// EnvironmentStateList defines model for EnvironmentStateList.
+type EnvironmentStateList struct {
+	Items []EnvironmentState `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last one.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// EnvironmentType What an environment is for.
+type EnvironmentType string
+
 // EventStatus How far it has come. Case does not matter, and neither does white space around it.
 //
 // | status | accepted words |
@@ -231,10 +790,66 @@ type HealthStatus string
 // Metadata What the events told beside the named fields.
 type Metadata = json.RawMessage
 
+// ObjectMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+type ObjectMetadata = json.RawMessage
+
 // Problem What went wrong.
 type Problem struct {
 	// Detail A sentence for people.
 	Detail string `json:"detail"`
+}
+
+// Product Something that is deployed.
+type Product struct {
+	// CreatedAt When it was first heard of.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Description What it is.
+	Description string `json:"description"`
+
+	// ExtraMetadata What the events told beside the named fields.
+	ExtraMetadata Metadata `json:"extra_metadata"`
+
+	// ID The product.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// UpdatedAt When it was last changed by somebody.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// ProductCreate A product to create. Unknown members are refused.
+type ProductCreate struct {
+	// Description What it is, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// ExtraMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+	ExtraMetadata nullable.Nullable[ObjectMetadata] `json:"extra_metadata,omitempty"`
+
+	// Name Its name, free in the account.
+	Name string `json:"name"`
+}
+
+// ProductList defines model for ProductList.
+type ProductList struct {
+	Items []Product `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last one.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// ProductPatch What to change; members that are absent stay. Unknown members are refused.
+type ProductPatch struct {
+	// Description What it is, at most 4,096 characters.
+	Description nullable.Nullable[string] `json:"description,omitempty"`
+
+	// ExtraMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+	ExtraMetadata nullable.Nullable[ObjectMetadata] `json:"extra_metadata,omitempty"`
+
+	// Name Its new name, free in the account.
+	Name *string `json:"name,omitempty"`
 }
 
 // RecordedBuild The build that an event belongs to, and the event's own identifier.
@@ -393,6 +1008,132 @@ type RecordedDeployment struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
+// Release Versions of several products that belong together.
+type Release struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Description What it is.
+	Description string `json:"description"`
+
+	// ExtraMetadata What the events told beside the named fields.
+	ExtraMetadata Metadata `json:"extra_metadata"`
+
+	// ID The release.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Status How far a release has come.
+	Status ReleaseStatus `json:"status"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// VersionCount How many versions it has.
+	VersionCount int `json:"version_count"`
+}
+
+// ReleaseCell How far one version has come in one environment.
+type ReleaseCell struct {
+	// DeployedAt When it ended or started.
+	DeployedAt nullable.Nullable[time.Time] `json:"deployed_at"`
+
+	// DeploymentID The deployment behind it.
+	DeploymentID nullable.Nullable[openapi_types.UUID] `json:"deployment_id"`
+
+	// EnvironmentID The environment.
+	EnvironmentID openapi_types.UUID `json:"environment_id"`
+
+	// EnvironmentName Its name.
+	EnvironmentName string `json:"environment_name"`
+
+	// EnvironmentType What an environment is for.
+	EnvironmentType EnvironmentType `json:"environment_type"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// ProductName Its name.
+	ProductName string `json:"product_name"`
+
+	// Status What the latest deployment of the version there has come to; aborted ones count as not deployed.
+	Status ReleaseCellStatus `json:"status"`
+
+	// Version Its name.
+	Version string `json:"version"`
+
+	// VersionID The version of the release.
+	VersionID openapi_types.UUID `json:"version_id"`
+}
+
+// ReleaseCellStatus What the latest deployment of the version there has come to; aborted ones count as not deployed.
+type ReleaseCellStatus string
+
+// ReleaseCreate A release to create. Unknown members are refused.
+type ReleaseCreate struct {
+	// Description What it is, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// ExtraMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+	ExtraMetadata nullable.Nullable[ObjectMetadata] `json:"extra_metadata,omitempty"`
+
+	// Name Its name.
+	Name string `json:"name"`
+}
+
+// ReleaseList defines model for ReleaseList.
+type ReleaseList struct {
+	Items []Release `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last one.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// ReleasePatch What to change; members that are absent stay. Unknown members are refused.
+type ReleasePatch struct {
+	// Description What it is, at most 4,096 characters.
+	Description nullable.Nullable[string] `json:"description,omitempty"`
+
+	// ExtraMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+	ExtraMetadata nullable.Nullable[ObjectMetadata] `json:"extra_metadata,omitempty"`
+
+	// Name Its new name.
+	Name *string `json:"name,omitempty"`
+
+	// Status How far a release has come.
+	Status *ReleaseStatus `json:"status,omitempty"`
+}
+
+// ReleaseProgress How far the deployment of a release has come.
+type ReleaseProgress struct {
+	Cells []ReleaseCell `json:"cells"`
+
+	// ReleaseID The release.
+	ReleaseID openapi_types.UUID `json:"release_id"`
+}
+
+// ReleaseStatus How far a release has come.
+type ReleaseStatus string
+
+// ReleaseVersionAdd The version to add.
+type ReleaseVersionAdd struct {
+	// VersionID The version.
+	VersionID openapi_types.UUID `json:"version_id"`
+}
+
+// Role What a person may do. Everybody may view everything but keys and the audit log.
+//
+// | may | roles |
+// |---|---|
+// | change products | admin, release_manager |
+// | change environments | admin, release_manager, sre |
+// | change releases | admin, release_manager, product, developer |
+// | list API keys | admin, developer |
+// | manage API keys, roles; read the audit log | admin |
+type Role string
+
 // Status How far it has come. `completed`, `failed` and `aborted` are final.
 type Status string
 
@@ -401,6 +1142,52 @@ type Text = string
 
 // URLText An address of at most 4,096 characters. It is kept as it is, whatever its scheme. Empty means absent.
 type URLText = string
+
+// User A person of the account.
+type User struct {
+	// Assigned Whether the role was assigned here, or comes from their token.
+	Assigned bool `json:"assigned"`
+
+	// CreatedAt When they were first seen.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email Their e-mail address, as their token tells it; may be empty.
+	Email string `json:"email"`
+
+	// ID The person.
+	ID openapi_types.UUID `json:"id"`
+
+	// LastSeenAt When they were last seen, give or take a minute.
+	LastSeenAt time.Time `json:"last_seen_at"`
+
+	// Name Their name, as their token tells it; may be empty.
+	Name string `json:"name"`
+
+	// Role What a person may do. Everybody may view everything but keys and the audit log.
+	//
+	// | may | roles |
+	// |---|---|
+	// | change products | admin, release_manager |
+	// | change environments | admin, release_manager, sre |
+	// | change releases | admin, release_manager, product, developer |
+	// | list API keys | admin, developer |
+	// | manage API keys, roles; read the audit log | admin |
+	Role Role `json:"role"`
+}
+
+// UserList defines model for UserList.
+type UserList struct {
+	Items []User `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last one.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// UserPatch The role to assign. Unknown members are refused.
+type UserPatch struct {
+	// Role The role; null gives it back to the person's token.
+	Role nullable.Nullable[string] `json:"role"`
+}
 
 // ValidationItem defines model for ValidationItem.
 type ValidationItem struct {
@@ -423,6 +1210,27 @@ type ValidationProblem struct {
 	Detail []ValidationItem `json:"detail"`
 }
 
+// Version A version of a product, as events have named it.
+type Version struct {
+	// CreatedAt When it was first heard of.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID The version.
+	ID openapi_types.UUID `json:"id"`
+
+	// ProductID Its product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// ProductName Its product's name.
+	ProductName string `json:"product_name"`
+
+	// SCMSHA The commit that it was built from, if a build event told.
+	SCMSHA nullable.Nullable[string] `json:"scm_sha"`
+
+	// Version Its name.
+	Version string `json:"version"`
+}
+
 // VersionConflict The version exists with another commit.
 type VersionConflict struct {
 	// Detail Example: Version 1.2.3 already exists with different SHA
@@ -436,17 +1244,88 @@ type VersionConflict struct {
 // VersionConflictError defines model for VersionConflict.Error.
 type VersionConflictError string
 
+// VersionList defines model for VersionList.
+type VersionList struct {
+	Items []Version `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last one.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// ActionFilter defines model for ActionFilter.
+type ActionFilter = string
+
+// ActorFilter defines model for ActorFilter.
+type ActorFilter = openapi_types.UUID
+
+// Cursor defines model for Cursor.
+type Cursor = string
+
+// EnvironmentFilter defines model for EnvironmentFilter.
+type EnvironmentFilter = string
+
+// EnvironmentTypeFilter What an environment is for.
+type EnvironmentTypeFilter = EnvironmentType
+
+// ID defines model for ID.
+type ID = openapi_types.UUID
+
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
+// Limit defines model for Limit.
+type Limit = int
+
+// ObjectFilter defines model for ObjectFilter.
+type ObjectFilter = openapi_types.UUID
+
+// ProductFilter defines model for ProductFilter.
+type ProductFilter = string
+
+// Q defines model for Q.
+type Q = string
+
+// ReleaseStatusFilter How far a release has come.
+type ReleaseStatusFilter = ReleaseStatus
+
+// SCMSHAFilter defines model for SCMSHAFilter.
+type SCMSHAFilter = string
+
+// Since defines model for Since.
+type Since = time.Time
+
+// StatusFilter How far it has come. `completed`, `failed` and `aborted` are final.
+type StatusFilter = Status
+
+// Until defines model for Until.
+type Until = time.Time
+
+// VersionFilter defines model for VersionFilter.
+type VersionFilter = string
+
+// VersionID defines model for VersionID.
+type VersionID = openapi_types.UUID
+
 // BadRequest What went wrong.
 type BadRequest = Problem
 
 // BuildRecorded The build that an event belongs to, and the event's own identifier.
 type BuildRecorded = RecordedBuild
 
+// Conflict What went wrong.
+type Conflict = Problem
+
 // Forbidden What went wrong.
 type Forbidden = Problem
 
 // InternalServerError What went wrong.
 type InternalServerError = Problem
+
+// NotFound What went wrong.
+type NotFound = Problem
+
+// PreconditionFailed What went wrong.
+type PreconditionFailed = Problem
 
 // ServiceUnavailable What went wrong.
 type ServiceUnavailable = Problem
@@ -462,11 +1341,260 @@ type UnprocessableEntity = ValidationProblem
 // UnsupportedMediaType What went wrong.
 type UnsupportedMediaType = Problem
 
+// ListAPIKeysParams defines parameters for ListAPIKeys.
+type ListAPIKeysParams struct {
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RevokeAPIKeyParams defines parameters for RevokeAPIKey.
+type RevokeAPIKeyParams struct {
+	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateAPIKeyParams defines parameters for UpdateAPIKey.
+type UpdateAPIKeyParams struct {
+	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListAuditLogParams defines parameters for ListAuditLog.
+type ListAuditLogParams struct {
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// ActorID Only what this person did.
+	ActorID *ActorFilter `form:"actor_id,omitempty" json:"actor_id,omitempty"`
+
+	// Action Only this kind of change, such as `product.update`.
+	Action *ActionFilter `form:"action,omitempty" json:"action,omitempty"`
+
+	// ObjectID Only changes of this object.
+	ObjectID *ObjectFilter `form:"object_id,omitempty" json:"object_id,omitempty"`
+
+	// Since Only those created at this time or later.
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only those created before this time.
+	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// ListDeploymentsParams defines parameters for ListDeployments.
+type ListDeploymentsParams struct {
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Product Only those of this product, by name (a former one too) or identifier.
+	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
+
+	// Environment Only those of this environment, by name (a former one too) or identifier.
+	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
+
+	// Version Only those of this version, by name or identifier.
+	Version *VersionFilter `form:"version,omitempty" json:"version,omitempty"`
+
+	// Status Only those with this status.
+	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
+
+	// Since Only those created at this time or later.
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only those created before this time.
+	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// ListEnvironmentStateParams defines parameters for ListEnvironmentState.
+type ListEnvironmentStateParams struct {
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Product Only those of this product, by name (a former one too) or identifier.
+	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
+
+	// Environment Only those of this environment, by name (a former one too) or identifier.
+	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
+
+	// Type Only environments of this type.
+	Type *EnvironmentTypeFilter `form:"type,omitempty" json:"type,omitempty"`
+}
+
+// ListEnvironmentsParams defines parameters for ListEnvironments.
+type ListEnvironmentsParams struct {
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Q Only those whose name contains this text, whatever its case.
+	Q *Q `form:"q,omitempty" json:"q,omitempty"`
+
+	// Type Only environments of this type.
+	Type *EnvironmentTypeFilter `form:"type,omitempty" json:"type,omitempty"`
+}
+
+// DeleteEnvironmentParams defines parameters for DeleteEnvironment.
+type DeleteEnvironmentParams struct {
+	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateEnvironmentParams defines parameters for UpdateEnvironment.
+type UpdateEnvironmentParams struct {
+	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListProductsParams defines parameters for ListProducts.
+type ListProductsParams struct {
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Q Only those whose name contains this text, whatever its case.
+	Q *Q `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// DeleteProductParams defines parameters for DeleteProduct.
+type DeleteProductParams struct {
+	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateProductParams defines parameters for UpdateProduct.
+type UpdateProductParams struct {
+	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListReleasesParams defines parameters for ListReleases.
+type ListReleasesParams struct {
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Q Only those whose name contains this text, whatever its case.
+	Q *Q `form:"q,omitempty" json:"q,omitempty"`
+
+	// Status Only those with this status.
+	Status *ReleaseStatusFilter `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// DeleteReleaseParams defines parameters for DeleteRelease.
+type DeleteReleaseParams struct {
+	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateReleaseParams defines parameters for UpdateRelease.
+type UpdateReleaseParams struct {
+	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListReleaseVersionsParams defines parameters for ListReleaseVersions.
+type ListReleaseVersionsParams struct {
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Q Only those whose name contains this text, whatever its case.
+	Q *Q `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// UpdateUserParams defines parameters for UpdateUser.
+type UpdateUserParams struct {
+	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListVersionsParams defines parameters for ListVersions.
+type ListVersionsParams struct {
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Q Only those whose name contains this text, whatever its case.
+	Q *Q `form:"q,omitempty" json:"q,omitempty"`
+
+	// Product Only those of this product, by name (a former one too) or identifier.
+	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
+
+	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
+}
+
+// CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
+type CreateAPIKeyJSONRequestBody = APIKeyCreate
+
+// UpdateAPIKeyJSONRequestBody defines body for UpdateAPIKey for application/json ContentType.
+type UpdateAPIKeyJSONRequestBody = APIKeyPatch
+
+// RotateAPIKeyJSONRequestBody defines body for RotateAPIKey for application/json ContentType.
+type RotateAPIKeyJSONRequestBody = APIKeyRotate
+
 // CreateBuildEventJSONRequestBody defines body for CreateBuildEvent for application/json ContentType.
 type CreateBuildEventJSONRequestBody = BuildEvent
 
 // CreateDeploymentEventJSONRequestBody defines body for CreateDeploymentEvent for application/json ContentType.
 type CreateDeploymentEventJSONRequestBody = DeploymentEvent
+
+// CreateEnvironmentJSONRequestBody defines body for CreateEnvironment for application/json ContentType.
+type CreateEnvironmentJSONRequestBody = EnvironmentCreate
+
+// UpdateEnvironmentJSONRequestBody defines body for UpdateEnvironment for application/json ContentType.
+type UpdateEnvironmentJSONRequestBody = EnvironmentPatch
+
+// CreateProductJSONRequestBody defines body for CreateProduct for application/json ContentType.
+type CreateProductJSONRequestBody = ProductCreate
+
+// UpdateProductJSONRequestBody defines body for UpdateProduct for application/json ContentType.
+type UpdateProductJSONRequestBody = ProductPatch
+
+// CreateReleaseJSONRequestBody defines body for CreateRelease for application/json ContentType.
+type CreateReleaseJSONRequestBody = ReleaseCreate
+
+// UpdateReleaseJSONRequestBody defines body for UpdateRelease for application/json ContentType.
+type UpdateReleaseJSONRequestBody = ReleasePatch
+
+// AddReleaseVersionJSONRequestBody defines body for AddReleaseVersion for application/json ContentType.
+type AddReleaseVersionJSONRequestBody = ReleaseVersionAdd
+
+// UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
+type UpdateUserJSONRequestBody = UserPatch
 
 // CreateVersionEventJSONRequestBody defines body for CreateVersionEvent for application/json ContentType.
 //

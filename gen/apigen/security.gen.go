@@ -21,6 +21,13 @@ var SpecificationJSON []byte
 // principal.
 type SecurityHandler interface {
 	ApiKeyAuth(ctx context.Context, r *http.Request) (context.Context, error)
+	JWTAuth(ctx context.Context, r *http.Request) (context.Context, error)
+}
+
+// SecuritySchemes names every scheme of the document.
+var SecuritySchemes = []string{
+	"ApiKeyAuth",
+	"JWTAuth",
 }
 
 // Authenticate has the validator of the named scheme look at the request's credential.
@@ -28,6 +35,8 @@ func Authenticate(ctx context.Context, handler SecurityHandler, scheme string, r
 	switch scheme {
 	case "ApiKeyAuth":
 		return handler.ApiKeyAuth(ctx, r)
+	case "JWTAuth":
+		return handler.JWTAuth(ctx, r)
 	default:
 		return ctx, fmt.Errorf("security scheme %q is not in the document", scheme)
 	}
@@ -36,15 +45,84 @@ func Authenticate(ctx context.Context, handler SecurityHandler, scheme string, r
 // OperationSchemes names, for each operation, the security schemes of which one must accept the caller. An operation
 // without any is public.
 var OperationSchemes = map[string][]string{
+	"listAPIKeys":           {"JWTAuth"},
+	"createAPIKey":          {"JWTAuth"},
+	"revokeAPIKey":          {"JWTAuth"},
+	"getAPIKey":             {"JWTAuth"},
+	"updateAPIKey":          {"JWTAuth"},
+	"rotateAPIKey":          {"JWTAuth"},
+	"listAuditLog":          {"JWTAuth"},
 	"createBuildEvent":      {"ApiKeyAuth"},
 	"createDeploymentEvent": {"ApiKeyAuth"},
+	"listDeployments":       {"JWTAuth"},
+	"getDeployment":         {"JWTAuth"},
 	"getSwaggerUI":          {},
+	"listEnvironmentState":  {"JWTAuth"},
+	"listEnvironments":      {"JWTAuth"},
+	"createEnvironment":     {"JWTAuth"},
+	"deleteEnvironment":     {"JWTAuth"},
+	"getEnvironment":        {"JWTAuth"},
+	"updateEnvironment":     {"JWTAuth"},
 	"getHealth":             {},
 	"getReadiness":          {},
 	"getSpecification":      {},
+	"listProducts":          {"JWTAuth"},
+	"createProduct":         {"JWTAuth"},
+	"deleteProduct":         {"JWTAuth"},
+	"getProduct":            {"JWTAuth"},
+	"updateProduct":         {"JWTAuth"},
 	"getReDoc":              {},
+	"listReleases":          {"JWTAuth"},
+	"createRelease":         {"JWTAuth"},
+	"deleteRelease":         {"JWTAuth"},
+	"getRelease":            {"JWTAuth"},
+	"updateRelease":         {"JWTAuth"},
+	"getReleaseProgress":    {"JWTAuth"},
+	"listReleaseVersions":   {"JWTAuth"},
+	"addReleaseVersion":     {"JWTAuth"},
+	"removeReleaseVersion":  {"JWTAuth"},
+	"listUsers":             {"JWTAuth"},
+	"getUser":               {"JWTAuth"},
+	"updateUser":            {"JWTAuth"},
 	"createVersionEvent":    {"ApiKeyAuth"},
+	"listVersions":          {"JWTAuth"},
+	"getVersion":            {"JWTAuth"},
 }
 
 // OperationPermission is the capability that each operation asks of a person, from x-permission.
-var OperationPermission = map[string]string{}
+var OperationPermission = map[string]string{
+	"listAPIKeys":          "keys.view",
+	"createAPIKey":         "keys.manage",
+	"revokeAPIKey":         "keys.manage",
+	"getAPIKey":            "keys.view",
+	"updateAPIKey":         "keys.manage",
+	"rotateAPIKey":         "keys.manage",
+	"listAuditLog":         "audit.view",
+	"listDeployments":      "view",
+	"getDeployment":        "view",
+	"listEnvironmentState": "view",
+	"listEnvironments":     "view",
+	"createEnvironment":    "environments.write",
+	"deleteEnvironment":    "environments.write",
+	"getEnvironment":       "view",
+	"updateEnvironment":    "environments.write",
+	"listProducts":         "view",
+	"createProduct":        "products.write",
+	"deleteProduct":        "products.write",
+	"getProduct":           "view",
+	"updateProduct":        "products.write",
+	"listReleases":         "view",
+	"createRelease":        "releases.write",
+	"deleteRelease":        "releases.write",
+	"getRelease":           "view",
+	"updateRelease":        "releases.write",
+	"getReleaseProgress":   "view",
+	"listReleaseVersions":  "view",
+	"addReleaseVersion":    "releases.write",
+	"removeReleaseVersion": "releases.write",
+	"listUsers":            "view",
+	"getUser":              "view",
+	"updateUser":           "roles.manage",
+	"listVersions":         "view",
+	"getVersion":           "view",
+}

@@ -13,7 +13,7 @@ const ensureAccount = `-- name: EnsureAccount :one
 INSERT INTO accounts (slug)
 VALUES ($1)
 ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug
-RETURNING id, slug, created_at
+RETURNING id, slug, created_at, issuer, organization_id
 `
 
 // EnsureAccount returns the account of that slug, made when it does not exist yet, and locks it until the
@@ -21,12 +21,18 @@ RETURNING id, slug, created_at
 func (q *Queries) EnsureAccount(ctx context.Context, slug string) (Account, error) {
 	row := q.db.QueryRow(ctx, ensureAccount, slug)
 	var i Account
-	err := row.Scan(&i.ID, &i.Slug, &i.CreatedAt)
+	err := row.Scan(
+		&i.ID,
+		&i.Slug,
+		&i.CreatedAt,
+		&i.Issuer,
+		&i.OrganizationID,
+	)
 	return i, err
 }
 
 const getAccountBySlug = `-- name: GetAccountBySlug :one
-SELECT id, slug, created_at FROM accounts
+SELECT id, slug, created_at, issuer, organization_id FROM accounts
 WHERE slug = $1
 `
 
@@ -34,7 +40,13 @@ WHERE slug = $1
 func (q *Queries) GetAccountBySlug(ctx context.Context, slug string) (Account, error) {
 	row := q.db.QueryRow(ctx, getAccountBySlug, slug)
 	var i Account
-	err := row.Scan(&i.ID, &i.Slug, &i.CreatedAt)
+	err := row.Scan(
+		&i.ID,
+		&i.Slug,
+		&i.CreatedAt,
+		&i.Issuer,
+		&i.OrganizationID,
+	)
 	return i, err
 }
 

@@ -13,17 +13,19 @@ import (
 )
 
 const createAPIKey = `-- name: CreateAPIKey :one
-INSERT INTO api_keys (account_id, key_id, name, token_hmac, expires_at)
-VALUES ($1, $2, $3, $4, $5)
-RETURNING account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at
+INSERT INTO api_keys (account_id, key_id, name, description, token_hmac, expires_at, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+RETURNING account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by
 `
 
 type CreateAPIKeyParams struct {
-	AccountID uuid.UUID
-	KeyID     string
-	Name      string
-	TokenHMAC []byte
-	ExpiresAt *time.Time
+	AccountID   uuid.UUID
+	KeyID       string
+	Name        string
+	Description string
+	TokenHMAC   []byte
+	ExpiresAt   *time.Time
+	CreatedBy   *uuid.UUID
 }
 
 // CreateAPIKey stores a new key, by the hash of its token.
@@ -32,8 +34,10 @@ func (q *Queries) CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (API
 		arg.AccountID,
 		arg.KeyID,
 		arg.Name,
+		arg.Description,
 		arg.TokenHMAC,
 		arg.ExpiresAt,
+		arg.CreatedBy,
 	)
 	var i APIKey
 	err := row.Scan(
@@ -47,12 +51,53 @@ func (q *Queries) CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (API
 		&i.ExpiresAt,
 		&i.RevokedAt,
 		&i.LastUsedAt,
+		&i.Revision,
+		&i.CreatedBy,
+	)
+	return i, err
+}
+
+const getAPIKey = `-- name: GetAPIKey :one
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.revision, k.created_by, u.name AS created_by_name
+FROM api_keys AS k
+LEFT JOIN users AS u ON u.account_id = k.account_id AND u.id = k.created_by
+WHERE k.account_id = $1 AND k.id = $2
+`
+
+type GetAPIKeyParams struct {
+	AccountID uuid.UUID
+	ID        uuid.UUID
+}
+
+type GetAPIKeyRow struct {
+	APIKey        APIKey
+	CreatedByName *string
+}
+
+// GetAPIKey returns one key.
+func (q *Queries) GetAPIKey(ctx context.Context, arg GetAPIKeyParams) (GetAPIKeyRow, error) {
+	row := q.db.QueryRow(ctx, getAPIKey, arg.AccountID, arg.ID)
+	var i GetAPIKeyRow
+	err := row.Scan(
+		&i.APIKey.AccountID,
+		&i.APIKey.ID,
+		&i.APIKey.KeyID,
+		&i.APIKey.Name,
+		&i.APIKey.Description,
+		&i.APIKey.TokenHMAC,
+		&i.APIKey.CreatedAt,
+		&i.APIKey.ExpiresAt,
+		&i.APIKey.RevokedAt,
+		&i.APIKey.LastUsedAt,
+		&i.APIKey.Revision,
+		&i.APIKey.CreatedBy,
+		&i.CreatedByName,
 	)
 	return i, err
 }
 
 const getAPIKeyByHMAC = `-- name: GetAPIKeyByHMAC :one
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, a.slug AS account_slug
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.revision, k.created_by, a.slug AS account_slug
 FROM api_keys AS k
 JOIN accounts AS a ON a.id = k.account_id
 WHERE k.token_hmac = $1
@@ -79,13 +124,47 @@ func (q *Queries) GetAPIKeyByHMAC(ctx context.Context, tokenHmac []byte) (GetAPI
 		&i.APIKey.ExpiresAt,
 		&i.APIKey.RevokedAt,
 		&i.APIKey.LastUsedAt,
+		&i.APIKey.Revision,
+		&i.APIKey.CreatedBy,
 		&i.AccountSlug,
 	)
 	return i, err
 }
 
+const getAPIKeyForUpdate = `-- name: GetAPIKeyForUpdate :one
+SELECT account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by FROM api_keys
+WHERE account_id = $1 AND id = $2
+FOR UPDATE
+`
+
+type GetAPIKeyForUpdateParams struct {
+	AccountID uuid.UUID
+	ID        uuid.UUID
+}
+
+// GetAPIKeyForUpdate returns one key, which nobody else can change until the transaction ends.
+func (q *Queries) GetAPIKeyForUpdate(ctx context.Context, arg GetAPIKeyForUpdateParams) (APIKey, error) {
+	row := q.db.QueryRow(ctx, getAPIKeyForUpdate, arg.AccountID, arg.ID)
+	var i APIKey
+	err := row.Scan(
+		&i.AccountID,
+		&i.ID,
+		&i.KeyID,
+		&i.Name,
+		&i.Description,
+		&i.TokenHMAC,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.RevokedAt,
+		&i.LastUsedAt,
+		&i.Revision,
+		&i.CreatedBy,
+	)
+	return i, err
+}
+
 const listAPIKeys = `-- name: ListAPIKeys :many
-SELECT account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at FROM api_keys
+SELECT account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by FROM api_keys
 WHERE account_id = $1
 ORDER BY created_at, id
 `
@@ -111,6 +190,8 @@ func (q *Queries) ListAPIKeys(ctx context.Context, accountID uuid.UUID) ([]APIKe
 			&i.ExpiresAt,
 			&i.RevokedAt,
 			&i.LastUsedAt,
+			&i.Revision,
+			&i.CreatedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -120,6 +201,88 @@ func (q *Queries) ListAPIKeys(ctx context.Context, accountID uuid.UUID) ([]APIKe
 		return nil, err
 	}
 	return items, nil
+}
+
+const listAPIKeysPage = `-- name: ListAPIKeysPage :many
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.revision, k.created_by, u.name AS created_by_name
+FROM api_keys AS k
+LEFT JOIN users AS u ON u.account_id = k.account_id AND u.id = k.created_by
+WHERE k.account_id = $1
+  AND ($2::timestamptz IS NULL OR (k.created_at, k.id) < ($2::timestamptz, $3::uuid))
+ORDER BY k.created_at DESC, k.id DESC
+LIMIT $4
+`
+
+type ListAPIKeysPageParams struct {
+	AccountID uuid.UUID
+	AfterAt   *time.Time
+	AfterID   *uuid.UUID
+	RowLimit  int32
+}
+
+type ListAPIKeysPageRow struct {
+	APIKey        APIKey
+	CreatedByName *string
+}
+
+// ListAPIKeysPage returns a page of the account's keys, newest first, revoked and expired ones included.
+func (q *Queries) ListAPIKeysPage(ctx context.Context, arg ListAPIKeysPageParams) ([]ListAPIKeysPageRow, error) {
+	rows, err := q.db.Query(ctx, listAPIKeysPage,
+		arg.AccountID,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListAPIKeysPageRow{}
+	for rows.Next() {
+		var i ListAPIKeysPageRow
+		if err := rows.Scan(
+			&i.APIKey.AccountID,
+			&i.APIKey.ID,
+			&i.APIKey.KeyID,
+			&i.APIKey.Name,
+			&i.APIKey.Description,
+			&i.APIKey.TokenHMAC,
+			&i.APIKey.CreatedAt,
+			&i.APIKey.ExpiresAt,
+			&i.APIKey.RevokedAt,
+			&i.APIKey.LastUsedAt,
+			&i.APIKey.Revision,
+			&i.APIKey.CreatedBy,
+			&i.CreatedByName,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockAccount = `-- name: LockAccount :one
+SELECT id, slug, created_at, issuer, organization_id FROM accounts
+WHERE id = $1
+FOR UPDATE
+`
+
+// LockAccount makes concurrent creations of keys in one account wait for each other, and returns the account.
+func (q *Queries) LockAccount(ctx context.Context, accountID uuid.UUID) (Account, error) {
+	row := q.db.QueryRow(ctx, lockAccount, accountID)
+	var i Account
+	err := row.Scan(
+		&i.ID,
+		&i.Slug,
+		&i.CreatedAt,
+		&i.Issuer,
+		&i.OrganizationID,
+	)
+	return i, err
 }
 
 const nextAPIKeyNumber = `-- name: NextAPIKeyNumber :one
@@ -135,37 +298,6 @@ func (q *Queries) NextAPIKeyNumber(ctx context.Context, accountID uuid.UUID) (in
 	var number int64
 	err := row.Scan(&number)
 	return number, err
-}
-
-const revokeAPIKey = `-- name: RevokeAPIKey :one
-UPDATE api_keys
-SET revoked_at = coalesce(revoked_at, clock_timestamp())
-WHERE account_id = $1 AND key_id = $2
-RETURNING account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at
-`
-
-type RevokeAPIKeyParams struct {
-	AccountID uuid.UUID
-	KeyID     string
-}
-
-// RevokeAPIKey ends a key for good; revoking it again keeps the first time.
-func (q *Queries) RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (APIKey, error) {
-	row := q.db.QueryRow(ctx, revokeAPIKey, arg.AccountID, arg.KeyID)
-	var i APIKey
-	err := row.Scan(
-		&i.AccountID,
-		&i.ID,
-		&i.KeyID,
-		&i.Name,
-		&i.Description,
-		&i.TokenHMAC,
-		&i.CreatedAt,
-		&i.ExpiresAt,
-		&i.RevokedAt,
-		&i.LastUsedAt,
-	)
-	return i, err
 }
 
 const touchAPIKeys = `-- name: TouchAPIKeys :exec
@@ -184,4 +316,48 @@ type TouchAPIKeysParams struct {
 func (q *Queries) TouchAPIKeys(ctx context.Context, arg TouchAPIKeysParams) error {
 	_, err := q.db.Exec(ctx, touchAPIKeys, arg.IDs, arg.UsedAt)
 	return err
+}
+
+const updateAPIKey = `-- name: UpdateAPIKey :one
+UPDATE api_keys
+SET name = $1, description = $2, expires_at = $3, revoked_at = $4, revision = revision + 1
+WHERE account_id = $5 AND id = $6
+RETURNING account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by
+`
+
+type UpdateAPIKeyParams struct {
+	Name        string
+	Description string
+	ExpiresAt   *time.Time
+	RevokedAt   *time.Time
+	AccountID   uuid.UUID
+	ID          uuid.UUID
+}
+
+// UpdateAPIKey writes what may change and counts the revision on.
+func (q *Queries) UpdateAPIKey(ctx context.Context, arg UpdateAPIKeyParams) (APIKey, error) {
+	row := q.db.QueryRow(ctx, updateAPIKey,
+		arg.Name,
+		arg.Description,
+		arg.ExpiresAt,
+		arg.RevokedAt,
+		arg.AccountID,
+		arg.ID,
+	)
+	var i APIKey
+	err := row.Scan(
+		&i.AccountID,
+		&i.ID,
+		&i.KeyID,
+		&i.Name,
+		&i.Description,
+		&i.TokenHMAC,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.RevokedAt,
+		&i.LastUsedAt,
+		&i.Revision,
+		&i.CreatedBy,
+	)
+	return i, err
 }

@@ -22,12 +22,32 @@ type APIKey struct {
 	ExpiresAt   *time.Time
 	RevokedAt   *time.Time
 	LastUsedAt  *time.Time
+	Revision    int64
+	CreatedBy   *uuid.UUID
 }
 
 type Account struct {
-	ID        uuid.UUID
-	Slug      string
-	CreatedAt time.Time
+	ID             uuid.UUID
+	Slug           string
+	CreatedAt      time.Time
+	Issuer         *string
+	OrganizationID *string
+}
+
+type AuditLog struct {
+	AccountID  uuid.UUID
+	ID         uuid.UUID
+	At         time.Time
+	ActorType  string
+	ActorID    *uuid.UUID
+	ActorName  string
+	Credential string
+	Action     string
+	ObjectType string
+	ObjectID   uuid.UUID
+	Fields     []string
+	RemoteIP   *string
+	RequestID  *string
 }
 
 type Build struct {
@@ -164,6 +184,8 @@ type Environment struct {
 	Metadata    json.RawMessage
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Revision    int64
+	DeletedAt   *time.Time
 }
 
 type EnvironmentName struct {
@@ -218,6 +240,8 @@ type Product struct {
 	ExtraMetadata json.RawMessage
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	Revision      int64
+	DeletedAt     *time.Time
 }
 
 type ProductName struct {
@@ -295,6 +319,38 @@ type RecordedDeploymentEvent struct {
 	EnvironmentType string
 }
 
+type Release struct {
+	AccountID     uuid.UUID
+	ID            uuid.UUID
+	Name          string
+	Description   string
+	Status        string
+	ExtraMetadata json.RawMessage
+	Revision      int64
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
+type ReleaseVersion struct {
+	AccountID uuid.UUID
+	ReleaseID uuid.UUID
+	ProductID uuid.UUID
+	VersionID uuid.UUID
+}
+
+type User struct {
+	AccountID    uuid.UUID
+	ID           uuid.UUID
+	Subject      string
+	Name         string
+	Email        string
+	TokenRole    string
+	AssignedRole *string
+	Revision     int64
+	CreatedAt    time.Time
+	LastSeenAt   time.Time
+}
+
 type Version struct {
 	AccountID uuid.UUID
 	ID        uuid.UUID
@@ -302,4 +358,14 @@ type Version struct {
 	Version   string
 	SCMSHA    *string
 	CreatedAt time.Time
+}
+
+type VersionRecord struct {
+	AccountID   uuid.UUID
+	ID          uuid.UUID
+	ProductID   uuid.UUID
+	Version     string
+	SCMSHA      *string
+	CreatedAt   time.Time
+	ProductName string
 }

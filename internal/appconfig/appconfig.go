@@ -5,34 +5,53 @@ package appconfig
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/versioner-io/versioner/internal/authn"
 )
 
 // Settings are the settings as they are written down. The tags make flags, environment and help of them.
 type Settings struct {
-	Addr        string `default:"127.0.0.1:8080" env:"VERSIONER_ADDR"       help:"Address to listen on, host:port."                                                                                       placeholder:"HOST:PORT"`
-	DataDir     string `env:"VERSIONER_DATA_DIR"                            help:"Directory of the server's own PostgreSQL and secrets, used when DATABASE_URL is not set. Default: ${data_dir}."         placeholder:"DIR"`
-	DatabaseURL string `env:"DATABASE_URL"                                  help:"PostgreSQL (15 or newer) to use instead of the server's own."                                                           placeholder:"URL"`
-	LogLevel    string `default:"info"           env:"VERSIONER_LOG_LEVEL"  help:"Least severe level to log: debug, info, warn or error."                                                                 placeholder:"LEVEL"`
-	KeyPepper   string `env:"VERSIONER_KEY_PEPPER" help:"Secret that API keys are hashed with, at least 32 characters; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory."`
+	Addr        string `default:"127.0.0.1:8080" env:"VERSIONER_ADDR" help:"Address to listen on, host:port." placeholder:"HOST:PORT"`
+	DataDir     string `env:"VERSIONER_DATA_DIR" help:"Directory of the server's own PostgreSQL and secrets, used when DATABASE_URL is not set. Default: ${data_dir}." placeholder:"DIR"`
+	DatabaseURL string `env:"DATABASE_URL" help:"PostgreSQL (15 or newer) to use instead of the server's own." placeholder:"URL"`
+	LogLevel    string `default:"info" env:"VERSIONER_LOG_LEVEL" help:"Least severe level to log: debug, info, warn or error." placeholder:"LEVEL"`
+	KeyPepper   string `env:"VERSIONER_KEY_PEPPER" help:"Secret that API keys are hashed with, at least 32 characters; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory." placeholder:"SECRET"`
+
+	JWTIssuer            string   `env:"VERSIONER_JWT_ISSUER" group:"People" help:"Identity provider whose tokens are believed: the exact iss of its tokens, such as https://example.clerk.accounts.dev." placeholder:"URL"`
+	JWTJWKSURL           string   `env:"VERSIONER_JWT_JWKS_URL" group:"People" help:"Its keys, if they are not to be discovered." name:"jwt-jwks-url" placeholder:"URL"`
+	JWTPublicKey         string   `env:"VERSIONER_JWT_PUBLIC_KEY" group:"People" help:"Its key in PEM, instead of keys that are fetched." placeholder:"PEM"`
+	JWTAlgorithm         string   `default:"RS256" env:"VERSIONER_JWT_ALGORITHM" group:"People" help:"The one algorithm that it signs with." placeholder:"NAME"`
+	JWTAudience          []string `env:"VERSIONER_JWT_AUDIENCE" group:"People" help:"Audiences (aud), of which a token must have one. This or --jwt-authorized-party is needed." placeholder:"AUD,…"`
+	JWTAuthorizedParty   []string `env:"VERSIONER_JWT_AUTHORIZED_PARTY" group:"People" help:"Authorized parties (azp), of which a token must name one." placeholder:"AZP,…"`
+	JWTRoleClaim         string   `env:"VERSIONER_JWT_ROLE_CLAIM" group:"People" help:"Where a token tells the role, such as realm.role. Default: where Clerk does." placeholder:"PATH"`
+	JWTOrganizationClaim string   `env:"VERSIONER_JWT_ORGANIZATION_CLAIM" group:"People" help:"Where a token tells the organisation. Default: where Clerk does." placeholder:"PATH"`
+	JWTIssuers           string   `env:"VERSIONER_JWT_ISSUERS" group:"People" help:"Several identity providers: a JSON list of objects with issuer, jwks_url, public_key, algorithm, audience, authorized_party, role_claim, organization_claim." placeholder:"JSON"`
+	JWTCreateAccounts    bool     `default:"true" env:"VERSIONER_JWT_CREATE_ACCOUNTS" group:"People" help:"Let the first token of an unknown organisation make its account." negatable:""`
+	CORSOrigins          []string `env:"VERSIONER_CORS_ORIGINS" group:"People" help:"Origins whose pages may call the API with the person's credentials, such as https://app.example.com." name:"cors-origins" placeholder:"ORIGIN,…"`
 }
 
 // Config is the configuration, checked.
 type Config struct {
-	Addr        string
-	DataDir     string // absolute; empty with DatabaseURL
-	DatabaseURL string // empty: the server's own PostgreSQL
-	LogLevel    slog.Level
-	KeyPepper   []byte // nil without DatabaseURL: see LoadPepper
+	Addr           string
+	DataDir        string // absolute
+	DatabaseURL    string // empty: the server's own PostgreSQL
+	LogLevel       slog.Level
+	KeyPepper      []byte // nil without DatabaseURL: see LoadPepper
+	Issuers        []authn.Issuer
+	CreateAccounts bool
+	CORSOrigins    []string
 }
 
 const (
@@ -42,26 +61,88 @@ const (
 
 // Resolve checks every setting and reports all problems together.
 func (s Settings) Resolve() (Config, error) {
-	config := Config{Addr: s.Addr, DatabaseURL: s.DatabaseURL}
-	problems := []error{checkAddr(s.Addr), config.LogLevel.UnmarshalText([]byte(s.LogLevel))}
-	if problems[1] != nil {
-		problems[1] = fmt.Errorf("VERSIONER_LOG_LEVEL %q: use debug, info, warn or error", s.LogLevel)
+	config := Config{Addr: s.Addr, DatabaseURL: s.DatabaseURL, CreateAccounts: s.JWTCreateAccounts, CORSOrigins: s.CORSOrigins}
+	problems := []error{checkAddr(s.Addr), s.checkDatabase()}
+	if err := config.LogLevel.UnmarshalText([]byte(s.LogLevel)); err != nil {
+		problems = append(problems, fmt.Errorf("VERSIONER_LOG_LEVEL %q: use debug, info, warn or error", s.LogLevel))
 	}
 	if s.KeyPepper != "" {
 		config.KeyPepper = []byte(s.KeyPepper)
 		problems = append(problems, checkPepper(s.KeyPepper))
 	}
-	if s.DatabaseURL != "" {
-		problems = append(problems, checkDatabaseURL(s.DatabaseURL))
-		if s.KeyPepper == "" {
-			problems = append(problems, errors.New("VERSIONER_KEY_PEPPER is not set: with DATABASE_URL it is needed, and must be the same for all servers of the database; make one with `openssl rand -hex 32`"))
-		}
-	} else {
-		var err error
-		config.DataDir, err = absoluteDataDir(s.DataDir)
-		problems = append(problems, err)
+	var err error
+	config.DataDir, err = absoluteDataDir(s.DataDir)
+	problems = append(problems, err)
+	config.Issuers, err = s.issuers()
+	problems = append(problems, err)
+	for _, origin := range s.CORSOrigins {
+		problems = append(problems, checkOrigin(origin))
 	}
 	return config, errors.Join(problems...)
+}
+
+// issuer is one of VERSIONER_JWT_ISSUERS.
+type issuer struct {
+	Issuer            string   `json:"issuer"`
+	JWKSURL           string   `json:"jwks_url"`
+	PublicKey         string   `json:"public_key"`
+	Algorithm         string   `json:"algorithm"`
+	Audience          []string `json:"audience"`
+	AuthorizedParty   []string `json:"authorized_party"`
+	RoleClaim         string   `json:"role_claim"`
+	OrganizationClaim string   `json:"organization_claim"`
+}
+
+// issuers gathers those of the single settings and those of the list.
+func (s Settings) issuers() ([]authn.Issuer, error) {
+	var listed []issuer
+	if s.JWTIssuers != "" {
+		decoder := json.NewDecoder(strings.NewReader(s.JWTIssuers))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&listed); err != nil {
+			return nil, fmt.Errorf("VERSIONER_JWT_ISSUERS: %w; use a JSON list of objects such as {\"issuer\":\"https://…\",\"audience\":[\"…\"]}", err)
+		}
+	}
+	if s.JWTIssuer != "" {
+		listed = append(listed, issuer{
+			Issuer: s.JWTIssuer, JWKSURL: s.JWTJWKSURL, PublicKey: s.JWTPublicKey, Algorithm: s.JWTAlgorithm, Audience: s.JWTAudience,
+			AuthorizedParty: s.JWTAuthorizedParty, RoleClaim: s.JWTRoleClaim, OrganizationClaim: s.JWTOrganizationClaim,
+		})
+	} else if s.JWTJWKSURL != "" || s.JWTPublicKey != "" || len(s.JWTAudience) > 0 || len(s.JWTAuthorizedParty) > 0 {
+		return nil, errors.New("VERSIONER_JWT_ISSUER is not set: the other VERSIONER_JWT_ settings are about it")
+	}
+	issuers := make([]authn.Issuer, len(listed))
+	var problems []error
+	for i, one := range listed {
+		issuers[i] = authn.Issuer{
+			URL: one.Issuer, JWKSURL: one.JWKSURL, PublicKeyPEM: []byte(one.PublicKey), Algorithm: one.Algorithm, Audiences: one.Audience,
+			AuthorizedParties: one.AuthorizedParty, RoleClaim: one.RoleClaim, OrganizationClaim: one.OrganizationClaim,
+		}
+		if err := issuers[i].Check(); err != nil {
+			problems = append(problems, fmt.Errorf("issuer %q: %w", one.Issuer, err))
+		}
+	}
+	return issuers, errors.Join(problems...)
+}
+
+func (s Settings) checkDatabase() error {
+	if s.DatabaseURL == "" {
+		return nil
+	}
+	problems := []error{checkDatabaseURL(s.DatabaseURL)}
+	if s.KeyPepper == "" {
+		problems = append(problems, errors.New("VERSIONER_KEY_PEPPER is not set: with DATABASE_URL it is needed, and must be the same for all servers of the database; make one with `openssl rand -hex 32`"))
+	}
+	return errors.Join(problems...)
+}
+
+// checkOrigin takes origins exactly as browsers send them.
+func checkOrigin(origin string) error {
+	address, err := url.Parse(origin)
+	if err != nil || address.Scheme != "https" && address.Scheme != "http" || address.Host == "" || origin != address.Scheme+"://"+address.Host {
+		return fmt.Errorf("VERSIONER_CORS_ORIGINS %q: use scheme and host alone, such as https://app.example.com", origin)
+	}
+	return nil
 }
 
 func checkAddr(addr string) error {
@@ -83,8 +164,8 @@ func checkPepper(pepper string) error {
 }
 
 // checkDatabaseURL never repeats the URL, which may hold a password.
-func checkDatabaseURL(url string) error {
-	if _, err := pgx.ParseConfig(url); err != nil {
+func checkDatabaseURL(dsn string) error {
+	if _, err := pgx.ParseConfig(dsn); err != nil {
 		return errors.New("DATABASE_URL cannot be read: use postgres://user:password@host:5432/database")
 	}
 	return nil

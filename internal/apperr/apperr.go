@@ -19,7 +19,9 @@ const (
 	Forbidden
 	NotFound
 	UnsupportedMedia
+	Conflict
 	VersionConflict
+	Stale
 	Unavailable
 )
 

@@ -38,6 +38,13 @@ func run(t *testing.T, keys *authn.APIKeys) (stop func()) {
 	return stop
 }
 
+func create(t *testing.T, keys *authn.APIKeys, account string, key authn.NewKey) string {
+	t.Helper()
+	created, err := keys.CreateFor(t.Context(), account, key)
+	require.NoError(t, err)
+	return created.Token
+}
+
 func check(ctx context.Context, keys *authn.APIKeys, key string) (authn.Principal, error) {
 	request := httptest.NewRequest(http.MethodPost, "/", nil)
 	request.Header.Set("Authorization", "Bearer "+key)
@@ -50,11 +57,9 @@ func TestKeyLife(t *testing.T) {
 	pool := testdb.Open(t)
 	keys := newKeys(t, pool)
 
-	first, err := keys.Create(t.Context(), authn.NewKey{AccountSlug: "acme_inc", Name: "ci"})
-	require.NoError(t, err)
+	first := create(t, keys, "acme_inc", authn.NewKey{Name: "ci"})
 	soon := time.Now().Add(300 * time.Millisecond)
-	second, err := keys.Create(t.Context(), authn.NewKey{AccountSlug: "acme_inc", Name: "ci", ExpiresAt: &soon})
-	require.NoError(t, err)
+	second := create(t, keys, "acme_inc", authn.NewKey{Name: "ci", ExpiresAt: &soon})
 	require.True(t, strings.HasPrefix(first, "sk_acme_inc_k1_"), first)
 	require.True(t, strings.HasPrefix(second, "sk_acme_inc_k2_"), second)
 
@@ -71,12 +76,12 @@ func TestKeyLife(t *testing.T) {
 	})
 
 	t.Run("Revoked", func(t *testing.T) {
-		require.NoError(t, keys.Revoke(t.Context(), "acme_inc", "k1"))
-		require.NoError(t, keys.Revoke(t.Context(), "acme_inc", "k1"), "again is no harm")
+		require.NoError(t, keys.RevokeNamed(t.Context(), "acme_inc", "k1"))
+		require.NoError(t, keys.RevokeNamed(t.Context(), "acme_inc", "k1"), "again is no harm")
 		_, err := check(t.Context(), keys, first)
 		require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err), "%v", err)
-		require.True(t, authn.IsNotFound(keys.Revoke(t.Context(), "acme_inc", "k9")))
-		require.True(t, authn.IsNotFound(keys.Revoke(t.Context(), "nobody", "k1")))
+		require.True(t, authn.IsNotFound(keys.RevokeNamed(t.Context(), "acme_inc", "k9")))
+		require.True(t, authn.IsNotFound(keys.RevokeNamed(t.Context(), "nobody", "k1")))
 	})
 
 	t.Run("Listed", func(t *testing.T) {
@@ -92,7 +97,12 @@ func TestKeyLife(t *testing.T) {
 		var group sync.WaitGroup
 		created := make([]string, 8)
 		for i := range created {
-			group.Go(func() { created[i], _ = keys.Create(t.Context(), authn.NewKey{AccountSlug: "acme_inc", Name: "ci"}) })
+			group.Go(func() {
+				key, err := keys.CreateFor(t.Context(), "acme_inc", authn.NewKey{Name: "ci"})
+				if err == nil {
+					created[i] = key.Token
+				}
+			})
 		}
 		group.Wait()
 		infos, err := keys.List(t.Context(), "acme_inc")
@@ -105,8 +115,7 @@ func TestKeyLife(t *testing.T) {
 func TestKeysAreNotStored(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Open(t)
-	key, err := newKeys(t, pool).Create(t.Context(), authn.NewKey{AccountSlug: "acme", Name: "ci"})
-	require.NoError(t, err)
+	key := create(t, newKeys(t, pool), "acme", authn.NewKey{Name: "ci"})
 	infos, err := newKeys(t, pool).List(t.Context(), "acme")
 	require.NoError(t, err)
 	require.NotContains(t, string(infos[0].TokenHMAC), key)
@@ -133,9 +142,7 @@ func TestRevocationReachesCachedKeys(t *testing.T) {
 	run(t, server)
 	created := make([]string, 20)
 	for i := range created {
-		var err error
-		created[i], err = administrator.Create(t.Context(), authn.NewKey{AccountSlug: "acme", Name: "ci"})
-		require.NoError(t, err)
+		created[i] = create(t, administrator, "acme", authn.NewKey{Name: "ci"})
 	}
 	done := make(chan struct{})
 	var group sync.WaitGroup
@@ -154,7 +161,7 @@ func TestRevocationReachesCachedKeys(t *testing.T) {
 	var last time.Time
 	for i := range created {
 		last = time.Now()
-		require.NoError(t, administrator.Revoke(t.Context(), "acme", "k"+strconv.Itoa(i+1)))
+		require.NoError(t, administrator.RevokeNamed(t.Context(), "acme", "k"+strconv.Itoa(i+1)))
 	}
 	time.Sleep(time.Until(last.Add(time.Second)))
 	for range 10 {
@@ -173,8 +180,7 @@ func TestWrongKeysAskNoDatabase(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Open(t)
 	keys := newKeys(t, pool)
-	key, err := keys.Create(t.Context(), authn.NewKey{AccountSlug: "acme", Name: "ci"})
-	require.NoError(t, err)
+	key := create(t, keys, "acme", authn.NewKey{Name: "ci"})
 	pool.Close()
 
 	for at := range key {
@@ -185,7 +191,7 @@ func TestWrongKeysAskNoDatabase(t *testing.T) {
 		_, err := check(t.Context(), keys, key[:at]+replacement+key[at+1:])
 		require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err), "position %d", at)
 	}
-	_, err = check(t.Context(), keys, "sk_other_k1_"+strings.TrimPrefix(key, "sk_acme_k1_"))
+	_, err := check(t.Context(), keys, "sk_other_k1_"+strings.TrimPrefix(key, "sk_acme_k1_"))
 	require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err))
 }
 
@@ -193,10 +199,9 @@ func TestDatabaseAwayIsNotAWrongKey(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Open(t)
 	keys := newKeys(t, pool)
-	key, err := keys.Create(t.Context(), authn.NewKey{AccountSlug: "acme", Name: "ci"})
-	require.NoError(t, err)
+	key := create(t, keys, "acme", authn.NewKey{Name: "ci"})
 	pool.Close()
-	_, err = check(t.Context(), keys, key)
+	_, err := check(t.Context(), keys, key)
 	require.Equal(t, apperr.Unavailable, apperr.CodeOf(err), "%v", err)
 }
 
@@ -205,8 +210,7 @@ func TestLastUseIsWrittenInBatches(t *testing.T) {
 	pool := testdb.Open(t)
 	keys := newKeys(t, pool)
 	stop := run(t, keys)
-	key, err := keys.Create(t.Context(), authn.NewKey{AccountSlug: "acme", Name: "ci"})
-	require.NoError(t, err)
+	key := create(t, keys, "acme", authn.NewKey{Name: "ci"})
 	for range 10 {
 		_, err := check(t.Context(), keys, key)
 		require.NoError(t, err)

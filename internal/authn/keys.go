@@ -7,55 +7,176 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/revision"
 )
 
 // NewKey describes a key to make.
 type NewKey struct {
-	AccountSlug string
-	Name        string
-	ExpiresAt   *time.Time // nil: never
+	Name, Description string
+	ExpiresAt         *time.Time // nil: never
+	CreatedBy         *uuid.UUID // nil: a command
 }
 
-// Create makes a key, and its account if need be, and returns the token. The token is stored nowhere.
-func (k *APIKeys) Create(ctx context.Context, key NewKey) (string, error) {
-	if err := CheckAccountSlug(key.AccountSlug); err != nil {
-		return "", err
+// CreatedKey is a new key with its token, which is stored nowhere.
+type CreatedKey struct {
+	KeyInfo
+
+	Token string
+}
+
+// CreateFor makes a key in the account of that name, which is made if need be.
+func (k *APIKeys) CreateFor(ctx context.Context, accountSlug string, key NewKey) (created CreatedKey, err error) {
+	if err := CheckAccountSlug(accountSlug); err != nil {
+		return created, err
 	}
-	var text string
-	err := k.pool.WithTx(ctx, func(db *postgres.DB) error {
-		account, err := db.EnsureAccount(ctx, key.AccountSlug)
+	return created, k.pool.WithTx(ctx, func(db *postgres.DB) error {
+		account, err := db.EnsureAccount(ctx, accountSlug)
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		text, err = k.create(ctx, db, account, key)
+		created, err = k.create(ctx, db, account, key, "api_key.create")
 		return err
 	})
-	if err != nil {
-		return "", fmt.Errorf("create an API key: %w", err)
-	}
-	return text, nil
 }
 
-// create numbers keys within their account; EnsureAccount has locked its row.
-func (k *APIKeys) create(ctx context.Context, db *postgres.DB, account dbgen.Account, key NewKey) (string, error) {
+// Create makes a key in an account.
+func (k *APIKeys) Create(ctx context.Context, accountID uuid.UUID, key NewKey) (created CreatedKey, err error) {
+	return created, k.pool.WithTx(ctx, func(db *postgres.DB) error {
+		account, err := db.LockAccount(ctx, accountID)
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		created, err = k.create(ctx, db, account, key, "api_key.create")
+		return err
+	})
+}
+
+// create numbers keys within their account, whose row is locked.
+func (k *APIKeys) create(ctx context.Context, db *postgres.DB, account dbgen.Account, key NewKey, action string) (created CreatedKey, err error) {
+	if key.ExpiresAt != nil && !key.ExpiresAt.After(time.Now()) {
+		return created, apperr.NewInvalid(apperr.Field{Loc: []any{"body", "expires_at"}, Msg: "not in the future", Type: "value_error.past"})
+	}
 	number, err := db.NextAPIKeyNumber(ctx, account.ID)
 	if err != nil {
-		return "", postgres.Classify(err)
+		return created, postgres.Classify(err)
 	}
 	keyID := "k" + strconv.FormatInt(number, 10)
-	text := mintToken(account.Slug, keyID)
-	digest := k.fingerprint(text)
-	_, err = db.CreateAPIKey(ctx, dbgen.CreateAPIKeyParams{
-		AccountID: account.ID, KeyID: keyID, Name: key.Name, TokenHMAC: digest[:], ExpiresAt: key.ExpiresAt,
+	created.Token = mintToken(account.Slug, keyID)
+	created.Prefix = displayPrefix(account.Slug, keyID)
+	digest := k.fingerprint(created.Token)
+	created.APIKey, err = db.CreateAPIKey(ctx, dbgen.CreateAPIKeyParams{
+		AccountID: account.ID, KeyID: keyID, Name: strings.TrimSpace(key.Name), Description: key.Description, TokenHMAC: digest[:],
+		ExpiresAt: key.ExpiresAt, CreatedBy: key.CreatedBy,
 	})
-	return text, postgres.Classify(err)
+	if err != nil {
+		return created, postgres.Classify(err)
+	}
+	return created, audit.Record(ctx, db, keyChange(created.APIKey, action))
+}
+
+// KeyPatch is what to change; nil stays.
+type KeyPatch struct{ Name, Description *string }
+
+// Update changes what a key is called.
+func (k *APIKeys) Update(ctx context.Context, target revision.Target, patch KeyPatch) error {
+	return k.change(ctx, target, func(key *dbgen.APIKey) (action string, fields []string, err error) {
+		if patch.Name != nil && strings.TrimSpace(*patch.Name) != key.Name {
+			key.Name = strings.TrimSpace(*patch.Name)
+			fields = append(fields, "name")
+		}
+		if patch.Description != nil && *patch.Description != key.Description {
+			key.Description = *patch.Description
+			fields = append(fields, "description")
+		}
+		return "api_key.update", fields, nil
+	})
+}
+
+// Revoke ends a key for good. Every server refuses it within a second. Revoking it again changes nothing.
+func (k *APIKeys) Revoke(ctx context.Context, target revision.Target) error {
+	return k.change(ctx, target, func(key *dbgen.APIKey) (string, []string, error) {
+		if key.RevokedAt != nil {
+			return "", nil, nil
+		}
+		now := time.Now()
+		key.RevokedAt = &now
+		return "api_key.revoke", []string{"revoked_at"}, nil
+	})
+}
+
+// Rotate makes a key like another one, which expires after the grace period. The error is Conflict when that one is dead
+// already.
+func (k *APIKeys) Rotate(ctx context.Context, accountID, id uuid.UUID, grace time.Duration, by *uuid.UUID) (created CreatedKey, err error) {
+	return created, k.pool.WithTx(ctx, func(db *postgres.DB) error {
+		account, err := db.LockAccount(ctx, accountID)
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		old, err := db.GetAPIKeyForUpdate(ctx, dbgen.GetAPIKeyForUpdateParams{AccountID: accountID, ID: id})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		if state := (KeyInfo{APIKey: old}).State(time.Now()); state != "active" {
+			return apperr.New(apperr.Conflict, "The key is "+state)
+		}
+		end := time.Now().Add(grace)
+		if old.ExpiresAt == nil || old.ExpiresAt.After(end) {
+			old.ExpiresAt = &end
+		}
+		if err := k.write(ctx, db, old, "api_key.rotate", "expires_at"); err != nil {
+			return err
+		}
+		created, err = k.create(ctx, db, account, NewKey{Name: old.Name, Description: old.Description, CreatedBy: by}, "api_key.create")
+		return err
+	})
+}
+
+// change applies fn to a key; it changes nothing when fn names no members.
+func (k *APIKeys) change(ctx context.Context, target revision.Target, fn func(*dbgen.APIKey) (action string, fields []string, err error)) error {
+	return k.pool.WithTx(ctx, func(db *postgres.DB) error {
+		key, err := db.GetAPIKeyForUpdate(ctx, dbgen.GetAPIKeyForUpdateParams{AccountID: target.AccountID, ID: target.ID})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		if err := target.Check(key.Revision); err != nil {
+			return err
+		}
+		action, fields, err := fn(&key)
+		if err != nil || len(fields) == 0 {
+			return err
+		}
+		return k.write(ctx, db, key, action, fields...)
+	})
+}
+
+func (k *APIKeys) write(ctx context.Context, db *postgres.DB, key dbgen.APIKey, action string, fields ...string) error {
+	_, err := db.UpdateAPIKey(ctx, dbgen.UpdateAPIKeyParams{
+		AccountID: key.AccountID, ID: key.ID, Name: key.Name, Description: key.Description, ExpiresAt: key.ExpiresAt, RevokedAt: key.RevokedAt,
+	})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	return audit.Record(ctx, db, keyChange(key, action, fields...))
+}
+
+func keyChange(key dbgen.APIKey, action string, fields ...string) audit.Change {
+	return audit.Change{AccountID: key.AccountID, Action: action, ObjectType: "api_key", ObjectID: key.ID, Fields: fields}
+}
+
+// DeriveKey returns a key for another purpose than hashing API keys.
+func (k *APIKeys) DeriveKey(purpose string) []byte {
+	mac := hmac.New(sha256.New, k.pepper)
+	_, _ = mac.Write([]byte("derived key: " + purpose))
+	return mac.Sum(nil)
 }
 
 // KeyInfo is what may be told of a key.
@@ -63,6 +184,11 @@ type KeyInfo struct {
 	dbgen.APIKey
 
 	Prefix string // sk_{account}_{key}_
+}
+
+// InfoOf is what may be told of a key of that account.
+func InfoOf(accountSlug string, key dbgen.APIKey) KeyInfo {
+	return KeyInfo{APIKey: key, Prefix: displayPrefix(accountSlug, key.KeyID)}
 }
 
 // State is one of active, expired and revoked.
@@ -89,22 +215,23 @@ func (k *APIKeys) List(ctx context.Context, accountSlug string) ([]KeyInfo, erro
 	}
 	infos := make([]KeyInfo, len(rows))
 	for i, row := range rows {
-		infos[i] = KeyInfo{APIKey: row, Prefix: displayPrefix(accountSlug, row.KeyID)}
+		infos[i] = InfoOf(accountSlug, row)
 	}
 	return infos, nil
 }
 
-// Revoke ends a key, named by its identifier in the account (k1, k2, …). Every server refuses it within a second.
-func (k *APIKeys) Revoke(ctx context.Context, accountSlug, keyID string) error {
-	account, err := k.account(ctx, accountSlug)
+// RevokeNamed ends a key, named by its identifier in the account (k1, k2, …).
+func (k *APIKeys) RevokeNamed(ctx context.Context, accountSlug, keyID string) error {
+	infos, err := k.List(ctx, accountSlug)
 	if err != nil {
 		return err
 	}
-	_, err = k.pool.RevokeAPIKey(ctx, dbgen.RevokeAPIKeyParams{AccountID: account, KeyID: keyID})
-	if err = postgres.Classify(err); err != nil {
-		return fmt.Errorf("key %q of account %q: %w", keyID, accountSlug, err)
+	for _, info := range infos {
+		if info.KeyID == keyID {
+			return k.Revoke(ctx, revision.Target{AccountID: info.AccountID, ID: info.ID})
+		}
 	}
-	return nil
+	return apperr.New(apperr.NotFound, "Not found")
 }
 
 func (k *APIKeys) account(ctx context.Context, slug string) (uuid.UUID, error) {

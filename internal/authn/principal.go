@@ -7,12 +7,21 @@ import (
 	"github.com/google/uuid"
 )
 
-// Principal is who a request comes from, as the database tells it, never as the credential's text claims.
+// Principal is who a request comes from, as the database tells it, never as the credential's text claims: either a CI
+// system with an API key, or a person with a token.
 type Principal struct {
 	AccountID   uuid.UUID
 	AccountSlug string
-	APIKeyID    uuid.UUID
+	APIKeyID    uuid.UUID // of a CI system
+
+	UserID    uuid.UUID // of a person
+	UserName  string    // name, e-mail address or subject, whichever is known
+	Role      string    // what the person may do: contract.md §10
+	SessionID string    // of the token, for the audit log
 }
+
+// IsPerson tells a person from a CI system.
+func (p Principal) IsPerson() bool { return p.UserID != uuid.UUID{} }
 
 type principalKey struct{}
 
@@ -25,4 +34,10 @@ func WithPrincipal(ctx context.Context, principal Principal) context.Context {
 func PrincipalFrom(ctx context.Context) Principal {
 	principal, _ := ctx.Value(principalKey{}).(Principal)
 	return principal
+}
+
+// Validators has one validator for each security scheme.
+type Validators struct {
+	*APIKeys
+	*JWTs
 }

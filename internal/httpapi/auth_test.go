@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/gen/apigen"
-	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
@@ -69,16 +68,11 @@ func TestSecurityIsAsSpecified(t *testing.T) {
 func TestEveryOperationRefusesBadCredentials(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
-	past := time.Now().Add(-time.Second)
-	create := func(key authn.NewKey) string {
-		text, err := api.Keys.Create(t.Context(), key)
-		require.NoError(t, err)
-		return text
-	}
-	expired := create(authn.NewKey{AccountSlug: testapi.Account, Name: "expired", ExpiresAt: &past})
-	revoked := create(authn.NewKey{AccountSlug: testapi.Account, Name: "revoked"})
-	require.NoError(t, api.Keys.Revoke(t.Context(), testapi.Account, "k3"))
-	other := create(authn.NewKey{AccountSlug: "other", Name: "other"})
+	expired := api.NewKey(t, testapi.Account)
+	api.Exec(t, "UPDATE api_keys SET expires_at = now() - interval '1 second' WHERE key_id = 'k2'")
+	revoked := api.NewKey(t, testapi.Account)
+	require.NoError(t, api.Keys.RevokeNamed(t.Context(), testapi.Account, "k3"))
+	stranger := api.NewKey(t, "other")
 	random := strings.TrimPrefix(api.Key, "sk_acme_k1_")
 
 	bearer := func(token string) []string { return []string{"Bearer " + token} }
@@ -126,25 +120,33 @@ func TestEveryOperationRefusesBadCredentials(t *testing.T) {
 		}
 		t.Run(op.id+"/ValidOnes", func(t *testing.T) {
 			t.Parallel()
-			for _, value := range []string{"Bearer " + api.Key, "bearer " + api.Key, "BEARER " + other} {
-				request := api.Request(t, op.method, op.path, []byte("{}"))
-				request.Header.Set("Authorization", value)
-				require.Equal(t, http.StatusUnprocessableEntity, api.Do(t, request).Status, "past the door, and refused for what it says")
+			person := api.Token(t, testapi.Account, "admin")
+			fitting, other := []string{"Bearer " + api.Key, "bearer " + api.Key, "BEARER " + stranger}, person
+			if slices.Contains(apigen.OperationSchemes[op.id], "JWTAuth") {
+				fitting, other = []string{"Bearer " + person}, api.Key
 			}
+			for _, value := range fitting {
+				request := api.Request(t, op.method, op.path, []byte("{"))
+				request.Header.Set("Authorization", value)
+				require.NotContains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, api.Do(t, request).Status, "past the door")
+			}
+			request := api.Request(t, op.method, op.path, []byte("{"))
+			request.Header.Set("Authorization", "Bearer "+other)
+			answer := api.Do(t, request)
+			require.Equal(t, http.StatusForbidden, answer.Status, "a valid credential of the other kind")
+			require.Equal(t, `{"detail":"You do not have permission to perform this action"}`, string(answer.Body))
 		})
 	}
-	require.Equal(t, 3, walked)
+	require.Equal(t, 37, walked)
 	t.Cleanup(func() { requireNothingStored(t, api) })
 }
 
 func TestAccountsDoNotSeeEachOther(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
-	mine := api.PostEvent(t, deployments, deployment(nil))
-	other, err := api.Keys.Create(t.Context(), authn.NewKey{AccountSlug: "other", Name: "other"})
-	require.NoError(t, err)
-	api.Key = other
-	theirs := api.PostEvent(t, deployments, deployment(nil))
+	mine := api.PostEvent(t, deploymentEvents, deployment(nil))
+	api.Key = api.NewKey(t, "other")
+	theirs := api.PostEvent(t, deploymentEvents, deployment(nil))
 	for _, name := range []string{"id", "event_id", "product_id", "version_id", "environment_id"} {
 		require.NotEqual(t, mine.Field(t, name), theirs.Field(t, name), name)
 	}
@@ -156,8 +158,8 @@ func TestRevocationIsSeenByAnotherServerWithinASecond(t *testing.T) {
 	two := testapi.New(t, testapi.WithDatabase(one.DSN))
 	two.Key = one.Key
 	for range 5 {
-		two.PostEvent(t, deployments, deployment(nil))
+		two.PostEvent(t, deploymentEvents, deployment(nil))
 	}
-	require.NoError(t, one.Keys.Revoke(t.Context(), testapi.Account, "k1"))
-	require.Eventually(t, func() bool { return two.Post(t, deployments, "{}").Status == http.StatusUnauthorized }, time.Second, 5*time.Millisecond)
+	require.NoError(t, one.Keys.RevokeNamed(t.Context(), testapi.Account, "k1"))
+	require.Eventually(t, func() bool { return two.Post(t, deploymentEvents, "{}").Status == http.StatusUnauthorized }, time.Second, 5*time.Millisecond)
 }

@@ -98,7 +98,7 @@ func TestBadBodies(t *testing.T) {
 	t.Cleanup(func() { requireNothingStored(t, api) })
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
-			answer := api.Post(t, deployments, test.body)
+			answer := api.Post(t, deploymentEvents, test.body)
 			require.Equal(t, test.status, answer.Status, "%s", answer.Body)
 			require.Contains(t, string(answer.Body), test.want)
 		})
@@ -110,7 +110,7 @@ func TestBadBodies(t *testing.T) {
 				Loc []any `json:"loc"`
 			} `json:"detail"`
 		}
-		require.NoError(t, json.Unmarshal(api.Post(t, deployments, cases["EverythingAtOnce"].body).Body, &answer))
+		require.NoError(t, json.Unmarshal(api.Post(t, deploymentEvents, cases["EverythingAtOnce"].body).Body, &answer))
 		var places []string
 		for _, item := range answer.Detail {
 			places = append(places, fmt.Sprintf("%v", item.Loc))
@@ -119,7 +119,7 @@ func TestBadBodies(t *testing.T) {
 	})
 
 	t.Run("NoSecretIsRepeated", func(t *testing.T) {
-		answer := api.Post(t, deployments, sent("status", `"hunter2"`))
+		answer := api.Post(t, deploymentEvents, sent("status", `"hunter2"`))
 		require.NotContains(t, string(answer.Body), "hunter2")
 		require.NotContains(t, api.Logs.String(), "hunter2")
 	})
@@ -129,11 +129,11 @@ func TestLargestBodiesAreAccepted(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
 	metadata := `{"a":"` + strings.Repeat("x", 256<<10-len(`{"a":"",`)) + `"}`
-	answer := api.Post(t, deployments, strings.TrimSuffix(sent("extra_metadata", metadata), "}")+strings.Repeat(" ", 1000)+"}")
+	answer := api.Post(t, deploymentEvents, strings.TrimSuffix(sent("extra_metadata", metadata), "}")+strings.Repeat(" ", 1000)+"}")
 	require.Equal(t, http.StatusOK, answer.Status, "%.200s", answer.Body)
-	answer = api.Post(t, deployments, sent("product_name", `"`+strings.Repeat("é", 255)+`"`))
+	answer = api.Post(t, deploymentEvents, sent("product_name", `"`+strings.Repeat("é", 255)+`"`))
 	require.Equal(t, http.StatusOK, answer.Status, "%.200s", answer.Body)
-	answer = api.Post(t, deployments, sent("completed_at", `"0001-01-01T00:00:00Z"`))
+	answer = api.Post(t, deploymentEvents, sent("completed_at", `"0001-01-01T00:00:00Z"`))
 	require.Equal(t, http.StatusOK, answer.Status, "%.200s", answer.Body)
 }
 
@@ -151,7 +151,7 @@ func TestContentTypes(t *testing.T) {
 		"application/jsonp":                 http.StatusUnsupportedMediaType,
 		"application/json, text/plain":      http.StatusUnsupportedMediaType,
 	} {
-		request := api.Request(t, http.MethodPost, deployments, []byte(sent("", "1")))
+		request := api.Request(t, http.MethodPost, deploymentEvents, []byte(sent("", "1")))
 		request.Header["Content-Type"] = []string{contentType}
 		request.Header.Set("Authorization", "Bearer "+api.Key)
 		answer := api.Do(t, request)
@@ -160,7 +160,7 @@ func TestContentTypes(t *testing.T) {
 			require.JSONEq(t, `{"detail":"Unsupported media type"}`, string(answer.Body))
 		}
 	}
-	request := api.Request(t, http.MethodPost, deployments, []byte(sent("", "1")))
+	request := api.Request(t, http.MethodPost, deploymentEvents, []byte(sent("", "1")))
 	request.Header.Set("Content-Encoding", "gzip")
 	request.Header.Set("Authorization", "Bearer "+api.Key)
 	require.Equal(t, http.StatusUnsupportedMediaType, api.Do(t, request).Status)
@@ -191,7 +191,7 @@ func TestBodyOfAGibibyteIsNotRead(t *testing.T) {
 			require.NoError(t, err)
 			defer func() { _ = conn.Close() }()
 			body := &endless{}
-			request := api.Request(t, http.MethodPost, deployments, nil)
+			request := api.Request(t, http.MethodPost, deploymentEvents, nil)
 			request.Body, request.ContentLength = io.NopCloser(body), length
 			request.Header.Set("Content-Type", "application/json")
 			request.Header.Set("Authorization", "Bearer "+api.Key)

@@ -43,8 +43,10 @@ func statusOf(code apperr.Code) int {
 		return http.StatusForbidden
 	case apperr.NotFound:
 		return http.StatusNotFound
-	case apperr.VersionConflict:
+	case apperr.Conflict, apperr.VersionConflict:
 		return http.StatusConflict
+	case apperr.Stale:
+		return http.StatusPreconditionFailed
 	case apperr.UnsupportedMedia:
 		return http.StatusUnsupportedMediaType
 	case apperr.Invalid:

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	deployments = "/deployment-events/"
-	builds      = "/build-events/"
+	deploymentEvents = "/deployment-events/"
+	builds           = "/build-events/"
 )
 
 // deployment is an event of a CI run, changed by what a test is about.
@@ -37,7 +37,7 @@ func TestDeploymentEvent(t *testing.T) {
 	t.Run("AnswersWithTheUnionThatClientsRead", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
-		answer := api.PostEvent(t, deployments, deployment(map[string]any{
+		answer := api.PostEvent(t, deploymentEvents, deployment(map[string]any{
 			"status": "Succeeded ", "source_system": "github", "build_number": "17", "scm_sha": "abc1234", "scm_branch": "origin/main",
 			"scm_repository": "github.com/acme/checkout", "deploy_url": "vstfs:///Build/Build/7", "deployed_by": "mona",
 			"deployed_by_email": "mona@example.com", "deployed_by_name": "Mona", "completed_at": "2026-11-21T18:00:00+02:00",
@@ -67,9 +67,9 @@ func TestDeploymentEvent(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		body := `{ "status":"done?", "product_name":"p","version":"1",  "environment_name":"e","zzz":1.50 }`
-		require.Equal(t, http.StatusUnprocessableEntity, api.Post(t, deployments, body).Status)
+		require.Equal(t, http.StatusUnprocessableEntity, api.Post(t, deploymentEvents, body).Status)
 		body = `{ "status":"completed", "product_name":"p","version":"1",  "environment_name":"e","zzz":1.50 }`
-		require.Equal(t, http.StatusOK, api.Post(t, deployments, body).Status)
+		require.Equal(t, http.StatusOK, api.Post(t, deploymentEvents, body).Status)
 		var kept string
 		api.Scan(t, "SELECT body::text FROM events", &kept)
 		require.Equal(t, body, kept)
@@ -79,12 +79,12 @@ func TestDeploymentEvent(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		old := deployment(map[string]any{"environment_name": nil, "environment": "qa-smoke", "build_url": "https://ci.example.com/7"})
-		answer := api.PostEvent(t, deployments, old)
+		answer := api.PostEvent(t, deploymentEvents, old)
 		require.Equal(t, "qa-smoke", answer.Field(t, "environment_name"))
 		require.Equal(t, "https://ci.example.com/7", answer.Field(t, "deploy_url"))
 
 		both := deployment(map[string]any{"environment": "no", "deploy_url": "https://new.example.com", "build_url": "https://old.example.com"})
-		answer = api.PostEvent(t, deployments, both)
+		answer = api.PostEvent(t, deploymentEvents, both)
 		require.Equal(t, "production", answer.Field(t, "environment_name"))
 		require.Equal(t, "https://new.example.com", answer.Field(t, "deploy_url"))
 	})
@@ -92,7 +92,7 @@ func TestDeploymentEvent(t *testing.T) {
 	t.Run("TakesEmptyAndNullForAbsent", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
-		answer := api.Post(t, deployments, `{"product_name":" p ","version":"1","environment_name":"e","status":"started",
+		answer := api.Post(t, deploymentEvents, `{"product_name":" p ","version":"1","environment_name":"e","status":"started",
 			"scm_sha":"","invoke_id":null,"completed_at":null,"extra_metadata":null,"deploy_url":"  ","skip_preflight_checks":null}`)
 		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
 		require.Equal(t, "p", answer.Field(t, "product_name"))
@@ -104,7 +104,7 @@ func TestDeploymentEvent(t *testing.T) {
 	t.Run("IgnoresCompletedAtUntilItEnds", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
-		answer := api.PostEvent(t, deployments, deployment(map[string]any{"completed_at": "2020-01-01T00:00:00Z"}))
+		answer := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"completed_at": "2020-01-01T00:00:00Z"}))
 		require.Nil(t, answer.Field(t, "completed_at"))
 		require.NotNil(t, answer.Field(t, "started_at"))
 		require.Equal(t, answer.Field(t, "started_at"), answer.Field(t, "deployed_at"))
@@ -113,8 +113,8 @@ func TestDeploymentEvent(t *testing.T) {
 	t.Run("MergesMetadata", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
-		api.PostEvent(t, deployments, deployment(map[string]any{"extra_metadata": map[string]any{"a": 1, "b": 1}}))
-		answer := api.PostEvent(t, deployments, deployment(map[string]any{"status": "completed", "extra_metadata": map[string]any{"b": 2}}))
+		api.PostEvent(t, deploymentEvents, deployment(map[string]any{"extra_metadata": map[string]any{"a": 1, "b": 1}}))
+		answer := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"status": "completed", "extra_metadata": map[string]any{"b": 2}}))
 		require.Equal(t, map[string]any{"a": 1.0, "b": 2.0}, answer.Field(t, "extra_metadata"))
 	})
 
@@ -122,13 +122,13 @@ func TestDeploymentEvent(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		for environment, hours := range map[string]int{"dev": 50, "qa": 30} {
-			api.PostEvent(t, deployments, deployment(map[string]any{
+			api.PostEvent(t, deploymentEvents, deployment(map[string]any{
 				"environment_name": environment, "status": "completed", "completed_at": time.Now().Add(-time.Duration(hours) * time.Hour),
 			}))
 		}
-		answer := api.PostEvent(t, deployments, deployment(nil))
+		answer := api.PostEvent(t, deploymentEvents, deployment(nil))
 		require.InDelta(t, 30, answer.Field(t, "soak_time_hours"), 0.1, "counted from the nearest lower type")
-		answer = api.PostEvent(t, deployments, deployment(map[string]any{"environment_name": "dev", "invoke_id": "run-2"}))
+		answer = api.PostEvent(t, deploymentEvents, deployment(map[string]any{"environment_name": "dev", "invoke_id": "run-2"}))
 		require.Nil(t, answer.Field(t, "soak_time_hours"))
 	})
 
@@ -160,7 +160,7 @@ func TestIdenticalEvents(t *testing.T) {
 			answers := make([]testapi.Answer, 64)
 			var group sync.WaitGroup
 			for i := range answers {
-				group.Go(func() { answers[i] = api.PostEvent(t, deployments, event) })
+				group.Go(func() { answers[i] = api.PostEvent(t, deploymentEvents, event) })
 			}
 			group.Wait()
 			for _, answer := range answers {
@@ -190,8 +190,8 @@ func TestIdenticalEvents(t *testing.T) {
 	t.Run("AreRecognisedWhateverTheirOrderAndWhiteSpace", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
-		first := api.Post(t, deployments, `{"product_name":"p","version":"1","environment_name":"e","status":"completed","extra_metadata":{"a":1,"b":2}}`)
-		again := api.Post(t, deployments, `{"extra_metadata": {"b":2, "a":1}, "status":"completed","environment_name":"e","version":"1","product_name":"p"}`)
+		first := api.Post(t, deploymentEvents, `{"product_name":"p","version":"1","environment_name":"e","status":"completed","extra_metadata":{"a":1,"b":2}}`)
+		again := api.Post(t, deploymentEvents, `{"extra_metadata": {"b":2, "a":1}, "status":"completed","environment_name":"e","version":"1","product_name":"p"}`)
 		require.Equal(t, string(first.Body), string(again.Body))
 		require.Equal(t, 1, api.Count(t, "events"))
 	})
@@ -202,14 +202,14 @@ func TestIdenticalEvents(t *testing.T) {
 		body, err := json.Marshal(deployment(map[string]any{"status": "completed", "invoke_id": nil}))
 		require.NoError(t, err)
 		ctx, hangUp := context.WithCancel(t.Context())
-		request := api.Request(t, http.MethodPost, deployments, body).WithContext(ctx)
+		request := api.Request(t, http.MethodPost, deploymentEvents, body).WithContext(ctx)
 		request.Header.Set("Authorization", "Bearer "+api.Key)
 		time.AfterFunc(5*time.Millisecond, hangUp)
 		if response, err := http.DefaultClient.Do(request); err == nil {
 			_ = response.Body.Close()
 		}
-		api.Post(t, deployments, string(body))
-		api.Post(t, deployments, string(body))
+		api.Post(t, deploymentEvents, string(body))
+		api.Post(t, deploymentEvents, string(body))
 		require.Equal(t, 1, api.Count(t, "deployments"))
 		require.Equal(t, 1, api.Count(t, "events"))
 	})
@@ -265,7 +265,7 @@ func TestBuildEvent(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		api.PostEvent(t, builds, map[string]any{"product_name": "checkout", "version": "1.4.2", "scm_sha": "aaaaaaa"})
-		api.PostEvent(t, deployments, deployment(map[string]any{"scm_sha": "bbbbbbb"}))
+		api.PostEvent(t, deploymentEvents, deployment(map[string]any{"scm_sha": "bbbbbbb"}))
 		api.PostEvent(t, builds, map[string]any{"product_name": "checkout", "version": "1.4.2", "scm_sha": "aaaaaaa1"})
 	})
 }

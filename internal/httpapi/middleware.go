@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -17,6 +18,8 @@ import (
 // request is what the log tells of a request; it is filled in as it becomes known.
 type request struct {
 	id, operation, account string
+	path                   string
+	query                  url.Values
 }
 
 type requestKey struct{}
@@ -60,7 +63,7 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 			id = uuid.NewString()
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
-		ctx := context.WithValue(c.Request().Context(), requestKey{}, &request{id: id})
+		ctx := context.WithValue(c.Request().Context(), requestKey{}, &request{id: id, path: c.Request().URL.Path, query: c.Request().URL.Query()})
 		c.SetRequest(c.Request().WithContext(ctx))
 		return next(c)
 	}
@@ -128,10 +131,10 @@ func answerHEAD(next http.Handler) http.Handler {
 func tolerateSlashes(collections map[string]bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			url := c.Request().URL
-			url.Path = canonicalPath(url.Path, collections)
-			if url.RawPath != "" {
-				url.RawPath = canonicalPath(url.RawPath, collections)
+			address := c.Request().URL
+			address.Path = canonicalPath(address.Path, collections)
+			if address.RawPath != "" {
+				address.RawPath = canonicalPath(address.RawPath, collections)
 			}
 			return next(c)
 		}

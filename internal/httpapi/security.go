@@ -2,10 +2,15 @@ package httpapi
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/authn"
 )
 
@@ -15,23 +20,48 @@ func authenticate(handler apigen.SecurityHandler, operation string) echo.Middlew
 	schemes := apigen.OperationSchemes[operation]
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if len(schemes) > 0 {
-				ctx, err := tryEach(c, handler, schemes)
-				if err != nil {
-					return err
-				}
-				requestFrom(ctx).account = authn.PrincipalFrom(ctx).AccountSlug
-				c.SetRequest(c.Request().WithContext(ctx))
+			if len(schemes) == 0 {
+				return next(c)
 			}
+			ctx, err := tryEach(handler, c.Request(), schemes)
+			if err != nil {
+				return err
+			}
+			principal := authn.PrincipalFrom(ctx)
+			known := requestFrom(ctx)
+			known.account = principal.AccountSlug
+			if principal.IsPerson() {
+				ctx = audit.WithActor(ctx, audit.Actor{
+					Type: "user", ID: &principal.UserID, Name: principal.UserName, Credential: "session " + principal.SessionID,
+					RemoteIP: c.RealIP(), RequestID: known.id,
+				})
+			}
+			c.SetRequest(c.Request().WithContext(ctx))
 			return next(c)
 		}
 	}
 }
 
-func tryEach(c echo.Context, handler apigen.SecurityHandler, schemes []string) (ctx context.Context, err error) {
+// tryEach tells a credential that is not valid (401) from a valid one of another kind (403).
+func tryEach(handler apigen.SecurityHandler, r *http.Request, schemes []string) (context.Context, error) {
+	failures := make([]error, 0, len(schemes))
 	for _, scheme := range schemes {
-		if ctx, err = apigen.Authenticate(c.Request().Context(), handler, scheme, c.Request()); err == nil {
+		ctx, err := apigen.Authenticate(r.Context(), handler, scheme, r)
+		if err == nil {
 			return ctx, nil
+		}
+		failures = append(failures, err)
+	}
+	err := errors.Join(failures...)
+	if apperr.CodeOf(err) != apperr.Unauthenticated {
+		return nil, err
+	}
+	for _, scheme := range apigen.SecuritySchemes {
+		if slices.Contains(schemes, scheme) {
+			continue
+		}
+		if _, other := apigen.Authenticate(r.Context(), handler, scheme, r); other == nil {
+			return nil, errForbidden
 		}
 	}
 	return nil, err

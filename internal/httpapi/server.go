@@ -11,7 +11,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/versioner-io/versioner/gen/apigen"
-	"github.com/versioner-io/versioner/internal/pages"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/catalogue"
+	docs "github.com/versioner-io/versioner/internal/pages"
+	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/tracking"
 )
 
@@ -20,12 +23,20 @@ type Config struct {
 	Logger   *slog.Logger
 	Security apigen.SecurityHandler
 	Recorder *tracking.Recorder
+	DB       *postgres.DB
+	Keys     *authn.APIKeys
+	Origins  []string // whose pages may call the API with a person's credentials
 	Ready    func(ctx context.Context) error
 }
 
 // api implements every operation: one struct for each tag of the document.
 type api struct {
 	events
+	catalogueAPI
+	deployments
+	releases
+	apiKeys
+	people
 	health
 	reference
 }
@@ -39,22 +50,36 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	if err := document.Validate(ctx); err != nil {
 		return nil, fmt.Errorf("check the specification: %w", err)
 	}
+	if err := checkPermissions(document); err != nil {
+		return nil, fmt.Errorf("check the permissions: %w", err)
+	}
 	operations, err := operationMiddlewares(document, config.Security)
 	if err != nil {
 		return nil, err
 	}
 
+	pages, err := newBrowsers(config.Origins)
+	if err != nil {
+		return nil, fmt.Errorf("read the trusted origins: %w", err)
+	}
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(config.Logger)
 	e.IPExtractor = echo.ExtractIPDirect()
-	e.Pre(identify, access(config.Logger), recoverPanic(config.Logger), secure, tolerateSlashes(collections(document)))
+	e.Pre(identify, access(config.Logger), recoverPanic(config.Logger), secure, tolerateSlashes(collections(document)),
+		pages.share(machinePaths(document)), pages.protect)
+	lists := pager{key: config.Keys.DeriveKey("cursor")}
 	implementation := api{
-		events:    events{recorder: config.Recorder},
-		health:    health{ready: config.Ready, version: document.Info.Version},
-		reference: reference{swaggerUI: pages.SwaggerUI(), reDoc: pages.ReDoc()},
+		events:       events{recorder: config.Recorder},
+		catalogueAPI: catalogueAPI{db: config.DB, pager: lists, products: catalogue.Products{DB: config.DB}, environments: catalogue.Environments{DB: config.DB}},
+		deployments:  deployments{db: config.DB, pager: lists},
+		releases:     releases{db: config.DB, pager: lists, releases: catalogue.Releases{DB: config.DB}},
+		apiKeys:      apiKeys{db: config.DB, pager: lists, keys: config.Keys},
+		people:       people{db: config.DB, pager: lists, accounts: authn.Accounts{DB: config.DB}},
+		health:       health{ready: config.Ready, version: document.Info.Version},
+		reference:    reference{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
 	}
 	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
-	e.GET("/assets/*", echo.WrapHandler(pages.Assets())) // what the pages load; not a part of the API
+	e.GET("/assets/*", echo.WrapHandler(docs.Assets())) // what the pages load; not a part of the API
 	return answerHEAD(e), nil
 }
 
@@ -68,7 +93,11 @@ func operationMiddlewares(document *openapi3.T, security apigen.SecurityHandler)
 			if err != nil {
 				return nil, err
 			}
-			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(security, id)}
+			params, err := newParamValidator(path, operation)
+			if err != nil {
+				return nil, err
+			}
+			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(security, id), authorize(id), params.middleware}
 			if validator != nil {
 				middlewares[id] = append(middlewares[id], validator.middleware)
 			}

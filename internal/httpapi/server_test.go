@@ -55,7 +55,7 @@ func TestRouting(t *testing.T) {
 		answer := api.Do(t, api.Request(t, http.MethodHead, "/docs", nil))
 		require.Equal(t, http.StatusOK, answer.Status)
 		require.Empty(t, answer.Body)
-		require.Equal(t, http.StatusMethodNotAllowed, api.Do(t, api.Request(t, http.MethodHead, deployments, nil)).Status)
+		require.Equal(t, http.StatusMethodNotAllowed, api.Do(t, api.Request(t, http.MethodHead, deploymentEvents, nil)).Status)
 	})
 }
 
@@ -85,7 +85,7 @@ func (panicking) ApiKeyAuth(context.Context, *http.Request) (context.Context, er
 func TestPanicIs500AndLeaksNothing(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t, testapi.WithSecurity(func(next apigen.SecurityHandler) apigen.SecurityHandler { return panicking{next} }))
-	answer := api.Post(t, deployments, "{}")
+	answer := api.Post(t, deploymentEvents, "{}")
 	require.Equal(t, http.StatusInternalServerError, answer.Status)
 	require.Equal(t, `{"detail":"Internal server error"}`, string(answer.Body))
 	require.NotEmpty(t, answer.Header.Get("X-Request-ID"), "something to quote")
@@ -96,7 +96,7 @@ func TestPanicIs500AndLeaksNothing(t *testing.T) {
 func TestLogs(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
-	request := api.Request(t, http.MethodPost, deployments, []byte(sent("version", `"top-secret-version"`)))
+	request := api.Request(t, http.MethodPost, deploymentEvents, []byte(sent("version", `"top-secret-version"`)))
 	request.Header.Set("Authorization", "Bearer "+api.Key)
 	request.Header.Set("X-Request-ID", "quote-me")
 	api.Do(t, request)
@@ -111,7 +111,7 @@ func TestLogs(t *testing.T) {
 	}
 	require.Len(t, lines, 1, "one line for each request")
 	for name, want := range map[string]any{
-		"msg": "request", "operation": "createDeploymentEvent", "account": testapi.Account, "status": 200.0, "method": "POST", "path": deployments,
+		"msg": "request", "operation": "createDeploymentEvent", "account": testapi.Account, "status": 200.0, "method": "POST", "path": deploymentEvents,
 	} {
 		require.Equal(t, want, lines[0][name], name)
 	}

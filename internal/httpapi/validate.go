@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/versioner-io/versioner/internal/apperr"
@@ -20,6 +21,9 @@ import (
 
 // maxBody bounds a request's body: an event's metadata may have 256 KiB, the rest is small.
 const maxBody = 1 << 20
+
+// mergePatch is the proper name of what PATCH takes (RFC 7396).
+const mergePatch = "application/merge-patch+json"
 
 const maxBytesExtension = "x-max-bytes"
 
@@ -43,14 +47,8 @@ func newBodyValidator(operation *openapi3.Operation) (*bodyValidator, error) {
 	v := &bodyValidator{
 		schema:       *media.Schema.Value,
 		alternatives: media.Schema.Value.AnyOf,
-		options: []openapi3.SchemaValidationOption{
-			openapi3.VisitAsRequest(), openapi3.MultiErrors(), openapi3.EnableFormatValidation(),
-			openapi3.WithStringFormatValidators(map[string]openapi3.StringFormatValidator{
-				"event-status": openapi3.NewCallbackValidator(checkStatus),
-				"date-time":    openapi3.NewCallbackValidator(checkTime),
-			}),
-		},
-		limits: make(map[string]int),
+		options:      schemaOptions(),
+		limits:       make(map[string]int),
 	}
 	v.schema.AnyOf = nil
 	for name, property := range v.schema.Properties {
@@ -59,6 +57,18 @@ func newBodyValidator(operation *openapi3.Operation) (*bodyValidator, error) {
 		}
 	}
 	return v, nil
+}
+
+// schemaOptions has a schema checked as we mean it: every problem, and the formats that we know.
+func schemaOptions() []openapi3.SchemaValidationOption {
+	return []openapi3.SchemaValidationOption{
+		openapi3.VisitAsRequest(), openapi3.MultiErrors(), openapi3.EnableFormatValidation(),
+		openapi3.WithStringFormatValidators(map[string]openapi3.StringFormatValidator{
+			"event-status": openapi3.NewCallbackValidator(checkStatus),
+			"date-time":    openapi3.NewCallbackValidator(checkTime),
+			"uuid":         openapi3.NewCallbackValidator(checkUUID),
+		}),
+	}
 }
 
 // validatedBody is a body that was read and checked: the generated code binds its value instead of decoding it again.
@@ -100,6 +110,7 @@ func (v *bodyValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		r = r.WithContext(context.WithValue(r.Context(), rawBodyKey{}, raw))
 		r.Body = validatedBody{Reader: strings.NewReader(""), value: value}
 		r.ContentLength = int64(len(raw))
+		r.Header.Set("Content-Type", echo.MIMEApplicationJSON) // the binder knows no other
 		c.SetRequest(r)
 		return next(c)
 	}
@@ -108,7 +119,8 @@ func (v *bodyValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 func readJSONBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := params["charset"]
-	if err != nil || media != echo.MIMEApplicationJSON || charset != "" && !strings.EqualFold(charset, "utf-8") || r.Header.Get("Content-Encoding") != "" {
+	isJSON := media == echo.MIMEApplicationJSON || media == mergePatch && r.Method == http.MethodPatch
+	if err != nil || !isJSON || charset != "" && !strings.EqualFold(charset, "utf-8") || r.Header.Get("Content-Encoding") != "" {
 		return nil, apperr.New(apperr.UnsupportedMedia, "Unsupported media type")
 	}
 	tooLarge := apperr.NewInvalid(apperr.Field{
@@ -129,7 +141,7 @@ func readJSONBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 // check returns every problem of the value, in the order of their places.
 func (v *bodyValidator) check(value any) []apperr.Field {
-	problems := flatten(v.schema.VisitJSON(value, v.options...))
+	problems := flatten(v.schema.VisitJSON(value, v.options...), []any{"body"})
 	if object, ok := value.(map[string]any); ok {
 		problems = append(problems, v.missingAlternative(object)...)
 		for name, limit := range v.limits {
@@ -156,34 +168,34 @@ func (v *bodyValidator) missingAlternative(object map[string]any) []apperr.Field
 	if len(v.alternatives) == 0 {
 		return nil
 	}
-	return flatten(v.alternatives[0].Value.VisitJSON(object, v.options...))
+	return flatten(v.alternatives[0].Value.VisitJSON(object, v.options...), []any{"body"})
 }
 
 // flatten walks what kin-openapi reports down to the single problems.
-func flatten(err error) []apperr.Field {
+func flatten(err error, root []any) []apperr.Field {
 	switch failure := err.(type) { //nolint:errorlint // a tree of errors is walked, not a chain
 	case nil:
 		return nil
 	case openapi3.MultiError:
 		var all []apperr.Field
 		for _, part := range failure {
-			all = append(all, flatten(part)...)
+			all = append(all, flatten(part, root)...)
 		}
 		return all
 	case *openapi3.SchemaError:
 		if failure.SchemaField == "pattern" && failure.Value == "" {
 			return nil // minLength has said so
 		}
-		return []apperr.Field{describe(failure)}
+		return []apperr.Field{describe(failure, root)}
 	default:
-		return []apperr.Field{{Loc: []any{"body"}, Msg: "not valid", Type: "value_error"}}
+		return []apperr.Field{{Loc: root, Msg: "not valid", Type: "value_error"}}
 	}
 }
 
 // describe words a single problem. It never repeats the value: that may be a secret, or very long.
-func describe(failure *openapi3.SchemaError) apperr.Field {
+func describe(failure *openapi3.SchemaError, root []any) apperr.Field {
 	schema := failure.Schema
-	loc := []any{"body"}
+	loc := slices.Clip(root)
 	for _, name := range failure.JSONPointer() {
 		loc = append(loc, name)
 	}
@@ -202,10 +214,28 @@ func describe(failure *openapi3.SchemaError) apperr.Field {
 		field.Msg, field.Type = fmt.Sprintf("ensure this value has at most %d characters", *schema.MaxLength), "value_error.any_str.max_length"
 	case "pattern":
 		field.Msg, field.Type = patternMessage(schema.Pattern), "value_error.str.regex"
+	case "enum":
+		field.Msg, field.Type = fmt.Sprintf("value is not one of: %s", join(schema.Enum)), "type_error.enum"
+	case "minimum":
+		field.Msg, field.Type = fmt.Sprintf("ensure this value is at least %v", *schema.Min), "value_error.number.not_ge"
+	case "maximum":
+		field.Msg, field.Type = fmt.Sprintf("ensure this value is at most %v", *schema.Max), "value_error.number.not_le"
+	case "properties":
+		field.Msg, field.Type = "a member that is not known here", "value_error.extra"
 	case "format":
 		field.Msg, field.Type = formatMessages[schema.Format], formatTypes[schema.Format]
 	}
 	return field
+}
+
+func join(values []any) string {
+	words := make([]string, 0, len(values))
+	for _, value := range values {
+		if value != nil {
+			words = append(words, fmt.Sprint(value))
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 func patternMessage(pattern string) string {
@@ -219,18 +249,27 @@ func patternMessage(pattern string) string {
 var formatTypes = map[string]string{
 	"event-status": "type_error.enum",
 	"date-time":    "value_error.datetime",
+	"uuid":         "type_error.uuid",
 }
 
 //nolint:gochecknoglobals // a constant table
 var formatMessages = map[string]string{
 	"event-status": "unknown status; accepted are: " + strings.Join(tracking.AcceptedStatusWords(), ", "),
 	"date-time":    "not a time such as 2026-11-21T18:00:00Z: RFC 3339, with a zone, from year 1 to 9999",
+	"uuid":         "value is not a valid uuid",
 }
 
 var errFormat = errors.New("not of the format")
 
 func checkStatus(text string) error {
 	if _, ok := tracking.ParseStatus(text); !ok {
+		return errFormat
+	}
+	return nil
+}
+
+func checkUUID(text string) error {
+	if _, err := uuid.Parse(text); err != nil || len(text) != len(uuid.UUID{}.String()) {
 		return errFormat
 	}
 	return nil

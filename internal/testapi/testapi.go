@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -29,6 +30,9 @@ import (
 // Account is the account that every API starts with.
 const Account = "acme"
 
+// TrustedOrigin is one whose pages may call the API.
+const TrustedOrigin = "https://app.example.com"
+
 // API is a running server.
 type API struct {
 	URL    string
@@ -37,6 +41,7 @@ type API struct {
 	DSN    string
 	Pool   *postgres.Pool
 	Logs   *Logs
+	dev    authn.DevKey
 	client *http.Client
 }
 
@@ -78,7 +83,15 @@ func New(t *testing.T, options ...Option) *API {
 	running.Go(func() { recorder.Run(background) })
 	running.Go(func() { keys.Run(background) })
 
-	handler, err := httpapi.New(t.Context(), httpapi.Config{Logger: logger, Security: chosen.security(keys), Recorder: recorder, Ready: pool.Ready})
+	dev, err := authn.LoadDevKey(t.TempDir())
+	require.NoError(t, err)
+	accounts := authn.Accounts{DB: pool.DB, Create: true, Roles: httpapi.Roles()}
+	tokens, err := authn.NewJWTs([]authn.Issuer{dev.Issuer()}, accounts, http.DefaultClient, time.Now, logger)
+	require.NoError(t, err)
+	handler, err := httpapi.New(t.Context(), httpapi.Config{
+		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: keys, JWTs: tokens}), Recorder: recorder,
+		DB: pool.DB, Keys: keys, Origins: []string{TrustedOrigin}, Ready: pool.Ready,
+	})
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(func() {
@@ -87,15 +100,39 @@ func New(t *testing.T, options ...Option) *API {
 		running.Wait()
 		pool.Close()
 	})
-	key, err := keys.Create(t.Context(), authn.NewKey{AccountSlug: Account, Name: "test"})
-	require.NoError(t, err)
-	return &API{
-		URL: server.URL, Key: key, Keys: keys, DSN: chosen.dsn, Pool: pool, Logs: logs,
+	api := &API{
+		URL: server.URL, Keys: keys, dev: dev, DSN: chosen.dsn, Pool: pool, Logs: logs,
 		client: &http.Client{
 			Transport:     newCheckingTransport(t, server.Client().Transport),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
+	api.Key = api.NewKey(t, Account)
+	return api
+}
+
+// NewKey makes an API key in an account.
+func (a *API) NewKey(t *testing.T, account string) string {
+	t.Helper()
+	key, err := a.Keys.CreateFor(t.Context(), account, authn.NewKey{Name: "test"})
+	require.NoError(t, err)
+	return key.Token
+}
+
+// Token makes a token of a person with that role in an account; their name is their role.
+func (a *API) Token(t *testing.T, account, role string) string {
+	t.Helper()
+	token, err := a.dev.Token(account, role, role, time.Now(), time.Hour)
+	require.NoError(t, err)
+	return token
+}
+
+// As sends a request as a person of Account with that role; a body is JSON.
+func (a *API) As(t *testing.T, role, method, path, body string) Answer {
+	t.Helper()
+	request := a.Request(t, method, path, []byte(body))
+	request.Header.Set("Authorization", "Bearer "+a.Token(t, Account, role))
+	return a.Do(t, request)
 }
 
 // Client is the generated client, with a credential.
@@ -184,6 +221,16 @@ func (a *API) Exec(t *testing.T, sql string) {
 		_, err := conn.Exec(ctx, sql)
 		return err
 	})
+}
+
+// TryExec is Exec for what the database should refuse.
+func (a *API) TryExec(t *testing.T, sql string) (refusal error) {
+	t.Helper()
+	a.connect(t, func(ctx context.Context, conn *pgx.Conn) error {
+		_, refusal = conn.Exec(ctx, sql)
+		return nil
+	})
+	return refusal
 }
 
 // connect also works while the test is being cleaned up.

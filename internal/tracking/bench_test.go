@@ -29,7 +29,7 @@ func BenchmarkSharedTransactions(b *testing.B) {
 	require.NoError(b, err)
 	defer pool.Close()
 	keys := authn.NewAPIKeys(pool, []byte(strings.Repeat("pepper", 8)), logger)
-	_, err = keys.Create(ctx, authn.NewKey{AccountSlug: "acme", Name: "bench"})
+	_, err = keys.CreateFor(ctx, "acme", authn.NewKey{Name: "bench"})
 	require.NoError(b, err)
 	infos, err := keys.List(ctx, "acme")
 	require.NoError(b, err)

@@ -37,7 +37,7 @@ func newEventLog(t *testing.T) *eventLog {
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	keys := authn.NewAPIKeys(pool, []byte(strings.Repeat("pepper", 8)), logger)
-	_, err = keys.Create(t.Context(), authn.NewKey{AccountSlug: "acme", Name: "test"})
+	_, err = keys.CreateFor(t.Context(), "acme", authn.NewKey{Name: "test"})
 	require.NoError(t, err)
 	infos, err := keys.List(t.Context(), "acme")
 	require.NoError(t, err)

@@ -1,0 +1,66 @@
+// Package audit notes who changed what, in the transaction of the change.
+package audit
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+// Actor is who makes changes, and from where. The names are those at the time.
+type Actor struct {
+	Type       string // "user" or "command"
+	ID         *uuid.UUID
+	Name       string
+	Credential string // what identifies the credential without giving it away
+	RemoteIP   string
+	RequestID  string
+}
+
+type actorKey struct{}
+
+// WithActor returns a context whose changes are made by the actor.
+func WithActor(ctx context.Context, actor Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}
+
+// Command is the actor for changes that a command on the server makes.
+func Command(name string) Actor {
+	return Actor{Type: "command", Name: name, Credential: "shell"}
+}
+
+// Change is one change of one object. Fields are the names of the members that changed; their values are not noted.
+type Change struct {
+	AccountID  uuid.UUID
+	Action     string // object.verb, such as product.update
+	ObjectType string
+	ObjectID   uuid.UUID
+	Fields     []string
+}
+
+// Record notes a change. A context without an actor is a command's.
+func Record(ctx context.Context, db *postgres.DB, change Change) error {
+	actor, ok := ctx.Value(actorKey{}).(Actor)
+	if !ok {
+		actor = Command("versionerd")
+	}
+	fields := change.Fields
+	if fields == nil {
+		fields = []string{}
+	}
+	return postgres.Classify(db.CreateAuditEntry(ctx, dbgen.CreateAuditEntryParams{
+		AccountID: change.AccountID, ActorType: actor.Type, ActorID: actor.ID, ActorName: actor.Name, Credential: actor.Credential,
+		Action: change.Action, ObjectType: change.ObjectType, ObjectID: change.ObjectID, Fields: fields,
+		RemoteIP: orNil(actor.RemoteIP), RequestID: orNil(actor.RequestID),
+	}))
+}
+
+func orNil(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}

@@ -1,0 +1,89 @@
+// Package catalogue holds the rules by which people change products, environments and releases: names that stay unique,
+// former names that events may go on using, revisions, and the audit trail.
+package catalogue
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+// maxMetadata bounds what merging may make of an object's metadata, in bytes of compact JSON.
+const maxMetadata = 64 << 10
+
+var errNameTaken = apperr.New(apperr.Conflict, "The name is taken")
+
+// change gathers the names of the members that a patch really changes.
+type change struct{ fields []string }
+
+// set overwrites a value when the patch has one that differs.
+func set[T comparable](c *change, name string, target *T, patch *T) {
+	if patch != nil && *patch != *target {
+		*target = *patch
+		c.fields = append(c.fields, name)
+	}
+}
+
+// merge applies a JSON merge patch (RFC 7396) to metadata; null empties it.
+func (c *change) merge(name string, target *json.RawMessage, patch *json.RawMessage) error {
+	if patch == nil {
+		return nil
+	}
+	merged := json.RawMessage("{}")
+	if string(*patch) != "null" {
+		var err error
+		if merged, err = jsonpatch.MergePatch(*target, *patch); err != nil {
+			return fmt.Errorf("merge validated metadata: %w", err)
+		}
+	}
+	if len(merged) > maxMetadata {
+		return apperr.NewInvalid(apperr.Field{Loc: []any{"body", name}, Msg: fmt.Sprintf("larger than %d bytes once merged", maxMetadata), Type: "value_error.too_large"})
+	}
+	if !jsonpatch.Equal(*target, merged) {
+		*target = merged
+		c.fields = append(c.fields, name)
+	}
+	return nil
+}
+
+// cleanName trims a name that the specification has found to be more than white space.
+func cleanName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	if name == "" {
+		return "", apperr.NewInvalid(apperr.Field{Loc: []any{"body", "name"}, Msg: "white space is not a name", Type: "value_error.any_str.min_length"})
+	}
+	return name, nil
+}
+
+func cleanNamePatch(name *string) (*string, error) {
+	if name == nil {
+		return nil, nil //nolint:nilnil // nothing to change
+	}
+	cleaned, err := cleanName(*name)
+	return &cleaned, err
+}
+
+// metadataOrEmpty is what to store of metadata that may be absent or null.
+func metadataOrEmpty(metadata *json.RawMessage) json.RawMessage {
+	if metadata == nil || string(*metadata) == "null" {
+		return json.RawMessage("{}")
+	}
+	return *metadata
+}
+
+// claim makes a name lead to an object, unless it leads to another one already.
+func claim(owner uuid.UUID, claimed uuid.UUID, err error) error {
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	if claimed != owner {
+		return errNameTaken
+	}
+	return nil
+}

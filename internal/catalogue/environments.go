@@ -1,0 +1,111 @@
+package catalogue
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/revision"
+	"github.com/versioner-io/versioner/internal/tracking"
+)
+
+// Environments changes environments.
+type Environments struct{ DB *postgres.DB }
+
+// EnvironmentPatch is what to change; nil stays.
+type EnvironmentPatch struct {
+	Name, Type, Description *string
+	Metadata                *json.RawMessage // a merge patch
+}
+
+// Create makes an environment whose name is free. Without a type, it is inferred from the name.
+func (e Environments) Create(ctx context.Context, accountID uuid.UUID, name string, kind *string, description string, metadata *json.RawMessage) (environment dbgen.Environment, err error) {
+	if name, err = cleanName(name); err != nil {
+		return environment, err
+	}
+	if kind == nil {
+		inferred := string(tracking.InferEnvironmentType(name))
+		kind = &inferred
+	}
+	return environment, e.DB.WithTx(ctx, func(db *postgres.DB) error {
+		id := uuid.Must(uuid.NewV7())
+		claimed, err := db.ClaimEnvironmentName(ctx, dbgen.ClaimEnvironmentNameParams{AccountID: accountID, Name: name, EnvironmentID: id})
+		if err := claim(id, claimed, err); err != nil {
+			return err
+		}
+		environment, err = db.CreateEnvironment(ctx, dbgen.CreateEnvironmentParams{
+			AccountID: accountID, ID: id, Name: name, Type: *kind, Description: description, Metadata: metadataOrEmpty(metadata),
+		})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, environmentChange(environment, "environment.create", "name"))
+	})
+}
+
+// Update changes a environment. A former name goes on leading to it.
+func (e Environments) Update(ctx context.Context, target revision.Target, patch EnvironmentPatch) (environment dbgen.Environment, err error) {
+	if patch.Name, err = cleanNamePatch(patch.Name); err != nil {
+		return environment, err
+	}
+	return environment, e.DB.WithTx(ctx, func(db *postgres.DB) error {
+		if environment, err = e.lock(ctx, db, target); err != nil {
+			return err
+		}
+		var changed change
+		set(&changed, "name", &environment.Name, patch.Name)
+		set(&changed, "type", &environment.Type, patch.Type)
+		set(&changed, "description", &environment.Description, patch.Description)
+		if err := changed.merge("metadata", &environment.Metadata, patch.Metadata); err != nil {
+			return err
+		}
+		if len(changed.fields) == 0 {
+			return nil
+		}
+		claimed, err := db.ClaimEnvironmentName(ctx, dbgen.ClaimEnvironmentNameParams{AccountID: target.AccountID, Name: environment.Name, EnvironmentID: target.ID})
+		if err := claim(target.ID, claimed, err); err != nil {
+			return err
+		}
+		environment, err = db.UpdateEnvironment(ctx, dbgen.UpdateEnvironmentParams{
+			AccountID: target.AccountID, ID: target.ID, Name: environment.Name, Type: environment.Type, Description: environment.Description, Metadata: environment.Metadata,
+		})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, environmentChange(environment, "environment.update", changed.fields...))
+	})
+}
+
+// Delete takes an environment out of every view and frees its names.
+func (e Environments) Delete(ctx context.Context, target revision.Target) error {
+	return e.DB.WithTx(ctx, func(db *postgres.DB) error {
+		environment, err := e.lock(ctx, db, target)
+		if err != nil {
+			return err
+		}
+		err = db.DeleteEnvironment(ctx, dbgen.DeleteEnvironmentParams{AccountID: target.AccountID, ID: target.ID})
+		if err == nil {
+			err = db.ReleaseEnvironmentNames(ctx, dbgen.ReleaseEnvironmentNamesParams{AccountID: target.AccountID, EnvironmentID: target.ID})
+		}
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, environmentChange(environment, "environment.delete"))
+	})
+}
+
+func (e Environments) lock(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.Environment, error) {
+	environment, err := db.GetEnvironmentForUpdate(ctx, dbgen.GetEnvironmentForUpdateParams{AccountID: target.AccountID, ID: target.ID})
+	if err != nil {
+		return environment, postgres.Classify(err)
+	}
+	return environment, target.Check(environment.Revision)
+}
+
+func environmentChange(environment dbgen.Environment, action string, fields ...string) audit.Change {
+	return audit.Change{AccountID: environment.AccountID, Action: action, ObjectType: "environment", ObjectID: environment.ID, Fields: fields}
+}

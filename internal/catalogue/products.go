@@ -1,0 +1,105 @@
+package catalogue
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/revision"
+)
+
+// Products changes products.
+type Products struct{ DB *postgres.DB }
+
+// ProductPatch is what to change; nil stays.
+type ProductPatch struct {
+	Name, Description *string
+	ExtraMetadata     *json.RawMessage // a merge patch
+}
+
+// Create makes a product whose name is free.
+func (p Products) Create(ctx context.Context, accountID uuid.UUID, name, description string, metadata *json.RawMessage) (product dbgen.Product, err error) {
+	if name, err = cleanName(name); err != nil {
+		return product, err
+	}
+	return product, p.DB.WithTx(ctx, func(db *postgres.DB) error {
+		id := uuid.Must(uuid.NewV7())
+		claimed, err := db.ClaimProductName(ctx, dbgen.ClaimProductNameParams{AccountID: accountID, Name: name, ProductID: id})
+		if err := claim(id, claimed, err); err != nil {
+			return err
+		}
+		product, err = db.CreateProduct(ctx, dbgen.CreateProductParams{
+			AccountID: accountID, ID: id, Name: name, Description: description, ExtraMetadata: metadataOrEmpty(metadata),
+		})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, productChange(product, "product.create", "name"))
+	})
+}
+
+// Update changes a product. A former name goes on leading to it.
+func (p Products) Update(ctx context.Context, target revision.Target, patch ProductPatch) (product dbgen.Product, err error) {
+	if patch.Name, err = cleanNamePatch(patch.Name); err != nil {
+		return product, err
+	}
+	return product, p.DB.WithTx(ctx, func(db *postgres.DB) error {
+		if product, err = p.lock(ctx, db, target); err != nil {
+			return err
+		}
+		var changed change
+		set(&changed, "name", &product.Name, patch.Name)
+		set(&changed, "description", &product.Description, patch.Description)
+		if err := changed.merge("extra_metadata", &product.ExtraMetadata, patch.ExtraMetadata); err != nil {
+			return err
+		}
+		if len(changed.fields) == 0 {
+			return nil
+		}
+		claimed, err := db.ClaimProductName(ctx, dbgen.ClaimProductNameParams{AccountID: target.AccountID, Name: product.Name, ProductID: target.ID})
+		if err := claim(target.ID, claimed, err); err != nil {
+			return err
+		}
+		product, err = db.UpdateProduct(ctx, dbgen.UpdateProductParams{
+			AccountID: target.AccountID, ID: target.ID, Name: product.Name, Description: product.Description, ExtraMetadata: product.ExtraMetadata,
+		})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, productChange(product, "product.update", changed.fields...))
+	})
+}
+
+// Delete takes a product out of every view and frees its names.
+func (p Products) Delete(ctx context.Context, target revision.Target) error {
+	return p.DB.WithTx(ctx, func(db *postgres.DB) error {
+		product, err := p.lock(ctx, db, target)
+		if err != nil {
+			return err
+		}
+		err = db.DeleteProduct(ctx, dbgen.DeleteProductParams{AccountID: target.AccountID, ID: target.ID})
+		if err == nil {
+			err = db.ReleaseProductNames(ctx, dbgen.ReleaseProductNamesParams{AccountID: target.AccountID, ProductID: target.ID})
+		}
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, productChange(product, "product.delete"))
+	})
+}
+
+func (p Products) lock(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.Product, error) {
+	product, err := db.GetProductForUpdate(ctx, dbgen.GetProductForUpdateParams{AccountID: target.AccountID, ID: target.ID})
+	if err != nil {
+		return product, postgres.Classify(err)
+	}
+	return product, target.Check(product.Revision)
+}
+
+func productChange(product dbgen.Product, action string, fields ...string) audit.Change {
+	return audit.Change{AccountID: product.AccountID, Action: action, ObjectType: "product", ObjectID: product.ID, Fields: fields}
+}

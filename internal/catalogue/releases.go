@@ -1,0 +1,168 @@
+package catalogue
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/revision"
+)
+
+// Releases changes releases and what they are composed of.
+type Releases struct{ DB *postgres.DB }
+
+// ReleasePatch is what to change; nil stays.
+type ReleasePatch struct {
+	Name, Description, Status *string
+	ExtraMetadata             *json.RawMessage // a merge patch
+}
+
+// The statuses of contract.md §8. The last two are final.
+const (
+	draft      = "draft"
+	inProgress = "in_progress"
+	completed  = "completed"
+	cancelled  = "cancelled"
+)
+
+// mayBecome tells whether a release may take that step.
+func mayBecome(from, to string) bool {
+	switch from {
+	case draft:
+		return slices.Contains([]string{draft, inProgress, cancelled}, to)
+	case inProgress:
+		return slices.Contains([]string{inProgress, completed, cancelled}, to)
+	default:
+		return from == to
+	}
+}
+
+// Create makes a draft.
+func (r Releases) Create(ctx context.Context, accountID uuid.UUID, name, description string, metadata *json.RawMessage) (release dbgen.Release, err error) {
+	if name, err = cleanName(name); err != nil {
+		return release, err
+	}
+	return release, r.DB.WithTx(ctx, func(db *postgres.DB) error {
+		release, err = db.CreateRelease(ctx, dbgen.CreateReleaseParams{
+			AccountID: accountID, Name: name, Description: description, ExtraMetadata: metadataOrEmpty(metadata),
+		})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, releaseChange(release, "release.create", "name"))
+	})
+}
+
+// Update changes a release. Its status only goes forward.
+func (r Releases) Update(ctx context.Context, target revision.Target, patch ReleasePatch) (release dbgen.Release, err error) {
+	if patch.Name, err = cleanNamePatch(patch.Name); err != nil {
+		return release, err
+	}
+	return release, r.DB.WithTx(ctx, func(db *postgres.DB) error {
+		if release, err = r.lock(ctx, db, target); err != nil {
+			return err
+		}
+		if patch.Status != nil && !mayBecome(release.Status, *patch.Status) {
+			return apperr.NewInvalid(apperr.Field{
+				Loc: []any{"body", "status"}, Msg: "a release that is " + release.Status + " cannot become " + *patch.Status, Type: "value_error.transition",
+			})
+		}
+		var changed change
+		set(&changed, "name", &release.Name, patch.Name)
+		set(&changed, "description", &release.Description, patch.Description)
+		set(&changed, "status", &release.Status, patch.Status)
+		if err := changed.merge("extra_metadata", &release.ExtraMetadata, patch.ExtraMetadata); err != nil {
+			return err
+		}
+		if len(changed.fields) == 0 {
+			return nil
+		}
+		release, err = db.UpdateRelease(ctx, dbgen.UpdateReleaseParams{
+			AccountID: target.AccountID, ID: target.ID, Name: release.Name, Description: release.Description,
+			Status: release.Status, ExtraMetadata: release.ExtraMetadata,
+		})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, releaseChange(release, "release.update", changed.fields...))
+	})
+}
+
+// Delete removes a release; its versions stay.
+func (r Releases) Delete(ctx context.Context, target revision.Target) error {
+	return r.DB.WithTx(ctx, func(db *postgres.DB) error {
+		release, err := r.lock(ctx, db, target)
+		if err != nil {
+			return err
+		}
+		if err := db.DeleteRelease(ctx, dbgen.DeleteReleaseParams{AccountID: target.AccountID, ID: target.ID}); err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, releaseChange(release, "release.delete"))
+	})
+}
+
+// AddVersion adds a version, in the place of another one of its product, and returns it. Adding it again changes nothing.
+func (r Releases) AddVersion(ctx context.Context, target revision.Target, versionID uuid.UUID) (version dbgen.VersionRecord, err error) {
+	return version, r.DB.WithTx(ctx, func(db *postgres.DB) error {
+		release, err := r.lockOpen(ctx, db, target)
+		if err != nil {
+			return err
+		}
+		if version, err = db.GetVersion(ctx, dbgen.GetVersionParams{AccountID: target.AccountID, ID: versionID}); err != nil {
+			return postgres.Classify(err)
+		}
+		changed, err := db.PutReleaseVersion(ctx, dbgen.PutReleaseVersionParams{
+			AccountID: target.AccountID, ReleaseID: target.ID, ProductID: version.ProductID, VersionID: versionID,
+		})
+		if err != nil || changed == 0 {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, releaseChange(release, "release.add_version", "versions"))
+	})
+}
+
+// RemoveVersion takes a version out; the error is NotFound when it is not in the release.
+func (r Releases) RemoveVersion(ctx context.Context, target revision.Target, versionID uuid.UUID) error {
+	return r.DB.WithTx(ctx, func(db *postgres.DB) error {
+		release, err := r.lockOpen(ctx, db, target)
+		if err != nil {
+			return err
+		}
+		removed, err := db.RemoveReleaseVersion(ctx, dbgen.RemoveReleaseVersionParams{AccountID: target.AccountID, ReleaseID: target.ID, VersionID: versionID})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		if removed == 0 {
+			return apperr.New(apperr.NotFound, "Not found")
+		}
+		return audit.Record(ctx, db, releaseChange(release, "release.remove_version", "versions"))
+	})
+}
+
+func (r Releases) lock(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.Release, error) {
+	release, err := db.GetReleaseForUpdate(ctx, dbgen.GetReleaseForUpdateParams{AccountID: target.AccountID, ID: target.ID})
+	if err != nil {
+		return release, postgres.Classify(err)
+	}
+	return release, target.Check(release.Revision)
+}
+
+// lockOpen refuses a release whose composition is history.
+func (r Releases) lockOpen(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.Release, error) {
+	release, err := r.lock(ctx, db, target)
+	if err == nil && (release.Status == completed || release.Status == cancelled) {
+		err = apperr.New(apperr.Conflict, "The release is "+release.Status)
+	}
+	return release, err
+}
+
+func releaseChange(release dbgen.Release, action string, fields ...string) audit.Change {
+	return audit.Change{AccountID: release.AccountID, Action: action, ObjectType: "release", ObjectID: release.ID, Fields: fields}
+}

@@ -1,0 +1,113 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/revision"
+)
+
+// defaultGrace is for how many hours a rotated key goes on working, if nothing else is said.
+const defaultGrace = 24
+
+type apiKeys struct {
+	db    *postgres.DB
+	pager pager
+	keys  *authn.APIKeys
+}
+
+func (h apiKeys) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestObject) (apigen.ListAPIKeysResponseObject, error) {
+	principal := authn.PrincipalFrom(ctx)
+	items, next, err := page[dbgen.ListAPIKeysPageRow, apigen.APIKey]{
+		rows: func(after *position, limit int32) ([]dbgen.ListAPIKeysPageRow, error) {
+			rows, err := h.db.ListAPIKeysPage(ctx, dbgen.ListAPIKeysPageParams{
+				AccountID: principal.AccountID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
+			return rows, postgres.Classify(err)
+		},
+		at: func(row dbgen.ListAPIKeysPageRow) position {
+			return position{at: row.APIKey.CreatedAt, id: row.APIKey.ID}
+		},
+		item: func(row dbgen.ListAPIKeysPageRow) apigen.APIKey {
+			return toAPIKey(authn.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName)
+		},
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.ListAPIKeys200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+func (h apiKeys) GetAPIKey(ctx context.Context, req apigen.GetAPIKeyRequestObject) (apigen.GetAPIKeyResponseObject, error) {
+	principal := authn.PrincipalFrom(ctx)
+	row, err := h.db.GetAPIKey(ctx, dbgen.GetAPIKeyParams{AccountID: principal.AccountID, ID: req.ID})
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	return apigen.GetAPIKey200JSONResponse{
+		Body:    toAPIKey(authn.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName),
+		Headers: apigen.GetAPIKey200ResponseHeaders{ETag: revision.ETag(row.APIKey.Revision)},
+	}, nil
+}
+
+func (h apiKeys) CreateAPIKey(ctx context.Context, req apigen.CreateAPIKeyRequestObject) (apigen.CreateAPIKeyResponseObject, error) {
+	principal := authn.PrincipalFrom(ctx)
+	created, err := h.keys.Create(ctx, principal.AccountID, authn.NewKey{
+		Name: req.Body.Name, Description: valueOr(req.Body.Description, ""), ExpiresAt: fromNullable(req.Body.ExpiresAt), CreatedBy: &principal.UserID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return apigen.CreateAPIKey201JSONResponse{
+		Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.CreateAPIKey201ResponseHeaders{ETag: revision.ETag(created.Revision)},
+	}, nil
+}
+
+func (h apiKeys) UpdateAPIKey(ctx context.Context, req apigen.UpdateAPIKeyRequestObject) (apigen.UpdateAPIKeyResponseObject, error) {
+	principal := authn.PrincipalFrom(ctx)
+	target := targetFrom(ctx, req.ID, req.Params.IfMatch)
+	if err := h.keys.Update(ctx, target, authn.KeyPatch{Name: req.Body.Name, Description: patchText(req.Body.Description)}); err != nil {
+		return nil, err
+	}
+	row, err := h.db.GetAPIKey(ctx, dbgen.GetAPIKeyParams{AccountID: target.AccountID, ID: target.ID})
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	return apigen.UpdateAPIKey200JSONResponse{
+		Body:    toAPIKey(authn.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName),
+		Headers: apigen.UpdateAPIKey200ResponseHeaders{ETag: revision.ETag(row.APIKey.Revision)},
+	}, nil
+}
+
+func (h apiKeys) RevokeAPIKey(ctx context.Context, req apigen.RevokeAPIKeyRequestObject) (apigen.RevokeAPIKeyResponseObject, error) {
+	return apigen.RevokeAPIKey204Response{}, h.keys.Revoke(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+}
+
+func (h apiKeys) RotateAPIKey(ctx context.Context, req apigen.RotateAPIKeyRequestObject) (apigen.RotateAPIKeyResponseObject, error) {
+	principal := authn.PrincipalFrom(ctx)
+	grace := time.Duration(valueOr(req.Body.GracePeriodHours, defaultGrace)) * time.Hour
+	created, err := h.keys.Rotate(ctx, principal.AccountID, req.ID, grace, &principal.UserID)
+	if err != nil {
+		return nil, err
+	}
+	return apigen.RotateAPIKey201JSONResponse{
+		Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.RotateAPIKey201ResponseHeaders{ETag: revision.ETag(created.Revision)},
+	}, nil
+}
+
+func toAPIKey(info authn.KeyInfo, createdBy *string) apigen.APIKey {
+	return apigen.APIKey{
+		ID: info.ID, KeyID: info.KeyID, Name: info.Name, Description: info.Description, Prefix: info.Prefix,
+		State: apigen.APIKeyState(info.State(time.Now())), CreatedBy: toNullable(createdBy), CreatedAt: info.CreatedAt.UTC(),
+		ExpiresAt: toNullableTime(info.ExpiresAt), RevokedAt: toNullableTime(info.RevokedAt), LastUsedAt: toNullableTime(info.LastUsedAt),
+	}
+}
+
+func toAPICreatedKey(created authn.CreatedKey, createdBy string) apigen.CreatedAPIKey {
+	return apigen.CreatedAPIKey{
+		ID: created.ID, KeyID: created.KeyID, Name: created.Name, Description: created.Description, Prefix: created.Prefix, Key: created.Token,
+		State: apigen.CreatedAPIKeyState(created.State(time.Now())), CreatedBy: toNullable(&createdBy), CreatedAt: created.CreatedAt.UTC(),
+		ExpiresAt: toNullableTime(created.ExpiresAt), RevokedAt: toNullableTime(nil), LastUsedAt: toNullableTime(nil),
+	}
+}

@@ -1,0 +1,164 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/catalogue"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/revision"
+)
+
+type catalogueAPI struct {
+	db           *postgres.DB
+	pager        pager
+	products     catalogue.Products
+	environments catalogue.Environments
+}
+
+// targetFrom names the caller's object with that identifier.
+func targetFrom(ctx context.Context, id apigen.ID, ifMatch *string) revision.Target {
+	return revision.Target{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: id, IfMatch: valueOr(ifMatch, "")}
+}
+
+func (h catalogueAPI) ListProducts(ctx context.Context, req apigen.ListProductsRequestObject) (apigen.ListProductsResponseObject, error) {
+	items, next, err := page[dbgen.Product, apigen.Product]{
+		rows: func(after *position, limit int32) ([]dbgen.Product, error) {
+			rows, err := h.db.ListProducts(ctx, dbgen.ListProductsParams{
+				AccountID: authn.PrincipalFrom(ctx).AccountID, Q: req.Params.Q, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
+			return rows, postgres.Classify(err)
+		},
+		at:   func(row dbgen.Product) position { return position{at: row.CreatedAt, id: row.ID} },
+		item: toAPIProduct,
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.ListProducts200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+func (h catalogueAPI) GetProduct(ctx context.Context, req apigen.GetProductRequestObject) (apigen.GetProductResponseObject, error) {
+	row, err := h.db.GetProduct(ctx, dbgen.GetProductParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	return apigen.GetProduct200JSONResponse{Body: toAPIProduct(row), Headers: apigen.GetProduct200ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+}
+
+func (h catalogueAPI) CreateProduct(ctx context.Context, req apigen.CreateProductRequestObject) (apigen.CreateProductResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := h.products.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), fromNullable(req.Body.ExtraMetadata))
+	if err != nil {
+		return nil, err
+	}
+	return apigen.CreateProduct201JSONResponse{Body: toAPIProduct(row), Headers: apigen.CreateProduct201ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+}
+
+func (h catalogueAPI) UpdateProduct(ctx context.Context, req apigen.UpdateProductRequestObject) (apigen.UpdateProductResponseObject, error) {
+	row, err := h.products.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), catalogue.ProductPatch{
+		Name: req.Body.Name, Description: patchText(req.Body.Description), ExtraMetadata: patchObject(req.Body.ExtraMetadata),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return apigen.UpdateProduct200JSONResponse{Body: toAPIProduct(row), Headers: apigen.UpdateProduct200ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+}
+
+func (h catalogueAPI) DeleteProduct(ctx context.Context, req apigen.DeleteProductRequestObject) (apigen.DeleteProductResponseObject, error) {
+	return apigen.DeleteProduct204Response{}, h.products.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+}
+
+func (h catalogueAPI) ListEnvironments(ctx context.Context, req apigen.ListEnvironmentsRequestObject) (apigen.ListEnvironmentsResponseObject, error) {
+	items, next, err := page[dbgen.Environment, apigen.Environment]{
+		rows: func(after *position, limit int32) ([]dbgen.Environment, error) {
+			rows, err := h.db.ListEnvironments(ctx, dbgen.ListEnvironmentsParams{
+				AccountID: authn.PrincipalFrom(ctx).AccountID, Q: req.Params.Q, Type: (*string)(req.Params.Type),
+				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
+			return rows, postgres.Classify(err)
+		},
+		at:   func(row dbgen.Environment) position { return position{at: row.CreatedAt, id: row.ID} },
+		item: toAPIEnvironment,
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.ListEnvironments200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+func (h catalogueAPI) GetEnvironment(ctx context.Context, req apigen.GetEnvironmentRequestObject) (apigen.GetEnvironmentResponseObject, error) {
+	row, err := h.db.GetEnvironment(ctx, dbgen.GetEnvironmentParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	return apigen.GetEnvironment200JSONResponse{Body: toAPIEnvironment(row), Headers: apigen.GetEnvironment200ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+}
+
+func (h catalogueAPI) CreateEnvironment(ctx context.Context, req apigen.CreateEnvironmentRequestObject) (apigen.CreateEnvironmentResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := h.environments.Create(ctx, account, req.Body.Name, (*string)(req.Body.Type), valueOr(req.Body.Description, ""), fromNullable(req.Body.Metadata))
+	if err != nil {
+		return nil, err
+	}
+	return apigen.CreateEnvironment201JSONResponse{Body: toAPIEnvironment(row), Headers: apigen.CreateEnvironment201ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+}
+
+func (h catalogueAPI) UpdateEnvironment(ctx context.Context, req apigen.UpdateEnvironmentRequestObject) (apigen.UpdateEnvironmentResponseObject, error) {
+	row, err := h.environments.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), catalogue.EnvironmentPatch{
+		Name: req.Body.Name, Type: (*string)(req.Body.Type), Description: patchText(req.Body.Description), Metadata: patchObject(req.Body.Metadata),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return apigen.UpdateEnvironment200JSONResponse{Body: toAPIEnvironment(row), Headers: apigen.UpdateEnvironment200ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+}
+
+func (h catalogueAPI) DeleteEnvironment(ctx context.Context, req apigen.DeleteEnvironmentRequestObject) (apigen.DeleteEnvironmentResponseObject, error) {
+	return apigen.DeleteEnvironment204Response{}, h.environments.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+}
+
+func (h catalogueAPI) ListVersions(ctx context.Context, req apigen.ListVersionsRequestObject) (apigen.ListVersionsResponseObject, error) {
+	find := finder{ctx: ctx, db: h.db}
+	product := find.product(req.Params.Product)
+	items, next, err := page[dbgen.VersionRecord, apigen.Version]{
+		rows: func(after *position, limit int32) ([]dbgen.VersionRecord, error) {
+			if find.nothing || find.err != nil {
+				return nil, find.err
+			}
+			rows, err := h.db.ListVersions(ctx, dbgen.ListVersionsParams{
+				AccountID: authn.PrincipalFrom(ctx).AccountID, Q: req.Params.Q, ProductID: product, SCMSHAPattern: commitPattern(req.Params.SCMSHA),
+				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
+			return rows, postgres.Classify(err)
+		},
+		at:   func(row dbgen.VersionRecord) position { return position{at: row.CreatedAt, id: row.ID} },
+		item: toAPIVersion,
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.ListVersions200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+func (h catalogueAPI) GetVersion(ctx context.Context, req apigen.GetVersionRequestObject) (apigen.GetVersionResponseObject, error) {
+	row, err := h.db.GetVersion(ctx, dbgen.GetVersionParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	return apigen.GetVersion200JSONResponse(toAPIVersion(row)), nil
+}
+
+func toAPIProduct(row dbgen.Product) apigen.Product {
+	return apigen.Product{
+		ID: row.ID, Name: row.Name, Description: row.Description, ExtraMetadata: row.ExtraMetadata,
+		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
+	}
+}
+
+func toAPIEnvironment(row dbgen.Environment) apigen.Environment {
+	return apigen.Environment{
+		ID: row.ID, Name: row.Name, Type: apigen.EnvironmentType(row.Type), Description: row.Description,
+		Metadata: row.Metadata, ExtraMetadata: row.Metadata, CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
+	}
+}
+
+func toAPIVersion(row dbgen.VersionRecord) apigen.Version {
+	return apigen.Version{
+		ID: row.ID, ProductID: row.ProductID, ProductName: row.ProductName, Version: row.Version,
+		SCMSHA: toNullable(row.SCMSHA), CreatedAt: row.CreatedAt.UTC(),
+	}
+}

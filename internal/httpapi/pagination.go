@@ -1,0 +1,119 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
+
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/authn"
+)
+
+const defaultLimit = 50
+
+// position is where in a list a row stands: after a time, or after another identifier, and then its own.
+type position struct {
+	at    time.Time
+	first uuid.UUID
+	id    uuid.UUID
+}
+
+// positionSize is what a position takes in a cursor: microseconds and two identifiers.
+const positionSize = 8 + 16 + 16
+
+// pager makes and reads cursors. A cursor holds the position of the last row and a MAC over it and over the list that it
+// belongs to (account, operation, filters), so that it can neither be forged nor be used elsewhere.
+type pager struct{ key []byte }
+
+func (p pager) encode(ctx context.Context, at position) string {
+	cursor := binary.BigEndian.AppendUint64(nil, uint64(at.at.UnixMicro()))
+	cursor = append(append(cursor, at.first[:]...), at.id[:]...)
+	return base64.RawURLEncoding.EncodeToString(append(cursor, p.mac(ctx, cursor)...))
+}
+
+func (p pager) decode(ctx context.Context, text string) (*position, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(raw) != positionSize+sha256.Size || !hmac.Equal(raw[positionSize:], p.mac(ctx, raw[:positionSize])) {
+		return nil, apperr.NewInvalid(apperr.Field{
+			Loc: []any{"query", "cursor"}, Msg: "not a cursor of this list: begin with the first page", Type: "value_error.cursor",
+		})
+	}
+	return &position{
+		at:    time.UnixMicro(int64(binary.BigEndian.Uint64(raw))).UTC(), //nolint:gosec // bits are bits
+		first: uuid.UUID(raw[8:24]),
+		id:    uuid.UUID(raw[24:40]),
+	}, nil
+}
+
+func (p pager) mac(ctx context.Context, cursor []byte) []byte {
+	r := requestFrom(ctx)
+	filters := r.query
+	filters.Del("cursor")
+	filters.Del("limit")
+	mac := hmac.New(sha256.New, p.key)
+	account := authn.PrincipalFrom(ctx).AccountID
+	for _, part := range [][]byte{account[:], []byte(r.operation), []byte(r.path), []byte(filters.Encode()), cursor} {
+		_, _ = mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part)))) //nolint:gosec // short
+		_, _ = mac.Write(part)
+	}
+	return mac.Sum(nil)
+}
+
+// timeOf and the like are what the queries take: nothing on the first page.
+func timeOf(after *position) *time.Time {
+	if after == nil {
+		return nil
+	}
+	return &after.at
+}
+
+func firstOfPosition(after *position) *uuid.UUID {
+	if after == nil {
+		return nil
+	}
+	return &after.first
+}
+
+func idOf(after *position) *uuid.UUID {
+	if after == nil {
+		return nil
+	}
+	return &after.id
+}
+
+// page reads one page. It asks for a row more than it returns, which tells whether there is a next page.
+type page[Row, Item any] struct {
+	rows func(after *position, limit int32) ([]Row, error)
+	at   func(Row) position
+	item func(Row) Item
+}
+
+func (g page[Row, Item]) read(ctx context.Context, p pager, limit *int, cursor *string) ([]Item, nullable.Nullable[string], error) {
+	none := nullable.NewNullNullable[string]()
+	var after *position
+	if cursor != nil {
+		var err error
+		if after, err = p.decode(ctx, *cursor); err != nil {
+			return nil, none, err
+		}
+	}
+	size := valueOr(limit, defaultLimit)
+	rows, err := g.rows(after, int32(size)+1) //nolint:gosec // at most 200, says the specification
+	if err != nil {
+		return nil, none, err
+	}
+	items := make([]Item, 0, size)
+	for _, row := range rows[:min(size, len(rows))] {
+		items = append(items, g.item(row))
+	}
+	if len(rows) <= size {
+		return items, none, nil
+	}
+	return items, nullable.NewNullableWithValue(p.encode(ctx, g.at(rows[size-1]))), nil
+}

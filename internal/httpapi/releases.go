@@ -1,0 +1,156 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/catalogue"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/revision"
+	"github.com/versioner-io/versioner/internal/tracking"
+)
+
+type releases struct {
+	db       *postgres.DB
+	pager    pager
+	releases catalogue.Releases
+}
+
+func (h releases) ListReleases(ctx context.Context, req apigen.ListReleasesRequestObject) (apigen.ListReleasesResponseObject, error) {
+	items, next, err := page[dbgen.ListReleasesRow, apigen.Release]{
+		rows: func(after *position, limit int32) ([]dbgen.ListReleasesRow, error) {
+			rows, err := h.db.ListReleases(ctx, dbgen.ListReleasesParams{
+				AccountID: authn.PrincipalFrom(ctx).AccountID, Q: req.Params.Q, Status: (*string)(req.Params.Status),
+				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
+			return rows, postgres.Classify(err)
+		},
+		at: func(row dbgen.ListReleasesRow) position {
+			return position{at: row.Release.CreatedAt, id: row.Release.ID}
+		},
+		item: func(row dbgen.ListReleasesRow) apigen.Release { return toAPIRelease(row.Release, row.VersionCount) },
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.ListReleases200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+func (h releases) GetRelease(ctx context.Context, req apigen.GetReleaseRequestObject) (apigen.GetReleaseResponseObject, error) {
+	row, err := h.db.GetRelease(ctx, dbgen.GetReleaseParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	return apigen.GetRelease200JSONResponse{
+		Body: toAPIRelease(row.Release, row.VersionCount), Headers: apigen.GetRelease200ResponseHeaders{ETag: revision.ETag(row.Release.Revision)},
+	}, nil
+}
+
+func (h releases) CreateRelease(ctx context.Context, req apigen.CreateReleaseRequestObject) (apigen.CreateReleaseResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := h.releases.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), fromNullable(req.Body.ExtraMetadata))
+	if err != nil {
+		return nil, err
+	}
+	return apigen.CreateRelease201JSONResponse{Body: toAPIRelease(row, 0), Headers: apigen.CreateRelease201ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+}
+
+func (h releases) UpdateRelease(ctx context.Context, req apigen.UpdateReleaseRequestObject) (apigen.UpdateReleaseResponseObject, error) {
+	target := targetFrom(ctx, req.ID, req.Params.IfMatch)
+	if _, err := h.releases.Update(ctx, target, catalogue.ReleasePatch{
+		Name: req.Body.Name, Description: patchText(req.Body.Description), Status: (*string)(req.Body.Status), ExtraMetadata: patchObject(req.Body.ExtraMetadata),
+	}); err != nil {
+		return nil, err
+	}
+	row, err := h.db.GetRelease(ctx, dbgen.GetReleaseParams{AccountID: target.AccountID, ID: target.ID})
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	return apigen.UpdateRelease200JSONResponse{
+		Body: toAPIRelease(row.Release, row.VersionCount), Headers: apigen.UpdateRelease200ResponseHeaders{ETag: revision.ETag(row.Release.Revision)},
+	}, nil
+}
+
+func (h releases) DeleteRelease(ctx context.Context, req apigen.DeleteReleaseRequestObject) (apigen.DeleteReleaseResponseObject, error) {
+	return apigen.DeleteRelease204Response{}, h.releases.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+}
+
+func (h releases) ListReleaseVersions(ctx context.Context, req apigen.ListReleaseVersionsRequestObject) (apigen.ListReleaseVersionsResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	if _, err := h.db.GetRelease(ctx, dbgen.GetReleaseParams{AccountID: account, ID: req.ID}); err != nil {
+		return nil, postgres.Classify(err)
+	}
+	items, next, err := page[dbgen.VersionRecord, apigen.Version]{
+		rows: func(after *position, limit int32) ([]dbgen.VersionRecord, error) {
+			rows, err := h.db.ListReleaseVersions(ctx, dbgen.ListReleaseVersionsParams{
+				AccountID: account, ReleaseID: req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
+			return rows, postgres.Classify(err)
+		},
+		at:   func(row dbgen.VersionRecord) position { return position{at: row.CreatedAt, id: row.ID} },
+		item: toAPIVersion,
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.ListReleaseVersions200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+func (h releases) AddReleaseVersion(ctx context.Context, req apigen.AddReleaseVersionRequestObject) (apigen.AddReleaseVersionResponseObject, error) {
+	version, err := h.releases.AddVersion(ctx, targetFrom(ctx, req.ID, nil), req.Body.VersionID)
+	if err != nil {
+		return nil, err
+	}
+	return apigen.AddReleaseVersion200JSONResponse(toAPIVersion(version)), nil
+}
+
+func (h releases) RemoveReleaseVersion(ctx context.Context, req apigen.RemoveReleaseVersionRequestObject) (apigen.RemoveReleaseVersionResponseObject, error) {
+	return apigen.RemoveReleaseVersion204Response{}, h.releases.RemoveVersion(ctx, targetFrom(ctx, req.ID, nil), req.VersionID)
+}
+
+func (h releases) GetReleaseProgress(ctx context.Context, req apigen.GetReleaseProgressRequestObject) (apigen.GetReleaseProgressResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	if _, err := h.db.GetRelease(ctx, dbgen.GetReleaseParams{AccountID: account, ID: req.ID}); err != nil {
+		return nil, postgres.Classify(err)
+	}
+	rows, err := h.db.ListReleaseProgress(ctx, dbgen.ListReleaseProgressParams{AccountID: account, ReleaseID: req.ID})
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	cells := make([]apigen.ReleaseCell, len(rows))
+	for i, row := range rows {
+		cells[i] = toAPIReleaseCell(row)
+	}
+	return apigen.GetReleaseProgress200JSONResponse{ReleaseID: req.ID, Cells: cells}, nil
+}
+
+func toAPIRelease(row dbgen.Release, versions int64) apigen.Release {
+	return apigen.Release{
+		ID: row.ID, Name: row.Name, Description: row.Description, Status: apigen.ReleaseStatus(row.Status), ExtraMetadata: row.ExtraMetadata,
+		VersionCount: int(versions), CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
+	}
+}
+
+func toAPIReleaseCell(row dbgen.ListReleaseProgressRow) apigen.ReleaseCell {
+	cell := apigen.ReleaseCell{
+		ProductID: row.ProductID, ProductName: row.ProductName, VersionID: row.VersionID, Version: row.Version,
+		EnvironmentID: row.EnvironmentID, EnvironmentName: row.EnvironmentName, EnvironmentType: apigen.EnvironmentType(row.EnvironmentType),
+		Status: progress(row.Status), DeploymentID: toNullable[uuid.UUID](nil), DeployedAt: toNullableTime(nil),
+	}
+	if row.DeploymentID != nil {
+		cell.DeploymentID, cell.DeployedAt = toNullable(row.DeploymentID), toNullableTime(row.DeployedAt)
+	}
+	return cell
+}
+
+// progress is the word of contract.md §8 for what the latest deployment has come to.
+func progress(status *string) apigen.ReleaseCellStatus {
+	switch tracking.Status(valueOr(status, "")) {
+	case tracking.Completed:
+		return apigen.ReleaseCellStatusSuccess
+	case tracking.Failed:
+		return apigen.ReleaseCellStatusFailed
+	case tracking.Pending, tracking.Started:
+		return apigen.ReleaseCellStatusInProgress
+	default:
+		return apigen.ReleaseCellStatusNotDeployed
+	}
+}
