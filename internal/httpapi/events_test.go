@@ -269,3 +269,32 @@ func TestBuildEvent(t *testing.T) {
 		api.PostEvent(t, builds, map[string]any{"product_name": "checkout", "version": "1.4.2", "scm_sha": "aaaaaaa1"})
 	})
 }
+
+// TestFirstMentionsInParallel has many sides mention the same new names in different orders: none may be in another's way.
+func TestFirstMentionsInParallel(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	var group sync.WaitGroup
+	for side := range 16 {
+		group.Go(func() {
+			for step := range 25 {
+				at := (step + side*7) % 25
+				if side%2 == 1 {
+					at = 24 - at
+				}
+				api.PostEvent(t, deploymentEvents, map[string]any{
+					"product_name": strconv.Itoa(at % 5), "environment_name": strconv.Itoa(at / 5), "version": strconv.Itoa(side % 3),
+					"status": "started", "invoke_id": strconv.Itoa(side),
+				})
+			}
+		})
+	}
+	group.Wait()
+	require.Equal(t, 5, api.Count(t, "products"))
+	require.Equal(t, 5, api.Count(t, "environments"))
+	require.Equal(t, 25, api.Count(t, "current_state"))
+	require.Equal(t, 15, api.Count(t, "versions"))
+	require.Equal(t, 400, api.Count(t, "deployments"))
+	require.Equal(t, 400, api.Count(t, "events"))
+	require.NotContains(t, api.Logs.String(), "ERROR")
+}
