@@ -1,0 +1,270 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/internal/httpapi"
+	"github.com/versioner-io/versioner/internal/testapi"
+)
+
+// mayCall is contract.md §10, written down a second time: who may call what. An operation that is missing here fails the
+// tests.
+func mayCall() map[string]string {
+	const (
+		all          = "admin release_manager product developer sre qa security compliance billing viewer"
+		products     = "admin release_manager"
+		environments = "admin release_manager sre"
+		releases     = "admin release_manager product developer"
+		readKeys     = "admin developer"
+		admin        = "admin"
+	)
+	return map[string]string{
+		"listProducts": all, "getProduct": all, "createProduct": products, "updateProduct": products, "deleteProduct": products,
+		"listEnvironments": all, "getEnvironment": all, "createEnvironment": environments, "updateEnvironment": environments, "deleteEnvironment": environments,
+		"listVersions": all, "getVersion": all, "listDeployments": all, "getDeployment": all, "listEnvironmentState": all,
+		"listReleases": all, "getRelease": all, "listReleaseVersions": all, "getReleaseProgress": all,
+		"createRelease": releases, "updateRelease": releases, "deleteRelease": releases, "addReleaseVersion": releases, "removeReleaseVersion": releases,
+		"listAPIKeys": readKeys, "getAPIKey": readKeys, "createAPIKey": admin, "updateAPIKey": admin, "revokeAPIKey": admin, "rotateAPIKey": admin,
+		"listUsers": all, "getUser": all, "updateUser": admin, "listAuditLog": admin,
+	}
+}
+
+// peoplesOperations are those of the specification that people call.
+func peoplesOperations(t *testing.T) []operation {
+	t.Helper()
+	return slices.DeleteFunc(operations(t), func(op operation) bool { return !slices.Contains(apigen.OperationSchemes[op.id], "JWTAuth") })
+}
+
+func TestRolesAndOperations(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	table := mayCall()
+	cells := 0
+	for _, op := range peoplesOperations(t) {
+		require.Contains(t, table, op.id, "who may call it?")
+		path := strings.NewReplacer("{id}", uuid.NewString(), "{version_id}", uuid.NewString()).Replace(op.path)
+		for _, role := range httpapi.Roles() {
+			cells++
+			answer := api.As(t, role, op.method, path, `{"`) // whoever gets past the door is refused for what they say
+			if slices.Contains(strings.Fields(table[op.id]), role) {
+				require.NotContains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, answer.Status, "%s as %s", op.id, role)
+			} else {
+				require.Equal(t, http.StatusForbidden, answer.Status, "%s as %s", op.id, role)
+				require.Equal(t, `{"detail":"You do not have permission to perform this action"}`, string(answer.Body))
+			}
+		}
+	}
+	require.Equal(t, 34*10, cells)
+	require.Len(t, table, 34)
+}
+
+// tenant is what an account has, one of each.
+type tenant struct {
+	ids     map[string]string // by the kind of object
+	deleted map[string]string
+}
+
+func newTenant(t *testing.T, api *testapi.API, account string) tenant {
+	t.Helper()
+	made := tenant{ids: make(map[string]string), deleted: make(map[string]string)}
+	key := api.Key
+	api.Key = api.NewKey(t, account)
+	defer func() { api.Key = key }()
+	as := func(method, path, body string) testapi.Answer {
+		request := api.Request(t, method, path, []byte(body))
+		request.Header.Set("Authorization", "Bearer "+api.Token(t, account, "admin"))
+		return api.Do(t, request)
+	}
+	id := func(answer testapi.Answer, name string) string { return answer.Field(t, name).(string) }
+
+	event := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"scm_sha": "abcdef1"}))
+	for _, kind := range []string{"product", "environment", "version", "deployment"} {
+		made.ids[kind] = id(event, kind+"_id")
+	}
+	made.ids["release"] = id(as(http.MethodPost, "/releases/", `{"name":"r"}`), "id")
+	as(http.MethodPost, "/releases/"+made.ids["release"]+"/versions", `{"version_id":"`+made.ids["version"]+`"}`)
+	made.ids["api_key"] = id(as(http.MethodPost, "/api-keys/", `{"name":"k"}`), "id")
+	made.ids["user"] = items(t, as(http.MethodGet, "/users/", ""))[0]["id"].(string)
+
+	gone := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"product_name": "gone", "environment_name": "gone"}))
+	for _, kind := range []string{"product", "environment", "version", "deployment"} {
+		made.deleted[kind] = id(gone, kind+"_id")
+	}
+	made.deleted["release"] = id(as(http.MethodPost, "/releases/", `{"name":"gone"}`), "id")
+	for kind, path := range map[string]string{"product": "/products/", "environment": "/environments/", "release": "/releases/"} {
+		require.Equal(t, http.StatusNoContent, as(http.MethodDelete, path+made.deleted[kind], "").Status)
+	}
+	return made
+}
+
+// idPlaces says which kind of object each identifier in an operation names: in its path, its query and its body.
+func idPlaces() map[string]map[string]string {
+	return map[string]map[string]string{
+		"getProduct": {"id": "product"}, "updateProduct": {"id": "product"}, "deleteProduct": {"id": "product"},
+		"getEnvironment": {"id": "environment"}, "updateEnvironment": {"id": "environment"}, "deleteEnvironment": {"id": "environment"},
+		"getVersion": {"id": "version"}, "getDeployment": {"id": "deployment"},
+		"getRelease": {"id": "release"}, "updateRelease": {"id": "release"}, "deleteRelease": {"id": "release"},
+		"listReleaseVersions": {"id": "release"}, "getReleaseProgress": {"id": "release"},
+		"addReleaseVersion": {"id": "release", "body version_id": "version"}, "removeReleaseVersion": {"id": "release", "version_id": "version"},
+		"getAPIKey": {"id": "api_key"}, "updateAPIKey": {"id": "api_key"}, "revokeAPIKey": {"id": "api_key"}, "rotateAPIKey": {"id": "api_key"},
+		"getUser": {"id": "user"}, "updateUser": {"id": "user"},
+		"listVersions":         {"query product": "product"},
+		"listDeployments":      {"query product": "product", "query environment": "environment", "query version": "version"},
+		"listEnvironmentState": {"query product": "product", "query environment": "environment"},
+		"listAuditLog":         {"query actor_id": "user", "query object_id": "product"},
+	}
+}
+
+// bodyOf is a body that the operation accepts.
+func bodyOf(op, versionID string) string {
+	switch op {
+	case "addReleaseVersion":
+		return `{"version_id":"` + versionID + `"}`
+	case "updateUser":
+		return `{"role":"qa"}`
+	default:
+		return `{}`
+	}
+}
+
+// TestTenantsAndOperations gives every identifier of every operation to somebody who has no such object: another account's
+// and a deleted one are answered byte for byte as one that never was.
+func TestTenantsAndOperations(t *testing.T) {
+	t.Parallel()
+	document, err := apigen.GetSpec()
+	require.NoError(t, err)
+	api := testapi.New(t)
+	mine, theirs := newTenant(t, api, testapi.Account), newTenant(t, api, "other")
+	places := idPlaces()
+	rows := 0
+	for _, op := range peoplesOperations(t) {
+		require.ElementsMatch(t, identifiers(document, op), keysOf(places[op.id]), "%s: which objects do its identifiers name?", op.id)
+		for place, kind := range places[op.id] {
+			call := func(id string) testapi.Answer {
+				rows++
+				path, query, version := op.path, "", mine.ids["version"]
+				for other, otherKind := range places[op.id] {
+					value := mine.ids[otherKind]
+					if other == place {
+						value = id
+					}
+					switch {
+					case strings.HasPrefix(other, "query ") && other == place:
+						query = "?" + strings.TrimPrefix(other, "query ") + "=" + value
+					case other == "body version_id":
+						version = value
+					default:
+						path = strings.ReplaceAll(path, "{"+other+"}", value)
+					}
+				}
+				return api.As(t, "admin", op.method, path+query, bodyOf(op.id, version))
+			}
+			unknown := call(uuid.NewString())
+			require.Contains(t, []int{http.StatusNotFound, http.StatusOK}, unknown.Status, "%s %s", op.id, place)
+			for what, id := range map[string]string{"theirs": theirs.ids[kind], "deleted": mine.deleted[kind], "deleted and theirs": theirs.deleted[kind]} {
+				// The audit log goes on telling of what was deleted.
+				if id == "" || what == "deleted" && op.id == "listAuditLog" {
+					continue
+				}
+				got := call(id)
+				require.Equal(t, unknown.Status, got.Status, "%s %s: %s", op.id, place, what)
+				require.Equal(t, string(unknown.Body), string(got.Body), "%s %s: %s", op.id, place, what)
+			}
+			malformed := call("01a208e8-398d-77cf-869d-63489d46d0eX")
+			if strings.HasPrefix(place, "query ") && op.id != "listAuditLog" {
+				require.Equal(t, string(unknown.Body), string(malformed.Body), "it may be a name")
+			} else {
+				require.Equal(t, http.StatusUnprocessableEntity, malformed.Status, "%s %s", op.id, place)
+				require.Contains(t, string(malformed.Body), `"type_error.uuid"`)
+			}
+		}
+	}
+	require.Greater(t, rows, 100)
+
+	// Nothing of theirs has changed, and none of it is in any list of mine.
+	request := api.Request(t, http.MethodGet, "/audit-log/", nil)
+	request.Header.Set("Authorization", "Bearer "+api.Token(t, "other", "admin"))
+	require.NotContains(t, string(api.Do(t, request).Body), `"api_key.revoke"`)
+	for _, op := range peoplesOperations(t) {
+		if op.method == http.MethodGet && !strings.Contains(op.path, "{") {
+			body := string(api.As(t, "admin", op.method, op.path+"?limit=200", "").Body)
+			for kind, id := range theirs.ids {
+				require.NotContains(t, body, id, "%s shows their %s", op.id, kind)
+			}
+		}
+	}
+}
+
+// identifiers are the places of an operation that take one, read from the specification.
+func identifiers(document *openapi3.T, op operation) []string {
+	item := document.Paths.Value(op.path)
+	operation := item.GetOperation(op.method)
+	var found []string
+	for _, reference := range append(append(openapi3.Parameters{}, item.Parameters...), operation.Parameters...) {
+		param := reference.Value
+		switch isID := param.Schema.Value.Format == "uuid"; {
+		case param.In == openapi3.ParameterInPath && isID:
+			found = append(found, param.Name)
+		case param.In == openapi3.ParameterInQuery && (isID || slices.Contains([]string{"product", "environment", "version"}, param.Name)):
+			found = append(found, "query "+param.Name)
+		}
+	}
+	if operation.RequestBody != nil {
+		for name, property := range operation.RequestBody.Value.Content.Get("application/json").Schema.Value.Properties {
+			if property.Value.Format == "uuid" {
+				found = append(found, "body "+name)
+			}
+		}
+	}
+	return found
+}
+
+func keysOf(places map[string]string) []string {
+	var keys []string
+	for key := range places {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// TestMassAssignment sends what is the server's own to say.
+func TestMassAssignment(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	mine := newTenant(t, api, testapi.Account)
+	own := []string{"id", "account_id", "created_at", "updated_at", "last_used_at", "last_seen_at", "revision", "deleted_at", "key_id", "token_hmac", "state", "prefix", "assigned", "created_by"}
+	tried := 0
+	for _, op := range peoplesOperations(t) {
+		if op.method != http.MethodPost && op.method != http.MethodPatch {
+			continue
+		}
+		path := strings.ReplaceAll(op.path, "{id}", mine.ids[idPlaces()[op.id]["id"]])
+		for _, member := range own {
+			tried++
+			body := bodyOf(op.id, mine.ids["version"])
+			if strings.HasPrefix(op.id, "create") {
+				body = `{"name":"x"}`
+			}
+			body = strings.Replace(strings.TrimSuffix(body, "}")+`,"`+member+`":"01a208e8-398d-77cf-869d-63489d46d0e3"}`, "{,", "{", 1)
+			answer := api.As(t, "admin", op.method, path, body)
+			require.Equal(t, http.StatusUnprocessableEntity, answer.Status, "%s %s: %s", op.id, body, answer.Body)
+			require.Contains(t, string(answer.Body), `"value_error.extra"`)
+		}
+	}
+	require.Equal(t, 11*len(own), tried)
+
+	answer := api.PostEvent(t, deploymentEvents, deployment(map[string]any{
+		"invoke_id": "another", "id": "01a208e8-398d-77cf-869d-63489d46d0e3", "account_id": "x", "created_at": "2000-01-01T00:00:00Z", "soak_time_hours": 7,
+	}))
+	require.NotContains(t, string(answer.Body), "01a208e8-398d-77cf-869d-63489d46d0e3")
+	require.NotContains(t, string(answer.Body), "2000-01-01")
+	require.Nil(t, answer.Field(t, "soak_time_hours"))
+}
