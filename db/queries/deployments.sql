@@ -1,17 +1,20 @@
--- ListDeployments returns a page of the account's deployments, newest first.
+-- ListDeployments returns a page of the account's deployments, newest first. A commit, given as a pattern in lower case, is
+-- looked up apart by its own index: the planner would rather walk back in time, and may find none.
 -- name: ListDeployments :many
-SELECT * FROM deployment_records
-WHERE account_id = @account_id
-  AND (sqlc.narg('after_at')::timestamptz IS NULL OR (created_at, id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
-  AND (sqlc.narg('product_id')::uuid IS NULL OR product_id = sqlc.narg('product_id')::uuid)
-  AND (sqlc.narg('environment_id')::uuid IS NULL OR environment_id = sqlc.narg('environment_id')::uuid)
-  AND (sqlc.narg('version_id')::uuid IS NULL OR version_id = sqlc.narg('version_id')::uuid)
-  AND (sqlc.narg('version')::text IS NULL OR version = sqlc.narg('version')::text)
-  AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status')::text)
-  AND (sqlc.narg('scm_sha_pattern')::text IS NULL OR lower(scm_sha) LIKE sqlc.narg('scm_sha_pattern')::text)
-  AND (sqlc.narg('since')::timestamptz IS NULL OR created_at >= sqlc.narg('since')::timestamptz)
-  AND (sqlc.narg('until')::timestamptz IS NULL OR created_at < sqlc.narg('until')::timestamptz)
-ORDER BY created_at DESC, id DESC
+SELECT d.* FROM deployment_records AS d
+WHERE d.account_id = @account_id
+  AND (sqlc.narg('after_at')::timestamptz IS NULL OR (d.created_at, d.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
+  AND (sqlc.narg('product_id')::uuid IS NULL OR d.product_id = sqlc.narg('product_id')::uuid)
+  AND (sqlc.narg('environment_id')::uuid IS NULL OR d.environment_id = sqlc.narg('environment_id')::uuid)
+  AND (sqlc.narg('version_id')::uuid IS NULL OR d.version_id = sqlc.narg('version_id')::uuid)
+  AND (sqlc.narg('version')::text IS NULL OR d.version = sqlc.narg('version')::text)
+  AND (sqlc.narg('status')::text IS NULL OR d.status = sqlc.narg('status')::text)
+  AND (sqlc.narg('scm_sha_pattern')::text IS NULL OR d.id = ANY (ARRAY(
+    SELECT x.id FROM deployments AS x
+    WHERE x.account_id = @account_id AND lower(x.scm_sha) LIKE sqlc.narg('scm_sha_pattern')::text)))
+  AND (sqlc.narg('since')::timestamptz IS NULL OR d.created_at >= sqlc.narg('since')::timestamptz)
+  AND (sqlc.narg('until')::timestamptz IS NULL OR d.created_at < sqlc.narg('until')::timestamptz)
+ORDER BY d.created_at DESC, d.id DESC
 LIMIT @row_limit;
 
 -- GetDeployment returns one deployment.

@@ -61,18 +61,20 @@ func (q *Queries) GetDeployment(ctx context.Context, arg GetDeploymentParams) (D
 }
 
 const listDeployments = `-- name: ListDeployments :many
-SELECT account_id, id, product_id, version_id, environment_id, status, seen, invoke_id, attempt, source_system, build_number, scm_sha, scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, deployed_at, started_at, completed_at, extra_metadata, created_at, updated_at, product_name, version, environment_name, environment_type FROM deployment_records
-WHERE account_id = $1
-  AND ($2::timestamptz IS NULL OR (created_at, id) < ($2::timestamptz, $3::uuid))
-  AND ($4::uuid IS NULL OR product_id = $4::uuid)
-  AND ($5::uuid IS NULL OR environment_id = $5::uuid)
-  AND ($6::uuid IS NULL OR version_id = $6::uuid)
-  AND ($7::text IS NULL OR version = $7::text)
-  AND ($8::text IS NULL OR status = $8::text)
-  AND ($9::text IS NULL OR lower(scm_sha) LIKE $9::text)
-  AND ($10::timestamptz IS NULL OR created_at >= $10::timestamptz)
-  AND ($11::timestamptz IS NULL OR created_at < $11::timestamptz)
-ORDER BY created_at DESC, id DESC
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.deployed_at, d.started_at, d.completed_at, d.extra_metadata, d.created_at, d.updated_at, d.product_name, d.version, d.environment_name, d.environment_type FROM deployment_records AS d
+WHERE d.account_id = $1
+  AND ($2::timestamptz IS NULL OR (d.created_at, d.id) < ($2::timestamptz, $3::uuid))
+  AND ($4::uuid IS NULL OR d.product_id = $4::uuid)
+  AND ($5::uuid IS NULL OR d.environment_id = $5::uuid)
+  AND ($6::uuid IS NULL OR d.version_id = $6::uuid)
+  AND ($7::text IS NULL OR d.version = $7::text)
+  AND ($8::text IS NULL OR d.status = $8::text)
+  AND ($9::text IS NULL OR d.id = ANY (ARRAY(
+    SELECT x.id FROM deployments AS x
+    WHERE x.account_id = $1 AND lower(x.scm_sha) LIKE $9::text)))
+  AND ($10::timestamptz IS NULL OR d.created_at >= $10::timestamptz)
+  AND ($11::timestamptz IS NULL OR d.created_at < $11::timestamptz)
+ORDER BY d.created_at DESC, d.id DESC
 LIMIT $12
 `
 
@@ -91,7 +93,8 @@ type ListDeploymentsParams struct {
 	RowLimit      int32
 }
 
-// ListDeployments returns a page of the account's deployments, newest first.
+// ListDeployments returns a page of the account's deployments, newest first. A commit, given as a pattern in lower case, is
+// looked up apart by its own index: the planner would rather walk back in time, and may find none.
 func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams) ([]DeploymentRecord, error) {
 	rows, err := q.db.Query(ctx, listDeployments,
 		arg.AccountID,

@@ -140,7 +140,7 @@ func TestRevocationReachesCachedKeys(t *testing.T) {
 	pool := testdb.Open(t)
 	administrator, server := newKeys(t, pool), newKeys(t, pool)
 	run(t, server)
-	created := make([]string, 20)
+	created := make([]string, 100)
 	for i := range created {
 		created[i] = create(t, administrator, "acme", authn.NewKey{Name: "ci"})
 	}

@@ -1,0 +1,158 @@
+package httpapi_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/testapi"
+)
+
+// nextCursor is where the next page begins; empty on the last one.
+func nextCursor(t *testing.T, answer testapi.Answer) string {
+	t.Helper()
+	cursor, _ := answer.Field(t, "next_cursor").(string)
+	return cursor
+}
+
+// walk reads all pages of a list; between is called after each.
+func walk(t *testing.T, api *testapi.API, path string, between func()) (ids []string) {
+	t.Helper()
+	for cursor, pages := "", 0; pages < 100; pages++ {
+		address := path
+		if cursor != "" {
+			address += "&cursor=" + url.QueryEscape(cursor)
+		}
+		answer := api.As(t, "admin", http.MethodGet, address, "")
+		for _, item := range items(t, answer) {
+			id, ok := item["id"].(string)
+			if !ok {
+				id = fmt.Sprint(item["product_id"], item["environment_id"])
+			}
+			ids = append(ids, id)
+		}
+		if cursor = nextCursor(t, answer); cursor == "" {
+			return ids
+		}
+		between()
+	}
+	require.Fail(t, "the list does not end")
+	return nil
+}
+
+func TestPagesHoldEverythingOnce(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	number := 0
+	add := func() {
+		number++
+		api.PostEvent(t, deploymentEvents, deployment(map[string]any{
+			"product_name": fmt.Sprint("p", number), "environment_name": fmt.Sprint("e", number), "invoke_id": fmt.Sprint(number), "status": "completed",
+		}))
+		created(t, api, "/releases/", `{"name":"r"}`)
+		created(t, api, "/api-keys/", `{"name":"k"}`)
+	}
+	for range 6 {
+		add()
+	}
+	api.Exec(t, "UPDATE deployments SET created_at = (SELECT min(created_at) FROM deployments) WHERE id IN (SELECT id FROM deployments ORDER BY created_at LIMIT 4)")
+	for _, path := range []string{"/products/", "/environments/", "/versions/", "/deployments/", "/environment-state/", "/releases/", "/api-keys/", "/audit-log/"} {
+		before := walk(t, api, path+"?limit=200", func() {})
+		for _, limit := range []int{1, 2, 3} { // six objects: on the last page too, exactly
+			got := walk(t, api, fmt.Sprintf("%s?limit=%d", path, limit), func() {})
+			require.Equal(t, before, got, "%s by %d", path, limit)
+		}
+		added := 0
+		got := walk(t, api, path+"?limit=2", func() {
+			if added++; added == 1 {
+				add()
+			}
+		})
+		if path == "/environment-state/" { // sorted by identifiers: what is new may lie ahead
+			require.Subset(t, got, before)
+			require.Len(t, walk(t, api, path+"?limit=200", func() {}), len(before)+1)
+			continue
+		}
+		require.Equal(t, before, got, "%s: what is added meanwhile is on the first page", path)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	for range 51 {
+		created(t, api, "/releases/", `{"name":"r"}`)
+	}
+	get := func(query string) testapi.Answer { return api.As(t, "viewer", http.MethodGet, "/releases/"+query, "") }
+	require.Len(t, items(t, get("")), 50)
+	require.NotEmpty(t, nextCursor(t, get("")))
+	require.Len(t, items(t, get("?limit=200")), 51)
+	require.Empty(t, nextCursor(t, get("?limit=51")))
+	require.Equal(t, 1, len(items(t, get("?limit=1"))))
+	for _, limit := range []string{"0", "-1", "201", "x", "", "1.5", "1e2", "99999999999999999999"} {
+		answer := get("?limit=" + limit)
+		require.Equal(t, http.StatusUnprocessableEntity, answer.Status, limit)
+		require.Contains(t, string(answer.Body), `"loc":["query","limit"]`, limit)
+	}
+}
+
+func TestCursorsCannotBeForged(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	for i := range 3 {
+		created(t, api, "/releases/", `{"name":"r"}`)
+		created(t, api, "/products/", fmt.Sprintf(`{"name":"p%d"}`, i))
+	}
+	get := func(path string) testapi.Answer { return api.As(t, "viewer", http.MethodGet, path, "") }
+	cursor := nextCursor(t, get("/releases/?limit=1"))
+	require.Equal(t, http.StatusOK, get("/releases/?limit=2&cursor="+cursor).Status, "another size of page is no other list")
+
+	refused := []string{
+		"/releases/?cursor=" + nextCursor(t, get("/products/?limit=1")), "/products/?cursor=" + cursor, "/releases/?q=r&cursor=" + cursor,
+		"/releases/?cursor=", "/releases/?cursor=x", "/releases/?cursor=" + cursor + "A", "/releases/?cursor=" + cursor[1:], "/releases/?cursor=%00", "/releases/?cursor=%ff",
+		"/releases/?cursor=" + cursor + "&cursor=" + cursor,
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	require.NoError(t, err)
+	for i := range raw {
+		flipped := append([]byte(nil), raw...)
+		flipped[i] ^= 1
+		refused = append(refused, "/releases/?cursor="+base64.RawURLEncoding.EncodeToString(flipped))
+	}
+	for _, path := range refused {
+		answer := get(path)
+		require.Equal(t, http.StatusUnprocessableEntity, answer.Status, path)
+		require.Contains(t, string(answer.Body), `"loc":["query","cursor"]`, path)
+	}
+	request := api.Request(t, http.MethodGet, "/releases/?cursor="+cursor, nil)
+	request.Header.Set("Authorization", "Bearer "+api.Token(t, "other", "admin"))
+	require.Equal(t, http.StatusUnprocessableEntity, api.Do(t, request).Status, "another account's")
+}
+
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	event := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"product_name": "50%_off", "environment_name": "qa"}))
+	path := "/products/" + event.Field(t, "product_id").(string)
+	require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPatch, path, `{"name":"Half price"}`).Status)
+	get := func(path string) testapi.Answer { return api.As(t, "viewer", http.MethodGet, path, "") }
+	for _, product := range []string{"Half+price", "50%25_off", event.Field(t, "product_id").(string)} {
+		require.Len(t, items(t, get("/deployments/?product="+product)), 1, product)
+	}
+	require.Empty(t, items(t, get("/deployments/?product=50%25_OFF")), "names are case-sensitive")
+	require.Len(t, items(t, get("/products/?q=F%20P")), 1, "a search is not")
+	require.Empty(t, items(t, get("/products/?q=%25")), "and knows no wildcards")
+	for _, query := range []string{
+		"/deployments/?status=done", "/deployments/?since=yesterday", "/deployments/?until=2026-11-21T18:00:00", "/deployments/?scm_sha=abc",
+		"/environments/?type=prod", "/releases/?status=open", "/products/?q=", "/products/?q=a&q=b", "/products/?q=%ff", "/products/?q=%00",
+		"/audit-log/?actor_id=me", "/versions/?product=" + fmt.Sprintf("%0256d", 7),
+	} {
+		answer := api.As(t, "admin", http.MethodGet, query, "")
+		require.Equal(t, http.StatusUnprocessableEntity, answer.Status, query)
+		require.Contains(t, string(answer.Body), `"loc":["query",`, query)
+	}
+}

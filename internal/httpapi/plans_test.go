@@ -1,0 +1,199 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/testdb"
+)
+
+// manyDeployments fills three accounts: 100,000 deployments in the middle one, in all sizes that a list has to bear.
+const manyDeployments = `
+INSERT INTO accounts (slug) VALUES ('small'), ('large'), ('other');
+INSERT INTO users (account_id, subject, name, email, token_role) SELECT a.id, n::text, 'user ' || n, '', 'viewer' FROM accounts a, generate_series(1, 2000) n;
+INSERT INTO api_keys (account_id, key_id, name, token_hmac) SELECT a.id, 'k' || n, 'key', sha256((a.slug || n)::bytea) FROM accounts a, generate_series(1, 500) n;
+INSERT INTO products (account_id, name) SELECT a.id, 'product ' || n FROM accounts a, generate_series(1, 2000) n;
+INSERT INTO product_names SELECT account_id, name, id FROM products;
+INSERT INTO environments (account_id, name, type) SELECT a.id, 'env ' || n, (ARRAY['dev', 'test', 'staging', 'production', 'other'])[1 + n % 5] FROM accounts a, generate_series(1, 2000) n;
+INSERT INTO environment_names SELECT account_id, name, id FROM environments;
+INSERT INTO versions (account_id, product_id, version, scm_sha, created_at)
+  SELECT p.account_id, p.id, '1.' || n, md5(p.id::text || n), now() - make_interval(secs => n * 7 + ascii(p.name)) FROM products p, generate_series(1, 5) n;
+INSERT INTO deployments (account_id, product_id, version_id, environment_id, status, seen, scm_sha, deployed_at, created_at, updated_at)
+  SELECT v.account_id, v.product_id, v.id, e.id, (ARRAY['completed', 'failed', 'started'])[1 + e.n % 3], '{}', v.scm_sha, at, at, at
+  FROM (SELECT *, row_number() OVER () AS n FROM versions) v
+  JOIN (SELECT *, row_number() OVER (PARTITION BY account_id ORDER BY name) AS n FROM environments) e
+    ON e.account_id = v.account_id AND e.n <= 10
+  CROSS JOIN LATERAL (SELECT now() - make_interval(secs => v.n * 11 + e.n) AS at) t
+  WHERE v.account_id = (SELECT id FROM accounts WHERE slug = 'large') OR v.n % 50 = 0;
+INSERT INTO current_state (account_id, product_id, environment_id, deployment_id, since)
+  SELECT DISTINCT ON (account_id, product_id, environment_id) account_id, product_id, environment_id, id, deployed_at FROM deployments ORDER BY 1, 2, 3, created_at DESC;
+INSERT INTO releases (account_id, name) SELECT a.id, 'release ' || n FROM accounts a, generate_series(1, 2000) n;
+INSERT INTO audit_log (account_id, at, actor_type, actor_name, credential, action, object_type, object_id, fields)
+  SELECT a.id, now() - make_interval(secs => n), 'command', 'x', 'x', 'product.update', 'product', new_id(), '{}' FROM accounts a, generate_series(1, 20000) n;
+ANALYZE`
+
+// planner runs queries, and keeps the plan of the last one.
+type planner struct {
+	*pgx.Conn
+
+	t    *testing.T
+	plan planNode
+}
+
+// planNode is what EXPLAIN tells of one step.
+type planNode struct {
+	Type     string     `json:"Node Type"`
+	Relation string     `json:"Relation Name"`
+	Rows     float64    `json:"Actual Rows"`
+	Loops    float64    `json:"Actual Loops"`
+	Removed  float64    `json:"Rows Removed by Filter"`
+	Plans    []planNode `json:"Plans"`
+}
+
+func (p *planner) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	var text []byte
+	require.NotContains(p.t, sql, "OFFSET")
+	require.NoError(p.t, p.Conn.QueryRow(ctx, "EXPLAIN (ANALYZE, FORMAT JSON) "+sql, args...).Scan(&text))
+	var plans []struct {
+		Plan planNode `json:"Plan"`
+	}
+	require.NoError(p.t, json.Unmarshal(text, &plans))
+	p.plan = plans[0].Plan
+	return p.Conn.Query(ctx, sql, args...)
+}
+
+// walk visits every step.
+func (n planNode) walk(visit func(planNode)) {
+	visit(n)
+	for _, child := range n.Plans {
+		child.walk(visit)
+	}
+}
+
+// read is how many rows of a table the plan looked at.
+func (n planNode) read(table string) float64 {
+	rows := 0.0
+	n.walk(func(node planNode) {
+		if node.Relation == table {
+			rows += (node.Rows + node.Removed) * node.Loops
+		}
+	})
+	return rows
+}
+
+// TestListsReadFromAnIndex reads a first and a later page of every list at 100,000 deployments: the table that a list is
+// of is read by an index, and no more of it than the page and the row that tells of the next.
+func TestListsReadFromAnIndex(t *testing.T) {
+	t.Parallel()
+	const page = 51
+	conn, err := pgx.Connect(t.Context(), testdb.New(t))
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	_, err = conn.Exec(t.Context(), manyDeployments)
+	require.NoError(t, err)
+	var deployments int
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM deployments").Scan(&deployments))
+	require.GreaterOrEqual(t, deployments, 100_000)
+	var account, product, environment, version uuid.UUID
+	var at time.Time
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT account_id, product_id, environment_id, version_id, created_at FROM deployments
+		WHERE account_id = (SELECT id FROM accounts WHERE slug = 'large') ORDER BY created_at OFFSET 50000 LIMIT 1`).Scan(&account, &product, &environment, &version, &at))
+	completed, commit := "completed", "abcd%"
+	since := at.Add(-time.Hour)
+
+	plans := &planner{Conn: conn, t: t}
+	db := dbgen.New(plans)
+	type list struct {
+		table string // that the list is of
+		most  float64
+		run   func(at *time.Time, id *uuid.UUID) error
+	}
+	deploymentsWhere := func(set func(*dbgen.ListDeploymentsParams)) func(*time.Time, *uuid.UUID) error {
+		return func(at *time.Time, id *uuid.UUID) error {
+			params := dbgen.ListDeploymentsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page}
+			set(&params)
+			_, err := db.ListDeployments(t.Context(), params)
+			return err
+		}
+	}
+	versionsWhere := func(set func(*dbgen.ListVersionsParams)) func(*time.Time, *uuid.UUID) error {
+		return func(at *time.Time, id *uuid.UUID) error {
+			params := dbgen.ListVersionsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page}
+			set(&params)
+			_, err := db.ListVersions(t.Context(), params)
+			return err
+		}
+	}
+	for name, l := range map[string]list{
+		"Deployments":          {"deployments", page, deploymentsWhere(func(*dbgen.ListDeploymentsParams) {})},
+		"DeploymentsOfProduct": {"deployments", page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.ProductID = &product })},
+		// One in ten deployments is of the environment: the planner may as well walk back in time.
+		"DeploymentsOfEnvironment": {"deployments", 15 * page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.EnvironmentID = &environment })},
+		"DeploymentsOfVersion":     {"deployments", page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.VersionID = &version })},
+		"DeploymentsOfAge":         {"deployments", page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.Since, p.Until = &since, &at })},
+		// A status is no index: one in three deployments has it, so that a page is found in a few.
+		"DeploymentsOfStatus": {"deployments", 10 * page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.Status = &completed })},
+		// A commit is found by its own index, whatever its age: all of its deployments are sorted.
+		"DeploymentsOfCommit": {"deployments", 2000, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.SCMSHAPattern = &commit })},
+		"Versions":            {"versions", page, versionsWhere(func(*dbgen.ListVersionsParams) {})},
+		"VersionsOfProduct":   {"versions", page, versionsWhere(func(p *dbgen.ListVersionsParams) { p.ProductID = &product })},
+		"VersionsOfCommit":    {"versions", 2000, versionsWhere(func(p *dbgen.ListVersionsParams) { p.SCMSHAPattern = &commit })},
+		"Products": {"products", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListProducts(t.Context(), dbgen.ListProductsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"Environments": {"environments", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListEnvironments(t.Context(), dbgen.ListEnvironmentsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"Releases": {"releases", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListReleases(t.Context(), dbgen.ListReleasesParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"Users": {"users", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListUsers(t.Context(), dbgen.ListUsersParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"APIKeys": {"api_keys", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListAPIKeysPage(t.Context(), dbgen.ListAPIKeysPageParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"AuditLog": {"audit_log", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListAuditLog(t.Context(), dbgen.ListAuditLogParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"EnvironmentState": {"current_state", 20 * page, func(_ *time.Time, id *uuid.UUID) error { // and the other environments of each product, for the drift
+			params := dbgen.ListEnvironmentStateParams{AccountID: account, RowLimit: page}
+			if id != nil {
+				params.AfterProductID, params.AfterEnvironmentID = &product, &environment
+			}
+			_, err := db.ListEnvironmentState(t.Context(), params)
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, later := range []bool{false, true} {
+				var afterAt *time.Time
+				var afterID *uuid.UUID
+				if later {
+					afterAt, afterID = &at, &version
+				}
+				require.NoError(t, l.run(afterAt, afterID))
+				require.LessOrEqual(t, plans.plan.read(l.table), l.most, "later page: %v, plan: %+v", later, plans.plan)
+				plans.plan.walk(func(node planNode) {
+					if node.Type == "Seq Scan" {
+						require.NotEqual(t, l.table, node.Relation, "later page: %v", later)
+						require.NotEqual(t, "deployments", node.Relation, "later page: %v", later)
+					}
+				})
+			}
+		})
+	}
+}
