@@ -63,7 +63,7 @@ vendor-pages: ## Fetch Swagger UI and ReDoc again, at the versions that internal
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin .ci/node_modules
+	rm -rf bin .ci/node_modules internal/authn/testdata/oidc/node_modules
 
 $(REDOCLY): .ci/package-lock.json
 	npm ci --prefix .ci --ignore-scripts --no-audit --no-fund

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,7 +52,7 @@ func TestPagesHoldEverythingOnce(t *testing.T) {
 	add := func() {
 		number++
 		api.PostEvent(t, deploymentEvents, deployment(map[string]any{
-			"product_name": fmt.Sprint("p", number), "environment_name": fmt.Sprint("e", number), "invoke_id": fmt.Sprint(number), "status": "completed",
+			"product_name": fmt.Sprint("p", number), "environment_name": fmt.Sprint("e", number), "invoke_id": strconv.Itoa(number), "status": "completed",
 		}))
 		created(t, api, "/releases/", `{"name":"r"}`)
 		created(t, api, "/api-keys/", `{"name":"k"}`)
@@ -92,7 +93,7 @@ func TestLimits(t *testing.T) {
 	require.NotEmpty(t, nextCursor(t, get("")))
 	require.Len(t, items(t, get("?limit=200")), 51)
 	require.Empty(t, nextCursor(t, get("?limit=51")))
-	require.Equal(t, 1, len(items(t, get("?limit=1"))))
+	require.Len(t, items(t, get("?limit=1")), 1)
 	for _, limit := range []string{"0", "-1", "201", "x", "", "1.5", "1e2", "99999999999999999999"} {
 		answer := get("?limit=" + limit)
 		require.Equal(t, http.StatusUnprocessableEntity, answer.Status, limit)
