@@ -585,11 +585,11 @@ type DeploymentEvent struct {
 
 	// Environment The old name of `environment_name`, which wins when both are given.
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-	Environment *string `json:"environment,omitempty"`
+	Environment nullable.Nullable[string] `json:"environment,omitempty"`
 
 	// EnvironmentName Where it is deployed. Created on first mention, with a type inferred from the words in its name: `prod-eu` is
 	// `production`, `qa-smoke` is `test`, and a name without a known word is `other`.
-	EnvironmentName *string `json:"environment_name,omitempty"`
+	EnvironmentName nullable.Nullable[string] `json:"environment_name,omitempty"`
 
 	// ExtraMetadata Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
 	// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.

@@ -222,10 +222,11 @@ $$;
 CREATE TRIGGER events_append_only BEFORE UPDATE OR DELETE ON events
   FOR EACH ROW EXECUTE FUNCTION reject_event_change();
 
--- Prepares the partitions from this month to months_ahead months later. A month whose events already lie in the default
+-- Prepares the partitions from this month to months_ahead months later. It gives up rather than make events wait for
+-- somebody who reads them for long, such as a backup; callers try again. A month whose events already lie in the default
 -- partition stays there.
 -- +goose StatementBegin
-CREATE FUNCTION prepare_event_partitions(months_ahead integer) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION prepare_event_partitions(months_ahead integer) RETURNS void LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
 DECLARE
   month timestamp; -- in UTC: months must not depend on the session's time zone
   partition text;

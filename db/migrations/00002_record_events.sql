@@ -44,16 +44,16 @@ RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 -- +goose StatementEnd
 
--- Whether an event whose fingerprint is known, and which matches no other record than it did then, is the same event sent
--- again rather than a new one that happens to be equal. Clients retry for about two minutes (four tries of 30 seconds), so
--- within three minutes it always is. Later on it still is while the record is unfinished, and when a named run ends as it
--- did before; a redeploy without invoke_id, or a run that was started again, is a new event.
+-- Whether an event whose fingerprint is known, and which matches no other record than it did then (a retry that names no
+-- run would match any that has begun since), is the same event sent again rather than a new one that happens to be equal. Clients retry for about two minutes (four tries of 30 seconds), so
+-- within three minutes it always is. Later on it still is while the record is unfinished, and when it would change
+-- nothing; a redeploy without invoke_id, or a run that was started again, is a new event.
 -- +goose StatementBegin
 CREATE FUNCTION is_repeat(age interval, record_status text, effect text)
 RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT age < interval '3 minutes'
     OR age < interval '1 day' AND record_status IN ('pending', 'started')
-    OR effect = 'repeated'
+    OR effect IN ('repeated', 'late', 'contradicted')
 $$;
 -- +goose StatementEnd
 
@@ -148,7 +148,7 @@ CREATE FUNCTION record_deployment_event(
   p_scm_sha text, p_scm_branch text, p_scm_repository text, p_deploy_url text,
   p_deployed_by text, p_deployed_by_email text, p_deployed_by_name text,
   p_completed_at timestamptz, p_extra_metadata jsonb)
-RETURNS SETOF recorded_deployment_events LANGUAGE plpgsql AS $$
+RETURNS SETOF recorded_deployment_events LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
 DECLARE
   terminal CONSTANT boolean := p_status NOT IN ('pending', 'started');
   received timestamptz;
@@ -189,7 +189,8 @@ BEGIN
   target_effect := event_effect(target.status, target.seen, target.attempt, p_status, p_attempt);
 
   SELECT * INTO known FROM event_fingerprints WHERE account_id = p_account_id AND fingerprint = p_fingerprint;
-  IF FOUND AND coalesce(target.id, known.record_id) = known.record_id THEN
+  IF FOUND AND (coalesce(target.id, known.record_id) = known.record_id
+      OR p_invoke_id IS NULL AND target.invoke_id IS NOT NULL AND received - known.event_received_at < interval '3 minutes') THEN
     SELECT r.* INTO result FROM recorded_deployment_events r
       WHERE r.account_id = p_account_id AND r.event_id = known.event_id AND r.event_received_at = known.event_received_at
         AND r.id = known.record_id;
@@ -290,7 +291,7 @@ CREATE FUNCTION record_build_event(
   p_built_by text, p_built_by_email text, p_built_by_name text,
   p_error_message text, p_error_code text,
   p_started_at timestamptz, p_completed_at timestamptz, p_extra_metadata jsonb)
-RETURNS SETOF recorded_build_events LANGUAGE plpgsql AS $$
+RETURNS SETOF recorded_build_events LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
 DECLARE
   terminal CONSTANT boolean := p_status NOT IN ('pending', 'started');
   received timestamptz;
@@ -307,7 +308,8 @@ DECLARE
 BEGIN
   the_product := resolve_product(p_account_id, p_product_name);
   the_version_id := resolve_version(p_account_id, the_product, p_version);
-  SELECT * INTO the_version FROM versions WHERE account_id = p_account_id AND id = the_version_id FOR UPDATE;
+  SELECT * INTO the_version FROM versions WHERE account_id = p_account_id AND id = the_version_id
+    FOR NO KEY UPDATE; -- which deployments of the version, that refer to it, need not wait for
   received := clock_timestamp(); -- after the lock, so that the log's order is the order of the effects
 
   -- A build of the same run and attempt; else an unfinished one where either side names no run. A start that names no run
@@ -322,7 +324,8 @@ BEGIN
   target_effect := event_effect(target.status, target.seen, target.attempt, p_status, p_attempt);
 
   SELECT * INTO known FROM event_fingerprints WHERE account_id = p_account_id AND fingerprint = p_fingerprint;
-  IF FOUND AND coalesce(target.id, known.record_id) = known.record_id THEN
+  IF FOUND AND (coalesce(target.id, known.record_id) = known.record_id
+      OR p_invoke_id IS NULL AND target.invoke_id IS NOT NULL AND received - known.event_received_at < interval '3 minutes') THEN
     SELECT r.* INTO result FROM recorded_build_events r
       WHERE r.account_id = p_account_id AND r.event_id = known.event_id AND r.event_received_at = known.event_received_at
         AND r.id = known.record_id;

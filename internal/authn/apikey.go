@@ -116,7 +116,7 @@ func (k *APIKeys) listen(ctx context.Context) {
 		err := k.pool.Listen(ctx, postgres.Listener{
 			Channel:  "api_key_changed",
 			Interval: listenInterval,
-			Alive: func() {
+			Alive: func(asOf time.Time) {
 				if !connected {
 					k.cache.forgetAll() // what changed while nobody listened
 					connected = true
@@ -125,7 +125,7 @@ func (k *APIKeys) listen(ctx context.Context) {
 					k.logger.InfoContext(ctx, "changes of API keys are heard again")
 					hearing = true
 				}
-				k.cache.trust(time.Now())
+				k.cache.trust(asOf)
 			},
 			Heard: func(payload string) {
 				if id, err := uuid.Parse(payload); err == nil {

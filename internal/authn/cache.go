@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// cacheWindow is how long after a sign of life of the listener the cache is trusted. With the listener asking every
-// listenInterval, and waiting as long for the answer, a revocation is seen within a second whatever happens.
+// cacheWindow is how long after a sign of life was sent that the listener has heard the cache is trusted: a revocation is
+// seen within that time, whatever happens to the connection.
 const (
 	cacheWindow    = 600 * time.Millisecond
 	listenInterval = 200 * time.Millisecond
@@ -75,9 +75,9 @@ func (c *cache) forgetAll() {
 	c.keys = nil
 }
 
-// trust is called at a sign of life of the listener.
-func (c *cache) trust(now time.Time) {
+// trust is called when the listener has heard all that was sent until then.
+func (c *cache) trust(asOf time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trustUntil = now.Add(cacheWindow)
+	c.trustUntil = asOf.Add(cacheWindow)
 }

@@ -78,6 +78,8 @@ func TestBadBodies(t *testing.T) {
 		"EscapedNULInName":      {sent("extra_metadata", `{"a\u0000":1}`), 422, `NUL`},
 		"EscapedNULUnknown":     {sent("whatever", `["\u0000"]`), 422, `"loc":["body","whatever",0]`},
 		"HugeNumber":            {sent("extra_metadata", `{"n":1e400}`), 422, `"loc":["body","extra_metadata","n"],"msg":"the number is out of range"`},
+		"TinyNumber":            {sent("extra_metadata", `{"preflight_status":1e-9999999999999999999999,"x":"`+strings.Repeat("y", 800_000)+`"}`), 422, `out of range`},
+		"NoEnvironment":         {sent("environment_name", `null`), 422, `"loc":["body","environment_name"],"msg":"field required"`},
 		"HugeUnknownNumber":     {sent("whatever", `-1e400`), 422, `out of range`},
 		"TimeWithoutZone":       {sent("completed_at", `"2026-11-21T18:00:00"`), 422, `"type":"value_error.datetime"`},
 		"TimeInYear300000":      {sent("completed_at", `"300000-01-01T00:00:00Z"`), 422, `"type":"value_error.datetime"`},

@@ -46,7 +46,7 @@ func fromAPIDeploymentEvent(event apigen.DeploymentEvent) tracking.DeploymentEve
 	return tracking.DeploymentEvent{
 		ProductName:     event.ProductName,
 		Version:         event.Version,
-		EnvironmentName: *firstOf(event.EnvironmentName, event.Environment),
+		EnvironmentName: valueOr(firstOf(fromNullable(event.EnvironmentName), fromNullable(event.Environment)), ""),
 		Status:          event.Status,
 		Source: tracking.Source{
 			System: fromNullable(event.SourceSystem), BuildNumber: fromNullable(event.BuildNumber), InvokeID: fromNullable(event.InvokeID),

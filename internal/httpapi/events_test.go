@@ -6,10 +6,12 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/oapi-codegen/nullable"
 	"github.com/stretchr/testify/require"
 
 	versioner "github.com/versioner-io/versioner/clients/go"
@@ -83,6 +85,9 @@ func TestDeploymentEvent(t *testing.T) {
 		require.Equal(t, "qa-smoke", answer.Field(t, "environment_name"))
 		require.Equal(t, "https://ci.example.com/7", answer.Field(t, "deploy_url"))
 
+		null := api.Post(t, deploymentEvents, `{"product_name":"p","version":"1","environment_name":null,"environment":"x","status":"completed"}`)
+		require.Equal(t, http.StatusOK, null.Status, "%s", null.Body)
+
 		both := deployment(map[string]any{"environment": "no", "deploy_url": "https://new.example.com", "build_url": "https://old.example.com"})
 		answer = api.PostEvent(t, deploymentEvents, both)
 		require.Equal(t, "production", answer.Field(t, "environment_name"))
@@ -92,8 +97,12 @@ func TestDeploymentEvent(t *testing.T) {
 	t.Run("TakesEmptyAndNullForAbsent", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
+		build := api.Post(t, builds, `{"product_name":"p","version":"1","status":"","started_at":"","completed_at":"","scm_sha":""}`)
+		require.Equal(t, "completed", build.Field(t, "status"), "%s", build.Body)
+		long := api.Post(t, deploymentEvents, sent("product_name", `"`+strings.Repeat(" ", 10)+strings.Repeat("x", 255)+`\n"`))
+		require.Equal(t, http.StatusOK, long.Status, "a name is measured without the white space around it")
 		answer := api.Post(t, deploymentEvents, `{"product_name":" p ","version":"1","environment_name":"e","status":"started",
-			"scm_sha":"","invoke_id":null,"completed_at":null,"extra_metadata":null,"deploy_url":"  ","skip_preflight_checks":null}`)
+			"scm_sha":"","invoke_id":null,"completed_at":"","extra_metadata":null,"deploy_url":"  ","skip_preflight_checks":null}`)
 		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
 		require.Equal(t, "p", answer.Field(t, "product_name"))
 		for _, name := range []string{"scm_sha", "invoke_id", "completed_at", "deploy_url"} {
@@ -135,9 +144,8 @@ func TestDeploymentEvent(t *testing.T) {
 	t.Run("WorksThroughTheGeneratedClient", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
-		environment := "production"
 		response, err := api.Client(t, api.Key).CreateDeploymentEvent(t.Context(), versioner.DeploymentEvent{
-			ProductName: "checkout", Version: "1", EnvironmentName: &environment, Status: "completed",
+			ProductName: "checkout", Version: "1", EnvironmentName: nullable.NewNullableWithValue("production"), Status: "completed",
 		})
 		require.NoError(t, err)
 		defer func() { _ = response.Body.Close() }()

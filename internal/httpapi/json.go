@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,9 @@ import (
 
 	"github.com/versioner-io/versioner/internal/apperr"
 )
+
+// maxExponent is beyond what any number that is meant has; the database writes numbers out in full.
+const maxExponent = 400
 
 // maxDepth is how deep objects and lists may be nested.
 const maxDepth = 128
@@ -110,7 +114,9 @@ func (d *decoder) text(loc []any, text string) string {
 }
 
 func (d *decoder) number(loc []any, text string) json.Number {
-	if _, err := strconv.ParseFloat(text, 64); err != nil {
+	_, exponent, _ := strings.Cut(strings.ToLower(text), "e")
+	zeros, errExponent := strconv.ParseInt(cmp.Or(exponent, "0"), 10, 16)
+	if _, err := strconv.ParseFloat(text, 64); err != nil || errExponent != nil || max(zeros, -zeros) > maxExponent {
 		d.problems = append(d.problems, apperr.Field{Loc: loc, Msg: "the number is out of range", Type: "value_error.number.range"})
 	}
 	return json.Number(text)

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +20,9 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/tracking"
 )
+
+// namePattern is what the specification asks of names.
+const namePattern = `\S`
 
 // maxBody bounds a request's body: an event's metadata may have 256 KiB, the rest is small.
 const maxBody = 1 << 20
@@ -104,6 +109,7 @@ func (v *bodyValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		v.tidy(value)
 		if problems := v.check(value); len(problems) > 0 {
 			return apperr.NewInvalid(problems...)
 		}
@@ -133,10 +139,33 @@ func readJSONBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) { // the body is late, or we were: in either case it may be sent again
+		return nil, apperr.Wrap(apperr.Unavailable, "the body did not arrive in time", err)
+	}
 	if err != nil {
 		return nil, apperr.Wrap(apperr.Malformed, errNotJSON.Message, err)
 	}
 	return raw, nil
+}
+
+// tidy takes an empty text for absent where a text may be absent, and white space from around names, before anything is
+// measured.
+func (v *bodyValidator) tidy(value any) {
+	object, _ := value.(map[string]any)
+	for name, member := range object {
+		text, isText := member.(string)
+		property := v.schema.Properties[name]
+		if !isText || property == nil {
+			continue
+		}
+		if property.Value.Pattern == namePattern {
+			text = strings.TrimSpace(text)
+			object[name] = text
+		}
+		if text == "" && property.Value.Nullable {
+			object[name] = nil
+		}
+	}
 }
 
 // check returns every problem of the value, in the order of their places.
@@ -158,8 +187,11 @@ func (v *bodyValidator) check(value any) []apperr.Field {
 	return problems
 }
 
-// missingAlternative says what the first alternative asks for, when none of them holds: that is the advice to give.
+// missingAlternative says what the first alternative asks for, when none of them holds: that is the advice to give. What is
+// null does not hold.
 func (v *bodyValidator) missingAlternative(object map[string]any) []apperr.Field {
+	object = maps.Clone(object)
+	maps.DeleteFunc(object, func(_ string, member any) bool { return member == nil })
 	for _, alternative := range v.alternatives {
 		if alternative.Value.VisitJSON(object, v.options...) == nil {
 			return nil
@@ -239,7 +271,7 @@ func join(values []any) string {
 }
 
 func patternMessage(pattern string) string {
-	if pattern == `\S` {
+	if pattern == namePattern {
 		return "ensure this value is not only white space"
 	}
 	return "ensure this value matches " + pattern

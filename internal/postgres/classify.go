@@ -65,6 +65,11 @@ func IsTransient(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) || isBrokenConnection(err)
 }
 
+// IsLocked tells whether a lock was waited for in vain, or two transactions waited for each other.
+func IsLocked(err error) bool {
+	return hasState(err, []string{"55P03", "40P01"})
+}
+
 // isBrokenConnection recognises what pgx reports, in several ways, of a connection that went away.
 func isBrokenConnection(err error) bool {
 	for _, broken := range []error{pgconn.ErrConnClosed, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {

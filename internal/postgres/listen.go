@@ -2,26 +2,31 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
+
+// silencePatience is how many intervals the listener waits for its own sign of life before it connects anew.
+const silencePatience = 10
 
 // Listener is told what happens on a channel of notifications.
 type Listener struct {
 	Channel string
-	// Interval is how long the connection may be silent before the server is asked for a sign of life.
+	// Interval is how often a sign of life is sent round the whole way: in by the pool, out by the channel.
 	Interval time.Duration
-	// Alive is called once the channel is listened to and after each sign of life: whatever was sent before has been heard.
-	Alive func()
+	// Alive is called for each sign of life, with the time it was sent: whatever was sent before then has been heard.
+	Alive func(asOf time.Time)
 	// Heard is called for each notification.
 	Heard func(payload string)
 }
 
-// Listen hears a channel on a connection of its own, until the connection fails or ctx ends.
+// Listen hears a channel on a connection of its own, until the connection fails or ctx ends. A connection that answers but
+// brings no notifications, such as one through a pooler, is not alive.
 func (p *Pool) Listen(ctx context.Context, listener Listener) error {
 	conn, err := pgx.ConnectConfig(ctx, p.pool.Config().ConnConfig.Copy())
 	if err != nil {
@@ -31,35 +36,39 @@ func (p *Pool) Listen(ctx context.Context, listener Listener) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{listener.Channel}.Sanitize()); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	listener.Alive()
+	own, begin := "alive "+uuid.NewString()+" ", time.Now()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go p.sendSigns(ctx, listener, func() string { return own + strconv.FormatInt(int64(time.Since(begin)), 10) })
 	for {
-		notification, err := waitForNotification(ctx, conn, listener.Interval)
+		waiting, cancel := context.WithTimeout(ctx, silencePatience*listener.Interval)
+		notification, err := conn.WaitForNotification(waiting)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("wait for a notification: %w", err)
+		}
+		sent, isOwn := strings.CutPrefix(notification.Payload, own)
+		age, err := strconv.ParseInt(sent, 10, 64)
 		switch {
-		case err != nil:
-			return err
-		case notification != nil:
+		case isOwn && err == nil:
+			listener.Alive(begin.Add(time.Duration(age)))
+		case !strings.HasPrefix(notification.Payload, "alive "): // another server's sign of life
 			listener.Heard(notification.Payload)
-		default:
-			listener.Alive()
 		}
 	}
 }
 
-// waitForNotification returns the next notification, or nil when there was none for a while but the server is alive.
-func waitForNotification(ctx context.Context, conn *pgx.Conn, interval time.Duration) (*pgconn.Notification, error) {
-	waiting, cancel := context.WithTimeout(ctx, interval)
-	defer cancel()
-	notification, err := conn.WaitForNotification(waiting)
-	if err == nil {
-		return notification, nil
+// sendSigns sends signs of life until ctx ends. One that fails is not missed: the listener hears that it did not come.
+func (p *Pool) sendSigns(ctx context.Context, listener Listener, sign func() string) {
+	ticker := time.NewTicker(listener.Interval)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		sending, cancel := context.WithTimeout(ctx, listener.Interval)
+		_, _ = p.pool.Exec(sending, "SELECT pg_notify($1, $2)", listener.Channel, sign())
+		cancel()
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
 	}
-	if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("wait for a notification: %w", err)
-	}
-	pinging, cancelPing := context.WithTimeout(ctx, interval)
-	defer cancelPing()
-	if err := conn.Ping(pinging); err != nil {
-		return nil, fmt.Errorf("listener's sign of life: %w", err)
-	}
-	return nil, nil //nolint:nilnil // silence is neither a notification nor an error
 }

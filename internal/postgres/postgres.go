@@ -5,6 +5,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,6 +20,9 @@ const minServerVersion = 150000
 const (
 	connectTimeout = 5 * time.Second
 	pingTimeout    = 2 * time.Second
+
+	// defaultMaxConns leaves connections for reads, keys and health while every recording worker waits for a lock.
+	defaultMaxConns = 16
 )
 
 // beginner is what a pool and a transaction have in common.
@@ -57,6 +61,9 @@ func Open(ctx context.Context, dsn string) (*Pool, error) {
 	}
 	config.ConnConfig.ConnectTimeout = connectTimeout
 	config.PingTimeout = pingTimeout
+	if !strings.Contains(dsn, "pool_max_conns") {
+		config.MaxConns = defaultMaxConns
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)

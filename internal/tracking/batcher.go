@@ -94,8 +94,8 @@ func (b *batcher[P, R]) gather(first *job[P, R]) []*job[P, R] {
 	return jobs
 }
 
-// process runs the jobs, again and again while the database is away. When one statement fails for its own sake, the
-// transaction is lost for all, and each is tried alone.
+// process runs the jobs, again and again while the database is away. When one statement fails for its own sake, or waits
+// for a lock that somebody holds, the transaction is lost for all, and each is tried alone.
 func (b *batcher[P, R]) process(ctx context.Context, jobs []*job[P, R]) {
 	var failure error
 	for {
@@ -106,7 +106,7 @@ func (b *batcher[P, R]) process(ctx context.Context, jobs []*job[P, R]) {
 		if failure = b.attempt(ctx, jobs); failure == nil {
 			return
 		}
-		if !postgres.IsTransient(failure) {
+		if !postgres.IsTransient(failure) || len(jobs) > 1 && postgres.IsLocked(failure) {
 			break
 		}
 		time.Sleep(retryPause)

@@ -18,6 +18,7 @@ import (
 const (
 	monthsAhead         = 3
 	maintenanceInterval = time.Hour
+	maintenanceRetry    = time.Minute
 	maintenanceTimeout  = time.Minute
 	maintenanceBatches  = 1000
 )
@@ -101,13 +102,15 @@ func collect[R any](n int, each func(func(int, R, error)), commit func() error) 
 // maintain prepares the months to come and forgets old fingerprints.
 func (r *Recorder) maintain(ctx context.Context) {
 	for {
+		pause := maintenanceInterval
 		if err := r.maintainOnce(ctx); err != nil && ctx.Err() == nil {
-			r.logger.WarnContext(ctx, "maintenance of the event log failed, trying again later", "error", err)
+			pause = maintenanceRetry
+			r.logger.WarnContext(ctx, "maintenance of the event log failed, trying again soon", "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(maintenanceInterval):
+		case <-time.After(pause):
 		}
 	}
 }

@@ -163,6 +163,12 @@ func TestStateMachine(t *testing.T) {
 			{event{completed, "a", 0, ""}, 1, "opened", completed},
 			{event{completed, "a", 0, "again"}, 1, "repeated", completed},
 		},
+		"2 RetryWithoutARunIsNotAnotherRunsEnd": {
+			{event{completed, "", 0, ""}, 1, "opened", completed},
+			{event{started, "a", 0, ""}, 2, "opened", started},
+			{event{completed, "", 0, ""}, 1, "repeat", completed},
+			{event{failed, "a", 0, ""}, 2, "finished", failed},
+		},
 		"4 WithoutARunItIsARedeployment": {
 			{event{completed, "", 0, ""}, 1, "opened", completed},
 			{event{completed, "", 0, "again"}, 2, "opened", completed},
@@ -229,6 +235,8 @@ func TestOldEventsComeAgain(t *testing.T) {
 	send(t, "rerun", event{status: tracking.Failed, invoke: "a"})
 	running := send(t, "running", event{status: tracking.Started, invoke: "a"})
 	ended := send(t, "ended", event{status: tracking.Completed, invoke: "a"})
+	send(t, "contradicted", event{status: tracking.Completed, invoke: "a"})
+	require.Equal(t, "contradicted", send(t, "contradicted", event{status: tracking.Failed, invoke: "a"}).Effect)
 	stale := send(t, "stale", event{status: tracking.Started})
 	staleToo := send(t, "stale too", event{status: tracking.Started})
 
@@ -239,6 +247,7 @@ func TestOldEventsComeAgain(t *testing.T) {
 	require.Equal(t, second.ID, send(t, "rerun", event{status: tracking.Failed, invoke: "a"}).ID, "and ends again")
 	require.True(t, send(t, "running", event{status: tracking.Started, invoke: "a"}).IsRepeat, "still unfinished")
 	require.True(t, send(t, "ended", event{status: tracking.Completed, invoke: "a"}).IsRepeat, "ended already")
+	require.True(t, send(t, "contradicted", event{status: tracking.Failed, invoke: "a"}).IsRepeat, "flagged already")
 	require.Equal(t, ended.ID, send(t, "ended", event{status: tracking.Completed, invoke: "a"}).ID)
 	require.Equal(t, running.ID, send(t, "running", event{status: tracking.Completed, invoke: "a"}).ID)
 
