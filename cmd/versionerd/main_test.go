@@ -201,6 +201,34 @@ func TestDevStory(t *testing.T) {
 	again.stop(t)
 }
 
+// TestTokensAreForDevelopment has the same token believed by dev and by nobody else.
+func TestTokensAreForDevelopment(t *testing.T) {
+	t.Parallel()
+	env := environment(newDataDir(t))
+	token, said, err := call(t, env, "token", "--account", "demo", "--role", "viewer")
+	require.NoError(t, err, said)
+	require.Regexp(t, `^[\w-]+\.[\w-]+\.[\w-]+\n$`, token, "the token alone goes to standard output")
+	status := func(server *program) int {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/products/", nil)
+		require.NoError(t, err)
+		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(token))
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	dev := launch(t, env, "dev")
+	require.Equal(t, http.StatusOK, status(dev))
+	dev.stop(t)
+	serve := launch(t, env, "serve")
+	require.Equal(t, http.StatusUnauthorized, status(serve))
+	serve.stop(t)
+	for _, args := range [][]string{{"--role", "emperor"}, {"--account", "Acme"}} {
+		_, _, err := call(t, env, append([]string{"token"}, args...)...)
+		require.Error(t, err, args)
+	}
+}
+
 func TestServeAndKeys(t *testing.T) {
 	t.Parallel()
 	env := environment(newDataDir(t))

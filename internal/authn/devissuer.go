@@ -49,7 +49,7 @@ func LoadDevKey(dir string) (DevKey, error) {
 
 // makeDevKey writes a whole file or none; of two processes at once the first wins.
 func makeDevKey(path string) ([]byte, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // PostgreSQL's user must be able to pass
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
 	private, err := rsa.GenerateKey(rand.Reader, devKeyBits)

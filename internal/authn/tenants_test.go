@@ -1,0 +1,109 @@
+package authn_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/revision"
+	"github.com/versioner-io/versioner/internal/testdb"
+)
+
+func person(organization, slug, subject, role string) authn.Identity {
+	return authn.Identity{Issuer: "https://issuer.example.com", OrganizationID: organization, OrganizationSlug: slug, Subject: subject, Role: role}
+}
+
+func newAccounts(t *testing.T) authn.Accounts {
+	t.Helper()
+	return authn.Accounts{DB: testdb.Open(t).DB, Create: true, Roles: []string{"admin", "developer", "viewer"}}
+}
+
+func TestFirstTokenOfAnOrganisationMakesItsAccount(t *testing.T) {
+	t.Parallel()
+	accounts := newAccounts(t)
+	resolve := func(identity authn.Identity) authn.Principal {
+		t.Helper()
+		principal, err := accounts.Resolve(t.Context(), identity)
+		require.NoError(t, err)
+		return principal
+	}
+
+	first := resolve(person("org_1", "acme", "mona", "admin"))
+	require.Equal(t, "acme", first.AccountSlug)
+	require.True(t, first.IsPerson())
+	require.Equal(t, first, resolve(person("org_1", "acme", "mona", "admin")), "once")
+	require.Equal(t, first.AccountID, resolve(person("org_1", "renamed", "lisa", "admin")).AccountID, "the tenant is the organisation, not its slug")
+
+	second := resolve(person("org_2", "acme", "mona", "admin"))
+	require.Equal(t, "acme-2", second.AccountSlug, "a slug that is taken gets a number")
+	require.NotEqual(t, first.AccountID, second.AccountID)
+	elsewhere := person("org_1", "acme", "mona", "admin")
+	elsewhere.Issuer = "https://other.example.com"
+	require.Equal(t, "acme-3", resolve(elsewhere).AccountSlug, "another issuer's organisation is another tenant")
+
+	for slug, want := range map[string]string{"": "account", "live": "account-2", "Ünï Cöde!": "n-c-de", "__": "account-3", "UPPER_case-1": "upper_case-1"} {
+		require.Contains(t, []string{want, "account", "account-2", "account-3"}, resolve(person("org "+slug, slug, "mona", "admin")).AccountSlug, slug)
+	}
+
+	require.Equal(t, authn.Viewer, resolve(person("org_1", "acme", "nobody", "emperor")).Role, "an unknown role")
+	require.Equal(t, "developer", resolve(person("org_1", "acme", "mona", "developer")).Role, "the token's role may change")
+
+	accounts.Create = false
+	_, err := accounts.Resolve(t.Context(), person("org_9", "new", "mona", "admin"))
+	require.Equal(t, apperr.Forbidden, apperr.CodeOf(err), "%v", err)
+	require.Equal(t, first.AccountID, resolve(person("org_1", "acme", "new", "viewer")).AccountID, "people still join the accounts there are")
+}
+
+func TestFirstTokensAtOnceMakeOneAccount(t *testing.T) {
+	t.Parallel()
+	accounts := newAccounts(t)
+	principals := make([]authn.Principal, 16)
+	var group sync.WaitGroup
+	for i := range principals {
+		group.Go(func() {
+			principal, err := accounts.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
+			if err == nil {
+				principals[i] = principal
+			}
+		})
+	}
+	group.Wait()
+	for _, principal := range principals {
+		require.Equal(t, principals[0], principal)
+		require.Equal(t, "acme", principal.AccountSlug)
+	}
+}
+
+// TestLastAdminStays has two admins take the other's role away at the same time: one of them remains.
+func TestLastAdminStays(t *testing.T) {
+	t.Parallel()
+	accounts := newAccounts(t)
+	for range 10 {
+		mona, err := accounts.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
+		require.NoError(t, err)
+		lisa, err := accounts.Resolve(t.Context(), person("org_1", "acme", "lisa", "admin"))
+		require.NoError(t, err)
+		assign := func(by, to authn.Principal, role *string) error {
+			_, err := accounts.AssignRole(authn.WithPrincipal(t.Context(), by), revision.Target{AccountID: to.AccountID, ID: to.UserID}, role)
+			return err
+		}
+		viewer := authn.Viewer
+		failures := make([]error, 2)
+		var group sync.WaitGroup
+		group.Go(func() { failures[0] = assign(mona, lisa, &viewer) })
+		group.Go(func() { failures[1] = assign(lisa, mona, &viewer) })
+		group.Wait()
+		require.NotEqual(t, failures[0] == nil, failures[1] == nil, "%v", failures)
+		for _, failure := range failures {
+			if failure != nil {
+				require.Equal(t, apperr.Conflict, apperr.CodeOf(failure), "%v", failure)
+			}
+		}
+		require.Equal(t, apperr.Conflict, apperr.CodeOf(assign(mona, mona, nil)), "nobody changes their own role")
+		require.NoError(t, assign(authn.Principal{}, mona, nil))
+		require.NoError(t, assign(authn.Principal{}, lisa, nil))
+	}
+}
