@@ -33,8 +33,8 @@ verify: generate ## Fail when what is generated differs from what is committed
 	go mod tidy -diff
 
 .PHONY: test
-test: ## Run every test (a PostgreSQL is found on the machine, or fetched)
-	go test -race ./...
+test: ## Run every test, with the race detector where there is a C compiler (a PostgreSQL is found on the machine, or fetched)
+	go test $$(command -v cc > /dev/null && echo -race) ./...
 
 .PHONY: test-long
 test-long: ## Run the tests that take long: 20 kills, a million key round trips, a fetched PostgreSQL, fuzzing
