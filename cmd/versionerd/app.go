@@ -136,7 +136,7 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	if err := started(ctx, urlOf(listener.Addr())); err != nil {
+	if err := started(ctx, urlOf(listener.Addr())); err != nil && ctx.Err() == nil { // asked to stop so soon is no failure
 		return errors.Join(err, server.Close())
 	}
 	select {
