@@ -861,6 +861,8 @@ type ProductPatch struct {
 }
 
 // RecordedBuild The build that an event belongs to, and the event's own identifier.
+//
+// Example: {"build_id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","build_number":"311","build_url":null,"built_by":null,"built_by_email":null,"built_by_name":null,"completed_at":"2026-11-23T14:56:06.668646Z","created_at":"2026-11-23T14:56:06.668646Z","error_code":null,"error_message":null,"event_id":"01a208e8-3a10-7110-ac4a-11cab48207ae","extra_metadata":{},"id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","invoke_id":null,"product_id":"01a208e8-3984-70ee-9241-9fbc66602e9b","product_name":"checkout","scm_branch":"main","scm_repository":"acme/checkout","scm_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","source_system":"github","started_at":null,"status":"completed","version":"1.4.2","version_id":"01a208e8-3986-7451-9ae9-d54509e2ff24"}
 type RecordedBuild struct {
 	// BuildID The build; the same as `id`.
 	BuildID openapi_types.UUID `json:"build_id"`
@@ -936,6 +938,8 @@ type RecordedBuild struct {
 }
 
 // RecordedDeployment The deployment that an event belongs to, and the event's own identifier.
+//
+// Example: {"build_number":"312","completed_at":"2026-11-23T14:56:06.535496Z","created_at":"2026-11-23T14:56:06.535496Z","deploy_url":null,"deployed_at":"2026-11-23T14:56:06.535496Z","deployed_by":"mona","deployed_by_email":null,"deployed_by_name":null,"deployment_id":"01a208e8-398d-77cf-869d-63489d46d0e3","environment_id":"01a208e8-3985-7ce2-a0f7-33b3e31390a4","environment_name":"production","event_id":"01a208e8-398f-7c17-abf9-e0bd5ff95a96","extra_metadata":{"vi_gh_run_attempt":"1"},"id":"01a208e8-398d-77cf-869d-63489d46d0e3","invoke_id":"16421337842","product_id":"01a208e8-3984-70ee-9241-9fbc66602e9b","product_name":"checkout","scm_branch":"main","scm_repository":"acme/checkout","scm_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","soak_time_hours":26.5,"source_system":"github","started_at":null,"status":"completed","version":"1.4.2","version_id":"01a208e8-3986-7451-9ae9-d54509e2ff24"}
 type RecordedDeployment struct {
 	// BuildNumber The CI system's number of the run.
 	BuildNumber nullable.Nullable[string] `json:"build_number"`
@@ -1318,6 +1322,8 @@ type VersionID = openapi_types.UUID
 type BadRequest = Problem
 
 // BuildRecorded The build that an event belongs to, and the event's own identifier.
+//
+// Example: {"build_id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","build_number":"311","build_url":null,"built_by":null,"built_by_email":null,"built_by_name":null,"completed_at":"2026-11-23T14:56:06.668646Z","created_at":"2026-11-23T14:56:06.668646Z","error_code":null,"error_message":null,"event_id":"01a208e8-3a10-7110-ac4a-11cab48207ae","extra_metadata":{},"id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","invoke_id":null,"product_id":"01a208e8-3984-70ee-9241-9fbc66602e9b","product_name":"checkout","scm_branch":"main","scm_repository":"acme/checkout","scm_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","source_system":"github","started_at":null,"status":"completed","version":"1.4.2","version_id":"01a208e8-3986-7451-9ae9-d54509e2ff24"}
 type BuildRecorded = RecordedBuild
 
 // Conflict What went wrong.
@@ -1805,7 +1811,7 @@ type ClientInterface interface {
 	// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
 	// unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 	//
-	// - The same event sent again returns the same deployment and records nothing twice.
+	// - The very same event sent again within three minutes returns the same deployment and records nothing twice.
 	// - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
 	//   `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
 	// - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
@@ -1830,7 +1836,7 @@ type ClientInterface interface {
 	// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
 	// unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 	//
-	// - The same event sent again returns the same deployment and records nothing twice.
+	// - The very same event sent again within three minutes returns the same deployment and records nothing twice.
 	// - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
 	//   `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
 	// - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
@@ -2441,7 +2447,7 @@ func (c *Client) CreateBuildEvent(ctx context.Context, body CreateBuildEventJSON
 // long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
 // unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 //
-//   - The same event sent again returns the same deployment and records nothing twice.
+//   - The very same event sent again within three minutes returns the same deployment and records nothing twice.
 //   - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
 //     `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
 //   - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
@@ -2476,7 +2482,7 @@ func (c *Client) CreateDeploymentEventWithBody(ctx context.Context, contentType 
 // long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
 // unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 //
-//   - The same event sent again returns the same deployment and records nothing twice.
+//   - The very same event sent again within three minutes returns the same deployment and records nothing twice.
 //   - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
 //     `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
 //   - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
@@ -5729,7 +5735,7 @@ type ClientWithResponsesInterface interface {
 	// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
 	// unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 	//
-	// - The same event sent again returns the same deployment and records nothing twice.
+	// - The very same event sent again within three minutes returns the same deployment and records nothing twice.
 	// - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
 	//   `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
 	// - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
@@ -5754,7 +5760,7 @@ type ClientWithResponsesInterface interface {
 	// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
 	// unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 	//
-	// - The same event sent again returns the same deployment and records nothing twice.
+	// - The very same event sent again within three minutes returns the same deployment and records nothing twice.
 	// - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
 	//   `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
 	// - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
@@ -10468,7 +10474,7 @@ func (c *ClientWithResponses) CreateBuildEventWithResponse(ctx context.Context, 
 // long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
 // unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 //
-//   - The same event sent again returns the same deployment and records nothing twice.
+//   - The very same event sent again within three minutes returns the same deployment and records nothing twice.
 //   - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
 //     `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
 //   - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
@@ -10499,7 +10505,7 @@ func (c *ClientWithResponses) CreateDeploymentEventWithBodyWithResponse(ctx cont
 // long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
 // unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 //
-//   - The same event sent again returns the same deployment and records nothing twice.
+//   - The very same event sent again within three minutes returns the same deployment and records nothing twice.
 //   - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
 //     `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
 //   - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are

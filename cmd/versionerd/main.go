@@ -36,7 +36,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	var line cli
-	parser, err := kong.New(&line, kong.Name("versionerd"), kong.Description(description), kong.UsageOnError(),
+	parser, err := kong.New(&line, kong.Name("versionerd"), kong.Description(description),
 		kong.Vars{"version": httpapi.Version(), "data_dir": appconfig.DefaultDataDir()})
 	if err != nil {
 		return fmt.Errorf("read the command line: %w", err)
