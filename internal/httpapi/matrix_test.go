@@ -178,6 +178,11 @@ func TestTenantsAndOperations(t *testing.T) {
 				require.Equal(t, unknown.Status, got.Status, "%s %s: %s", op.id, place, what)
 				require.Equal(t, string(unknown.Body), string(got.Body), "%s %s: %s", op.id, place, what)
 			}
+			if op.method == http.MethodGet {
+				own := call(mine.ids[kind])
+				require.Equal(t, http.StatusOK, own.Status, "%s %s: own", op.id, place)
+				require.True(t, op.id == "listAuditLog" || string(own.Body) != string(unknown.Body), "%s %s: one's own is shown", op.id, place)
+			}
 			malformed := call("01a208e8-398d-77cf-869d-63489d46d0eX")
 			if strings.HasPrefix(place, "query ") && op.id != "listAuditLog" {
 				require.Equal(t, string(unknown.Body), string(malformed.Body), "it may be a name")

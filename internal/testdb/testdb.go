@@ -61,12 +61,6 @@ func New(t *testing.T) string {
 	return clone(t, template)
 }
 
-// NewEmpty returns the DSN of a new database without any schema.
-func NewEmpty(t *testing.T) string {
-	t.Helper()
-	return clone(t, "template0")
-}
-
 // NewDurable is New for benchmarks: on a server that waits for the disk, as in production.
 func NewDurable(b *testing.B) string {
 	b.Helper()
