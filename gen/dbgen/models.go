@@ -232,6 +232,79 @@ type Instance struct {
 	CreatedAt   time.Time
 }
 
+type NotificationChannel struct {
+	AccountID      uuid.UUID
+	ID             uuid.UUID
+	Name           string
+	ChannelType    string
+	SealedConfig   []byte
+	Enabled        bool
+	DisabledReason *string
+	DisabledAt     *time.Time
+	FailingSince   *time.Time
+	Revision       int64
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	DeletedAt      *time.Time
+}
+
+type NotificationDelivery struct {
+	AccountID      uuid.UUID
+	ID             uuid.UUID
+	ChannelID      uuid.UUID
+	EventType      string
+	EventID        *uuid.UUID
+	RecordID       *uuid.UUID
+	Notice         json.RawMessage
+	Status         string
+	Round          int32
+	Tries          int32
+	Attempts       int32
+	ResponseStatus *int32
+	ErrorClass     *string
+	LatencyMs      *int32
+	CreatedAt      time.Time
+	LastAttemptAt  *time.Time
+	NextAttemptAt  *time.Time
+	FinishedAt     *time.Time
+}
+
+type NotificationPreference struct {
+	AccountID    uuid.UUID
+	ID           uuid.UUID
+	ChannelID    uuid.UUID
+	EventType    string
+	Environments []string
+	Products     []string
+	Statuses     []string
+	Revision     int64
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+type NotificationRecord struct {
+	AccountID      uuid.UUID
+	ID             uuid.UUID
+	ChannelID      uuid.UUID
+	EventType      string
+	EventID        *uuid.UUID
+	RecordID       *uuid.UUID
+	Notice         json.RawMessage
+	Status         string
+	Round          int32
+	Tries          int32
+	Attempts       int32
+	ResponseStatus *int32
+	ErrorClass     *string
+	LatencyMs      *int32
+	CreatedAt      time.Time
+	LastAttemptAt  *time.Time
+	NextAttemptAt  *time.Time
+	FinishedAt     *time.Time
+	ChannelName    string
+	ChannelType    string
+}
+
 type Product struct {
 	AccountID     uuid.UUID
 	ID            uuid.UUID

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"path"
@@ -12,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/versioner-io/versioner/db/migrations"
 )
@@ -39,7 +42,9 @@ func (p *Pool) Migrate(ctx context.Context, logger *slog.Logger) error {
 	}
 	database := stdlib.OpenDBFromPool(p.pool)
 	defer func() { _ = database.Close() }()
-	provider, err := goose.NewProvider(goose.DialectPostgres, database, migrations.FS, goose.WithSessionLocker(locker))
+	queue := goose.NewGoMigration(queueMigration, &goose.GoFunc{RunDB: p.migrateQueue}, nil)
+	provider, err := goose.NewProvider(goose.DialectPostgres, database, migrations.FS,
+		goose.WithSessionLocker(locker), goose.WithGoMigrations(queue))
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
@@ -48,7 +53,30 @@ func (p *Pool) Migrate(ctx context.Context, logger *slog.Logger) error {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
 	for _, result := range results {
-		logger.InfoContext(ctx, "schema migrated", "migration", path.Base(result.Source.Path), "duration_ms", result.Duration.Milliseconds())
+		logger.InfoContext(ctx, "schema migrated", "version", result.Source.Version, "duration_ms", result.Duration.Milliseconds())
+	}
+	return nil
+}
+
+// The queue's tables are made by the library that works on them: this number in the order of our migrations, up to that
+// version of its own. A later version of the library gets another number here.
+const (
+	queueMigration = 4
+	queueVersion   = 8
+)
+
+// migrateQueue goes on where it stopped, if it did. The two indexes that go are for searching jobs by what is in them,
+// which nobody does,.
+func (p *Pool) migrateQueue(ctx context.Context, _ *sql.DB) error {
+	migrator, err := rivermigrate.New(riverpgxv5.New(p.pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return fmt.Errorf("prepare the queue's migrations: %w", err)
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, &rivermigrate.MigrateOpts{TargetVersion: queueVersion}); err != nil {
+		return fmt.Errorf("migrate the queue: %w", err)
+	}
+	if _, err := p.pool.Exec(ctx, "DROP INDEX IF EXISTS river_job_args_index, river_job_metadata_index"); err != nil {
+		return fmt.Errorf("drop the queue's indexes that nobody needs: %w", err)
 	}
 	return nil
 }
