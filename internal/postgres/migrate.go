@@ -66,7 +66,7 @@ const (
 )
 
 // migrateQueue goes on where it stopped, if it did. The two indexes that go are for searching jobs by what is in them,
-// which nobody does,.
+// which nobody does here.
 func (p *Pool) migrateQueue(ctx context.Context, _ *sql.DB) error {
 	migrator, err := rivermigrate.New(riverpgxv5.New(p.pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
