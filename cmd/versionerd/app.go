@@ -12,7 +12,9 @@ import (
 
 	"github.com/versioner-io/versioner/internal/appconfig"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/httpapi"
+	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/tracking"
 )
@@ -32,6 +34,7 @@ const (
 type app struct {
 	config appconfig.Config
 	logger *slog.Logger
+	dsn    string
 	pool   *postgres.Pool
 	keys   *authn.APIKeys
 	closer func()
@@ -66,7 +69,7 @@ func openApp(ctx context.Context, config appconfig.Config, logger *slog.Logger, 
 	if err != nil {
 		return nil, err
 	}
-	a := &app{config: config, logger: logger, closer: func() {
+	a := &app{config: config, logger: logger, dsn: dsn, closer: func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		if err := release(ctx); err != nil {
@@ -103,11 +106,49 @@ func (a *app) close() {
 	a.closer()
 }
 
+// channels is what changes notification channels. Those that an older key has sealed are sealed anew.
+func (a *app) channels(ctx context.Context) (notify.Channels, error) {
+	secrets, err := a.config.LoadSecretKeys()
+	if err != nil {
+		return notify.Channels{}, err
+	}
+	ring, err := notify.NewKeyRing(secrets...)
+	if err != nil {
+		return notify.Channels{}, fmt.Errorf("read VERSIONER_SECRET_KEYS: %w", err)
+	}
+	sender := &notify.Sender{HTTP: egress.New(a.config.Webhooks), Mail: a.config.Mailer, UserAgent: "Versioner/" + httpapi.Version()}
+	channels := notify.Channels{DB: a.pool.DB, Keys: ring, Sender: sender, Logger: a.logger}
+	unreadable, err := channels.Reseal(ctx)
+	if unreadable > 0 {
+		a.logger.ErrorContext(ctx, "some notification channels cannot be read: give their key back in VERSIONER_SECRET_KEYS", "channels", unreadable)
+	}
+	return channels, err
+}
+
+// work delivers notifications until ctx ends; then it finishes what it has begun. It has connections of its own, so that
+// it never keeps a request waiting for one.
+func (a *app) work(ctx context.Context, channels notify.Channels) error {
+	pool, err := postgres.Open(ctx, a.dsn)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	engine, err := notify.NewEngine(pool, channels, a.logger)
+	if err != nil {
+		return err
+	}
+	return engine.Run(ctx, drainTimeout)
+}
+
 // serve answers requests until ctx ends; then it finishes those that have begun. started is called once it listens.
 func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ctx context.Context, url string) error) error {
 	tokens, err := authn.NewJWTs(issuers, authn.Accounts{DB: a.pool.DB, Create: a.config.CreateAccounts, Roles: httpapi.Roles()}, http.DefaultClient, time.Now, a.logger)
 	if err != nil {
 		return fmt.Errorf("read the identity providers: %w", err)
+	}
+	channels, err := a.channels(ctx)
+	if err != nil {
+		return err
 	}
 	// Background work outlives ctx: requests that have begun still need it.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
@@ -116,12 +157,19 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	running.Go(func() { recorder.Run(background) })
 	running.Go(func() { a.keys.Run(background) })
 	running.Go(func() { tokens.Run(background) })
+	if a.config.Work {
+		running.Go(func() {
+			if err := a.work(background, channels); err != nil {
+				a.logger.ErrorContext(background, "notifications are not delivered", "error", err)
+			}
+		})
+	}
 	defer running.Wait()
 	defer stopBackground()
 
 	handler, err := httpapi.New(ctx, httpapi.Config{
 		Logger: a.logger, Security: authn.Validators{APIKeys: a.keys, JWTs: tokens}, Recorder: recorder, DB: a.pool.DB, Keys: a.keys,
-		Origins: a.config.CORSOrigins, Ready: a.pool.Ready,
+		Channels: channels, Origins: a.config.CORSOrigins, Ready: a.pool.Ready,
 	})
 	if err != nil {
 		return fmt.Errorf("build the API: %w", err)

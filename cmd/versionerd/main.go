@@ -20,6 +20,7 @@ type cli struct {
 
 	Dev     devCommand       `cmd:"" help:"Run the server for trying out: like serve, with an account \"demo\" and a first key."`
 	Serve   serveCommand     `cmd:"" help:"Run the server."`
+	Work    workCommand      `cmd:"" help:"Deliver notifications, beside servers that run with --no-work."`
 	Keys    keysCommand      `cmd:"" help:"Make, list and revoke API keys."`
 	Token   tokenCommand     `cmd:"" help:"Print a token for a person, which only dev believes."`
 	Version kong.VersionFlag `help:"Print the version and leave."`

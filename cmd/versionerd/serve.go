@@ -31,6 +31,23 @@ func (serveCommand) Run(ctx context.Context, config appconfig.Config, logger *sl
 	})
 }
 
+type workCommand struct{}
+
+// Run delivers notifications, beside servers that do not.
+func (workCommand) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
+	a, err := openApp(ctx, config, logger, shareDatabase)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	channels, err := a.channels(ctx)
+	if err != nil {
+		return err
+	}
+	logger.InfoContext(ctx, "working")
+	return a.work(ctx, channels)
+}
+
 type devCommand struct{}
 
 // Run serves, and on the first start makes an account and a key, and tells how to use them.

@@ -83,6 +83,13 @@ CREATE FUNCTION enqueue_delivery(p_account_id uuid, p_channel_id uuid, p_deliver
 $$;
 -- +goose StatementEnd
 
+-- +goose StatementBegin
+CREATE FUNCTION enqueue_owner_mail(p_account_id uuid, p_user_id uuid, p_text text) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO river_job (kind, args, queue, priority, max_attempts)
+    VALUES ('mail_owner', jsonb_build_object('account_id', p_account_id, 'user_id', p_user_id, 'text', p_text), 'notifications', 2, 12)
+$$;
+-- +goose StatementEnd
+
 -- The notices of an event, in its transaction: no event without its notices, no notice without its event. An event that
 -- changed nothing gives none.
 -- +goose StatementBegin

@@ -16,30 +16,32 @@ LIMIT @row_limit;
 SELECT * FROM notification_records
 WHERE account_id = @account_id AND id = @id;
 
--- CreateDelivery makes a delivery that no event asked for.
--- name: CreateDelivery :one
-INSERT INTO notification_deliveries (account_id, channel_id, event_type, notice, next_attempt_at)
-VALUES (@account_id, @channel_id, @event_type, @notice, clock_timestamp())
+-- RecordTest notes what came of a message that somebody asked for to try a channel.
+-- name: RecordTest :one
+INSERT INTO notification_deliveries (
+  account_id, id, channel_id, event_type, notice, status, tries, attempts, response_status, error_class, latency_ms, last_attempt_at, finished_at)
+VALUES (
+  @account_id, @id, @channel_id, 'test', @notice, @status, 1, 1, sqlc.narg('response_status'), sqlc.narg('error_class'), sqlc.narg('latency_ms'),
+  clock_timestamp(), clock_timestamp())
 RETURNING *;
 
 -- EnqueueDelivery puts the job of a delivery in the queue. The tenant is the function's first argument.
 -- name: EnqueueDelivery :exec
 SELECT enqueue_delivery(@account_id, @channel_id, @id, @round);
 
--- BeginDelivery counts an attempt and returns what it needs. There is no row when there is nothing to deliver any more: it
--- was delivered, given up, or asked for again meanwhile, or the channel is disabled or deleted.
--- name: BeginDelivery :one
-UPDATE notification_deliveries AS d
-SET attempts = d.attempts + 1, tries = d.tries + 1, last_attempt_at = clock_timestamp(), next_attempt_at = NULL
-FROM notification_channels AS c
-WHERE d.account_id = @account_id AND d.id = @id AND d.round = @round AND d.status = 'pending'
-  AND c.account_id = d.account_id AND c.id = d.channel_id AND c.enabled AND c.deleted_at IS NULL
-RETURNING d.event_type, d.notice, d.tries, c.channel_type, c.sealed_config, c.failing_since;
+-- GetPendingDelivery returns what an attempt needs. There is no row when there is nothing to deliver any more: it was
+-- delivered, given up, or asked for again meanwhile, or the channel is disabled or deleted.
+-- name: GetPendingDelivery :one
+SELECT d.event_type, d.notice, d.tries, c.channel_type, c.sealed_config, c.failing_since
+FROM notification_deliveries AS d
+JOIN notification_channels AS c ON c.account_id = d.account_id AND c.id = d.channel_id AND c.enabled AND c.deleted_at IS NULL
+WHERE d.account_id = @account_id AND d.id = @id AND d.round = @round AND d.status = 'pending';
 
--- FinishDelivery notes what came of an attempt, and when the next one is due.
--- name: FinishDelivery :execrows
+-- FinishAttempt counts an attempt and notes what came of it, and when the next one is due.
+-- name: FinishAttempt :exec
 UPDATE notification_deliveries
-SET status = @status, response_status = sqlc.narg('response_status'), error_class = sqlc.narg('error_class'), latency_ms = sqlc.narg('latency_ms'),
+SET status = @status, attempts = attempts + 1, tries = tries + 1, last_attempt_at = clock_timestamp(),
+  response_status = sqlc.narg('response_status'), error_class = sqlc.narg('error_class'), latency_ms = sqlc.narg('latency_ms'),
   next_attempt_at = CASE WHEN @status = 'pending' THEN clock_timestamp() + make_interval(secs => @delay_seconds) END,
   finished_at = CASE WHEN @status <> 'pending' THEN clock_timestamp() END
 WHERE account_id = @account_id AND id = @id AND round = @round AND status = 'pending';
@@ -74,10 +76,12 @@ WITH made AS (
 )
 SELECT enqueue_delivery(account_id, channel_id, id, round) FROM made;
 
--- ListOwners returns the account's admins that can be written to.
--- name: ListOwners :many
-SELECT * FROM users
-WHERE account_id = @account_id AND coalesce(assigned_role, token_role) = 'admin' AND email <> '';
+-- EnqueueOwnerMail puts an e-mail to each of the account's admins in the queue: a job for each, so that one address that is
+-- refused does not keep the others from hearing.
+-- name: EnqueueOwnerMail :exec
+SELECT enqueue_owner_mail(u.account_id, u.id, @text::text)
+FROM users AS u
+WHERE u.account_id = @account_id AND coalesce(u.assigned_role, u.token_role) = 'admin' AND u.email <> '';
 
 -- DeleteForgottenDeliveries forgets, a batch at a time and oldest first, what ended three months ago. It concerns every
 -- tenant.

@@ -50,6 +50,27 @@ func (e AuditEntryActorType) Valid() bool {
 	}
 }
 
+// Defines values for ChannelType.
+const (
+	ChannelTypeEmail        ChannelType = "email"
+	ChannelTypeSlackWebhook ChannelType = "slack_webhook"
+	ChannelTypeWebhook      ChannelType = "webhook"
+)
+
+// Valid indicates whether the value is a known member of the ChannelType enum.
+func (e ChannelType) Valid() bool {
+	switch e {
+	case ChannelTypeEmail:
+		return true
+	case ChannelTypeSlackWebhook:
+		return true
+	case ChannelTypeWebhook:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CreatedAPIKeyState.
 const (
 	CreatedAPIKeyStateActive  CreatedAPIKeyState = "active"
@@ -65,6 +86,30 @@ func (e CreatedAPIKeyState) Valid() bool {
 	case CreatedAPIKeyStateExpired:
 		return true
 	case CreatedAPIKeyStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeliveryStatus.
+const (
+	DeliveryStatusCancelled DeliveryStatus = "cancelled"
+	DeliveryStatusDelivered DeliveryStatus = "delivered"
+	DeliveryStatusFailed    DeliveryStatus = "failed"
+	DeliveryStatusPending   DeliveryStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the DeliveryStatus enum.
+func (e DeliveryStatus) Valid() bool {
+	switch e {
+	case DeliveryStatusCancelled:
+		return true
+	case DeliveryStatusDelivered:
+		return true
+	case DeliveryStatusFailed:
+		return true
+	case DeliveryStatusPending:
 		return true
 	default:
 		return false
@@ -107,6 +152,66 @@ const (
 func (e HealthStatus) Valid() bool {
 	switch e {
 	case HealthStatusOk:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NotifiableEventType.
+const (
+	NotifiableEventTypeBuildAborted              NotifiableEventType = "build.aborted"
+	NotifiableEventTypeBuildCompleted            NotifiableEventType = "build.completed"
+	NotifiableEventTypeBuildFailed               NotifiableEventType = "build.failed"
+	NotifiableEventTypeBuildPending              NotifiableEventType = "build.pending"
+	NotifiableEventTypeBuildStarted              NotifiableEventType = "build.started"
+	NotifiableEventTypeDeploymentAborted         NotifiableEventType = "deployment.aborted"
+	NotifiableEventTypeDeploymentCompleted       NotifiableEventType = "deployment.completed"
+	NotifiableEventTypeDeploymentFailed          NotifiableEventType = "deployment.failed"
+	NotifiableEventTypeDeploymentPending         NotifiableEventType = "deployment.pending"
+	NotifiableEventTypeDeploymentPreflightFailed NotifiableEventType = "deployment.preflight_failed"
+	NotifiableEventTypeDeploymentStarted         NotifiableEventType = "deployment.started"
+	NotifiableEventTypeVersionAborted            NotifiableEventType = "version.aborted"
+	NotifiableEventTypeVersionCompleted          NotifiableEventType = "version.completed"
+	NotifiableEventTypeVersionFailed             NotifiableEventType = "version.failed"
+	NotifiableEventTypeVersionPending            NotifiableEventType = "version.pending"
+	NotifiableEventTypeVersionStarted            NotifiableEventType = "version.started"
+)
+
+// Valid indicates whether the value is a known member of the NotifiableEventType enum.
+func (e NotifiableEventType) Valid() bool {
+	switch e {
+	case NotifiableEventTypeBuildAborted:
+		return true
+	case NotifiableEventTypeBuildCompleted:
+		return true
+	case NotifiableEventTypeBuildFailed:
+		return true
+	case NotifiableEventTypeBuildPending:
+		return true
+	case NotifiableEventTypeBuildStarted:
+		return true
+	case NotifiableEventTypeDeploymentAborted:
+		return true
+	case NotifiableEventTypeDeploymentCompleted:
+		return true
+	case NotifiableEventTypeDeploymentFailed:
+		return true
+	case NotifiableEventTypeDeploymentPending:
+		return true
+	case NotifiableEventTypeDeploymentPreflightFailed:
+		return true
+	case NotifiableEventTypeDeploymentStarted:
+		return true
+	case NotifiableEventTypeVersionAborted:
+		return true
+	case NotifiableEventTypeVersionCompleted:
+		return true
+	case NotifiableEventTypeVersionFailed:
+		return true
+	case NotifiableEventTypeVersionPending:
+		return true
+	case NotifiableEventTypeVersionStarted:
 		return true
 	default:
 		return false
@@ -428,6 +533,54 @@ type BuildEvent struct {
 	Version string `json:"version"`
 }
 
+// ChannelConfig What the channel is configured with, masked where it is secret. Each type has its own members, the others are absent.
+type ChannelConfig struct {
+	// Secret Webhook: `****` when messages are signed.
+	Secret *string `json:"secret,omitempty"`
+
+	// To E-mail: the addresses, separated by commas.
+	To *string `json:"to,omitempty"`
+
+	// URL Webhook: its address, masked after the host.
+	URL *string `json:"url,omitempty"`
+
+	// WebhookURL Slack: the address of the incoming webhook, masked.
+	WebhookURL *string `json:"webhook_url,omitempty"`
+}
+
+// ChannelConfigCreate The members of the channel's type. Unknown members are refused.
+type ChannelConfigCreate struct {
+	// Secret Webhook: what messages are signed with; best `whsec_` and 24 to 64 random bytes in base64.
+	Secret *string `json:"secret,omitempty"`
+
+	// To E-mail: up to 20 addresses, separated by commas. Required for this type.
+	To *string `json:"to,omitempty"`
+
+	// URL Webhook: a public address, http:// or https://. Required for this type.
+	URL *string `json:"url,omitempty"`
+
+	// WebhookURL Slack: the address of the incoming webhook. Required for this type.
+	WebhookURL *string `json:"webhook_url,omitempty"`
+}
+
+// ChannelConfigPatch What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are refused.
+type ChannelConfigPatch struct {
+	// Secret Webhook: the new secret, of 8 characters or more; null to sign no more.
+	Secret nullable.Nullable[string] `json:"secret,omitempty"`
+
+	// To E-mail: up to 20 addresses, separated by commas.
+	To *string `json:"to,omitempty"`
+
+	// URL Webhook: a public address.
+	URL *string `json:"url,omitempty"`
+
+	// WebhookURL Slack: the address of the incoming webhook.
+	WebhookURL *string `json:"webhook_url,omitempty"`
+}
+
+// ChannelType Where messages go to.
+type ChannelType string
+
 // CreatedAPIKey A new key, with its secret.
 type CreatedAPIKey struct {
 	// CreatedAt When it was created.
@@ -469,6 +622,9 @@ type CreatedAPIKey struct {
 
 // CreatedAPIKeyState Whether it works.
 type CreatedAPIKeyState string
+
+// DeliveryStatus `pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
+type DeliveryStatus string
 
 // Deployment A deployment of a version of a product to an environment.
 type Deployment struct {
@@ -758,6 +914,12 @@ type EnvironmentStateList struct {
 // EnvironmentType What an environment is for.
 type EnvironmentType string
 
+// ErrorClass What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
+// address that is not called (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
+// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message (`smtp_refused`) or did not take it yet
+// (`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+type ErrorClass = string
+
 // EventStatus How far it has come. Case does not matter, and neither does white space around it.
 //
 // | status | accepted words |
@@ -789,6 +951,234 @@ type HealthStatus string
 
 // Metadata What the events told beside the named fields.
 type Metadata = json.RawMessage
+
+// NotifiableEventType What to be told of. `version.` is an old spelling of `build.`, which is what is stored.
+type NotifiableEventType string
+
+// NotificationChannel A way to tell people or tools of deployments and builds.
+type NotificationChannel struct {
+	// ChannelType Where messages go to.
+	ChannelType ChannelType `json:"channel_type"`
+
+	// Config What the channel is configured with, masked where it is secret. Each type has its own members, the others are absent.
+	Config ChannelConfig `json:"config"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// DisabledAt Since when it is disabled.
+	DisabledAt nullable.Nullable[time.Time] `json:"disabled_at"`
+
+	// DisabledReason Why the server disabled it: its receiver answered 410, or failed for five days. Null when it is enabled or a person disabled it.
+	DisabledReason nullable.Nullable[string] `json:"disabled_reason"`
+
+	// Enabled Whether messages are sent.
+	Enabled bool `json:"enabled"`
+
+	// FailingSince The first failure since the last success; null when there is none.
+	FailingSince nullable.Nullable[time.Time] `json:"failing_since"`
+
+	// ID The channel.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// UpdatedAt When a person last changed it.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// NotificationChannelCreate A channel to create. Unknown members are refused.
+type NotificationChannelCreate struct {
+	// ChannelType Where messages go to.
+	ChannelType ChannelType `json:"channel_type"`
+
+	// Config The members of the channel's type. Unknown members are refused.
+	Config ChannelConfigCreate `json:"config"`
+
+	// Enabled Whether messages are sent.
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// Name Its name.
+	Name string `json:"name"`
+}
+
+// NotificationChannelList defines model for NotificationChannelList.
+type NotificationChannelList struct {
+	Items []NotificationChannel `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last one.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// NotificationChannelPatch What to change; members that are absent stay. Unknown members are refused.
+type NotificationChannelPatch struct {
+	// Config What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are refused.
+	Config *ChannelConfigPatch `json:"config,omitempty"`
+
+	// Enabled Whether messages are sent.
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// Name Its new name.
+	Name *string `json:"name,omitempty"`
+}
+
+// NotificationDelivery A message to a channel, and what came of it.
+type NotificationDelivery struct {
+	// Attempts How many times it was tried.
+	Attempts int `json:"attempts"`
+
+	// ChannelID The channel.
+	ChannelID openapi_types.UUID `json:"channel_id"`
+
+	// ChannelName Its name.
+	ChannelName string `json:"channel_name"`
+
+	// ChannelType Where messages go to.
+	ChannelType ChannelType `json:"channel_type"`
+
+	// CreatedAt When the event was recorded.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ErrorClass What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
+	// address that is not called (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
+	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message (`smtp_refused`) or did not take it yet
+	// (`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+	ErrorClass nullable.Nullable[ErrorClass] `json:"error_class"`
+
+	// EventID The event; null when there was none.
+	EventID nullable.Nullable[openapi_types.UUID] `json:"event_id"`
+
+	// EventType What it tells of; `test` and `notification_channel.disabled`, too.
+	EventType string `json:"event_type"`
+
+	// FinishedAt When it was delivered or given up.
+	FinishedAt nullable.Nullable[time.Time] `json:"finished_at"`
+
+	// ID The delivery; `webhook-id` of the message.
+	ID openapi_types.UUID `json:"id"`
+
+	// LastAttemptAt When it was last tried.
+	LastAttemptAt nullable.Nullable[time.Time] `json:"last_attempt_at"`
+
+	// LatencyMs How long the last attempt took, in milliseconds; null when there was none.
+	LatencyMs nullable.Nullable[int] `json:"latency_ms"`
+
+	// NextAttemptAt When it is due; null when it is over.
+	NextAttemptAt nullable.Nullable[time.Time] `json:"next_attempt_at"`
+
+	// ObjectID The deployment or build; null when it is about none.
+	ObjectID nullable.Nullable[openapi_types.UUID] `json:"object_id"`
+
+	// ResponseStatus The HTTP or SMTP status that the receiver answered the last attempt with, if it answered.
+	ResponseStatus nullable.Nullable[int] `json:"response_status"`
+
+	// Status `pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
+	Status DeliveryStatus `json:"status"`
+}
+
+// NotificationDeliveryList defines model for NotificationDeliveryList.
+type NotificationDeliveryList struct {
+	Items []NotificationDelivery `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last one.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// NotificationFilters What passes. An empty list lets everything pass.
+type NotificationFilters struct {
+	// Environments Names or identifiers of environments.
+	Environments []string `json:"environments"`
+
+	// Products Names or identifiers of products.
+	Products []string `json:"products"`
+
+	// Statuses Statuses.
+	Statuses []Status `json:"statuses"`
+}
+
+// NotificationFiltersInput What shall pass. A list that is absent or empty lets everything pass; when changing, one that is absent stays. Unknown members are refused.
+type NotificationFiltersInput struct {
+	// Environments Names or identifiers of environments; not for builds, which have none.
+	Environments []string `json:"environments,omitempty"`
+
+	// Products Names or identifiers of products.
+	Products []string `json:"products,omitempty"`
+
+	// Statuses Statuses, in any spelling that events may use.
+	Statuses []string `json:"statuses,omitempty"`
+}
+
+// NotificationPreference What a channel is told about.
+type NotificationPreference struct {
+	// ChannelID Its channel.
+	ChannelID openapi_types.UUID `json:"channel_id"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// EventType The type of event.
+	EventType string `json:"event_type"`
+
+	// Filters What passes. An empty list lets everything pass.
+	Filters NotificationFilters `json:"filters"`
+
+	// ID The preference.
+	ID openapi_types.UUID `json:"id"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// NotificationPreferenceCreate A preference to create. Unknown members are refused.
+type NotificationPreferenceCreate struct {
+	// ChannelID The channel to tell.
+	ChannelID openapi_types.UUID `json:"channel_id"`
+
+	// EventType What to be told of. `version.` is an old spelling of `build.`, which is what is stored.
+	EventType NotifiableEventType `json:"event_type"`
+
+	// Filters What shall pass. A list that is absent or empty lets everything pass; when changing, one that is absent stays. Unknown members are refused.
+	Filters *NotificationFiltersInput `json:"filters,omitempty"`
+}
+
+// NotificationPreferenceList defines model for NotificationPreferenceList.
+type NotificationPreferenceList struct {
+	Items []NotificationPreference `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last one.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// NotificationPreferencePatch What to change; members that are absent stay. Unknown members are refused.
+type NotificationPreferencePatch struct {
+	// EventType What to be told of. `version.` is an old spelling of `build.`, which is what is stored.
+	EventType *NotifiableEventType `json:"event_type,omitempty"`
+
+	// Filters What shall pass. A list that is absent or empty lets everything pass; when changing, one that is absent stays. Unknown members are refused.
+	Filters *NotificationFiltersInput `json:"filters,omitempty"`
+}
+
+// NotificationTestResult What came of a test message.
+type NotificationTestResult struct {
+	// Delivered Whether the receiver took it.
+	Delivered bool `json:"delivered"`
+
+	// DeliveryID The entry in the history.
+	DeliveryID openapi_types.UUID `json:"delivery_id"`
+
+	// ErrorClass What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
+	// address that is not called (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
+	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message (`smtp_refused`) or did not take it yet
+	// (`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+	ErrorClass nullable.Nullable[ErrorClass] `json:"error_class"`
+
+	// LatencyMs How long it took, in milliseconds.
+	LatencyMs int `json:"latency_ms"`
+
+	// ResponseStatus The HTTP or SMTP status that the receiver answered with, if it answered.
+	ResponseStatus nullable.Nullable[int] `json:"response_status"`
+}
 
 // ObjectMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
 type ObjectMetadata = json.RawMessage
@@ -1256,20 +1646,70 @@ type VersionList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
+// WebhookMessage The body of the request that a webhook receives. Every member is always there.
+//
+// Example: {"commit_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","deployed_at":"2026-11-20T10:02:10.911Z","deployer":"Ada Lovelace","environment":"production","event_type":"deployment.failed","id":"019aa5d0-53f0-7a44-9d0b-6b1f0c2e8a02","is_successful":false,"preflight_status":null,"product_name":"checkout","repo_name":"acme/checkout","source_url":"https://github.com/acme/checkout/actions/runs/4711","version":"1.4.2"}
+type WebhookMessage struct {
+	// CommitSHA The commit.
+	CommitSHA nullable.Nullable[string] `json:"commit_sha"`
+
+	// DeployedAt When it happened.
+	DeployedAt time.Time `json:"deployed_at"`
+
+	// Deployer Who deployed or built.
+	Deployer nullable.Nullable[string] `json:"deployer"`
+
+	// Environment The environment; null for builds.
+	Environment nullable.Nullable[string] `json:"environment"`
+
+	// EventType What happened, such as `deployment.completed`.
+	EventType string `json:"event_type"`
+
+	// ID The deployment or build.
+	ID openapi_types.UUID `json:"id"`
+
+	// IsSuccessful True for deployment.completed, false for deployment.failed and deployment.preflight_failed, else null.
+	IsSuccessful nullable.Nullable[bool] `json:"is_successful"`
+
+	// PreflightStatus What the checks before the deployment said.
+	PreflightStatus nullable.Nullable[string] `json:"preflight_status"`
+
+	// ProductName The product.
+	ProductName nullable.Nullable[string] `json:"product_name"`
+
+	// RepoName The repository, as the event gave it.
+	RepoName nullable.Nullable[string] `json:"repo_name"`
+
+	// SourceURL The address of the CI run.
+	SourceURL nullable.Nullable[string] `json:"source_url"`
+
+	// Version The version.
+	Version nullable.Nullable[string] `json:"version"`
+}
+
 // ActionFilter defines model for ActionFilter.
 type ActionFilter = string
 
 // ActorFilter defines model for ActorFilter.
 type ActorFilter = openapi_types.UUID
 
+// ChannelFilter defines model for ChannelFilter.
+type ChannelFilter = openapi_types.UUID
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// DeliveryStatusFilter `pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
+type DeliveryStatusFilter = DeliveryStatus
 
 // EnvironmentFilter defines model for EnvironmentFilter.
 type EnvironmentFilter = string
 
 // EnvironmentTypeFilter What an environment is for.
 type EnvironmentTypeFilter = EnvironmentType
+
+// EventTypeFilter defines model for EventTypeFilter.
+type EventTypeFilter = string
 
 // ID defines model for ID.
 type ID = openapi_types.UUID
@@ -1467,6 +1907,75 @@ type UpdateEnvironmentParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListNotificationChannelsParams defines parameters for ListNotificationChannels.
+type ListNotificationChannelsParams struct {
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DeleteNotificationChannelParams defines parameters for DeleteNotificationChannel.
+type DeleteNotificationChannelParams struct {
+	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateNotificationChannelParams defines parameters for UpdateNotificationChannel.
+type UpdateNotificationChannelParams struct {
+	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListNotificationHistoryParams defines parameters for ListNotificationHistory.
+type ListNotificationHistoryParams struct {
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// ChannelID Only those of this channel.
+	ChannelID *ChannelFilter `form:"channel_id,omitempty" json:"channel_id,omitempty"`
+
+	// Status Only those with this status.
+	Status *DeliveryStatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// EventType Only those about this type of event, such as `deployment.failed`.
+	EventType *EventTypeFilter `form:"event_type,omitempty" json:"event_type,omitempty"`
+
+	// Since Only those created at this time or later.
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only those created before this time.
+	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// ListNotificationPreferencesParams defines parameters for ListNotificationPreferences.
+type ListNotificationPreferencesParams struct {
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// ChannelID Only those of this channel.
+	ChannelID *ChannelFilter `form:"channel_id,omitempty" json:"channel_id,omitempty"`
+}
+
+// DeleteNotificationPreferenceParams defines parameters for DeleteNotificationPreference.
+type DeleteNotificationPreferenceParams struct {
+	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateNotificationPreferenceParams defines parameters for UpdateNotificationPreference.
+type UpdateNotificationPreferenceParams struct {
+	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListProductsParams defines parameters for ListProducts.
 type ListProductsParams struct {
 	// Limit How many to return at most.
@@ -1583,6 +2092,18 @@ type CreateEnvironmentJSONRequestBody = EnvironmentCreate
 
 // UpdateEnvironmentJSONRequestBody defines body for UpdateEnvironment for application/json ContentType.
 type UpdateEnvironmentJSONRequestBody = EnvironmentPatch
+
+// CreateNotificationChannelJSONRequestBody defines body for CreateNotificationChannel for application/json ContentType.
+type CreateNotificationChannelJSONRequestBody = NotificationChannelCreate
+
+// UpdateNotificationChannelJSONRequestBody defines body for UpdateNotificationChannel for application/json ContentType.
+type UpdateNotificationChannelJSONRequestBody = NotificationChannelPatch
+
+// CreateNotificationPreferenceJSONRequestBody defines body for CreateNotificationPreference for application/json ContentType.
+type CreateNotificationPreferenceJSONRequestBody = NotificationPreferenceCreate
+
+// UpdateNotificationPreferenceJSONRequestBody defines body for UpdateNotificationPreference for application/json ContentType.
+type UpdateNotificationPreferenceJSONRequestBody = NotificationPreferencePatch
 
 // CreateProductJSONRequestBody defines body for CreateProduct for application/json ContentType.
 type CreateProductJSONRequestBody = ProductCreate

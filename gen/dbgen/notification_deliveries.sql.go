@@ -36,46 +36,6 @@ func (q *Queries) AnnounceDisabledChannel(ctx context.Context, arg AnnounceDisab
 	return err
 }
 
-const beginDelivery = `-- name: BeginDelivery :one
-UPDATE notification_deliveries AS d
-SET attempts = d.attempts + 1, tries = d.tries + 1, last_attempt_at = clock_timestamp(), next_attempt_at = NULL
-FROM notification_channels AS c
-WHERE d.account_id = $1 AND d.id = $2 AND d.round = $3 AND d.status = 'pending'
-  AND c.account_id = d.account_id AND c.id = d.channel_id AND c.enabled AND c.deleted_at IS NULL
-RETURNING d.event_type, d.notice, d.tries, c.channel_type, c.sealed_config, c.failing_since
-`
-
-type BeginDeliveryParams struct {
-	AccountID uuid.UUID
-	ID        uuid.UUID
-	Round     int32
-}
-
-type BeginDeliveryRow struct {
-	EventType    string
-	Notice       json.RawMessage
-	Tries        int32
-	ChannelType  string
-	SealedConfig []byte
-	FailingSince *time.Time
-}
-
-// BeginDelivery counts an attempt and returns what it needs. There is no row when there is nothing to deliver any more: it
-// was delivered, given up, or asked for again meanwhile, or the channel is disabled or deleted.
-func (q *Queries) BeginDelivery(ctx context.Context, arg BeginDeliveryParams) (BeginDeliveryRow, error) {
-	row := q.db.QueryRow(ctx, beginDelivery, arg.AccountID, arg.ID, arg.Round)
-	var i BeginDeliveryRow
-	err := row.Scan(
-		&i.EventType,
-		&i.Notice,
-		&i.Tries,
-		&i.ChannelType,
-		&i.SealedConfig,
-		&i.FailingSince,
-	)
-	return i, err
-}
-
 const cancelDeliveriesOfChannel = `-- name: CancelDeliveriesOfChannel :exec
 UPDATE notification_deliveries
 SET status = 'cancelled', error_class = 'channel_deleted', next_attempt_at = NULL, finished_at = clock_timestamp()
@@ -109,51 +69,6 @@ type CancelDeliveryParams struct {
 func (q *Queries) CancelDelivery(ctx context.Context, arg CancelDeliveryParams) error {
 	_, err := q.db.Exec(ctx, cancelDelivery, arg.AccountID, arg.ID, arg.Round)
 	return err
-}
-
-const createDelivery = `-- name: CreateDelivery :one
-INSERT INTO notification_deliveries (account_id, channel_id, event_type, notice, next_attempt_at)
-VALUES ($1, $2, $3, $4, clock_timestamp())
-RETURNING account_id, id, channel_id, event_type, event_id, record_id, notice, status, round, tries, attempts, response_status, error_class, latency_ms, created_at, last_attempt_at, next_attempt_at, finished_at
-`
-
-type CreateDeliveryParams struct {
-	AccountID uuid.UUID
-	ChannelID uuid.UUID
-	EventType string
-	Notice    json.RawMessage
-}
-
-// CreateDelivery makes a delivery that no event asked for.
-func (q *Queries) CreateDelivery(ctx context.Context, arg CreateDeliveryParams) (NotificationDelivery, error) {
-	row := q.db.QueryRow(ctx, createDelivery,
-		arg.AccountID,
-		arg.ChannelID,
-		arg.EventType,
-		arg.Notice,
-	)
-	var i NotificationDelivery
-	err := row.Scan(
-		&i.AccountID,
-		&i.ID,
-		&i.ChannelID,
-		&i.EventType,
-		&i.EventID,
-		&i.RecordID,
-		&i.Notice,
-		&i.Status,
-		&i.Round,
-		&i.Tries,
-		&i.Attempts,
-		&i.ResponseStatus,
-		&i.ErrorClass,
-		&i.LatencyMs,
-		&i.CreatedAt,
-		&i.LastAttemptAt,
-		&i.NextAttemptAt,
-		&i.FinishedAt,
-	)
-	return i, err
 }
 
 const deleteForgottenDeliveries = `-- name: DeleteForgottenDeliveries :execrows
@@ -199,15 +114,34 @@ func (q *Queries) EnqueueDelivery(ctx context.Context, arg EnqueueDeliveryParams
 	return err
 }
 
-const finishDelivery = `-- name: FinishDelivery :execrows
+const enqueueOwnerMail = `-- name: EnqueueOwnerMail :exec
+SELECT enqueue_owner_mail(u.account_id, u.id, $1::text)
+FROM users AS u
+WHERE u.account_id = $2 AND coalesce(u.assigned_role, u.token_role) = 'admin' AND u.email <> ''
+`
+
+type EnqueueOwnerMailParams struct {
+	Text      string
+	AccountID uuid.UUID
+}
+
+// EnqueueOwnerMail puts an e-mail to each of the account's admins in the queue: a job for each, so that one address that is
+// refused does not keep the others from hearing.
+func (q *Queries) EnqueueOwnerMail(ctx context.Context, arg EnqueueOwnerMailParams) error {
+	_, err := q.db.Exec(ctx, enqueueOwnerMail, arg.Text, arg.AccountID)
+	return err
+}
+
+const finishAttempt = `-- name: FinishAttempt :exec
 UPDATE notification_deliveries
-SET status = $1, response_status = $2, error_class = $3, latency_ms = $4,
+SET status = $1, attempts = attempts + 1, tries = tries + 1, last_attempt_at = clock_timestamp(),
+  response_status = $2, error_class = $3, latency_ms = $4,
   next_attempt_at = CASE WHEN $1 = 'pending' THEN clock_timestamp() + make_interval(secs => $5) END,
   finished_at = CASE WHEN $1 <> 'pending' THEN clock_timestamp() END
 WHERE account_id = $6 AND id = $7 AND round = $8 AND status = 'pending'
 `
 
-type FinishDeliveryParams struct {
+type FinishAttemptParams struct {
 	Status         string
 	ResponseStatus *int32
 	ErrorClass     *string
@@ -218,9 +152,9 @@ type FinishDeliveryParams struct {
 	Round          int32
 }
 
-// FinishDelivery notes what came of an attempt, and when the next one is due.
-func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) (int64, error) {
-	result, err := q.db.Exec(ctx, finishDelivery,
+// FinishAttempt counts an attempt and notes what came of it, and when the next one is due.
+func (q *Queries) FinishAttempt(ctx context.Context, arg FinishAttemptParams) error {
+	_, err := q.db.Exec(ctx, finishAttempt,
 		arg.Status,
 		arg.ResponseStatus,
 		arg.ErrorClass,
@@ -230,10 +164,7 @@ func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) 
 		arg.ID,
 		arg.Round,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	return err
 }
 
 const getNotificationRecord = `-- name: GetNotificationRecord :one
@@ -271,6 +202,44 @@ func (q *Queries) GetNotificationRecord(ctx context.Context, arg GetNotification
 		&i.FinishedAt,
 		&i.ChannelName,
 		&i.ChannelType,
+	)
+	return i, err
+}
+
+const getPendingDelivery = `-- name: GetPendingDelivery :one
+SELECT d.event_type, d.notice, d.tries, c.channel_type, c.sealed_config, c.failing_since
+FROM notification_deliveries AS d
+JOIN notification_channels AS c ON c.account_id = d.account_id AND c.id = d.channel_id AND c.enabled AND c.deleted_at IS NULL
+WHERE d.account_id = $1 AND d.id = $2 AND d.round = $3 AND d.status = 'pending'
+`
+
+type GetPendingDeliveryParams struct {
+	AccountID uuid.UUID
+	ID        uuid.UUID
+	Round     int32
+}
+
+type GetPendingDeliveryRow struct {
+	EventType    string
+	Notice       json.RawMessage
+	Tries        int32
+	ChannelType  string
+	SealedConfig []byte
+	FailingSince *time.Time
+}
+
+// GetPendingDelivery returns what an attempt needs. There is no row when there is nothing to deliver any more: it was
+// delivered, given up, or asked for again meanwhile, or the channel is disabled or deleted.
+func (q *Queries) GetPendingDelivery(ctx context.Context, arg GetPendingDeliveryParams) (GetPendingDeliveryRow, error) {
+	row := q.db.QueryRow(ctx, getPendingDelivery, arg.AccountID, arg.ID, arg.Round)
+	var i GetPendingDeliveryRow
+	err := row.Scan(
+		&i.EventType,
+		&i.Notice,
+		&i.Tries,
+		&i.ChannelType,
+		&i.SealedConfig,
+		&i.FailingSince,
 	)
 	return i, err
 }
@@ -352,41 +321,60 @@ func (q *Queries) ListNotificationHistory(ctx context.Context, arg ListNotificat
 	return items, nil
 }
 
-const listOwners = `-- name: ListOwners :many
-SELECT account_id, id, subject, name, email, token_role, assigned_role, revision, created_at, last_seen_at FROM users
-WHERE account_id = $1 AND coalesce(assigned_role, token_role) = 'admin' AND email <> ''
+const recordTest = `-- name: RecordTest :one
+INSERT INTO notification_deliveries (
+  account_id, id, channel_id, event_type, notice, status, tries, attempts, response_status, error_class, latency_ms, last_attempt_at, finished_at)
+VALUES (
+  $1, $2, $3, 'test', $4, $5, 1, 1, $6, $7, $8,
+  clock_timestamp(), clock_timestamp())
+RETURNING account_id, id, channel_id, event_type, event_id, record_id, notice, status, round, tries, attempts, response_status, error_class, latency_ms, created_at, last_attempt_at, next_attempt_at, finished_at
 `
 
-// ListOwners returns the account's admins that can be written to.
-func (q *Queries) ListOwners(ctx context.Context, accountID uuid.UUID) ([]User, error) {
-	rows, err := q.db.Query(ctx, listOwners, accountID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []User{}
-	for rows.Next() {
-		var i User
-		if err := rows.Scan(
-			&i.AccountID,
-			&i.ID,
-			&i.Subject,
-			&i.Name,
-			&i.Email,
-			&i.TokenRole,
-			&i.AssignedRole,
-			&i.Revision,
-			&i.CreatedAt,
-			&i.LastSeenAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+type RecordTestParams struct {
+	AccountID      uuid.UUID
+	ID             uuid.UUID
+	ChannelID      uuid.UUID
+	Notice         json.RawMessage
+	Status         string
+	ResponseStatus *int32
+	ErrorClass     *string
+	LatencyMs      *int32
+}
+
+// RecordTest notes what came of a message that somebody asked for to try a channel.
+func (q *Queries) RecordTest(ctx context.Context, arg RecordTestParams) (NotificationDelivery, error) {
+	row := q.db.QueryRow(ctx, recordTest,
+		arg.AccountID,
+		arg.ID,
+		arg.ChannelID,
+		arg.Notice,
+		arg.Status,
+		arg.ResponseStatus,
+		arg.ErrorClass,
+		arg.LatencyMs,
+	)
+	var i NotificationDelivery
+	err := row.Scan(
+		&i.AccountID,
+		&i.ID,
+		&i.ChannelID,
+		&i.EventType,
+		&i.EventID,
+		&i.RecordID,
+		&i.Notice,
+		&i.Status,
+		&i.Round,
+		&i.Tries,
+		&i.Attempts,
+		&i.ResponseStatus,
+		&i.ErrorClass,
+		&i.LatencyMs,
+		&i.CreatedAt,
+		&i.LastAttemptAt,
+		&i.NextAttemptAt,
+		&i.FinishedAt,
+	)
+	return i, err
 }
 
 const restartDelivery = `-- name: RestartDelivery :one

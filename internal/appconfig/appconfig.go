@@ -4,6 +4,7 @@ package appconfig
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/egress"
+	"github.com/versioner-io/versioner/internal/notify"
 )
 
 // Settings are the settings as they are written down. The tags make flags, environment and help of them.
@@ -27,7 +30,14 @@ type Settings struct {
 	DataDir     string `env:"VERSIONER_DATA_DIR" help:"Directory of the server's own PostgreSQL and secrets, used when DATABASE_URL is not set. Default: ${data_dir}." placeholder:"DIR"`
 	DatabaseURL string `env:"DATABASE_URL" help:"PostgreSQL (15 or newer) to use instead of the server's own." placeholder:"URL"`
 	LogLevel    string `default:"info" env:"VERSIONER_LOG_LEVEL" help:"Least severe level to log: debug, info, warn or error." placeholder:"LEVEL"`
+	Work        bool   `default:"true" env:"VERSIONER_WORK" help:"Deliver notifications, too; without it a server leaves that to others and to versionerd work." negatable:""`
 	KeyPepper   string `env:"VERSIONER_KEY_PEPPER" help:"Secret that API keys are hashed with, at least 32 characters; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory." placeholder:"SECRET"`
+
+	SecretKeys        []string `env:"VERSIONER_SECRET_KEYS" group:"Notifications" help:"Keys that the configuration of notification channels is encrypted with, 32 bytes in base64 each, the newest first; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory." placeholder:"KEY,…"`
+	SMTPURL           string   `env:"VERSIONER_SMTP_URL" group:"Notifications" help:"Mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none. Without it there are no e-mail channels." name:"smtp-url" placeholder:"URL"`
+	MailFrom          string   `env:"VERSIONER_MAIL_FROM" group:"Notifications" help:"Address that e-mail comes from." placeholder:"ADDRESS"`
+	WebhookAllowCIDRs []string `env:"VERSIONER_WEBHOOK_ALLOW_CIDRS" group:"Notifications" help:"Networks that webhooks may call although they are not public, such as 10.1.0.0/16." name:"webhook-allow-cidrs" placeholder:"NETWORK,…"`
+	WebhookAllowHosts []string `env:"VERSIONER_WEBHOOK_ALLOW_HOSTS" group:"Notifications" help:"Hosts that webhooks may call wherever they are, such as hooks.corp.example, or .corp.example for all below it." placeholder:"HOST,…"`
 
 	JWTIssuer            string   `env:"VERSIONER_JWT_ISSUER" group:"People" help:"Identity provider whose tokens are believed: the exact iss of its tokens, such as https://example.clerk.accounts.dev." placeholder:"URL"`
 	JWTJWKSURL           string   `env:"VERSIONER_JWT_JWKS_URL" group:"People" help:"Its keys, if they are not to be discovered." name:"jwt-jwks-url" placeholder:"URL"`
@@ -51,17 +61,24 @@ type Config struct {
 	KeyPepper      []byte // nil without DatabaseURL: see LoadPepper
 	Issuers        []authn.Issuer
 	CreateAccounts bool
+	Work           bool // whether a server delivers notifications
 	CORSOrigins    []string
+	SecretKeys     [][]byte       // nil without DatabaseURL: see LoadSecretKeys
+	Mailer         *notify.Mailer // nil: no e-mail
+	Webhooks       egress.Policy
 }
 
+const minPepper = 32
+
+// Files of secrets in the data directory.
 const (
-	minPepper  = 32
-	pepperFile = "key-pepper"
+	pepperFile    = "key-pepper"
+	secretKeyFile = "secret-key"
 )
 
 // Resolve checks every setting and reports all problems together.
 func (s Settings) Resolve() (Config, error) {
-	config := Config{Addr: s.Addr, DatabaseURL: s.DatabaseURL, CreateAccounts: s.JWTCreateAccounts, CORSOrigins: s.CORSOrigins}
+	config := Config{Addr: s.Addr, DatabaseURL: s.DatabaseURL, CreateAccounts: s.JWTCreateAccounts, Work: s.Work, CORSOrigins: s.CORSOrigins}
 	problems := []error{checkAddr(s.Addr), s.checkDatabase()}
 	if err := config.LogLevel.UnmarshalText([]byte(s.LogLevel)); err != nil {
 		problems = append(problems, fmt.Errorf("VERSIONER_LOG_LEVEL %q: use debug, info, warn or error", s.LogLevel))
@@ -78,7 +95,36 @@ func (s Settings) Resolve() (Config, error) {
 	for _, origin := range s.CORSOrigins {
 		problems = append(problems, checkOrigin(origin))
 	}
+	config.SecretKeys, err = parseSecretKeys(s.SecretKeys)
+	problems = append(problems, err)
+	config.Webhooks, err = egress.ParsePolicy(s.WebhookAllowCIDRs, s.WebhookAllowHosts)
+	problems = append(problems, err)
+	config.Mailer, err = s.mailer()
+	problems = append(problems, err)
 	return config, errors.Join(problems...)
+}
+
+func (s Settings) mailer() (*notify.Mailer, error) {
+	switch {
+	case s.SMTPURL == "" && s.MailFrom == "":
+		return nil, nil //nolint:nilnil // no e-mail
+	case s.SMTPURL == "" || s.MailFrom == "":
+		return nil, errors.New("VERSIONER_SMTP_URL and VERSIONER_MAIL_FROM: set both or none")
+	}
+	return notify.NewMailer(s.SMTPURL, s.MailFrom) //nolint:wrapcheck // it names the setting
+}
+
+// parseSecretKeys never repeats a key.
+func parseSecretKeys(texts []string) ([][]byte, error) {
+	var keys [][]byte
+	for i, text := range texts {
+		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+		if err != nil || len(key) != notify.KeySize {
+			return nil, fmt.Errorf("VERSIONER_SECRET_KEYS: the key at position %d is not %d bytes in base64; make one with `openssl rand -base64 32`", i+1, notify.KeySize)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 // issuer is one of VERSIONER_JWT_ISSUERS.
@@ -132,6 +178,9 @@ func (s Settings) checkDatabase() error {
 	problems := []error{checkDatabaseURL(s.DatabaseURL)}
 	if s.KeyPepper == "" {
 		problems = append(problems, errors.New("VERSIONER_KEY_PEPPER is not set: with DATABASE_URL it is needed, and must be the same for all servers of the database; make one with `openssl rand -hex 32`"))
+	}
+	if len(s.SecretKeys) == 0 {
+		problems = append(problems, errors.New("VERSIONER_SECRET_KEYS is not set: with DATABASE_URL it is needed, and must be the same for all servers of the database; make one with `openssl rand -base64 32`"))
 	}
 	return errors.Join(problems...)
 }
@@ -203,45 +252,80 @@ func (c Config) LoadPepper() ([]byte, error) {
 	if c.KeyPepper != nil {
 		return c.KeyPepper, nil
 	}
-	path := filepath.Join(c.DataDir, pepperFile)
-	kept, err := os.ReadFile(path) //nolint:gosec // the operator's own directory
-	switch {
-	case err == nil:
-		return checkKeptPepper(path, kept)
-	case !errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("read the pepper: %w", err)
-	}
-	return makePepper(path)
+	secret, err := keptSecret{
+		path:    filepath.Join(c.DataDir, pepperFile),
+		encode:  hex.EncodeToString,
+		check:   checkPepper,
+		without: "API keys cannot be verified without it",
+	}.load()
+	return []byte(secret), err
 }
 
-func checkKeptPepper(path string, kept []byte) ([]byte, error) {
-	pepper := strings.TrimSpace(string(kept))
-	if err := checkPepper(pepper); err != nil {
-		return nil, fmt.Errorf("%s is damaged: restore it from a backup, API keys cannot be verified without it", path)
+// LoadSecretKeys returns the configured keys or, where none are, the one kept in the data directory, made on first use.
+func (c Config) LoadSecretKeys() ([][]byte, error) {
+	if c.SecretKeys != nil {
+		return c.SecretKeys, nil
 	}
-	return []byte(pepper), nil
-}
-
-// makePepper writes a whole file or none, and leaves one that another process made meanwhile.
-func makePepper(path string) ([]byte, error) {
-	secret := make([]byte, minPepper)
-	_, _ = rand.Read(secret) // never fails
-	pepper := hex.EncodeToString(secret)
-	draft, err := os.CreateTemp(filepath.Dir(path), pepperFile+".*") // made with mode 0600
+	secret, err := keptSecret{
+		path:   filepath.Join(c.DataDir, secretKeyFile),
+		encode: base64.StdEncoding.EncodeToString,
+		check: func(kept string) error {
+			_, err := parseSecretKeys([]string{kept})
+			return err
+		},
+		without: "notification channels cannot be read without it",
+	}.load()
 	if err != nil {
-		return nil, fmt.Errorf("keep the pepper: %w", err)
+		return nil, err
+	}
+	return parseSecretKeys([]string{secret})
+}
+
+// keptSecret is 32 random bytes in a file of the data directory.
+type keptSecret struct {
+	path    string
+	encode  func([]byte) string
+	check   func(string) error
+	without string // what an operator loses with it
+}
+
+func (k keptSecret) load() (string, error) {
+	switch kept, err := k.read(); {
+	case err == nil:
+		return kept, nil
+	case !errors.Is(err, os.ErrNotExist):
+		return "", err
+	}
+	return k.make()
+}
+
+func (k keptSecret) read() (string, error) {
+	kept, err := os.ReadFile(k.path)
+	if err != nil {
+		return "", fmt.Errorf("read a secret: %w", err)
+	}
+	secret := strings.TrimSpace(string(kept))
+	if k.check(secret) != nil {
+		return "", fmt.Errorf("%s is damaged: restore it from a backup, %s", k.path, k.without)
+	}
+	return secret, nil
+}
+
+// make writes a whole file or none, and leaves one that another process made meanwhile.
+func (k keptSecret) make() (string, error) {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret)                                                      // never fails
+	draft, err := os.CreateTemp(filepath.Dir(k.path), filepath.Base(k.path)+".*") // made with mode 0600
+	if err != nil {
+		return "", fmt.Errorf("keep a secret: %w", err)
 	}
 	defer func() { _ = os.Remove(draft.Name()) }()
-	_, err = draft.WriteString(pepper + "\n")
+	_, err = draft.WriteString(k.encode(secret) + "\n")
 	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
-		return nil, fmt.Errorf("keep the pepper: %w", err)
+		return "", fmt.Errorf("keep a secret: %w", err)
 	}
-	if err := os.Link(draft.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("keep the pepper: %w", err)
+	if err := os.Link(draft.Name(), k.path); err != nil && !errors.Is(err, os.ErrExist) {
+		return "", fmt.Errorf("keep a secret: %w", err)
 	}
-	kept, err := os.ReadFile(path) //nolint:gosec // the operator's own directory
-	if err != nil {
-		return nil, fmt.Errorf("read the pepper: %w", err)
-	}
-	return checkKeptPepper(path, kept)
+	return k.read()
 }

@@ -23,6 +23,7 @@ func mayCall() map[string]string {
 		products     = "admin release_manager"
 		environments = "admin release_manager sre"
 		releases     = "admin release_manager product developer"
+		integrations = "admin sre"
 		readKeys     = "admin developer"
 		admin        = "admin"
 	)
@@ -32,6 +33,11 @@ func mayCall() map[string]string {
 		"listVersions": all, "getVersion": all, "listDeployments": all, "getDeployment": all, "listEnvironmentState": all,
 		"listReleases": all, "getRelease": all, "listReleaseVersions": all, "getReleaseProgress": all,
 		"createRelease": releases, "updateRelease": releases, "deleteRelease": releases, "addReleaseVersion": releases, "removeReleaseVersion": releases,
+		"listNotificationChannels": all, "getNotificationChannel": all, "createNotificationChannel": integrations, "updateNotificationChannel": integrations,
+		"deleteNotificationChannel": integrations, "testNotificationChannel": integrations,
+		"listNotificationPreferences": all, "getNotificationPreference": all, "createNotificationPreference": integrations,
+		"updateNotificationPreference": integrations, "deleteNotificationPreference": integrations,
+		"listNotificationHistory": all, "redeliverNotification": integrations,
 		"listAPIKeys": readKeys, "getAPIKey": readKeys, "createAPIKey": admin, "updateAPIKey": admin, "revokeAPIKey": admin, "rotateAPIKey": admin,
 		"listUsers": all, "getUser": all, "updateUser": admin, "listAuditLog": admin,
 	}
@@ -62,8 +68,8 @@ func TestRolesAndOperations(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 34*10, cells)
-	require.Len(t, table, 34)
+	require.Equal(t, 47*10, cells)
+	require.Len(t, table, 47)
 }
 
 // tenant is what an account has, one of each.
@@ -94,12 +100,24 @@ func newTenant(t *testing.T, api *testapi.API, account string) tenant {
 	made.ids["api_key"] = id(as(http.MethodPost, "/api-keys/", `{"name":"k"}`), "id")
 	made.ids["user"] = items(t, as(http.MethodGet, "/users/", ""))[0]["id"].(string)
 
+	channel := func(name string) string {
+		return id(as(http.MethodPost, "/notification-channels/", `{"name":"`+name+`","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`), "id")
+	}
+	preference := func(channel string) string {
+		return id(as(http.MethodPost, "/notification-preferences/", `{"channel_id":"`+channel+`","event_type":"build.failed"}`), "id")
+	}
+	made.ids["channel"] = channel("c")
+	made.ids["preference"] = preference(made.ids["channel"])
+	made.ids["delivery"] = id(as(http.MethodPost, "/notification-channels/"+made.ids["channel"]+"/test", ""), "delivery_id")
+	made.deleted["channel"] = channel("gone")
+	made.deleted["preference"] = preference(made.ids["channel"])
+
 	gone := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"product_name": "gone", "environment_name": "gone"}))
 	for _, kind := range []string{"product", "environment", "version", "deployment"} {
 		made.deleted[kind] = id(gone, kind+"_id")
 	}
 	made.deleted["release"] = id(as(http.MethodPost, "/releases/", `{"name":"gone"}`), "id")
-	for kind, path := range map[string]string{"product": "/products/", "environment": "/environments/", "release": "/releases/"} {
+	for kind, path := range map[string]string{"product": "/products/", "environment": "/environments/", "release": "/releases/", "preference": "/notification-preferences/", "channel": "/notification-channels/"} {
 		require.Equal(t, http.StatusNoContent, as(http.MethodDelete, path+made.deleted[kind], "").Status)
 	}
 	return made
@@ -114,6 +132,11 @@ func idPlaces() map[string]map[string]string {
 		"getRelease": {"id": "release"}, "updateRelease": {"id": "release"}, "deleteRelease": {"id": "release"},
 		"listReleaseVersions": {"id": "release"}, "getReleaseProgress": {"id": "release"},
 		"addReleaseVersion": {"id": "release", "body version_id": "version"}, "removeReleaseVersion": {"id": "release", "version_id": "version"},
+		"getNotificationChannel": {"id": "channel"}, "updateNotificationChannel": {"id": "channel"}, "deleteNotificationChannel": {"id": "channel"},
+		"testNotificationChannel": {"id": "channel"}, "listNotificationPreferences": {"query channel_id": "channel"},
+		"getNotificationPreference": {"id": "preference"}, "updateNotificationPreference": {"id": "preference"}, "deleteNotificationPreference": {"id": "preference"},
+		"createNotificationPreference": {"body channel_id": "channel"},
+		"listNotificationHistory":      {"query channel_id": "channel"}, "redeliverNotification": {"id": "delivery"},
 		"getAPIKey": {"id": "api_key"}, "updateAPIKey": {"id": "api_key"}, "revokeAPIKey": {"id": "api_key"}, "rotateAPIKey": {"id": "api_key"},
 		"getUser": {"id": "user"}, "updateUser": {"id": "user"},
 		"listVersions":         {"query product": "product"},
@@ -123,11 +146,13 @@ func idPlaces() map[string]map[string]string {
 	}
 }
 
-// bodyOf is a body that the operation accepts.
-func bodyOf(op, versionID string) string {
+// bodyOf is a body that the operation accepts; it may name an object.
+func bodyOf(op, id string) string {
 	switch op {
 	case "addReleaseVersion":
-		return `{"version_id":"` + versionID + `"}`
+		return `{"version_id":"` + id + `"}`
+	case "createNotificationPreference":
+		return `{"channel_id":"` + id + `","event_type":"build.failed"}`
 	case "updateUser":
 		return `{"role":"qa"}`
 	default:
@@ -150,7 +175,7 @@ func TestTenantsAndOperations(t *testing.T) {
 		for place, kind := range places[op.id] {
 			call := func(id string) testapi.Answer {
 				rows++
-				path, query, version := op.path, "", mine.ids["version"]
+				path, query, named := op.path, "", mine.ids["version"]
 				for other, otherKind := range places[op.id] {
 					value := mine.ids[otherKind]
 					if other == place {
@@ -159,13 +184,13 @@ func TestTenantsAndOperations(t *testing.T) {
 					switch {
 					case strings.HasPrefix(other, "query ") && other == place:
 						query = "?" + strings.TrimPrefix(other, "query ") + "=" + value
-					case other == "body version_id":
-						version = value
+					case strings.HasPrefix(other, "body "):
+						named = value
 					default:
 						path = strings.ReplaceAll(path, "{"+other+"}", value)
 					}
 				}
-				return api.As(t, "admin", op.method, path+query, bodyOf(op.id, version))
+				return api.As(t, "admin", op.method, path+query, bodyOf(op.id, named))
 			}
 			unknown := call(uuid.NewString())
 			require.Contains(t, []int{http.StatusNotFound, http.StatusOK}, unknown.Status, "%s %s", op.id, place)
@@ -184,7 +209,7 @@ func TestTenantsAndOperations(t *testing.T) {
 				require.True(t, op.id == "listAuditLog" || string(own.Body) != string(unknown.Body), "%s %s: one's own is shown", op.id, place)
 			}
 			malformed := call("01a208e8-398d-77cf-869d-63489d46d0eX")
-			if strings.HasPrefix(place, "query ") && op.id != "listAuditLog" {
+			if strings.HasPrefix(place, "query ") && !strings.HasSuffix(place, "_id") {
 				require.Equal(t, string(unknown.Body), string(malformed.Body), "it may be a name")
 			} else {
 				require.Equal(t, http.StatusUnprocessableEntity, malformed.Status, "%s %s", op.id, place)
@@ -248,15 +273,18 @@ func TestMassAssignment(t *testing.T) {
 	own := []string{"id", "account_id", "created_at", "updated_at", "last_used_at", "last_seen_at", "revision", "deleted_at", "key_id", "token_hmac", "state", "prefix", "assigned", "created_by"}
 	tried := 0
 	for _, op := range peoplesOperations(t) {
-		if op.method != http.MethodPost && op.method != http.MethodPatch {
-			continue
+		if op.method != http.MethodPost && op.method != http.MethodPatch || op.id == "testNotificationChannel" || op.id == "redeliverNotification" {
+			continue // they take no body
 		}
 		path := strings.ReplaceAll(op.path, "{id}", mine.ids[idPlaces()[op.id]["id"]])
 		for _, member := range own {
 			tried++
-			body := bodyOf(op.id, mine.ids["version"])
-			if strings.HasPrefix(op.id, "create") {
+			body := bodyOf(op.id, mine.ids["channel"])
+			switch op.id {
+			case "createProduct", "createEnvironment", "createRelease", "createAPIKey":
 				body = `{"name":"x"}`
+			case "createNotificationChannel":
+				body = `{"name":"x","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`
 			}
 			body = strings.Replace(strings.TrimSuffix(body, "}")+`,"`+member+`":"01a208e8-398d-77cf-869d-63489d46d0e3"}`, "{,", "{", 1)
 			answer := api.As(t, "admin", op.method, path, body)
@@ -264,7 +292,7 @@ func TestMassAssignment(t *testing.T) {
 			require.Contains(t, string(answer.Body), `"value_error.extra"`)
 		}
 	}
-	require.Equal(t, 11*len(own), tried)
+	require.Equal(t, 15*len(own), tried)
 
 	answer := api.PostEvent(t, deploymentEvents, deployment(map[string]any{
 		"invoke_id": "another", "id": "01a208e8-398d-77cf-869d-63489d46d0e3", "account_id": "x", "created_at": "2000-01-01T00:00:00Z", "soak_time_hours": 7,

@@ -28,6 +28,21 @@ func toNullableTime(value *time.Time) nullable.Nullable[time.Time] {
 	return nullable.NewNullableWithValue(value.UTC())
 }
 
+func toNullableInt(value *int32) nullable.Nullable[int] {
+	if value == nil {
+		return nullable.NewNullNullable[int]()
+	}
+	return nullable.NewNullableWithValue(int(*value))
+}
+
+// orAbsent leaves an empty text out.
+func orAbsent(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
 func firstOf[T any](values ...*T) *T {
 	for _, value := range values {
 		if value != nil {

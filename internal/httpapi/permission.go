@@ -22,6 +22,7 @@ var rolesOf = map[string][]apigen.Role{
 	"products.write":     {apigen.RoleAdmin, apigen.RoleReleaseManager},
 	"environments.write": {apigen.RoleAdmin, apigen.RoleReleaseManager, apigen.RoleSre},
 	"releases.write":     {apigen.RoleAdmin, apigen.RoleReleaseManager, apigen.RoleProduct, apigen.RoleDeveloper},
+	"integrations.write": {apigen.RoleAdmin, apigen.RoleSre},
 	"keys.view":          {apigen.RoleAdmin, apigen.RoleDeveloper},
 	"keys.manage":        {apigen.RoleAdmin},
 	"roles.manage":       {apigen.RoleAdmin},

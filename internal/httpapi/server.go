@@ -13,6 +13,7 @@ import (
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/catalogue"
+	"github.com/versioner-io/versioner/internal/notify"
 	docs "github.com/versioner-io/versioner/internal/pages"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/tracking"
@@ -25,6 +26,7 @@ type Config struct {
 	Recorder *tracking.Recorder
 	DB       *postgres.DB
 	Keys     *authn.APIKeys
+	Channels notify.Channels
 	Origins  []string // whose pages may call the API with a person's credentials
 	Ready    func(ctx context.Context) error
 }
@@ -35,6 +37,7 @@ type api struct {
 	catalogueAPI
 	deployments
 	releases
+	notifications
 	apiKeys
 	people
 	health
@@ -69,14 +72,15 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 		pages.share(machinePaths(document)), pages.protect)
 	lists := pager{key: config.Keys.DeriveKey("cursor")}
 	implementation := api{
-		events:       events{recorder: config.Recorder},
-		catalogueAPI: catalogueAPI{db: config.DB, pager: lists, products: catalogue.Products{DB: config.DB}, environments: catalogue.Environments{DB: config.DB}},
-		deployments:  deployments{db: config.DB, pager: lists},
-		releases:     releases{db: config.DB, pager: lists, releases: catalogue.Releases{DB: config.DB}},
-		apiKeys:      apiKeys{db: config.DB, pager: lists, keys: config.Keys},
-		people:       people{db: config.DB, pager: lists, accounts: authn.Accounts{DB: config.DB}},
-		health:       health{ready: config.Ready, version: document.Info.Version},
-		reference:    reference{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
+		events:        events{recorder: config.Recorder},
+		catalogueAPI:  catalogueAPI{db: config.DB, pager: lists, products: catalogue.Products{DB: config.DB}, environments: catalogue.Environments{DB: config.DB}},
+		deployments:   deployments{db: config.DB, pager: lists},
+		releases:      releases{db: config.DB, pager: lists, releases: catalogue.Releases{DB: config.DB}},
+		notifications: notifications{db: config.DB, pager: lists, channels: config.Channels, preferences: notify.Preferences{DB: config.DB}},
+		apiKeys:       apiKeys{db: config.DB, pager: lists, keys: config.Keys},
+		people:        people{db: config.DB, pager: lists, accounts: authn.Accounts{DB: config.DB}},
+		health:        health{ready: config.Ready, version: document.Info.Version},
+		reference:     reference{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
 	}
 	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
 	e.GET("/assets/*", echo.WrapHandler(docs.Assets())) // what the pages load; not a part of the API

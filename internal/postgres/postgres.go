@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 )
@@ -102,3 +103,6 @@ func (p *Pool) Ready(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Queue is the way to the database for the library that works on the queue of jobs.
+func (p *Pool) Queue() *riverpgxv5.Driver { return riverpgxv5.New(p.pool) }

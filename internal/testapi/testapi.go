@@ -21,11 +21,16 @@ import (
 	versioner "github.com/versioner-io/versioner/clients/go"
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/httpapi"
+	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/testdb"
 	"github.com/versioner-io/versioner/internal/tracking"
 )
+
+// stopPatience is for deliveries that are under way when a test ends.
+const stopPatience = 5 * time.Second
 
 // Account is the account that every API starts with.
 const Account = "acme"
@@ -35,14 +40,15 @@ const TrustedOrigin = "https://app.example.com"
 
 // API is a running server.
 type API struct {
-	URL    string
-	Key    string // an API key of Account
-	Keys   *authn.APIKeys
-	DSN    string
-	Pool   *postgres.Pool
-	Logs   *Logs
-	dev    authn.DevKey
-	client *http.Client
+	URL      string
+	Key      string // an API key of Account
+	Keys     *authn.APIKeys
+	Channels notify.Channels
+	DSN      string
+	Pool     *postgres.Pool
+	Logs     *Logs
+	dev      authn.DevKey
+	client   *http.Client
 }
 
 // Option changes how the server is built.
@@ -50,6 +56,8 @@ type Option func(*settings)
 
 type settings struct {
 	dsn      string
+	work     bool
+	mailer   *notify.Mailer
 	security func(apigen.SecurityHandler) apigen.SecurityHandler
 }
 
@@ -60,6 +68,12 @@ func WithDatabase(dsn string) Option { return func(s *settings) { s.dsn = dsn } 
 func WithSecurity(wrap func(apigen.SecurityHandler) apigen.SecurityHandler) Option {
 	return func(s *settings) { s.security = wrap }
 }
+
+// WithWork delivers notifications; to this machine, too.
+func WithWork() Option { return func(s *settings) { s.work = true } }
+
+// WithMailer has e-mail channels.
+func WithMailer(mailer *notify.Mailer) Option { return func(s *settings) { s.mailer = mailer } }
 
 // New starts a server; it stops when the test ends.
 func New(t *testing.T, options ...Option) *API {
@@ -82,6 +96,16 @@ func New(t *testing.T, options ...Option) *API {
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
 	running.Go(func() { keys.Run(background) })
+	channels := newChannels(t, pool, chosen.mailer, logger)
+	if chosen.work {
+		engine, err := notify.NewEngine(pool, channels, logger)
+		require.NoError(t, err)
+		running.Go(func() {
+			if err := engine.Run(background, stopPatience); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 
 	dev, err := authn.LoadDevKey(t.TempDir())
 	require.NoError(t, err)
@@ -90,7 +114,7 @@ func New(t *testing.T, options ...Option) *API {
 	require.NoError(t, err)
 	handler, err := httpapi.New(t.Context(), httpapi.Config{
 		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: keys, JWTs: tokens}), Recorder: recorder,
-		DB: pool.DB, Keys: keys, Origins: []string{TrustedOrigin}, Ready: pool.Ready,
+		DB: pool.DB, Keys: keys, Channels: channels, Origins: []string{TrustedOrigin}, Ready: pool.Ready,
 	})
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
@@ -101,7 +125,7 @@ func New(t *testing.T, options ...Option) *API {
 		pool.Close()
 	})
 	api := &API{
-		URL: server.URL, Keys: keys, dev: dev, DSN: chosen.dsn, Pool: pool, Logs: logs,
+		URL: server.URL, Keys: keys, Channels: channels, dev: dev, DSN: chosen.dsn, Pool: pool, Logs: logs,
 		client: &http.Client{
 			Transport:     newCheckingTransport(t, server.Client().Transport),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -109,6 +133,17 @@ func New(t *testing.T, options ...Option) *API {
 	}
 	api.Key = api.NewKey(t, Account)
 	return api
+}
+
+// newChannels may call this machine, where the tests' receivers are.
+func newChannels(t *testing.T, pool *postgres.Pool, mailer *notify.Mailer, logger *slog.Logger) notify.Channels {
+	t.Helper()
+	ring, err := notify.NewKeyRing(bytes.Repeat([]byte("k"), notify.KeySize))
+	require.NoError(t, err)
+	policy, err := egress.ParsePolicy([]string{"127.0.0.0/8"}, nil)
+	require.NoError(t, err)
+	sender := &notify.Sender{HTTP: egress.New(policy), Mail: mailer, UserAgent: "Versioner/test"}
+	return notify.Channels{DB: pool.DB, Keys: ring, Sender: sender, Logger: logger}
 }
 
 // NewKey makes an API key in an account.

@@ -1,0 +1,198 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/notify"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/revision"
+)
+
+type notifications struct {
+	db          *postgres.DB
+	pager       pager
+	channels    notify.Channels
+	preferences notify.Preferences
+}
+
+func (h notifications) ListNotificationChannels(ctx context.Context, req apigen.ListNotificationChannelsRequestObject) (apigen.ListNotificationChannelsResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	items, next, err := page[dbgen.NotificationChannel, apigen.NotificationChannel]{
+		rows: func(after *position, limit int32) ([]dbgen.NotificationChannel, error) {
+			rows, err := h.db.ListNotificationChannels(ctx, dbgen.ListNotificationChannelsParams{
+				AccountID: account, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
+			return rows, postgres.Classify(err)
+		},
+		at: func(row dbgen.NotificationChannel) position { return position{at: row.CreatedAt, id: row.ID} },
+		item: func(row dbgen.NotificationChannel) apigen.NotificationChannel {
+			return toAPIChannel(h.channels.Show(ctx, row))
+		},
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.ListNotificationChannels200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+func (h notifications) GetNotificationChannel(ctx context.Context, req apigen.GetNotificationChannelRequestObject) (apigen.GetNotificationChannelResponseObject, error) {
+	channel, err := h.channels.Get(ctx, authn.PrincipalFrom(ctx).AccountID, req.ID)
+	if err != nil {
+		return nil, err
+	}
+	return apigen.GetNotificationChannel200JSONResponse{
+		Body: toAPIChannel(channel), Headers: apigen.GetNotificationChannel200ResponseHeaders{ETag: revision.ETag(channel.Revision)},
+	}, nil
+}
+
+func (h notifications) CreateNotificationChannel(ctx context.Context, req apigen.CreateNotificationChannelRequestObject) (apigen.CreateNotificationChannelResponseObject, error) {
+	config := req.Body.Config
+	channel, err := h.channels.Create(ctx, authn.PrincipalFrom(ctx).AccountID, req.Body.Name, string(req.Body.ChannelType),
+		notify.ConfigPatch{WebhookURL: config.WebhookURL, URL: config.URL, Secret: config.Secret, To: config.To}, valueOr(req.Body.Enabled, true))
+	if err != nil {
+		return nil, err
+	}
+	return apigen.CreateNotificationChannel201JSONResponse{
+		Body: toAPIChannel(channel), Headers: apigen.CreateNotificationChannel201ResponseHeaders{ETag: revision.ETag(channel.Revision)},
+	}, nil
+}
+
+func (h notifications) UpdateNotificationChannel(ctx context.Context, req apigen.UpdateNotificationChannelRequestObject) (apigen.UpdateNotificationChannelResponseObject, error) {
+	patch := notify.ChannelPatch{Name: req.Body.Name, Enabled: req.Body.Enabled}
+	if config := req.Body.Config; config != nil {
+		patch.Config = &notify.ConfigPatch{WebhookURL: config.WebhookURL, URL: config.URL, Secret: patchText(config.Secret), To: config.To}
+	}
+	channel, err := h.channels.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), patch)
+	if err != nil {
+		return nil, err
+	}
+	return apigen.UpdateNotificationChannel200JSONResponse{
+		Body: toAPIChannel(channel), Headers: apigen.UpdateNotificationChannel200ResponseHeaders{ETag: revision.ETag(channel.Revision)},
+	}, nil
+}
+
+func (h notifications) DeleteNotificationChannel(ctx context.Context, req apigen.DeleteNotificationChannelRequestObject) (apigen.DeleteNotificationChannelResponseObject, error) {
+	return apigen.DeleteNotificationChannel204Response{}, h.channels.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+}
+
+func (h notifications) TestNotificationChannel(ctx context.Context, req apigen.TestNotificationChannelRequestObject) (apigen.TestNotificationChannelResponseObject, error) {
+	tried, err := h.channels.Test(ctx, authn.PrincipalFrom(ctx).AccountID, req.ID)
+	if err != nil {
+		return nil, err
+	}
+	return apigen.TestNotificationChannel200JSONResponse{
+		DeliveryID: tried.ID, Delivered: tried.Status == string(apigen.DeliveryStatusDelivered), ResponseStatus: toNullableInt(tried.ResponseStatus),
+		ErrorClass: toNullable((*apigen.ErrorClass)(tried.ErrorClass)), LatencyMs: int(valueOr(tried.LatencyMs, 0)),
+	}, nil
+}
+
+func (h notifications) ListNotificationPreferences(ctx context.Context, req apigen.ListNotificationPreferencesRequestObject) (apigen.ListNotificationPreferencesResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	items, next, err := page[dbgen.NotificationPreference, apigen.NotificationPreference]{
+		rows: func(after *position, limit int32) ([]dbgen.NotificationPreference, error) {
+			rows, err := h.db.ListNotificationPreferences(ctx, dbgen.ListNotificationPreferencesParams{
+				AccountID: account, ChannelID: req.Params.ChannelID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
+			return rows, postgres.Classify(err)
+		},
+		at:   func(row dbgen.NotificationPreference) position { return position{at: row.CreatedAt, id: row.ID} },
+		item: toAPIPreference,
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.ListNotificationPreferences200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+func (h notifications) GetNotificationPreference(ctx context.Context, req apigen.GetNotificationPreferenceRequestObject) (apigen.GetNotificationPreferenceResponseObject, error) {
+	row, err := h.db.GetNotificationPreference(ctx, dbgen.GetNotificationPreferenceParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	return apigen.GetNotificationPreference200JSONResponse{
+		Body: toAPIPreference(row), Headers: apigen.GetNotificationPreference200ResponseHeaders{ETag: revision.ETag(row.Revision)},
+	}, nil
+}
+
+func (h notifications) CreateNotificationPreference(ctx context.Context, req apigen.CreateNotificationPreferenceRequestObject) (apigen.CreateNotificationPreferenceResponseObject, error) {
+	filters := valueOr(req.Body.Filters, apigen.NotificationFiltersInput{})
+	row, err := h.preferences.Create(ctx, authn.PrincipalFrom(ctx).AccountID, req.Body.ChannelID, string(req.Body.EventType),
+		notify.Filters{Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses})
+	if err != nil {
+		return nil, err
+	}
+	return apigen.CreateNotificationPreference201JSONResponse{
+		Body: toAPIPreference(row), Headers: apigen.CreateNotificationPreference201ResponseHeaders{ETag: revision.ETag(row.Revision)},
+	}, nil
+}
+
+func (h notifications) UpdateNotificationPreference(ctx context.Context, req apigen.UpdateNotificationPreferenceRequestObject) (apigen.UpdateNotificationPreferenceResponseObject, error) {
+	filters := valueOr(req.Body.Filters, apigen.NotificationFiltersInput{})
+	row, err := h.preferences.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), notify.PreferencePatch{
+		EventType: (*string)(req.Body.EventType), Filters: notify.Filters{Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return apigen.UpdateNotificationPreference200JSONResponse{
+		Body: toAPIPreference(row), Headers: apigen.UpdateNotificationPreference200ResponseHeaders{ETag: revision.ETag(row.Revision)},
+	}, nil
+}
+
+func (h notifications) DeleteNotificationPreference(ctx context.Context, req apigen.DeleteNotificationPreferenceRequestObject) (apigen.DeleteNotificationPreferenceResponseObject, error) {
+	return apigen.DeleteNotificationPreference204Response{}, h.preferences.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+}
+
+func (h notifications) ListNotificationHistory(ctx context.Context, req apigen.ListNotificationHistoryRequestObject) (apigen.ListNotificationHistoryResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	items, next, err := page[dbgen.NotificationRecord, apigen.NotificationDelivery]{
+		rows: func(after *position, limit int32) ([]dbgen.NotificationRecord, error) {
+			rows, err := h.db.ListNotificationHistory(ctx, dbgen.ListNotificationHistoryParams{
+				AccountID: account, ChannelID: req.Params.ChannelID, Status: (*string)(req.Params.Status), EventType: req.Params.EventType,
+				Since: req.Params.Since, Until: req.Params.Until, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
+			return rows, postgres.Classify(err)
+		},
+		at:   func(row dbgen.NotificationRecord) position { return position{at: row.CreatedAt, id: row.ID} },
+		item: toAPIDelivery,
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.ListNotificationHistory200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+func (h notifications) RedeliverNotification(ctx context.Context, req apigen.RedeliverNotificationRequestObject) (apigen.RedeliverNotificationResponseObject, error) {
+	record, err := h.channels.Redeliver(ctx, authn.PrincipalFrom(ctx).AccountID, req.ID)
+	if err != nil {
+		return nil, err
+	}
+	return apigen.RedeliverNotification202JSONResponse(toAPIDelivery(record)), nil
+}
+
+func toAPIChannel(channel notify.Channel) apigen.NotificationChannel {
+	return apigen.NotificationChannel{
+		ID: channel.ID, Name: channel.Name, ChannelType: apigen.ChannelType(channel.ChannelType), Enabled: channel.Enabled,
+		Config: apigen.ChannelConfig{
+			WebhookURL: orAbsent(channel.Config.WebhookURL), URL: orAbsent(channel.Config.URL), Secret: orAbsent(channel.Config.Secret), To: orAbsent(channel.Config.To),
+		},
+		DisabledReason: toNullable(channel.DisabledReason), DisabledAt: toNullableTime(channel.DisabledAt), FailingSince: toNullableTime(channel.FailingSince),
+		CreatedAt: channel.CreatedAt.UTC(), UpdatedAt: channel.UpdatedAt.UTC(),
+	}
+}
+
+func toAPIPreference(row dbgen.NotificationPreference) apigen.NotificationPreference {
+	statuses := make([]apigen.Status, len(row.Statuses))
+	for i, status := range row.Statuses {
+		statuses[i] = apigen.Status(status)
+	}
+	return apigen.NotificationPreference{
+		ID: row.ID, ChannelID: row.ChannelID, EventType: row.EventType,
+		Filters:   apigen.NotificationFilters{Environments: row.Environments, Products: row.Products, Statuses: statuses},
+		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
+	}
+}
+
+func toAPIDelivery(row dbgen.NotificationRecord) apigen.NotificationDelivery {
+	return apigen.NotificationDelivery{
+		ID: row.ID, ChannelID: row.ChannelID, ChannelName: row.ChannelName, ChannelType: apigen.ChannelType(row.ChannelType),
+		EventType: row.EventType, EventID: toNullable(row.EventID), ObjectID: toNullable(row.RecordID),
+		Status: apigen.DeliveryStatus(row.Status), Attempts: int(row.Attempts), ResponseStatus: toNullableInt(row.ResponseStatus),
+		ErrorClass: toNullable((*apigen.ErrorClass)(row.ErrorClass)), LatencyMs: toNullableInt(row.LatencyMs), CreatedAt: row.CreatedAt.UTC(),
+		LastAttemptAt: toNullableTime(row.LastAttemptAt), NextAttemptAt: toNullableTime(row.NextAttemptAt), FinishedAt: toNullableTime(row.FinishedAt),
+	}
+}

@@ -1,0 +1,443 @@
+package notify
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/egress"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/revision"
+)
+
+// The kinds of channels.
+const (
+	TypeSlack   = "slack_webhook"
+	TypeWebhook = "webhook"
+	TypeEmail   = "email"
+)
+
+// previousSecretLife is for how long messages are also signed with the secret before.
+const previousSecretLife = 24 * time.Hour
+
+// Channels changes channels.
+type Channels struct {
+	DB     *postgres.DB
+	Keys   *KeyRing
+	Sender *Sender
+	Logger *slog.Logger
+}
+
+// Channel is a channel with what it is configured with, masked.
+type Channel struct {
+	dbgen.NotificationChannel
+
+	Config Config
+}
+
+// Config is what a channel is configured with: WebhookURL for Slack, URL and perhaps Secret for webhooks, To for e-mail.
+type Config struct {
+	WebhookURL string `json:"webhook_url,omitempty"`
+	URL        string `json:"url,omitempty"`
+	Secret     string `json:"secret,omitempty"`
+	To         string `json:"to,omitempty"`
+
+	PreviousSecret string    `json:"previous_secret,omitempty"`
+	PreviousUntil  time.Time `json:"previous_until,omitzero"`
+}
+
+// ConfigPatch is what to change; nil stays. A value that is still masked stays as well.
+type ConfigPatch struct{ WebhookURL, URL, Secret, To *string }
+
+// ChannelPatch is what to change; nil stays.
+type ChannelPatch struct {
+	Name    *string
+	Config  *ConfigPatch
+	Enabled *bool
+}
+
+// secrets are those to sign with, the one in force first.
+func (c Config) secrets(now time.Time) []string {
+	var secrets []string
+	if c.Secret != "" {
+		secrets = append(secrets, c.Secret)
+		if c.PreviousSecret != "" && now.Before(c.PreviousUntil) {
+			secrets = append(secrets, c.PreviousSecret)
+		}
+	}
+	return secrets
+}
+
+// masked is what may be shown: enough to recognise an address, nothing to use it with.
+func (c Config) masked() Config {
+	return Config{WebhookURL: maskURL(c.WebhookURL), URL: maskURL(c.URL), Secret: maskSecret(c.Secret), To: c.To}
+}
+
+const minSecret = 8 // characters
+
+const (
+	mask      = "****"
+	tailShown = 4
+	minHidden = 12 // of what is hidden; shorter is hidden whole
+)
+
+func maskSecret(secret string) string {
+	if secret == "" {
+		return ""
+	}
+	return mask
+}
+
+// maskURL leaves scheme and host, and the end of a path that is long enough to stay secret without it.
+func maskURL(text string) string {
+	address, err := url.Parse(text)
+	if text == "" || err != nil {
+		return ""
+	}
+	origin := address.Scheme + "://" + address.Host
+	rest := strings.TrimPrefix(text, origin)
+	if len(rest) < minHidden+tailShown {
+		return origin + "/" + mask
+	}
+	return origin + "/" + mask + rest[len(rest)-tailShown:]
+}
+
+// apply changes the configuration and names what it changed.
+func (c *Config) apply(patch ConfigPatch, now time.Time) []string {
+	shown := c.masked()
+	var fields []string
+	set := func(name string, target *string, shown string, value *string) {
+		if value != nil && *value != *target && (*value != shown || shown == "") {
+			*target = *value
+			fields = append(fields, name)
+		}
+	}
+	set("config.webhook_url", &c.WebhookURL, shown.WebhookURL, patch.WebhookURL)
+	set("config.url", &c.URL, shown.URL, patch.URL)
+	set("config.to", &c.To, shown.To, patch.To)
+	former := c.Secret
+	set("config.secret", &c.Secret, shown.Secret, patch.Secret)
+	if c.Secret != former {
+		c.PreviousSecret, c.PreviousUntil = former, now.Add(previousSecretLife)
+		if c.Secret == "" || former == "" {
+			c.PreviousSecret, c.PreviousUntil = "", time.Time{}
+		}
+	}
+	return fields
+}
+
+// check says what is wrong with a configuration for that kind of channel.
+func (s *Sender) check(ctx context.Context, channelType string, config Config) error {
+	var problems []apperr.Field
+	problem := func(name, kind, text string) {
+		problems = append(problems, apperr.Field{Loc: []any{"body", "config", name}, Msg: text, Type: "value_error." + kind})
+	}
+	for _, member := range []struct{ name, value, of string }{
+		{"webhook_url", config.WebhookURL, TypeSlack},
+		{"url", config.URL, TypeWebhook},
+		{"to", config.To, TypeEmail},
+		{"secret", config.Secret, TypeWebhook},
+	} {
+		switch {
+		case member.value != "" && member.of != channelType:
+			problem(member.name, "extra", "not a setting of a channel of the type "+channelType)
+		case member.value == "" && member.of == channelType && member.name != "secret":
+			problem(member.name, "missing", "field required")
+		}
+	}
+	for name, address := range map[string]string{"webhook_url": config.WebhookURL, "url": config.URL} {
+		if address == "" {
+			continue
+		}
+		if _, err := s.HTTP.CheckURL(ctx, address); err != nil {
+			problem(name, "url", reasonOf(err))
+		}
+	}
+	if config.To != "" {
+		if _, err := parseRecipients(config.To); err != nil {
+			problem("to", "email", err.Error())
+		}
+		if s.Mail == nil {
+			problem("to", "email", "this server sends no e-mail: whoever runs it has to set VERSIONER_SMTP_URL")
+		}
+	}
+	if config.Secret != "" && len(config.Secret) < minSecret {
+		problem("secret", "any_str.min_length", fmt.Sprintf("at least %d characters", minSecret))
+	}
+	if encoded, standard := strings.CutPrefix(config.Secret, secretPrefix); standard {
+		if key, err := base64.StdEncoding.DecodeString(encoded); err != nil || len(key) < 24 || len(key) > 64 {
+			problem("secret", "secret", "after whsec_ follow 24 to 64 bytes in base64 (Standard Webhooks)")
+		}
+	}
+	if len(problems) > 0 {
+		return apperr.NewInvalid(problems...)
+	}
+	return nil
+}
+
+// reasonOf is what may be told of why an address is not usable.
+func reasonOf(err error) string {
+	if forbidden, ok := errors.AsType[*egress.ForbiddenError](err); ok {
+		return forbidden.Reason
+	}
+	if invalid, ok := errors.AsType[*egress.InvalidError](err); ok {
+		return invalid.Reason
+	}
+	return "not a usable address"
+}
+
+// Create makes a channel.
+func (c Channels) Create(ctx context.Context, accountID uuid.UUID, name, channelType string, patch ConfigPatch, enabled bool) (Channel, error) {
+	name = strings.TrimSpace(name)
+	var config Config
+	config.apply(patch, time.Now())
+	if err := c.Sender.check(ctx, channelType, config); err != nil {
+		return Channel{}, err
+	}
+	id := uuid.Must(uuid.NewV7())
+	sealed, err := c.seal(accountID, id, config)
+	if err != nil {
+		return Channel{}, err
+	}
+	var channel dbgen.NotificationChannel
+	err = c.DB.WithTx(ctx, func(db *postgres.DB) error {
+		channel, err = db.CreateNotificationChannel(ctx, dbgen.CreateNotificationChannelParams{
+			AccountID: accountID, ID: id, Name: name, ChannelType: channelType, SealedConfig: sealed, Enabled: enabled,
+		})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, channelChange(channel, "notification_channel.create", "name", "channel_type", "config", "enabled"))
+	})
+	return Channel{channel, config.masked()}, err
+}
+
+// Update changes a channel. What waits for it goes where it leads then.
+func (c Channels) Update(ctx context.Context, target revision.Target, patch ChannelPatch) (Channel, error) {
+	before, config, err := c.get(ctx, c.DB, target)
+	if err != nil {
+		return Channel{}, err
+	}
+	if patch.Config != nil { // outside of the transaction: names are looked up
+		config.apply(*patch.Config, time.Now())
+		if err := c.Sender.check(ctx, before.ChannelType, config); err != nil {
+			return Channel{}, err
+		}
+	}
+	var channel dbgen.NotificationChannel
+	err = c.DB.WithTx(ctx, func(db *postgres.DB) error {
+		if channel, config, err = c.lock(ctx, db, target); err != nil {
+			return err
+		}
+		var fields []string
+		if name := strings.TrimSpace(valueOr(patch.Name, channel.Name)); name != channel.Name {
+			channel.Name = name
+			fields = append(fields, "name")
+		}
+		if enabled := valueOr(patch.Enabled, channel.Enabled); enabled != channel.Enabled {
+			channel.Enabled = enabled
+			fields = append(fields, "enabled")
+		}
+		if patch.Config != nil {
+			if changed := config.apply(*patch.Config, time.Now()); len(changed) > 0 {
+				fields = append(fields, changed...)
+				if channel.SealedConfig, err = c.seal(channel.AccountID, channel.ID, config); err != nil {
+					return err
+				}
+			}
+		}
+		if len(fields) == 0 {
+			return nil
+		}
+		channel, err = db.UpdateNotificationChannel(ctx, dbgen.UpdateNotificationChannelParams{
+			AccountID: channel.AccountID, ID: channel.ID, Name: channel.Name, SealedConfig: channel.SealedConfig, Enabled: channel.Enabled,
+		})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, channelChange(channel, "notification_channel.update", fields...))
+	})
+	return Channel{channel, config.masked()}, err
+}
+
+// Delete takes a channel away with its preferences and what waits for it. Its history stays.
+func (c Channels) Delete(ctx context.Context, target revision.Target) error {
+	return c.DB.WithTx(ctx, func(db *postgres.DB) error {
+		channel, _, err := c.lock(ctx, db, target)
+		if err != nil {
+			return err
+		}
+		err = db.DeleteNotificationChannel(ctx, dbgen.DeleteNotificationChannelParams{AccountID: target.AccountID, ID: target.ID})
+		if err == nil {
+			err = db.DeletePreferencesOfChannel(ctx, dbgen.DeletePreferencesOfChannelParams{AccountID: target.AccountID, ChannelID: target.ID})
+		}
+		if err == nil {
+			err = db.CancelDeliveriesOfChannel(ctx, dbgen.CancelDeliveriesOfChannelParams{AccountID: target.AccountID, ChannelID: target.ID})
+		}
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, channelChange(channel, "notification_channel.delete"))
+	})
+}
+
+// Test sends a message to a channel, disabled ones too, and waits for what the receiver says.
+func (c Channels) Test(ctx context.Context, accountID, id uuid.UUID) (dbgen.NotificationDelivery, error) {
+	channel, config, err := c.get(ctx, c.DB, revision.Target{AccountID: accountID, ID: id})
+	if err != nil {
+		return dbgen.NotificationDelivery{}, err
+	}
+	deliveryID := uuid.Must(uuid.NewV7())
+	message := notice{ID: deliveryID, OccurredAt: time.Now().UTC(), Text: "This is a test of the notification channel “" + channel.Name + "”"}
+	text, err := json.Marshal(message)
+	if err != nil {
+		return dbgen.NotificationDelivery{}, fmt.Errorf("write a test message: %w", err)
+	}
+	sent := c.Sender.send(ctx, delivery{id: deliveryID, channelType: channel.ChannelType, eventType: eventTest, notice: message, config: config})
+	status := statusFailed
+	if sent.delivered {
+		status = statusDelivered
+	}
+	row, err := c.DB.RecordTest(ctx, dbgen.RecordTestParams{
+		AccountID: accountID, ID: deliveryID, ChannelID: id, Notice: text, Status: status,
+		ResponseStatus: sent.responseStatus, ErrorClass: sent.errorClass, LatencyMs: sent.latencyMS(),
+	})
+	return row, postgres.Classify(err)
+}
+
+// Redeliver begins another round of tries for a delivery.
+func (c Channels) Redeliver(ctx context.Context, accountID, id uuid.UUID) (record dbgen.NotificationRecord, err error) {
+	return record, c.DB.WithTx(ctx, func(db *postgres.DB) error {
+		record, err = db.GetNotificationRecord(ctx, dbgen.GetNotificationRecordParams{AccountID: accountID, ID: id})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		channel, err := db.GetNotificationChannelForUpdate(ctx, dbgen.GetNotificationChannelForUpdateParams{AccountID: accountID, ID: record.ChannelID})
+		switch err := postgres.Classify(err); {
+		case apperr.CodeOf(err) == apperr.NotFound && err != nil:
+			return apperr.New(apperr.Conflict, "The channel is deleted")
+		case err != nil:
+			return err
+		case !channel.Enabled:
+			return apperr.New(apperr.Conflict, "The channel is disabled: enable it first")
+		}
+		restarted, err := db.RestartDelivery(ctx, dbgen.RestartDeliveryParams{AccountID: accountID, ID: id})
+		if err == nil {
+			err = db.EnqueueDelivery(ctx, dbgen.EnqueueDeliveryParams{AccountID: accountID, ChannelID: channel.ID, ID: id, Round: restarted.Round})
+		}
+		if err == nil {
+			record, err = db.GetNotificationRecord(ctx, dbgen.GetNotificationRecordParams{AccountID: accountID, ID: id})
+		}
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, audit.Change{
+			AccountID: accountID, Action: "notification_delivery.redeliver", ObjectType: "notification_delivery", ObjectID: id,
+		})
+	})
+}
+
+// Get returns a channel as it may be shown.
+func (c Channels) Get(ctx context.Context, accountID, id uuid.UUID) (Channel, error) {
+	channel, config, err := c.get(ctx, c.DB, revision.Target{AccountID: accountID, ID: id})
+	return Channel{channel, config.masked()}, err
+}
+
+// Show returns a row as it may be shown.
+func (c Channels) Show(ctx context.Context, row dbgen.NotificationChannel) Channel {
+	return Channel{row, c.open(ctx, row).masked()}
+}
+
+func (c Channels) get(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.NotificationChannel, Config, error) {
+	channel, err := db.GetNotificationChannel(ctx, dbgen.GetNotificationChannelParams{AccountID: target.AccountID, ID: target.ID})
+	if err != nil {
+		return channel, Config{}, postgres.Classify(err)
+	}
+	return channel, c.open(ctx, channel), target.Check(channel.Revision)
+}
+
+func (c Channels) lock(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.NotificationChannel, Config, error) {
+	channel, err := db.GetNotificationChannelForUpdate(ctx, dbgen.GetNotificationChannelForUpdateParams{AccountID: target.AccountID, ID: target.ID})
+	if err != nil {
+		return channel, Config{}, postgres.Classify(err)
+	}
+	return channel, c.open(ctx, channel), target.Check(channel.Revision)
+}
+
+// open is for showing and changing: a channel that cannot be opened is shown without its configuration and can be given a
+// new one, and the log tells whoever runs the server why.
+func (c Channels) open(ctx context.Context, channel dbgen.NotificationChannel) Config {
+	config, err := c.Keys.openConfig(channel.AccountID, channel.ID, channel.SealedConfig)
+	if err != nil {
+		c.Logger.ErrorContext(ctx, "a channel cannot be read", "channel_id", channel.ID, "error", err)
+	}
+	return config
+}
+
+func (c Channels) seal(accountID, id uuid.UUID, config Config) ([]byte, error) {
+	plain, err := json.Marshal(config)
+	if err != nil {
+		return nil, fmt.Errorf("write a channel's configuration: %w", err)
+	}
+	return c.Keys.seal(accountID, id, plain), nil
+}
+
+func (r *KeyRing) openConfig(accountID, id uuid.UUID, sealed []byte) (config Config, err error) {
+	plain, err := r.open(accountID, id, sealed)
+	if err != nil {
+		return config, err
+	}
+	if err := json.Unmarshal(plain, &config); err != nil {
+		return config, fmt.Errorf("read a channel's configuration: %w", err)
+	}
+	return config, nil
+}
+
+// Reseal seals with the newest key what another one has sealed, so that an old key can be taken away after a start. It
+// returns how many channels it could not open.
+func (c Channels) Reseal(ctx context.Context) (unreadable int, err error) {
+	var after uuid.UUID
+	for {
+		rows, err := c.DB.ListSealedChannels(ctx, dbgen.ListSealedChannelsParams{KeyID: c.Keys.keys[0].id, AfterID: after})
+		if err != nil || len(rows) == 0 {
+			return unreadable, postgres.Classify(err)
+		}
+		for _, row := range rows {
+			after = row.ID
+			plain, err := c.Keys.open(row.AccountID, row.ID, row.SealedConfig)
+			if err != nil {
+				unreadable++
+				c.Logger.ErrorContext(ctx, "a channel cannot be read", "channel_id", row.ID, "error", err)
+				continue
+			}
+			err = c.DB.ReplaceSealedConfig(ctx, dbgen.ReplaceSealedConfigParams{
+				AccountID: row.AccountID, ID: row.ID, SealedConfig: c.Keys.seal(row.AccountID, row.ID, plain), Former: row.SealedConfig,
+			})
+			if err != nil {
+				return unreadable, postgres.Classify(err)
+			}
+		}
+	}
+}
+
+func valueOr[T any](value *T, fallback T) T {
+	if value == nil {
+		return fallback
+	}
+	return *value
+}
+
+func channelChange(channel dbgen.NotificationChannel, action string, fields ...string) audit.Change {
+	return audit.Change{AccountID: channel.AccountID, Action: action, ObjectType: "notification_channel", ObjectID: channel.ID, Fields: fields}
+}

@@ -1,0 +1,175 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/revision"
+	"github.com/versioner-io/versioner/internal/tracking"
+)
+
+// Preferences changes what channels are told about.
+type Preferences struct{ DB *postgres.DB }
+
+// Filters let events pass: by the names or identifiers of products and environments, and by status. An empty one lets
+// everything pass; a name need not exist yet.
+type Filters struct{ Environments, Products, Statuses []string }
+
+// PreferencePatch is what to change; nil stays.
+type PreferencePatch struct {
+	EventType *string
+	Filters   Filters // each of them
+}
+
+// Create makes a preference of a channel that there is.
+func (p Preferences) Create(ctx context.Context, accountID, channelID uuid.UUID, eventType string, filters Filters) (preference dbgen.NotificationPreference, err error) {
+	eventType, filters, err = cleanPreference(eventType, filters)
+	if err != nil {
+		return preference, err
+	}
+	return preference, p.DB.WithTx(ctx, func(db *postgres.DB) error {
+		// Locked, so that it is not deleted meanwhile.
+		_, err := db.GetNotificationChannelForUpdate(ctx, dbgen.GetNotificationChannelForUpdateParams{AccountID: accountID, ID: channelID})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		preference, err = db.CreateNotificationPreference(ctx, dbgen.CreateNotificationPreferenceParams{
+			AccountID: accountID, ChannelID: channelID, EventType: eventType,
+			Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses,
+		})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, preferenceChange(preference, "notification_preference.create", "channel_id", "event_type", "filters"))
+	})
+}
+
+// Update changes a preference. It stays with its channel.
+func (p Preferences) Update(ctx context.Context, target revision.Target, patch PreferencePatch) (preference dbgen.NotificationPreference, err error) {
+	return preference, p.DB.WithTx(ctx, func(db *postgres.DB) error {
+		before, err := p.lock(ctx, db, target)
+		if err != nil {
+			return err
+		}
+		preference = before
+		for _, member := range []struct {
+			target *[]string
+			value  []string
+		}{
+			{&preference.Environments, patch.Filters.Environments},
+			{&preference.Products, patch.Filters.Products},
+			{&preference.Statuses, patch.Filters.Statuses},
+		} {
+			if member.value != nil {
+				*member.target = member.value
+			}
+		}
+		if patch.EventType != nil {
+			preference.EventType = *patch.EventType
+		}
+		filters := Filters{Environments: preference.Environments, Products: preference.Products, Statuses: preference.Statuses}
+		if preference.EventType, filters, err = cleanPreference(preference.EventType, filters); err != nil {
+			return err
+		}
+		var fields []string
+		if preference.EventType != before.EventType {
+			fields = append(fields, "event_type")
+		}
+		if !slices.Equal(filters.Environments, before.Environments) || !slices.Equal(filters.Products, before.Products) ||
+			!slices.Equal(filters.Statuses, before.Statuses) {
+			fields = append(fields, "filters")
+		}
+		if len(fields) == 0 {
+			preference = before
+			return nil
+		}
+		preference, err = db.UpdateNotificationPreference(ctx, dbgen.UpdateNotificationPreferenceParams{
+			AccountID: target.AccountID, ID: target.ID, EventType: preference.EventType,
+			Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses,
+		})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, preferenceChange(preference, "notification_preference.update", fields...))
+	})
+}
+
+// Delete removes a preference.
+func (p Preferences) Delete(ctx context.Context, target revision.Target) error {
+	return p.DB.WithTx(ctx, func(db *postgres.DB) error {
+		preference, err := p.lock(ctx, db, target)
+		if err != nil {
+			return err
+		}
+		if err := db.DeleteNotificationPreference(ctx, dbgen.DeleteNotificationPreferenceParams{AccountID: target.AccountID, ID: target.ID}); err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, preferenceChange(preference, "notification_preference.delete"))
+	})
+}
+
+func (p Preferences) lock(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.NotificationPreference, error) {
+	preference, err := db.GetNotificationPreferenceForUpdate(ctx, dbgen.GetNotificationPreferenceForUpdateParams{AccountID: target.AccountID, ID: target.ID})
+	if err != nil {
+		return preference, postgres.Classify(err)
+	}
+	return preference, target.Check(preference.Revision)
+}
+
+// cleanPreference writes an event type that the specification knows and the filters in one way, and refuses what could
+// never match.
+func cleanPreference(eventType string, filters Filters) (string, Filters, error) {
+	if status, old := strings.CutPrefix(eventType, "version."); old {
+		eventType = "build." + status // the old spelling of contract.md §3
+	}
+	var problems []apperr.Field
+	problem := func(text, kind string, loc ...any) {
+		problems = append(problems, apperr.Field{Loc: append([]any{"body", "filters"}, loc...), Msg: text, Type: kind})
+	}
+	clean := func(name string, values []string) []string {
+		cleaned := make([]string, 0, len(values))
+		for i, value := range values {
+			if value = strings.TrimSpace(value); value == "" {
+				problem("white space is not a name", "value_error.any_str.min_length", name, i)
+			} else if !slices.Contains(cleaned, value) {
+				cleaned = append(cleaned, value)
+			}
+		}
+		return cleaned
+	}
+	filters.Environments = clean("environments", filters.Environments)
+	filters.Products = clean("products", filters.Products)
+	statuses := make([]string, 0, len(filters.Statuses))
+	for i, word := range filters.Statuses {
+		status, known := tracking.ParseStatus(word)
+		if !known {
+			problem("not a status: use one of "+strings.Join(tracking.AcceptedStatusWords(), ", "), "value_error.status", "statuses", i)
+		} else if !slices.Contains(statuses, string(status)) {
+			statuses = append(statuses, string(status))
+		}
+	}
+	filters.Statuses = statuses
+	kind, of, _ := strings.Cut(eventType, ".")
+	if kind == "build" && len(filters.Environments) > 0 {
+		problem("builds have no environment", "value_error.environments", "environments")
+	}
+	if _, isStatus := tracking.ParseStatus(of); isStatus && len(statuses) > 0 && !slices.Contains(statuses, of) {
+		problem(fmt.Sprintf("events of the type %s have the status %s alone", eventType, of), "value_error.statuses", "statuses")
+	}
+	if len(problems) > 0 {
+		return "", filters, apperr.NewInvalid(problems...)
+	}
+	return eventType, filters, nil
+}
+
+func preferenceChange(preference dbgen.NotificationPreference, action string, fields ...string) audit.Change {
+	return audit.Change{AccountID: preference.AccountID, Action: action, ObjectType: "notification_preference", ObjectID: preference.ID, Fields: fields}
+}

@@ -1,0 +1,148 @@
+package notify_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/testapi"
+	"github.com/versioner-io/versioner/internal/testdb"
+)
+
+func TestMain(m *testing.M) { testdb.Main(m) }
+
+// soon is for what the queue does within seconds, on a machine that is busy with other tests.
+const soon = 45 * time.Second
+
+// received is a request that came to a receiver.
+type received struct {
+	at     time.Time
+	path   string
+	header http.Header
+	body   []byte
+}
+
+func (r received) object(t *testing.T) map[string]any {
+	t.Helper()
+	var object map[string]any
+	require.NoError(t, json.Unmarshal(r.body, &object), "%s", r.body)
+	return object
+}
+
+// receiver is somebody else's server.
+type receiver struct {
+	*httptest.Server
+
+	mu     sync.Mutex
+	got    []received
+	answer func(number int, w http.ResponseWriter, r *http.Request) // the number of requests before this one
+}
+
+func newReceiver(t *testing.T, answer func(number int, w http.ResponseWriter, r *http.Request)) *receiver {
+	t.Helper()
+	r := &receiver{answer: answer}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		body, err := io.ReadAll(request.Body)
+		if err != nil {
+			return
+		}
+		r.mu.Lock()
+		number := len(r.got)
+		r.got = append(r.got, received{at: time.Now(), path: request.URL.Path, header: request.Header.Clone(), body: body})
+		r.mu.Unlock()
+		if r.answer != nil {
+			r.answer(number, w, request)
+		}
+	}))
+	t.Cleanup(func() {
+		r.CloseClientConnections()
+		r.Close()
+	})
+	return r
+}
+
+func (r *receiver) requests() []received {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]received(nil), r.got...)
+}
+
+// wait returns the requests once there are so many.
+func (r *receiver) wait(t *testing.T, count int) []received {
+	t.Helper()
+	require.Eventually(t, func() bool { return len(r.requests()) >= count }, soon, 20*time.Millisecond, "%d requests", count)
+	return r.requests()
+}
+
+func always(status int) func(int, http.ResponseWriter, *http.Request) {
+	return func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+}
+
+// inOrder answers with one status after the other; the last one stays.
+func inOrder(statuses ...int) func(int, http.ResponseWriter, *http.Request) {
+	return func(number int, w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(statuses[min(number, len(statuses)-1)])
+	}
+}
+
+// channel makes a channel and lets it hear of what the preferences say; it returns its identifier.
+func channel(t *testing.T, api *testapi.API, kind string, config map[string]any, preferences ...map[string]any) string {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"name": "channel of the test", "channel_type": kind, "config": config})
+	require.NoError(t, err)
+	made := api.As(t, "sre", http.MethodPost, "/notification-channels/", string(body))
+	require.Equal(t, http.StatusCreated, made.Status, "%s", made.Body)
+	id := made.Field(t, "id").(string)
+	for _, preference := range preferences {
+		preference["channel_id"] = id
+		body, err := json.Marshal(preference)
+		require.NoError(t, err)
+		made := api.As(t, "sre", http.MethodPost, "/notification-preferences/", string(body))
+		require.Equal(t, http.StatusCreated, made.Status, "%s", made.Body)
+	}
+	return id
+}
+
+func on(eventType string) map[string]any { return map[string]any{"event_type": eventType} }
+
+// deploy records a deployment.
+func deploy(t *testing.T, api *testapi.API, members map[string]any) testapi.Answer {
+	t.Helper()
+	event := map[string]any{"product_name": "checkout", "version": "1.4.2", "environment_name": "production", "status": "completed"}
+	for name, value := range members {
+		event[name] = value
+	}
+	return api.PostEvent(t, "/deployment-events/", event)
+}
+
+// history returns the deliveries to a channel, newest first.
+func history(t *testing.T, api *testapi.API, channel string) []map[string]any {
+	t.Helper()
+	answer := api.As(t, "viewer", http.MethodGet, "/notification-history/?channel_id="+channel, "")
+	require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
+	var list struct {
+		Items []map[string]any `json:"items"`
+	}
+	require.NoError(t, json.Unmarshal(answer.Body, &list))
+	return list.Items
+}
+
+// ended waits until the newest delivery to the channel is over and returns it.
+func ended(t *testing.T, api *testapi.API, channel string) map[string]any {
+	t.Helper()
+	var newest map[string]any
+	require.Eventually(t, func() bool {
+		items := history(t, api, channel)
+		if len(items) > 0 {
+			newest = items[0]
+		}
+		return newest != nil && newest["status"] != "pending"
+	}, soon, 50*time.Millisecond)
+	return newest
+}

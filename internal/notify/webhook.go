@@ -1,0 +1,101 @@
+package notify
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// webhookBody is contract.md §9: flat, every member always there.
+type webhookBody struct {
+	ID              uuid.UUID `json:"id"`
+	DeployedAt      time.Time `json:"deployed_at"`
+	EventType       string    `json:"event_type"`
+	Environment     *string   `json:"environment"`
+	IsSuccessful    *bool     `json:"is_successful"`
+	Deployer        *string   `json:"deployer"`
+	ProductName     *string   `json:"product_name"`
+	Version         *string   `json:"version"`
+	RepoName        *string   `json:"repo_name"`
+	CommitSHA       *string   `json:"commit_sha"`
+	PreflightStatus *string   `json:"preflight_status"`
+	SourceURL       *string   `json:"source_url"`
+}
+
+// webhook is the compact JSON that is sent and signed.
+func (n notice) webhook(eventType string) ([]byte, error) {
+	body, err := json.Marshal(webhookBody{
+		ID: n.ID, DeployedAt: n.OccurredAt.UTC(), EventType: eventType, Environment: orNull(n.Environment), IsSuccessful: isSuccessful(eventType),
+		Deployer: orNull(n.Deployer), ProductName: orNull(n.Product), Version: orNull(n.Version), RepoName: orNull(n.Repository),
+		CommitSHA: orNull(n.CommitSHA), PreflightStatus: orNull(n.PreflightStatus), SourceURL: orNull(n.SourceURL),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write a webhook: %w", err)
+	}
+	return body, nil
+}
+
+func orNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// Webhook headers of ours, beside those of Standard Webhooks.
+const (
+	headerEvent             = "X-Versioner-Event"
+	headerSignature         = "X-Versioner-Signature"
+	headerPreviousSignature = "X-Versioner-Signature-Previous"
+)
+
+// sign sets both kinds of signature. Secrets are the one in force and, for a day, the one before: Standard Webhooks has
+// room for both in one header; receivers that compare the whole of ours would stumble over two, so it gets a second one.
+func sign(header http.Header, deliveryID uuid.UUID, at time.Time, body []byte, secrets []string) error {
+	header.Set(standardwebhooks.HeaderWebhookID, deliveryID.String())
+	header.Set(standardwebhooks.HeaderWebhookTimestamp, fmt.Sprint(at.Unix()))
+	var signatures []string
+	for i, secret := range secrets {
+		signer, err := standardwebhooks.NewWebhookRaw(signingKey(secret))
+		if err != nil {
+			return fmt.Errorf("sign a webhook: %w", err)
+		}
+		signature, err := signer.Sign(deliveryID.String(), at, body)
+		if err != nil {
+			return fmt.Errorf("sign a webhook: %w", err)
+		}
+		signatures = append(signatures, signature)
+		mac := hmac.New(sha256.New, []byte(secret))
+		_, _ = mac.Write(body)
+		name := headerSignature
+		if i > 0 {
+			name = headerPreviousSignature
+		}
+		header.Set(name, "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	}
+	if len(signatures) > 0 {
+		header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
+	}
+	return nil
+}
+
+const secretPrefix = "whsec_"
+
+// signingKey is the key of the Standard Webhooks signature: what whsec_ announces in base64, else the secret's own bytes.
+func signingKey(secret string) []byte {
+	if encoded, found := strings.CutPrefix(secret, secretPrefix); found {
+		if key, err := base64.StdEncoding.DecodeString(encoded); err == nil {
+			return key
+		}
+	}
+	return []byte(secret)
+}
