@@ -203,7 +203,7 @@ func canonicalHost(text string) (host string, literal netip.Addr, err error) {
 		return addr.Unmap().String(), addr.Unmap(), nil
 	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
-	if last == "" {
+	if slices.Contains(strings.Split(host, "."), "") {
 		return "", netip.Addr{}, &InvalidError{Reason: "the host is not a name"}
 	}
 	if _, err := strconv.ParseUint(last, 0, 64); err == nil || strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") {

@@ -154,22 +154,14 @@ func TestNobodyIsToldTwice(t *testing.T) {
 		send("completed")
 	}
 	send("started") // late
-	send("failed")  // after the end
+	send("failed")  // after the end: the first end stands
 	hooks.wait(t, 2)
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // for those that should not come
 	var told []string
 	for _, one := range hooks.requests() {
 		told = append(told, one.header.Get("X-Versioner-Event"))
 	}
-	// The start after the end is a run that is started again, and its failure is one of its own.
-	require.Equal(t, []string{"deployment.started", "deployment.completed", "deployment.started", "deployment.failed"}[:2], told[:2])
-	seen := make(map[string]int)
-	for _, one := range hooks.requests() {
-		seen[one.header.Get("webhook-id")]++
-	}
-	for id, times := range seen {
-		require.Equal(t, 1, times, id)
-	}
+	require.ElementsMatch(t, []string{"deployment.started", "deployment.completed"}, told)
 }
 
 func TestRetries(t *testing.T) {

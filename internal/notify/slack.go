@@ -29,9 +29,8 @@ func (n notice) slack(eventType string) ([]byte, error) {
 		blocks = append(blocks, slack.NewSectionBlock(nil, fields, nil))
 	}
 	if n.Error != "" {
-		text := strings.ReplaceAll(n.Error, "```", "'''") // it may not end the block that it stands in
 		blocks = append(blocks, slack.NewSectionBlock(
-			slack.NewTextBlockObject(slack.MarkdownType, "```"+escape(text, slackSection-len("``````"))+"```", false, true), nil, nil))
+			slack.NewTextBlockObject(slack.MarkdownType, "```"+escape(n.Error, slackSection-len("``````"))+"```", false, true), nil, nil))
 	}
 	if link := n.link(); link != "" && len(link) <= slackURL {
 		button := slack.NewButtonBlockElement("", "", slack.NewTextBlockObject(slack.PlainTextType, "Open the run", false, false))
@@ -59,9 +58,10 @@ func slackMark(eventType string) string {
 	return ""
 }
 
-// escape makes a text harmless for mrkdwn and no longer than the limit once escaped: what is cut is the text, never an
-// escape in its middle.
+// escape makes a text harmless for mrkdwn, wherever it stands, and no longer than the limit once escaped: what is cut is the
+// text, never an escape in its middle.
 func escape(text string, limit int) string {
+	text = strings.ReplaceAll(text, "```", "'''")
 	for room := limit; ; room = room * 3 / 4 {
 		if escaped := slackutilsx.EscapeMessage(cut(text, room)); len([]rune(escaped)) <= limit {
 			return escaped
