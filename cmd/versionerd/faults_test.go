@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -113,8 +116,11 @@ func TestKillUnderLoad(t *testing.T) {
 		require.NoError(t, err)
 	}
 	dir := newDataDir(t)
-	server := launch(t, environment(dir), "dev")
+	env := environment(dir, "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8")
+	server := launch(t, env, "dev")
 	key := keyPattern.FindString(server.stdout.String())
+	hooks := newHooks(t)
+	hooks.subscribe(t, env, server.url)
 	load := newWriters(server.url, key, 8)
 	for kill := range kills {
 		time.Sleep(200*time.Millisecond + rand.N(400*time.Millisecond))
@@ -129,18 +135,87 @@ func TestKillUnderLoad(t *testing.T) {
 		require.NoError(t, server.command.Process.Kill())
 		<-server.exited
 		begin := time.Now()
-		server = launch(t, environment(dir), "dev")
+		server = launch(t, env, "dev")
 		t.Logf("kill %d: serving again after %v", kill+1, time.Since(begin).Round(time.Millisecond))
 		load.url.Store(&server.url)
 	}
+	lastKill := time.Now()
 	time.Sleep(200 * time.Millisecond)
 	load.stop()
 
 	dsn, release, err := postgres.AttachEmbedded(t.Context(), postgres.EmbeddedConfig{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	load.requireExactlyOnce(t, dsn)
+	hooks.requireAll(t, dsn, lastKill)
 	require.NoError(t, release(t.Context()))
 	server.stop(t)
+}
+
+// hooks is a receiver of webhooks that counts how often it was told of what.
+type hooks struct {
+	url string
+
+	mu    sync.Mutex
+	times map[string]int // by delivery
+}
+
+func newHooks(t *testing.T) *hooks {
+	t.Helper()
+	h := &hooks{times: make(map[string]int)}
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.times[r.Header.Get("webhook-id")]++
+	}))
+	t.Cleanup(server.Close)
+	h.url = server.URL
+	return h
+}
+
+// subscribe makes a channel that leads here, as an admin of the demo account.
+func (h *hooks) subscribe(t *testing.T, env []string, server string) {
+	t.Helper()
+	token, _, err := call(t, env, "token", "--account", demoAccount, "--role", "admin")
+	require.NoError(t, err)
+	create := func(path string, object map[string]any) (id string) {
+		status, answer := postTo(server+path, strings.TrimSpace(token), object)
+		require.Equal(t, http.StatusCreated, status, "%s", answer)
+		var made struct{ ID string }
+		require.NoError(t, json.Unmarshal(answer, &made))
+		return made.ID
+	}
+	channel := create("/notification-channels/", map[string]any{"name": "c", "channel_type": "webhook", "config": map[string]any{"url": h.url}})
+	create("/notification-preferences/", map[string]any{"channel_id": channel, "event_type": "deployment.completed"})
+}
+
+// requireAll waits until nothing is left to deliver, and compares what came here with what was recorded.
+func (h *hooks) requireAll(t *testing.T, dsn string, lastKill time.Time) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.Background()) }()
+	var pending, missing int
+	require.Eventually(t, func() bool {
+		require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*) FILTER (WHERE status <> 'delivered'),
+			(SELECT count(*) FROM deployments) - count(DISTINCT record_id) FROM notification_deliveries`).Scan(&pending, &missing))
+		return pending == 0
+	}, 2*time.Minute, 100*time.Millisecond, "still to deliver: %d", pending)
+	drained := time.Since(lastKill)
+	require.Zero(t, missing, "deployments without a delivery")
+	rows, err := conn.Query(t.Context(), "SELECT id::text FROM notification_deliveries")
+	require.NoError(t, err)
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	again := 0
+	for _, id := range ids {
+		require.NotZero(t, h.times[id], "delivered, says the database, but it never came")
+		again += h.times[id] - 1
+	}
+	require.Len(t, h.times, len(ids), "every request tells its delivery")
+	t.Logf("%d notices delivered, %d of them more than once (%.2f %%); nothing left %v after the last kill",
+		len(ids), again, 100*float64(again)/float64(len(ids)), drained.Round(time.Second))
 }
 
 // TestDatabaseOutage stops PostgreSQL for five seconds while events arrive.
@@ -150,7 +225,8 @@ func TestDatabaseOutage(t *testing.T) {
 	config := postgres.EmbeddedConfig{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)}
 	database, err := postgres.StartEmbedded(t.Context(), config)
 	require.NoError(t, err)
-	env := environment(newDataDir(t), "DATABASE_URL="+database.DSN(), "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789")
+	env := environment(newDataDir(t), "DATABASE_URL="+database.DSN(),
+		"VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789", "VERSIONER_SECRET_KEYS="+strings.Repeat("A", 43)+"=")
 	server := launch(t, env, "dev")
 	key := keyPattern.FindString(server.stdout.String())
 	load := newWriters(server.url, key, 8)

@@ -133,18 +133,23 @@ func call(t *testing.T, env []string, args ...string) (stdout, stderr string, er
 }
 
 // post sends an event and returns the status, 0 when there was no answer.
+// post sends a deployment event; status 0 stands for no answer.
 func post(url, key string, event map[string]any) (int, []byte) {
-	body, err := json.Marshal(event)
+	return postTo(url+"/deployment-events/", key, event)
+}
+
+func postTo(address, credential string, object map[string]any) (int, []byte) {
+	body, err := json.Marshal(object)
 	if err != nil {
 		return 0, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/deployment-events/", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return 0, nil
 	}
-	request.Header.Set("Authorization", "Bearer "+key)
+	request.Header.Set("Authorization", "Bearer "+credential)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

@@ -1,0 +1,100 @@
+package notify_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/notify"
+	"github.com/versioner-io/versioner/internal/testapi"
+)
+
+// TestReceiverAwayForTenMinutes lets the time of its own pass: each delivery is tried when its next attempt is due, in the
+// order in which they are, and the receiver is back after ten minutes.
+func TestReceiverAwayForTenMinutes(t *testing.T) {
+	t.Parallel()
+	const (
+		deliveries = 200
+		away       = 10 * time.Minute
+	)
+	api := testapi.New(t)
+	var now atomic.Int64 // since the events
+	hooks := newReceiver(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		if time.Duration(now.Load()) < away {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	channel(t, api, "webhook", map[string]any{"url": hooks.URL}, on("deployment.completed"))
+	for i := range deliveries {
+		deploy(t, api, map[string]any{"version": fmt.Sprint(i)})
+	}
+	var text []byte
+	api.Scan(t, "SELECT json_agg(args) FROM river_job", &text)
+	var jobs []notify.DeliverArgs
+	require.NoError(t, json.Unmarshal(text, &jobs))
+	require.Len(t, jobs, deliveries)
+	engine, err := notify.NewEngine(api.Pool, api.Channels, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+
+	type waiting struct {
+		due, scheduled time.Duration // really, and by the table
+		tries          int
+	}
+	pending := make(map[notify.DeliverArgs]*waiting)
+	for _, job := range jobs {
+		pending[job] = &waiting{}
+	}
+	for len(pending) > 0 {
+		var next notify.DeliverArgs
+		for job, w := range pending {
+			if chosen, ok := pending[next]; !ok || w.due < chosen.due {
+				next = job
+			}
+		}
+		w := pending[next]
+		now.Store(int64(w.due))
+		again, err := notify.Attempt(t.Context(), engine, next)
+		require.NoError(t, err)
+		if again == 0 {
+			require.GreaterOrEqual(t, w.due, away)
+			delete(pending, next)
+			continue
+		}
+		w.scheduled += notify.Delays[w.tries]
+		w.due += again
+		w.tries++
+		require.InEpsilon(t, w.scheduled, w.due, 0.1, "after %d tries", w.tries)
+	}
+	var delivered, lost int
+	api.Scan(t, "SELECT count(*) FILTER (WHERE status = 'delivered') FROM notification_deliveries", &delivered)
+	api.Scan(t, "SELECT count(*) FILTER (WHERE status <> 'delivered') FROM notification_deliveries", &lost)
+	require.Equal(t, deliveries, delivered)
+	require.Zero(t, lost)
+}
+
+// TestEventsAndNoticesTogether has no preference fail an event, and no event leave without its notices.
+func TestEventsAndNoticesTogether(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	hooks := newReceiver(t, nil)
+	for range 3 {
+		channel(t, api, "webhook", map[string]any{"url": hooks.URL}, on("deployment.started"), on("deployment.completed"))
+	}
+	api.Exec(t, "ALTER TABLE notification_deliveries ADD CONSTRAINT broken CHECK (notice ->> 'version' <> 'broken')")
+	answer := api.Post(t, "/deployment-events/", `{"product_name":"p","version":"broken","environment_name":"e","status":"completed"}`)
+	require.GreaterOrEqual(t, answer.Status, 400)
+	require.Equal(t, 0, api.Count(t, "events"), "what cannot be told is not recorded")
+	require.Equal(t, 0, api.Count(t, "river_job"))
+	for i := range 10 {
+		deploy(t, api, map[string]any{"version": fmt.Sprint(i), "status": "started"})
+		deploy(t, api, map[string]any{"version": fmt.Sprint(i)})
+	}
+	require.Equal(t, 10*2*3, api.Count(t, "notification_deliveries"))
+	require.Equal(t, 10*2*3, api.Count(t, "river_job"))
+}
