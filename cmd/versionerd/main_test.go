@@ -132,7 +132,6 @@ func call(t *testing.T, env []string, args ...string) (stdout, stderr string, er
 	return out.String(), errs.String(), err
 }
 
-// post sends an event and returns the status, 0 when there was no answer.
 // post sends a deployment event; status 0 stands for no answer.
 func post(url, key string, event map[string]any) (int, []byte) {
 	return postTo(url+"/deployment-events/", key, event)

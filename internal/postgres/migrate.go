@@ -65,7 +65,7 @@ const (
 	queueVersion   = 8
 )
 
-// migrateQueue goes on where it stopped, if it did. The two indexes that go are for searching jobs by what is in them,
+// migrateQueue goes on where it stopped, if it did. The indexes that go are for searching jobs by what they are,
 // which nobody does here.
 func (p *Pool) migrateQueue(ctx context.Context, _ *sql.DB) error {
 	migrator, err := rivermigrate.New(riverpgxv5.New(p.pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
@@ -75,7 +75,7 @@ func (p *Pool) migrateQueue(ctx context.Context, _ *sql.DB) error {
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, &rivermigrate.MigrateOpts{TargetVersion: queueVersion}); err != nil {
 		return fmt.Errorf("migrate the queue: %w", err)
 	}
-	if _, err := p.pool.Exec(ctx, "DROP INDEX IF EXISTS river_job_args_index, river_job_metadata_index"); err != nil {
+	if _, err := p.pool.Exec(ctx, "DROP INDEX IF EXISTS river_job_args_index, river_job_metadata_index, river_job_kind"); err != nil {
 		return fmt.Errorf("drop the queue's indexes that nobody needs: %w", err)
 	}
 	return nil
