@@ -316,3 +316,30 @@ func TestAddressInUseIsTold(t *testing.T) {
 	require.NotContains(t, stderr, "panic")
 	server.stop(t)
 }
+
+// TestWorkApart has one program take events and another one deliver what they give.
+func TestWorkApart(t *testing.T) {
+	t.Parallel()
+	env := environment(newDataDir(t), "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8")
+	server := launch(t, env, "dev", "--no-work")
+	received := newHooks(t)
+	received.subscribe(t, env, server.url)
+	status, _ := post(server.url, keyPattern.FindString(server.stdout.String()), someEvent())
+	require.Equal(t, http.StatusOK, status)
+	count := func() int {
+		received.mu.Lock()
+		defer received.mu.Unlock()
+		return len(received.times)
+	}
+	time.Sleep(time.Second)
+	require.Zero(t, count(), "nobody works")
+
+	worker := &program{command: exec.Command(os.Args[0], "work"), stdout: &output{}, stderr: &output{}, exited: make(chan error, 1)}
+	worker.command.Env, worker.command.Stdout, worker.command.Stderr = env, worker.stdout, worker.stderr
+	require.NoError(t, worker.command.Start())
+	go func() { worker.exited <- worker.command.Wait() }()
+	t.Cleanup(func() { _ = worker.command.Process.Kill() })
+	require.Eventually(t, func() bool { return count() == 1 }, time.Minute, 20*time.Millisecond, "%s", worker.stderr)
+	worker.stop(t)
+	server.stop(t)
+}

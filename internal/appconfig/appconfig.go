@@ -111,7 +111,7 @@ func (s Settings) mailer() (*notify.Mailer, error) {
 	case s.SMTPURL == "" || s.MailFrom == "":
 		return nil, errors.New("VERSIONER_SMTP_URL and VERSIONER_MAIL_FROM: set both or none")
 	}
-	return notify.NewMailer(s.SMTPURL, s.MailFrom) //nolint:wrapcheck // it names the setting
+	return notify.NewMailer(s.SMTPURL, s.MailFrom)
 }
 
 // parseSecretKeys never repeats a key.

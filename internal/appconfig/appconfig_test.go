@@ -27,13 +27,26 @@ func TestResolve(t *testing.T) {
 		change func(*appconfig.Settings)
 		want   string // in the error; empty: none
 	}{
-		"AllInterfaces": {func(s *appconfig.Settings) { s.Addr = ":8080" }, ""},
-		"IPv6":          {func(s *appconfig.Settings) { s.Addr = "[::1]:8080" }, ""},
-		"NoPort":        {func(s *appconfig.Settings) { s.Addr = "127.0.0.1" }, "VERSIONER_ADDR"},
-		"PortTooLarge":  {func(s *appconfig.Settings) { s.Addr = ":65536" }, "VERSIONER_ADDR"},
-		"LogLevel":      {func(s *appconfig.Settings) { s.LogLevel = "loud" }, "VERSIONER_LOG_LEVEL"},
-		"DatabaseAlone": {func(s *appconfig.Settings) { s.DatabaseURL = "postgres://h/d" }, "VERSIONER_KEY_PEPPER is not set"},
-		"ShortPepper":   {func(s *appconfig.Settings) { s.KeyPepper = "short" }, "VERSIONER_KEY_PEPPER has 5 characters"},
+		"AllInterfaces":       {func(s *appconfig.Settings) { s.Addr = ":8080" }, ""},
+		"IPv6":                {func(s *appconfig.Settings) { s.Addr = "[::1]:8080" }, ""},
+		"NoPort":              {func(s *appconfig.Settings) { s.Addr = "127.0.0.1" }, "VERSIONER_ADDR"},
+		"PortTooLarge":        {func(s *appconfig.Settings) { s.Addr = ":65536" }, "VERSIONER_ADDR"},
+		"LogLevel":            {func(s *appconfig.Settings) { s.LogLevel = "loud" }, "VERSIONER_LOG_LEVEL"},
+		"DatabaseAlone":       {func(s *appconfig.Settings) { s.DatabaseURL = "postgres://h/d" }, "VERSIONER_KEY_PEPPER is not set"},
+		"DatabaseWithoutKeys": {func(s *appconfig.Settings) { s.DatabaseURL, s.KeyPepper = "postgres://h/d", strings.Repeat("x", 32) }, "VERSIONER_SECRET_KEYS is not set"},
+		"SecretKeys": {func(s *appconfig.Settings) {
+			s.SecretKeys = []string{strings.Repeat("A", 43) + "=", strings.Repeat("B", 43) + "="}
+		}, ""},
+		"SecretKeyTooShort": {func(s *appconfig.Settings) { s.SecretKeys = []string{strings.Repeat("A", 43) + "=", "QUJD"} }, "the key at position 2"},
+		"Mail":              {func(s *appconfig.Settings) { s.SMTPURL, s.MailFrom = "smtp://u:p@h:587", "versioner@example.com" }, ""},
+		"MailFromNobody":    {func(s *appconfig.Settings) { s.SMTPURL = "smtp://u:hunter2@h:587" }, "set both or none"},
+		"MailServer":        {func(s *appconfig.Settings) { s.SMTPURL, s.MailFrom = "h:587", "versioner@example.com" }, "VERSIONER_SMTP_URL"},
+		"Networks": {func(s *appconfig.Settings) {
+			s.WebhookAllowCIDRs, s.WebhookAllowHosts = []string{"10.0.0.0/8"}, []string{"hooks.corp.example"}
+		}, ""},
+		"NetworkMisspelt": {func(s *appconfig.Settings) { s.WebhookAllowCIDRs = []string{"10.0.0.0"} }, "VERSIONER_WEBHOOK_ALLOW_CIDRS"},
+		"HostMisspelt":    {func(s *appconfig.Settings) { s.WebhookAllowHosts = []string{"https://hooks"} }, "VERSIONER_WEBHOOK_ALLOW_HOSTS"},
+		"ShortPepper":     {func(s *appconfig.Settings) { s.KeyPepper = "short" }, "VERSIONER_KEY_PEPPER has 5 characters"},
 		"Clerk": {func(s *appconfig.Settings) {
 			s.JWTIssuer, s.JWTAuthorizedParty = "https://x.clerk.dev", []string{"https://app"}
 		}, ""},
@@ -61,6 +74,22 @@ func TestResolve(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLoadSecretKeys has the same file handling as the pepper; here is what differs.
+func TestLoadSecretKeys(t *testing.T) {
+	t.Parallel()
+	config := appconfig.Config{DataDir: t.TempDir()}
+	made, err := config.LoadSecretKeys()
+	require.NoError(t, err)
+	require.Len(t, made, 1)
+	again, err := config.LoadSecretKeys()
+	require.NoError(t, err)
+	require.Equal(t, made, again)
+	require.NoError(t, os.WriteFile(filepath.Join(config.DataDir, "secret-key"), []byte("QUJD\n"), 0o600))
+	_, err = config.LoadSecretKeys()
+	require.ErrorContains(t, err, "notification channels cannot be read without it")
+	require.NotContains(t, err.Error(), "QUJD")
 }
 
 func TestLoadPepper(t *testing.T) {

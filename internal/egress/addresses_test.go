@@ -29,7 +29,7 @@ func TestAddresses(t *testing.T) {
 		191.255.255.255 192.0.1.1 192.0.3.1 192.167.255.255 192.169.0.1 198.17.255.255 198.20.0.1 203.0.112.1 203.0.114.1 223.255.255.255
 		2000::1 2001:200::1 2001:4860:4860::8888 2001:db7::1 2003::1 2606:4700:4700::1111 2a00:1450::1 ::ffff:8.8.8.8 3ffe::1`)
 	require.GreaterOrEqual(t, len(forbidden), 80)
-	c := client(t, nil, nil)
+	c := client(t)
 	for _, text := range forbidden {
 		addr := netip.MustParseAddr(text)
 		_, err := c.CheckURL(t.Context(), "https://"+bracketed(addr)+"/")
@@ -37,7 +37,7 @@ func TestAddresses(t *testing.T) {
 		_, err = post(t.Context(), t, c, "https://"+bracketed(addr)+"/")
 		require.True(t, isForbidden(err), "%s: %v", text, err)
 		if addr.Is4() {
-			named := client(t, nil, nil)
+			named := client(t)
 			egress.SetResolver(named, nameServer(t, func(int64) netip.Addr { return addr }))
 			_, err = named.CheckURL(t.Context(), "https://named.example.com/")
 			require.True(t, isForbidden(err), "%s: %v", text, err)
@@ -61,7 +61,7 @@ func bracketed(addr netip.Addr) string {
 // TestSpellings tries what parsers have been known to read differently.
 func TestSpellings(t *testing.T) {
 	t.Parallel()
-	c := client(t, nil, nil)
+	c := client(t)
 	egress.SetResolver(c, nameServer(t, func(int64) netip.Addr { return netip.MustParseAddr("8.8.8.8") }))
 	refused := []string{
 		// The loopback address in other clothes.

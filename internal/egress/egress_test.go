@@ -23,11 +23,11 @@ import (
 )
 
 // nameServer answers every question for an IPv4 address with the next of its addresses.
-func nameServer(t testing.TB, answer func(number int64) netip.Addr) *net.Resolver {
-	t.Helper()
-	conn, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
+func nameServer(tb testing.TB, answer func(number int64) netip.Addr) *net.Resolver {
+	tb.Helper()
+	conn, err := (&net.ListenConfig{}).ListenPacket(tb.Context(), "udp", "127.0.0.1:0")
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = conn.Close() })
 	var asked atomic.Int64
 	go func() {
 		buffer := make([]byte, 1500)
@@ -64,10 +64,10 @@ func nameServer(t testing.TB, answer func(number int64) netip.Addr) *net.Resolve
 	}}
 }
 
-func client(t testing.TB, cidrs, hosts []string) *egress.Client {
-	t.Helper()
-	policy, err := egress.ParsePolicy(cidrs, hosts)
-	require.NoError(t, err)
+func client(tb testing.TB, allowed ...string) *egress.Client {
+	tb.Helper()
+	policy, err := egress.ParsePolicy(allowed, nil)
+	require.NoError(tb, err)
 	return egress.New(policy)
 }
 
@@ -112,7 +112,7 @@ func TestRebinding(t *testing.T) {
 	port, connections := listener(t)
 	public, local := netip.MustParseAddr("203.0.112.1"), netip.MustParseAddr("127.0.0.1")
 	for range 500 {
-		c := client(t, nil, nil)
+		c := client(t)
 		egress.SetResolver(c, nameServer(t, func(number int64) netip.Addr {
 			if number == 0 {
 				return public
@@ -124,7 +124,7 @@ func TestRebinding(t *testing.T) {
 		_, err = post(t.Context(), t, c, "http://rebind.example.com:"+port+"/")
 		require.True(t, isForbidden(err), "%v", err)
 	}
-	c := client(t, nil, nil)
+	c := client(t)
 	flips := []string{"127.0.0.1", "127.1.2.3", "0.0.0.0", "127.255.255.254"}
 	egress.SetResolver(c, nameServer(t, func(number int64) netip.Addr { return netip.MustParseAddr(flips[number%int64(len(flips))]) }))
 	for range 500 {
@@ -136,7 +136,7 @@ func TestRebinding(t *testing.T) {
 	require.Zero(t, connections.Load())
 
 	// The same way in does lead to a connection when it is allowed: the test would see one.
-	allowed := client(t, []string{"127.0.0.0/8"}, nil)
+	allowed := client(t, "127.0.0.0/8")
 	egress.SetResolver(allowed, nameServer(t, func(int64) netip.Addr { return local }))
 	_, err := post(t.Context(), t, allowed, "http://flip.example.com:"+port+"/")
 	require.Error(t, err)
@@ -145,7 +145,7 @@ func TestRebinding(t *testing.T) {
 
 func TestNamesThatDoNotResolveMayComeLater(t *testing.T) {
 	t.Parallel()
-	c := client(t, nil, nil)
+	c := client(t)
 	egress.SetResolver(c, nameServer(t, func(int64) netip.Addr { return netip.Addr{} }))
 	_, err := c.CheckURL(t.Context(), "https://soon.example.com/")
 	require.NoError(t, err)
@@ -155,7 +155,7 @@ func TestNamesThatDoNotResolveMayComeLater(t *testing.T) {
 
 func TestReceivers(t *testing.T) {
 	t.Parallel()
-	c := client(t, []string{"127.0.0.0/8"}, nil)
+	c := client(t, "127.0.0.0/8")
 	serve := func(t *testing.T, handler http.HandlerFunc) string {
 		t.Helper()
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -294,7 +294,7 @@ func TestProxiesOfTheEnvironmentAreNotAsked(t *testing.T) {
 	port, connections := listener(t)
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:"+port)
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:"+port)
-	c := client(t, nil, nil)
+	c := client(t)
 	egress.SetResolver(c, nameServer(t, func(int64) netip.Addr { return netip.MustParseAddr("127.0.0.1") }))
 	_, err := post(t.Context(), t, c, "http://example.com/")
 	require.True(t, isForbidden(err), "%v", err)
@@ -332,7 +332,7 @@ func FuzzCheckURL(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	c := client(f, nil, nil)
+	c := client(f)
 	ended, end := context.WithCancel(f.Context())
 	end() // no name is looked up
 	f.Fuzz(func(t *testing.T, text string) {

@@ -137,7 +137,7 @@ func TestEveryOperationRefusesBadCredentials(t *testing.T) {
 			require.Equal(t, `{"detail":"You do not have permission to perform this action"}`, string(answer.Body))
 		})
 	}
-	require.Equal(t, 37, walked)
+	require.Equal(t, 50, walked)
 	t.Cleanup(func() { requireNothingStored(t, api) })
 }
 

@@ -82,7 +82,7 @@ func (h notifications) TestNotificationChannel(ctx context.Context, req apigen.T
 	}
 	return apigen.TestNotificationChannel200JSONResponse{
 		DeliveryID: tried.ID, Delivered: tried.Status == string(apigen.DeliveryStatusDelivered), ResponseStatus: toNullableInt(tried.ResponseStatus),
-		ErrorClass: toNullable((*apigen.ErrorClass)(tried.ErrorClass)), LatencyMs: int(valueOr(tried.LatencyMs, 0)),
+		ErrorClass: toNullable(tried.ErrorClass), LatencyMs: int(valueOr(tried.LatencyMs, 0)),
 	}, nil
 }
 
@@ -192,7 +192,7 @@ func toAPIDelivery(row dbgen.NotificationRecord) apigen.NotificationDelivery {
 		ID: row.ID, ChannelID: row.ChannelID, ChannelName: row.ChannelName, ChannelType: apigen.ChannelType(row.ChannelType),
 		EventType: row.EventType, EventID: toNullable(row.EventID), ObjectID: toNullable(row.RecordID),
 		Status: apigen.DeliveryStatus(row.Status), Attempts: int(row.Attempts), ResponseStatus: toNullableInt(row.ResponseStatus),
-		ErrorClass: toNullable((*apigen.ErrorClass)(row.ErrorClass)), LatencyMs: toNullableInt(row.LatencyMs), CreatedAt: row.CreatedAt.UTC(),
+		ErrorClass: toNullable(row.ErrorClass), LatencyMs: toNullableInt(row.LatencyMs), CreatedAt: row.CreatedAt.UTC(),
 		LastAttemptAt: toNullableTime(row.LastAttemptAt), NextAttemptAt: toNullableTime(row.NextAttemptAt), FinishedAt: toNullableTime(row.FinishedAt),
 	}
 }

@@ -37,6 +37,12 @@ INSERT INTO current_state (account_id, product_id, environment_id, deployment_id
 INSERT INTO releases (account_id, name) SELECT a.id, 'release ' || n FROM accounts a, generate_series(1, 2000) n;
 INSERT INTO audit_log (account_id, at, actor_type, actor_name, credential, action, object_type, object_id, fields)
   SELECT a.id, now() - make_interval(secs => n), 'command', 'x', 'x', 'product.update', 'product', new_id(), '{}' FROM accounts a, generate_series(1, 20000) n;
+INSERT INTO notification_channels (account_id, id, name, channel_type, sealed_config, enabled) SELECT a.id, new_id(), 'channel ' || n, 'webhook', '', true FROM accounts a, generate_series(1, 300) n;
+INSERT INTO notification_preferences (account_id, channel_id, event_type, environments, products, statuses)
+  SELECT account_id, id, 'build.failed', '{}', '{}', '{}' FROM notification_channels, generate_series(1, 4) n;
+INSERT INTO notification_deliveries (account_id, channel_id, event_type, notice, status, created_at)
+  SELECT c.account_id, c.id, (ARRAY['build.failed', 'deployment.completed', 'deployment.failed'])[1 + n % 3], '{}', (ARRAY['delivered', 'failed'])[1 + n % 2], now() - make_interval(secs => n * 11)
+  FROM notification_channels c, generate_series(1, 100) n;
 ANALYZE`
 
 // planner runs queries, and keeps the plan of the last one.
@@ -105,7 +111,9 @@ func TestListsReadFromAnIndex(t *testing.T) {
 	var at time.Time
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT account_id, product_id, environment_id, version_id, created_at FROM deployments
 		WHERE account_id = (SELECT id FROM accounts WHERE slug = 'large') ORDER BY created_at OFFSET 50000 LIMIT 1`).Scan(&account, &product, &environment, &version, &at))
-	completed, commit := "completed", "abcd%"
+	completed, commit, failedBuild, failed := "completed", "abcd%", "build.failed", "failed"
+	var channel uuid.UUID
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM notification_channels WHERE account_id = $1 LIMIT 1", account).Scan(&channel))
 	since := at.Add(-time.Hour)
 
 	plans := &planner{Conn: conn, t: t}
@@ -128,6 +136,22 @@ func TestListsReadFromAnIndex(t *testing.T) {
 			params := dbgen.ListVersionsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page}
 			set(&params)
 			_, err := db.ListVersions(t.Context(), params)
+			return err
+		}
+	}
+	historyWhere := func(set func(*dbgen.ListNotificationHistoryParams)) func(*time.Time, *uuid.UUID) error {
+		return func(at *time.Time, id *uuid.UUID) error {
+			params := dbgen.ListNotificationHistoryParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page}
+			set(&params)
+			_, err := db.ListNotificationHistory(t.Context(), params)
+			return err
+		}
+	}
+	preferencesWhere := func(channel *uuid.UUID) func(*time.Time, *uuid.UUID) error {
+		return func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListNotificationPreferences(t.Context(), dbgen.ListNotificationPreferencesParams{
+				AccountID: account, ChannelID: channel, AfterAt: at, AfterID: id, RowLimit: page,
+			})
 			return err
 		}
 	}
@@ -169,6 +193,19 @@ func TestListsReadFromAnIndex(t *testing.T) {
 			_, err := db.ListAuditLog(t.Context(), dbgen.ListAuditLogParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
+		"Channels": {"notification_channels", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListNotificationChannels(t.Context(), dbgen.ListNotificationChannelsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"Preferences":          {"notification_preferences", page, preferencesWhere(nil)},
+		"PreferencesOfChannel": {"notification_preferences", page, preferencesWhere(&channel)},
+		"History":              {"notification_deliveries", page, historyWhere(func(*dbgen.ListNotificationHistoryParams) {})},
+		"HistoryOfChannel":     {"notification_deliveries", 2 * page, historyWhere(func(p *dbgen.ListNotificationHistoryParams) { p.ChannelID = &channel })},
+		"HistoryOfAge":         {"notification_deliveries", page, historyWhere(func(p *dbgen.ListNotificationHistoryParams) { p.Since, p.Until = &since, &at })},
+		// One in six is of the type and has the status, in runs.
+		"HistoryOfType": {"notification_deliveries", 15 * page, historyWhere(func(p *dbgen.ListNotificationHistoryParams) {
+			p.EventType, p.Status = &failedBuild, &failed
+		})},
 		"EnvironmentState": {"current_state", 20 * page, func(_ *time.Time, id *uuid.UUID) error { // and the other environments of each product, for the drift
 			params := dbgen.ListEnvironmentStateParams{AccountID: account, RowLimit: page}
 			if id != nil {

@@ -1,13 +1,18 @@
 package notify_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/internal/notify"
+	"github.com/versioner-io/versioner/internal/revision"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
@@ -25,7 +30,8 @@ func TestChannels(t *testing.T) {
 		}{
 			{"slack_webhook", map[string]any{"webhook_url": slack}, map[string]any{"webhook_url": "http://127.0.0.1:9/****uvwx"}},
 			{
-				"webhook", map[string]any{"url": "http://127.0.0.1:9/in?token=very-secret-token", "secret": "a secret of ours"},
+				"webhook",
+				map[string]any{"url": "http://127.0.0.1:9/in?token=very-secret-token", "secret": "a secret of ours"},
 				map[string]any{"url": "http://127.0.0.1:9/****oken", "secret": "****"},
 			},
 			{"webhook", map[string]any{"url": "http://127.0.0.1:9/short"}, map[string]any{"url": "http://127.0.0.1:9/****"}},
@@ -149,4 +155,48 @@ func TestPreferences(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, create(`"event_type":"build.failed"`).Status)
 	require.Equal(t, http.StatusNoContent, api.As(t, "sre", http.MethodDelete, path, "").Status)
 	require.Equal(t, http.StatusNotFound, api.As(t, "sre", http.MethodDelete, path, "").Status)
+}
+
+// TestReseal gives the server a new key and takes the old one away.
+func TestReseal(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	hooks := newReceiver(t, nil)
+	id := channel(t, api, "webhook", map[string]any{"url": hooks.URL, "secret": secret})
+	older, newer := bytes.Repeat([]byte("k"), notify.KeySize), bytes.Repeat([]byte("n"), notify.KeySize)
+	with := func(keys ...[]byte) notify.Channels {
+		ring, err := notify.NewKeyRing(keys...)
+		require.NoError(t, err)
+		channels := api.Channels
+		channels.Keys = ring
+		return channels
+	}
+	stranger := with(newer)
+	unreadable, err := stranger.Reseal(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, unreadable, "without the old key nothing can be read, and nothing is lost")
+
+	both := with(newer, older)
+	for range 2 {
+		unreadable, err = both.Reseal(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, unreadable)
+	}
+	var account uuid.UUID
+	api.Scan(t, "SELECT account_id FROM notification_channels", &account)
+	tried, err := stranger.Test(t.Context(), account, uuid.MustParse(id))
+	require.NoError(t, err)
+	require.Equal(t, "delivered", tried.Status)
+	verifier, err := standardwebhooks.NewWebhook(secret)
+	require.NoError(t, err)
+	require.NoError(t, verifier.Verify(hooks.requests()[0].body, hooks.requests()[0].header))
+
+	// Whoever has lost the key sees the channel without its configuration, and can give it a new one.
+	lost := with(older)
+	shown, err := lost.Get(t.Context(), account, uuid.MustParse(id))
+	require.NoError(t, err)
+	require.Empty(t, shown.Config)
+	changed, err := lost.Update(t.Context(), revision.Target{AccountID: account, ID: uuid.MustParse(id)}, notify.ChannelPatch{Config: &notify.ConfigPatch{URL: &hooks.URL}})
+	require.NoError(t, err)
+	require.NotEmpty(t, changed.Config.URL)
 }

@@ -2,9 +2,9 @@ package notify_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -170,7 +170,7 @@ func TestRetries(t *testing.T) {
 	type want struct {
 		answer   func(int, http.ResponseWriter, *http.Request)
 		status   string
-		attempts float64
+		attempts int
 		response any
 		class    any
 	}
@@ -180,7 +180,7 @@ func TestRetries(t *testing.T) {
 			w.WriteHeader(http.StatusTooManyRequests)
 		}
 	}
-	hangUp := func(number int, w http.ResponseWriter, _ *http.Request) {
+	hangUp := func(number int, _ http.ResponseWriter, _ *http.Request) {
 		if number == 0 {
 			panic(http.ErrAbortHandler)
 		}
@@ -207,11 +207,11 @@ func TestRetries(t *testing.T) {
 			deploy(t, api, map[string]any{"product_name": product})
 			got := ended(t, api, id)
 			require.Equal(t, test.status, got["status"])
-			require.Equal(t, test.attempts, got["attempts"])
+			require.EqualValues(t, test.attempts, got["attempts"])
 			require.Equal(t, test.response, got["response_status"])
 			require.Equal(t, test.class, got["error_class"])
 			requests := hooks.requests()
-			require.Len(t, requests, int(test.attempts))
+			require.Len(t, requests, test.attempts)
 			for _, one := range requests {
 				require.Equal(t, requests[0].body, one.body)
 				require.Equal(t, requests[0].header.Get("webhook-id"), one.header.Get("webhook-id"))
@@ -298,12 +298,12 @@ func TestOneChannelNeverDelaysAnother(t *testing.T) {
 	channel(t, api, "webhook", map[string]any{"url": hanging.URL}, on("deployment.completed"))
 	channel(t, api, "webhook", map[string]any{"url": quick.URL}, on("deployment.failed"))
 	for i := range 600 { // more than there are workers
-		deploy(t, api, map[string]any{"version": fmt.Sprint(i)})
+		deploy(t, api, map[string]any{"version": strconv.Itoa(i)})
 	}
 	hanging.wait(t, 1)
 	begin := time.Now()
 	for i := range 20 {
-		deploy(t, api, map[string]any{"version": fmt.Sprint(i), "status": "failed", "environment_name": "staging"})
+		deploy(t, api, map[string]any{"version": strconv.Itoa(i), "status": "failed", "environment_name": "staging"})
 	}
 	quick.wait(t, 20)
 	require.Less(t, time.Since(begin), 10*time.Second, "less than the time that the other one hangs")
@@ -361,7 +361,7 @@ func TestRedelivery(t *testing.T) {
 	require.Equal(t, "pending", accepted.Field(t, "status"))
 	again := ended(t, api, id)
 	require.Equal(t, "delivered", again["status"])
-	require.Equal(t, 2.0, again["attempts"])
+	require.EqualValues(t, 2, again["attempts"])
 	require.Nil(t, again["error_class"])
 	requests := hooks.requests()
 	require.Equal(t, requests[0].body, requests[1].body)
@@ -388,7 +388,7 @@ func TestTest(t *testing.T) {
 	answer := try()
 	require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
 	require.Equal(t, true, answer.Field(t, "delivered"))
-	require.Equal(t, 200.0, answer.Field(t, "response_status"))
+	require.EqualValues(t, 200, answer.Field(t, "response_status"))
 	got := hooks.requests()[0]
 	require.Equal(t, "test", got.header.Get("X-Versioner-Event"))
 	require.Equal(t, answer.Field(t, "delivery_id"), got.header.Get("webhook-id"))
@@ -400,7 +400,7 @@ func TestTest(t *testing.T) {
 	answer = try()
 	require.Equal(t, false, answer.Field(t, "delivered"), "and it works while the channel is disabled")
 	require.Equal(t, "http_4xx", answer.Field(t, "error_class"))
-	require.Equal(t, 404.0, answer.Field(t, "response_status"))
+	require.EqualValues(t, 404, answer.Field(t, "response_status"))
 	tried := history(t, api, id)
 	require.Len(t, tried, 2)
 	require.Equal(t, "failed", tried[0]["status"])

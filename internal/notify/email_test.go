@@ -61,10 +61,10 @@ func TestEmail(t *testing.T) {
 		refused := ended(t, api, nobody)
 		require.Equal(t, "failed", refused["status"])
 		require.Equal(t, "smtp_refused", refused["error_class"])
-		require.Equal(t, 550.0, refused["response_status"])
+		require.EqualValues(t, 550, refused["response_status"])
 		taken := ended(t, api, busy)
 		require.Equal(t, "delivered", taken["status"])
-		require.Equal(t, 2.0, taken["attempts"])
+		require.EqualValues(t, 2, taken["attempts"])
 	})
 }
 

@@ -197,7 +197,7 @@ func (e *Engine) finish(ctx context.Context, args deliverArgs, row dbgen.GetPend
 		}))
 	})
 	if err != nil {
-		return 0, err //nolint:wrapcheck // classified above
+		return 0, err
 	}
 	if err := e.noteHealth(ctx, args, row, sent); err != nil {
 		e.logger.ErrorContext(ctx, "the health of a channel was not noted", "channel_id", args.ChannelID, "error", err)
@@ -247,7 +247,7 @@ func (e *Engine) disable(ctx context.Context, args deliverArgs, reason string) e
 		}
 		return audit.Record(ctx, db, channelChange(channel, "notification_channel.disable", "enabled"))
 	})
-	if apperr.CodeOf(err) == apperr.NotFound && err != nil { // somebody was faster
+	if apperr.CodeOf(err) == apperr.NotFound { // somebody was faster
 		return nil
 	}
 	return err

@@ -6,6 +6,8 @@ import (
 )
 
 // Delays is the schedule.
+//
+//nolint:gochecknoglobals // a constant table
 var Delays = delays
 
 // DeliverArgs is a job.

@@ -62,7 +62,7 @@ func (l *lanes) tryEnter(channel uuid.UUID) (turn chan struct{}, entered bool) {
 		l.lanes[channel] = way
 	}
 	switch {
-	case way.running < way.width && !(way.troubled && l.troubled >= maxTroubled):
+	case way.running < way.width && (!way.troubled || l.troubled < maxTroubled):
 		l.admit(way)
 		return nil, true
 	case way.troubled || len(way.waiting) >= laneQueue:

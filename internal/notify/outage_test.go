@@ -2,9 +2,9 @@ package notify_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,7 +32,7 @@ func TestReceiverAwayForTenMinutes(t *testing.T) {
 	})
 	channel(t, api, "webhook", map[string]any{"url": hooks.URL}, on("deployment.completed"))
 	for i := range deliveries {
-		deploy(t, api, map[string]any{"version": fmt.Sprint(i)})
+		deploy(t, api, map[string]any{"version": strconv.Itoa(i)})
 	}
 	var text []byte
 	api.Scan(t, "SELECT json_agg(args) FROM river_job", &text)
@@ -92,8 +92,8 @@ func TestEventsAndNoticesTogether(t *testing.T) {
 	require.Equal(t, 0, api.Count(t, "events"), "what cannot be told is not recorded")
 	require.Equal(t, 0, api.Count(t, "river_job"))
 	for i := range 10 {
-		deploy(t, api, map[string]any{"version": fmt.Sprint(i), "status": "started"})
-		deploy(t, api, map[string]any{"version": fmt.Sprint(i)})
+		deploy(t, api, map[string]any{"version": strconv.Itoa(i), "status": "started"})
+		deploy(t, api, map[string]any{"version": strconv.Itoa(i)})
 	}
 	require.Equal(t, 10*2*3, api.Count(t, "notification_deliveries"))
 	require.Equal(t, 10*2*3, api.Count(t, "river_job"))

@@ -3,6 +3,7 @@ package notify_test
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -115,9 +116,7 @@ func on(eventType string) map[string]any { return map[string]any{"event_type": e
 func deploy(t *testing.T, api *testapi.API, members map[string]any) testapi.Answer {
 	t.Helper()
 	event := map[string]any{"product_name": "checkout", "version": "1.4.2", "environment_name": "production", "status": "completed"}
-	for name, value := range members {
-		event[name] = value
-	}
+	maps.Copy(event, members)
 	return api.PostEvent(t, "/deployment-events/", event)
 }
 

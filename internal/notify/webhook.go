@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -62,7 +63,7 @@ const (
 // room for both in one header; receivers that compare the whole of ours would stumble over two, so it gets a second one.
 func sign(header http.Header, deliveryID uuid.UUID, at time.Time, body []byte, secrets []string) error {
 	header.Set(standardwebhooks.HeaderWebhookID, deliveryID.String())
-	header.Set(standardwebhooks.HeaderWebhookTimestamp, fmt.Sprint(at.Unix()))
+	header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
 	var signatures []string
 	for i, secret := range secrets {
 		signer, err := standardwebhooks.NewWebhookRaw(signingKey(secret))
