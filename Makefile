@@ -43,10 +43,13 @@ test-long: ## Run the tests that take long: 20 kills, a million key round trips,
 	VERSIONER_TEST_FETCH=1 go test -count 1 -v -run 'TestEmbeddedFetchesBinaries' ./internal/postgres
 	go test -run '^$$' -fuzz FuzzParseToken -fuzztime 60s ./internal/authn
 	go test -run '^$$' -fuzz FuzzDecodeJSON -fuzztime 60s ./internal/httpapi
+	go test -run '^$$' -fuzz FuzzCheckURL -fuzztime 60s -fuzzminimizetime 10x ./internal/egress
 
 .PHONY: bench
-bench: ## Compare ways to record events, in one run, as ratios
-	go test -run '^$$' -bench . -benchtime 3s ./internal/tracking
+bench: ## Compare ways to record events, in one run, as ratios; time notices
+	go test -run '^$$' -bench Shared -benchtime 3s ./internal/tracking
+	go test -run '^$$' -bench Notices -benchtime 20000x ./internal/tracking
+	go test -run '^$$' -bench FirstAttempt -benchtime 6000x ./internal/notify
 
 .PHONY: lint
 lint: $(REDOCLY) ## Check the code (golangci-lint) and the specification (Redocly CLI)
