@@ -1,0 +1,135 @@
+package ratelimit
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	sharedBudget  = 30 * time.Millisecond // of a request, for asking Redis
+	searchPause   = time.Second
+	searchTimeout = 2 * time.Second
+	connections   = 16
+)
+
+//go:embed take.lua
+var takeLua string
+
+//nolint:gochecknoglobals // a constant
+var takeScript = redis.NewScript(takeLua)
+
+// Shared counts in Redis or Valkey, together with every other server. While that is away or slow each server counts for
+// itself: requests are never refused or delayed for it.
+type Shared struct {
+	client *redis.Client
+	local  *Local
+	logger *slog.Logger
+	away   atomic.Bool
+	ctx    context.Context //nolint:containedctx // of the search for a Redis that is away, which no request waits for
+	stop   context.CancelFunc
+}
+
+// NewShared reads redis://user:password@host:6379/0 or rediss://. The error never repeats the password. Until Redis has
+// answered for the first time it counts as away.
+func NewShared(ctx context.Context, address string, logger *slog.Logger) (*Shared, error) {
+	options, err := redis.ParseURL(address)
+	if err != nil {
+		return nil, errors.New("REDIS_URL cannot be read: use redis://user:password@host:6379/0 or rediss://")
+	}
+	options.ContextTimeoutEnabled = true
+	options.MaxRetries = -1
+	options.PoolSize, options.MinIdleConns = connections, connections // made before they are needed: the budget is for an answer
+	s := &Shared{client: redis.NewClient(options), local: NewLocal(), logger: logger}
+	s.ctx, s.stop = context.WithCancel(ctx)
+	s.away.Store(true)
+	go s.search()
+	return s, nil
+}
+
+// Close lets go of the connections.
+func (s *Shared) Close() error {
+	s.stop()
+	if err := s.client.Close(); err != nil {
+		return fmt.Errorf("close Redis: %w", err)
+	}
+	return nil
+}
+
+// search tries to reach Redis until it answers.
+func (s *Shared) search() {
+	for s.ctx.Err() == nil {
+		ctx, cancel := context.WithTimeout(s.ctx, searchTimeout)
+		err := takeScript.Load(ctx, s.client).Err()
+		cancel()
+		if err == nil {
+			s.away.Store(false)
+			s.logger.InfoContext(s.ctx, "Redis answers: requests are counted together")
+			return
+		}
+		select {
+		case <-time.After(searchPause):
+		case <-s.ctx.Done():
+		}
+	}
+}
+
+// Take asks Redis, for sharedBudget at most, and else decides by what this server has admitted itself.
+func (s *Shared) Take(ctx context.Context, quotas ...Quota) Decision {
+	if s.away.Load() {
+		return s.local.Take(ctx, quotas...)
+	}
+	decision, err := s.ask(ctx, quotas)
+	if err != nil {
+		if ctx.Err() == nil && s.away.CompareAndSwap(false, true) { // a caller who leaves says nothing about Redis
+			s.logger.WarnContext(ctx, "Redis does not answer: this server counts requests for itself", "error", err)
+			go s.search()
+		}
+		return s.local.Take(ctx, quotas...)
+	}
+	if decision.Allowed {
+		s.local.Take(ctx, quotas...) // should Redis go away, this server knows what it has let through
+	}
+	return decision
+}
+
+func (s *Shared) ask(ctx context.Context, quotas []Quota) (Decision, error) {
+	decision := Decision{Allowed: true}
+	var keys []string
+	var args []any
+	for _, quota := range quotas {
+		if quota.Limit > 0 {
+			keys = append(keys, "versioner:rate:"+quota.Subject)
+			args = append(args, quota.Limit, (quota.Window / slots).Microseconds())
+			decision.States = append(decision.States, State{Quota: quota})
+		}
+	}
+	if len(keys) == 0 {
+		return decision, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, sharedBudget)
+	defer cancel()
+	answer, err := takeScript.Run(ctx, s.client, keys, args...).Int64Slice()
+	if err != nil {
+		return decision, fmt.Errorf("ask Redis: %w", err)
+	}
+	if len(answer) != 1+3*len(keys) {
+		return decision, fmt.Errorf("ask Redis: %d numbers came back", len(answer))
+	}
+	decision.Allowed = answer[0] == 1
+	for i := range decision.States {
+		state, numbers := &decision.States[i], answer[1+3*i:]
+		state.Remaining = max(0, state.Limit-int(numbers[0]))
+		state.Reset = time.Duration(numbers[2]) * time.Microsecond
+		if !decision.Allowed {
+			decision.RetryAfter = max(decision.RetryAfter, time.Duration(numbers[1])*time.Microsecond)
+		}
+	}
+	return decision, nil
+}
