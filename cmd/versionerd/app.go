@@ -16,6 +16,7 @@ import (
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ratelimit"
 	"github.com/versioner-io/versioner/internal/tracking"
 )
 
@@ -125,6 +126,22 @@ func (a *app) channels(ctx context.Context) (notify.Channels, error) {
 	return channels, err
 }
 
+// limiter counts requests, with other servers where there is a Redis.
+func (a *app) limiter(ctx context.Context) (_ ratelimit.Limiter, release func(), err error) {
+	if a.config.RedisURL == "" {
+		return ratelimit.NewLocal(), func() {}, nil
+	}
+	shared, err := ratelimit.NewShared(context.WithoutCancel(ctx), a.config.RedisURL, a.logger)
+	if err != nil {
+		return nil, nil, fmt.Errorf("prepare rate limits: %w", err)
+	}
+	return shared, func() {
+		if err := shared.Close(); err != nil {
+			a.logger.WarnContext(ctx, "Redis was not let go cleanly", "error", err)
+		}
+	}, nil
+}
+
 // work delivers notifications until ctx ends; then it finishes what it has begun. It has connections of its own, so that
 // it never keeps a request waiting for one.
 func (a *app) work(ctx context.Context, channels notify.Channels) error {
@@ -150,6 +167,11 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	if err != nil {
 		return err
 	}
+	limiter, closeLimiter, err := a.limiter(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeLimiter()
 	// Background work outlives ctx: requests that have begun still need it.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	recorder := tracking.NewRecorder(a.pool.DB, a.logger)
@@ -169,7 +191,12 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 
 	handler, err := httpapi.New(ctx, httpapi.Config{
 		Logger: a.logger, Security: authn.Validators{APIKeys: a.keys, JWTs: tokens}, Recorder: recorder, DB: a.pool.DB, Keys: a.keys,
-		Channels: channels, Origins: a.config.CORSOrigins, Ready: a.pool.Ready,
+		Channels: channels, Limits: httpapi.Limits{
+			Limiter: limiter, KeyPerMinute: a.config.RateLimits.KeyPerMinute,
+			AccountPerHour: a.config.RateLimits.AccountPerHour, UserPerMinute: a.config.RateLimits.UserPerMinute,
+			FailuresPerMinute: a.config.RateLimits.FailuresPerMinute,
+		},
+		Origins: a.config.CORSOrigins, Ready: a.pool.Ready,
 	})
 	if err != nil {
 		return fmt.Errorf("build the API: %w", err)

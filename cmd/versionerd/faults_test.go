@@ -116,7 +116,7 @@ func TestKillUnderLoad(t *testing.T) {
 		require.NoError(t, err)
 	}
 	dir := newDataDir(t)
-	env := environment(dir, "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8")
+	env := environment(dir, "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8", "VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0", "VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0")
 	server := launch(t, env, "dev")
 	key := keyPattern.FindString(server.stdout.String())
 	hooks := newHooks(t)
@@ -226,7 +226,8 @@ func TestDatabaseOutage(t *testing.T) {
 	database, err := postgres.StartEmbedded(t.Context(), config)
 	require.NoError(t, err)
 	env := environment(newDataDir(t), "DATABASE_URL="+database.DSN(),
-		"VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789", "VERSIONER_SECRET_KEYS="+strings.Repeat("A", 43)+"=")
+		"VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789", "VERSIONER_SECRET_KEYS="+strings.Repeat("A", 43)+"=",
+		"VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0", "VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0")
 	server := launch(t, env, "dev")
 	key := keyPattern.FindString(server.stdout.String())
 	load := newWriters(server.url, key, 8)

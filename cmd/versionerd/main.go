@@ -22,6 +22,7 @@ type cli struct {
 	Serve   serveCommand     `cmd:"" help:"Run the server."`
 	Work    workCommand      `cmd:"" help:"Deliver notifications, beside servers that run with --no-work."`
 	Keys    keysCommand      `cmd:"" help:"Make, list and revoke API keys."`
+	Limits  limitsCommand    `cmd:"" help:"Say how much an account or a key may do."`
 	Token   tokenCommand     `cmd:"" help:"Print a token for a person, which only dev believes."`
 	Version kong.VersionFlag `help:"Print the version and leave."`
 }

@@ -343,3 +343,28 @@ func TestWorkApart(t *testing.T) {
 	worker.stop(t)
 	server.stop(t)
 }
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	env := environment(newDataDir(t))
+	_, _, err := call(t, env, "keys", "create", "--account", "acme", "--name", "ci")
+	require.NoError(t, err)
+	for want, args := range map[string][]string{
+		`Account "acme" may send 5 requests an hour.`:                           {"account", "acme", "5"},
+		`Key k1 of account "acme" may send any number of requests a minute.`:    {"key", "acme", "k1", "0"},
+		`Key k1 of account "acme" may send as many requests as the server says`: {"key", "acme", "k1", "default"},
+	} {
+		_, said, err := call(t, env, append([]string{"limits"}, args...)...)
+		require.NoError(t, err)
+		require.Contains(t, said, want)
+	}
+	for want, args := range map[string][]string{
+		`there is no account "other"`:    {"account", "other", "5"},
+		`account "acme" has no key "k9"`: {"key", "acme", "k9", "5"},
+		`is not a number of requests`:    {"key", "acme", "k1", "many"},
+	} {
+		_, said, err := call(t, env, append([]string{"limits"}, args...)...)
+		require.Error(t, err)
+		require.Contains(t, said, want)
+	}
+}

@@ -14,3 +14,10 @@ WHERE slug = @slug;
 -- HasAccounts tells an empty database from one in use.
 -- name: HasAccounts :one
 SELECT EXISTS (SELECT FROM accounts);
+
+-- SetAccountLimit says how many requests an hour an account may send; null is what the server says.
+-- name: SetAccountLimit :one
+UPDATE accounts
+SET requests_per_hour = sqlc.narg('requests_per_hour')
+WHERE id = @account_id
+RETURNING *;

@@ -1,7 +1,7 @@
 -- GetAPIKeyByHMAC finds the key behind a presented token. It is the one query that learns its tenant from the row: the
 -- token's text is not to be believed.
 -- name: GetAPIKeyByHMAC :one
-SELECT sqlc.embed(k), a.slug AS account_slug
+SELECT sqlc.embed(k), a.slug AS account_slug, a.requests_per_hour
 FROM api_keys AS k
 JOIN accounts AS a ON a.id = k.account_id
 WHERE k.token_hmac = @token_hmac;
@@ -67,3 +67,10 @@ RETURNING *;
 SELECT * FROM accounts
 WHERE id = @account_id
 FOR UPDATE;
+
+-- SetAPIKeyLimit says how many requests a minute a key may send; null is what the server says.
+-- name: SetAPIKeyLimit :one
+UPDATE api_keys
+SET requests_per_minute = sqlc.narg('requests_per_minute'), revision = revision + 1
+WHERE account_id = @account_id AND key_id = @key_id
+RETURNING *;

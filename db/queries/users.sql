@@ -1,6 +1,6 @@
 -- GetTenant finds the account of an organisation, and the person in it if they were here before.
 -- name: GetTenant :one
-SELECT a.id AS account_id, a.slug, u.id AS user_id, u.name, u.email, u.token_role, u.assigned_role, u.last_seen_at
+SELECT a.id AS account_id, a.slug, a.requests_per_hour, u.id AS user_id, u.name, u.email, u.token_role, u.assigned_role, u.last_seen_at
 FROM accounts AS a
 LEFT JOIN users AS u ON u.account_id = a.id AND u.subject = @subject
 WHERE a.issuer = @issuer::text AND a.organization_id = @organization_id::text;

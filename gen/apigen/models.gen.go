@@ -1776,6 +1776,9 @@ type PreconditionFailed = Problem
 // ServiceUnavailable What went wrong.
 type ServiceUnavailable = Problem
 
+// TooManyRequests What went wrong.
+type TooManyRequests = Problem
+
 // Unauthorized What went wrong.
 type Unauthorized = Problem
 

@@ -1703,6 +1703,15 @@ type ServiceUnavailableJSONResponse struct {
 	Headers ServiceUnavailableResponseHeaders
 }
 
+type TooManyRequestsResponseHeaders struct {
+	RetryAfter int
+}
+type TooManyRequestsJSONResponse struct {
+	Body Problem
+
+	Headers TooManyRequestsResponseHeaders
+}
+
 type UnauthorizedResponseHeaders struct {
 	WWWAuthenticate string
 }
@@ -1781,6 +1790,21 @@ func (response ListAPIKeys422JSONResponse) VisitListAPIKeysResponse(w http.Respo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListAPIKeys429JSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1921,6 +1945,21 @@ func (response CreateAPIKey422JSONResponse) VisitCreateAPIKeyResponse(w http.Res
 	return err
 }
 
+type CreateAPIKey429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateAPIKey429JSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateAPIKey500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -2042,6 +2081,21 @@ func (response RevokeAPIKey422JSONResponse) VisitRevokeAPIKeyResponse(w http.Res
 	return err
 }
 
+type RevokeAPIKey429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response RevokeAPIKey429JSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RevokeAPIKey500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -2158,6 +2212,21 @@ func (response GetAPIKey422JSONResponse) VisitGetAPIKeyResponse(w http.ResponseW
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAPIKey429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetAPIKey429JSONResponse) VisitGetAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2328,6 +2397,21 @@ func (response UpdateAPIKey422JSONResponse) VisitUpdateAPIKeyResponse(w http.Res
 	return err
 }
 
+type UpdateAPIKey429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response UpdateAPIKey429JSONResponse) VisitUpdateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateAPIKey500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -2493,6 +2577,21 @@ func (response RotateAPIKey422JSONResponse) VisitRotateAPIKeyResponse(w http.Res
 	return err
 }
 
+type RotateAPIKey429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response RotateAPIKey429JSONResponse) VisitRotateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RotateAPIKey500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -2587,6 +2686,21 @@ func (response ListAuditLog422JSONResponse) VisitListAuditLogResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditLog429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListAuditLog429JSONResponse) VisitListAuditLogResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2733,6 +2847,21 @@ func (response CreateBuildEvent422JSONResponse) VisitCreateBuildEventResponse(w 
 	return err
 }
 
+type CreateBuildEvent429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateBuildEvent429JSONResponse) VisitCreateBuildEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateBuildEvent500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -2861,6 +2990,21 @@ func (response CreateDeploymentEvent422JSONResponse) VisitCreateDeploymentEventR
 	return err
 }
 
+type CreateDeploymentEvent429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateDeploymentEvent429JSONResponse) VisitCreateDeploymentEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateDeploymentEvent500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -2955,6 +3099,21 @@ func (response ListDeployments422JSONResponse) VisitListDeploymentsResponse(w ht
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeployments429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListDeployments429JSONResponse) VisitListDeploymentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3067,6 +3226,21 @@ func (response GetDeployment422JSONResponse) VisitGetDeploymentResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeployment429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetDeployment429JSONResponse) VisitGetDeploymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3202,6 +3376,21 @@ func (response ListEnvironmentState422JSONResponse) VisitListEnvironmentStateRes
 	return err
 }
 
+type ListEnvironmentState429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListEnvironmentState429JSONResponse) VisitListEnvironmentStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListEnvironmentState500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -3296,6 +3485,21 @@ func (response ListEnvironments422JSONResponse) VisitListEnvironmentsResponse(w 
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEnvironments429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListEnvironments429JSONResponse) VisitListEnvironmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3450,6 +3654,21 @@ func (response CreateEnvironment422JSONResponse) VisitCreateEnvironmentResponse(
 	return err
 }
 
+type CreateEnvironment429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateEnvironment429JSONResponse) VisitCreateEnvironmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateEnvironment500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -3571,6 +3790,21 @@ func (response DeleteEnvironment422JSONResponse) VisitDeleteEnvironmentResponse(
 	return err
 }
 
+type DeleteEnvironment429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response DeleteEnvironment429JSONResponse) VisitDeleteEnvironmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteEnvironment500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -3687,6 +3921,21 @@ func (response GetEnvironment422JSONResponse) VisitGetEnvironmentResponse(w http
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetEnvironment429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetEnvironment429JSONResponse) VisitGetEnvironmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3871,6 +4120,21 @@ func (response UpdateEnvironment422JSONResponse) VisitUpdateEnvironmentResponse(
 	return err
 }
 
+type UpdateEnvironment429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response UpdateEnvironment429JSONResponse) VisitUpdateEnvironmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateEnvironment500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -4026,6 +4290,21 @@ func (response ListNotificationChannels422JSONResponse) VisitListNotificationCha
 	return err
 }
 
+type ListNotificationChannels429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListNotificationChannels429JSONResponse) VisitListNotificationChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListNotificationChannels500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -4162,6 +4441,21 @@ func (response CreateNotificationChannel422JSONResponse) VisitCreateNotification
 	return err
 }
 
+type CreateNotificationChannel429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateNotificationChannel429JSONResponse) VisitCreateNotificationChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateNotificationChannel500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -4283,6 +4577,21 @@ func (response DeleteNotificationChannel422JSONResponse) VisitDeleteNotification
 	return err
 }
 
+type DeleteNotificationChannel429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response DeleteNotificationChannel429JSONResponse) VisitDeleteNotificationChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteNotificationChannel500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -4399,6 +4708,21 @@ func (response GetNotificationChannel422JSONResponse) VisitGetNotificationChanne
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetNotificationChannel429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetNotificationChannel429JSONResponse) VisitGetNotificationChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4569,6 +4893,21 @@ func (response UpdateNotificationChannel422JSONResponse) VisitUpdateNotification
 	return err
 }
 
+type UpdateNotificationChannel429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response UpdateNotificationChannel429JSONResponse) VisitUpdateNotificationChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateNotificationChannel500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -4681,6 +5020,21 @@ func (response TestNotificationChannel422JSONResponse) VisitTestNotificationChan
 	return err
 }
 
+type TestNotificationChannel429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response TestNotificationChannel429JSONResponse) VisitTestNotificationChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type TestNotificationChannel500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -4775,6 +5129,21 @@ func (response ListNotificationHistory422JSONResponse) VisitListNotificationHist
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotificationHistory429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListNotificationHistory429JSONResponse) VisitListNotificationHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4905,6 +5274,21 @@ func (response RedeliverNotification422JSONResponse) VisitRedeliverNotificationR
 	return err
 }
 
+type RedeliverNotification429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response RedeliverNotification429JSONResponse) VisitRedeliverNotificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RedeliverNotification500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -4999,6 +5383,21 @@ func (response ListNotificationPreferences422JSONResponse) VisitListNotification
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotificationPreferences429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListNotificationPreferences429JSONResponse) VisitListNotificationPreferencesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5153,6 +5552,21 @@ func (response CreateNotificationPreference422JSONResponse) VisitCreateNotificat
 	return err
 }
 
+type CreateNotificationPreference429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateNotificationPreference429JSONResponse) VisitCreateNotificationPreferenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateNotificationPreference500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -5274,6 +5688,21 @@ func (response DeleteNotificationPreference422JSONResponse) VisitDeleteNotificat
 	return err
 }
 
+type DeleteNotificationPreference429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response DeleteNotificationPreference429JSONResponse) VisitDeleteNotificationPreferenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteNotificationPreference500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -5390,6 +5819,21 @@ func (response GetNotificationPreference422JSONResponse) VisitGetNotificationPre
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetNotificationPreference429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetNotificationPreference429JSONResponse) VisitGetNotificationPreferenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5560,6 +6004,21 @@ func (response UpdateNotificationPreference422JSONResponse) VisitUpdateNotificat
 	return err
 }
 
+type UpdateNotificationPreference429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response UpdateNotificationPreference429JSONResponse) VisitUpdateNotificationPreferenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateNotificationPreference500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -5675,6 +6134,21 @@ func (response ListProducts422JSONResponse) VisitListProductsResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListProducts429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListProducts429JSONResponse) VisitListProductsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5829,6 +6303,21 @@ func (response CreateProduct422JSONResponse) VisitCreateProductResponse(w http.R
 	return err
 }
 
+type CreateProduct429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateProduct429JSONResponse) VisitCreateProductResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateProduct500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -5950,6 +6439,21 @@ func (response DeleteProduct422JSONResponse) VisitDeleteProductResponse(w http.R
 	return err
 }
 
+type DeleteProduct429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response DeleteProduct429JSONResponse) VisitDeleteProductResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteProduct500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -6066,6 +6570,21 @@ func (response GetProduct422JSONResponse) VisitGetProductResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProduct429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetProduct429JSONResponse) VisitGetProductResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6250,6 +6769,21 @@ func (response UpdateProduct422JSONResponse) VisitUpdateProductResponse(w http.R
 	return err
 }
 
+type UpdateProduct429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response UpdateProduct429JSONResponse) VisitUpdateProductResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateProduct500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -6377,6 +6911,21 @@ func (response ListReleases422JSONResponse) VisitListReleasesResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListReleases429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListReleases429JSONResponse) VisitListReleasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6517,6 +7066,21 @@ func (response CreateRelease422JSONResponse) VisitCreateReleaseResponse(w http.R
 	return err
 }
 
+type CreateRelease429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateRelease429JSONResponse) VisitCreateReleaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateRelease500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -6638,6 +7202,21 @@ func (response DeleteRelease422JSONResponse) VisitDeleteReleaseResponse(w http.R
 	return err
 }
 
+type DeleteRelease429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response DeleteRelease429JSONResponse) VisitDeleteReleaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteRelease500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -6754,6 +7333,21 @@ func (response GetRelease422JSONResponse) VisitGetReleaseResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRelease429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetRelease429JSONResponse) VisitGetReleaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6924,6 +7518,21 @@ func (response UpdateRelease422JSONResponse) VisitUpdateReleaseResponse(w http.R
 	return err
 }
 
+type UpdateRelease429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response UpdateRelease429JSONResponse) VisitUpdateReleaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateRelease500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -7032,6 +7641,21 @@ func (response GetReleaseProgress422JSONResponse) VisitGetReleaseProgressRespons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReleaseProgress429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetReleaseProgress429JSONResponse) VisitGetReleaseProgressResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7145,6 +7769,21 @@ func (response ListReleaseVersions422JSONResponse) VisitListReleaseVersionsRespo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListReleaseVersions429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListReleaseVersions429JSONResponse) VisitListReleaseVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7306,6 +7945,21 @@ func (response AddReleaseVersion422JSONResponse) VisitAddReleaseVersionResponse(
 	return err
 }
 
+type AddReleaseVersion429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response AddReleaseVersion429JSONResponse) VisitAddReleaseVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type AddReleaseVersion500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -7427,6 +8081,21 @@ func (response RemoveReleaseVersion422JSONResponse) VisitRemoveReleaseVersionRes
 	return err
 }
 
+type RemoveReleaseVersion429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response RemoveReleaseVersion429JSONResponse) VisitRemoveReleaseVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RemoveReleaseVersion500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -7521,6 +8190,21 @@ func (response ListUsers422JSONResponse) VisitListUsersResponse(w http.ResponseW
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListUsers429JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7641,6 +8325,21 @@ func (response GetUser422JSONResponse) VisitGetUserResponse(w http.ResponseWrite
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUser429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetUser429JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7825,6 +8524,21 @@ func (response UpdateUser422JSONResponse) VisitUpdateUserResponse(w http.Respons
 	return err
 }
 
+type UpdateUser429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response UpdateUser429JSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateUser500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -7967,6 +8681,21 @@ func (response CreateVersionEvent422JSONResponse) VisitCreateVersionEventRespons
 	return err
 }
 
+type CreateVersionEvent429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateVersionEvent429JSONResponse) VisitCreateVersionEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateVersionEvent500JSONResponse struct {
 	InternalServerErrorJSONResponse
 }
@@ -8061,6 +8790,21 @@ func (response ListVersions422JSONResponse) VisitListVersionsResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVersions429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListVersions429JSONResponse) VisitListVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -8173,6 +8917,21 @@ func (response GetVersion422JSONResponse) VisitGetVersionResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVersion429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetVersion429JSONResponse) VisitGetVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }

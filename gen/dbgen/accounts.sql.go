@@ -7,13 +7,15 @@ package dbgen
 
 import (
 	"context"
+
+	"github.com/google/uuid"
 )
 
 const ensureAccount = `-- name: EnsureAccount :one
 INSERT INTO accounts (slug)
 VALUES ($1)
 ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug
-RETURNING id, slug, created_at, issuer, organization_id
+RETURNING id, slug, created_at, issuer, organization_id, requests_per_hour
 `
 
 // EnsureAccount returns the account of that slug, made when it does not exist yet, and locks it until the
@@ -27,12 +29,13 @@ func (q *Queries) EnsureAccount(ctx context.Context, slug string) (Account, erro
 		&i.CreatedAt,
 		&i.Issuer,
 		&i.OrganizationID,
+		&i.RequestsPerHour,
 	)
 	return i, err
 }
 
 const getAccountBySlug = `-- name: GetAccountBySlug :one
-SELECT id, slug, created_at, issuer, organization_id FROM accounts
+SELECT id, slug, created_at, issuer, organization_id, requests_per_hour FROM accounts
 WHERE slug = $1
 `
 
@@ -46,6 +49,7 @@ func (q *Queries) GetAccountBySlug(ctx context.Context, slug string) (Account, e
 		&i.CreatedAt,
 		&i.Issuer,
 		&i.OrganizationID,
+		&i.RequestsPerHour,
 	)
 	return i, err
 }
@@ -60,4 +64,31 @@ func (q *Queries) HasAccounts(ctx context.Context) (bool, error) {
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
+}
+
+const setAccountLimit = `-- name: SetAccountLimit :one
+UPDATE accounts
+SET requests_per_hour = $1
+WHERE id = $2
+RETURNING id, slug, created_at, issuer, organization_id, requests_per_hour
+`
+
+type SetAccountLimitParams struct {
+	RequestsPerHour *int32
+	AccountID       uuid.UUID
+}
+
+// SetAccountLimit says how many requests an hour an account may send; null is what the server says.
+func (q *Queries) SetAccountLimit(ctx context.Context, arg SetAccountLimitParams) (Account, error) {
+	row := q.db.QueryRow(ctx, setAccountLimit, arg.RequestsPerHour, arg.AccountID)
+	var i Account
+	err := row.Scan(
+		&i.ID,
+		&i.Slug,
+		&i.CreatedAt,
+		&i.Issuer,
+		&i.OrganizationID,
+		&i.RequestsPerHour,
+	)
+	return i, err
 }

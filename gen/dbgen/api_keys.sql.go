@@ -15,7 +15,7 @@ import (
 const createAPIKey = `-- name: CreateAPIKey :one
 INSERT INTO api_keys (account_id, key_id, name, description, token_hmac, expires_at, created_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
-RETURNING account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by
+RETURNING account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by, requests_per_minute
 `
 
 type CreateAPIKeyParams struct {
@@ -53,12 +53,13 @@ func (q *Queries) CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (API
 		&i.LastUsedAt,
 		&i.Revision,
 		&i.CreatedBy,
+		&i.RequestsPerMinute,
 	)
 	return i, err
 }
 
 const getAPIKey = `-- name: GetAPIKey :one
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.revision, k.created_by, u.name AS created_by_name
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.revision, k.created_by, k.requests_per_minute, u.name AS created_by_name
 FROM api_keys AS k
 LEFT JOIN users AS u ON u.account_id = k.account_id AND u.id = k.created_by
 WHERE k.account_id = $1 AND k.id = $2
@@ -91,21 +92,23 @@ func (q *Queries) GetAPIKey(ctx context.Context, arg GetAPIKeyParams) (GetAPIKey
 		&i.APIKey.LastUsedAt,
 		&i.APIKey.Revision,
 		&i.APIKey.CreatedBy,
+		&i.APIKey.RequestsPerMinute,
 		&i.CreatedByName,
 	)
 	return i, err
 }
 
 const getAPIKeyByHMAC = `-- name: GetAPIKeyByHMAC :one
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.revision, k.created_by, a.slug AS account_slug
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.revision, k.created_by, k.requests_per_minute, a.slug AS account_slug, a.requests_per_hour
 FROM api_keys AS k
 JOIN accounts AS a ON a.id = k.account_id
 WHERE k.token_hmac = $1
 `
 
 type GetAPIKeyByHMACRow struct {
-	APIKey      APIKey
-	AccountSlug string
+	APIKey          APIKey
+	AccountSlug     string
+	RequestsPerHour *int32
 }
 
 // GetAPIKeyByHMAC finds the key behind a presented token. It is the one query that learns its tenant from the row: the
@@ -126,13 +129,15 @@ func (q *Queries) GetAPIKeyByHMAC(ctx context.Context, tokenHmac []byte) (GetAPI
 		&i.APIKey.LastUsedAt,
 		&i.APIKey.Revision,
 		&i.APIKey.CreatedBy,
+		&i.APIKey.RequestsPerMinute,
 		&i.AccountSlug,
+		&i.RequestsPerHour,
 	)
 	return i, err
 }
 
 const getAPIKeyForUpdate = `-- name: GetAPIKeyForUpdate :one
-SELECT account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by FROM api_keys
+SELECT account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by, requests_per_minute FROM api_keys
 WHERE account_id = $1 AND id = $2
 FOR UPDATE
 `
@@ -159,12 +164,13 @@ func (q *Queries) GetAPIKeyForUpdate(ctx context.Context, arg GetAPIKeyForUpdate
 		&i.LastUsedAt,
 		&i.Revision,
 		&i.CreatedBy,
+		&i.RequestsPerMinute,
 	)
 	return i, err
 }
 
 const listAPIKeys = `-- name: ListAPIKeys :many
-SELECT account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by FROM api_keys
+SELECT account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by, requests_per_minute FROM api_keys
 WHERE account_id = $1
 ORDER BY created_at, id
 `
@@ -192,6 +198,7 @@ func (q *Queries) ListAPIKeys(ctx context.Context, accountID uuid.UUID) ([]APIKe
 			&i.LastUsedAt,
 			&i.Revision,
 			&i.CreatedBy,
+			&i.RequestsPerMinute,
 		); err != nil {
 			return nil, err
 		}
@@ -204,7 +211,7 @@ func (q *Queries) ListAPIKeys(ctx context.Context, accountID uuid.UUID) ([]APIKe
 }
 
 const listAPIKeysPage = `-- name: ListAPIKeysPage :many
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.revision, k.created_by, u.name AS created_by_name
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.revision, k.created_by, k.requests_per_minute, u.name AS created_by_name
 FROM api_keys AS k
 LEFT JOIN users AS u ON u.account_id = k.account_id AND u.id = k.created_by
 WHERE k.account_id = $1
@@ -253,6 +260,7 @@ func (q *Queries) ListAPIKeysPage(ctx context.Context, arg ListAPIKeysPageParams
 			&i.APIKey.LastUsedAt,
 			&i.APIKey.Revision,
 			&i.APIKey.CreatedBy,
+			&i.APIKey.RequestsPerMinute,
 			&i.CreatedByName,
 		); err != nil {
 			return nil, err
@@ -266,7 +274,7 @@ func (q *Queries) ListAPIKeysPage(ctx context.Context, arg ListAPIKeysPageParams
 }
 
 const lockAccount = `-- name: LockAccount :one
-SELECT id, slug, created_at, issuer, organization_id FROM accounts
+SELECT id, slug, created_at, issuer, organization_id, requests_per_hour FROM accounts
 WHERE id = $1
 FOR UPDATE
 `
@@ -281,6 +289,7 @@ func (q *Queries) LockAccount(ctx context.Context, accountID uuid.UUID) (Account
 		&i.CreatedAt,
 		&i.Issuer,
 		&i.OrganizationID,
+		&i.RequestsPerHour,
 	)
 	return i, err
 }
@@ -298,6 +307,41 @@ func (q *Queries) NextAPIKeyNumber(ctx context.Context, accountID uuid.UUID) (in
 	var number int64
 	err := row.Scan(&number)
 	return number, err
+}
+
+const setAPIKeyLimit = `-- name: SetAPIKeyLimit :one
+UPDATE api_keys
+SET requests_per_minute = $1, revision = revision + 1
+WHERE account_id = $2 AND key_id = $3
+RETURNING account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by, requests_per_minute
+`
+
+type SetAPIKeyLimitParams struct {
+	RequestsPerMinute *int32
+	AccountID         uuid.UUID
+	KeyID             string
+}
+
+// SetAPIKeyLimit says how many requests a minute a key may send; null is what the server says.
+func (q *Queries) SetAPIKeyLimit(ctx context.Context, arg SetAPIKeyLimitParams) (APIKey, error) {
+	row := q.db.QueryRow(ctx, setAPIKeyLimit, arg.RequestsPerMinute, arg.AccountID, arg.KeyID)
+	var i APIKey
+	err := row.Scan(
+		&i.AccountID,
+		&i.ID,
+		&i.KeyID,
+		&i.Name,
+		&i.Description,
+		&i.TokenHMAC,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.RevokedAt,
+		&i.LastUsedAt,
+		&i.Revision,
+		&i.CreatedBy,
+		&i.RequestsPerMinute,
+	)
+	return i, err
 }
 
 const touchAPIKeys = `-- name: TouchAPIKeys :exec
@@ -322,7 +366,7 @@ const updateAPIKey = `-- name: UpdateAPIKey :one
 UPDATE api_keys
 SET name = $1, description = $2, expires_at = $3, revoked_at = $4, revision = revision + 1
 WHERE account_id = $5 AND id = $6
-RETURNING account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by
+RETURNING account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by, requests_per_minute
 `
 
 type UpdateAPIKeyParams struct {
@@ -358,6 +402,7 @@ func (q *Queries) UpdateAPIKey(ctx context.Context, arg UpdateAPIKeyParams) (API
 		&i.LastUsedAt,
 		&i.Revision,
 		&i.CreatedBy,
+		&i.RequestsPerMinute,
 	)
 	return i, err
 }

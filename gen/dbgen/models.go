@@ -12,26 +12,28 @@ import (
 )
 
 type APIKey struct {
-	AccountID   uuid.UUID
-	ID          uuid.UUID
-	KeyID       string
-	Name        string
-	Description string
-	TokenHMAC   []byte
-	CreatedAt   time.Time
-	ExpiresAt   *time.Time
-	RevokedAt   *time.Time
-	LastUsedAt  *time.Time
-	Revision    int64
-	CreatedBy   *uuid.UUID
+	AccountID         uuid.UUID
+	ID                uuid.UUID
+	KeyID             string
+	Name              string
+	Description       string
+	TokenHMAC         []byte
+	CreatedAt         time.Time
+	ExpiresAt         *time.Time
+	RevokedAt         *time.Time
+	LastUsedAt        *time.Time
+	Revision          int64
+	CreatedBy         *uuid.UUID
+	RequestsPerMinute *int32
 }
 
 type Account struct {
-	ID             uuid.UUID
-	Slug           string
-	CreatedAt      time.Time
-	Issuer         *string
-	OrganizationID *string
+	ID              uuid.UUID
+	Slug            string
+	CreatedAt       time.Time
+	Issuer          *string
+	OrganizationID  *string
+	RequestsPerHour *int32
 }
 
 type AuditLog struct {

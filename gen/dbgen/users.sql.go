@@ -17,7 +17,7 @@ INSERT INTO accounts (slug, issuer, organization_id)
 VALUES ($1, $2::text, $3::text)
 ON CONFLICT (slug) DO UPDATE SET issuer = excluded.issuer, organization_id = excluded.organization_id
 WHERE accounts.issuer IS NULL
-RETURNING id, slug, created_at, issuer, organization_id
+RETURNING id, slug, created_at, issuer, organization_id, requests_per_hour
 `
 
 type AdoptAccountParams struct {
@@ -36,6 +36,7 @@ func (q *Queries) AdoptAccount(ctx context.Context, arg AdoptAccountParams) (Acc
 		&i.CreatedAt,
 		&i.Issuer,
 		&i.OrganizationID,
+		&i.RequestsPerHour,
 	)
 	return i, err
 }
@@ -76,7 +77,7 @@ const createTenant = `-- name: CreateTenant :one
 INSERT INTO accounts (slug, issuer, organization_id)
 VALUES ($1, $2::text, $3::text)
 ON CONFLICT DO NOTHING
-RETURNING id, slug, created_at, issuer, organization_id
+RETURNING id, slug, created_at, issuer, organization_id, requests_per_hour
 `
 
 type CreateTenantParams struct {
@@ -95,12 +96,13 @@ func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (Acc
 		&i.CreatedAt,
 		&i.Issuer,
 		&i.OrganizationID,
+		&i.RequestsPerHour,
 	)
 	return i, err
 }
 
 const getTenant = `-- name: GetTenant :one
-SELECT a.id AS account_id, a.slug, u.id AS user_id, u.name, u.email, u.token_role, u.assigned_role, u.last_seen_at
+SELECT a.id AS account_id, a.slug, a.requests_per_hour, u.id AS user_id, u.name, u.email, u.token_role, u.assigned_role, u.last_seen_at
 FROM accounts AS a
 LEFT JOIN users AS u ON u.account_id = a.id AND u.subject = $1
 WHERE a.issuer = $2::text AND a.organization_id = $3::text
@@ -113,14 +115,15 @@ type GetTenantParams struct {
 }
 
 type GetTenantRow struct {
-	AccountID    uuid.UUID
-	Slug         string
-	UserID       *uuid.UUID
-	Name         *string
-	Email        *string
-	TokenRole    *string
-	AssignedRole *string
-	LastSeenAt   *time.Time
+	AccountID       uuid.UUID
+	Slug            string
+	RequestsPerHour *int32
+	UserID          *uuid.UUID
+	Name            *string
+	Email           *string
+	TokenRole       *string
+	AssignedRole    *string
+	LastSeenAt      *time.Time
 }
 
 // GetTenant finds the account of an organisation, and the person in it if they were here before.
@@ -130,6 +133,7 @@ func (q *Queries) GetTenant(ctx context.Context, arg GetTenantParams) (GetTenant
 	err := row.Scan(
 		&i.AccountID,
 		&i.Slug,
+		&i.RequestsPerHour,
 		&i.UserID,
 		&i.Name,
 		&i.Email,

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/url"
 	"os"
@@ -32,6 +33,12 @@ type Settings struct {
 	LogLevel    string `default:"info" env:"VERSIONER_LOG_LEVEL" help:"Least severe level to log: debug, info, warn or error." placeholder:"LEVEL"`
 	Work        bool   `default:"true" env:"VERSIONER_WORK" help:"Deliver notifications, too; without it a server leaves that to others and to versionerd work." negatable:""`
 	KeyPepper   string `env:"VERSIONER_KEY_PEPPER" help:"Secret that API keys are hashed with, at least 32 characters; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory." placeholder:"SECRET"`
+
+	RateLimitKeyPerMinute      int    `default:"1000" env:"VERSIONER_RATE_LIMIT_KEY_PER_MINUTE" group:"Limits" help:"Requests that an API key may send in a minute; 0: any number." placeholder:"N"`
+	RateLimitAccountPerHour    int    `default:"10000" env:"VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR" group:"Limits" help:"Requests that an account may send in an hour." placeholder:"N"`
+	RateLimitUserPerMinute     int    `default:"600" env:"VERSIONER_RATE_LIMIT_USER_PER_MINUTE" group:"Limits" help:"Requests that a person may send in a minute." placeholder:"N"`
+	RateLimitFailuresPerMinute int    `default:"120" env:"VERSIONER_RATE_LIMIT_FAILURES_PER_MINUTE" group:"Limits" help:"Credentials that are not valid that an address may try in a minute; after that it is answered 429, but for valid ones." placeholder:"N"`
+	RedisURL                   string `env:"REDIS_URL" group:"Limits" help:"Redis or Valkey in which servers count requests together: redis://user:password@host:6379/0 or rediss://. Without it each counts for itself." name:"redis-url" placeholder:"URL"`
 
 	SecretKeys        []string `env:"VERSIONER_SECRET_KEYS" group:"Notifications" help:"Keys that the configuration of notification channels is encrypted with, 32 bytes in base64 each, the newest first; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory." placeholder:"KEY,…"`
 	SMTPURL           string   `env:"VERSIONER_SMTP_URL" group:"Notifications" help:"Mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none. Without it there are no e-mail channels." name:"smtp-url" placeholder:"URL"`
@@ -66,7 +73,12 @@ type Config struct {
 	SecretKeys     [][]byte       // nil without DatabaseURL: see LoadSecretKeys
 	Mailer         *notify.Mailer // nil: no e-mail
 	Webhooks       egress.Policy
+	RateLimits     RateLimits
+	RedisURL       string
 }
+
+// RateLimits are for those of whom nothing else is said; 0 is without a limit.
+type RateLimits struct{ KeyPerMinute, AccountPerHour, UserPerMinute, FailuresPerMinute int }
 
 const minPepper = 32
 
@@ -95,6 +107,12 @@ func (s Settings) Resolve() (Config, error) {
 	for _, origin := range s.CORSOrigins {
 		problems = append(problems, checkOrigin(origin))
 	}
+	config.RedisURL = s.RedisURL
+	config.RateLimits = RateLimits{
+		KeyPerMinute: s.RateLimitKeyPerMinute, AccountPerHour: s.RateLimitAccountPerHour,
+		UserPerMinute: s.RateLimitUserPerMinute, FailuresPerMinute: s.RateLimitFailuresPerMinute,
+	}
+	problems = append(problems, s.checkLimits())
 	config.SecretKeys, err = parseSecretKeys(s.SecretKeys)
 	problems = append(problems, err)
 	config.Webhooks, err = egress.ParsePolicy(s.WebhookAllowCIDRs, s.WebhookAllowHosts)
@@ -102,6 +120,19 @@ func (s Settings) Resolve() (Config, error) {
 	config.Mailer, err = s.mailer()
 	problems = append(problems, err)
 	return config, errors.Join(problems...)
+}
+
+func (s Settings) checkLimits() error {
+	var problems []error
+	for name, limit := range map[string]int{
+		"KEY_PER_MINUTE": s.RateLimitKeyPerMinute, "ACCOUNT_PER_HOUR": s.RateLimitAccountPerHour, "USER_PER_MINUTE": s.RateLimitUserPerMinute,
+		"FAILURES_PER_MINUTE": s.RateLimitFailuresPerMinute,
+	} {
+		if limit < 0 || limit > math.MaxInt32 {
+			problems = append(problems, fmt.Errorf("VERSIONER_RATE_LIMIT_%s %d: use a number of requests, or 0 for any number", name, limit))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 func (s Settings) mailer() (*notify.Mailer, error) {

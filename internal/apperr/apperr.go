@@ -5,6 +5,7 @@ package apperr
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Code says what kind of failure it is.
@@ -22,6 +23,7 @@ const (
 	Conflict
 	VersionConflict
 	Stale
+	RateLimited
 	Unavailable
 )
 
@@ -30,7 +32,9 @@ type Error struct {
 	Code    Code
 	Message string  // safe for the caller
 	Fields  []Field // what is wrong with each field; with Invalid only
-	cause   error   // logged, never serialised
+	// RetryAfter is when to come again; with RateLimited only.
+	RetryAfter time.Duration
+	cause      error // logged, never serialised
 }
 
 // Field is one problem of a request, as contract.md §11 shapes it.
@@ -48,6 +52,13 @@ func New(code Code, message string) *Error {
 // NewInvalid returns an error that lists what is wrong with each field.
 func NewInvalid(fields ...Field) *Error {
 	return &Error{Code: Invalid, Message: "the request is not valid", Fields: fields}
+}
+
+// NewRateLimited returns an error that says when to come again, in whole seconds.
+func NewRateLimited(retryAfter time.Duration) *Error {
+	retryAfter = max(time.Second, (retryAfter + time.Second - 1).Truncate(time.Second))
+	message := fmt.Sprintf("Rate limit exceeded. Try again in %d seconds.", int(retryAfter.Seconds()))
+	return &Error{Code: RateLimited, Message: message, RetryAfter: retryAfter}
 }
 
 // Wrap returns an error of the code that hides its cause from the caller.

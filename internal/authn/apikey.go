@@ -86,7 +86,7 @@ func (k *APIKeys) lookUp(ctx context.Context, key fingerprint) (verified, error)
 		return verified{}, unauthenticated(errors.New("the API key is revoked"))
 	}
 	return verified{
-		principal: Principal{AccountID: row.APIKey.AccountID, AccountSlug: row.AccountSlug, APIKeyID: row.APIKey.ID},
+		principal: Principal{AccountID: row.APIKey.AccountID, AccountSlug: row.AccountSlug, APIKeyID: row.APIKey.ID, RequestsPerMinute: row.APIKey.RequestsPerMinute, RequestsPerHour: row.RequestsPerHour},
 		expires:   row.APIKey.ExpiresAt,
 	}, nil
 }

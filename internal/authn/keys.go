@@ -220,6 +220,35 @@ func (k *APIKeys) List(ctx context.Context, accountSlug string) ([]KeyInfo, erro
 	return infos, nil
 }
 
+// SetAccountLimit says how many requests an hour an account may send: 0 is any number, nil what the server says.
+func (k *APIKeys) SetAccountLimit(ctx context.Context, accountSlug string, requestsPerHour *int32) error {
+	account, err := k.account(ctx, accountSlug)
+	if err != nil {
+		return err
+	}
+	return k.pool.WithTx(ctx, func(db *postgres.DB) error {
+		if _, err := db.SetAccountLimit(ctx, dbgen.SetAccountLimitParams{AccountID: account, RequestsPerHour: requestsPerHour}); err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, audit.Change{AccountID: account, Action: "account.limit", ObjectType: "account", ObjectID: account, Fields: []string{"requests_per_hour"}})
+	})
+}
+
+// SetKeyLimit says how many requests a minute a key may send: 0 is any number, nil what the server says.
+func (k *APIKeys) SetKeyLimit(ctx context.Context, accountSlug, keyID string, requestsPerMinute *int32) error {
+	account, err := k.account(ctx, accountSlug)
+	if err != nil {
+		return err
+	}
+	return k.pool.WithTx(ctx, func(db *postgres.DB) error {
+		key, err := db.SetAPIKeyLimit(ctx, dbgen.SetAPIKeyLimitParams{AccountID: account, KeyID: keyID, RequestsPerMinute: requestsPerMinute})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, audit.Change{AccountID: account, Action: "api_key.limit", ObjectType: "api_key", ObjectID: key.ID, Fields: []string{"requests_per_minute"}})
+	})
+}
+
 // RevokeNamed ends a key, named by its identifier in the account (k1, k2, …).
 func (k *APIKeys) RevokeNamed(ctx context.Context, accountSlug, keyID string) error {
 	infos, err := k.List(ctx, accountSlug)

@@ -14,6 +14,9 @@ type Principal struct {
 	AccountSlug string
 	APIKeyID    uuid.UUID // of a CI system
 
+	RequestsPerMinute *int32 // of this key; nil: what the server says
+	RequestsPerHour   *int32 // of the account; nil: what the server says
+
 	UserID    uuid.UUID // of a person
 	UserName  string    // name, e-mail address or subject, whichever is known
 	Role      string    // what the person may do: contract.md §10

@@ -46,9 +46,13 @@ func (a Accounts) Resolve(ctx context.Context, identity Identity) (Principal, er
 	case err != nil:
 		return Principal{}, err
 	case isCurrent(known, identity):
-		return principalOf(known.AccountID, known.Slug, *known.UserID, identity, known.AssignedRole), nil
+		principal := principalOf(known.AccountID, known.Slug, *known.UserID, identity, known.AssignedRole)
+		principal.RequestsPerHour = known.RequestsPerHour
+		return principal, nil
 	}
-	return a.putUser(ctx, a.DB, known.AccountID, known.Slug, identity)
+	principal, err := a.putUser(ctx, a.DB, known.AccountID, known.Slug, identity)
+	principal.RequestsPerHour = known.RequestsPerHour
+	return principal, err
 }
 
 // isCurrent tells whether nothing needs to be written.

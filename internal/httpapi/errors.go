@@ -51,6 +51,8 @@ func statusOf(code apperr.Code) int {
 		return http.StatusUnsupportedMediaType
 	case apperr.Invalid:
 		return http.StatusUnprocessableEntity
+	case apperr.RateLimited:
+		return http.StatusTooManyRequests
 	case apperr.Unavailable:
 		return http.StatusServiceUnavailable
 	case apperr.Internal:
@@ -97,14 +99,14 @@ func render(err error) (int, any) {
 
 // errorHandler answers every failed request, and logs why: once, with the cause that the caller is not told.
 func errorHandler(logger *slog.Logger) echo.HTTPErrorHandler {
-	return func(err error, c echo.Context) {
+	return func(cause error, c echo.Context) {
 		ctx := c.Request().Context()
-		status, body := render(err)
+		status, body := render(cause)
 		level := slog.LevelInfo
 		if status >= http.StatusInternalServerError {
 			level = slog.LevelError
 		}
-		logger.LogAttrs(ctx, level, "request failed", slog.Int("status", status), slog.Any("error", err))
+		logger.LogAttrs(ctx, level, "request failed", slog.Int("status", status), slog.Any("error", cause))
 		if c.Response().Committed {
 			return
 		}
@@ -112,6 +114,10 @@ func errorHandler(logger *slog.Logger) echo.HTTPErrorHandler {
 		switch status {
 		case http.StatusUnauthorized:
 			header.Set("WWW-Authenticate", "Bearer")
+		case http.StatusTooManyRequests:
+			if limited, ok := errors.AsType[*apperr.Error](cause); ok {
+				header.Set("Retry-After", strconv.Itoa(int(limited.RetryAfter.Seconds())))
+			}
 		case http.StatusServiceUnavailable:
 			header.Set("Retry-After", strconv.Itoa(retryAfterSeconds))
 		}

@@ -16,7 +16,7 @@ import (
 
 // authenticate lets a request pass when one of the operation's schemes accepts its credential. A public operation looks
 // at none.
-func authenticate(handler apigen.SecurityHandler, operation string) echo.MiddlewareFunc {
+func authenticate(handler apigen.SecurityHandler, operation string, limits limits) echo.MiddlewareFunc {
 	schemes := apigen.OperationSchemes[operation]
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -25,7 +25,7 @@ func authenticate(handler apigen.SecurityHandler, operation string) echo.Middlew
 			}
 			ctx, err := tryEach(handler, c.Request(), schemes)
 			if err != nil {
-				return err
+				return limits.refusal(c, err)
 			}
 			principal := authn.PrincipalFrom(ctx)
 			known := requestFrom(ctx)

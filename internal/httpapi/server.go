@@ -27,6 +27,7 @@ type Config struct {
 	DB       *postgres.DB
 	Keys     *authn.APIKeys
 	Channels notify.Channels
+	Limits   Limits
 	Origins  []string // whose pages may call the API with a person's credentials
 	Ready    func(ctx context.Context) error
 }
@@ -56,7 +57,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	if err := checkPermissions(document); err != nil {
 		return nil, fmt.Errorf("check the permissions: %w", err)
 	}
-	operations, err := operationMiddlewares(document, config.Security)
+	operations, err := operationMiddlewares(document, config.Security, newLimits(config.Limits))
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 }
 
 // operationMiddlewares is the way that a request takes to each handler: who, then what.
-func operationMiddlewares(document *openapi3.T, security apigen.SecurityHandler) (map[string][]echo.MiddlewareFunc, error) {
+func operationMiddlewares(document *openapi3.T, security apigen.SecurityHandler, limits limits) (map[string][]echo.MiddlewareFunc, error) {
 	middlewares := make(map[string][]echo.MiddlewareFunc)
 	for _, path := range document.Paths.Map() {
 		for _, operation := range path.Operations() {
@@ -101,7 +102,7 @@ func operationMiddlewares(document *openapi3.T, security apigen.SecurityHandler)
 			if err != nil {
 				return nil, err
 			}
-			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(security, id), authorize(id), params.middleware}
+			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(security, id, limits), limits.middleware, authorize(id), params.middleware}
 			if validator != nil {
 				middlewares[id] = append(middlewares[id], validator.middleware)
 			}

@@ -49,7 +49,7 @@ func NewShared(ctx context.Context, address string, logger *slog.Logger) (*Share
 	s := &Shared{client: redis.NewClient(options), local: NewLocal(), logger: logger}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	s.away.Store(true)
-	go s.search()
+	go s.search(s.ctx) //nolint:contextcheck // it outlives the request
 	return s, nil
 }
 
@@ -63,19 +63,19 @@ func (s *Shared) Close() error {
 }
 
 // search tries to reach Redis until it answers.
-func (s *Shared) search() {
-	for s.ctx.Err() == nil {
-		ctx, cancel := context.WithTimeout(s.ctx, searchTimeout)
-		err := takeScript.Load(ctx, s.client).Err()
+func (s *Shared) search(ctx context.Context) {
+	for ctx.Err() == nil {
+		attempt, cancel := context.WithTimeout(ctx, searchTimeout)
+		err := takeScript.Load(attempt, s.client).Err()
 		cancel()
 		if err == nil {
 			s.away.Store(false)
-			s.logger.InfoContext(s.ctx, "Redis answers: requests are counted together")
+			s.logger.InfoContext(ctx, "Redis answers: requests are counted together")
 			return
 		}
 		select {
 		case <-time.After(searchPause):
-		case <-s.ctx.Done():
+		case <-ctx.Done():
 		}
 	}
 }
@@ -89,7 +89,7 @@ func (s *Shared) Take(ctx context.Context, quotas ...Quota) Decision {
 	if err != nil {
 		if ctx.Err() == nil && s.away.CompareAndSwap(false, true) { // a caller who leaves says nothing about Redis
 			s.logger.WarnContext(ctx, "Redis does not answer: this server counts requests for itself", "error", err)
-			go s.search()
+			go s.search(s.ctx) //nolint:contextcheck // it outlives the request
 		}
 		return s.local.Take(ctx, quotas...)
 	}

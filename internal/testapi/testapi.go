@@ -25,6 +25,7 @@ import (
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ratelimit"
 	"github.com/versioner-io/versioner/internal/testdb"
 	"github.com/versioner-io/versioner/internal/tracking"
 )
@@ -58,6 +59,7 @@ type settings struct {
 	dsn      string
 	work     bool
 	mailer   *notify.Mailer
+	limits   httpapi.Limits
 	security func(apigen.SecurityHandler) apigen.SecurityHandler
 }
 
@@ -75,12 +77,18 @@ func WithWork() Option { return func(s *settings) { s.work = true } }
 // WithMailer has e-mail channels.
 func WithMailer(mailer *notify.Mailer) Option { return func(s *settings) { s.mailer = mailer } }
 
+// WithLimits limits rates; a test that does not ask for it may send what it likes.
+func WithLimits(limits httpapi.Limits) Option { return func(s *settings) { s.limits = limits } }
+
 // New starts a server; it stops when the test ends.
 func New(t *testing.T, options ...Option) *API {
 	t.Helper()
 	chosen := settings{security: func(handler apigen.SecurityHandler) apigen.SecurityHandler { return handler }}
 	for _, option := range options {
 		option(&chosen)
+	}
+	if chosen.limits.Limiter == nil {
+		chosen.limits.Limiter = ratelimit.NewLocal()
 	}
 	if chosen.dsn == "" {
 		chosen.dsn = testdb.New(t)
@@ -114,7 +122,7 @@ func New(t *testing.T, options ...Option) *API {
 	require.NoError(t, err)
 	handler, err := httpapi.New(t.Context(), httpapi.Config{
 		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: keys, JWTs: tokens}), Recorder: recorder,
-		DB: pool.DB, Keys: keys, Channels: channels, Origins: []string{TrustedOrigin}, Ready: pool.Ready,
+		DB: pool.DB, Keys: keys, Channels: channels, Limits: chosen.limits, Origins: []string{TrustedOrigin}, Ready: pool.Ready,
 	})
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)

@@ -1,0 +1,138 @@
+package httpapi_test
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/httpapi"
+	"github.com/versioner-io/versioner/internal/ratelimit"
+	"github.com/versioner-io/versioner/internal/testapi"
+)
+
+func TestRateLimits(t *testing.T) {
+	t.Parallel()
+
+	t.Run("AKeyMaySpendItsMinuteAtOnce", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{KeyPerMinute: 64, AccountPerHour: 1000}))
+		var admitted, refused atomic.Int64
+		var group sync.WaitGroup
+		for i := range 80 {
+			group.Go(func() {
+				answer := api.Post(t, deploymentEvents, `{"product_name":"p","version":"`+strconv.Itoa(i)+`","environment_name":"e","status":"completed"}`)
+				switch answer.Status {
+				case http.StatusOK:
+					admitted.Add(1)
+				case http.StatusTooManyRequests:
+					refused.Add(1)
+					seconds, err := strconv.Atoi(answer.Header.Get("Retry-After"))
+					require.NoError(t, err)
+					require.InDelta(t, 60, seconds, 2)
+					require.JSONEq(t, `{"detail":"Rate limit exceeded. Try again in `+strconv.Itoa(seconds)+` seconds."}`, string(answer.Body))
+					require.Equal(t, "0", answer.Header.Get("X-RateLimit-Remaining"))
+				}
+			})
+		}
+		group.Wait()
+		require.Equal(t, int64(64), admitted.Load())
+		require.Equal(t, int64(16), refused.Load())
+		require.Equal(t, 64, api.Count(t, "events"), "what is refused is not recorded")
+
+		api.Key = api.NewKey(t, testapi.Account) // another key has a minute of its own
+		api.PostEvent(t, deploymentEvents, deployment(nil))
+	})
+
+	t.Run("EveryAuthenticatedAnswerTells", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{KeyPerMinute: 10, AccountPerHour: 8, UserPerMinute: 4}))
+		answer := api.PostEvent(t, deploymentEvents, deployment(nil))
+		require.Equal(t, "8", answer.Header.Get("X-RateLimit-Limit"), "the tightest")
+		require.Equal(t, "7", answer.Header.Get("X-RateLimit-Remaining"))
+		reset, err := strconv.ParseInt(answer.Header.Get("X-RateLimit-Reset"), 10, 64)
+		require.NoError(t, err)
+		require.InDelta(t, time.Now().Add(time.Hour).Unix(), reset, 70)
+		require.Equal(t, `"key";q=10;w=60, "account";q=8;w=3600`, answer.Header.Get("RateLimit-Policy"))
+		require.Regexp(t, `^"key";r=9;t=6[01], "account";r=7;t=36\d\d$`, answer.Header.Get("RateLimit"))
+
+		for _, path := range []string{"/products/", "/products/01a208e8-398d-77cf-869d-63489d46d0e3"} { // 200 and 404
+			answer = api.As(t, "viewer", http.MethodGet, path, "")
+			require.Equal(t, "4", answer.Header.Get("X-RateLimit-Limit"))
+		}
+		require.Equal(t, "2", answer.Header.Get("X-RateLimit-Remaining"))
+		require.Equal(t, http.StatusUnprocessableEntity, api.As(t, "viewer", http.MethodGet, "/products/?limit=x", "").Status)
+		require.Equal(t, http.StatusForbidden, api.As(t, "viewer", http.MethodPost, "/products/", `{"name":"x"}`).Status, "a refused request counts")
+		require.Equal(t, http.StatusTooManyRequests, api.As(t, "viewer", http.MethodGet, "/products/", "").Status)
+
+		// The account has room for three more: the keys' and the people's requests count together.
+		for range 3 {
+			require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodGet, "/products/", "").Status)
+		}
+		answer = api.Post(t, deploymentEvents, `{}`)
+		require.Equal(t, http.StatusTooManyRequests, answer.Status)
+		seconds, err := strconv.Atoi(answer.Header.Get("Retry-After"))
+		require.NoError(t, err)
+		require.InDelta(t, 3600, seconds, 70)
+		require.Empty(t, api.Get(t, "/health").Header.Get("X-RateLimit-Limit"))
+		require.Equal(t, http.StatusOK, api.Get(t, "/health").Status)
+		require.Equal(t, http.StatusUnauthorized, api.Get(t, "/products/").Status)
+	})
+
+	t.Run("AnAccountAndAKeyMayHaveTheirOwn", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{KeyPerMinute: 1, AccountPerHour: 5, UserPerMinute: 9}))
+		api.As(t, "viewer", http.MethodGet, "/products/", "")
+		limit := func(name string) string {
+			return api.Post(t, deploymentEvents, `{}`).Header.Get(name)
+		}
+		require.Equal(t, "1", limit("X-RateLimit-Limit"))
+		perMinute, perHour := int32(50), int32(40)
+		require.NoError(t, api.Keys.SetKeyLimit(t.Context(), testapi.Account, "k1", &perMinute))
+		require.NoError(t, api.Keys.SetAccountLimit(t.Context(), testapi.Account, &perHour))
+		require.Eventually(t, func() bool {
+			return limit("RateLimit-Policy") == `"key";q=50;w=60, "account";q=40;w=3600`
+		}, time.Minute, 100*time.Millisecond)
+		require.Equal(t, `"user";q=9;w=60, "account";q=40;w=3600`, api.As(t, "viewer", http.MethodGet, "/products/", "").Header.Get("RateLimit-Policy"))
+		require.NoError(t, api.Keys.SetKeyLimit(t.Context(), testapi.Account, "k1", new(int32)))
+		require.Eventually(t, func() bool { return limit("RateLimit-Policy") == `"account";q=40;w=3600` }, time.Minute, 100*time.Millisecond)
+		require.Contains(t, string(api.As(t, "admin", http.MethodGet, "/audit-log/", "").Body), `"api_key.limit"`)
+	})
+
+	t.Run("BadCredentialsAreLimitedAndGoodOnesPass", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{FailuresPerMinute: 5}))
+		for i := range 8 {
+			answer := api.Get(t, "/products/")
+			if i < 5 {
+				require.Equal(t, http.StatusUnauthorized, answer.Status)
+			} else {
+				require.Equal(t, http.StatusTooManyRequests, answer.Status)
+				require.NotEmpty(t, answer.Header.Get("Retry-After"))
+			}
+		}
+		api.PostEvent(t, deploymentEvents, deployment(nil))
+		require.Equal(t, http.StatusOK, api.As(t, "viewer", http.MethodGet, "/products/", "").Status)
+	})
+
+	t.Run("WithRedisAwayRequestsPass", func(t *testing.T) {
+		t.Parallel()
+		server := miniredis.RunT(t)
+		limiter, err := ratelimit.NewShared(t.Context(), "redis://"+server.Addr(), slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = limiter.Close() })
+		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{Limiter: limiter, KeyPerMinute: 100, AccountPerHour: 1000}))
+		for i := range 60 {
+			if i == 20 {
+				server.Close()
+			}
+			api.PostEvent(t, deploymentEvents, deployment(map[string]any{"invoke_id": strconv.Itoa(i)}))
+		}
+	})
+}
