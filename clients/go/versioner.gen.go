@@ -1722,6 +1722,9 @@ type EventTypeFilter = string
 // ID defines model for ID.
 type ID = openapi_types.UUID
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
@@ -1807,6 +1810,14 @@ type ListAPIKeysParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// CreateAPIKeyParams defines parameters for CreateAPIKey.
+type CreateAPIKeyParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RevokeAPIKeyParams defines parameters for RevokeAPIKey.
 type RevokeAPIKeyParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
@@ -1817,6 +1828,14 @@ type RevokeAPIKeyParams struct {
 type UpdateAPIKeyParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// RotateAPIKeyParams defines parameters for RotateAPIKey.
+type RotateAPIKeyParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListAuditLogParams defines parameters for ListAuditLog.
@@ -1841,6 +1860,22 @@ type ListAuditLogParams struct {
 
 	// Until Only those created before this time.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// CreateBuildEventParams defines parameters for CreateBuildEvent.
+type CreateBuildEventParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.
+type CreateDeploymentEventParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListDeploymentsParams defines parameters for ListDeployments.
@@ -1906,6 +1941,14 @@ type ListEnvironmentsParams struct {
 	Type *EnvironmentTypeFilter `form:"type,omitempty" json:"type,omitempty"`
 }
 
+// CreateEnvironmentParams defines parameters for CreateEnvironment.
+type CreateEnvironmentParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteEnvironmentParams defines parameters for DeleteEnvironment.
 type DeleteEnvironmentParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
@@ -1927,6 +1970,14 @@ type ListNotificationChannelsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// CreateNotificationChannelParams defines parameters for CreateNotificationChannel.
+type CreateNotificationChannelParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteNotificationChannelParams defines parameters for DeleteNotificationChannel.
 type DeleteNotificationChannelParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
@@ -1937,6 +1988,14 @@ type DeleteNotificationChannelParams struct {
 type UpdateNotificationChannelParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// TestNotificationChannelParams defines parameters for TestNotificationChannel.
+type TestNotificationChannelParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListNotificationHistoryParams defines parameters for ListNotificationHistory.
@@ -1963,6 +2022,14 @@ type ListNotificationHistoryParams struct {
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
+// RedeliverNotificationParams defines parameters for RedeliverNotification.
+type RedeliverNotificationParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListNotificationPreferencesParams defines parameters for ListNotificationPreferences.
 type ListNotificationPreferencesParams struct {
 	// Limit How many to return at most.
@@ -1973,6 +2040,14 @@ type ListNotificationPreferencesParams struct {
 
 	// ChannelID Only those of this channel.
 	ChannelID *ChannelFilter `form:"channel_id,omitempty" json:"channel_id,omitempty"`
+}
+
+// CreateNotificationPreferenceParams defines parameters for CreateNotificationPreference.
+type CreateNotificationPreferenceParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteNotificationPreferenceParams defines parameters for DeleteNotificationPreference.
@@ -1997,6 +2072,14 @@ type ListProductsParams struct {
 
 	// Q Only those whose name contains this text, whatever its case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// CreateProductParams defines parameters for CreateProduct.
+type CreateProductParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteProductParams defines parameters for DeleteProduct.
@@ -2026,6 +2109,14 @@ type ListReleasesParams struct {
 	Status *ReleaseStatusFilter `form:"status,omitempty" json:"status,omitempty"`
 }
 
+// CreateReleaseParams defines parameters for CreateRelease.
+type CreateReleaseParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteReleaseParams defines parameters for DeleteRelease.
 type DeleteReleaseParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
@@ -2047,6 +2138,14 @@ type ListReleaseVersionsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// AddReleaseVersionParams defines parameters for AddReleaseVersion.
+type AddReleaseVersionParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
 	// Limit How many to return at most.
@@ -2063,6 +2162,14 @@ type ListUsersParams struct {
 type UpdateUserParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// CreateVersionEventParams defines parameters for CreateVersionEvent.
+type CreateVersionEventParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListVersionsParams defines parameters for ListVersions.
@@ -2227,7 +2334,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api-keys/ (the `CreateAPIKey` operationId).
-	CreateAPIKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateAPIKeyWithBody(ctx context.Context, params *CreateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateAPIKey Create an API key
 	//
@@ -2236,7 +2343,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api-keys/ (the `CreateAPIKey` operationId).
-	CreateAPIKey(ctx context.Context, body CreateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateAPIKey(ctx context.Context, params *CreateAPIKeyParams, body CreateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RevokeAPIKey Revoke an API key
 	//
@@ -2278,7 +2385,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-	RotateAPIKeyWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RotateAPIKeyWithBody(ctx context.Context, id ID, params *RotateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateAPIKey Rotate an API key
 	//
@@ -2288,7 +2395,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-	RotateAPIKey(ctx context.Context, id ID, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RotateAPIKey(ctx context.Context, id ID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAuditLog List audit entries
 	//
@@ -2310,7 +2417,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /build-events/ (the `CreateBuildEvent` operationId).
-	CreateBuildEventWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateBuildEventWithBody(ctx context.Context, params *CreateBuildEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateBuildEvent Record a build event
 	//
@@ -2325,7 +2432,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /build-events/ (the `CreateBuildEvent` operationId).
-	CreateBuildEvent(ctx context.Context, body CreateBuildEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateBuildEvent(ctx context.Context, params *CreateBuildEventParams, body CreateBuildEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateDeploymentEventWithBody Record a deployment event
 	//
@@ -2350,7 +2457,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
-	CreateDeploymentEventWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateDeploymentEventWithBody(ctx context.Context, params *CreateDeploymentEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateDeploymentEvent Record a deployment event
 	//
@@ -2375,7 +2482,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
-	CreateDeploymentEvent(ctx context.Context, body CreateDeploymentEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateDeploymentEvent(ctx context.Context, params *CreateDeploymentEventParams, body CreateDeploymentEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDeployments List deployments
 	//
@@ -2422,7 +2529,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /environments/ (the `CreateEnvironment` operationId).
-	CreateEnvironmentWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateEnvironmentWithBody(ctx context.Context, params *CreateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateEnvironment Create an environment
 	//
@@ -2431,7 +2538,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /environments/ (the `CreateEnvironment` operationId).
-	CreateEnvironment(ctx context.Context, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateEnvironment(ctx context.Context, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteEnvironment Delete an environment
 	//
@@ -2501,7 +2608,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /notification-channels/ (the `CreateNotificationChannel` operationId).
-	CreateNotificationChannelWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateNotificationChannelWithBody(ctx context.Context, params *CreateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateNotificationChannel Create a notification channel
 	//
@@ -2514,7 +2621,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /notification-channels/ (the `CreateNotificationChannel` operationId).
-	CreateNotificationChannel(ctx context.Context, body CreateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateNotificationChannel(ctx context.Context, params *CreateNotificationChannelParams, body CreateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteNotificationChannel Delete a notification channel
 	//
@@ -2561,7 +2668,7 @@ type ClientInterface interface {
 	// tried, too.
 	//
 	// Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
-	TestNotificationChannel(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	TestNotificationChannel(ctx context.Context, id ID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListNotificationHistory List deliveries
 	//
@@ -2577,7 +2684,7 @@ type ClientInterface interface {
 	// for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
 	//
 	// Corresponds with POST /notification-history/{id}/redeliver (the `RedeliverNotification` operationId).
-	RedeliverNotification(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RedeliverNotification(ctx context.Context, id ID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListNotificationPreferences List notification preferences
 	//
@@ -2596,7 +2703,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /notification-preferences/ (the `CreateNotificationPreference` operationId).
-	CreateNotificationPreferenceWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateNotificationPreferenceWithBody(ctx context.Context, params *CreateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateNotificationPreference Create a notification preference
 	//
@@ -2608,7 +2715,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /notification-preferences/ (the `CreateNotificationPreference` operationId).
-	CreateNotificationPreference(ctx context.Context, body CreateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateNotificationPreference(ctx context.Context, params *CreateNotificationPreferenceParams, body CreateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteNotificationPreference Delete a notification preference
 	//
@@ -2663,7 +2770,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /products/ (the `CreateProduct` operationId).
-	CreateProductWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateProductWithBody(ctx context.Context, params *CreateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateProduct Create a product
 	//
@@ -2672,7 +2779,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /products/ (the `CreateProduct` operationId).
-	CreateProduct(ctx context.Context, body CreateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateProduct(ctx context.Context, params *CreateProductParams, body CreateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteProduct Delete a product
 	//
@@ -2730,7 +2837,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /releases/ (the `CreateRelease` operationId).
-	CreateReleaseWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateReleaseWithBody(ctx context.Context, params *CreateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRelease Create a release
 	//
@@ -2739,7 +2846,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /releases/ (the `CreateRelease` operationId).
-	CreateRelease(ctx context.Context, body CreateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateRelease(ctx context.Context, params *CreateReleaseParams, body CreateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteRelease Delete a release
 	//
@@ -2798,7 +2905,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-	AddReleaseVersionWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AddReleaseVersionWithBody(ctx context.Context, id ID, params *AddReleaseVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AddReleaseVersion Add a version to a release
 	//
@@ -2808,7 +2915,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-	AddReleaseVersion(ctx context.Context, id ID, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AddReleaseVersion(ctx context.Context, id ID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RemoveReleaseVersion Remove a version from a release
 	//
@@ -2860,7 +2967,7 @@ type ClientInterface interface {
 	// Corresponds with POST /version-events/ (the `CreateVersionEvent` operationId).
 	//
 	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-	CreateVersionEventWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateVersionEventWithBody(ctx context.Context, params *CreateVersionEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateVersionEvent Record a build event (old address)
 	//
@@ -2871,7 +2978,7 @@ type ClientInterface interface {
 	// Corresponds with POST /version-events/ (the `CreateVersionEvent` operationId).
 	//
 	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-	CreateVersionEvent(ctx context.Context, body CreateVersionEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateVersionEvent(ctx context.Context, params *CreateVersionEventParams, body CreateVersionEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListVersions List versions
 	//
@@ -2912,8 +3019,8 @@ func (c *Client) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, req
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api-keys/ (the `CreateAPIKey` operationId).
-func (c *Client) CreateAPIKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateAPIKeyRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateAPIKeyWithBody(ctx context.Context, params *CreateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAPIKeyRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2931,8 +3038,8 @@ func (c *Client) CreateAPIKeyWithBody(ctx context.Context, contentType string, b
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /api-keys/ (the `CreateAPIKey` operationId).
-func (c *Client) CreateAPIKey(ctx context.Context, body CreateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateAPIKeyRequest(c.Server, body)
+func (c *Client) CreateAPIKey(ctx context.Context, params *CreateAPIKeyParams, body CreateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAPIKeyRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3023,8 +3130,8 @@ func (c *Client) UpdateAPIKey(ctx context.Context, id ID, params *UpdateAPIKeyPa
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-func (c *Client) RotateAPIKeyWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRotateAPIKeyRequestWithBody(c.Server, id, contentType, body)
+func (c *Client) RotateAPIKeyWithBody(ctx context.Context, id ID, params *RotateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateAPIKeyRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3043,8 +3150,8 @@ func (c *Client) RotateAPIKeyWithBody(ctx context.Context, id ID, contentType st
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-func (c *Client) RotateAPIKey(ctx context.Context, id ID, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRotateAPIKeyRequest(c.Server, id, body)
+func (c *Client) RotateAPIKey(ctx context.Context, id ID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateAPIKeyRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3085,8 +3192,8 @@ func (c *Client) ListAuditLog(ctx context.Context, params *ListAuditLogParams, r
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /build-events/ (the `CreateBuildEvent` operationId).
-func (c *Client) CreateBuildEventWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateBuildEventRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateBuildEventWithBody(ctx context.Context, params *CreateBuildEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateBuildEventRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3110,8 +3217,8 @@ func (c *Client) CreateBuildEventWithBody(ctx context.Context, contentType strin
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /build-events/ (the `CreateBuildEvent` operationId).
-func (c *Client) CreateBuildEvent(ctx context.Context, body CreateBuildEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateBuildEventRequest(c.Server, body)
+func (c *Client) CreateBuildEvent(ctx context.Context, params *CreateBuildEventParams, body CreateBuildEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateBuildEventRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3145,8 +3252,8 @@ func (c *Client) CreateBuildEvent(ctx context.Context, body CreateBuildEventJSON
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
-func (c *Client) CreateDeploymentEventWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateDeploymentEventRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateDeploymentEventWithBody(ctx context.Context, params *CreateDeploymentEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDeploymentEventRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3180,8 +3287,8 @@ func (c *Client) CreateDeploymentEventWithBody(ctx context.Context, contentType 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
-func (c *Client) CreateDeploymentEvent(ctx context.Context, body CreateDeploymentEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateDeploymentEventRequest(c.Server, body)
+func (c *Client) CreateDeploymentEvent(ctx context.Context, params *CreateDeploymentEventParams, body CreateDeploymentEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDeploymentEventRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3287,8 +3394,8 @@ func (c *Client) ListEnvironments(ctx context.Context, params *ListEnvironmentsP
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /environments/ (the `CreateEnvironment` operationId).
-func (c *Client) CreateEnvironmentWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateEnvironmentRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateEnvironmentWithBody(ctx context.Context, params *CreateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateEnvironmentRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3306,8 +3413,8 @@ func (c *Client) CreateEnvironmentWithBody(ctx context.Context, contentType stri
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /environments/ (the `CreateEnvironment` operationId).
-func (c *Client) CreateEnvironment(ctx context.Context, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateEnvironmentRequest(c.Server, body)
+func (c *Client) CreateEnvironment(ctx context.Context, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateEnvironmentRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3456,8 +3563,8 @@ func (c *Client) ListNotificationChannels(ctx context.Context, params *ListNotif
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /notification-channels/ (the `CreateNotificationChannel` operationId).
-func (c *Client) CreateNotificationChannelWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateNotificationChannelRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateNotificationChannelWithBody(ctx context.Context, params *CreateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateNotificationChannelRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3479,8 +3586,8 @@ func (c *Client) CreateNotificationChannelWithBody(ctx context.Context, contentT
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /notification-channels/ (the `CreateNotificationChannel` operationId).
-func (c *Client) CreateNotificationChannel(ctx context.Context, body CreateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateNotificationChannelRequest(c.Server, body)
+func (c *Client) CreateNotificationChannel(ctx context.Context, params *CreateNotificationChannelParams, body CreateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateNotificationChannelRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3576,8 +3683,8 @@ func (c *Client) UpdateNotificationChannel(ctx context.Context, id ID, params *U
 // tried, too.
 //
 // Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
-func (c *Client) TestNotificationChannel(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewTestNotificationChannelRequest(c.Server, id)
+func (c *Client) TestNotificationChannel(ctx context.Context, id ID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestNotificationChannelRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3612,8 +3719,8 @@ func (c *Client) ListNotificationHistory(ctx context.Context, params *ListNotifi
 // for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
 //
 // Corresponds with POST /notification-history/{id}/redeliver (the `RedeliverNotification` operationId).
-func (c *Client) RedeliverNotification(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRedeliverNotificationRequest(c.Server, id)
+func (c *Client) RedeliverNotification(ctx context.Context, id ID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRedeliverNotificationRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3651,8 +3758,8 @@ func (c *Client) ListNotificationPreferences(ctx context.Context, params *ListNo
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /notification-preferences/ (the `CreateNotificationPreference` operationId).
-func (c *Client) CreateNotificationPreferenceWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateNotificationPreferenceRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateNotificationPreferenceWithBody(ctx context.Context, params *CreateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateNotificationPreferenceRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3673,8 +3780,8 @@ func (c *Client) CreateNotificationPreferenceWithBody(ctx context.Context, conte
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /notification-preferences/ (the `CreateNotificationPreference` operationId).
-func (c *Client) CreateNotificationPreference(ctx context.Context, body CreateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateNotificationPreferenceRequest(c.Server, body)
+func (c *Client) CreateNotificationPreference(ctx context.Context, params *CreateNotificationPreferenceParams, body CreateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateNotificationPreferenceRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3798,8 +3905,8 @@ func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, r
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /products/ (the `CreateProduct` operationId).
-func (c *Client) CreateProductWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateProductRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateProductWithBody(ctx context.Context, params *CreateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProductRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3817,8 +3924,8 @@ func (c *Client) CreateProductWithBody(ctx context.Context, contentType string, 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /products/ (the `CreateProduct` operationId).
-func (c *Client) CreateProduct(ctx context.Context, body CreateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateProductRequest(c.Server, body)
+func (c *Client) CreateProduct(ctx context.Context, params *CreateProductParams, body CreateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProductRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3945,8 +4052,8 @@ func (c *Client) ListReleases(ctx context.Context, params *ListReleasesParams, r
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /releases/ (the `CreateRelease` operationId).
-func (c *Client) CreateReleaseWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateReleaseRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateReleaseWithBody(ctx context.Context, params *CreateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateReleaseRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3964,8 +4071,8 @@ func (c *Client) CreateReleaseWithBody(ctx context.Context, contentType string, 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /releases/ (the `CreateRelease` operationId).
-func (c *Client) CreateRelease(ctx context.Context, body CreateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateReleaseRequest(c.Server, body)
+func (c *Client) CreateRelease(ctx context.Context, params *CreateReleaseParams, body CreateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateReleaseRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4093,8 +4200,8 @@ func (c *Client) ListReleaseVersions(ctx context.Context, id ID, params *ListRel
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-func (c *Client) AddReleaseVersionWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAddReleaseVersionRequestWithBody(c.Server, id, contentType, body)
+func (c *Client) AddReleaseVersionWithBody(ctx context.Context, id ID, params *AddReleaseVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddReleaseVersionRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4113,8 +4220,8 @@ func (c *Client) AddReleaseVersionWithBody(ctx context.Context, id ID, contentTy
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-func (c *Client) AddReleaseVersion(ctx context.Context, id ID, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAddReleaseVersionRequest(c.Server, id, body)
+func (c *Client) AddReleaseVersion(ctx context.Context, id ID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddReleaseVersionRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4224,8 +4331,8 @@ func (c *Client) UpdateUser(ctx context.Context, id ID, params *UpdateUserParams
 //
 // Corresponds with POST /version-events/ (the `CreateVersionEvent` operationId).
 // Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-func (c *Client) CreateVersionEventWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateVersionEventRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateVersionEventWithBody(ctx context.Context, params *CreateVersionEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateVersionEventRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4244,8 +4351,8 @@ func (c *Client) CreateVersionEventWithBody(ctx context.Context, contentType str
 //
 // Corresponds with POST /version-events/ (the `CreateVersionEvent` operationId).
 // Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-func (c *Client) CreateVersionEvent(ctx context.Context, body CreateVersionEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateVersionEventRequest(c.Server, body)
+func (c *Client) CreateVersionEvent(ctx context.Context, params *CreateVersionEventParams, body CreateVersionEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateVersionEventRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4357,18 +4464,18 @@ func NewListAPIKeysRequest(server string, params *ListAPIKeysParams) (*http.Requ
 }
 
 // NewCreateAPIKeyRequest calls the generic CreateAPIKey builder with application/json body
-func NewCreateAPIKeyRequest(server string, body CreateAPIKeyJSONRequestBody) (*http.Request, error) {
+func NewCreateAPIKeyRequest(server string, params *CreateAPIKeyParams, body CreateAPIKeyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateAPIKeyRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateAPIKeyRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateAPIKeyRequestWithBody constructs an http.Request for the CreateAPIKey method, with any body, and a specified content type
-func NewCreateAPIKeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateAPIKeyRequestWithBody(server string, params *CreateAPIKeyParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -4392,6 +4499,21 @@ func NewCreateAPIKeyRequestWithBody(server string, contentType string, body io.R
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -4542,18 +4664,18 @@ func NewUpdateAPIKeyRequestWithBody(server string, id ID, params *UpdateAPIKeyPa
 }
 
 // NewRotateAPIKeyRequest calls the generic RotateAPIKey builder with application/json body
-func NewRotateAPIKeyRequest(server string, id ID, body RotateAPIKeyJSONRequestBody) (*http.Request, error) {
+func NewRotateAPIKeyRequest(server string, id ID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewRotateAPIKeyRequestWithBody(server, id, "application/json", bodyReader)
+	return NewRotateAPIKeyRequestWithBody(server, id, params, "application/json", bodyReader)
 }
 
 // NewRotateAPIKeyRequestWithBody constructs an http.Request for the RotateAPIKey method, with any body, and a specified content type
-func NewRotateAPIKeyRequestWithBody(server string, id ID, contentType string, body io.Reader) (*http.Request, error) {
+func NewRotateAPIKeyRequestWithBody(server string, id ID, params *RotateAPIKeyParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4584,6 +4706,21 @@ func NewRotateAPIKeyRequestWithBody(server string, id ID, contentType string, bo
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -4715,18 +4852,18 @@ func NewListAuditLogRequest(server string, params *ListAuditLogParams) (*http.Re
 }
 
 // NewCreateBuildEventRequest calls the generic CreateBuildEvent builder with application/json body
-func NewCreateBuildEventRequest(server string, body CreateBuildEventJSONRequestBody) (*http.Request, error) {
+func NewCreateBuildEventRequest(server string, params *CreateBuildEventParams, body CreateBuildEventJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateBuildEventRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateBuildEventRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateBuildEventRequestWithBody constructs an http.Request for the CreateBuildEvent method, with any body, and a specified content type
-func NewCreateBuildEventRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateBuildEventRequestWithBody(server string, params *CreateBuildEventParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -4751,22 +4888,37 @@ func NewCreateBuildEventRequestWithBody(server string, contentType string, body 
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewCreateDeploymentEventRequest calls the generic CreateDeploymentEvent builder with application/json body
-func NewCreateDeploymentEventRequest(server string, body CreateDeploymentEventJSONRequestBody) (*http.Request, error) {
+func NewCreateDeploymentEventRequest(server string, params *CreateDeploymentEventParams, body CreateDeploymentEventJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateDeploymentEventRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateDeploymentEventRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateDeploymentEventRequestWithBody constructs an http.Request for the CreateDeploymentEvent method, with any body, and a specified content type
-func NewCreateDeploymentEventRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateDeploymentEventRequestWithBody(server string, params *CreateDeploymentEventParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -4790,6 +4942,21 @@ func NewCreateDeploymentEventRequestWithBody(server string, contentType string, 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -5198,18 +5365,18 @@ func NewListEnvironmentsRequest(server string, params *ListEnvironmentsParams) (
 }
 
 // NewCreateEnvironmentRequest calls the generic CreateEnvironment builder with application/json body
-func NewCreateEnvironmentRequest(server string, body CreateEnvironmentJSONRequestBody) (*http.Request, error) {
+func NewCreateEnvironmentRequest(server string, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateEnvironmentRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateEnvironmentRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateEnvironmentRequestWithBody constructs an http.Request for the CreateEnvironment method, with any body, and a specified content type
-func NewCreateEnvironmentRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateEnvironmentRequestWithBody(server string, params *CreateEnvironmentParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5233,6 +5400,21 @@ func NewCreateEnvironmentRequestWithBody(server string, contentType string, body
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -5503,18 +5685,18 @@ func NewListNotificationChannelsRequest(server string, params *ListNotificationC
 }
 
 // NewCreateNotificationChannelRequest calls the generic CreateNotificationChannel builder with application/json body
-func NewCreateNotificationChannelRequest(server string, body CreateNotificationChannelJSONRequestBody) (*http.Request, error) {
+func NewCreateNotificationChannelRequest(server string, params *CreateNotificationChannelParams, body CreateNotificationChannelJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateNotificationChannelRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateNotificationChannelRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateNotificationChannelRequestWithBody constructs an http.Request for the CreateNotificationChannel method, with any body, and a specified content type
-func NewCreateNotificationChannelRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateNotificationChannelRequestWithBody(server string, params *CreateNotificationChannelParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5538,6 +5720,21 @@ func NewCreateNotificationChannelRequestWithBody(server string, contentType stri
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -5688,7 +5885,7 @@ func NewUpdateNotificationChannelRequestWithBody(server string, id ID, params *U
 }
 
 // NewTestNotificationChannelRequest constructs an http.Request for the TestNotificationChannel method
-func NewTestNotificationChannelRequest(server string, id ID) (*http.Request, error) {
+func NewTestNotificationChannelRequest(server string, id ID, params *TestNotificationChannelParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5716,6 +5913,21 @@ func NewTestNotificationChannelRequest(server string, id ID) (*http.Request, err
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -5848,7 +6060,7 @@ func NewListNotificationHistoryRequest(server string, params *ListNotificationHi
 }
 
 // NewRedeliverNotificationRequest constructs an http.Request for the RedeliverNotification method
-func NewRedeliverNotificationRequest(server string, id ID) (*http.Request, error) {
+func NewRedeliverNotificationRequest(server string, id ID, params *RedeliverNotificationParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5876,6 +6088,21 @@ func NewRedeliverNotificationRequest(server string, id ID) (*http.Request, error
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -5960,18 +6187,18 @@ func NewListNotificationPreferencesRequest(server string, params *ListNotificati
 }
 
 // NewCreateNotificationPreferenceRequest calls the generic CreateNotificationPreference builder with application/json body
-func NewCreateNotificationPreferenceRequest(server string, body CreateNotificationPreferenceJSONRequestBody) (*http.Request, error) {
+func NewCreateNotificationPreferenceRequest(server string, params *CreateNotificationPreferenceParams, body CreateNotificationPreferenceJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateNotificationPreferenceRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateNotificationPreferenceRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateNotificationPreferenceRequestWithBody constructs an http.Request for the CreateNotificationPreference method, with any body, and a specified content type
-func NewCreateNotificationPreferenceRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateNotificationPreferenceRequestWithBody(server string, params *CreateNotificationPreferenceParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5995,6 +6222,21 @@ func NewCreateNotificationPreferenceRequestWithBody(server string, contentType s
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -6250,18 +6492,18 @@ func NewListProductsRequest(server string, params *ListProductsParams) (*http.Re
 }
 
 // NewCreateProductRequest calls the generic CreateProduct builder with application/json body
-func NewCreateProductRequest(server string, body CreateProductJSONRequestBody) (*http.Request, error) {
+func NewCreateProductRequest(server string, params *CreateProductParams, body CreateProductJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateProductRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateProductRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateProductRequestWithBody constructs an http.Request for the CreateProduct method, with any body, and a specified content type
-func NewCreateProductRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateProductRequestWithBody(server string, params *CreateProductParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -6285,6 +6527,21 @@ func NewCreateProductRequestWithBody(server string, contentType string, body io.
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -6552,18 +6809,18 @@ func NewListReleasesRequest(server string, params *ListReleasesParams) (*http.Re
 }
 
 // NewCreateReleaseRequest calls the generic CreateRelease builder with application/json body
-func NewCreateReleaseRequest(server string, body CreateReleaseJSONRequestBody) (*http.Request, error) {
+func NewCreateReleaseRequest(server string, params *CreateReleaseParams, body CreateReleaseJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateReleaseRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateReleaseRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateReleaseRequestWithBody constructs an http.Request for the CreateRelease method, with any body, and a specified content type
-func NewCreateReleaseRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateReleaseRequestWithBody(server string, params *CreateReleaseParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -6587,6 +6844,21 @@ func NewCreateReleaseRequestWithBody(server string, contentType string, body io.
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -6844,18 +7116,18 @@ func NewListReleaseVersionsRequest(server string, id ID, params *ListReleaseVers
 }
 
 // NewAddReleaseVersionRequest calls the generic AddReleaseVersion builder with application/json body
-func NewAddReleaseVersionRequest(server string, id ID, body AddReleaseVersionJSONRequestBody) (*http.Request, error) {
+func NewAddReleaseVersionRequest(server string, id ID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewAddReleaseVersionRequestWithBody(server, id, "application/json", bodyReader)
+	return NewAddReleaseVersionRequestWithBody(server, id, params, "application/json", bodyReader)
 }
 
 // NewAddReleaseVersionRequestWithBody constructs an http.Request for the AddReleaseVersion method, with any body, and a specified content type
-func NewAddReleaseVersionRequestWithBody(server string, id ID, contentType string, body io.Reader) (*http.Request, error) {
+func NewAddReleaseVersionRequestWithBody(server string, id ID, params *AddReleaseVersionParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6886,6 +7158,21 @@ func NewAddReleaseVersionRequestWithBody(server string, id ID, contentType strin
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -7106,18 +7393,18 @@ func NewUpdateUserRequestWithBody(server string, id ID, params *UpdateUserParams
 }
 
 // NewCreateVersionEventRequest calls the generic CreateVersionEvent builder with application/json body
-func NewCreateVersionEventRequest(server string, body CreateVersionEventJSONRequestBody) (*http.Request, error) {
+func NewCreateVersionEventRequest(server string, params *CreateVersionEventParams, body CreateVersionEventJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateVersionEventRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateVersionEventRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateVersionEventRequestWithBody constructs an http.Request for the CreateVersionEvent method, with any body, and a specified content type
-func NewCreateVersionEventRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateVersionEventRequestWithBody(server string, params *CreateVersionEventParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -7141,6 +7428,21 @@ func NewCreateVersionEventRequestWithBody(server string, contentType string, bod
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -7341,7 +7643,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api-keys/ (the `CreateAPIKey` operationId).
-	CreateAPIKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAPIKeyResponse, error)
+	CreateAPIKeyWithBodyWithResponse(ctx context.Context, params *CreateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAPIKeyResponse, error)
 
 	// CreateAPIKeyWithResponse Create an API key
 	//
@@ -7350,7 +7652,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api-keys/ (the `CreateAPIKey` operationId).
-	CreateAPIKeyWithResponse(ctx context.Context, body CreateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAPIKeyResponse, error)
+	CreateAPIKeyWithResponse(ctx context.Context, params *CreateAPIKeyParams, body CreateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAPIKeyResponse, error)
 
 	// RevokeAPIKeyWithResponse Revoke an API key
 	//
@@ -7396,7 +7698,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-	RotateAPIKeyWithBodyWithResponse(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error)
+	RotateAPIKeyWithBodyWithResponse(ctx context.Context, id ID, params *RotateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error)
 
 	// RotateAPIKeyWithResponse Rotate an API key
 	//
@@ -7406,7 +7708,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-	RotateAPIKeyWithResponse(ctx context.Context, id ID, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error)
+	RotateAPIKeyWithResponse(ctx context.Context, id ID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error)
 
 	// ListAuditLogWithResponse List audit entries
 	//
@@ -7430,7 +7732,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /build-events/ (the `CreateBuildEvent` operationId).
-	CreateBuildEventWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateBuildEventResponse, error)
+	CreateBuildEventWithBodyWithResponse(ctx context.Context, params *CreateBuildEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateBuildEventResponse, error)
 
 	// CreateBuildEventWithResponse Record a build event
 	//
@@ -7445,7 +7747,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /build-events/ (the `CreateBuildEvent` operationId).
-	CreateBuildEventWithResponse(ctx context.Context, body CreateBuildEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateBuildEventResponse, error)
+	CreateBuildEventWithResponse(ctx context.Context, params *CreateBuildEventParams, body CreateBuildEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateBuildEventResponse, error)
 
 	// CreateDeploymentEventWithBodyWithResponse Record a deployment event
 	//
@@ -7470,7 +7772,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
-	CreateDeploymentEventWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDeploymentEventResponse, error)
+	CreateDeploymentEventWithBodyWithResponse(ctx context.Context, params *CreateDeploymentEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDeploymentEventResponse, error)
 
 	// CreateDeploymentEventWithResponse Record a deployment event
 	//
@@ -7495,7 +7797,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
-	CreateDeploymentEventWithResponse(ctx context.Context, body CreateDeploymentEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentEventResponse, error)
+	CreateDeploymentEventWithResponse(ctx context.Context, params *CreateDeploymentEventParams, body CreateDeploymentEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentEventResponse, error)
 
 	// ListDeploymentsWithResponse List deployments
 	//
@@ -7552,7 +7854,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /environments/ (the `CreateEnvironment` operationId).
-	CreateEnvironmentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error)
+	CreateEnvironmentWithBodyWithResponse(ctx context.Context, params *CreateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error)
 
 	// CreateEnvironmentWithResponse Create an environment
 	//
@@ -7561,7 +7863,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /environments/ (the `CreateEnvironment` operationId).
-	CreateEnvironmentWithResponse(ctx context.Context, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error)
+	CreateEnvironmentWithResponse(ctx context.Context, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error)
 
 	// DeleteEnvironmentWithResponse Delete an environment
 	//
@@ -7641,7 +7943,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /notification-channels/ (the `CreateNotificationChannel` operationId).
-	CreateNotificationChannelWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateNotificationChannelResponse, error)
+	CreateNotificationChannelWithBodyWithResponse(ctx context.Context, params *CreateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateNotificationChannelResponse, error)
 
 	// CreateNotificationChannelWithResponse Create a notification channel
 	//
@@ -7654,7 +7956,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /notification-channels/ (the `CreateNotificationChannel` operationId).
-	CreateNotificationChannelWithResponse(ctx context.Context, body CreateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNotificationChannelResponse, error)
+	CreateNotificationChannelWithResponse(ctx context.Context, params *CreateNotificationChannelParams, body CreateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNotificationChannelResponse, error)
 
 	// DeleteNotificationChannelWithResponse Delete a notification channel
 	//
@@ -7707,7 +8009,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
-	TestNotificationChannelWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*TestNotificationChannelResponse, error)
+	TestNotificationChannelWithResponse(ctx context.Context, id ID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*TestNotificationChannelResponse, error)
 
 	// ListNotificationHistoryWithResponse List deliveries
 	//
@@ -7727,7 +8029,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /notification-history/{id}/redeliver (the `RedeliverNotification` operationId).
-	RedeliverNotificationWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*RedeliverNotificationResponse, error)
+	RedeliverNotificationWithResponse(ctx context.Context, id ID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*RedeliverNotificationResponse, error)
 
 	// ListNotificationPreferencesWithResponse List notification preferences
 	//
@@ -7748,7 +8050,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /notification-preferences/ (the `CreateNotificationPreference` operationId).
-	CreateNotificationPreferenceWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateNotificationPreferenceResponse, error)
+	CreateNotificationPreferenceWithBodyWithResponse(ctx context.Context, params *CreateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateNotificationPreferenceResponse, error)
 
 	// CreateNotificationPreferenceWithResponse Create a notification preference
 	//
@@ -7760,7 +8062,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /notification-preferences/ (the `CreateNotificationPreference` operationId).
-	CreateNotificationPreferenceWithResponse(ctx context.Context, body CreateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNotificationPreferenceResponse, error)
+	CreateNotificationPreferenceWithResponse(ctx context.Context, params *CreateNotificationPreferenceParams, body CreateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNotificationPreferenceResponse, error)
 
 	// DeleteNotificationPreferenceWithResponse Delete a notification preference
 	//
@@ -7823,7 +8125,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /products/ (the `CreateProduct` operationId).
-	CreateProductWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProductResponse, error)
+	CreateProductWithBodyWithResponse(ctx context.Context, params *CreateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProductResponse, error)
 
 	// CreateProductWithResponse Create a product
 	//
@@ -7832,7 +8134,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /products/ (the `CreateProduct` operationId).
-	CreateProductWithResponse(ctx context.Context, body CreateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProductResponse, error)
+	CreateProductWithResponse(ctx context.Context, params *CreateProductParams, body CreateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProductResponse, error)
 
 	// DeleteProductWithResponse Delete a product
 	//
@@ -7898,7 +8200,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /releases/ (the `CreateRelease` operationId).
-	CreateReleaseWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateReleaseResponse, error)
+	CreateReleaseWithBodyWithResponse(ctx context.Context, params *CreateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateReleaseResponse, error)
 
 	// CreateReleaseWithResponse Create a release
 	//
@@ -7907,7 +8209,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /releases/ (the `CreateRelease` operationId).
-	CreateReleaseWithResponse(ctx context.Context, body CreateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateReleaseResponse, error)
+	CreateReleaseWithResponse(ctx context.Context, params *CreateReleaseParams, body CreateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateReleaseResponse, error)
 
 	// DeleteReleaseWithResponse Delete a release
 	//
@@ -7974,7 +8276,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-	AddReleaseVersionWithBodyWithResponse(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error)
+	AddReleaseVersionWithBodyWithResponse(ctx context.Context, id ID, params *AddReleaseVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error)
 
 	// AddReleaseVersionWithResponse Add a version to a release
 	//
@@ -7984,7 +8286,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-	AddReleaseVersionWithResponse(ctx context.Context, id ID, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error)
+	AddReleaseVersionWithResponse(ctx context.Context, id ID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error)
 
 	// RemoveReleaseVersionWithResponse Remove a version from a release
 	//
@@ -8042,7 +8344,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /version-events/ (the `CreateVersionEvent` operationId).
 	//
 	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-	CreateVersionEventWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateVersionEventResponse, error)
+	CreateVersionEventWithBodyWithResponse(ctx context.Context, params *CreateVersionEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateVersionEventResponse, error)
 
 	// CreateVersionEventWithResponse Record a build event (old address)
 	//
@@ -8053,7 +8355,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /version-events/ (the `CreateVersionEvent` operationId).
 	//
 	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-	CreateVersionEventWithResponse(ctx context.Context, body CreateVersionEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateVersionEventResponse, error)
+	CreateVersionEventWithResponse(ctx context.Context, params *CreateVersionEventParams, body CreateVersionEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateVersionEventResponse, error)
 
 	// ListVersionsWithResponse List versions
 	//
@@ -14243,8 +14545,8 @@ func (c *ClientWithResponses) ListAPIKeysWithResponse(ctx context.Context, param
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api-keys/ (the `CreateAPIKey` operationId).
-func (c *ClientWithResponses) CreateAPIKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAPIKeyResponse, error) {
-	rsp, err := c.CreateAPIKeyWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateAPIKeyWithBodyWithResponse(ctx context.Context, params *CreateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAPIKeyResponse, error) {
+	rsp, err := c.CreateAPIKeyWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14258,8 +14560,8 @@ func (c *ClientWithResponses) CreateAPIKeyWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api-keys/ (the `CreateAPIKey` operationId).
-func (c *ClientWithResponses) CreateAPIKeyWithResponse(ctx context.Context, body CreateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAPIKeyResponse, error) {
-	rsp, err := c.CreateAPIKey(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateAPIKeyWithResponse(ctx context.Context, params *CreateAPIKeyParams, body CreateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAPIKeyResponse, error) {
+	rsp, err := c.CreateAPIKey(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14334,8 +14636,8 @@ func (c *ClientWithResponses) UpdateAPIKeyWithResponse(ctx context.Context, id I
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-func (c *ClientWithResponses) RotateAPIKeyWithBodyWithResponse(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error) {
-	rsp, err := c.RotateAPIKeyWithBody(ctx, id, contentType, body, reqEditors...)
+func (c *ClientWithResponses) RotateAPIKeyWithBodyWithResponse(ctx context.Context, id ID, params *RotateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error) {
+	rsp, err := c.RotateAPIKeyWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14350,8 +14652,8 @@ func (c *ClientWithResponses) RotateAPIKeyWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-func (c *ClientWithResponses) RotateAPIKeyWithResponse(ctx context.Context, id ID, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error) {
-	rsp, err := c.RotateAPIKey(ctx, id, body, reqEditors...)
+func (c *ClientWithResponses) RotateAPIKeyWithResponse(ctx context.Context, id ID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error) {
+	rsp, err := c.RotateAPIKey(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14386,8 +14688,8 @@ func (c *ClientWithResponses) ListAuditLogWithResponse(ctx context.Context, para
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /build-events/ (the `CreateBuildEvent` operationId).
-func (c *ClientWithResponses) CreateBuildEventWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateBuildEventResponse, error) {
-	rsp, err := c.CreateBuildEventWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateBuildEventWithBodyWithResponse(ctx context.Context, params *CreateBuildEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateBuildEventResponse, error) {
+	rsp, err := c.CreateBuildEventWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14407,8 +14709,8 @@ func (c *ClientWithResponses) CreateBuildEventWithBodyWithResponse(ctx context.C
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /build-events/ (the `CreateBuildEvent` operationId).
-func (c *ClientWithResponses) CreateBuildEventWithResponse(ctx context.Context, body CreateBuildEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateBuildEventResponse, error) {
-	rsp, err := c.CreateBuildEvent(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateBuildEventWithResponse(ctx context.Context, params *CreateBuildEventParams, body CreateBuildEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateBuildEventResponse, error) {
+	rsp, err := c.CreateBuildEvent(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14438,8 +14740,8 @@ func (c *ClientWithResponses) CreateBuildEventWithResponse(ctx context.Context, 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
-func (c *ClientWithResponses) CreateDeploymentEventWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDeploymentEventResponse, error) {
-	rsp, err := c.CreateDeploymentEventWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateDeploymentEventWithBodyWithResponse(ctx context.Context, params *CreateDeploymentEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDeploymentEventResponse, error) {
+	rsp, err := c.CreateDeploymentEventWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14469,8 +14771,8 @@ func (c *ClientWithResponses) CreateDeploymentEventWithBodyWithResponse(ctx cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
-func (c *ClientWithResponses) CreateDeploymentEventWithResponse(ctx context.Context, body CreateDeploymentEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentEventResponse, error) {
-	rsp, err := c.CreateDeploymentEvent(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateDeploymentEventWithResponse(ctx context.Context, params *CreateDeploymentEventParams, body CreateDeploymentEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentEventResponse, error) {
+	rsp, err := c.CreateDeploymentEvent(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14562,8 +14864,8 @@ func (c *ClientWithResponses) ListEnvironmentsWithResponse(ctx context.Context, 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /environments/ (the `CreateEnvironment` operationId).
-func (c *ClientWithResponses) CreateEnvironmentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error) {
-	rsp, err := c.CreateEnvironmentWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateEnvironmentWithBodyWithResponse(ctx context.Context, params *CreateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error) {
+	rsp, err := c.CreateEnvironmentWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14577,8 +14879,8 @@ func (c *ClientWithResponses) CreateEnvironmentWithBodyWithResponse(ctx context.
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /environments/ (the `CreateEnvironment` operationId).
-func (c *ClientWithResponses) CreateEnvironmentWithResponse(ctx context.Context, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error) {
-	rsp, err := c.CreateEnvironment(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateEnvironmentWithResponse(ctx context.Context, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error) {
+	rsp, err := c.CreateEnvironment(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14705,8 +15007,8 @@ func (c *ClientWithResponses) ListNotificationChannelsWithResponse(ctx context.C
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /notification-channels/ (the `CreateNotificationChannel` operationId).
-func (c *ClientWithResponses) CreateNotificationChannelWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateNotificationChannelResponse, error) {
-	rsp, err := c.CreateNotificationChannelWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateNotificationChannelWithBodyWithResponse(ctx context.Context, params *CreateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateNotificationChannelResponse, error) {
+	rsp, err := c.CreateNotificationChannelWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14724,8 +15026,8 @@ func (c *ClientWithResponses) CreateNotificationChannelWithBodyWithResponse(ctx 
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /notification-channels/ (the `CreateNotificationChannel` operationId).
-func (c *ClientWithResponses) CreateNotificationChannelWithResponse(ctx context.Context, body CreateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNotificationChannelResponse, error) {
-	rsp, err := c.CreateNotificationChannel(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateNotificationChannelWithResponse(ctx context.Context, params *CreateNotificationChannelParams, body CreateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNotificationChannelResponse, error) {
+	rsp, err := c.CreateNotificationChannel(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14807,8 +15109,8 @@ func (c *ClientWithResponses) UpdateNotificationChannelWithResponse(ctx context.
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
-func (c *ClientWithResponses) TestNotificationChannelWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*TestNotificationChannelResponse, error) {
-	rsp, err := c.TestNotificationChannel(ctx, id, reqEditors...)
+func (c *ClientWithResponses) TestNotificationChannelWithResponse(ctx context.Context, id ID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*TestNotificationChannelResponse, error) {
+	rsp, err := c.TestNotificationChannel(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14839,8 +15141,8 @@ func (c *ClientWithResponses) ListNotificationHistoryWithResponse(ctx context.Co
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /notification-history/{id}/redeliver (the `RedeliverNotification` operationId).
-func (c *ClientWithResponses) RedeliverNotificationWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*RedeliverNotificationResponse, error) {
-	rsp, err := c.RedeliverNotification(ctx, id, reqEditors...)
+func (c *ClientWithResponses) RedeliverNotificationWithResponse(ctx context.Context, id ID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*RedeliverNotificationResponse, error) {
+	rsp, err := c.RedeliverNotification(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14872,8 +15174,8 @@ func (c *ClientWithResponses) ListNotificationPreferencesWithResponse(ctx contex
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /notification-preferences/ (the `CreateNotificationPreference` operationId).
-func (c *ClientWithResponses) CreateNotificationPreferenceWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateNotificationPreferenceResponse, error) {
-	rsp, err := c.CreateNotificationPreferenceWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateNotificationPreferenceWithBodyWithResponse(ctx context.Context, params *CreateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateNotificationPreferenceResponse, error) {
+	rsp, err := c.CreateNotificationPreferenceWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14890,8 +15192,8 @@ func (c *ClientWithResponses) CreateNotificationPreferenceWithBodyWithResponse(c
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /notification-preferences/ (the `CreateNotificationPreference` operationId).
-func (c *ClientWithResponses) CreateNotificationPreferenceWithResponse(ctx context.Context, body CreateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNotificationPreferenceResponse, error) {
-	rsp, err := c.CreateNotificationPreference(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateNotificationPreferenceWithResponse(ctx context.Context, params *CreateNotificationPreferenceParams, body CreateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNotificationPreferenceResponse, error) {
+	rsp, err := c.CreateNotificationPreference(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14995,8 +15297,8 @@ func (c *ClientWithResponses) ListProductsWithResponse(ctx context.Context, para
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /products/ (the `CreateProduct` operationId).
-func (c *ClientWithResponses) CreateProductWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProductResponse, error) {
-	rsp, err := c.CreateProductWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateProductWithBodyWithResponse(ctx context.Context, params *CreateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProductResponse, error) {
+	rsp, err := c.CreateProductWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15010,8 +15312,8 @@ func (c *ClientWithResponses) CreateProductWithBodyWithResponse(ctx context.Cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /products/ (the `CreateProduct` operationId).
-func (c *ClientWithResponses) CreateProductWithResponse(ctx context.Context, body CreateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProductResponse, error) {
-	rsp, err := c.CreateProduct(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateProductWithResponse(ctx context.Context, params *CreateProductParams, body CreateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProductResponse, error) {
+	rsp, err := c.CreateProduct(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15118,8 +15420,8 @@ func (c *ClientWithResponses) ListReleasesWithResponse(ctx context.Context, para
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /releases/ (the `CreateRelease` operationId).
-func (c *ClientWithResponses) CreateReleaseWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateReleaseResponse, error) {
-	rsp, err := c.CreateReleaseWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateReleaseWithBodyWithResponse(ctx context.Context, params *CreateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateReleaseResponse, error) {
+	rsp, err := c.CreateReleaseWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15133,8 +15435,8 @@ func (c *ClientWithResponses) CreateReleaseWithBodyWithResponse(ctx context.Cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /releases/ (the `CreateRelease` operationId).
-func (c *ClientWithResponses) CreateReleaseWithResponse(ctx context.Context, body CreateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateReleaseResponse, error) {
-	rsp, err := c.CreateRelease(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateReleaseWithResponse(ctx context.Context, params *CreateReleaseParams, body CreateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateReleaseResponse, error) {
+	rsp, err := c.CreateRelease(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15242,8 +15544,8 @@ func (c *ClientWithResponses) ListReleaseVersionsWithResponse(ctx context.Contex
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-func (c *ClientWithResponses) AddReleaseVersionWithBodyWithResponse(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error) {
-	rsp, err := c.AddReleaseVersionWithBody(ctx, id, contentType, body, reqEditors...)
+func (c *ClientWithResponses) AddReleaseVersionWithBodyWithResponse(ctx context.Context, id ID, params *AddReleaseVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error) {
+	rsp, err := c.AddReleaseVersionWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15258,8 +15560,8 @@ func (c *ClientWithResponses) AddReleaseVersionWithBodyWithResponse(ctx context.
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-func (c *ClientWithResponses) AddReleaseVersionWithResponse(ctx context.Context, id ID, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error) {
-	rsp, err := c.AddReleaseVersion(ctx, id, body, reqEditors...)
+func (c *ClientWithResponses) AddReleaseVersionWithResponse(ctx context.Context, id ID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error) {
+	rsp, err := c.AddReleaseVersion(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15352,8 +15654,8 @@ func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, id ID,
 // Corresponds with POST /version-events/ (the `CreateVersionEvent` operationId).
 //
 // Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-func (c *ClientWithResponses) CreateVersionEventWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateVersionEventResponse, error) {
-	rsp, err := c.CreateVersionEventWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateVersionEventWithBodyWithResponse(ctx context.Context, params *CreateVersionEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateVersionEventResponse, error) {
+	rsp, err := c.CreateVersionEventWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15368,8 +15670,8 @@ func (c *ClientWithResponses) CreateVersionEventWithBodyWithResponse(ctx context
 //
 // Corresponds with POST /version-events/ (the `CreateVersionEvent` operationId).
 // Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-func (c *ClientWithResponses) CreateVersionEventWithResponse(ctx context.Context, body CreateVersionEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateVersionEventResponse, error) {
-	rsp, err := c.CreateVersionEvent(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateVersionEventWithResponse(ctx context.Context, params *CreateVersionEventParams, body CreateVersionEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateVersionEventResponse, error) {
+	rsp, err := c.CreateVersionEvent(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}

@@ -1714,6 +1714,9 @@ type EventTypeFilter = string
 // ID defines model for ID.
 type ID = openapi_types.UUID
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
@@ -1799,6 +1802,14 @@ type ListAPIKeysParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// CreateAPIKeyParams defines parameters for CreateAPIKey.
+type CreateAPIKeyParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RevokeAPIKeyParams defines parameters for RevokeAPIKey.
 type RevokeAPIKeyParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
@@ -1809,6 +1820,14 @@ type RevokeAPIKeyParams struct {
 type UpdateAPIKeyParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// RotateAPIKeyParams defines parameters for RotateAPIKey.
+type RotateAPIKeyParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListAuditLogParams defines parameters for ListAuditLog.
@@ -1833,6 +1852,22 @@ type ListAuditLogParams struct {
 
 	// Until Only those created before this time.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// CreateBuildEventParams defines parameters for CreateBuildEvent.
+type CreateBuildEventParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.
+type CreateDeploymentEventParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListDeploymentsParams defines parameters for ListDeployments.
@@ -1898,6 +1933,14 @@ type ListEnvironmentsParams struct {
 	Type *EnvironmentTypeFilter `form:"type,omitempty" json:"type,omitempty"`
 }
 
+// CreateEnvironmentParams defines parameters for CreateEnvironment.
+type CreateEnvironmentParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteEnvironmentParams defines parameters for DeleteEnvironment.
 type DeleteEnvironmentParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
@@ -1919,6 +1962,14 @@ type ListNotificationChannelsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// CreateNotificationChannelParams defines parameters for CreateNotificationChannel.
+type CreateNotificationChannelParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteNotificationChannelParams defines parameters for DeleteNotificationChannel.
 type DeleteNotificationChannelParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
@@ -1929,6 +1980,14 @@ type DeleteNotificationChannelParams struct {
 type UpdateNotificationChannelParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// TestNotificationChannelParams defines parameters for TestNotificationChannel.
+type TestNotificationChannelParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListNotificationHistoryParams defines parameters for ListNotificationHistory.
@@ -1955,6 +2014,14 @@ type ListNotificationHistoryParams struct {
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
+// RedeliverNotificationParams defines parameters for RedeliverNotification.
+type RedeliverNotificationParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListNotificationPreferencesParams defines parameters for ListNotificationPreferences.
 type ListNotificationPreferencesParams struct {
 	// Limit How many to return at most.
@@ -1965,6 +2032,14 @@ type ListNotificationPreferencesParams struct {
 
 	// ChannelID Only those of this channel.
 	ChannelID *ChannelFilter `form:"channel_id,omitempty" json:"channel_id,omitempty"`
+}
+
+// CreateNotificationPreferenceParams defines parameters for CreateNotificationPreference.
+type CreateNotificationPreferenceParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteNotificationPreferenceParams defines parameters for DeleteNotificationPreference.
@@ -1989,6 +2064,14 @@ type ListProductsParams struct {
 
 	// Q Only those whose name contains this text, whatever its case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// CreateProductParams defines parameters for CreateProduct.
+type CreateProductParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteProductParams defines parameters for DeleteProduct.
@@ -2018,6 +2101,14 @@ type ListReleasesParams struct {
 	Status *ReleaseStatusFilter `form:"status,omitempty" json:"status,omitempty"`
 }
 
+// CreateReleaseParams defines parameters for CreateRelease.
+type CreateReleaseParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteReleaseParams defines parameters for DeleteRelease.
 type DeleteReleaseParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
@@ -2039,6 +2130,14 @@ type ListReleaseVersionsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// AddReleaseVersionParams defines parameters for AddReleaseVersion.
+type AddReleaseVersionParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
 	// Limit How many to return at most.
@@ -2055,6 +2154,14 @@ type ListUsersParams struct {
 type UpdateUserParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// CreateVersionEventParams defines parameters for CreateVersionEvent.
+type CreateVersionEventParams struct {
+	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
+	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
+	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListVersionsParams defines parameters for ListVersions.

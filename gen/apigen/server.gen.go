@@ -22,7 +22,7 @@ type ServerInterface interface {
 	ListAPIKeys(ctx echo.Context, params ListAPIKeysParams) error
 	// CreateAPIKey Create an API key
 	// (POST /api-keys/)
-	CreateAPIKey(ctx echo.Context) error
+	CreateAPIKey(ctx echo.Context, params CreateAPIKeyParams) error
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /api-keys/{id})
 	RevokeAPIKey(ctx echo.Context, id ID, params RevokeAPIKeyParams) error
@@ -34,16 +34,16 @@ type ServerInterface interface {
 	UpdateAPIKey(ctx echo.Context, id ID, params UpdateAPIKeyParams) error
 	// RotateAPIKey Rotate an API key
 	// (POST /api-keys/{id}/rotate)
-	RotateAPIKey(ctx echo.Context, id ID) error
+	RotateAPIKey(ctx echo.Context, id ID, params RotateAPIKeyParams) error
 	// ListAuditLog List audit entries
 	// (GET /audit-log/)
 	ListAuditLog(ctx echo.Context, params ListAuditLogParams) error
 	// CreateBuildEvent Record a build event
 	// (POST /build-events/)
-	CreateBuildEvent(ctx echo.Context) error
+	CreateBuildEvent(ctx echo.Context, params CreateBuildEventParams) error
 	// CreateDeploymentEvent Record a deployment event
 	// (POST /deployment-events/)
-	CreateDeploymentEvent(ctx echo.Context) error
+	CreateDeploymentEvent(ctx echo.Context, params CreateDeploymentEventParams) error
 	// ListDeployments List deployments
 	// (GET /deployments/)
 	ListDeployments(ctx echo.Context, params ListDeploymentsParams) error
@@ -61,7 +61,7 @@ type ServerInterface interface {
 	ListEnvironments(ctx echo.Context, params ListEnvironmentsParams) error
 	// CreateEnvironment Create an environment
 	// (POST /environments/)
-	CreateEnvironment(ctx echo.Context) error
+	CreateEnvironment(ctx echo.Context, params CreateEnvironmentParams) error
 	// DeleteEnvironment Delete an environment
 	// (DELETE /environments/{id})
 	DeleteEnvironment(ctx echo.Context, id ID, params DeleteEnvironmentParams) error
@@ -82,7 +82,7 @@ type ServerInterface interface {
 	ListNotificationChannels(ctx echo.Context, params ListNotificationChannelsParams) error
 	// CreateNotificationChannel Create a notification channel
 	// (POST /notification-channels/)
-	CreateNotificationChannel(ctx echo.Context) error
+	CreateNotificationChannel(ctx echo.Context, params CreateNotificationChannelParams) error
 	// DeleteNotificationChannel Delete a notification channel
 	// (DELETE /notification-channels/{id})
 	DeleteNotificationChannel(ctx echo.Context, id ID, params DeleteNotificationChannelParams) error
@@ -94,19 +94,19 @@ type ServerInterface interface {
 	UpdateNotificationChannel(ctx echo.Context, id ID, params UpdateNotificationChannelParams) error
 	// TestNotificationChannel Send a test message
 	// (POST /notification-channels/{id}/test)
-	TestNotificationChannel(ctx echo.Context, id ID) error
+	TestNotificationChannel(ctx echo.Context, id ID, params TestNotificationChannelParams) error
 	// ListNotificationHistory List deliveries
 	// (GET /notification-history/)
 	ListNotificationHistory(ctx echo.Context, params ListNotificationHistoryParams) error
 	// RedeliverNotification Deliver again
 	// (POST /notification-history/{id}/redeliver)
-	RedeliverNotification(ctx echo.Context, id ID) error
+	RedeliverNotification(ctx echo.Context, id ID, params RedeliverNotificationParams) error
 	// ListNotificationPreferences List notification preferences
 	// (GET /notification-preferences/)
 	ListNotificationPreferences(ctx echo.Context, params ListNotificationPreferencesParams) error
 	// CreateNotificationPreference Create a notification preference
 	// (POST /notification-preferences/)
-	CreateNotificationPreference(ctx echo.Context) error
+	CreateNotificationPreference(ctx echo.Context, params CreateNotificationPreferenceParams) error
 	// DeleteNotificationPreference Delete a notification preference
 	// (DELETE /notification-preferences/{id})
 	DeleteNotificationPreference(ctx echo.Context, id ID, params DeleteNotificationPreferenceParams) error
@@ -124,7 +124,7 @@ type ServerInterface interface {
 	ListProducts(ctx echo.Context, params ListProductsParams) error
 	// CreateProduct Create a product
 	// (POST /products/)
-	CreateProduct(ctx echo.Context) error
+	CreateProduct(ctx echo.Context, params CreateProductParams) error
 	// DeleteProduct Delete a product
 	// (DELETE /products/{id})
 	DeleteProduct(ctx echo.Context, id ID, params DeleteProductParams) error
@@ -142,7 +142,7 @@ type ServerInterface interface {
 	ListReleases(ctx echo.Context, params ListReleasesParams) error
 	// CreateRelease Create a release
 	// (POST /releases/)
-	CreateRelease(ctx echo.Context) error
+	CreateRelease(ctx echo.Context, params CreateReleaseParams) error
 	// DeleteRelease Delete a release
 	// (DELETE /releases/{id})
 	DeleteRelease(ctx echo.Context, id ID, params DeleteReleaseParams) error
@@ -160,7 +160,7 @@ type ServerInterface interface {
 	ListReleaseVersions(ctx echo.Context, id ID, params ListReleaseVersionsParams) error
 	// AddReleaseVersion Add a version to a release
 	// (POST /releases/{id}/versions)
-	AddReleaseVersion(ctx echo.Context, id ID) error
+	AddReleaseVersion(ctx echo.Context, id ID, params AddReleaseVersionParams) error
 	// RemoveReleaseVersion Remove a version from a release
 	// (DELETE /releases/{id}/versions/{version_id})
 	RemoveReleaseVersion(ctx echo.Context, id ID, versionID VersionID) error
@@ -177,7 +177,7 @@ type ServerInterface interface {
 	// (POST /version-events/)
 	//
 	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-	CreateVersionEvent(ctx echo.Context) error
+	CreateVersionEvent(ctx echo.Context, params CreateVersionEventParams) error
 	// ListVersions List versions
 	// (GET /versions/)
 	ListVersions(ctx echo.Context, params ListVersionsParams) error
@@ -220,8 +220,28 @@ func (w *ServerInterfaceWrapper) ListAPIKeys(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateAPIKey(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAPIKeyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateAPIKey(ctx)
+	err = w.Handler.CreateAPIKey(ctx, params)
 	return err
 }
 
@@ -324,8 +344,28 @@ func (w *ServerInterfaceWrapper) RotateAPIKey(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateAPIKeyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RotateAPIKey(ctx, id)
+	err = w.Handler.RotateAPIKey(ctx, id, params)
 	return err
 }
 
@@ -393,8 +433,28 @@ func (w *ServerInterfaceWrapper) ListAuditLog(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateBuildEvent(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateBuildEventParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateBuildEvent(ctx)
+	err = w.Handler.CreateBuildEvent(ctx, params)
 	return err
 }
 
@@ -402,8 +462,28 @@ func (w *ServerInterfaceWrapper) CreateBuildEvent(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateDeploymentEvent(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateDeploymentEventParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateDeploymentEvent(ctx)
+	err = w.Handler.CreateDeploymentEvent(ctx, params)
 	return err
 }
 
@@ -595,8 +675,28 @@ func (w *ServerInterfaceWrapper) ListEnvironments(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateEnvironment(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateEnvironmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateEnvironment(ctx)
+	err = w.Handler.CreateEnvironment(ctx, params)
 	return err
 }
 
@@ -735,8 +835,28 @@ func (w *ServerInterfaceWrapper) ListNotificationChannels(ctx echo.Context) erro
 func (w *ServerInterfaceWrapper) CreateNotificationChannel(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateNotificationChannelParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateNotificationChannel(ctx)
+	err = w.Handler.CreateNotificationChannel(ctx, params)
 	return err
 }
 
@@ -839,8 +959,28 @@ func (w *ServerInterfaceWrapper) TestNotificationChannel(ctx echo.Context) error
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TestNotificationChannelParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.TestNotificationChannel(ctx, id)
+	err = w.Handler.TestNotificationChannel(ctx, id, params)
 	return err
 }
 
@@ -915,8 +1055,28 @@ func (w *ServerInterfaceWrapper) RedeliverNotification(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedeliverNotificationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RedeliverNotification(ctx, id)
+	err = w.Handler.RedeliverNotification(ctx, id, params)
 	return err
 }
 
@@ -956,8 +1116,28 @@ func (w *ServerInterfaceWrapper) ListNotificationPreferences(ctx echo.Context) e
 func (w *ServerInterfaceWrapper) CreateNotificationPreference(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateNotificationPreferenceParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateNotificationPreference(ctx)
+	err = w.Handler.CreateNotificationPreference(ctx, params)
 	return err
 }
 
@@ -1094,8 +1274,28 @@ func (w *ServerInterfaceWrapper) ListProducts(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateProduct(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateProductParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateProduct(ctx)
+	err = w.Handler.CreateProduct(ctx, params)
 	return err
 }
 
@@ -1239,8 +1439,28 @@ func (w *ServerInterfaceWrapper) ListReleases(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateRelease(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateReleaseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateRelease(ctx)
+	err = w.Handler.CreateRelease(ctx, params)
 	return err
 }
 
@@ -1391,8 +1611,28 @@ func (w *ServerInterfaceWrapper) AddReleaseVersion(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddReleaseVersionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.AddReleaseVersion(ctx, id)
+	err = w.Handler.AddReleaseVersion(ctx, id, params)
 	return err
 }
 
@@ -1508,8 +1748,28 @@ func (w *ServerInterfaceWrapper) UpdateUser(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateVersionEvent(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateVersionEventParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateVersionEvent(ctx)
+	err = w.Handler.CreateVersionEvent(ctx, params)
 	return err
 }
 
@@ -1841,7 +2101,8 @@ func (response ListAPIKeys503JSONResponse) VisitListAPIKeysResponse(w http.Respo
 }
 
 type CreateAPIKeyRequestObject struct {
-	Body *CreateAPIKeyJSONRequestBody
+	Params CreateAPIKeyParams
+	Body   *CreateAPIKeyJSONRequestBody
 }
 
 type CreateAPIKeyResponseObject interface {
@@ -2444,8 +2705,9 @@ func (response UpdateAPIKey503JSONResponse) VisitUpdateAPIKeyResponse(w http.Res
 }
 
 type RotateAPIKeyRequestObject struct {
-	ID   ID `json:"id"`
-	Body *RotateAPIKeyJSONRequestBody
+	ID     ID `json:"id"`
+	Params RotateAPIKeyParams
+	Body   *RotateAPIKeyJSONRequestBody
 }
 
 type RotateAPIKeyResponseObject interface {
@@ -2737,7 +2999,8 @@ func (response ListAuditLog503JSONResponse) VisitListAuditLogResponse(w http.Res
 }
 
 type CreateBuildEventRequestObject struct {
-	Body *CreateBuildEventJSONRequestBody
+	Params CreateBuildEventParams
+	Body   *CreateBuildEventJSONRequestBody
 }
 
 type CreateBuildEventResponseObject interface {
@@ -2894,7 +3157,8 @@ func (response CreateBuildEvent503JSONResponse) VisitCreateBuildEventResponse(w 
 }
 
 type CreateDeploymentEventRequestObject struct {
-	Body *CreateDeploymentEventJSONRequestBody
+	Params CreateDeploymentEventParams
+	Body   *CreateDeploymentEventJSONRequestBody
 }
 
 type CreateDeploymentEventResponseObject interface {
@@ -3536,7 +3800,8 @@ func (response ListEnvironments503JSONResponse) VisitListEnvironmentsResponse(w 
 }
 
 type CreateEnvironmentRequestObject struct {
-	Body *CreateEnvironmentJSONRequestBody
+	Params CreateEnvironmentParams
+	Body   *CreateEnvironmentJSONRequestBody
 }
 
 type CreateEnvironmentResponseObject interface {
@@ -4337,7 +4602,8 @@ func (response ListNotificationChannels503JSONResponse) VisitListNotificationCha
 }
 
 type CreateNotificationChannelRequestObject struct {
-	Body *CreateNotificationChannelJSONRequestBody
+	Params CreateNotificationChannelParams
+	Body   *CreateNotificationChannelJSONRequestBody
 }
 
 type CreateNotificationChannelResponseObject interface {
@@ -4940,7 +5206,8 @@ func (response UpdateNotificationChannel503JSONResponse) VisitUpdateNotification
 }
 
 type TestNotificationChannelRequestObject struct {
-	ID ID `json:"id"`
+	ID     ID `json:"id"`
+	Params TestNotificationChannelParams
 }
 
 type TestNotificationChannelResponseObject interface {
@@ -5180,7 +5447,8 @@ func (response ListNotificationHistory503JSONResponse) VisitListNotificationHist
 }
 
 type RedeliverNotificationRequestObject struct {
-	ID ID `json:"id"`
+	ID     ID `json:"id"`
+	Params RedeliverNotificationParams
 }
 
 type RedeliverNotificationResponseObject interface {
@@ -5434,7 +5702,8 @@ func (response ListNotificationPreferences503JSONResponse) VisitListNotification
 }
 
 type CreateNotificationPreferenceRequestObject struct {
-	Body *CreateNotificationPreferenceJSONRequestBody
+	Params CreateNotificationPreferenceParams
+	Body   *CreateNotificationPreferenceJSONRequestBody
 }
 
 type CreateNotificationPreferenceResponseObject interface {
@@ -6185,7 +6454,8 @@ func (response ListProducts503JSONResponse) VisitListProductsResponse(w http.Res
 }
 
 type CreateProductRequestObject struct {
-	Body *CreateProductJSONRequestBody
+	Params CreateProductParams
+	Body   *CreateProductJSONRequestBody
 }
 
 type CreateProductResponseObject interface {
@@ -6962,7 +7232,8 @@ func (response ListReleases503JSONResponse) VisitListReleasesResponse(w http.Res
 }
 
 type CreateReleaseRequestObject struct {
-	Body *CreateReleaseJSONRequestBody
+	Params CreateReleaseParams
+	Body   *CreateReleaseJSONRequestBody
 }
 
 type CreateReleaseResponseObject interface {
@@ -7820,8 +8091,9 @@ func (response ListReleaseVersions503JSONResponse) VisitListReleaseVersionsRespo
 }
 
 type AddReleaseVersionRequestObject struct {
-	ID   ID `json:"id"`
-	Body *AddReleaseVersionJSONRequestBody
+	ID     ID `json:"id"`
+	Params AddReleaseVersionParams
+	Body   *AddReleaseVersionJSONRequestBody
 }
 
 type AddReleaseVersionResponseObject interface {
@@ -8571,7 +8843,8 @@ func (response UpdateUser503JSONResponse) VisitUpdateUserResponse(w http.Respons
 }
 
 type CreateVersionEventRequestObject struct {
-	Body *CreateVersionEventJSONRequestBody
+	Params CreateVersionEventParams
+	Body   *CreateVersionEventJSONRequestBody
 }
 
 type CreateVersionEventResponseObject interface {
@@ -9176,8 +9449,10 @@ func (sh *strictHandler) ListAPIKeys(ctx echo.Context, params ListAPIKeysParams)
 }
 
 // CreateAPIKey operation middleware
-func (sh *strictHandler) CreateAPIKey(ctx echo.Context) error {
+func (sh *strictHandler) CreateAPIKey(ctx echo.Context, params CreateAPIKeyParams) error {
 	var request CreateAPIKeyRequestObject
+
+	request.Params = params
 
 	var body CreateAPIKeyJSONRequestBody
 	var err error
@@ -9322,10 +9597,11 @@ func (sh *strictHandler) UpdateAPIKey(ctx echo.Context, id ID, params UpdateAPIK
 }
 
 // RotateAPIKey operation middleware
-func (sh *strictHandler) RotateAPIKey(ctx echo.Context, id ID) error {
+func (sh *strictHandler) RotateAPIKey(ctx echo.Context, id ID, params RotateAPIKeyParams) error {
 	var request RotateAPIKeyRequestObject
 
 	request.ID = id
+	request.Params = params
 
 	var body RotateAPIKeyJSONRequestBody
 	var err error
@@ -9395,8 +9671,10 @@ func (sh *strictHandler) ListAuditLog(ctx echo.Context, params ListAuditLogParam
 }
 
 // CreateBuildEvent operation middleware
-func (sh *strictHandler) CreateBuildEvent(ctx echo.Context) error {
+func (sh *strictHandler) CreateBuildEvent(ctx echo.Context, params CreateBuildEventParams) error {
 	var request CreateBuildEventRequestObject
+
+	request.Params = params
 
 	var body CreateBuildEventJSONRequestBody
 	var err error
@@ -9441,8 +9719,10 @@ func (sh *strictHandler) CreateBuildEvent(ctx echo.Context) error {
 }
 
 // CreateDeploymentEvent operation middleware
-func (sh *strictHandler) CreateDeploymentEvent(ctx echo.Context) error {
+func (sh *strictHandler) CreateDeploymentEvent(ctx echo.Context, params CreateDeploymentEventParams) error {
 	var request CreateDeploymentEventRequestObject
+
+	request.Params = params
 
 	var body CreateDeploymentEventJSONRequestBody
 	var err error
@@ -9610,8 +9890,10 @@ func (sh *strictHandler) ListEnvironments(ctx echo.Context, params ListEnvironme
 }
 
 // CreateEnvironment operation middleware
-func (sh *strictHandler) CreateEnvironment(ctx echo.Context) error {
+func (sh *strictHandler) CreateEnvironment(ctx echo.Context, params CreateEnvironmentParams) error {
 	var request CreateEnvironmentRequestObject
+
+	request.Params = params
 
 	var body CreateEnvironmentJSONRequestBody
 	var err error
@@ -9827,8 +10109,10 @@ func (sh *strictHandler) ListNotificationChannels(ctx echo.Context, params ListN
 }
 
 // CreateNotificationChannel operation middleware
-func (sh *strictHandler) CreateNotificationChannel(ctx echo.Context) error {
+func (sh *strictHandler) CreateNotificationChannel(ctx echo.Context, params CreateNotificationChannelParams) error {
 	var request CreateNotificationChannelRequestObject
+
+	request.Params = params
 
 	var body CreateNotificationChannelJSONRequestBody
 	var err error
@@ -9973,10 +10257,11 @@ func (sh *strictHandler) UpdateNotificationChannel(ctx echo.Context, id ID, para
 }
 
 // TestNotificationChannel operation middleware
-func (sh *strictHandler) TestNotificationChannel(ctx echo.Context, id ID) error {
+func (sh *strictHandler) TestNotificationChannel(ctx echo.Context, id ID, params TestNotificationChannelParams) error {
 	var request TestNotificationChannelRequestObject
 
 	request.ID = id
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.TestNotificationChannel(ctx.Request().Context(), request.(TestNotificationChannelRequestObject))
@@ -10023,10 +10308,11 @@ func (sh *strictHandler) ListNotificationHistory(ctx echo.Context, params ListNo
 }
 
 // RedeliverNotification operation middleware
-func (sh *strictHandler) RedeliverNotification(ctx echo.Context, id ID) error {
+func (sh *strictHandler) RedeliverNotification(ctx echo.Context, id ID, params RedeliverNotificationParams) error {
 	var request RedeliverNotificationRequestObject
 
 	request.ID = id
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RedeliverNotification(ctx.Request().Context(), request.(RedeliverNotificationRequestObject))
@@ -10073,8 +10359,10 @@ func (sh *strictHandler) ListNotificationPreferences(ctx echo.Context, params Li
 }
 
 // CreateNotificationPreference operation middleware
-func (sh *strictHandler) CreateNotificationPreference(ctx echo.Context) error {
+func (sh *strictHandler) CreateNotificationPreference(ctx echo.Context, params CreateNotificationPreferenceParams) error {
 	var request CreateNotificationPreferenceRequestObject
+
+	request.Params = params
 
 	var body CreateNotificationPreferenceJSONRequestBody
 	var err error
@@ -10267,8 +10555,10 @@ func (sh *strictHandler) ListProducts(ctx echo.Context, params ListProductsParam
 }
 
 // CreateProduct operation middleware
-func (sh *strictHandler) CreateProduct(ctx echo.Context) error {
+func (sh *strictHandler) CreateProduct(ctx echo.Context, params CreateProductParams) error {
 	var request CreateProductRequestObject
+
+	request.Params = params
 
 	var body CreateProductJSONRequestBody
 	var err error
@@ -10461,8 +10751,10 @@ func (sh *strictHandler) ListReleases(ctx echo.Context, params ListReleasesParam
 }
 
 // CreateRelease operation middleware
-func (sh *strictHandler) CreateRelease(ctx echo.Context) error {
+func (sh *strictHandler) CreateRelease(ctx echo.Context, params CreateReleaseParams) error {
 	var request CreateReleaseRequestObject
+
+	request.Params = params
 
 	var body CreateReleaseJSONRequestBody
 	var err error
@@ -10658,10 +10950,11 @@ func (sh *strictHandler) ListReleaseVersions(ctx echo.Context, id ID, params Lis
 }
 
 // AddReleaseVersion operation middleware
-func (sh *strictHandler) AddReleaseVersion(ctx echo.Context, id ID) error {
+func (sh *strictHandler) AddReleaseVersion(ctx echo.Context, id ID, params AddReleaseVersionParams) error {
 	var request AddReleaseVersionRequestObject
 
 	request.ID = id
+	request.Params = params
 
 	var body AddReleaseVersionJSONRequestBody
 	var err error
@@ -10831,8 +11124,10 @@ func (sh *strictHandler) UpdateUser(ctx echo.Context, id ID, params UpdateUserPa
 }
 
 // CreateVersionEvent operation middleware
-func (sh *strictHandler) CreateVersionEvent(ctx echo.Context) error {
+func (sh *strictHandler) CreateVersionEvent(ctx echo.Context, params CreateVersionEventParams) error {
 	var request CreateVersionEventRequestObject
+
+	request.Params = params
 
 	var body CreateVersionEventJSONRequestBody
 	var err error

@@ -228,6 +228,15 @@ type EventsDefault struct {
 	Body         []byte
 }
 
+type IdempotencyKey struct {
+	AccountID      uuid.UUID
+	Operation      string
+	Key            string
+	RequestHash    []byte
+	SealedResponse []byte
+	ClaimedAt      time.Time
+}
+
 type Instance struct {
 	Singleton   bool
 	PepperCheck []byte

@@ -81,7 +81,10 @@ func (a Accounts) welcome(ctx context.Context, identity Identity) (principal Pri
 func (a Accounts) makeAccount(ctx context.Context, db *postgres.DB, identity Identity) (dbgen.Account, error) {
 	if identity.Issuer == DevIssuer {
 		adopted, err := db.AdoptAccount(ctx, dbgen.AdoptAccountParams{Slug: identity.OrganizationID, Issuer: identity.Issuer, OrganizationID: identity.OrganizationID})
-		return adopted, postgres.Classify(err)
+		if err = postgres.Classify(err); err == nil || apperr.CodeOf(err) != apperr.NotFound {
+			return adopted, err
+		}
+		return knownAccount(ctx, db, identity)
 	}
 	base := slugFrom(identity.OrganizationSlug)
 	for number := 1; ; number++ {
@@ -93,14 +96,17 @@ func (a Accounts) makeAccount(ctx context.Context, db *postgres.DB, identity Ide
 		if err = postgres.Classify(err); err == nil || apperr.CodeOf(err) != apperr.NotFound {
 			return made, err
 		}
-		known, err := db.GetTenant(ctx, dbgen.GetTenantParams{Issuer: identity.Issuer, OrganizationID: identity.OrganizationID, Subject: identity.Subject})
-		if err == nil {
-			return dbgen.Account{ID: known.AccountID, Slug: known.Slug}, nil
-		}
-		if err = postgres.Classify(err); apperr.CodeOf(err) != apperr.NotFound {
-			return dbgen.Account{}, err
+		known, err := knownAccount(ctx, db, identity)
+		if err == nil || apperr.CodeOf(err) != apperr.NotFound {
+			return known, err
 		}
 	}
+}
+
+// knownAccount is the one that a concurrent request has made.
+func knownAccount(ctx context.Context, db *postgres.DB, identity Identity) (dbgen.Account, error) {
+	known, err := db.GetTenant(ctx, dbgen.GetTenantParams{Issuer: identity.Issuer, OrganizationID: identity.OrganizationID, Subject: identity.Subject})
+	return dbgen.Account{ID: known.AccountID, Slug: known.Slug}, postgres.Classify(err)
 }
 
 func (a Accounts) putUser(ctx context.Context, db *postgres.DB, accountID uuid.UUID, slug string, identity Identity) (Principal, error) {

@@ -144,7 +144,7 @@ func TestDeploymentEvent(t *testing.T) {
 	t.Run("WorksThroughTheGeneratedClient", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
-		response, err := api.Client(t, api.Key).CreateDeploymentEvent(t.Context(), versioner.DeploymentEvent{
+		response, err := api.Client(t, api.Key).CreateDeploymentEvent(t.Context(), nil, versioner.DeploymentEvent{
 			ProductName: "checkout", Version: "1", EnvironmentName: nullable.NewNullableWithValue("production"), Status: "completed",
 		})
 		require.NoError(t, err)

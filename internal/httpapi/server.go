@@ -57,7 +57,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	if err := checkPermissions(document); err != nil {
 		return nil, fmt.Errorf("check the permissions: %w", err)
 	}
-	operations, err := operationMiddlewares(document, config.Security, newLimits(config.Limits))
+	operations, err := operationMiddlewares(document, config)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,12 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 }
 
 // operationMiddlewares is the way that a request takes to each handler: who, then what.
-func operationMiddlewares(document *openapi3.T, security apigen.SecurityHandler, limits limits) (map[string][]echo.MiddlewareFunc, error) {
+func operationMiddlewares(document *openapi3.T, config Config) (map[string][]echo.MiddlewareFunc, error) {
+	limits := newLimits(config.Limits)
+	once, err := newIdempotency(config.DB, config.Keys.DeriveKey("idempotency"))
+	if err != nil {
+		return nil, err
+	}
 	middlewares := make(map[string][]echo.MiddlewareFunc)
 	for _, path := range document.Paths.Map() {
 		for _, operation := range path.Operations() {
@@ -102,10 +107,11 @@ func operationMiddlewares(document *openapi3.T, security apigen.SecurityHandler,
 			if err != nil {
 				return nil, err
 			}
-			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(security, id, limits), limits.middleware, authorize(id), params.middleware}
+			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(config.Security, id, limits), limits.middleware, authorize(id), params.middleware}
 			if validator != nil {
 				middlewares[id] = append(middlewares[id], validator.middleware)
 			}
+			middlewares[id] = append(middlewares[id], once.middleware(id))
 		}
 	}
 	return middlewares, nil

@@ -35,7 +35,8 @@ type beginner interface {
 // DB runs the generated queries, on the pool or inside a transaction.
 type DB struct {
 	*dbgen.Queries
-	conn beginner
+	conn     beginner
+	isShared bool // a transaction that Share has begun, or one inside of it
 }
 
 func newDB(conn beginner) *DB {
@@ -44,8 +45,22 @@ func newDB(conn beginner) *DB {
 
 // WithTx runs fn in a transaction, which commits when fn returns nil. A nested call is a savepoint.
 func (d *DB) WithTx(ctx context.Context, fn func(*DB) error) error {
+	if shared, ok := ctx.Value(sharedKey{}).(*DB); ok && !d.isShared {
+		return shared.WithTx(ctx, fn)
+	}
 	//nolint:wrapcheck // fn's error must come back as it is; Classify sees the rest
-	return pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error { return fn(newDB(tx)) })
+	return pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error { return fn(&DB{Queries: dbgen.New(tx), conn: tx, isShared: d.isShared}) })
+}
+
+type sharedKey struct{}
+
+// Share runs fn in a transaction which all that calls WithTx with fn's context takes part in.
+func (d *DB) Share(ctx context.Context, fn func(context.Context, *DB) error) error {
+	//nolint:wrapcheck // fn's error must come back as it is; Classify sees the rest
+	return pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error {
+		shared := &DB{Queries: dbgen.New(tx), conn: tx, isShared: true}
+		return fn(context.WithValue(ctx, sharedKey{}, shared), shared)
+	})
 }
 
 // Pool is a DB on a pool of connections.

@@ -121,13 +121,17 @@ func (r *Recorder) maintainOnce(ctx context.Context) error {
 	if err := r.db.PrepareEventPartitions(ctx, monthsAhead); err != nil {
 		return fmt.Errorf("prepare partitions: %w", err)
 	}
-	for range maintenanceBatches {
-		deleted, err := r.db.DeleteExpiredFingerprints(ctx)
-		if err != nil {
-			return fmt.Errorf("delete expired fingerprints: %w", err)
-		}
-		if deleted == 0 {
-			break
+	for what, forget := range map[string]func(context.Context) (int64, error){
+		"fingerprints": r.db.DeleteExpiredFingerprints, "idempotency keys": r.db.DeleteExpiredIdempotencyKeys,
+	} {
+		for range maintenanceBatches {
+			deleted, err := forget(ctx)
+			if err != nil {
+				return fmt.Errorf("delete expired %s: %w", what, err)
+			}
+			if deleted == 0 {
+				break
+			}
 		}
 	}
 	return nil

@@ -1,0 +1,241 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+const (
+	idempotencyKey = "Idempotency-Key"
+	replayedHeader = "Idempotent-Replayed"
+
+	twinPause    = 25 * time.Millisecond // between looks at what the first of two requests is doing
+	twinPatience = 40 * time.Second      // longer than a claim lasts whose server has died
+)
+
+// idempotency carries a POST with an Idempotency-Key out once: the same request again, within 24 hours, is given the
+// answer of the first. What people change is changed in the transaction that keeps the answer; an event that is carried
+// out again after a server died is recognised by what it says.
+type idempotency struct {
+	db   *postgres.DB
+	aead cipher.AEAD
+}
+
+// newIdempotency takes a key of 32 bytes to seal answers with.
+func newIdempotency(db *postgres.DB, key []byte) (idempotency, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return idempotency{}, fmt.Errorf("seal answers: %w", err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return idempotency{}, fmt.Errorf("seal answers: %w", err)
+	}
+	return idempotency{db: db, aead: aead}, nil
+}
+
+// claim names a request.
+type claim struct {
+	dbgen.GetIdempotencyKeyParams
+
+	hash []byte
+	at   time.Time // when it was claimed
+}
+
+func (k claim) name() []byte {
+	return fmt.Appendf(nil, "%s %s %s", k.AccountID, k.Operation, k.Key)
+}
+
+// answer is what was answered.
+type answer struct {
+	Status      int    `json:"status"`
+	ContentType string `json:"content_type"`
+	ETag        string `json:"etag,omitempty"`
+	Body        []byte `json:"body"`
+}
+
+func (i idempotency) middleware(operation string) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			key := c.Request().Header.Get(idempotencyKey)
+			if key == "" || c.Request().Method != http.MethodPost {
+				return next(c)
+			}
+			ctx := c.Request().Context()
+			principal := authn.PrincipalFrom(ctx)
+			request := claim{
+				GetIdempotencyKeyParams: dbgen.GetIdempotencyKeyParams{AccountID: principal.AccountID, Operation: operation, Key: key},
+				hash:                    hashOf(requestFrom(ctx).path, rawBody(ctx)),
+			}
+			former, err := i.claim(ctx, &request)
+			switch {
+			case err != nil:
+				return err
+			case former != nil:
+				c.Response().Header().Set(replayedHeader, "true")
+				return former.send(c)
+			case principal.IsPerson():
+				return i.changeOnce(c, request, next)
+			default:
+				return i.recordOnce(c, request, next)
+			}
+		}
+	}
+}
+
+func hashOf(path string, body []byte) []byte {
+	hash := sha256.Sum256(append([]byte(path+"\n"), body...))
+	return hash[:]
+}
+
+var errReused = apperr.NewInvalid(apperr.Field{
+	Loc: []any{"header", idempotencyKey}, Msg: "it named another request in the last 24 hours: use a new one", Type: "value_error.idempotency_key",
+})
+
+// claim returns the answer of the same request before, or nil when this one is to be carried out. It waits for a twin that
+// is under way.
+func (i idempotency) claim(ctx context.Context, request *claim) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, twinPatience)
+	defer cancel()
+	for {
+		at, err := i.db.ClaimIdempotencyKey(ctx, dbgen.ClaimIdempotencyKeyParams{
+			AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, RequestHash: request.hash,
+		})
+		if err == nil {
+			request.at = at
+			return nil, nil //nolint:nilnil // nothing was answered yet
+		}
+		if err := postgres.Classify(err); apperr.CodeOf(err) != apperr.NotFound {
+			return nil, err
+		}
+		row, err := i.db.GetIdempotencyKey(ctx, request.GetIdempotencyKeyParams)
+		switch err := postgres.Classify(err); {
+		case err != nil && apperr.CodeOf(err) == apperr.NotFound: // released meanwhile
+		case err != nil:
+			return nil, err
+		case !bytes.Equal(row.RequestHash, request.hash):
+			return nil, errReused
+		case row.SealedResponse != nil:
+			return i.open(*request, row.SealedResponse)
+		}
+		select {
+		case <-time.After(twinPause):
+		case <-ctx.Done():
+			return nil, apperr.Wrap(apperr.Unavailable, "the first request of this name is still under way", ctx.Err())
+		}
+	}
+}
+
+// changeOnce carries out what a person asked for and keeps the answer, in one transaction.
+func (i idempotency) changeOnce(c echo.Context, request claim, next echo.HandlerFunc) error {
+	var got answer
+	err := i.db.Share(c.Request().Context(), func(ctx context.Context, db *postgres.DB) (err error) {
+		c.SetRequest(c.Request().WithContext(ctx))
+		if got, err = capture(c, next); err != nil {
+			return err
+		}
+		return i.keep(ctx, db, request, got)
+	})
+	if err != nil {
+		return i.release(c.Request().Context(), request, err)
+	}
+	return got.send(c)
+}
+
+// recordOnce records an event, which shares a transaction with others, and then keeps the answer.
+func (i idempotency) recordOnce(c echo.Context, request claim, next echo.HandlerFunc) error {
+	got, err := capture(c, next)
+	if err != nil {
+		return i.release(c.Request().Context(), request, err)
+	}
+	ctx := context.WithoutCancel(c.Request().Context())
+	err = postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) error { return i.keep(ctx, i.db, request, got) })
+	if err != nil {
+		return err
+	}
+	return got.send(c)
+}
+
+func (i idempotency) keep(ctx context.Context, db *postgres.DB, request claim, got answer) error {
+	text, err := json.Marshal(got)
+	if err != nil {
+		return fmt.Errorf("keep an answer: %w", err)
+	}
+	kept, err := db.AnswerIdempotencyKey(ctx, dbgen.AnswerIdempotencyKeyParams{
+		AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, ClaimedAt: request.at,
+		SealedResponse: i.aead.Seal(nil, nil, text, request.name()), //nolint:gosec // the nonce is random, and made inside
+	})
+	if err == nil && kept == 0 {
+		return apperr.Wrap(apperr.Unavailable, "too slow", errors.New("the claim was taken over"))
+	}
+	return postgres.Classify(err)
+}
+
+func (i idempotency) open(request claim, sealed []byte) (*answer, error) {
+	text, err := i.aead.Open(nil, nil, sealed, request.name())
+	if err != nil {
+		return nil, fmt.Errorf("open an answer: %w", err)
+	}
+	var former answer
+	if err := json.Unmarshal(text, &former); err != nil {
+		return nil, fmt.Errorf("read an answer: %w", err)
+	}
+	return &former, nil
+}
+
+// release lets the same request be tried again after an error: nothing was done.
+func (i idempotency) release(ctx context.Context, request claim, cause error) error {
+	err := i.db.ReleaseIdempotencyKey(context.WithoutCancel(ctx), dbgen.ReleaseIdempotencyKeyParams{
+		AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, ClaimedAt: request.at,
+	})
+	if err != nil { // the claim ends by itself
+		return errors.Join(cause, postgres.Classify(err))
+	}
+	return cause
+}
+
+// capture runs a handler and holds its answer back.
+func capture(c echo.Context, next echo.HandlerFunc) (answer, error) {
+	response := c.Response()
+	before := *response
+	held := &heldResponse{header: response.Header()}
+	response.Writer = held
+	err := next(c)
+	*response = before
+	return answer{
+		Status: held.status, ContentType: held.header.Get("Content-Type"), ETag: held.header.Get("ETag"), Body: held.body.Bytes(),
+	}, err
+}
+
+// heldResponse is a response that is not sent yet.
+type heldResponse struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (h *heldResponse) Header() http.Header            { return h.header }
+func (h *heldResponse) WriteHeader(status int)         { h.status = status }
+func (h *heldResponse) Write(text []byte) (int, error) { return h.body.Write(text) } //nolint:wrapcheck // never fails
+
+func (a answer) send(c echo.Context) error {
+	if a.ETag != "" {
+		c.Response().Header().Set("ETag", a.ETag)
+	}
+	return c.Blob(a.Status, a.ContentType, a.Body) //nolint:wrapcheck // the caller has left
+}

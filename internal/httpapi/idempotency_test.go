@@ -1,0 +1,184 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/internal/testapi"
+)
+
+// named sends a POST with an Idempotency-Key.
+func named(t *testing.T, api *testapi.API, credential, path, key, body string) testapi.Answer {
+	t.Helper()
+	request := api.Request(t, http.MethodPost, path, []byte(body))
+	request.Header.Set("Authorization", "Bearer "+credential)
+	request.Header.Set("Idempotency-Key", key)
+	return api.Do(t, request)
+}
+
+// TestEveryPOSTIsCarriedOutOnce sends each POST of the specification eight times at once with the same key.
+func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	mine := newTenant(t, api, testapi.Account)
+	bodies := map[string]string{
+		"createDeploymentEvent": `{"product_name":"p","version":"1","environment_name":"e","status":"completed"}`,
+		"createBuildEvent":      `{"product_name":"p","version":"1"}`, "createVersionEvent": `{"product_name":"p","version":"2"}`,
+		"createProduct": `{"name":"once"}`, "createEnvironment": `{"name":"once"}`, "createRelease": `{"name":"once"}`, "createAPIKey": `{"name":"once"}`,
+		"createNotificationChannel":    `{"name":"once","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`,
+		"createNotificationPreference": `{"channel_id":"` + mine.ids["channel"] + `","event_type":"build.failed"}`,
+		"addReleaseVersion":            `{"version_id":"` + mine.ids["version"] + `"}`, "rotateAPIKey": `{}`,
+		"testNotificationChannel": ``, "redeliverNotification": ``,
+	}
+	for _, op := range operations(t) {
+		if op.method != http.MethodPost {
+			continue
+		}
+		require.Contains(t, bodies, op.id)
+		t.Run(op.id, func(t *testing.T) {
+			credential := api.Key
+			if apigen.OperationSchemes[op.id][0] == "JWTAuth" {
+				credential = api.Token(t, testapi.Account, "admin")
+			}
+			path := strings.ReplaceAll(op.path, "{id}", mine.ids[idPlaces()[op.id]["id"]])
+			audited := api.Count(t, "audit_log")
+			answers := make([]testapi.Answer, 8)
+			var group sync.WaitGroup
+			for i := range answers {
+				group.Go(func() { answers[i] = named(t, api, credential, path, "key of "+op.id, bodies[op.id]) })
+			}
+			group.Wait()
+			replayed := 0
+			for _, answer := range answers {
+				require.Less(t, answer.Status, 300, "%s", answer.Body)
+				require.Equal(t, answers[0].Status, answer.Status)
+				require.Equal(t, string(answers[0].Body), string(answer.Body))
+				require.Equal(t, answers[0].Header.Get("ETag"), answer.Header.Get("ETag"))
+				if answer.Header.Get("Idempotent-Replayed") == "true" {
+					replayed++
+				}
+			}
+			require.Equal(t, 7, replayed)
+			changes, special := map[string]int{
+				"createDeploymentEvent": 0, "createBuildEvent": 0, "createVersionEvent": 0, "testNotificationChannel": 0,
+				"addReleaseVersion": 0, // it has that version
+				"rotateAPIKey":      2, // the old key and the new one
+			}[op.id]
+			if !special {
+				changes = 1
+			}
+			require.Equal(t, audited+changes, api.Count(t, "audit_log"), "what was changed once")
+			if bodies[op.id] != "" {
+				other := named(t, api, credential, path, "key of "+op.id, strings.TrimSuffix(bodies[op.id], "}")+" }")
+				require.Equal(t, http.StatusUnprocessableEntity, other.Status, "%s", other.Body)
+				require.Contains(t, string(other.Body), `["header","Idempotency-Key"]`)
+			}
+		})
+	}
+	require.Equal(t, 3, api.Count(t, "events WHERE body::text LIKE '%\"p\"%'"))
+	var dump string
+	api.Scan(t, "SELECT string_agg(k::text, '') FROM idempotency_keys k", &dump)
+	require.NotContains(t, dump, "sk_acme")
+	require.NotContains(t, dump, "once")
+}
+
+func TestIdempotencyKeys(t *testing.T) {
+	t.Parallel()
+
+	t.Run("BelongToAnAccountAndAnOperation", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		mine, theirs := api.Token(t, testapi.Account, "admin"), api.Token(t, "other", "admin")
+		for _, answer := range []testapi.Answer{
+			named(t, api, mine, "/products/", "k", `{"name":"x"}`), named(t, api, theirs, "/products/", "k", `{"name":"x"}`),
+			named(t, api, mine, "/releases/", "k", `{"name":"x"}`),
+		} {
+			require.Equal(t, http.StatusCreated, answer.Status)
+			require.Empty(t, answer.Header.Get("Idempotent-Replayed"))
+		}
+	})
+
+	t.Run("ErrorsAreNotKept", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		admin := api.Token(t, testapi.Account, "admin")
+		require.Equal(t, http.StatusCreated, named(t, api, admin, "/products/", "a", `{"name":"taken"}`).Status)
+		require.Equal(t, http.StatusConflict, named(t, api, admin, "/products/", "b", `{"name":"taken"}`).Status)
+		require.Equal(t, http.StatusUnprocessableEntity, named(t, api, admin, "/products/", "c", `{"name":""}`).Status)
+		require.Equal(t, http.StatusForbidden, named(t, api, api.Token(t, testapi.Account, "viewer"), "/products/", "a", `{"name":"taken"}`).Status, "a replay is not for everybody")
+		require.Equal(t, 1, api.Count(t, "idempotency_keys"))
+		require.Equal(t, http.StatusCreated, named(t, api, admin, "/products/", "b", `{"name":"free"}`).Status)
+	})
+
+	t.Run("AreForgottenAfterADay", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		admin := api.Token(t, testapi.Account, "admin")
+		named(t, api, admin, "/products/", "k", `{"name":"x"}`)
+		api.Exec(t, "UPDATE idempotency_keys SET claimed_at = claimed_at - interval '23 hours 59 minutes'")
+		require.Equal(t, "true", named(t, api, admin, "/products/", "k", `{"name":"x"}`).Header.Get("Idempotent-Replayed"))
+		api.Exec(t, "UPDATE idempotency_keys SET claimed_at = claimed_at - interval '1 minute'")
+		require.Equal(t, http.StatusCreated, named(t, api, admin, "/products/", "k", `{"name":"y"}`).Status)
+	})
+
+	t.Run("AServerThatDiedLeavesTheRequestToItsTwin", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		admin := api.Token(t, testapi.Account, "admin")
+		named(t, api, admin, "/products/", "k", `{"name":"x"}`)
+		api.Exec(t, "UPDATE idempotency_keys SET sealed_response = NULL, claimed_at = claimed_at - interval '29 seconds'")
+		api.Exec(t, "DELETE FROM product_names; DELETE FROM products") // as if it had not committed
+		begin := time.Now()
+		answer := named(t, api, admin, "/products/", "k", `{"name":"x"}`)
+		require.Equal(t, http.StatusCreated, answer.Status, "%s", answer.Body)
+		require.Empty(t, answer.Header.Get("Idempotent-Replayed"))
+		require.Greater(t, time.Since(begin), 500*time.Millisecond, "it has waited for the claim to end")
+	})
+
+	t.Run("AreChecked", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		for _, key := range []string{" ", "ünïcödé", strings.Repeat("x", 256), "a\tb"} {
+			request := api.Request(t, http.MethodPost, deploymentEvents, []byte(`{"product_name":"p","version":"1","environment_name":"e","status":"completed"}`))
+			request.Header.Set("Authorization", "Bearer "+api.Key)
+			request.Header["Idempotency-Key"] = []string{key}
+			require.Equal(t, http.StatusUnprocessableEntity, api.Do(t, request).Status, "%q", key)
+		}
+	})
+
+	t.Run("AnswersAreBoundToTheirRequests", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		admin := api.Token(t, testapi.Account, "admin")
+		named(t, api, admin, "/api-keys/", "k", `{"name":"x"}`)
+		api.Exec(t, "UPDATE idempotency_keys SET key = 'other'")
+		require.Equal(t, http.StatusInternalServerError, named(t, api, admin, "/api-keys/", "other", `{"name":"x"}`).Status)
+	})
+
+	t.Run("ManyTwinsDoNotExhaustTheConnections", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		admin := api.Token(t, testapi.Account, "admin")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var group sync.WaitGroup
+		for i := range 128 {
+			group.Go(func() {
+				answer := named(t, api, admin, "/products/", strconv.Itoa(i%2), fmt.Sprintf(`{"name":"%d"}`, i%2))
+				require.Equal(t, http.StatusCreated, answer.Status)
+			})
+		}
+		group.Wait()
+		require.NoError(t, ctx.Err())
+		require.Equal(t, 2, api.Count(t, "products"))
+	})
+}
