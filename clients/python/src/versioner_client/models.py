@@ -252,11 +252,11 @@ class RecordedDeployment(BaseModel):
     """
     When it ended; until then, when it started; until then, when it was first heard of.
     """
-    started_at: AwareDatetime
+    started_at: Annotated[AwareDatetime | None, Field(...)]
     """
     When it was first reported as started.
     """
-    completed_at: AwareDatetime
+    completed_at: Annotated[AwareDatetime | None, Field(...)]
     """
     When it ended, in whatever way.
     """
@@ -264,47 +264,47 @@ class RecordedDeployment(BaseModel):
     """
     When it was first heard of.
     """
-    source_system: str
+    source_system: Annotated[str | None, Field(...)]
     """
     The CI system.
     """
-    build_number: str
+    build_number: Annotated[str | None, Field(...)]
     """
     The CI system's number of the run.
     """
-    deployed_by: str
+    deployed_by: Annotated[str | None, Field(...)]
     """
     Who deployed it, as the CI system names them.
     """
-    deployed_by_name: str
+    deployed_by_name: Annotated[str | None, Field(...)]
     """
     Their name.
     """
-    deployed_by_email: str
+    deployed_by_email: Annotated[str | None, Field(...)]
     """
     Their e-mail address.
     """
-    deploy_url: str
+    deploy_url: Annotated[str | None, Field(...)]
     """
     Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
     """
-    scm_sha: str
+    scm_sha: Annotated[str | None, Field(...)]
     """
     The commit reported with the deployment.
     """
-    scm_branch: str
+    scm_branch: Annotated[str | None, Field(...)]
     """
     The branch or tag.
     """
-    scm_repository: str
+    scm_repository: Annotated[str | None, Field(...)]
     """
     The repository.
     """
-    invoke_id: str
+    invoke_id: Annotated[str | None, Field(...)]
     """
     The CI run.
     """
-    soak_time_hours: float
+    soak_time_hours: Annotated[float | None, Field(...)]
     """
     For how many hours the version had been running in the nearest lower type of environment (dev, test, staging, production) when this deployment began; null when it never ran there.
     """
@@ -350,20 +350,20 @@ class RecordedBuild(BaseModel):
     """
     The version's name.
     """
-    build_number: str
+    build_number: Annotated[str | None, Field(...)]
     """
     The CI system's number of the run.
     """
     status: Status | str
-    build_url: str
+    build_url: Annotated[str | None, Field(...)]
     """
     Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
     """
-    started_at: AwareDatetime
+    started_at: Annotated[AwareDatetime | None, Field(...)]
     """
     The earliest start that any event has told.
     """
-    completed_at: AwareDatetime
+    completed_at: Annotated[AwareDatetime | None, Field(...)]
     """
     When it ended, in whatever way.
     """
@@ -371,43 +371,43 @@ class RecordedBuild(BaseModel):
     """
     When it was first heard of.
     """
-    source_system: str
+    source_system: Annotated[str | None, Field(...)]
     """
     The CI system.
     """
-    scm_sha: str
+    scm_sha: Annotated[str | None, Field(...)]
     """
     The commit.
     """
-    scm_branch: str
+    scm_branch: Annotated[str | None, Field(...)]
     """
     The branch or tag.
     """
-    scm_repository: str
+    scm_repository: Annotated[str | None, Field(...)]
     """
     The repository.
     """
-    invoke_id: str
+    invoke_id: Annotated[str | None, Field(...)]
     """
     The CI run.
     """
-    built_by: str
+    built_by: Annotated[str | None, Field(...)]
     """
     Who built it, as the CI system names them.
     """
-    built_by_name: str
+    built_by_name: Annotated[str | None, Field(...)]
     """
     Their name.
     """
-    built_by_email: str
+    built_by_email: Annotated[str | None, Field(...)]
     """
     Their e-mail address.
     """
-    error_message: str
+    error_message: Annotated[str | None, Field(...)]
     """
     Why it failed.
     """
-    error_code: str
+    error_code: Annotated[str | None, Field(...)]
     """
     The CI system's code for why it failed.
     """
@@ -488,7 +488,7 @@ class ProductList(BaseModel):
         use_attribute_docstrings=True,
     )
     items: list[Product]
-    next_cursor: str
+    next_cursor: Annotated[str | None, Field(...)]
     """
     Where the next page begins; null on the last one.
     """
@@ -584,7 +584,7 @@ class EnvironmentList(BaseModel):
         use_attribute_docstrings=True,
     )
     items: list[Environment]
-    next_cursor: str
+    next_cursor: Annotated[str | None, Field(...)]
     """
     Where the next page begins; null on the last one.
     """
@@ -662,7 +662,7 @@ class Version(BaseModel):
     """
     Its name.
     """
-    scm_sha: str
+    scm_sha: Annotated[str | None, Field(...)]
     """
     The commit that it was built from, if a build event told.
     """
@@ -677,7 +677,7 @@ class VersionList(BaseModel):
         use_attribute_docstrings=True,
     )
     items: list[Version]
-    next_cursor: str
+    next_cursor: Annotated[str | None, Field(...)]
     """
     Where the next page begins; null on the last one.
     """
@@ -729,11 +729,11 @@ class Deployment(BaseModel):
     """
     When it ended; until then, when it started; until then, when it was first heard of.
     """
-    started_at: AwareDatetime
+    started_at: Annotated[AwareDatetime | None, Field(...)]
     """
     When it was first reported as started.
     """
-    completed_at: AwareDatetime
+    completed_at: Annotated[AwareDatetime | None, Field(...)]
     """
     When it ended, in whatever way.
     """
@@ -741,47 +741,47 @@ class Deployment(BaseModel):
     """
     When it was first heard of.
     """
-    source_system: str
+    source_system: Annotated[str | None, Field(...)]
     """
     The CI system.
     """
-    build_number: str
+    build_number: Annotated[str | None, Field(...)]
     """
     The CI system's number of the run.
     """
-    deployed_by: str
+    deployed_by: Annotated[str | None, Field(...)]
     """
     Who deployed it, as the CI system names them.
     """
-    deployed_by_name: str
+    deployed_by_name: Annotated[str | None, Field(...)]
     """
     Their name.
     """
-    deployed_by_email: str
+    deployed_by_email: Annotated[str | None, Field(...)]
     """
     Their e-mail address.
     """
-    deploy_url: str
+    deploy_url: Annotated[str | None, Field(...)]
     """
     Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
     """
-    scm_sha: str
+    scm_sha: Annotated[str | None, Field(...)]
     """
     The commit reported with the deployment.
     """
-    scm_branch: str
+    scm_branch: Annotated[str | None, Field(...)]
     """
     The branch or tag.
     """
-    scm_repository: str
+    scm_repository: Annotated[str | None, Field(...)]
     """
     The repository.
     """
-    invoke_id: str
+    invoke_id: Annotated[str | None, Field(...)]
     """
     The CI run.
     """
-    soak_time_hours: float
+    soak_time_hours: Annotated[float | None, Field(...)]
     """
     For how many hours the version had been running in the nearest lower type of environment (dev, test, staging, production) when this deployment began; null when it never ran there.
     """
@@ -796,7 +796,7 @@ class DeploymentList(BaseModel):
         use_attribute_docstrings=True,
     )
     items: list[Deployment]
-    next_cursor: str
+    next_cursor: Annotated[str | None, Field(...)]
     """
     Where the next page begins; null on the last one.
     """
@@ -827,39 +827,39 @@ class EnvironmentState(BaseModel):
     Its name.
     """
     environment_type: EnvironmentType | str
-    deployment_id: UUID
+    deployment_id: Annotated[UUID | None, Field(...)]
     """
     The deployment that put it there; null while none has completed.
     """
-    version_id: UUID
+    version_id: Annotated[UUID | None, Field(...)]
     """
     The version that runs there.
     """
-    version: str
+    version: Annotated[str | None, Field(...)]
     """
     Its name.
     """
-    since: AwareDatetime
+    since: Annotated[AwareDatetime | None, Field(...)]
     """
     Since when it runs there.
     """
-    deployed_by: str
+    deployed_by: Annotated[str | None, Field(...)]
     """
     Who put it there, as the CI system names them.
     """
-    deployed_by_name: str
+    deployed_by_name: Annotated[str | None, Field(...)]
     """
     Their name.
     """
-    in_progress_deployment_id: UUID
+    in_progress_deployment_id: Annotated[UUID | None, Field(...)]
     """
     The deployment in progress.
     """
-    in_progress_version: str
+    in_progress_version: Annotated[str | None, Field(...)]
     """
     The version it brings.
     """
-    in_progress_since: AwareDatetime
+    in_progress_since: Annotated[AwareDatetime | None, Field(...)]
     """
     Since when.
     """
@@ -867,7 +867,7 @@ class EnvironmentState(BaseModel):
     """
     Whether another environment of the product runs another version.
     """
-    versions_behind: int
+    versions_behind: Annotated[int | None, Field(...)]
     """
     How many newer versions of the product have been deployed completely, here or elsewhere; null while nothing runs here.
     """
@@ -878,7 +878,7 @@ class EnvironmentStateList(BaseModel):
         use_attribute_docstrings=True,
     )
     items: list[EnvironmentState]
-    next_cursor: str
+    next_cursor: Annotated[str | None, Field(...)]
     """
     Where the next page begins; null on the last one.
     """
@@ -928,7 +928,7 @@ class ReleaseList(BaseModel):
         use_attribute_docstrings=True,
     )
     items: list[Release]
-    next_cursor: str
+    next_cursor: Annotated[str | None, Field(...)]
     """
     Where the next page begins; null on the last one.
     """
@@ -1033,11 +1033,11 @@ class ReleaseCell(BaseModel):
     """
     What the latest deployment of the version there has come to; aborted ones count as not deployed.
     """
-    deployment_id: UUID
+    deployment_id: Annotated[UUID | None, Field(...)]
     """
     The deployment behind it.
     """
-    deployed_at: AwareDatetime
+    deployed_at: Annotated[AwareDatetime | None, Field(...)]
     """
     When it ended or started.
     """
@@ -1075,7 +1075,7 @@ class APIKey(BaseModel):
     """
     Whether it works.
     """
-    created_by: str
+    created_by: Annotated[str | None, Field(...)]
     """
     Who created it; null when a command did.
     """
@@ -1083,15 +1083,15 @@ class APIKey(BaseModel):
     """
     When it was created.
     """
-    expires_at: AwareDatetime
+    expires_at: Annotated[AwareDatetime | None, Field(...)]
     """
     When it stops working by itself.
     """
-    revoked_at: AwareDatetime
+    revoked_at: Annotated[AwareDatetime | None, Field(...)]
     """
     When it was revoked.
     """
-    last_used_at: AwareDatetime
+    last_used_at: Annotated[AwareDatetime | None, Field(...)]
     """
     When it was last used, give or take ten seconds.
     """
@@ -1102,7 +1102,7 @@ class APIKeyList(BaseModel):
         use_attribute_docstrings=True,
     )
     items: list[APIKey]
-    next_cursor: str
+    next_cursor: Annotated[str | None, Field(...)]
     """
     Where the next page begins; null on the last one.
     """
@@ -1140,7 +1140,7 @@ class CreatedAPIKey(BaseModel):
     """
     Whether it works.
     """
-    created_by: str
+    created_by: Annotated[str | None, Field(...)]
     """
     Who created it; null when a command did.
     """
@@ -1148,15 +1148,15 @@ class CreatedAPIKey(BaseModel):
     """
     When it was created.
     """
-    expires_at: AwareDatetime
+    expires_at: Annotated[AwareDatetime | None, Field(...)]
     """
     When it stops working by itself.
     """
-    revoked_at: AwareDatetime
+    revoked_at: Annotated[AwareDatetime | None, Field(...)]
     """
     When it was revoked.
     """
-    last_used_at: AwareDatetime
+    last_used_at: Annotated[AwareDatetime | None, Field(...)]
     """
     When it was last used, give or take ten seconds.
     """
@@ -1217,7 +1217,7 @@ class APIKeyRotate(BaseModel):
         extra="forbid",
         use_attribute_docstrings=True,
     )
-    grace_period_hours: int | None = 24
+    grace_period_hours: int = 24
     """
     For how many hours the old key goes on working.
     """
@@ -1263,7 +1263,7 @@ class UserList(BaseModel):
         use_attribute_docstrings=True,
     )
     items: list[User]
-    next_cursor: str
+    next_cursor: Annotated[str | None, Field(...)]
     """
     Where the next page begins; null on the last one.
     """
@@ -1278,8 +1278,21 @@ class UserPatch(BaseModel):
         extra="forbid",
         use_attribute_docstrings=True,
     )
-    role: Literal[
-        "admin", "release_manager", "product", "developer", "sre", "qa", "security", "compliance", "billing", "viewer"
+    role: Annotated[
+        Literal[
+            "admin",
+            "release_manager",
+            "product",
+            "developer",
+            "sre",
+            "qa",
+            "security",
+            "compliance",
+            "billing",
+            "viewer",
+        ]
+        | None,
+        Field(...),
     ]
     """
     The role; null gives it back to the person's token.
@@ -1306,7 +1319,7 @@ class AuditEntry(BaseModel):
     """
     Whether a person did it, or a command on the server.
     """
-    actor_id: UUID
+    actor_id: Annotated[UUID | None, Field(...)]
     """
     The person.
     """
@@ -1334,11 +1347,11 @@ class AuditEntry(BaseModel):
     """
     Which members were changed; never their values.
     """
-    remote_ip: str
+    remote_ip: Annotated[str | None, Field(...)]
     """
     From where.
     """
-    request_id: str
+    request_id: Annotated[str | None, Field(...)]
     """
     In which request.
     """
@@ -1349,7 +1362,7 @@ class AuditEntryList(BaseModel):
         use_attribute_docstrings=True,
     )
     items: list[AuditEntry]
-    next_cursor: str
+    next_cursor: Annotated[str | None, Field(...)]
     """
     Where the next page begins; null on the last one.
     """
