@@ -96,6 +96,20 @@ def test_takes_a_timeout_for_one_call(server: Script, clients: Clients) -> None:
         clients.ask(server.url, lambda c: c.send(operation, timeout=0.2), timeout=600, retries=NEVER)
 
 
+@pytest.mark.parametrize(("own", "seconds"), [(None, 20), (3, 3)])
+def test_hands_the_timeout_on(own: float | None, seconds: float) -> None:
+    asked: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.extensions["timeout"])
+        return httpx.Response(200, json={"status": "ok", "version": "1"})
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+        client = versioner_client.Versioner("http://example.com", timeout=20, http=http)
+        client.send(versioner_client.operations.get_health(), timeout=own)
+    assert asked == [{"connect": min(seconds, 10), "read": seconds, "write": seconds, "pool": seconds}]
+
+
 def test_reads_retry_after() -> None:
     def read(value: str) -> float | None:
         return retry_after(httpx.Headers({"Retry-After": value}))
