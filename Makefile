@@ -6,6 +6,7 @@ SHELL := bash
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 OAPI_CODEGEN := go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
 REDOCLY := .ci/node_modules/.bin/redocly
+PYTHON_VENV := clients/python/.venv
 
 .PHONY: help
 help: ## List the targets
@@ -26,6 +27,10 @@ generate: ## Generate gen/ and clients/go from openapi.yaml, db/migrations and d
 	$(OAPI_CODEGEN) -config clients/go/oapi-codegen.yaml openapi.yaml
 	CGO_ENABLED=1 go run github.com/sqlc-dev/sqlc/cmd/sqlc generate
 
+.PHONY: generate-python
+generate-python: $(PYTHON_VENV) ## Generate the Python client from openapi.yaml
+	$(PYTHON_VENV)/bin/python clients/python/tools/generate.py
+
 .PHONY: verify
 verify: generate ## Fail when what is generated differs from what is committed
 	git diff --exit-code -- gen clients
@@ -35,6 +40,15 @@ verify: generate ## Fail when what is generated differs from what is committed
 .PHONY: test
 test: ## Run every test, with the race detector where there is a C compiler (a PostgreSQL is found on the machine, or fetched)
 	go test $$(command -v cc > /dev/null && echo -race) ./...
+
+.PHONY: test-python
+test-python: $(PYTHON_VENV) ## Check and test the Python client; one of the tests installs it and talks to a server
+	cd clients/python && .venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/pytest
+
+.PHONY: lock-python
+lock-python: $(PYTHON_VENV) ## Lock the newest versions of the Python client's tools
+	cd clients/python && .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
+		--custom-compile-command 'make lock-python' --group dev pyproject.toml --output-file requirements-dev.txt
 
 .PHONY: test-long
 test-long: ## Run the tests that take long: 20 kills, a million key round trips, a fetched PostgreSQL, fuzzing
@@ -66,8 +80,14 @@ vendor-pages: ## Fetch Swagger UI and ReDoc again, at the versions that internal
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin .ci/node_modules internal/authn/testdata/oidc/node_modules
+	rm -rf bin $(PYTHON_VENV) .ci/node_modules internal/authn/testdata/oidc/node_modules
 
 $(REDOCLY): .ci/package-lock.json
 	npm ci --prefix .ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+$(PYTHON_VENV): clients/python/requirements-dev.txt clients/python/pyproject.toml
+	python3 -m venv --clear $@
+	$@/bin/pip install --quiet --require-hashes --requirement $<
+	$@/bin/pip install --quiet --no-deps --no-build-isolation --editable clients/python
 	touch $@

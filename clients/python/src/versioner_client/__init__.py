@@ -1,0 +1,46 @@
+"""Client of the Versioner API: what runs where, since when, and who put it there."""
+
+from versioner_client import models, operations
+from versioner_client._client import AsyncVersioner, Versioner
+from versioner_client._errors import (
+    Conflict,
+    ConnectionFailed,
+    Forbidden,
+    NotFound,
+    PreconditionFailed,
+    RateLimited,
+    TimedOut,
+    Unauthenticated,
+    Unavailable,
+    UnexpectedAnswer,
+    ValidationError,
+    VersionerError,
+)
+from versioner_client._operation import Answer, Operation
+from versioner_client._paging import AsyncPages, Page, Pages
+from versioner_client._retry import Retries
+
+__all__ = [
+    "Answer",
+    "AsyncPages",
+    "AsyncVersioner",
+    "Conflict",
+    "ConnectionFailed",
+    "Forbidden",
+    "NotFound",
+    "Operation",
+    "Page",
+    "Pages",
+    "PreconditionFailed",
+    "RateLimited",
+    "Retries",
+    "TimedOut",
+    "Unauthenticated",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "ValidationError",
+    "Versioner",
+    "VersionerError",
+    "models",
+    "operations",
+]

@@ -1,0 +1,101 @@
+"""One call: everything about it but the waiting, which differs between the two clients."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Generic, cast
+
+import httpx
+import pydantic
+
+from versioner_client._errors import ConnectionFailed, TimedOut, UnexpectedAnswer, error_of, retry_after
+from versioner_client._operation import Answer, Operation, T
+from versioner_client._retry import Retries, may_repeat
+
+USER_AGENT = f"versioner-client-python/{version('versioner-client')}"
+CONNECT_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all calls of a client have in common."""
+
+    base_url: str
+    timeout: float
+    retries: Retries
+
+
+class Call(Generic[T]):
+    """A call from its first request to its answer. Its Idempotency-Key is made once: a retry is the same request."""
+
+    def __init__(
+        self, settings: Settings, operation: Operation[T], timeout: float | None, idempotency_key: str | None
+    ) -> None:
+        self._settings = settings
+        self._operation = operation
+        self._timeout = settings.timeout if timeout is None else timeout
+        self._retry = 0
+        self._headers = {"Accept": "application/json", "User-Agent": USER_AGENT, **operation.header_items()}
+        if idempotency_key is not None:
+            self._headers["Idempotency-Key"] = idempotency_key
+        elif operation.method == "POST":
+            self._headers.setdefault("Idempotency-Key", str(uuid.uuid4()))
+
+    @property
+    def public(self) -> bool:
+        """Whether the call goes without a credential."""
+        return self._operation.public
+
+    def request(self, client: httpx.Client | httpx.AsyncClient, credential: str | None) -> httpx.Request:
+        """The request, with a credential that may be another one at each try."""
+        headers = dict(self._headers)
+        if credential:
+            headers["Authorization"] = f"Bearer {credential.strip()}"
+        return client.build_request(
+            self._operation.method,
+            self._settings.base_url + self._operation.path,
+            params=self._operation.query_params(),
+            headers=headers,
+            json=self._operation.json(),
+            timeout=httpx.Timeout(self._timeout, connect=min(self._timeout, CONNECT_TIMEOUT)),
+        )
+
+    def wait(self, request: httpx.Request, outcome: httpx.Response | httpx.RequestError) -> float | None:
+        """Seconds after which to send the request again; None when the outcome stands."""
+        if not may_repeat(request, outcome):
+            return None
+        asked = retry_after(outcome.headers) if isinstance(outcome, httpx.Response) else None
+        wait = self._settings.retries.wait(self._retry, asked)
+        self._retry += 1
+        return wait
+
+    def answer(self, outcome: httpx.Response | httpx.RequestError) -> Answer[T]:
+        """What the outcome means, or its error."""
+        if isinstance(outcome, httpx.TimeoutException):
+            raise TimedOut(f"no answer from {self._settings.base_url} within {self._timeout:g} seconds") from outcome
+        if isinstance(outcome, httpx.RequestError):
+            raise ConnectionFailed(f"no answer from {self._settings.base_url}: {outcome}") from outcome
+        if not outcome.is_success:
+            raise error_of(outcome)
+        try:
+            adapter: pydantic.TypeAdapter[T] = pydantic.TypeAdapter(cast("type[T]", self._operation.answer))
+            data = adapter.validate_json(outcome.content or b"null")
+        except pydantic.ValidationError as error:
+            raise UnexpectedAnswer(
+                f"the answer is not what was asked for: {error}",
+                status=outcome.status_code,
+                body=outcome.text,
+                headers=outcome.headers,
+            ) from error
+        return Answer(data=data, status=outcome.status_code, headers=outcome.headers)
+
+
+def settings(base_url: str | None, timeout: float, retries: Retries) -> Settings:
+    """The settings, with the server's address from the environment unless it is given."""
+    url = httpx.URL(base_url or os.environ.get("VERSIONER_API_URL", ""))
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError("give the server's address, http(s)://…, as base_url or in VERSIONER_API_URL")
+    return Settings(str(url).rstrip("/"), timeout, retries)

@@ -1,0 +1,91 @@
+"""What an operation is: a request that has not been sent, and what its answer becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Operation(Generic[T_co]):
+    """A request, ready to be sent any number of times."""
+
+    method: str
+    path: str
+    answer: type[T_co] | None
+    """What the answer's body becomes; None for an answer without a body."""
+    query: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    body: BaseModel | None = None
+    public: bool = False
+    """Whether the server asks nobody for a credential."""
+
+    def query_params(self) -> httpx.QueryParams:
+        """The query as it is sent; what is None stays away."""
+        items: list[tuple[str, str | int | float | bool | None]] = []
+        for name, value in self.query.items():
+            for one in value if isinstance(value, (list, tuple)) else [value]:
+                if one is not None:
+                    items.append((name, encode(one)))
+        return httpx.QueryParams(items)
+
+    def header_items(self) -> dict[str, str]:
+        """The headers as they are sent."""
+        return {name: encode(value) for name, value in self.headers.items() if value is not None}
+
+    def json(self) -> Any:
+        """The body as it is sent: the members that were set, and no others, for a change leaves the rest as it is."""
+        return None if self.body is None else self.body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T_co]):
+    """What the server answered, with the headers that an object alone does not tell."""
+
+    data: T_co
+    status: int
+    headers: httpx.Headers
+
+    @property
+    def etag(self) -> str | None:
+        """The revision of the object, for `if_match`."""
+        return header(self.headers, "ETag")
+
+    @property
+    def request_id(self) -> str | None:
+        """What to quote when asking for help."""
+        return header(self.headers, "X-Request-ID")
+
+
+def header(headers: httpx.Headers, name: str) -> str | None:
+    """One header of an answer."""
+    value: str | None = headers.get(name)
+    return value
+
+
+def encode(value: Any) -> str:
+    """A value as it stands in an address or a header."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("a time needs a time zone, such as datetime.now(timezone.utc)")
+        return value.isoformat()
+    return str(value)
+
+
+def segment(value: Any) -> str:
+    """A value as one segment of a path, whatever it holds."""
+    text = encode(value)
+    if text in ("", ".", ".."):
+        raise ValueError(f"{text!r} identifies nothing")
+    return quote(text, safe="")

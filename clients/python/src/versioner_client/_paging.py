@@ -1,0 +1,74 @@
+"""Lists, page after page."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import Generic, Protocol
+
+from versioner_client._errors import UnexpectedAnswer
+from versioner_client._operation import Answer, Operation, T, T_co
+
+
+class Page(Protocol[T_co]):
+    """What the server answers to the question for a list."""
+
+    @property
+    def items(self) -> Sequence[T_co]:
+        """The objects."""
+
+    @property
+    def next_cursor(self) -> str | None:
+        """Where the next page begins; None on the last one."""
+
+
+class Pages(Generic[T]):
+    """A list: iterate over it for its objects, over `pages()` for its pages. Each iteration begins anew."""
+
+    def __init__(self, send: Callable[[Operation[Page[T]]], Answer[Page[T]]], operation: Operation[Page[T]]) -> None:
+        self._send = send
+        self._operation = operation
+
+    def pages(self) -> Iterator[Page[T]]:
+        """The pages, fetched one by one."""
+        operation: Operation[Page[T]] | None = self._operation
+        while operation is not None:
+            page = self._send(operation).data
+            yield page
+            operation = following(operation, page)
+
+    def __iter__(self) -> Iterator[T]:
+        for page in self.pages():
+            yield from page.items
+
+
+class AsyncPages(Generic[T]):
+    """A list: iterate over it with `async for` for its objects, over `pages()` for its pages."""
+
+    def __init__(
+        self, send: Callable[[Operation[Page[T]]], Awaitable[Answer[Page[T]]]], operation: Operation[Page[T]]
+    ) -> None:
+        self._send = send
+        self._operation = operation
+
+    async def pages(self) -> AsyncIterator[Page[T]]:
+        """The pages, fetched one by one."""
+        operation: Operation[Page[T]] | None = self._operation
+        while operation is not None:
+            page = (await self._send(operation)).data
+            yield page
+            operation = following(operation, page)
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async for page in self.pages():
+            for item in page.items:
+                yield item
+
+
+def following(operation: Operation[Page[T]], page: Page[T]) -> Operation[Page[T]] | None:
+    """The question for the next page, if there is one."""
+    if page.next_cursor is None:
+        return None
+    if page.next_cursor == operation.query.get("cursor"):
+        raise UnexpectedAnswer("the next page is the same page again")
+    return dataclasses.replace(operation, query={**operation.query, "cursor": page.next_cursor})

@@ -1,0 +1,125 @@
+"""What goes over the wire, and what comes back."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timezone
+from typing import Any
+
+import httpx
+import pytest
+from conftest import PRODUCT, Clients, Reply, Script
+
+from versioner_client import AsyncVersioner, UnexpectedAnswer, Versioner, models, operations
+
+
+def test_sends_an_event_and_reads_the_answer(server: Script, clients: Clients) -> None:
+    server.says(Reply(201, PRODUCT))
+    body = models.ProductCreate(name="checkout", extra_metadata={"team": "shop"})
+    product = clients.ask(server.url, lambda c: c.create_product(body))
+    assert product.name == "checkout"
+    assert product.extra_metadata == {"team": "shop"}
+    assert product.created_at == datetime(2026, 11, 23, 14, 56, 6, 535496, timezone.utc)
+    (request,) = server.requests
+    assert (request.method, request.path) == ("POST", "/products/")
+    assert request.body == {"name": "checkout", "extra_metadata": {"team": "shop"}}
+    assert request.headers["user-agent"].startswith("versioner-client-python/")
+
+
+def test_sends_only_what_was_set(server: Script, clients: Clients) -> None:
+    server.says(Reply(200, PRODUCT))
+    change = models.ProductPatch(description=None)
+    clients.ask(server.url, lambda c: c.update_product(PRODUCT["id"], change, if_match='"3"'))
+    (request,) = server.requests
+    assert request.body == {"description": None}
+    assert request.headers["if-match"] == '"3"'
+
+
+def test_sends_times_with_their_zone_and_leaves_out_what_is_none(server: Script, clients: Clients) -> None:
+    server.says(Reply(200, {"items": [], "next_cursor": None}))
+    since = datetime(2026, 11, 1, tzinfo=timezone.utc)
+    clients.ask(server.url, lambda c: c.list_deployments(since=since, product="a&b", status="failed", version=None))
+    query = httpx.URL(server.requests[0].path).params
+    assert dict(query) == {"since": since.isoformat(), "product": "a&b", "status": "failed"}
+
+
+def test_refuses_times_without_a_zone(server: Script, clients: Clients) -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        clients.ask(server.url, lambda c: c.list_deployments(since=datetime(2026, 11, 1)))
+
+
+@pytest.mark.parametrize("identifier", ["", ".", ".."])
+def test_refuses_identifiers_that_change_the_address(identifier: str) -> None:
+    with pytest.raises(ValueError, match="identifies nothing"):
+        operations.delete_product(identifier)
+
+
+def test_keeps_identifiers_in_their_segment() -> None:
+    assert operations.get_product("a/../b?c").path == "/products/a%2F..%2Fb%3Fc"
+
+
+def test_reads_answers_without_a_body(server: Script, clients: Clients) -> None:
+    server.says(Reply(204))
+    assert clients.ask(server.url, lambda c: c.delete_product(uuid.UUID(str(PRODUCT["id"])))) is None
+    assert server.requests[0].path == f"/products/{PRODUCT['id']}"
+
+
+def test_gives_the_headers_with_send(server: Script, clients: Clients) -> None:
+    server.says(Reply(200, PRODUCT, {"ETag": '"7"', "X-Request-ID": "r1"}))
+    answer = clients.ask(server.url, lambda c: c.send(operations.get_product(PRODUCT["id"])))
+    assert (answer.data.name, answer.status, answer.etag, answer.request_id) == ("checkout", 200, '"7"', "r1")
+
+
+def test_takes_what_a_newer_server_answers(server: Script, clients: Clients) -> None:
+    environment = {**PRODUCT, "type": "moon", "metadata": {}, "colour": "red"}
+    server.says(Reply(200, environment))
+    assert clients.ask(server.url, lambda c: c.get_environment(PRODUCT["id"])).type == "moon"
+
+
+@pytest.mark.parametrize("body", [None, {"id": 1}, "text"])
+def test_tells_answers_of_somebody_else(server: Script, clients: Clients, body: Any) -> None:
+    server.says(Reply(200, body, {"X-Request-ID": "r1"}))
+    with pytest.raises(UnexpectedAnswer) as caught:
+        clients.ask(server.url, lambda c: c.get_product(PRODUCT["id"]))
+    assert (caught.value.status, caught.value.request_id) == (200, "r1")
+
+
+def test_follows_no_redirect(server: Script, clients: Clients) -> None:
+    server.says(Reply(302, None, {"Location": "/elsewhere"}))
+    with pytest.raises(UnexpectedAnswer):
+        clients.ask(server.url, lambda c: c.get_product(PRODUCT["id"]), "sk_secret")
+    assert len(server.requests) == 1
+
+
+def test_keeps_the_path_of_the_address(server: Script, clients: Clients) -> None:
+    server.says(Reply(200, {"status": "ok", "version": "1"}))
+    clients.ask(server.url + "/versioner/", lambda c: c.get_health())
+    assert server.requests[0].path == "/versioner/health"
+
+
+@pytest.mark.parametrize("client", [Versioner, AsyncVersioner])
+@pytest.mark.parametrize("address", ["", "example.com", "ftp://example.com"])
+def test_wants_an_address(monkeypatch: pytest.MonkeyPatch, client: Any, address: str) -> None:
+    monkeypatch.delenv("VERSIONER_API_URL", raising=False)
+    with pytest.raises(ValueError, match="VERSIONER_API_URL"):
+        client(address)
+
+
+def test_leaves_a_given_http_client_open() -> None:
+    with httpx.Client() as http:
+        Versioner("http://example.com", http=http).close()
+        assert not http.is_closed
+
+
+def test_closes_its_own_http_client() -> None:
+    client = Versioner("http://example.com")
+    client.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        client.get_health()
+
+
+def test_every_operation_is_a_method_of_both_clients() -> None:
+    names = {n for n, f in vars(operations).items() if getattr(f, "__module__", "") == operations.__name__}
+    assert "create_deployment_event" in names
+    for client in (Versioner, AsyncVersioner):
+        assert names <= set(dir(client))

@@ -1,0 +1,122 @@
+"""What goes wrong has a name."""
+
+from __future__ import annotations
+
+import socket
+from email.utils import formatdate
+from typing import Any
+
+import httpx
+import pytest
+from conftest import Clients, Reply, Script
+
+import versioner_client
+from versioner_client import Retries, ValidationError, VersionerError
+from versioner_client._errors import retry_after
+
+NEVER = Retries(limit=0)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "VersionerError"),
+        (401, "Unauthenticated"),
+        (403, "Forbidden"),
+        (404, "NotFound"),
+        (409, "Conflict"),
+        (412, "PreconditionFailed"),
+        (429, "RateLimited"),
+        (500, "VersionerError"),
+        (503, "Unavailable"),
+    ],
+)
+def test_names_errors_by_status(server: Script, clients: Clients, status: int, kind: str) -> None:
+    server.says(Reply(status, {"detail": "No."}, {"X-Request-ID": "r1", "Retry-After": "7"}))
+    with pytest.raises(VersionerError) as caught:
+        clients.ask(server.url, lambda c: c.get_product("p"), retries=NEVER)
+    error = caught.value
+    assert type(error) is getattr(versioner_client, kind)
+    assert (error.status, error.detail, error.request_id, error.retry_after) == (status, "No.", "r1", 7)
+    assert str(error) == f"{status}: No. (request r1)"
+
+
+def test_lists_the_problems_of_a_request(server: Script, clients: Clients) -> None:
+    problems = [
+        {"loc": ["body", "name"], "msg": "field required", "type": "value_error.missing"},
+        {"loc": ["body", "list", 3], "msg": "too much", "type": "value_error"},
+    ]
+    server.says(Reply(422, {"detail": problems}))
+    with pytest.raises(ValidationError) as caught:
+        clients.ask(server.url, lambda c: c.get_product("p"))
+    assert [p.model_dump() for p in caught.value.problems] == problems
+    assert str(caught.value) == "422: body.name: field required; body.list.3: too much"
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({"detail": {"error": "deployment_blocked", "message": "Not on Fridays."}}, "Not on Fridays."),
+        ({"detail": 3}, "Unprocessable"),
+        (["what"], "Unprocessable"),
+        (None, "Unprocessable"),
+    ],
+)
+def test_reads_errors_of_any_shape(server: Script, clients: Clients, body: Any, detail: str) -> None:
+    server.says(Reply(422, body))
+    with pytest.raises(ValidationError) as caught:
+        clients.ask(server.url, lambda c: c.get_product("p"))
+    assert caught.value.detail.startswith(detail)
+    assert caught.value.body == ("" if body is None else body)
+    assert caught.value.problems == []
+
+
+def test_tells_that_nobody_listens(clients: Clients) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, and never listening
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(versioner_client.ConnectionFailed, match=url) as caught:
+            clients.ask(url, lambda c: c.get_product("p"))
+    assert caught.value.status is None
+
+
+def test_gives_up_on_a_silent_server(server: Script, clients: Clients) -> None:
+    server.silent = True
+    server.says(Reply(200))
+    with pytest.raises(versioner_client.TimedOut, match=r"0\.2 seconds"):
+        clients.ask(server.url, lambda c: c.get_product("p"), timeout=0.2, retries=Retries(limit=1, first_wait=0.001))
+    assert len(server.requests) == 2
+
+
+def test_takes_a_timeout_for_one_call(server: Script, clients: Clients) -> None:
+    server.silent = True
+    server.says(Reply(200))
+    operation = versioner_client.operations.get_health()
+    with pytest.raises(versioner_client.TimedOut):
+        clients.ask(server.url, lambda c: c.send(operation, timeout=0.2), timeout=600, retries=NEVER)
+
+
+@pytest.mark.parametrize(("own", "seconds"), [(None, 20), (3, 3)])
+def test_hands_the_timeout_on(own: float | None, seconds: float) -> None:
+    asked: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.extensions["timeout"])
+        return httpx.Response(200, json={"status": "ok", "version": "1"})
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+        client = versioner_client.Versioner("http://example.com", timeout=20, http=http)
+        client.send(versioner_client.operations.get_health(), timeout=own)
+    assert asked == [{"connect": min(seconds, 10), "read": seconds, "write": seconds, "pool": seconds}]
+
+
+def test_reads_retry_after() -> None:
+    def read(value: str) -> float | None:
+        return retry_after(httpx.Headers({"Retry-After": value}))
+
+    assert read("12") == 12
+    assert read(formatdate(0, usegmt=True)) == 0
+    assert (read(formatdate(4e9, usegmt=True)) or 0) > 1e9
+    for value in ("", "-1", "soon", "1.5"):
+        assert read(value) is None
+    assert retry_after(httpx.Headers()) is None

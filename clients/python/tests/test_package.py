@@ -1,0 +1,154 @@
+"""The package as users get it: built, installed in a clean environment, type-checked, and run against a server."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+CLIENT = Path(__file__).parents[1]
+REPOSITORY = CLIENT.parents[1]
+WRONG = """
+from versioner_client import Versioner, models
+client = Versioner()
+client.list_deployments(status="unheard-of")
+models.DeploymentEvent(product_name="a", version="1")
+number: int = client.get_health().version
+"""
+
+
+class Server(NamedTuple):
+    url: str
+    key: str
+    token: str
+
+
+def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", out, CLIENT)
+    (built,) = out.glob("versioner_client-*-py3-none-any.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a clean environment, with the wheel and what it asks for."""
+    home = tmp_path_factory.mktemp("environment")
+    venv.create(home, with_pip=True)
+    interpreter = home / "bin" / "python"
+    pinned = tmp_path_factory.mktemp("lock") / "constraints.txt"
+    lock = re.findall(r"^(\w.*?) \\$", (CLIENT / "requirements-dev.txt").read_text(), re.MULTILINE)
+    pinned.write_text("\n".join(lock))
+    run(interpreter, "-m", "pip", "install", "--quiet", "--constraint", pinned, wheel)
+    return interpreter
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """A directory that every user may enter: for root, the server's PostgreSQL runs as somebody else."""
+    with tempfile.TemporaryDirectory(prefix="versioner-") as directory:
+        path = Path(directory)
+        path.chmod(0o755)
+        yield path
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[Server]:
+    if shutil.which("go") is None and "CI" not in os.environ:
+        pytest.skip("Go is needed to build the server, and is not here")
+    program, data = home / "versionerd", home / "data"
+    run("go", "build", "-o", program, "./cmd/versionerd", cwd=REPOSITORY)
+    env = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and not k.startswith("VERSIONER_")}
+    command: list[str | Path] = [program, "dev", "--addr", "127.0.0.1:0", "--data-dir", data]
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=log, text=True)
+        impatience = threading.Timer(120, process.kill)
+        impatience.start()
+        try:
+            assert process.stdout is not None
+            welcome = "".join(itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout))
+            impatience.cancel()
+            url = re.search(r"listening on (\S+)", welcome)
+            assert url, (home / "log").read_text()
+            key = re.search(r"Bearer (sk_\w+)", welcome)
+            assert key, welcome
+            yield Server(url[1], key[1], run(program, "token", "--data-dir", data, env=env).strip())
+        finally:
+            impatience.cancel()
+            process.terminate()
+            process.communicate()
+
+
+def examples() -> list[str]:
+    """The whole programs of the README."""
+    blocks = re.findall(r"^```python\n(.*?)^```", (CLIENT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    return [block for block in blocks if "import" in block]
+
+
+def mypy(python: Path, file: Path) -> subprocess.CompletedProcess[str]:
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        "--python-executable",
+        python,
+        file,
+    ]
+    return subprocess.run([*command, "--python-version=3.10"], cwd=file.parent, capture_output=True, text=True)
+
+
+def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "versioner_client/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not [name for name in names if not re.match(r"versioner_client(-[\d.]+\.dist-info)?/", name)]
+
+
+def test_mypy_accepts_what_users_write(python: Path, tmp_path: Path) -> None:
+    sources = [(CLIENT / "tests" / "sample.py").read_text(), *examples()]
+    assert len(sources) == 3
+    for number, source in enumerate(sources):
+        file = tmp_path / f"sample_{number}.py"
+        file.write_text(source)
+        done = mypy(python, file)
+        assert done.returncode == 0, f"{source}\n{done.stdout}\n{done.stderr}"
+
+
+def test_mypy_finds_what_is_wrong(python: Path, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.py"
+    file.write_text(WRONG)
+    assert "Found 3 errors" in mypy(python, file).stdout
+
+
+def test_the_sample_runs_against_a_server(python: Path, server: Server) -> None:
+    assert run(python, "-W", "error", CLIENT / "tests" / "sample.py", *server) == "done\n"
+
+
+def test_the_examples_run_against_a_server(python: Path, server: Server, tmp_path: Path) -> None:
+    pipeline, awaiting = (source.replace("https://versioner.example.com", server.url) for source in examples())
+    env = {"VERSION": "9.9.9", "VERSIONER_API_KEY": server.key}
+    (tmp_path / "pipeline.py").write_text(pipeline)
+    assert run(python, tmp_path / "pipeline.py", env=env).endswith(" completed\n")
+    (tmp_path / "awaiting.py").write_text(awaiting.replace("eyJ…", server.token))
+    assert "checkout 9.9.9 " in run(python, tmp_path / "awaiting.py")

@@ -1,0 +1,111 @@
+"""What is sent again, when, and what never is."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from conftest import FAST, PRODUCT, Clients, Reply, Script
+
+from versioner_client import ConnectionFailed, Operation, Retries, Unavailable, VersionerError, models, operations
+
+HANGS_UP = Reply(0)
+OK = Reply(200, PRODUCT)
+CREATE = operations.create_product(models.ProductCreate(name="checkout"))
+CHANGE = operations.update_product("p", models.ProductPatch(name="checkout"))
+CHANGE_IF = operations.update_product("p", models.ProductPatch(name="checkout"), if_match='"1"')
+READ = operations.get_product("p")
+
+
+@pytest.mark.parametrize("operation", [READ, CREATE, CHANGE], ids=["get", "post", "patch"])
+@pytest.mark.parametrize("failure", [Reply(429), Reply(500), Reply(502), Reply(503), Reply(504), HANGS_UP], ids=str)
+def test_sends_again(server: Script, clients: Clients, operation: Operation[object], failure: Reply) -> None:
+    server.says(failure, failure, OK)
+    clients.ask(server.url, lambda c: c.send(operation))
+    assert len(server.requests) == 3
+    assert len({r.path for r in server.requests}) == 1
+    assert [r.body for r in server.requests] == [server.requests[0].body] * 3
+
+
+def test_deletes_again(server: Script, clients: Clients) -> None:
+    server.says(HANGS_UP, Reply(204))
+    clients.ask(server.url, lambda c: c.delete_product("p"))
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 412, 422, 501])
+def test_takes_no_for_an_answer(server: Script, clients: Clients, status: int) -> None:
+    server.says(Reply(status))
+    with pytest.raises(VersionerError):
+        clients.ask(server.url, lambda c: c.get_product("p"))
+    assert len(server.requests) == 1
+
+
+def test_changes_no_revision_twice(server: Script, clients: Clients) -> None:
+    server.says(HANGS_UP, OK)
+    with pytest.raises(ConnectionFailed):
+        clients.ask(server.url, lambda c: c.send(CHANGE_IF))
+    assert len(server.requests) == 1
+
+
+def test_changes_a_revision_that_was_not_looked_at(server: Script, clients: Clients) -> None:
+    server.says(Reply(503), OK)
+    clients.ask(server.url, lambda c: c.send(CHANGE_IF))
+    assert len(server.requests) == 2
+
+
+def test_stops_at_the_limit(server: Script, clients: Clients) -> None:
+    server.says(Reply(503, {"detail": "Not now."}))
+    with pytest.raises(Unavailable, match="Not now"):
+        clients.ask(server.url, lambda c: c.get_product("p"))
+    assert len(server.requests) == 1 + FAST.limit
+
+
+def test_makes_one_key_for_each_call(server: Script, clients: Clients) -> None:
+    server.says(Reply(503), OK)
+    clients.ask(server.url, lambda c: c.send(CREATE))
+    clients.ask(server.url, lambda c: c.send(CREATE))
+    first, again, second = [r.headers["idempotency-key"] for r in server.requests]
+    assert first == again != second
+
+
+def test_takes_a_key_of_ones_own(server: Script, clients: Clients) -> None:
+    server.says(OK)
+    clients.ask(server.url, lambda c: c.send(CREATE, idempotency_key="run-7"))
+    assert server.requests[0].headers["idempotency-key"] == "run-7"
+
+
+def test_reads_need_no_key(server: Script, clients: Clients) -> None:
+    server.says(OK)
+    clients.ask(server.url, lambda c: c.send(READ))
+    assert "idempotency-key" not in server.requests[0].headers
+
+
+def test_waits_as_long_as_asked(server: Script, clients: Clients) -> None:
+    server.says(Reply(429, None, {"Retry-After": "1"}), OK)
+    start = time.monotonic()
+    clients.ask(server.url, lambda c: c.get_product("p"))
+    assert time.monotonic() - start >= 1
+
+
+def test_does_not_wait_for_ever(server: Script, clients: Clients) -> None:
+    server.says(Reply(503, None, {"Retry-After": "3600"}))
+    with pytest.raises(Unavailable) as caught:
+        clients.ask(server.url, lambda c: c.get_product("p"))
+    assert caught.value.retry_after == 3600
+    assert len(server.requests) == 1
+
+
+def test_waits_twice_as_long_each_time() -> None:
+    retries = Retries(limit=10, first_wait=1, longest_wait=5)
+    for retry, longest in enumerate([1, 2, 4, 5, 5]):
+        waits = {retries.wait(retry, None) for _ in range(50)}
+        assert len(waits) > 1, "chance spreads the waits"
+        assert all(wait is not None and longest / 2 <= wait <= longest for wait in waits)
+    assert retries.wait(10, None) is None
+
+
+def test_never_comes_back_sooner_than_asked() -> None:
+    retries = Retries(longest_wait=10)
+    assert all((retries.wait(0, 10) or 0) > 10 for _ in range(50))
+    assert retries.wait(0, 11) is None
