@@ -21,11 +21,12 @@ build: ## Build bin/versionerd
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/versionerd ./cmd/versionerd
 
 .PHONY: generate
-generate: ## Generate gen/ and clients/go from openapi.yaml, db/migrations and db/queries
+generate: ## Generate gen/ and clients/ from openapi.yaml, db/migrations and db/queries
 	go run github.com/mikefarah/yq/v4 --output-format json --indent 0 . openapi.yaml > gen/apigen/openapi.json
 	for part in models server spec security; do $(OAPI_CODEGEN) -config gen/apigen/$$part.yaml openapi.yaml; done
 	$(OAPI_CODEGEN) -config clients/go/oapi-codegen.yaml openapi.yaml
 	CGO_ENABLED=1 go run github.com/sqlc-dev/sqlc/cmd/sqlc generate
+	$(MAKE) generate-python
 
 .PHONY: generate-python
 generate-python: $(PYTHON_VENV) ## Generate the Python client from openapi.yaml

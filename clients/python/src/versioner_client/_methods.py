@@ -23,7 +23,9 @@ class Methods(ABC):
         self, operation: Operation[T], *, timeout: float | None = None, idempotency_key: str | None = None
     ) -> Answer[T]: ...
 
-    def create_deployment_event(self, body: models.DeploymentEvent) -> models.RecordedDeployment:
+    def create_deployment_event(
+        self, body: models.DeploymentEvent, *, idempotency_key: str | None = None
+    ) -> models.RecordedDeployment:
         """Record a deployment event.
 
         Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
@@ -44,9 +46,11 @@ class Methods(ABC):
         The time of an event is the time the server received it. `completed_at` is believed for a final status, and
         ignored for any other.
         """
-        return (self.send(operations.create_deployment_event(body))).data
+        return (self.send(operations.create_deployment_event(body, idempotency_key=idempotency_key))).data
 
-    def create_build_event(self, body: models.BuildEvent) -> models.RecordedBuild:
+    def create_build_event(
+        self, body: models.BuildEvent, *, idempotency_key: str | None = None
+    ) -> models.RecordedBuild:
         """Record a build event.
 
         Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
@@ -57,15 +61,17 @@ class Methods(ABC):
 
         `started_at` keeps the earliest time that any event of the build has told.
         """
-        return (self.send(operations.create_build_event(body))).data
+        return (self.send(operations.create_build_event(body, idempotency_key=idempotency_key))).data
 
     @deprecated("Record a build event (old address)")
-    def create_version_event(self, body: models.BuildEvent) -> models.RecordedBuild:
+    def create_version_event(
+        self, body: models.BuildEvent, *, idempotency_key: str | None = None
+    ) -> models.RecordedBuild:
         """Record a build event (old address).
 
         The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
         """
-        return (self.send(operations.create_version_event(body))).data
+        return (self.send(operations.create_version_event(body, idempotency_key=idempotency_key))).data
 
     def list_products(
         self, *, limit: int | None = None, cursor: str | None = None, q: str | None = None
@@ -78,12 +84,12 @@ class Methods(ABC):
         """
         return Pages(self.send, operations.list_products(limit=limit, cursor=cursor, q=q))
 
-    def create_product(self, body: models.ProductCreate) -> models.Product:
+    def create_product(self, body: models.ProductCreate, *, idempotency_key: str | None = None) -> models.Product:
         """Create a product.
 
         Creates a product before any event mentions it. Its name must be free in the account.
         """
-        return (self.send(operations.create_product(body))).data
+        return (self.send(operations.create_product(body, idempotency_key=idempotency_key))).data
 
     def get_product(self, id: UUID | str) -> models.Product:
         """Read a product.
@@ -126,12 +132,14 @@ class Methods(ABC):
         """
         return Pages(self.send, operations.list_environments(limit=limit, cursor=cursor, q=q, type=type))
 
-    def create_environment(self, body: models.EnvironmentCreate) -> models.Environment:
+    def create_environment(
+        self, body: models.EnvironmentCreate, *, idempotency_key: str | None = None
+    ) -> models.Environment:
         """Create an environment.
 
         Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
         """
-        return (self.send(operations.create_environment(body))).data
+        return (self.send(operations.create_environment(body, idempotency_key=idempotency_key))).data
 
     def get_environment(self, id: UUID | str) -> models.Environment:
         """Read an environment.
@@ -266,12 +274,12 @@ class Methods(ABC):
         """
         return Pages(self.send, operations.list_releases(limit=limit, cursor=cursor, q=q, status=status))
 
-    def create_release(self, body: models.ReleaseCreate) -> models.Release:
+    def create_release(self, body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> models.Release:
         """Create a release.
 
         Creates a release: versions of several products that belong together. It begins as a `draft`.
         """
-        return (self.send(operations.create_release(body))).data
+        return (self.send(operations.create_release(body, idempotency_key=idempotency_key))).data
 
     def get_release(self, id: UUID | str) -> models.Release:
         """Read a release.
@@ -308,13 +316,15 @@ class Methods(ABC):
         """
         return Pages(self.send, operations.list_release_versions(id, limit=limit, cursor=cursor))
 
-    def add_release_version(self, id: UUID | str, body: models.ReleaseVersionAdd) -> models.Version:
+    def add_release_version(
+        self, id: UUID | str, body: models.ReleaseVersionAdd, *, idempotency_key: str | None = None
+    ) -> models.Version:
         """Add a version to a release.
 
         Adds a version. A release has at most one version of a product: another one of the same product takes its place.
         Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
         """
-        return (self.send(operations.add_release_version(id, body))).data
+        return (self.send(operations.add_release_version(id, body, idempotency_key=idempotency_key))).data
 
     def remove_release_version(self, id: UUID | str, version_id: UUID | str) -> None:
         """Remove a version from a release.
@@ -331,6 +341,156 @@ class Methods(ABC):
         """
         return (self.send(operations.get_release_progress(id))).data
 
+    def list_notification_channels(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.NotificationChannel]:
+        """List notification channels.
+
+        Lists the account's channels, newest first. What is secret in their configuration is masked.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_notification_channels(limit=limit, cursor=cursor))
+
+    def create_notification_channel(
+        self, body: models.NotificationChannelCreate, *, idempotency_key: str | None = None
+    ) -> models.NotificationChannel:
+        """Create a notification channel.
+
+        Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
+        `POST /notification-channels/{id}/test` tries it out.
+
+        The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
+        network are refused now, and an address that turns private later is not called.
+        """
+        return (self.send(operations.create_notification_channel(body, idempotency_key=idempotency_key))).data
+
+    def get_notification_channel(self, id: UUID | str) -> models.NotificationChannel:
+        """Read a notification channel.
+
+        Returns one channel. What is secret in its configuration is masked.
+        """
+        return (self.send(operations.get_notification_channel(id))).data
+
+    def delete_notification_channel(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a notification channel.
+
+        Deletes the channel, its preferences and its configuration. What waits for it is cancelled; its history stays.
+        """
+        self.send(operations.delete_notification_channel(id, if_match=if_match))
+
+    def update_notification_channel(
+        self, id: UUID | str, body: models.NotificationChannelPatch, *, if_match: str | None = None
+    ) -> models.NotificationChannel:
+        """Change a notification channel.
+
+        Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
+        stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+
+        A channel that was disabled because its receiver failed begins anew when it is enabled.
+        """
+        return (self.send(operations.update_notification_channel(id, body, if_match=if_match))).data
+
+    def test_notification_channel(
+        self, id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.NotificationTestResult:
+        """Send a test message.
+
+        Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
+        The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
+        tried, too.
+        """
+        return (self.send(operations.test_notification_channel(id, idempotency_key=idempotency_key))).data
+
+    def list_notification_preferences(
+        self, *, limit: int | None = None, cursor: str | None = None, channel_id: UUID | str | None = None
+    ) -> Pages[models.NotificationPreference]:
+        """List notification preferences.
+
+        Lists what the account's channels are told about, newest first.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(
+            self.send, operations.list_notification_preferences(limit=limit, cursor=cursor, channel_id=channel_id)
+        )
+
+    def create_notification_preference(
+        self, body: models.NotificationPreferenceCreate, *, idempotency_key: str | None = None
+    ) -> models.NotificationPreference:
+        """Create a notification preference.
+
+        Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
+        what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+
+        A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+        """
+        return (self.send(operations.create_notification_preference(body, idempotency_key=idempotency_key))).data
+
+    def get_notification_preference(self, id: UUID | str) -> models.NotificationPreference:
+        """Read a notification preference.
+
+        Returns one preference.
+        """
+        return (self.send(operations.get_notification_preference(id))).data
+
+    def delete_notification_preference(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a notification preference.
+
+        The channel is not told of it any more.
+        """
+        self.send(operations.delete_notification_preference(id, if_match=if_match))
+
+    def update_notification_preference(
+        self, id: UUID | str, body: models.NotificationPreferencePatch, *, if_match: str | None = None
+    ) -> models.NotificationPreference:
+        """Change a notification preference.
+
+        Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
+        """
+        return (self.send(operations.update_notification_preference(id, body, if_match=if_match))).data
+
+    def list_notification_history(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        channel_id: UUID | str | None = None,
+        status: models.DeliveryStatus | None = None,
+        event_type: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Pages[models.NotificationDelivery]:
+        """List deliveries.
+
+        Lists what was told to which channel and what came of it, newest first. It goes back 90 days. What receivers answered
+        is kept as a status only, never with its text.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(
+            self.send,
+            operations.list_notification_history(
+                limit=limit,
+                cursor=cursor,
+                channel_id=channel_id,
+                status=status,
+                event_type=event_type,
+                since=since,
+                until=until,
+            ),
+        )
+
+    def redeliver_notification(
+        self, id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.NotificationDelivery:
+        """Deliver again.
+
+        Puts a message in the queue again, as it was and with the same `webhook-id`, whatever came of it before; one that waits
+        for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
+        """
+        return (self.send(operations.redeliver_notification(id, idempotency_key=idempotency_key))).data
+
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> Pages[models.APIKey]:
         """List API keys.
 
@@ -340,12 +500,12 @@ class Methods(ABC):
         """
         return Pages(self.send, operations.list_api_keys(limit=limit, cursor=cursor))
 
-    def create_api_key(self, body: models.APIKeyCreate) -> models.CreatedAPIKey:
+    def create_api_key(self, body: models.APIKeyCreate, *, idempotency_key: str | None = None) -> models.CreatedAPIKey:
         """Create an API key.
 
         Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
         """
-        return (self.send(operations.create_api_key(body))).data
+        return (self.send(operations.create_api_key(body, idempotency_key=idempotency_key))).data
 
     def get_api_key(self, id: UUID | str) -> models.APIKey:
         """Read an API key.
@@ -368,13 +528,15 @@ class Methods(ABC):
         """
         return (self.send(operations.update_api_key(id, body, if_match=if_match))).data
 
-    def rotate_api_key(self, id: UUID | str, body: models.APIKeyRotate) -> models.CreatedAPIKey:
+    def rotate_api_key(
+        self, id: UUID | str, body: models.APIKeyRotate, *, idempotency_key: str | None = None
+    ) -> models.CreatedAPIKey:
         """Rotate an API key.
 
         Creates a key with the same name and description, and lets the old one expire after the grace period, during which
         both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
         """
-        return (self.send(operations.rotate_api_key(id, body))).data
+        return (self.send(operations.rotate_api_key(id, body, idempotency_key=idempotency_key))).data
 
     def list_users(
         self, *, limit: int | None = None, cursor: str | None = None, q: str | None = None
@@ -463,7 +625,9 @@ class AsyncMethods(ABC):
         self, operation: Operation[T], *, timeout: float | None = None, idempotency_key: str | None = None
     ) -> Answer[T]: ...
 
-    async def create_deployment_event(self, body: models.DeploymentEvent) -> models.RecordedDeployment:
+    async def create_deployment_event(
+        self, body: models.DeploymentEvent, *, idempotency_key: str | None = None
+    ) -> models.RecordedDeployment:
         """Record a deployment event.
 
         Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
@@ -484,9 +648,11 @@ class AsyncMethods(ABC):
         The time of an event is the time the server received it. `completed_at` is believed for a final status, and
         ignored for any other.
         """
-        return (await self.send(operations.create_deployment_event(body))).data
+        return (await self.send(operations.create_deployment_event(body, idempotency_key=idempotency_key))).data
 
-    async def create_build_event(self, body: models.BuildEvent) -> models.RecordedBuild:
+    async def create_build_event(
+        self, body: models.BuildEvent, *, idempotency_key: str | None = None
+    ) -> models.RecordedBuild:
         """Record a build event.
 
         Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
@@ -497,15 +663,17 @@ class AsyncMethods(ABC):
 
         `started_at` keeps the earliest time that any event of the build has told.
         """
-        return (await self.send(operations.create_build_event(body))).data
+        return (await self.send(operations.create_build_event(body, idempotency_key=idempotency_key))).data
 
     @deprecated("Record a build event (old address)")
-    async def create_version_event(self, body: models.BuildEvent) -> models.RecordedBuild:
+    async def create_version_event(
+        self, body: models.BuildEvent, *, idempotency_key: str | None = None
+    ) -> models.RecordedBuild:
         """Record a build event (old address).
 
         The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
         """
-        return (await self.send(operations.create_version_event(body))).data
+        return (await self.send(operations.create_version_event(body, idempotency_key=idempotency_key))).data
 
     def list_products(
         self, *, limit: int | None = None, cursor: str | None = None, q: str | None = None
@@ -518,12 +686,12 @@ class AsyncMethods(ABC):
         """
         return AsyncPages(self.send, operations.list_products(limit=limit, cursor=cursor, q=q))
 
-    async def create_product(self, body: models.ProductCreate) -> models.Product:
+    async def create_product(self, body: models.ProductCreate, *, idempotency_key: str | None = None) -> models.Product:
         """Create a product.
 
         Creates a product before any event mentions it. Its name must be free in the account.
         """
-        return (await self.send(operations.create_product(body))).data
+        return (await self.send(operations.create_product(body, idempotency_key=idempotency_key))).data
 
     async def get_product(self, id: UUID | str) -> models.Product:
         """Read a product.
@@ -566,12 +734,14 @@ class AsyncMethods(ABC):
         """
         return AsyncPages(self.send, operations.list_environments(limit=limit, cursor=cursor, q=q, type=type))
 
-    async def create_environment(self, body: models.EnvironmentCreate) -> models.Environment:
+    async def create_environment(
+        self, body: models.EnvironmentCreate, *, idempotency_key: str | None = None
+    ) -> models.Environment:
         """Create an environment.
 
         Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
         """
-        return (await self.send(operations.create_environment(body))).data
+        return (await self.send(operations.create_environment(body, idempotency_key=idempotency_key))).data
 
     async def get_environment(self, id: UUID | str) -> models.Environment:
         """Read an environment.
@@ -706,12 +876,12 @@ class AsyncMethods(ABC):
         """
         return AsyncPages(self.send, operations.list_releases(limit=limit, cursor=cursor, q=q, status=status))
 
-    async def create_release(self, body: models.ReleaseCreate) -> models.Release:
+    async def create_release(self, body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> models.Release:
         """Create a release.
 
         Creates a release: versions of several products that belong together. It begins as a `draft`.
         """
-        return (await self.send(operations.create_release(body))).data
+        return (await self.send(operations.create_release(body, idempotency_key=idempotency_key))).data
 
     async def get_release(self, id: UUID | str) -> models.Release:
         """Read a release.
@@ -748,13 +918,15 @@ class AsyncMethods(ABC):
         """
         return AsyncPages(self.send, operations.list_release_versions(id, limit=limit, cursor=cursor))
 
-    async def add_release_version(self, id: UUID | str, body: models.ReleaseVersionAdd) -> models.Version:
+    async def add_release_version(
+        self, id: UUID | str, body: models.ReleaseVersionAdd, *, idempotency_key: str | None = None
+    ) -> models.Version:
         """Add a version to a release.
 
         Adds a version. A release has at most one version of a product: another one of the same product takes its place.
         Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
         """
-        return (await self.send(operations.add_release_version(id, body))).data
+        return (await self.send(operations.add_release_version(id, body, idempotency_key=idempotency_key))).data
 
     async def remove_release_version(self, id: UUID | str, version_id: UUID | str) -> None:
         """Remove a version from a release.
@@ -771,6 +943,156 @@ class AsyncMethods(ABC):
         """
         return (await self.send(operations.get_release_progress(id))).data
 
+    def list_notification_channels(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.NotificationChannel]:
+        """List notification channels.
+
+        Lists the account's channels, newest first. What is secret in their configuration is masked.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_notification_channels(limit=limit, cursor=cursor))
+
+    async def create_notification_channel(
+        self, body: models.NotificationChannelCreate, *, idempotency_key: str | None = None
+    ) -> models.NotificationChannel:
+        """Create a notification channel.
+
+        Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
+        `POST /notification-channels/{id}/test` tries it out.
+
+        The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
+        network are refused now, and an address that turns private later is not called.
+        """
+        return (await self.send(operations.create_notification_channel(body, idempotency_key=idempotency_key))).data
+
+    async def get_notification_channel(self, id: UUID | str) -> models.NotificationChannel:
+        """Read a notification channel.
+
+        Returns one channel. What is secret in its configuration is masked.
+        """
+        return (await self.send(operations.get_notification_channel(id))).data
+
+    async def delete_notification_channel(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a notification channel.
+
+        Deletes the channel, its preferences and its configuration. What waits for it is cancelled; its history stays.
+        """
+        await self.send(operations.delete_notification_channel(id, if_match=if_match))
+
+    async def update_notification_channel(
+        self, id: UUID | str, body: models.NotificationChannelPatch, *, if_match: str | None = None
+    ) -> models.NotificationChannel:
+        """Change a notification channel.
+
+        Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
+        stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+
+        A channel that was disabled because its receiver failed begins anew when it is enabled.
+        """
+        return (await self.send(operations.update_notification_channel(id, body, if_match=if_match))).data
+
+    async def test_notification_channel(
+        self, id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.NotificationTestResult:
+        """Send a test message.
+
+        Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
+        The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
+        tried, too.
+        """
+        return (await self.send(operations.test_notification_channel(id, idempotency_key=idempotency_key))).data
+
+    def list_notification_preferences(
+        self, *, limit: int | None = None, cursor: str | None = None, channel_id: UUID | str | None = None
+    ) -> AsyncPages[models.NotificationPreference]:
+        """List notification preferences.
+
+        Lists what the account's channels are told about, newest first.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(
+            self.send, operations.list_notification_preferences(limit=limit, cursor=cursor, channel_id=channel_id)
+        )
+
+    async def create_notification_preference(
+        self, body: models.NotificationPreferenceCreate, *, idempotency_key: str | None = None
+    ) -> models.NotificationPreference:
+        """Create a notification preference.
+
+        Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
+        what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+
+        A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+        """
+        return (await self.send(operations.create_notification_preference(body, idempotency_key=idempotency_key))).data
+
+    async def get_notification_preference(self, id: UUID | str) -> models.NotificationPreference:
+        """Read a notification preference.
+
+        Returns one preference.
+        """
+        return (await self.send(operations.get_notification_preference(id))).data
+
+    async def delete_notification_preference(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a notification preference.
+
+        The channel is not told of it any more.
+        """
+        await self.send(operations.delete_notification_preference(id, if_match=if_match))
+
+    async def update_notification_preference(
+        self, id: UUID | str, body: models.NotificationPreferencePatch, *, if_match: str | None = None
+    ) -> models.NotificationPreference:
+        """Change a notification preference.
+
+        Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
+        """
+        return (await self.send(operations.update_notification_preference(id, body, if_match=if_match))).data
+
+    def list_notification_history(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        channel_id: UUID | str | None = None,
+        status: models.DeliveryStatus | None = None,
+        event_type: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncPages[models.NotificationDelivery]:
+        """List deliveries.
+
+        Lists what was told to which channel and what came of it, newest first. It goes back 90 days. What receivers answered
+        is kept as a status only, never with its text.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(
+            self.send,
+            operations.list_notification_history(
+                limit=limit,
+                cursor=cursor,
+                channel_id=channel_id,
+                status=status,
+                event_type=event_type,
+                since=since,
+                until=until,
+            ),
+        )
+
+    async def redeliver_notification(
+        self, id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.NotificationDelivery:
+        """Deliver again.
+
+        Puts a message in the queue again, as it was and with the same `webhook-id`, whatever came of it before; one that waits
+        for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
+        """
+        return (await self.send(operations.redeliver_notification(id, idempotency_key=idempotency_key))).data
+
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> AsyncPages[models.APIKey]:
         """List API keys.
 
@@ -780,12 +1102,14 @@ class AsyncMethods(ABC):
         """
         return AsyncPages(self.send, operations.list_api_keys(limit=limit, cursor=cursor))
 
-    async def create_api_key(self, body: models.APIKeyCreate) -> models.CreatedAPIKey:
+    async def create_api_key(
+        self, body: models.APIKeyCreate, *, idempotency_key: str | None = None
+    ) -> models.CreatedAPIKey:
         """Create an API key.
 
         Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
         """
-        return (await self.send(operations.create_api_key(body))).data
+        return (await self.send(operations.create_api_key(body, idempotency_key=idempotency_key))).data
 
     async def get_api_key(self, id: UUID | str) -> models.APIKey:
         """Read an API key.
@@ -810,13 +1134,15 @@ class AsyncMethods(ABC):
         """
         return (await self.send(operations.update_api_key(id, body, if_match=if_match))).data
 
-    async def rotate_api_key(self, id: UUID | str, body: models.APIKeyRotate) -> models.CreatedAPIKey:
+    async def rotate_api_key(
+        self, id: UUID | str, body: models.APIKeyRotate, *, idempotency_key: str | None = None
+    ) -> models.CreatedAPIKey:
         """Rotate an API key.
 
         Creates a key with the same name and description, and lets the old one expire after the grace period, during which
         both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
         """
-        return (await self.send(operations.rotate_api_key(id, body))).data
+        return (await self.send(operations.rotate_api_key(id, body, idempotency_key=idempotency_key))).data
 
     def list_users(
         self, *, limit: int | None = None, cursor: str | None = None, q: str | None = None

@@ -1430,6 +1430,501 @@ class VersionConflict(BaseModel):
     error: Literal["version_conflict"] | str
 
 
+ChannelType = TypeAliasType("ChannelType", Literal["slack_webhook", "webhook", "email"])
+"""
+Where messages go to.
+"""
+
+
+class ChannelConfig(BaseModel):
+    """
+    What the channel is configured with, masked where it is secret. Each type has its own members, the others are absent.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    webhook_url: str | None = None
+    """
+    Slack: the address of the incoming webhook, masked.
+    """
+    url: str | None = None
+    """
+    Webhook: its address, masked after the host.
+    """
+    secret: str | None = None
+    """
+    Webhook: `****` when messages are signed.
+    """
+    to: str | None = None
+    """
+    E-mail: the addresses, separated by commas.
+    """
+
+
+class ChannelConfigCreate(BaseModel):
+    """
+    The members of the channel's type. Unknown members are refused.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    webhook_url: str | None = None
+    """
+    Slack: the address of the incoming webhook. Required for this type.
+    """
+    url: str | None = None
+    """
+    Webhook: a public address, http:// or https://. Required for this type.
+    """
+    secret: str | None = None
+    """
+    Webhook: what messages are signed with; best `whsec_` and 24 to 64 random bytes in base64.
+    """
+    to: str | None = None
+    """
+    E-mail: up to 20 addresses, separated by commas. Required for this type.
+    """
+
+
+class ChannelConfigPatch(BaseModel):
+    """
+    What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are refused.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    webhook_url: str | None = None
+    """
+    Slack: the address of the incoming webhook.
+    """
+    url: str | None = None
+    """
+    Webhook: a public address.
+    """
+    secret: str | None = None
+    """
+    Webhook: the new secret, of 8 characters or more; null to sign no more.
+    """
+    to: str | None = None
+    """
+    E-mail: up to 20 addresses, separated by commas.
+    """
+
+
+class NotificationChannel(BaseModel):
+    """
+    A way to tell people or tools of deployments and builds.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The channel.
+    """
+    name: str
+    """
+    Its name.
+    """
+    channel_type: ChannelType | str
+    config: ChannelConfig
+    enabled: bool
+    """
+    Whether messages are sent.
+    """
+    disabled_reason: Annotated[Literal["gone", "failing"] | str | None, Field(...)]
+    """
+    Why the server disabled it: its receiver answered 410, or failed for five days. Null when it is enabled or a person disabled it.
+    """
+    disabled_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    Since when it is disabled.
+    """
+    failing_since: Annotated[AwareDatetime | None, Field(...)]
+    """
+    The first failure since the last success; null when there is none.
+    """
+    created_at: AwareDatetime
+    """
+    When it was created.
+    """
+    updated_at: AwareDatetime
+    """
+    When a person last changed it.
+    """
+
+
+class NotificationChannelList(BaseModel):
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[NotificationChannel]
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    Where the next page begins; null on the last one.
+    """
+
+
+class NotificationChannelCreate(BaseModel):
+    """
+    A channel to create. Unknown members are refused.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    name: str
+    """
+    Its name.
+    """
+    channel_type: ChannelType
+    config: ChannelConfigCreate
+    enabled: bool = True
+    """
+    Whether messages are sent.
+    """
+
+
+class NotificationChannelPatch(BaseModel):
+    """
+    What to change; members that are absent stay. Unknown members are refused.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    name: str | None = None
+    """
+    Its new name.
+    """
+    config: ChannelConfigPatch | None = None
+    enabled: bool | None = None
+    """
+    Whether messages are sent.
+    """
+
+
+ErrorClass = TypeAliasType(
+    "ErrorClass",
+    Literal[
+        "timeout",
+        "connection",
+        "dns",
+        "tls",
+        "forbidden_address",
+        "invalid_address",
+        "http_3xx",
+        "http_4xx",
+        "http_5xx",
+        "gone",
+        "smtp_refused",
+        "smtp_temporary",
+        "email_not_configured",
+        "channel_disabled",
+        "channel_deleted",
+    ]
+    | None,
+)
+"""
+What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
+address that is not called (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
+`http_4xx`, `http_5xx`, `gone`), or the mail server refused the message (`smtp_refused`) or did not take it yet
+(`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+
+"""
+
+
+NotifiableEventType = TypeAliasType(
+    "NotifiableEventType",
+    Literal[
+        "deployment.pending",
+        "deployment.started",
+        "deployment.completed",
+        "deployment.failed",
+        "deployment.aborted",
+        "deployment.preflight_failed",
+        "build.pending",
+        "build.started",
+        "build.completed",
+        "build.failed",
+        "build.aborted",
+        "version.pending",
+        "version.started",
+        "version.completed",
+        "version.failed",
+        "version.aborted",
+    ],
+)
+"""
+What to be told of. `version.` is an old spelling of `build.`, which is what is stored.
+"""
+
+
+class NotificationFilters(BaseModel):
+    """
+    What passes. An empty list lets everything pass.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    environments: list[str]
+    """
+    Names or identifiers of environments.
+    """
+    products: list[str]
+    """
+    Names or identifiers of products.
+    """
+    statuses: list[Status | str]
+    """
+    Statuses.
+    """
+
+
+class NotificationFiltersInput(BaseModel):
+    """
+    What shall pass. A list that is absent or empty lets everything pass; when changing, one that is absent stays. Unknown members are refused.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    environments: list[str] | None = None
+    """
+    Names or identifiers of environments; not for builds, which have none.
+    """
+    products: list[str] | None = None
+    """
+    Names or identifiers of products.
+    """
+    statuses: list[str] | None = None
+    """
+    Statuses, in any spelling that events may use.
+    """
+
+
+class NotificationPreference(BaseModel):
+    """
+    What a channel is told about.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The preference.
+    """
+    channel_id: UUID
+    """
+    Its channel.
+    """
+    event_type: str
+    """
+    The type of event.
+    """
+    filters: NotificationFilters
+    created_at: AwareDatetime
+    """
+    When it was created.
+    """
+    updated_at: AwareDatetime
+    """
+    When it was last changed.
+    """
+
+
+class NotificationPreferenceList(BaseModel):
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[NotificationPreference]
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    Where the next page begins; null on the last one.
+    """
+
+
+class NotificationPreferenceCreate(BaseModel):
+    """
+    A preference to create. Unknown members are refused.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    channel_id: UUID
+    """
+    The channel to tell.
+    """
+    event_type: NotifiableEventType
+    filters: NotificationFiltersInput | None = None
+
+
+class NotificationPreferencePatch(BaseModel):
+    """
+    What to change; members that are absent stay. Unknown members are refused.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    event_type: NotifiableEventType | None = None
+    filters: NotificationFiltersInput | None = None
+
+
+DeliveryStatus = TypeAliasType("DeliveryStatus", Literal["pending", "delivered", "failed", "cancelled"])
+"""
+`pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
+"""
+
+
+class NotificationDelivery(BaseModel):
+    """
+    A message to a channel, and what came of it.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The delivery; `webhook-id` of the message.
+    """
+    channel_id: UUID
+    """
+    The channel.
+    """
+    channel_name: str
+    """
+    Its name.
+    """
+    channel_type: ChannelType | str
+    event_type: str
+    """
+    What it tells of; `test` and `notification_channel.disabled`, too.
+    """
+    event_id: Annotated[UUID | None, Field(...)]
+    """
+    The event; null when there was none.
+    """
+    object_id: Annotated[UUID | None, Field(...)]
+    """
+    The deployment or build; null when it is about none.
+    """
+    status: DeliveryStatus | str
+    attempts: int
+    """
+    How many times it was tried.
+    """
+    response_status: Annotated[int | None, Field(...)]
+    """
+    The HTTP or SMTP status that the receiver answered the last attempt with, if it answered.
+    """
+    error_class: ErrorClass | str
+    latency_ms: Annotated[int | None, Field(...)]
+    """
+    How long the last attempt took, in milliseconds; null when there was none.
+    """
+    created_at: AwareDatetime
+    """
+    When the event was recorded.
+    """
+    last_attempt_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it was last tried.
+    """
+    next_attempt_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it is due; null when it is over.
+    """
+    finished_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it was delivered or given up.
+    """
+
+
+class NotificationDeliveryList(BaseModel):
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[NotificationDelivery]
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    Where the next page begins; null on the last one.
+    """
+
+
+class WebhookMessage(BaseModel):
+    """
+    The body of the request that a webhook receives. Every member is always there.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The deployment or build.
+    """
+    deployed_at: AwareDatetime
+    """
+    When it happened.
+    """
+    event_type: str
+    """
+    What happened, such as `deployment.completed`.
+    """
+    environment: Annotated[str | None, Field(...)]
+    """
+    The environment; null for builds.
+    """
+    is_successful: Annotated[bool | None, Field(...)]
+    """
+    True for deployment.completed, false for deployment.failed and deployment.preflight_failed, else null.
+    """
+    deployer: Annotated[str | None, Field(...)]
+    """
+    Who deployed or built.
+    """
+    product_name: Annotated[str | None, Field(...)]
+    """
+    The product.
+    """
+    version: Annotated[str | None, Field(...)]
+    """
+    The version.
+    """
+    repo_name: Annotated[str | None, Field(...)]
+    """
+    The repository, as the event gave it.
+    """
+    commit_sha: Annotated[str | None, Field(...)]
+    """
+    The commit.
+    """
+    preflight_status: Annotated[Literal["passed", "failed", "skipped"] | str | None, Field(...)]
+    """
+    What the checks before the deployment said.
+    """
+    source_url: Annotated[str | None, Field(...)]
+    """
+    The address of the CI run.
+    """
+
+
 class ReleaseProgress(BaseModel):
     """
     How far the deployment of a release has come.
@@ -1454,3 +1949,30 @@ class ValidationProblem(BaseModel):
         use_attribute_docstrings=True,
     )
     detail: list[ValidationItem]
+
+
+class NotificationTestResult(BaseModel):
+    """
+    What came of a test message.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    delivery_id: UUID
+    """
+    The entry in the history.
+    """
+    delivered: bool
+    """
+    Whether the receiver took it.
+    """
+    response_status: Annotated[int | None, Field(...)]
+    """
+    The HTTP or SMTP status that the receiver answered with, if it answered.
+    """
+    error_class: ErrorClass | str
+    latency_ms: int
+    """
+    How long it took, in milliseconds.
+    """

@@ -14,7 +14,9 @@ from versioner_client import models
 from versioner_client._operation import Operation, segment
 
 
-def create_deployment_event(body: models.DeploymentEvent) -> Operation[models.RecordedDeployment]:
+def create_deployment_event(
+    body: models.DeploymentEvent, *, idempotency_key: str | None = None
+) -> Operation[models.RecordedDeployment]:
     """Record a deployment event.
 
     Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
@@ -39,11 +41,16 @@ def create_deployment_event(body: models.DeploymentEvent) -> Operation[models.Re
         method="POST",
         path="/deployment-events/",
         answer=models.RecordedDeployment,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
         body=body,
     )
 
 
-def create_build_event(body: models.BuildEvent) -> Operation[models.RecordedBuild]:
+def create_build_event(
+    body: models.BuildEvent, *, idempotency_key: str | None = None
+) -> Operation[models.RecordedBuild]:
     """Record a build event.
 
     Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
@@ -58,11 +65,16 @@ def create_build_event(body: models.BuildEvent) -> Operation[models.RecordedBuil
         method="POST",
         path="/build-events/",
         answer=models.RecordedBuild,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
         body=body,
     )
 
 
-def create_version_event(body: models.BuildEvent) -> Operation[models.RecordedBuild]:
+def create_version_event(
+    body: models.BuildEvent, *, idempotency_key: str | None = None
+) -> Operation[models.RecordedBuild]:
     """Record a build event (old address).
 
     The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
@@ -71,6 +83,9 @@ def create_version_event(body: models.BuildEvent) -> Operation[models.RecordedBu
         method="POST",
         path="/version-events/",
         answer=models.RecordedBuild,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
         body=body,
     )
 
@@ -94,7 +109,7 @@ def list_products(
     )
 
 
-def create_product(body: models.ProductCreate) -> Operation[models.Product]:
+def create_product(body: models.ProductCreate, *, idempotency_key: str | None = None) -> Operation[models.Product]:
     """Create a product.
 
     Creates a product before any event mentions it. Its name must be free in the account.
@@ -103,6 +118,9 @@ def create_product(body: models.ProductCreate) -> Operation[models.Product]:
         method="POST",
         path="/products/",
         answer=models.Product,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
         body=body,
     )
 
@@ -178,7 +196,9 @@ def list_environments(
     )
 
 
-def create_environment(body: models.EnvironmentCreate) -> Operation[models.Environment]:
+def create_environment(
+    body: models.EnvironmentCreate, *, idempotency_key: str | None = None
+) -> Operation[models.Environment]:
     """Create an environment.
 
     Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
@@ -187,6 +207,9 @@ def create_environment(body: models.EnvironmentCreate) -> Operation[models.Envir
         method="POST",
         path="/environments/",
         answer=models.Environment,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
         body=body,
     )
 
@@ -375,7 +398,7 @@ def list_releases(
     )
 
 
-def create_release(body: models.ReleaseCreate) -> Operation[models.Release]:
+def create_release(body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> Operation[models.Release]:
     """Create a release.
 
     Creates a release: versions of several products that belong together. It begins as a `draft`.
@@ -384,6 +407,9 @@ def create_release(body: models.ReleaseCreate) -> Operation[models.Release]:
         method="POST",
         path="/releases/",
         answer=models.Release,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
         body=body,
     )
 
@@ -452,7 +478,9 @@ def list_release_versions(
     )
 
 
-def add_release_version(id: UUID | str, body: models.ReleaseVersionAdd) -> Operation[models.Version]:
+def add_release_version(
+    id: UUID | str, body: models.ReleaseVersionAdd, *, idempotency_key: str | None = None
+) -> Operation[models.Version]:
     """Add a version to a release.
 
     Adds a version. A release has at most one version of a product: another one of the same product takes its place.
@@ -462,6 +490,9 @@ def add_release_version(id: UUID | str, body: models.ReleaseVersionAdd) -> Opera
         method="POST",
         path=f"/releases/{segment(id)}/versions",
         answer=models.Version,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
         body=body,
     )
 
@@ -491,6 +522,247 @@ def get_release_progress(id: UUID | str) -> Operation[models.ReleaseProgress]:
     )
 
 
+def list_notification_channels(
+    *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.NotificationChannelList]:
+    """List notification channels.
+
+    Lists the account's channels, newest first. What is secret in their configuration is masked.
+    """
+    return Operation(
+        method="GET",
+        path="/notification-channels/",
+        answer=models.NotificationChannelList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def create_notification_channel(
+    body: models.NotificationChannelCreate, *, idempotency_key: str | None = None
+) -> Operation[models.NotificationChannel]:
+    """Create a notification channel.
+
+    Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
+    `POST /notification-channels/{id}/test` tries it out.
+
+    The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
+    network are refused now, and an address that turns private later is not called.
+    """
+    return Operation(
+        method="POST",
+        path="/notification-channels/",
+        answer=models.NotificationChannel,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def get_notification_channel(id: UUID | str) -> Operation[models.NotificationChannel]:
+    """Read a notification channel.
+
+    Returns one channel. What is secret in its configuration is masked.
+    """
+    return Operation(
+        method="GET",
+        path=f"/notification-channels/{segment(id)}",
+        answer=models.NotificationChannel,
+    )
+
+
+def delete_notification_channel(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
+    """Delete a notification channel.
+
+    Deletes the channel, its preferences and its configuration. What waits for it is cancelled; its history stays.
+    """
+    return Operation(
+        method="DELETE",
+        path=f"/notification-channels/{segment(id)}",
+        answer=None,
+        headers={
+            "If-Match": if_match,
+        },
+    )
+
+
+def update_notification_channel(
+    id: UUID | str, body: models.NotificationChannelPatch, *, if_match: str | None = None
+) -> Operation[models.NotificationChannel]:
+    """Change a notification channel.
+
+    Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
+    stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+
+    A channel that was disabled because its receiver failed begins anew when it is enabled.
+    """
+    return Operation(
+        method="PATCH",
+        path=f"/notification-channels/{segment(id)}",
+        answer=models.NotificationChannel,
+        headers={
+            "If-Match": if_match,
+        },
+        body=body,
+    )
+
+
+def test_notification_channel(
+    id: UUID | str, *, idempotency_key: str | None = None
+) -> Operation[models.NotificationTestResult]:
+    """Send a test message.
+
+    Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
+    The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
+    tried, too.
+    """
+    return Operation(
+        method="POST",
+        path=f"/notification-channels/{segment(id)}/test",
+        answer=models.NotificationTestResult,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+    )
+
+
+def list_notification_preferences(
+    *, limit: int | None = None, cursor: str | None = None, channel_id: UUID | str | None = None
+) -> Operation[models.NotificationPreferenceList]:
+    """List notification preferences.
+
+    Lists what the account's channels are told about, newest first.
+    """
+    return Operation(
+        method="GET",
+        path="/notification-preferences/",
+        answer=models.NotificationPreferenceList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+            "channel_id": channel_id,
+        },
+    )
+
+
+def create_notification_preference(
+    body: models.NotificationPreferenceCreate, *, idempotency_key: str | None = None
+) -> Operation[models.NotificationPreference]:
+    """Create a notification preference.
+
+    Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
+    what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+
+    A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+    """
+    return Operation(
+        method="POST",
+        path="/notification-preferences/",
+        answer=models.NotificationPreference,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def get_notification_preference(id: UUID | str) -> Operation[models.NotificationPreference]:
+    """Read a notification preference.
+
+    Returns one preference.
+    """
+    return Operation(
+        method="GET",
+        path=f"/notification-preferences/{segment(id)}",
+        answer=models.NotificationPreference,
+    )
+
+
+def delete_notification_preference(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
+    """Delete a notification preference.
+
+    The channel is not told of it any more.
+    """
+    return Operation(
+        method="DELETE",
+        path=f"/notification-preferences/{segment(id)}",
+        answer=None,
+        headers={
+            "If-Match": if_match,
+        },
+    )
+
+
+def update_notification_preference(
+    id: UUID | str, body: models.NotificationPreferencePatch, *, if_match: str | None = None
+) -> Operation[models.NotificationPreference]:
+    """Change a notification preference.
+
+    Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
+    """
+    return Operation(
+        method="PATCH",
+        path=f"/notification-preferences/{segment(id)}",
+        answer=models.NotificationPreference,
+        headers={
+            "If-Match": if_match,
+        },
+        body=body,
+    )
+
+
+def list_notification_history(
+    *,
+    limit: int | None = None,
+    cursor: str | None = None,
+    channel_id: UUID | str | None = None,
+    status: models.DeliveryStatus | None = None,
+    event_type: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Operation[models.NotificationDeliveryList]:
+    """List deliveries.
+
+    Lists what was told to which channel and what came of it, newest first. It goes back 90 days. What receivers answered
+    is kept as a status only, never with its text.
+    """
+    return Operation(
+        method="GET",
+        path="/notification-history/",
+        answer=models.NotificationDeliveryList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+            "channel_id": channel_id,
+            "status": status,
+            "event_type": event_type,
+            "since": since,
+            "until": until,
+        },
+    )
+
+
+def redeliver_notification(
+    id: UUID | str, *, idempotency_key: str | None = None
+) -> Operation[models.NotificationDelivery]:
+    """Deliver again.
+
+    Puts a message in the queue again, as it was and with the same `webhook-id`, whatever came of it before; one that waits
+    for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
+    """
+    return Operation(
+        method="POST",
+        path=f"/notification-history/{segment(id)}/redeliver",
+        answer=models.NotificationDelivery,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+    )
+
+
 def list_api_keys(*, limit: int | None = None, cursor: str | None = None) -> Operation[models.APIKeyList]:
     """List API keys.
 
@@ -507,7 +779,7 @@ def list_api_keys(*, limit: int | None = None, cursor: str | None = None) -> Ope
     )
 
 
-def create_api_key(body: models.APIKeyCreate) -> Operation[models.CreatedAPIKey]:
+def create_api_key(body: models.APIKeyCreate, *, idempotency_key: str | None = None) -> Operation[models.CreatedAPIKey]:
     """Create an API key.
 
     Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
@@ -516,6 +788,9 @@ def create_api_key(body: models.APIKeyCreate) -> Operation[models.CreatedAPIKey]
         method="POST",
         path="/api-keys/",
         answer=models.CreatedAPIKey,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
         body=body,
     )
 
@@ -565,7 +840,9 @@ def update_api_key(
     )
 
 
-def rotate_api_key(id: UUID | str, body: models.APIKeyRotate) -> Operation[models.CreatedAPIKey]:
+def rotate_api_key(
+    id: UUID | str, body: models.APIKeyRotate, *, idempotency_key: str | None = None
+) -> Operation[models.CreatedAPIKey]:
     """Rotate an API key.
 
     Creates a key with the same name and description, and lets the old one expire after the grace period, during which
@@ -575,6 +852,9 @@ def rotate_api_key(id: UUID | str, body: models.APIKeyRotate) -> Operation[model
         method="POST",
         path=f"/api-keys/{segment(id)}/rotate",
         answer=models.CreatedAPIKey,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
         body=body,
     )
 
