@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/versioner-io/versioner/internal/appconfig"
@@ -39,6 +40,8 @@ type app struct {
 	pool   *postgres.Pool
 	keys   *authn.APIKeys
 	closer func()
+
+	draining atomic.Bool
 }
 
 // openDatabase returns the DSN of the database that the configuration means, and what lets go of it.
@@ -180,8 +183,8 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	running.Go(func() { a.keys.Run(background) })
 	running.Go(func() { tokens.Run(background) })
 	if a.config.Work {
-		running.Go(func() {
-			if err := a.work(background, channels); err != nil {
+		running.Go(func() { // it stops while the last requests are answered
+			if err := a.work(ctx, channels); err != nil {
 				a.logger.ErrorContext(background, "notifications are not delivered", "error", err)
 			}
 		})
@@ -196,13 +199,13 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 			AccountPerHour: a.config.RateLimits.AccountPerHour, UserPerMinute: a.config.RateLimits.UserPerMinute,
 			FailuresPerMinute: a.config.RateLimits.FailuresPerMinute,
 		},
-		Origins: a.config.CORSOrigins, Ready: a.pool.Ready,
+		Origins: a.config.CORSOrigins, Ready: a.ready,
 	})
 	if err != nil {
 		return fmt.Errorf("build the API: %w", err)
 	}
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		Handler: a.closeWhileDraining(handler), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.config.Addr)
@@ -219,13 +222,42 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	a.logger.InfoContext(ctx, "stopping: finishing the requests that have begun")
+	a.drain(ctx)
 	drain, cancel := context.WithTimeout(background, drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
 		return errors.Join(fmt.Errorf("some requests were not finished: %w", err), server.Close())
 	}
 	return nil
+}
+
+// drain lets load balancers notice that requests should go elsewhere, and answers those that come nevertheless.
+func (a *app) drain(ctx context.Context) {
+	a.draining.Store(true)
+	if errors.Is(context.Cause(ctx), errTerminated) && a.config.DrainDelay > 0 {
+		a.logger.InfoContext(ctx, "not ready any more: waiting for load balancers to notice", "delay", a.config.DrainDelay.String())
+		time.Sleep(a.config.DrainDelay)
+	}
+	a.logger.InfoContext(ctx, "stopping: finishing the requests that have begun")
+}
+
+// ready tells whether requests may come.
+func (a *app) ready(ctx context.Context) error {
+	if a.draining.Load() {
+		return errors.New("the server is about to stop")
+	}
+	return a.pool.Ready(ctx)
+}
+
+// closeWhileDraining has clients make their next request elsewhere: a connection that is closed while they send one would
+// lose it.
+func (a *app) closeWhileDraining(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // urlOf is where a browser on this machine reaches the listener.

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -28,12 +29,30 @@ type cli struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	ctx := untilSignal(context.Background())
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintf(os.Stderr, "versionerd: %v\n", err)
 		os.Exit(1)
 	}
+}
+
+// errTerminated is why a program ends that was asked to by whoever runs it, not by somebody at its terminal.
+var errTerminated = errors.New("terminated")
+
+// untilSignal ends with the first signal; a second one ends the program at once.
+func untilSignal(ctx context.Context) context.Context {
+	ctx, stop := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		received := <-signals
+		signal.Stop(signals)
+		if received == syscall.SIGTERM {
+			stop(errTerminated)
+		}
+		stop(nil)
+	}()
+	return ctx
 }
 
 func run(ctx context.Context, args []string) error {

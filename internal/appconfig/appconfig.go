@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -27,12 +28,13 @@ import (
 
 // Settings are the settings as they are written down. The tags make flags, environment and help of them.
 type Settings struct {
-	Addr        string `default:"127.0.0.1:8080" env:"VERSIONER_ADDR" help:"Address to listen on, host:port." placeholder:"HOST:PORT"`
-	DataDir     string `env:"VERSIONER_DATA_DIR" help:"Directory of the server's own PostgreSQL and secrets, used when DATABASE_URL is not set. Default: ${data_dir}." placeholder:"DIR"`
-	DatabaseURL string `env:"DATABASE_URL" help:"PostgreSQL (15 or newer) to use instead of the server's own." placeholder:"URL"`
-	LogLevel    string `default:"info" env:"VERSIONER_LOG_LEVEL" help:"Least severe level to log: debug, info, warn or error." placeholder:"LEVEL"`
-	Work        bool   `default:"true" env:"VERSIONER_WORK" help:"Deliver notifications, too; without it a server leaves that to others and to versionerd work." negatable:""`
-	KeyPepper   string `env:"VERSIONER_KEY_PEPPER" help:"Secret that API keys are hashed with, at least 32 characters; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory." placeholder:"SECRET"`
+	Addr        string        `default:"127.0.0.1:8080" env:"VERSIONER_ADDR" help:"Address to listen on, host:port." placeholder:"HOST:PORT"`
+	DataDir     string        `env:"VERSIONER_DATA_DIR" help:"Directory of the server's own PostgreSQL and secrets, used when DATABASE_URL is not set. Default: ${data_dir}." placeholder:"DIR"`
+	DatabaseURL string        `env:"DATABASE_URL" help:"PostgreSQL (15 or newer) to use instead of the server's own." placeholder:"URL"`
+	LogLevel    string        `default:"info" env:"VERSIONER_LOG_LEVEL" help:"Least severe level to log: debug, info, warn or error." placeholder:"LEVEL"`
+	Work        bool          `default:"true" env:"VERSIONER_WORK" help:"Deliver notifications, too; without it a server leaves that to others and to versionerd work." negatable:""`
+	DrainDelay  time.Duration `default:"5s" env:"VERSIONER_DRAIN_DELAY" help:"For how long, after SIGTERM, a server that is not ready any more goes on taking requests, so that load balancers notice." placeholder:"DURATION"`
+	KeyPepper   string        `env:"VERSIONER_KEY_PEPPER" help:"Secret that API keys are hashed with, at least 32 characters; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory." placeholder:"SECRET"`
 
 	RateLimitKeyPerMinute      int    `default:"1000" env:"VERSIONER_RATE_LIMIT_KEY_PER_MINUTE" group:"Limits" help:"Requests that an API key may send in a minute; 0: any number." placeholder:"N"`
 	RateLimitAccountPerHour    int    `default:"10000" env:"VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR" group:"Limits" help:"Requests that an account may send in an hour." placeholder:"N"`
@@ -68,6 +70,7 @@ type Config struct {
 	KeyPepper      []byte // nil without DatabaseURL: see LoadPepper
 	Issuers        []authn.Issuer
 	CreateAccounts bool
+	DrainDelay     time.Duration
 	Work           bool // whether a server delivers notifications
 	CORSOrigins    []string
 	SecretKeys     [][]byte       // nil without DatabaseURL: see LoadSecretKeys
@@ -80,7 +83,10 @@ type Config struct {
 // RateLimits are for those of whom nothing else is said; 0 is without a limit.
 type RateLimits struct{ KeyPerMinute, AccountPerHour, UserPerMinute, FailuresPerMinute int }
 
-const minPepper = 32
+const (
+	minPepper     = 32
+	maxDrainDelay = time.Minute
+)
 
 // Files of secrets in the data directory.
 const (
@@ -90,7 +96,7 @@ const (
 
 // Resolve checks every setting and reports all problems together.
 func (s Settings) Resolve() (Config, error) {
-	config := Config{Addr: s.Addr, DatabaseURL: s.DatabaseURL, CreateAccounts: s.JWTCreateAccounts, Work: s.Work, CORSOrigins: s.CORSOrigins}
+	config := Config{Addr: s.Addr, DatabaseURL: s.DatabaseURL, CreateAccounts: s.JWTCreateAccounts, Work: s.Work, DrainDelay: s.DrainDelay, CORSOrigins: s.CORSOrigins}
 	problems := []error{checkAddr(s.Addr), s.checkDatabase()}
 	if err := config.LogLevel.UnmarshalText([]byte(s.LogLevel)); err != nil {
 		problems = append(problems, fmt.Errorf("VERSIONER_LOG_LEVEL %q: use debug, info, warn or error", s.LogLevel))
@@ -98,6 +104,9 @@ func (s Settings) Resolve() (Config, error) {
 	if s.KeyPepper != "" {
 		config.KeyPepper = []byte(s.KeyPepper)
 		problems = append(problems, checkPepper(s.KeyPepper))
+	}
+	if s.DrainDelay < 0 || s.DrainDelay > maxDrainDelay {
+		problems = append(problems, fmt.Errorf("VERSIONER_DRAIN_DELAY %v: use at most %v", s.DrainDelay, maxDrainDelay))
 	}
 	var err error
 	config.DataDir, err = absoluteDataDir(s.DataDir)
