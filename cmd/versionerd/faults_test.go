@@ -225,11 +225,7 @@ func TestDatabaseOutage(t *testing.T) {
 	config := postgres.EmbeddedConfig{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)}
 	database, err := postgres.StartEmbedded(t.Context(), config)
 	require.NoError(t, err)
-	env := environment(newDataDir(t), "DATABASE_URL="+database.DSN(),
-		"VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789", "VERSIONER_SECRET_KEYS="+strings.Repeat("A", 43)+"=",
-		"VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0", "VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0")
-	server := launch(t, env, "dev")
-	key := keyPattern.FindString(server.stdout.String())
+	server, key := serveOn(t, database)
 	load := newWriters(server.url, key, 8)
 	time.Sleep(300 * time.Millisecond)
 
@@ -243,6 +239,105 @@ func TestDatabaseOutage(t *testing.T) {
 
 	require.Zero(t, load.statuses[http.StatusUnauthorized], "a valid key is never refused: %v", load.statuses)
 	require.Zero(t, load.statuses[http.StatusInternalServerError], "%v", load.statuses)
+	load.requireExactlyOnce(t, database.DSN())
+	server.stop(t)
+}
+
+// serveOn runs a server on that database and returns it with an API key; nothing is limited.
+func serveOn(t *testing.T, database *postgres.Embedded) (server *program, key string) {
+	t.Helper()
+	env := environment(newDataDir(t), "DATABASE_URL="+database.DSN(), "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789",
+		"VERSIONER_SECRET_KEYS="+strings.Repeat("A", 43)+"=", "VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0", "VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0")
+	server = launch(t, env, "dev")
+	return server, keyPattern.FindString(server.stdout.String())
+}
+
+// TestDatabaseRestarts restarts PostgreSQL again and again under 200 requests a second from clients that never try twice.
+// VERSIONER_TEST_RESTARTS says how often.
+func TestDatabaseRestarts(t *testing.T) {
+	t.Parallel()
+	restarts := 3
+	if text := os.Getenv("VERSIONER_TEST_RESTARTS"); text != "" {
+		var err error
+		restarts, err = strconv.Atoi(text)
+		require.NoError(t, err)
+	}
+	config := postgres.EmbeddedConfig{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)}
+	database, err := postgres.StartEmbedded(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = database.Stop(context.Background()) })
+	server, key := serveOn(t, database)
+
+	var mu sync.Mutex
+	statuses := make(map[int]int)
+	var requests sync.WaitGroup
+	done := make(chan struct{})
+	sending := make(chan struct{})
+	go func() {
+		defer close(sending)
+		ticker := time.NewTicker(time.Second / 200)
+		defer ticker.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+			}
+			requests.Go(func() {
+				status, _ := post(server.url, key, map[string]any{
+					"product_name": "product " + strconv.Itoa(i%10), "version": strconv.Itoa(i), "environment_name": "production", "status": "completed",
+				})
+				mu.Lock()
+				defer mu.Unlock()
+				statuses[status]++
+			})
+		}
+	}()
+	for range restarts {
+		time.Sleep(500 * time.Millisecond)
+		require.NoError(t, database.Stop(t.Context()))
+		database, err = postgres.StartEmbedded(t.Context(), config)
+		require.NoError(t, err)
+	}
+	time.Sleep(500 * time.Millisecond)
+	close(done)
+	<-sending
+	requests.Wait()
+	require.Equal(t, map[int]int{http.StatusOK: statuses[http.StatusOK]}, statuses, "%s", server.stderr)
+	t.Logf("%d restarts, %d requests, all answered with 200", restarts, statuses[http.StatusOK])
+	server.stop(t)
+}
+
+// TestReadOnlySwitchOver makes the database read-only for a while, as a fail-over does, and has writes recover by themselves.
+func TestReadOnlySwitchOver(t *testing.T) {
+	t.Parallel()
+	database, err := postgres.StartEmbedded(t.Context(), postgres.EmbeddedConfig{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = database.Stop(context.Background()) })
+	server, key := serveOn(t, database)
+	conn, err := pgx.Connect(t.Context(), database.DSN())
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.Background()) }()
+	readOnly := func(value string) {
+		for _, statement := range []string{"SET default_transaction_read_only = off", "ALTER SYSTEM SET default_transaction_read_only = " + value, "SELECT pg_reload_conf()"} {
+			_, err := conn.Exec(t.Context(), statement)
+			require.NoError(t, err)
+		}
+	}
+	load := newWriters(server.url, key, 4)
+	time.Sleep(300 * time.Millisecond)
+	readOnly("on")
+	time.Sleep(12 * time.Second) // longer than a request waits
+	readOnly("off")
+	begin := time.Now()
+	require.Eventually(t, func() bool {
+		status, _ := post(server.url, key, someEvent())
+		return status == http.StatusOK
+	}, 10*time.Second, 50*time.Millisecond)
+	t.Logf("writes recovered after %v", time.Since(begin).Round(time.Millisecond))
+	load.stop()
+	require.Zero(t, load.statuses[http.StatusInternalServerError], "%v", load.statuses)
+	require.NotZero(t, load.statuses[http.StatusServiceUnavailable], "%v", load.statuses)
 	load.requireExactlyOnce(t, database.DSN())
 	server.stop(t)
 }
