@@ -58,9 +58,17 @@ test-long: ## Run the tests that take long: 20 kills, 20 rolling and 10 database
 	VERSIONER_TEST_RESTARTS=10 go test -count 1 -timeout 30m -v -run "TestDatabaseRestarts" ./cmd/versionerd
 	VERSIONER_TEST_ROUND_TRIPS=1000000 go test -count 1 -timeout 30m -v -run 'TestTokenRoundTrip' ./internal/authn
 	VERSIONER_TEST_FETCH=1 go test -count 1 -v -run 'TestEmbeddedFetchesBinaries' ./internal/postgres
-	go test -run '^$$' -fuzz FuzzParseToken -fuzztime 60s ./internal/authn
-	go test -run '^$$' -fuzz FuzzDecodeJSON -fuzztime 60s ./internal/httpapi
-	go test -run '^$$' -fuzz FuzzCheckURL -fuzztime 60s -fuzzminimizetime 10x ./internal/egress
+	$(MAKE) fuzz FUZZ_TIME=60s
+
+FUZZ_TIME := 20s
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZ_TIME
+	for file in $$(grep -rl '^func Fuzz' --include='*_test.go' internal); do \
+		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z]+).*/\1/p' "$$file"); do \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "./$$(dirname "$$file")"; \
+		done; \
+	done
 
 .PHONY: bench
 bench: ## Compare ways to record events, in one run, as ratios; time notices

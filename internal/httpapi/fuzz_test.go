@@ -1,0 +1,94 @@
+package httpapi
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/authn"
+)
+
+// listContext is that of a request for a list.
+func listContext(account uuid.UUID, operation, query string) context.Context {
+	values, _ := url.ParseQuery(query)
+	ctx := authn.WithPrincipal(context.Background(), authn.Principal{AccountID: account})
+	return context.WithValue(ctx, requestKey{}, &request{operation: operation, path: "/x/", query: values})
+}
+
+// FuzzCursor reads back what it wrote, and believes nobody else.
+func FuzzCursor(f *testing.F) {
+	f.Add("", int64(0), []byte{1})
+	f.Add(strings.Repeat("A", 96), int64(1<<60), []byte("0123456789abcdef"))
+	lists := pager{key: []byte("key")}
+	account := uuid.New()
+	f.Fuzz(func(t *testing.T, text string, micros int64, id []byte) {
+		ctx := listContext(account, "listThings", "q=x")
+		if at, err := lists.decode(ctx, text); err == nil {
+			t.Fatalf("%q was believed: %v", text, at)
+		} else if apperr.CodeOf(err) != apperr.Invalid {
+			t.Fatal(err)
+		}
+		want := position{at: time.UnixMicro(micros).UTC(), id: uuid.NewSHA1(uuid.Nil, id), first: uuid.NewSHA1(uuid.Max, id)}
+		cursor := lists.encode(ctx, want)
+		if len(cursor) > 512 {
+			t.Fatal("longer than the specification says")
+		}
+		got, err := lists.decode(listContext(account, "listThings", "q=x&limit=7&cursor="+cursor), cursor)
+		if err != nil || *got != want {
+			t.Fatalf("%v became %v: %v", want, got, err)
+		}
+		for _, other := range []context.Context{
+			listContext(uuid.New(), "listThings", "q=x"), listContext(account, "listOthers", "q=x"), listContext(account, "listThings", "q=y"),
+		} {
+			if _, err := lists.decode(other, cursor); err == nil {
+				t.Fatal("a cursor of one list was believed by another")
+			}
+		}
+	})
+}
+
+// FuzzIdempotencyKey accepts printable ASCII, without white space at its ends, of at most 255 characters.
+func FuzzIdempotencyKey(f *testing.F) {
+	for _, seed := range []string{"0199c6de-6a0f-7d0b-9f3e-6a2c0f5b7a11", "a b", " a", "a ", "\"quoted\"", "é", "\x00", "", strings.Repeat("x", 256)} {
+		f.Add(seed)
+	}
+	document, err := apigen.GetSpec()
+	if err != nil {
+		f.Fatal(err)
+	}
+	var param *openapi3.Parameter
+	for _, reference := range document.Paths.Value("/products/").Post.Parameters {
+		if reference.Value.Name == idempotencyKey {
+			param = reference.Value
+		}
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		printable := len(key) >= 1 && len(key) <= 255 && strings.TrimSpace(key) == key
+		for i := range len(key) {
+			printable = printable && key[i] >= ' ' && key[i] <= '~'
+		}
+		if problems := checkParam(param, []string{key}); (len(problems) == 0) != printable {
+			t.Fatalf("%q: %v", key, problems)
+		}
+	})
+}
+
+// FuzzNetwork gives every address one subject, and all of a /64 the same.
+func FuzzNetwork(f *testing.F) {
+	for _, seed := range []string{"203.0.113.7", "2001:db8::1", "::ffff:203.0.113.7", "fe80::1%eth0", "", "x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, address string) {
+		subject := network(address)
+		if again := network(strings.TrimSuffix(subject, "/64")); again != subject && strings.Contains(subject, "/64") {
+			t.Fatalf("%q is of %q, which is of %q", address, subject, again)
+		}
+	})
+}
