@@ -182,15 +182,17 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	running.Go(func() { recorder.Run(background) })
 	running.Go(func() { a.keys.Run(background) })
 	running.Go(func() { tokens.Run(background) })
+	working, stopWork := context.WithCancel(ctx) // it stops while the last requests are answered
 	if a.config.Work {
-		running.Go(func() { // it stops while the last requests are answered
-			if err := a.work(ctx, channels); err != nil {
+		running.Go(func() {
+			if err := a.work(working, channels); err != nil {
 				a.logger.ErrorContext(background, "notifications are not delivered", "error", err)
 			}
 		})
 	}
 	defer running.Wait()
 	defer stopBackground()
+	defer stopWork()
 
 	handler, err := httpapi.New(ctx, httpapi.Config{
 		Logger: a.logger, Security: authn.Validators{APIKeys: a.keys, JWTs: tokens}, Recorder: recorder, DB: a.pool.DB, Keys: a.keys,
