@@ -30,6 +30,7 @@ const (
 	writeTimeout   = 60 * time.Second
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 32 << 10
+	peopleAtOnce   = 128 // more only wait for connections to the database
 )
 
 // app is the server's parts, opened in this order and closed in the reverse.
@@ -199,7 +200,7 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 		Channels: channels, Limits: httpapi.Limits{
 			Limiter: limiter, KeyPerMinute: a.config.RateLimits.KeyPerMinute,
 			AccountPerHour: a.config.RateLimits.AccountPerHour, UserPerMinute: a.config.RateLimits.UserPerMinute,
-			FailuresPerMinute: a.config.RateLimits.FailuresPerMinute,
+			FailuresPerMinute: a.config.RateLimits.FailuresPerMinute, PeopleAtOnce: peopleAtOnce,
 		},
 		Origins: a.config.CORSOrigins, Ready: a.ready,
 	})

@@ -23,6 +23,7 @@ type Limits struct {
 	AccountPerHour    int
 	UserPerMinute     int
 	FailuresPerMinute int // credentials that are not valid, from one address
+	PeopleAtOnce      int // requests of people that are worked on at the same time
 }
 
 type limits struct {

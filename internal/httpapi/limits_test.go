@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/httpapi"
@@ -135,4 +137,56 @@ func TestRateLimits(t *testing.T) {
 			api.PostEvent(t, deploymentEvents, deployment(map[string]any{"invoke_id": strconv.Itoa(i)}))
 		}
 	})
+}
+
+// TestOverload holds up people's requests until there are as many as the server works on.
+func TestOverload(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t, testapi.WithLimits(httpapi.Limits{PeopleAtOnce: 8}))
+	read := func(account string) testapi.Answer {
+		request := api.Request(t, http.MethodGet, "/releases/", nil)
+		request.Header.Set("Authorization", "Bearer "+api.Token(t, account, "viewer"))
+		return api.Do(t, request)
+	}
+	for _, account := range []string{testapi.Account, "second", "third"} {
+		require.Equal(t, http.StatusOK, read(account).Status)
+	}
+	conn, err := pgx.Connect(t.Context(), api.DSN)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	_, err = conn.Exec(t.Context(), "BEGIN; LOCK TABLE releases IN ACCESS EXCLUSIVE MODE")
+	require.NoError(t, err)
+
+	var waiting sync.WaitGroup
+	var served atomic.Int64
+	hold := func(account string, count int) {
+		for range count {
+			waiting.Go(func() {
+				if read(account).Status == http.StatusOK {
+					served.Add(1)
+				}
+			})
+		}
+	}
+	blocked := func(count int) {
+		require.Eventually(t, func() bool {
+			var queries int
+			api.Scan(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'", &queries)
+			return queries == count
+		}, time.Minute, 10*time.Millisecond)
+	}
+	hold(testapi.Account, 4)
+	blocked(4)
+	answer := read(testapi.Account)
+	require.Equal(t, http.StatusServiceUnavailable, answer.Status, "half is what one account gets")
+	require.NotEmpty(t, answer.Header.Get("Retry-After"))
+	hold("second", 4)
+	blocked(8)
+	require.Equal(t, http.StatusServiceUnavailable, read("third").Status, "all is taken")
+	api.PostEvent(t, deploymentEvents, deployment(nil)) // and events pass
+	_, err = conn.Exec(t.Context(), "ROLLBACK")
+	require.NoError(t, err)
+	waiting.Wait()
+	require.Equal(t, int64(8), served.Load())
+	require.Equal(t, http.StatusOK, read("third").Status)
 }

@@ -91,6 +91,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 // operationMiddlewares is the way that a request takes to each handler: who, then what.
 func operationMiddlewares(document *openapi3.T, config Config) (map[string][]echo.MiddlewareFunc, error) {
 	limits := newLimits(config.Limits)
+	shed := newOverload(config.Limits.PeopleAtOnce)
 	once, err := newIdempotency(config.DB, config.Keys.DeriveKey("idempotency"))
 	if err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 			if err != nil {
 				return nil, err
 			}
-			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(config.Security, id, limits), limits.middleware, authorize(id), params.middleware}
+			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(config.Security, id, limits), limits.middleware, shed.middleware, authorize(id), params.middleware}
 			if validator != nil {
 				middlewares[id] = append(middlewares[id], validator.middleware)
 			}
