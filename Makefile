@@ -64,11 +64,7 @@ FUZZ_TIME := 20s
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZ_TIME
-	for file in $$(grep -rl '^func Fuzz' --include='*_test.go' internal); do \
-		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z]+).*/\1/p' "$$file"); do \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "./$$(dirname "$$file")"; \
-		done; \
-	done
+	.ci/fuzz $(FUZZ_TIME)
 
 .PHONY: bench
 bench: ## Compare ways to record events, in one run, as ratios; time notices

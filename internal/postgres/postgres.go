@@ -40,7 +40,31 @@ type DB struct {
 }
 
 func newDB(conn beginner) *DB {
-	return &DB{Queries: dbgen.New(conn), conn: conn}
+	return &DB{Queries: dbgen.New(batches{conn}), conn: conn}
+}
+
+// batches sends batches that may be closed twice, as the generated code and its caller do: the second time their connection
+// may be somebody else's already.
+type batches struct{ beginner }
+
+// SendBatch is for the generated code.
+func (b batches) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults {
+	return &closedOnce{BatchResults: b.beginner.SendBatch(ctx, batch)}
+}
+
+type closedOnce struct {
+	pgx.BatchResults
+
+	closed bool
+	err    error
+}
+
+// Close returns what it returned the first time.
+func (c *closedOnce) Close() error {
+	if !c.closed {
+		c.closed, c.err = true, c.BatchResults.Close()
+	}
+	return c.err
 }
 
 // WithTx runs fn in a transaction, which commits when fn returns nil. A nested call is a savepoint.
@@ -49,7 +73,7 @@ func (d *DB) WithTx(ctx context.Context, fn func(*DB) error) error {
 		return shared.WithTx(ctx, fn)
 	}
 	//nolint:wrapcheck // fn's error must come back as it is; Classify sees the rest
-	return pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error { return fn(&DB{Queries: dbgen.New(tx), conn: tx, isShared: d.isShared}) })
+	return pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error { return fn(&DB{Queries: dbgen.New(batches{tx}), conn: tx, isShared: d.isShared}) })
 }
 
 type sharedKey struct{}
@@ -58,7 +82,7 @@ type sharedKey struct{}
 func (d *DB) Share(ctx context.Context, fn func(context.Context, *DB) error) error {
 	//nolint:wrapcheck // fn's error must come back as it is; Classify sees the rest
 	return pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error {
-		shared := &DB{Queries: dbgen.New(tx), conn: tx, isShared: true}
+		shared := &DB{Queries: dbgen.New(batches{tx}), conn: tx, isShared: true}
 		return fn(context.WithValue(ctx, sharedKey{}, shared), shared)
 	})
 }
