@@ -3,6 +3,7 @@
 package catalogue
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -36,7 +37,7 @@ func (c *change) merge(name string, target *json.RawMessage, patch *json.RawMess
 		return nil
 	}
 	merged := json.RawMessage("{}")
-	if string(*patch) != "null" {
+	if string(bytes.TrimSpace(*patch)) != "null" {
 		var err error
 		if merged, err = jsonpatch.MergePatch(*target, *patch); err != nil {
 			return fmt.Errorf("merge validated metadata: %w", err)
