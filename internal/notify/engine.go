@@ -129,7 +129,7 @@ func (w *deliverWorker) Work(ctx context.Context, job *river.Job[deliverArgs]) e
 		return river.JobSnooze(laneBusy(gjson.GetBytes(job.Metadata, "snoozes").Int())) //nolint:wrapcheck // a word to the queue
 	}
 	done, err := w.engine.attempt(ctx, job.Args)
-	w.engine.lanes.leave(job.Args.ChannelID, done.trouble)
+	w.engine.lanes.leave(job.Args.ChannelID, done.trouble, done.took)
 	switch {
 	case err != nil:
 		return err
@@ -149,6 +149,7 @@ func laneBusy(snoozes int64) time.Duration {
 type attempted struct {
 	again   time.Duration // until the next one; 0: there is none
 	trouble bool          // the channel keeps others waiting
+	took    time.Duration // for the receiver to answer
 }
 
 // attempt makes one attempt of a delivery and notes what came of it. An error is one of our own.
@@ -174,7 +175,7 @@ func (e *Engine) attempt(ctx context.Context, args deliverArgs) (attempted, erro
 		return attempted{}, fmt.Errorf("stopped in the middle of an attempt: %w", ctx.Err())
 	}
 	again, err := e.finish(context.WithoutCancel(ctx), args, row, sent)
-	return attempted{again: again, trouble: !sent.delivered || sent.latency > slowAnswer}, err
+	return attempted{again: again, trouble: !sent.delivered || sent.latency > slowAnswer, took: sent.latency}, err
 }
 
 // finish notes what came of an attempt, even while the database restarts: what was delivered and not noted is delivered

@@ -9,13 +9,14 @@ import (
 )
 
 const (
-	laneWidth     = 16 // deliveries to one channel at the same time, to begin with
+	laneWidth     = 4 // deliveries to one channel at the same time, to begin with: those under way are sent again after a crash
 	maxLaneWidth  = 32
-	troubledWidth = 2               // while the channel fails or is slow
-	laneQueue     = 64              // deliveries that may wait in the process for their turn
-	laneWait      = time.Second     // and for how long
-	slowAnswer    = 2 * time.Second // what takes longer keeps others waiting
-	maxTroubled   = workers / 2     // deliveries to troubled channels at the same time, all together
+	quickAnswer   = 50 * time.Millisecond // with answers that take longer it takes more at the same time to keep up
+	troubledWidth = 2                     // while the channel fails or is slow
+	laneQueue     = 64                    // deliveries that may wait in the process for their turn
+	laneWait      = time.Second           // and for how long
+	slowAnswer    = 2 * time.Second       // what takes longer keeps others waiting
+	maxTroubled   = workers / 2           // deliveries to troubled channels at the same time, all together
 )
 
 // lanes give every channel its share of the workers, so that one that hangs or fails never delays another.
@@ -95,8 +96,8 @@ func (l *lanes) giveUp(channel uuid.UUID, turn chan struct{}) bool {
 	return true
 }
 
-// leave makes room, and learns from how it went: trouble narrows the lane at once, each success widens it again.
-func (l *lanes) leave(channel uuid.UUID, trouble bool) {
+// leave makes room, and learns from how it went: trouble narrows the lane at once, answers that take their time widen it.
+func (l *lanes) leave(channel uuid.UUID, trouble bool, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	way := l.lanes[channel]
@@ -111,7 +112,7 @@ func (l *lanes) leave(channel uuid.UUID, trouble bool) {
 	case !trouble && way.troubled:
 		way.troubled, way.width = false, laneWidth
 		l.troubled -= way.running
-	case !trouble:
+	case !trouble && took > quickAnswer:
 		way.width = min(way.width+1, maxLaneWidth)
 	}
 	for len(way.waiting) > 0 && way.running < way.width {

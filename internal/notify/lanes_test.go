@@ -35,7 +35,7 @@ func TestLanes(t *testing.T) {
 		}
 		turn, entered := l.tryEnter(id)
 		require.False(t, entered)
-		l.leave(id, false)
+		l.leave(id, false, 0)
 		select {
 		case <-turn:
 		case <-time.After(time.Minute):
@@ -48,13 +48,30 @@ func TestLanes(t *testing.T) {
 		l := newLanes()
 		id := uuid.New()
 		require.True(t, l.enter(t.Context(), id))
-		l.leave(id, true)
+		l.leave(id, true, 0)
 		for range troubledWidth {
 			require.True(t, l.enter(t.Context(), id))
 		}
 		require.False(t, l.enter(t.Context(), id), "nobody waits for a channel in trouble")
-		l.leave(id, false)
+		l.leave(id, false, 0)
 		require.True(t, l.enter(t.Context(), id))
+	})
+
+	t.Run("AnswersThatTakeTheirTimeWiden", func(t *testing.T) {
+		t.Parallel()
+		l := newLanes()
+		id := uuid.New()
+		require.True(t, l.enter(t.Context(), id)) // keeps the lane
+		for range maxLaneWidth {
+			require.True(t, l.enter(t.Context(), id))
+			l.leave(id, false, time.Second)
+		}
+		for range maxLaneWidth - 1 {
+			_, entered := l.tryEnter(id)
+			require.True(t, entered)
+		}
+		_, entered := l.tryEnter(id)
+		require.False(t, entered)
 	})
 
 	t.Run("ChannelsInTroubleShareHalfOfTheWorkers", func(t *testing.T) {
@@ -64,7 +81,7 @@ func TestLanes(t *testing.T) {
 		for range workers {
 			id := uuid.New()
 			require.True(t, l.enter(t.Context(), id))
-			l.leave(id, true)
+			l.leave(id, true, 0)
 		}
 		for id := range l.lanes {
 			for l.enter(t.Context(), id) {
@@ -84,7 +101,7 @@ func TestLanes(t *testing.T) {
 			group.Go(func() {
 				id := ids[i%len(ids)]
 				if l.enter(t.Context(), id) {
-					l.leave(id, i%7 == 0)
+					l.leave(id, i%7 == 0, 0)
 				}
 			})
 		}
@@ -92,7 +109,7 @@ func TestLanes(t *testing.T) {
 		for _, id := range ids {
 			for range 2 {
 				require.True(t, l.enter(t.Context(), id))
-				l.leave(id, false)
+				l.leave(id, false, 0)
 			}
 		}
 		require.Empty(t, l.lanes)
