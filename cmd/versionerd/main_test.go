@@ -299,10 +299,15 @@ func TestHelpTellsOfEverySetting(t *testing.T) {
 	t.Parallel()
 	stdout, _, err := call(t, environment(""), "--help")
 	require.NoError(t, err)
-	for _, name := range []string{"VERSIONER_ADDR", "VERSIONER_DATA_DIR", "DATABASE_URL", "VERSIONER_LOG_LEVEL", "VERSIONER_KEY_PEPPER"} {
-		require.Contains(t, stdout, name)
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	settings := regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\|").FindAllStringSubmatch(string(readme), -1)
+	require.Greater(t, len(settings), 25)
+	for _, setting := range settings {
+		require.Contains(t, stdout, "$"+setting[1])
 	}
-	for _, name := range []string{"dev", "serve", "keys create", "keys list", "keys revoke"} {
+	require.Equal(t, len(settings), strings.Count(stdout, "($"), "the README has them all")
+	for _, name := range []string{"dev", "serve", "work", "keys create", "keys list", "keys revoke", "limits account", "limits key"} {
 		require.Contains(t, stdout, name)
 	}
 }
