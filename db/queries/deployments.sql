@@ -1,5 +1,5 @@
--- ListDeployments returns a page of the account's deployments, newest first. A commit, given as a pattern in lower case, is
--- looked up apart by its own index: the planner would rather walk back in time, and may find none.
+-- ListDeployments returns a page of the account's deployments, newest first. A commit, given whole or abbreviated in lower
+-- case, is looked up apart by its own index: the planner would rather walk back in time, and may find none.
 -- name: ListDeployments :many
 SELECT d.* FROM deployment_records AS d
 WHERE d.account_id = @account_id
@@ -9,9 +9,10 @@ WHERE d.account_id = @account_id
   AND (sqlc.narg('version_id')::uuid IS NULL OR d.version_id = sqlc.narg('version_id')::uuid)
   AND (sqlc.narg('version')::text IS NULL OR d.version = sqlc.narg('version')::text)
   AND (sqlc.narg('status')::text IS NULL OR d.status = sqlc.narg('status')::text)
-  AND (sqlc.narg('scm_sha_pattern')::text IS NULL OR d.id = ANY (ARRAY(
+  AND (sqlc.narg('commit')::text IS NULL OR d.id = ANY (ARRAY(
     SELECT x.id FROM deployments AS x
-    WHERE x.account_id = @account_id AND lower(x.scm_sha) LIKE sqlc.narg('scm_sha_pattern')::text)))
+    WHERE x.account_id = @account_id
+      AND x.commit_key >= sqlc.narg('commit')::text AND x.commit_key < sqlc.narg('commit')::text || chr(1114111))))
   AND (sqlc.narg('since')::timestamptz IS NULL OR d.created_at >= sqlc.narg('since')::timestamptz)
   AND (sqlc.narg('until')::timestamptz IS NULL OR d.created_at < sqlc.narg('until')::timestamptz)
 ORDER BY d.created_at DESC, d.id DESC

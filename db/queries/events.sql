@@ -1,24 +1,25 @@
 -- RecordDeploymentEvent records one deployment event and returns it with its deployment: all in one round trip. The
--- tenant is the first argument; what the statement reads and writes is in the function of the same name.
+-- statement enters its tenant first, as those of several share a transaction; what it reads and writes is in the function of
+-- the same name.
 -- name: RecordDeploymentEvent :batchone
-SELECT * FROM record_deployment_event(
-  @account_id, @api_key_id, @fingerprint, @body,
+SELECT r.* FROM set_config('versioner.account_id', (@account_id::uuid)::text, true) AS entered, record_deployment_event(
+  entered::uuid, @api_key_id, @fingerprint, @body,
   @product_name, @version, @environment_name, @environment_type, @status,
   sqlc.narg('invoke_id'), sqlc.narg('attempt'), sqlc.narg('source_system'), sqlc.narg('build_number'),
   sqlc.narg('scm_sha'), sqlc.narg('scm_branch'), sqlc.narg('scm_repository'), sqlc.narg('deploy_url'),
   sqlc.narg('deployed_by'), sqlc.narg('deployed_by_email'), sqlc.narg('deployed_by_name'),
-  sqlc.narg('completed_at'), @extra_metadata);
+  sqlc.narg('completed_at'), @extra_metadata) AS r;
 
 -- RecordBuildEvent is the same for a build. It returns no row when the version exists with another commit.
 -- name: RecordBuildEvent :batchone
-SELECT * FROM record_build_event(
-  @account_id, @api_key_id, @fingerprint, @body,
+SELECT r.* FROM set_config('versioner.account_id', (@account_id::uuid)::text, true) AS entered, record_build_event(
+  entered::uuid, @api_key_id, @fingerprint, @body,
   @product_name, @version, @status,
   sqlc.narg('invoke_id'), sqlc.narg('attempt'), sqlc.narg('source_system'), sqlc.narg('build_number'),
   sqlc.narg('scm_sha'), sqlc.narg('scm_branch'), sqlc.narg('scm_repository'), sqlc.narg('build_url'),
   sqlc.narg('built_by'), sqlc.narg('built_by_email'), sqlc.narg('built_by_name'),
   sqlc.narg('error_message'), sqlc.narg('error_code'),
-  sqlc.narg('started_at'), sqlc.narg('completed_at'), @extra_metadata);
+  sqlc.narg('started_at'), sqlc.narg('completed_at'), @extra_metadata) AS r;
 
 -- PrepareEventPartitions makes the partitions of this month and the months ahead. It concerns no tenant.
 -- name: PrepareEventPartitions :exec

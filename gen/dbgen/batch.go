@@ -20,14 +20,14 @@ var (
 )
 
 const recordBuildEvent = `-- name: RecordBuildEvent :batchone
-SELECT event_id, event_received_at, effect, is_repeat, account_id, id, product_id, version_id, status, seen, invoke_id, attempt, source_system, build_number, scm_sha, scm_branch, scm_repository, build_url, built_by, built_by_email, built_by_name, error_message, error_code, started_at, completed_at, extra_metadata, created_at, updated_at, product_name, version FROM record_build_event(
-  $1, $2, $3, $4,
+SELECT r.event_id, r.event_received_at, r.effect, r.is_repeat, r.account_id, r.id, r.product_id, r.version_id, r.status, r.seen, r.invoke_id, r.attempt, r.source_system, r.build_number, r.scm_sha, r.scm_branch, r.scm_repository, r.build_url, r.built_by, r.built_by_email, r.built_by_name, r.error_message, r.error_code, r.started_at, r.completed_at, r.extra_metadata, r.created_at, r.updated_at, r.product_name, r.version FROM set_config('versioner.account_id', ($1::uuid)::text, true) AS entered, record_build_event(
+  entered::uuid, $2, $3, $4,
   $5, $6, $7,
   $8, $9, $10, $11,
   $12, $13, $14, $15,
   $16, $17, $18,
   $19, $20,
-  $21, $22, $23)
+  $21, $22, $23) AS r
 `
 
 type RecordBuildEventBatchResults struct {
@@ -152,13 +152,13 @@ func (b *RecordBuildEventBatchResults) Close() error {
 }
 
 const recordDeploymentEvent = `-- name: RecordDeploymentEvent :batchone
-SELECT event_id, event_received_at, effect, is_repeat, account_id, id, product_id, version_id, environment_id, status, seen, invoke_id, attempt, source_system, build_number, scm_sha, scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, deployed_at, started_at, completed_at, extra_metadata, created_at, updated_at, product_name, version, environment_name, environment_type FROM record_deployment_event(
-  $1, $2, $3, $4,
+SELECT r.event_id, r.event_received_at, r.effect, r.is_repeat, r.account_id, r.id, r.product_id, r.version_id, r.environment_id, r.status, r.seen, r.invoke_id, r.attempt, r.source_system, r.build_number, r.scm_sha, r.scm_branch, r.scm_repository, r.deploy_url, r.deployed_by, r.deployed_by_email, r.deployed_by_name, r.soak_time_hours, r.deployed_at, r.started_at, r.completed_at, r.extra_metadata, r.created_at, r.updated_at, r.product_name, r.version, r.environment_name, r.environment_type FROM set_config('versioner.account_id', ($1::uuid)::text, true) AS entered, record_deployment_event(
+  entered::uuid, $2, $3, $4,
   $5, $6, $7, $8, $9,
   $10, $11, $12, $13,
   $14, $15, $16, $17,
   $18, $19, $20,
-  $21, $22)
+  $21, $22) AS r
 `
 
 type RecordDeploymentEventBatchResults struct {
@@ -193,7 +193,8 @@ type RecordDeploymentEventParams struct {
 }
 
 // RecordDeploymentEvent records one deployment event and returns it with its deployment: all in one round trip. The
-// tenant is the first argument; what the statement reads and writes is in the function of the same name.
+// statement enters its tenant first, as those of several share a transaction; what it reads and writes is in the function of
+// the same name.
 func (q *Queries) RecordDeploymentEvent(ctx context.Context, arg []RecordDeploymentEventParams) *RecordDeploymentEventBatchResults {
 	batch := &pgx.Batch{}
 	for _, a := range arg {

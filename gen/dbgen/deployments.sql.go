@@ -71,7 +71,8 @@ WHERE d.account_id = $1
   AND ($8::text IS NULL OR d.status = $8::text)
   AND ($9::text IS NULL OR d.id = ANY (ARRAY(
     SELECT x.id FROM deployments AS x
-    WHERE x.account_id = $1 AND lower(x.scm_sha) LIKE $9::text)))
+    WHERE x.account_id = $1
+      AND x.commit_key >= $9::text AND x.commit_key < $9::text || chr(1114111))))
   AND ($10::timestamptz IS NULL OR d.created_at >= $10::timestamptz)
   AND ($11::timestamptz IS NULL OR d.created_at < $11::timestamptz)
 ORDER BY d.created_at DESC, d.id DESC
@@ -87,14 +88,14 @@ type ListDeploymentsParams struct {
 	VersionID     *uuid.UUID
 	Version       *string
 	Status        *string
-	SCMSHAPattern *string
+	Commit        *string
 	Since         *time.Time
 	Until         *time.Time
 	RowLimit      int32
 }
 
-// ListDeployments returns a page of the account's deployments, newest first. A commit, given as a pattern in lower case, is
-// looked up apart by its own index: the planner would rather walk back in time, and may find none.
+// ListDeployments returns a page of the account's deployments, newest first. A commit, given whole or abbreviated in lower
+// case, is looked up apart by its own index: the planner would rather walk back in time, and may find none.
 func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams) ([]DeploymentRecord, error) {
 	rows, err := q.db.Query(ctx, listDeployments,
 		arg.AccountID,
@@ -105,7 +106,7 @@ func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams
 		arg.VersionID,
 		arg.Version,
 		arg.Status,
-		arg.SCMSHAPattern,
+		arg.Commit,
 		arg.Since,
 		arg.Until,
 		arg.RowLimit,

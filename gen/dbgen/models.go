@@ -143,6 +143,7 @@ type Deployment struct {
 	ExtraMetadata   json.RawMessage
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
+	CommitKey       *string
 }
 
 type DeploymentRecord struct {
@@ -442,6 +443,7 @@ type Version struct {
 	Version   string
 	SCMSHA    *string
 	CreatedAt time.Time
+	CommitKey *string
 }
 
 type VersionRecord struct {

@@ -39,35 +39,38 @@ func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (Version
 }
 
 const listVersions = `-- name: ListVersions :many
-SELECT account_id, id, product_id, version, scm_sha, created_at, product_name FROM version_records
-WHERE account_id = $1
-  AND ($2::timestamptz IS NULL OR (created_at, id) < ($2::timestamptz, $3::uuid))
-  AND ($4::uuid IS NULL OR product_id = $4::uuid)
-  AND ($5::text IS NULL OR lower(scm_sha) LIKE $5::text)
-  AND ($6::text IS NULL OR strpos(lower(version), lower($6::text)) > 0)
-ORDER BY created_at DESC, id DESC
+SELECT v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.created_at, v.product_name FROM version_records AS v
+WHERE v.account_id = $1
+  AND ($2::timestamptz IS NULL OR (v.created_at, v.id) < ($2::timestamptz, $3::uuid))
+  AND ($4::uuid IS NULL OR v.product_id = $4::uuid)
+  AND ($5::text IS NULL OR v.id = ANY (ARRAY(
+    SELECT x.id FROM versions AS x
+    WHERE x.account_id = $1
+      AND x.commit_key >= $5::text AND x.commit_key < $5::text || chr(1114111))))
+  AND ($6::text IS NULL OR strpos(lower(v.version), lower($6::text)) > 0)
+ORDER BY v.created_at DESC, v.id DESC
 LIMIT $7
 `
 
 type ListVersionsParams struct {
-	AccountID     uuid.UUID
-	AfterAt       *time.Time
-	AfterID       *uuid.UUID
-	ProductID     *uuid.UUID
-	SCMSHAPattern *string
-	Q             *string
-	RowLimit      int32
+	AccountID uuid.UUID
+	AfterAt   *time.Time
+	AfterID   *uuid.UUID
+	ProductID *uuid.UUID
+	Commit    *string
+	Q         *string
+	RowLimit  int32
 }
 
-// ListVersions returns a page of the account's versions, newest first. A commit may be abbreviated: it is given as a
-// pattern in lower case.
+// ListVersions returns a page of the account's versions, newest first. A commit, given whole or abbreviated in lower
+// case, is looked up apart by its own index.
 func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]VersionRecord, error) {
 	rows, err := q.db.Query(ctx, listVersions,
 		arg.AccountID,
 		arg.AfterAt,
 		arg.AfterID,
 		arg.ProductID,
-		arg.SCMSHAPattern,
+		arg.Commit,
 		arg.Q,
 		arg.RowLimit,
 	)

@@ -114,13 +114,13 @@ func (s *keyStore) await(ctx context.Context, kid string) (crypto.PublicKey, err
 	ctx, cancel := context.WithTimeout(ctx, keyPatience)
 	defer cancel()
 	for range 2 {
-		if flight := s.demandFetch(ctx); flight != nil {
+		if flight := s.demandFetch(ctx, kid); flight != nil {
 			select {
 			case <-flight:
 			case <-ctx.Done():
 			}
 		}
-		// Even with no fetch to wait for: one may have ended since the caller looked.
+		// Even with no fetch to wait for: see demandFetch.
 		if key := s.snapshot().get(kid); key != nil {
 			return key, nil
 		}
@@ -141,17 +141,22 @@ func (s *keyStore) snapshot() *keySet {
 	return set
 }
 
-// demandFetch returns the fetch that is under way, or starts one; nil when a request has caused one lately. The first
-// fetch does not count for the unknown kids: a rotation may follow on its heels.
-func (s *keyStore) demandFetch(ctx context.Context) <-chan struct{} {
-	last, cooldown := &s.unknown, unknownCooldown
-	if s.snapshot() == nil {
-		last, cooldown = &s.empty, emptyCooldown
-	}
+// demandFetch returns the fetch that is under way, or starts one; nil when the last one has brought the key since the caller
+// looked, or when a request has caused one lately. The first fetch does not count for the unknown kids: a rotation may
+// follow on its heels.
+func (s *keyStore) demandFetch(ctx context.Context, kid string) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.flight != nil {
 		return s.flight
+	}
+	set := s.snapshot()
+	if set.get(kid) != nil {
+		return nil
+	}
+	last, cooldown := &s.unknown, unknownCooldown
+	if set == nil {
+		last, cooldown = &s.empty, emptyCooldown
 	}
 	now := s.now()
 	if !last.IsZero() && now.Sub(*last) < cooldown {

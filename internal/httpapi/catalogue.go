@@ -123,7 +123,7 @@ func (h catalogueAPI) ListVersions(ctx context.Context, req apigen.ListVersionsR
 				return nil, find.err
 			}
 			rows, err := h.db.ListVersions(ctx, dbgen.ListVersionsParams{
-				AccountID: authn.PrincipalFrom(ctx).AccountID, Q: req.Params.Q, ProductID: product, SCMSHAPattern: commitPattern(req.Params.SCMSHA),
+				AccountID: authn.PrincipalFrom(ctx).AccountID, Q: req.Params.Q, ProductID: product, Commit: commitOf(req.Params.SCMSHA),
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)

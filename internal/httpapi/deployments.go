@@ -19,7 +19,7 @@ func (h deployments) ListDeployments(ctx context.Context, req apigen.ListDeploym
 	params := dbgen.ListDeploymentsParams{
 		AccountID: authn.PrincipalFrom(ctx).AccountID,
 		ProductID: find.product(req.Params.Product), EnvironmentID: find.environment(req.Params.Environment),
-		Status: (*string)(req.Params.Status), SCMSHAPattern: commitPattern(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
+		Status: (*string)(req.Params.Status), Commit: commitOf(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
 	}
 	if params.VersionID = asID(req.Params.Version); params.VersionID == nil {
 		params.Version = req.Params.Version

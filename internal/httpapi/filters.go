@@ -59,13 +59,13 @@ func asID(text *string) *uuid.UUID {
 	return &id
 }
 
-// commitPattern matches a commit that is given whole or abbreviated.
-func commitPattern(sha *string) *string {
+// commitOf is how the database looks for a commit that is given whole or abbreviated.
+func commitOf(sha *string) *string {
 	if sha == nil {
 		return nil
 	}
-	pattern := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(strings.TrimSpace(*sha))) + "%"
-	return &pattern
+	commit := strings.ToLower(strings.TrimSpace(*sha))
+	return &commit
 }
 
 // patchText is what a merge patch says of a text: null empties it, absence leaves it.

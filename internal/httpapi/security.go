@@ -12,6 +12,7 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/postgres"
 )
 
 // authenticate lets a request pass when one of the operation's schemes accepts its credential. A public operation looks
@@ -30,6 +31,7 @@ func authenticate(handler apigen.SecurityHandler, operation string, limits limit
 			principal := authn.PrincipalFrom(ctx)
 			known := requestFrom(ctx)
 			known.account = principal.AccountSlug
+			ctx = postgres.WithTenant(ctx, principal.AccountID)
 			if principal.IsPerson() {
 				ctx = audit.WithActor(ctx, audit.Actor{
 					Type: "user", ID: &principal.UserID, Name: principal.UserName, Credential: "session " + principal.SessionID,

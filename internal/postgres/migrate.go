@@ -36,6 +36,9 @@ var schemaVersion = sync.OnceValue(func() int64 {
 
 // Migrate brings the schema up to date. Servers that start at the same time wait for each other.
 func (p *Pool) Migrate(ctx context.Context, logger *slog.Logger) error {
+	if err := p.ensureTenantRole(ctx); err != nil {
+		return err
+	}
 	locker, err := lock.NewPostgresSessionLocker()
 	if err != nil {
 		return fmt.Errorf("prepare the migration lock: %w", err)

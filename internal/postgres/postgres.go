@@ -32,7 +32,7 @@ type beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// DB runs the generated queries, on the pool or inside a transaction.
+// DB runs the generated queries, on the pool or inside a transaction; for one account, if the context has one (WithTenant).
 type DB struct {
 	*dbgen.Queries
 	conn     beginner
@@ -112,7 +112,7 @@ func Open(ctx context.Context, dsn string) (*Pool, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &Pool{DB: newDB(pool), pool: pool}, nil
+	return &Pool{DB: newDB(walled{pool}), pool: pool}, nil
 }
 
 func checkServer(ctx context.Context, pool *pgxpool.Pool) error {

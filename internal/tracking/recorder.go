@@ -73,12 +73,12 @@ func (r *Recorder) RecordBuild(ctx context.Context, origin Origin, event BuildEv
 }
 
 func (r *Recorder) runDeployments(ctx context.Context, params []dbgen.RecordDeploymentEventParams) ([]answer[dbgen.RecordedDeploymentEvent], error) {
-	results := r.db.RecordDeploymentEvent(ctx, params)
+	results := r.db.RecordDeploymentEvent(postgres.WithTenants(ctx), params)
 	return collect(len(params), results.QueryRow, results.Close)
 }
 
 func (r *Recorder) runBuilds(ctx context.Context, params []dbgen.RecordBuildEventParams) ([]answer[dbgen.RecordedBuildEvent], error) {
-	results := r.db.RecordBuildEvent(ctx, params)
+	results := r.db.RecordBuildEvent(postgres.WithTenants(ctx), params)
 	return collect(len(params), results.QueryRow, results.Close)
 }
 

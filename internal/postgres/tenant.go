@@ -1,0 +1,205 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// tenantRole is whom requests are to the database: row-level security shows it one account (db/migrations/00008).
+const tenantRole = "versioner_app"
+
+type tenantKey struct{}
+
+// WithTenant has all that is done with the context see and write that account's rows only, whatever the statements say.
+// A context without one belongs to the server itself, which sees all accounts.
+func WithTenant(ctx context.Context, accountID uuid.UUID) context.Context {
+	return context.WithValue(ctx, tenantKey{}, accountID)
+}
+
+// WithTenants is for statements of several accounts in one transaction: each enters its own account, and those that do not
+// see nothing.
+func WithTenants(ctx context.Context) context.Context { return WithTenant(ctx, uuid.Nil) }
+
+func tenantFrom(ctx context.Context) (uuid.UUID, bool) {
+	accountID, ok := ctx.Value(tenantKey{}).(uuid.UUID)
+	return accountID, ok
+}
+
+// enter is sent before a statement, in the same round trip: PostgreSQL takes what is sent together for one transaction,
+// and forgets the settings when it ends.
+const enter = "SELECT set_config('role', '" + tenantRole + "', true), set_config('versioner.account_id', $1, true)"
+
+// accountSetting is what the policies compare with: no account is an empty text.
+func accountSetting(accountID uuid.UUID) string {
+	if accountID == uuid.Nil {
+		return ""
+	}
+	return accountID.String()
+}
+
+// walled is a pool that minds the context's tenant.
+type walled struct{ pool *pgxpool.Pool }
+
+// Begin is for WithTx. The statements are one text, and so one round trip.
+func (w walled) Begin(ctx context.Context) (pgx.Tx, error) {
+	accountID, ok := tenantFrom(ctx)
+	if !ok {
+		return w.pool.Begin(ctx) //nolint:wrapcheck // Classify sees it
+	}
+	//nolint:wrapcheck // Classify sees it
+	return w.pool.BeginTx(ctx, pgx.TxOptions{
+		BeginQuery: fmt.Sprintf("BEGIN; SET LOCAL ROLE %s; SET LOCAL versioner.account_id = '%s'", tenantRole, accountSetting(accountID)),
+	})
+}
+
+// Exec is for the generated code.
+func (w walled) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	accountID, ok := tenantFrom(ctx)
+	if !ok {
+		return w.pool.Exec(ctx, sql, args...) //nolint:wrapcheck // Classify sees it
+	}
+	results := w.entering(ctx, accountID, sql, args)
+	tag, err := results.Exec()
+	if closing := results.Close(); err == nil {
+		err = closing
+	}
+	return tag, err
+}
+
+// Query is for the generated code.
+func (w walled) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	accountID, ok := tenantFrom(ctx)
+	if !ok {
+		return w.pool.Query(ctx, sql, args...) //nolint:wrapcheck // Classify sees it
+	}
+	results := w.entering(ctx, accountID, sql, args)
+	rows, err := results.Query()
+	if err != nil {
+		_ = results.Close() // the same failure
+		return nil, err     //nolint:wrapcheck // Classify sees it
+	}
+	return &walledRows{Rows: rows, results: results}, nil
+}
+
+// QueryRow is for the generated code.
+func (w walled) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if _, ok := tenantFrom(ctx); !ok {
+		return w.pool.QueryRow(ctx, sql, args...)
+	}
+	rows, err := w.Query(ctx, sql, args...)
+	return walledRow{rows: rows, err: err}
+}
+
+// SendBatch is for the generated code.
+func (w walled) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults {
+	accountID, ok := tenantFrom(ctx)
+	if !ok {
+		return w.pool.SendBatch(ctx, batch)
+	}
+	entering := &pgx.Batch{}
+	entering.Queue(enter, accountSetting(accountID))
+	entering.QueuedQueries = append(entering.QueuedQueries, batch.QueuedQueries...)
+	results := w.pool.SendBatch(ctx, entering)
+	_, _ = results.Exec() // its failure is that of the next statement, too
+	return results
+}
+
+// entering sends one statement in the name of an account.
+func (w walled) entering(ctx context.Context, accountID uuid.UUID, sql string, args []any) pgx.BatchResults {
+	batch := &pgx.Batch{}
+	batch.Queue(sql, args...)
+	return w.SendBatch(WithTenant(ctx, accountID), batch)
+}
+
+// walledRows closes the batch with the rows, as their connection is the batch's.
+type walledRows struct {
+	pgx.Rows
+
+	results pgx.BatchResults
+	closed  bool
+	err     error
+}
+
+// Next is false when there are no more rows, and then the transaction has ended.
+func (r *walledRows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	r.Close()
+	return false
+}
+
+// Close ends the transaction.
+func (r *walledRows) Close() {
+	if r.closed {
+		return
+	}
+	r.closed = true
+	r.Rows.Close()
+	r.err = r.Rows.Err()
+	if err := r.results.Close(); r.err == nil {
+		r.err = err
+	}
+}
+
+// Err is the statement's error, or its transaction's.
+func (r *walledRows) Err() error {
+	if r.closed {
+		return r.err
+	}
+	return r.Rows.Err() //nolint:wrapcheck // Classify sees it
+}
+
+type walledRow struct {
+	rows pgx.Rows
+	err  error
+}
+
+// Scan reads the one row.
+func (r walledRow) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		if err := r.rows.Err(); err != nil {
+			return err //nolint:wrapcheck // Classify sees it
+		}
+		return pgx.ErrNoRows
+	}
+	if err := r.rows.Scan(dest...); err != nil {
+		return err //nolint:wrapcheck // Classify sees it
+	}
+	r.rows.Close()
+	return r.rows.Err() //nolint:wrapcheck // Classify sees it
+}
+
+// ensureTenantRole makes the role and becomes a member of it: roles belong to the whole PostgreSQL server, so a database that
+// was restored elsewhere comes without.
+func (p *Pool) ensureTenantRole(ctx context.Context) error {
+	var exists, isMember bool
+	err := p.pool.QueryRow(ctx, `SELECT count(*) > 0, coalesce(bool_or(pg_has_role(current_user, oid, 'MEMBER')), false)
+		FROM pg_roles WHERE rolname = $1`, tenantRole).Scan(&exists, &isMember)
+	if err != nil {
+		return Classify(err)
+	}
+	if !exists {
+		_, err = p.pool.Exec(ctx, "CREATE ROLE "+tenantRole+" NOLOGIN")
+		if hasState(err, []string{"42710", "23505"}) { // another server was faster
+			err = nil
+		}
+	}
+	if err == nil && !isMember {
+		_, err = p.pool.Exec(ctx, "GRANT "+tenantRole+" TO CURRENT_USER")
+	}
+	if err != nil {
+		return fmt.Errorf("prepare the role %[1]s (without the right to make roles, have an administrator run: CREATE ROLE %[1]s NOLOGIN; GRANT %[1]s TO the owner of the database): %[2]w",
+			tenantRole, err)
+	}
+	return nil
+}
