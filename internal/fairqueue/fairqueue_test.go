@@ -1,4 +1,4 @@
-package tracking
+package fairqueue
 
 import (
 	"slices"
@@ -12,7 +12,7 @@ import (
 func TestQueueGivesEachAccountItsTurn(t *testing.T) {
 	t.Parallel()
 	one, other, third := uuid.New(), uuid.New(), uuid.New()
-	q := newQueue[string](10)
+	q := New[string](10)
 	for _, item := range []string{"1a", "1b", "1c", "1d"} {
 		requireRoom(t, q, one, item)
 	}
@@ -27,7 +27,7 @@ func TestQueueGivesEachAccountItsTurn(t *testing.T) {
 func TestFullQueueTurnsAwayWhoHasMost(t *testing.T) {
 	t.Parallel()
 	greedy, other := uuid.New(), uuid.New()
-	q := newQueue[string](4)
+	q := New[string](4)
 	for _, item := range []string{"g1", "g2", "g3", "g4"} {
 		requireRoom(t, q, greedy, item)
 	}
@@ -41,7 +41,7 @@ func TestFullQueueTurnsAwayWhoHasMost(t *testing.T) {
 		{other, "o3", "o3"}, // now both have as many
 		{greedy, "g6", "g6"},
 	} {
-		away, isFull := q.push(push.account, push.item)
+		away, isFull := q.Push(push.account, push.item)
 		require.True(t, isFull)
 		require.Equal(t, push.away, away, "pushing %s", push.item)
 	}
@@ -54,12 +54,14 @@ func TestQueueLosesNothing(t *testing.T) {
 	type item struct{ account, number int }
 	accounts := []uuid.UUID{uuid.New(), uuid.New(), uuid.New()}
 	rapid.Check(t, func(t *rapid.T) {
-		q := newQueue[item](rapid.IntRange(1, 8).Draw(t, "length"))
+		q := New[item](rapid.IntRange(1, 8).Draw(t, "length"))
 		var pushed, seen []item
 		last := make(map[int]int)
 		pop := func() {
-			<-q.waits
-			next := q.pop()
+			next, ok := q.TryPop()
+			if !ok {
+				return
+			}
 			if next.number <= last[next.account] {
 				t.Fatalf("%v after %d", next, last[next.account])
 			}
@@ -71,10 +73,10 @@ func TestQueueLosesNothing(t *testing.T) {
 			case account >= 0:
 				next := item{account, number + 1}
 				pushed = append(pushed, next)
-				if away, isFull := q.push(accounts[account], next); isFull {
+				if away, isFull := q.Push(accounts[account], next); isFull {
 					seen = append(seen, away)
 				}
-			case len(q.waits) > 0:
+			default:
 				pop()
 			}
 		}
@@ -88,17 +90,17 @@ func TestQueueLosesNothing(t *testing.T) {
 	})
 }
 
-func requireRoom(t *testing.T, q *queue[string], account uuid.UUID, item string) {
+func requireRoom(t *testing.T, q *Queue[string], account uuid.UUID, item string) {
 	t.Helper()
-	_, isFull := q.push(account, item)
+	_, isFull := q.Push(account, item)
 	require.False(t, isFull)
 }
 
-func drain(q *queue[string]) []string {
+func drain(q *Queue[string]) []string {
 	var items []string
 	for len(q.waits) > 0 {
-		<-q.waits
-		items = append(items, q.pop())
+		<-q.Waits()
+		items = append(items, q.Pop())
 	}
 	return items
 }
