@@ -274,6 +274,7 @@ func TestSlowConnections(t *testing.T) {
 	var open, served atomic.Int64
 	for i := range connections {
 		slow.Go(func() {
+			time.Sleep(time.Duration(i) * patience / time.Duration(connections)) // not all at once
 			for ctx.Err() == nil {
 				if err := sendSlowly(ctx, server.url, keys[0], i%2 == 0, patience, &open); err == nil {
 					served.Add(1)
