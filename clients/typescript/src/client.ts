@@ -9,7 +9,10 @@ export type Scheme = "ApiKeyAuth" | "JWTAuth";
  * An API key, a session token, or a function that returns one. It is asked before every try, and told which of the two
  * the operation takes; with nothing, the request goes without.
  */
-export type Credential = string | ((scheme: Scheme) => string | undefined | Promise<string | undefined>);
+export type Credential = string | ((scheme: Scheme) => MaybeToken | Promise<MaybeToken>);
+
+/** Identity providers' libraries return null for somebody who is signed out. */
+type MaybeToken = string | null | undefined;
 
 /** How a client is made. Durations are milliseconds, as everywhere in this package. */
 export interface ClientOptions {

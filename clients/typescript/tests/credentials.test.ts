@@ -16,11 +16,12 @@ test("sends a credential", async (t) => {
 
 test("asks a function before every try", async (t) => {
   const server = await script(t);
-  server.says({ status: 503 }, { status: 503 }, { status: 503 }, OK);
-  const tokens = [() => "old", async () => "new", () => undefined, () => "last"];
-  await getProduct({ client: server.client({ credential: () => tokens.shift()?.() }), path });
+  server.says({ status: 503 }, { status: 503 }, { status: 503 }, { status: 503 }, OK);
+  const tokens = [() => "old", async () => "new", () => undefined, () => null, () => "last"];
+  const retries = { limit: 4, firstWait: 1 };
+  await getProduct({ client: server.client({ credential: () => tokens.shift()?.(), retries }), path });
   const sent = server.asked.map((request) => request.headers.authorization);
-  assert.deepEqual(sent, ["Bearer old", "Bearer new", undefined, "Bearer last"]);
+  assert.deepEqual(sent, ["Bearer old", "Bearer new", undefined, undefined, "Bearer last"]);
 });
 
 test("tells the function what the operation takes", async (t) => {

@@ -1,4 +1,5 @@
-// Writes src/generated from openapi.yaml, with @hey-api/openapi-ts and over this package's own client.
+// Writes src/generated from openapi.yaml, with @hey-api/openapi-ts and over this package's own client. README.md says why
+// it is that generator.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -37,15 +38,10 @@ function prepare(document) {
 }
 
 /** Takes out what is for the generator's own clients: they have a choice whether to throw errors, ours has not. */
-function simplify(file) {
+function simplify(file, replacements) {
   const path = `${OUTPUT}/${file}`;
   let text = readFileSync(path, "utf8");
-  for (const [from, to] of [
-    [/^import type \{.* TDataShape \} from/m, "import type { Options, RequestResult } from"],
-    [/^export type Options<[^]*?^};\n\n/m, ""],
-    [/<ThrowOnError extends boolean = false>/g, ""],
-    [/, ThrowOnError>/g, ">"],
-  ]) {
+  for (const [from, to] of replacements) {
     if (text.search(from) < 0) throw new Error(`${file}: the generator does not write ${from} any more`);
     text = text.replace(from, to);
   }
@@ -69,4 +65,10 @@ await createClient({
     { name: "@hey-api/sdk", client: false, operations: { strategy: "flat", methodName: { casing: "preserve" } } },
   ],
 });
-simplify("sdk.gen.ts");
+simplify("types.gen.ts", [[/^export type ClientOptions = \{[^]*?^\};\n\n/m, ""]]);
+simplify("sdk.gen.ts", [
+  [/^import type \{.* TDataShape \} from/m, "import type { Options, RequestResult } from"],
+  [/^export type Options<[^]*?^};\n\n/m, ""],
+  [/<ThrowOnError extends boolean = false>/g, ""],
+  [/, ThrowOnError>/g, ">"],
+]);
