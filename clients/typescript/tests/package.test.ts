@@ -28,6 +28,10 @@ const IN_BROWSERS =
   "--module esnext --moduleResolution bundler --target es2022 --lib es2022,dom --types react --jsx react-jsx".split(
     " ",
   );
+const AROUND_PARTS = `
+  import { type Client, getProduct, listDeployments, updateProduct, ValidationError } from "@versioner/client";
+  declare const client: Client, error: unknown, id: string;
+`;
 const ONE_CALL = `
   import { createClient, createDeploymentEvent } from "@versioner/client";
   const client = createClient({ baseUrl: address, credential: "sk_demo_k1_secret" });
@@ -51,9 +55,10 @@ before(async () => {
   await symlink(join(CLIENT, "node_modules/@types"), join(project, "node_modules/@types"));
   for (const file of ["sample.ts", "wrong.ts"])
     await copyFile(join(CLIENT, "tests/package", file), join(project, file));
-  const [pipeline, page] = await examples();
+  const [pipeline, page, ...parts] = await examples();
   await writeFile(join(project, "pipeline.ts"), String(pipeline));
   await writeFile(join(project, "page.tsx"), String(page));
+  await writeFile(join(project, "parts.ts"), AROUND_PARTS + parts.map((part) => `{\n${part}\n}\n`).join(""));
 });
 
 after(() => rm(home, { recursive: true, force: true }));
@@ -75,7 +80,7 @@ test("the archive holds what it should", async () => {
 });
 
 test("tsc --strict accepts what users write", async () => {
-  await run(TSC, ["--strict", ...IN_NODE, "pipeline.ts", "sample.ts"]);
+  await run(TSC, ["--strict", ...IN_NODE, "pipeline.ts", "sample.ts", "parts.ts"]);
   await run(TSC, ["--strict", "--noEmit", ...IN_BROWSERS, "page.tsx"]);
 });
 
@@ -154,13 +159,15 @@ test("runs against a server", async (t) => {
   });
 });
 
-/** The whole programs of the README. */
+/** The code in the README: two whole programs, then parts of some. */
 async function examples(): Promise<string[]> {
   const text = await readFile(join(CLIENT, "README.md"), "utf8");
-  const blocks = [...text.matchAll(/^```tsx?\n([^]*?)^```/gm)].map((match) => match[1] ?? "");
-  const programs = blocks.filter((block) => block.startsWith("import"));
-  assert.equal(programs.length, 2);
-  return programs;
+  const blocks = [...text.matchAll(/^ *```tsx?\n([^]*?)^ *```/gm)].map((match) => match[1] ?? "");
+  assert.deepEqual(
+    blocks.map((block) => block.startsWith("import")),
+    [true, true, false, false, false],
+  );
+  return blocks;
 }
 
 async function bundle(options: BuildOptions): Promise<string> {
