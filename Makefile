@@ -11,7 +11,7 @@ TYPESCRIPT_TOOLS := clients/typescript/node_modules/.package-lock.json
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 .PHONY: run
 run: build ## Build the server and run it for trying out (Ctrl-C stops it, the data is kept)
