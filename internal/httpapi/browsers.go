@@ -54,7 +54,7 @@ func (b browsers) share(machines map[string]bool) echo.MiddlewareFunc {
 				return next(c)
 			}
 			header.Set("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE")
-			header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, X-Request-ID")
+			header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-Match, X-Request-ID")
 			header.Set("Access-Control-Max-Age", corsMaxAge)
 			return c.NoContent(http.StatusNoContent)
 		}
