@@ -61,10 +61,11 @@ lock-python: $(PYTHON_VENV) ## Lock the newest versions of the Python client's t
 		--custom-compile-command 'make lock-python' --group dev pyproject.toml --output-file requirements-dev.txt
 
 .PHONY: test-long
-test-long: ## Run the tests that take long: 20 kills, 20 rolling and 10 database restarts, a million key round trips, a fetched PostgreSQL, fuzzing
+test-long: ## Run the tests that take long: 20 kills, 20 rolling and 10 database restarts, overload, a million key round trips, a fetched PostgreSQL, fuzzing
 	VERSIONER_TEST_KILLS=20 go test -count 1 -timeout 30m -v -run 'TestKill' ./cmd/versionerd
 	VERSIONER_TEST_RESTARTS=20 go test -count 1 -timeout 30m -v -run "TestRolling" ./cmd/versionerd
 	VERSIONER_TEST_RESTARTS=10 go test -count 1 -timeout 30m -v -run "TestDatabaseRestarts" ./cmd/versionerd
+	VERSIONER_TEST_OVERLOAD=60s go test -count 1 -timeout 30m -v -run 'TestOverload|TestGreedy|TestSlow' ./cmd/versionerd
 	VERSIONER_TEST_ROUND_TRIPS=1000000 go test -count 1 -timeout 30m -v -run 'TestTokenRoundTrip' ./internal/authn
 	VERSIONER_TEST_FETCH=1 go test -count 1 -v -run 'TestEmbeddedFetchesBinaries' ./internal/postgres
 	$(MAKE) fuzz FUZZ_TIME=60s
