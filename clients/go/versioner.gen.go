@@ -1260,8 +1260,6 @@ type ProductPatch struct {
 }
 
 // RecordedBuild The build that an event belongs to, and the event's own identifier.
-//
-// Example: {"build_id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","build_number":"311","build_url":null,"built_by":null,"built_by_email":null,"built_by_name":null,"completed_at":"2026-11-23T14:56:06.668646Z","created_at":"2026-11-23T14:56:06.668646Z","error_code":null,"error_message":null,"event_id":"01a208e8-3a10-7110-ac4a-11cab48207ae","extra_metadata":{},"id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","invoke_id":null,"product_id":"01a208e8-3984-70ee-9241-9fbc66602e9b","product_name":"checkout","scm_branch":"main","scm_repository":"acme/checkout","scm_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","source_system":"github","started_at":null,"status":"completed","version":"1.4.2","version_id":"01a208e8-3986-7451-9ae9-d54509e2ff24"}
 type RecordedBuild struct {
 	// BuildID The build; the same as `id`.
 	BuildID openapi_types.UUID `json:"build_id"`
@@ -1337,8 +1335,6 @@ type RecordedBuild struct {
 }
 
 // RecordedDeployment The deployment that an event belongs to, and the event's own identifier.
-//
-// Example: {"build_number":"312","completed_at":"2026-11-23T14:56:06.535496Z","created_at":"2026-11-23T14:56:06.535496Z","deploy_url":null,"deployed_at":"2026-11-23T14:56:06.535496Z","deployed_by":"mona","deployed_by_email":null,"deployed_by_name":null,"deployment_id":"01a208e8-398d-77cf-869d-63489d46d0e3","environment_id":"01a208e8-3985-7ce2-a0f7-33b3e31390a4","environment_name":"production","event_id":"01a208e8-398f-7c17-abf9-e0bd5ff95a96","extra_metadata":{"vi_gh_run_attempt":"1"},"id":"01a208e8-398d-77cf-869d-63489d46d0e3","invoke_id":"16421337842","product_id":"01a208e8-3984-70ee-9241-9fbc66602e9b","product_name":"checkout","scm_branch":"main","scm_repository":"acme/checkout","scm_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","soak_time_hours":26.5,"source_system":"github","started_at":null,"status":"completed","version":"1.4.2","version_id":"01a208e8-3986-7451-9ae9-d54509e2ff24"}
 type RecordedDeployment struct {
 	// BuildNumber The CI system's number of the run.
 	BuildNumber nullable.Nullable[string] `json:"build_number"`
@@ -1674,7 +1670,7 @@ type VersionList struct {
 
 // WebhookMessage The body of the request that a webhook receives. Every member is always there.
 //
-// Example: {"commit_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","deployed_at":"2026-11-20T10:02:10.911Z","deployer":"Ada Lovelace","environment":"production","event_type":"deployment.failed","id":"019aa5d0-53f0-7a44-9d0b-6b1f0c2e8a02","is_successful":false,"preflight_status":null,"product_name":"checkout","repo_name":"acme/checkout","source_url":"https://github.com/acme/checkout/actions/runs/4711","version":"1.4.2"}
+// Example: {"commit_sha":"c3a1f6e0b7d24985ac61e7f3d0982b5e4f7a6c18","deployed_at":"2026-11-23T15:49:45.000984Z","deployer":"Ada Lovelace","environment":"production","event_type":"deployment.failed","id":"01a20919-55a9-778c-b3f3-63031a7e5dd2","is_successful":false,"preflight_status":null,"product_name":"checkout","repo_name":"acme/checkout","source_url":"https://github.com/acme/checkout/actions/runs/16421402915","version":"1.4.3"}
 type WebhookMessage struct {
 	// CommitSHA The commit.
 	CommitSHA nullable.Nullable[string] `json:"commit_sha"`
@@ -1810,8 +1806,6 @@ type VersionID = openapi_types.UUID
 type BadRequest = Problem
 
 // BuildRecorded The build that an event belongs to, and the event's own identifier.
-//
-// Example: {"build_id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","build_number":"311","build_url":null,"built_by":null,"built_by_email":null,"built_by_name":null,"completed_at":"2026-11-23T14:56:06.668646Z","created_at":"2026-11-23T14:56:06.668646Z","error_code":null,"error_message":null,"event_id":"01a208e8-3a10-7110-ac4a-11cab48207ae","extra_metadata":{},"id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","invoke_id":null,"product_id":"01a208e8-3984-70ee-9241-9fbc66602e9b","product_name":"checkout","scm_branch":"main","scm_repository":"acme/checkout","scm_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","source_system":"github","started_at":null,"status":"completed","version":"1.4.2","version_id":"01a208e8-3986-7451-9ae9-d54509e2ff24"}
 type BuildRecorded = RecordedBuild
 
 // Conflict What went wrong.
