@@ -1606,8 +1606,6 @@ type ValidationItem struct {
 }
 
 // ValidationProblem Everything that is wrong with the request.
-//
-// Example: {"detail":[{"loc":["body","product_name"],"msg":"field required","type":"value_error.missing"}]}
 type ValidationProblem struct {
 	// Detail The problems, all of them.
 	Detail []ValidationItem `json:"detail"`
@@ -1825,8 +1823,6 @@ type TooManyRequests = Problem
 type Unauthorized = Problem
 
 // UnprocessableEntity Everything that is wrong with the request.
-//
-// Example: {"detail":[{"loc":["body","product_name"],"msg":"field required","type":"value_error.missing"}]}
 type UnprocessableEntity = ValidationProblem
 
 // UnsupportedMediaType What went wrong.

@@ -10,10 +10,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
 )
 
 // operation is one of the specification's, with what its examples say.
@@ -57,7 +59,7 @@ func (o operation) target() string {
 	shown, _ := o.Extensions["x-example-parameters"].([]any)
 	for _, reference := range o.params {
 		param := reference.Value
-		value := fmt.Sprint(param.Example)
+		value := text(param.Example)
 		switch {
 		case param.In == openapi3.ParameterInPath:
 			path = strings.ReplaceAll(path, "{"+param.Name+"}", value)
@@ -142,6 +144,23 @@ func (o operation) checkRequest(r *http.Request, body []byte, example string) er
 		return fmt.Errorf("it sent %v, the example sends %v", sent, expected)
 	}
 	return nil
+}
+
+// example is a member of the answer's example.
+func (o operation) example(t *testing.T, member string) string {
+	t.Helper()
+	_, response := o.success()
+	value, ok := exampleOf(response.Content, "").(map[string]any)[member].(string)
+	require.True(t, ok, "%s has no %s", o.OperationID, member)
+	return value
+}
+
+// text is how an example of a parameter is written in an address.
+func text(example any) string {
+	if number, ok := example.(float64); ok {
+		return strconv.FormatFloat(number, 'f', -1, 64)
+	}
+	return fmt.Sprint(example)
 }
 
 func isUUID(text string) bool {

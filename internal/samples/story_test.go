@@ -387,3 +387,10 @@ func newHook(t *testing.T) *hook {
 	t.Cleanup(h.Close)
 	return h
 }
+
+// messages are those of a type of event.
+func (h *hook) messages(event string) []message {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(h.got), func(m message) bool { return m.header.Get("X-Versioner-Event") != event })
+}
