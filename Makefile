@@ -22,9 +22,10 @@ build: ## Build bin/versionerd
 
 .PHONY: generate
 generate: ## Generate gen/ and clients/ from openapi.yaml, db/migrations and db/queries
-	go run github.com/mikefarah/yq/v4 --output-format json --indent 0 . openapi.yaml > gen/apigen/openapi.json
 	for part in models server spec security; do $(OAPI_CODEGEN) -config gen/apigen/$$part.yaml openapi.yaml; done
 	$(OAPI_CODEGEN) -config clients/go/oapi-codegen.yaml openapi.yaml
+	go run ./internal/samples/generate | go run github.com/mikefarah/yq/v4 eval-all --output-format json --indent 0 \
+		'select(fileIndex == 0) * select(fileIndex == 1)' openapi.yaml - > gen/apigen/openapi.json
 	CGO_ENABLED=1 go run github.com/sqlc-dev/sqlc/cmd/sqlc generate
 	$(MAKE) generate-python
 
@@ -43,8 +44,9 @@ test: ## Run every test, with the race detector where there is a C compiler (a P
 	go test $$(command -v cc > /dev/null && echo -race) ./...
 
 .PHONY: test-python
-test-python: $(PYTHON_VENV) ## Check and test the Python client; one of the tests installs it and talks to a server
+test-python: $(PYTHON_VENV) ## Check and test the Python client and its samples; one of the tests installs it and talks to a server
 	cd clients/python && .venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/pytest
+	VERSIONER_TEST_PYTHON=$(CURDIR)/$(PYTHON_VENV)/bin/python go test -count 1 -run TestPythonSamples ./internal/samples
 
 .PHONY: lock-python
 lock-python: $(PYTHON_VENV) ## Lock the newest versions of the Python client's tools
