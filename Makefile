@@ -4,6 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+OASDIFF := github.com/oasdiff/oasdiff@v1.36.0
 OAPI_CODEGEN := go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
 REDOCLY := .ci/node_modules/.bin/redocly
 PYTHON_VENV := clients/python/.venv
@@ -78,6 +79,13 @@ bench: ## Compare ways to record events, in one run, as ratios; time notices
 lint: $(REDOCLY) ## Check the code (golangci-lint) and the specification (Redocly CLI)
 	go run $(GOLANGCI_LINT) run
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(REDOCLY) lint --config .ci/redocly.yaml --max-problems 100 openapi.yaml
+
+RELEASED := .ci/openapi.released.yaml
+
+.PHONY: breaking
+breaking: ## Fail when openapi.yaml breaks clients of the released one, but for what .ci/breaking.accepted says
+	go run $(OASDIFF) breaking $(RELEASED) openapi.yaml --fail-on WARN --format singleline \
+		--err-ignore .ci/breaking.accepted --warn-ignore .ci/breaking.accepted
 
 .PHONY: format
 format: ## Format the code
