@@ -8,10 +8,11 @@ OASDIFF := github.com/oasdiff/oasdiff@v1.36.0
 OAPI_CODEGEN := go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
 REDOCLY := .ci/node_modules/.bin/redocly
 PYTHON_VENV := clients/python/.venv
+TYPESCRIPT_TOOLS := clients/typescript/node_modules/.package-lock.json
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 .PHONY: run
 run: build ## Build the server and run it for trying out (Ctrl-C stops it, the data is kept)
@@ -28,11 +29,15 @@ generate: ## Generate gen/ and clients/ from openapi.yaml, db/migrations and db/
 	go run ./internal/samples/generate | go run github.com/mikefarah/yq/v4 eval-all --output-format json --indent 0 \
 		'select(fileIndex == 0) * select(fileIndex == 1)' openapi.yaml - > gen/apigen/openapi.json
 	CGO_ENABLED=1 go run github.com/sqlc-dev/sqlc/cmd/sqlc generate
-	$(MAKE) generate-python
+	$(MAKE) generate-python generate-typescript
 
 .PHONY: generate-python
 generate-python: $(PYTHON_VENV) ## Generate the Python client from openapi.yaml
 	$(PYTHON_VENV)/bin/python clients/python/tools/generate.py
+
+.PHONY: generate-typescript
+generate-typescript: $(TYPESCRIPT_TOOLS) ## Generate the TypeScript client from openapi.yaml
+	cd clients/typescript && npm run --silent generate
 
 .PHONY: verify
 verify: generate ## Fail when what is generated differs from what is committed
@@ -48,6 +53,10 @@ test: ## Run every test, with the race detector where there is a C compiler (a P
 test-python: $(PYTHON_VENV) ## Check and test the Python client and its samples; one of the tests installs it and talks to a server
 	cd clients/python && .venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/pytest
 	VERSIONER_TEST_PYTHON=$(CURDIR)/$(PYTHON_VENV)/bin/python go test -count 1 -run TestPythonSamples ./internal/samples
+
+.PHONY: test-typescript
+test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client; one of the tests installs it and talks to a server
+	cd clients/typescript && npm test --silent
 
 .PHONY: lock-python
 lock-python: $(PYTHON_VENV) ## Lock the newest versions of the Python client's tools
@@ -98,9 +107,14 @@ vendor-pages: ## Fetch Swagger UI and ReDoc again, at the versions that internal
 .PHONY: clean
 clean: ## Remove what was built
 	rm -rf bin $(PYTHON_VENV) .ci/node_modules internal/authn/testdata/oidc/node_modules
+	cd clients/typescript && rm -rf node_modules build dist
 
 $(REDOCLY): .ci/package-lock.json
 	npm ci --prefix .ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+$(TYPESCRIPT_TOOLS): clients/typescript/package-lock.json
+	npm ci --prefix clients/typescript --ignore-scripts --no-audit --no-fund
 	touch $@
 
 $(PYTHON_VENV): clients/python/requirements-dev.txt clients/python/pyproject.toml

@@ -1,0 +1,22 @@
+/** Client of the Versioner API: what runs where, since when, and who put it there. */
+export type { Answer, Call, ListCall, Page } from "./call.js";
+export { type Client, type ClientOptions, createClient, type Credential, type Options, type Scheme } from "./client.js";
+export {
+  Blocked,
+  Conflict,
+  ConnectionFailed,
+  Forbidden,
+  NotFound,
+  PreconditionFailed,
+  RateLimited,
+  TimedOut,
+  Unauthenticated,
+  Unavailable,
+  UnexpectedAnswer,
+  ValidationError,
+  VersionerError,
+} from "./errors.js";
+export * from "./generated/sdk.gen.js";
+export type * from "./generated/types.gen.js";
+export type { Retries } from "./retry.js";
+export type { CallOptions } from "./send.js";

@@ -1,0 +1,134 @@
+/** What goes over the wire, and what comes back. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  createClient,
+  createProduct,
+  deleteProduct,
+  getEnvironment,
+  getHealth,
+  getProduct,
+  listDeployments,
+  removeReleaseVersion,
+  UnexpectedAnswer,
+  updateProduct,
+} from "../src/index.js";
+import { environment, OK, PRODUCT, script } from "./script.js";
+
+const id = PRODUCT.id;
+
+test("sends an object and reads the answer", async (t) => {
+  const server = await script(t);
+  server.says({ status: 201, body: PRODUCT });
+  const body = { name: "checkout", extra_metadata: { team: "shop" } };
+  assert.deepEqual(await createProduct({ client: server.client(), body }), PRODUCT);
+  const [request] = server.asked;
+  assert.equal(`${request?.method} ${request?.path}`, "POST /products/");
+  assert.deepEqual(request?.body, body);
+  assert.equal(request?.headers["content-type"], "application/json");
+  assert.match(request?.headers["user-agent"] ?? "", /^versioner-client-typescript\/\d/);
+});
+
+test("sends null, and leaves out what is undefined", async (t) => {
+  const server = await script(t);
+  server.says(OK);
+  const body = { description: null } as unknown as { description: string };
+  await updateProduct({ client: server.client(), path: { id }, headers: { "If-Match": '"3"' }, body });
+  assert.deepEqual(server.asked[0]?.body, { description: null });
+  assert.equal(server.asked[0]?.headers["if-match"], '"3"');
+
+  server.says({ status: 200, body: { items: [], next_cursor: null } });
+  const query = { product: "a&b", status: "failed", limit: 7, version: undefined } as object;
+  await listDeployments({ client: server.client(), query });
+  assert.deepEqual(server.asked[1]?.query, { product: "a&b", status: "failed", limit: "7" });
+});
+
+test("keeps identifiers in their segment", async (t) => {
+  const server = await script(t);
+  server.says({ status: 204 });
+  await removeReleaseVersion({ client: server.client(), path: { id: "a/../b?c", version_id: "ü" } });
+  assert.equal(server.asked[0]?.path, "/releases/a%2F..%2Fb%3Fc/versions/%C3%BC");
+  for (const wrong of ["", ".", ".."]) {
+    await assert.rejects(deleteProduct({ client: server.client(), path: { id: wrong } }), /identifies nothing/);
+  }
+  assert.equal(server.asked.length, 1);
+});
+
+test("reads answers without a body", async (t) => {
+  const server = await script(t);
+  server.says({ status: 204 });
+  assert.equal(await deleteProduct({ client: server.client(), path: { id } }), undefined);
+  assert.equal(`${server.asked[0]?.method} ${server.asked[0]?.path}`, `DELETE /products/${id}`);
+  assert.equal(server.asked[0]?.headers["content-type"], undefined);
+});
+
+test("gives the headers too", async (t) => {
+  const server = await script(t);
+  server.says({ ...OK, headers: { ETag: '"7"', "X-Request-ID": "r1" } });
+  const answer = await getProduct({ client: server.client(), path: { id } }).answer();
+  assert.deepEqual([answer.data.name, answer.status, answer.etag, answer.requestId], ["checkout", 200, '"7"', "r1"]);
+  server.says(OK);
+  assert.equal((await getProduct({ client: server.client(), path: { id } }).answer()).etag, undefined);
+});
+
+test("a failure is told once, to whoever asked for the headers", async (t) => {
+  const server = await script(t);
+  server.says({ status: 404 });
+  const unhandled: unknown[] = [];
+  const note = (error: unknown) => unhandled.push(error);
+  process.on("unhandledRejection", note);
+  t.after(() => process.off("unhandledRejection", note));
+  await assert.rejects(getProduct({ client: server.client(), path: { id } }).answer(), { name: "NotFound" });
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.deepEqual(unhandled, []);
+});
+
+test("takes what a newer server answers", async (t) => {
+  const server = await script(t);
+  const body = { ...PRODUCT, type: "moon", colour: "red" };
+  server.says({ status: 200, body });
+  assert.deepEqual(await getEnvironment({ client: server.client(), path: { id } }), body);
+});
+
+test("tells answers of somebody else", async (t) => {
+  const server = await script(t);
+  for (const body of [undefined, "<html>"]) {
+    server.says({ status: 200, body, headers: { "X-Request-ID": "r1" } });
+    await assert.rejects(getProduct({ client: server.client(), path: { id } }), {
+      name: "UnexpectedAnswer",
+      status: 200,
+      body,
+      requestId: "r1",
+    });
+  }
+});
+
+test("follows no redirect", async (t) => {
+  const server = await script(t);
+  server.says({ status: 302, headers: { Location: "/elsewhere" } });
+  const client = server.client({ credential: "sk_secret" });
+  await assert.rejects(getProduct({ client, path: { id } }), UnexpectedAnswer);
+  assert.equal(server.asked.length, 1);
+});
+
+test("keeps the path of the address", async (t) => {
+  const server = await script(t);
+  server.says({ status: 200, body: { status: "ok", version: "1" } });
+  await getHealth({ client: createClient({ baseUrl: `${server.url}/versioner//` }) });
+  assert.equal(server.asked[0]?.path, "/versioner/health");
+});
+
+test("wants an address", (t) => {
+  environment(t, { VERSIONER_API_URL: undefined });
+  for (const baseUrl of [undefined, "", "example.com", "ftp://example.com", "http://"]) {
+    assert.throws(() => createClient({ baseUrl }), /VERSIONER_API_URL/);
+  }
+});
+
+test("sends with what it is given", async () => {
+  const fetch = async (url: string, init: RequestInit) =>
+    Response.json({ status: `${init.method} ${url}`, version: "" });
+  const health = await getHealth({ client: createClient({ baseUrl: "https://example.com", fetch }) });
+  assert.equal(health.status, "GET https://example.com/health");
+});

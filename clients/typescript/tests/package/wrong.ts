@@ -1,0 +1,10 @@
+/** What is wrong, and has to be found: package.test.ts counts on an error in each of these lines. */
+import { createClient, createDeploymentEvent, getHealth, getProduct, listDeployments } from "@versioner/client";
+
+const client = createClient();
+const number: number = (await getHealth({ client })).version;
+await getProduct({ client });
+await listDeployments({ client, query: { status: "unheard-of" } });
+await createDeploymentEvent({ client, body: { product_name: "a", version: "1" } });
+await createDeploymentEvent({ client, body: { product_name: 1, version: "1", status: "started" } });
+for await (const letter of getHealth({ client })) console.log(letter, number);

@@ -1,0 +1,84 @@
+/** Lists, whatever their length. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { listProducts } from "../src/index.js";
+import { PRODUCT, type Reply, script } from "./script.js";
+
+function page(cursor: string | null, ...names: string[]): Reply {
+  return { status: 200, body: { items: names.map((name) => ({ ...PRODUCT, name })), next_cursor: cursor } };
+}
+
+async function names(products: AsyncIterable<{ name: string }>): Promise<string[]> {
+  const all: string[] = [];
+  for await (const product of products) all.push(product.name);
+  return all;
+}
+
+test("reads all pages", async (t) => {
+  const server = await script(t);
+  server.says(page("c1", "a", "b"), { status: 503 }, page("c2"), page(null, "c"));
+  const products = listProducts({ client: server.client(), query: { limit: 2, q: "x" } });
+  assert.deepEqual(await names(products), ["a", "b", "c"]);
+  const same = { limit: "2", q: "x" };
+  assert.deepEqual(
+    server.asked.map((request) => request.query),
+    [same, { ...same, cursor: "c1" }, { ...same, cursor: "c1" }, { ...same, cursor: "c2" }],
+  );
+});
+
+test("gives the pages too", async (t) => {
+  const server = await script(t);
+  server.says(page("c1", "a"), page(null, "b"));
+  const pages: unknown[] = [];
+  for await (const { items, next_cursor } of listProducts({
+    client: server.client(),
+    query: { cursor: "c0" },
+  }).pages()) {
+    pages.push([items.length, next_cursor]);
+  }
+  assert.deepEqual(pages, [
+    [1, "c1"],
+    [1, null],
+  ]);
+  assert.equal(server.asked[0]?.query["cursor"], "c0");
+});
+
+test("awaited, it is the first page, which is fetched once", async (t) => {
+  const server = await script(t);
+  server.says(page("c1", "a"), page(null, "b"));
+  const products = listProducts({ client: server.client() });
+  assert.equal((await products).next_cursor, "c1");
+  assert.equal((await products.answer()).data.items.length, 1);
+  assert.equal(server.asked.length, 1);
+  assert.deepEqual(await names(products), ["a", "b"]);
+  assert.equal(server.asked.length, 2);
+});
+
+test("fetches no page before it is needed, and begins anew each time", async (t) => {
+  const server = await script(t);
+  server.says(page("c1", "a", "b"));
+  const products = listProducts({ client: server.client() });
+  for await (const product of products) if (product.name === "b") break;
+  assert.equal(server.asked.length, 1);
+  for await (const product of products) if (product.name === "a") break;
+  assert.deepEqual(
+    server.asked.map((request) => request.query["cursor"]),
+    [undefined, undefined],
+  );
+});
+
+test("tells what goes wrong on the way", async (t) => {
+  const server = await script(t);
+  server.says(page("c1", "a"), { status: 403, body: { detail: "No." } });
+  await assert.rejects(names(listProducts({ client: server.client() })), { name: "Forbidden" });
+  server.says({ status: 403 });
+  await assert.rejects(names(listProducts({ client: server.client() })), { name: "Forbidden" });
+});
+
+test("does not run in a circle", async (t) => {
+  const server = await script(t);
+  server.says(page("c1", "a"));
+  await assert.rejects(names(listProducts({ client: server.client() })), /same page/);
+  assert.equal(server.asked.length, 2);
+});

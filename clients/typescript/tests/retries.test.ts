@@ -1,0 +1,132 @@
+/** What is sent again, when, and what never is. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { type Client, createProduct, deleteProduct, getProduct, updateProduct } from "../src/index.js";
+import { mayRepeat, waitBefore } from "../src/retry.js";
+import { ConnectionFailed } from "../src/errors.js";
+import { HANGS_UP, OK, type Reply, script } from "./script.js";
+
+const path = { id: "p" };
+const body = { name: "checkout" };
+const READ = (client: Client) => getProduct({ client, path });
+const CREATE = (client: Client) => createProduct({ client, body });
+const CHANGE = (client: Client) => updateProduct({ client, path, body });
+const CHANGE_IF = (client: Client) => updateProduct({ client, path, body, headers: { "If-Match": '"1"' } });
+const failures: Reply[] = [429, 500, 502, 503, 504].map((status) => ({ status }));
+
+for (const [name, operation] of Object.entries({ READ, CREATE, CHANGE })) {
+  for (const failure of [...failures, HANGS_UP]) {
+    test(`sends again: ${name} after ${failure.status}`, async (t) => {
+      const server = await script(t);
+      server.says(failure, failure, OK);
+      await operation(server.client());
+      assert.equal(server.asked.length, 3);
+      const [first] = server.asked;
+      for (const request of server.asked) {
+        assert.deepEqual([request.method, request.path, request.body], [first?.method, first?.path, first?.body]);
+      }
+    });
+  }
+}
+
+test("deletes again", async (t) => {
+  const server = await script(t);
+  server.says(HANGS_UP, { status: 204 });
+  await deleteProduct({ client: server.client(), path });
+  assert.equal(server.asked.length, 2);
+});
+
+for (const status of [400, 401, 403, 404, 409, 412, 422, 501]) {
+  test(`takes no for an answer: ${status}`, async (t) => {
+    const server = await script(t);
+    server.says({ status });
+    await assert.rejects(READ(server.client()), { status });
+    assert.equal(server.asked.length, 1);
+  });
+}
+
+test("changes no revision twice", async (t) => {
+  for (const failure of [HANGS_UP, { status: 502 }]) {
+    const server = await script(t);
+    server.says(failure, OK);
+    await assert.rejects(CHANGE_IF(server.client()));
+    assert.equal(server.asked.length, 1);
+  }
+});
+
+test("changes a revision that was not looked at", async (t) => {
+  const server = await script(t);
+  server.says({ status: 503 }, OK);
+  await CHANGE_IF(server.client());
+  assert.equal(server.asked.length, 2);
+
+  const guarded = new Headers({ "If-Match": '"1"' });
+  const failed = (code: string) => new ConnectionFailed("", {}, { cause: { cause: { code } } });
+  assert.equal(mayRepeat("PATCH", guarded, failed("ECONNREFUSED")), true);
+  assert.equal(mayRepeat("PATCH", guarded, failed("ECONNRESET")), false);
+});
+
+test("stops at the limit", async (t) => {
+  const server = await script(t);
+  server.says({ status: 503, body: { detail: "Not now." } });
+  await assert.rejects(READ(server.client({ retries: { firstWait: 1, limit: 2 } })), /Not now/);
+  assert.equal(server.asked.length, 3);
+});
+
+test("makes one key for each call", async (t) => {
+  const server = await script(t);
+  server.says({ status: 503 }, OK);
+  await CREATE(server.client());
+  await CREATE(server.client());
+  const [first, again, second] = server.asked.map((request) => request.headers["idempotency-key"]);
+  assert.match(String(first), /^[0-9a-f]{32}$/);
+  assert.equal(first, again);
+  assert.notEqual(first, second);
+});
+
+test("takes a key of one's own", async (t) => {
+  const server = await script(t);
+  server.says(OK);
+  await createProduct({ client: server.client(), body, headers: { "Idempotency-Key": "run-7" } });
+  assert.equal(server.asked[0]?.headers["idempotency-key"], "run-7");
+});
+
+test("reads and changes need no key", async (t) => {
+  const server = await script(t);
+  server.says(OK);
+  await READ(server.client());
+  await CHANGE(server.client());
+  for (const request of server.asked) assert.equal(request.headers["idempotency-key"], undefined);
+});
+
+test("waits as long as asked", async (t) => {
+  const server = await script(t);
+  server.says({ status: 429, headers: { "Retry-After": "1" } }, OK);
+  const start = performance.now();
+  await READ(server.client());
+  assert(performance.now() - start >= 1000);
+});
+
+test("does not wait for ever", async (t) => {
+  const server = await script(t);
+  server.says({ status: 503, headers: { "Retry-After": "3600" } });
+  await assert.rejects(READ(server.client()), { name: "Unavailable", retryAfter: 3_600_000 });
+  assert.equal(server.asked.length, 1);
+});
+
+test("waits twice as long each time", () => {
+  const retries = { limit: 10, firstWait: 1000, longestWait: 5000 };
+  for (const [retry, longest] of [1000, 2000, 4000, 5000, 5000].entries()) {
+    const waits = Array.from({ length: 50 }, () => waitBefore(retry, undefined, retries) ?? 0);
+    assert(new Set(waits).size > 1, "chance spreads the waits");
+    for (const wait of waits) assert(longest / 2 <= wait && wait <= longest, `${wait} of ${longest}`);
+  }
+  assert.equal(waitBefore(10, undefined, retries), undefined);
+});
+
+test("never comes back sooner than asked", () => {
+  const retries = { limit: 3, firstWait: 500, longestWait: 10_000 };
+  for (let i = 0; i < 50; i++) assert((waitBefore(0, 10_000, retries) ?? 0) > 10_000);
+  assert.equal(waitBefore(0, 10_001, retries), undefined);
+});
