@@ -79,7 +79,7 @@ fuzz: ## Run every fuzz target for FUZZ_TIME
 	.ci/fuzz $(FUZZ_TIME)
 
 .PHONY: bench
-bench: ## Compare ways to record events, in one run, as ratios; time notices
+bench: ## Compare ways to record events, and the wall between accounts with none, in one run, as ratios; time notices
 	go test -run '^$$' -bench Shared -benchtime 3s ./internal/tracking
 	go test -run '^$$' -bench Notices -benchtime 20000x ./internal/tracking
 	go test -run '^$$' -bench FirstAttempt -benchtime 6000x ./internal/notify

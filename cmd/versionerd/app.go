@@ -30,7 +30,7 @@ const (
 	writeTimeout   = 60 * time.Second
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 32 << 10
-	peopleAtOnce   = 128 // more only wait for connections to the database
+	peopleWaiting  = 128
 )
 
 // app is the server's parts, opened in this order and closed in the reverse.
@@ -200,7 +200,7 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 		Channels: channels, Limits: httpapi.Limits{
 			Limiter: limiter, KeyPerMinute: a.config.RateLimits.KeyPerMinute,
 			AccountPerHour: a.config.RateLimits.AccountPerHour, UserPerMinute: a.config.RateLimits.UserPerMinute,
-			FailuresPerMinute: a.config.RateLimits.FailuresPerMinute, PeopleAtOnce: peopleAtOnce,
+			FailuresPerMinute: a.config.RateLimits.FailuresPerMinute, PeopleAtOnce: peopleAtOnce(a.pool.MaxConns()), PeopleWaiting: peopleWaiting,
 		},
 		Origins: a.config.CORSOrigins, Ready: a.ready,
 	})
@@ -233,6 +233,9 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	}
 	return nil
 }
+
+// peopleAtOnce leaves some of the connections for events.
+func peopleAtOnce(connections int) int { return max(1, connections*5/8) }
 
 // drain lets load balancers notice that requests should go elsewhere, and answers those that come nevertheless.
 func (a *app) drain(ctx context.Context) {

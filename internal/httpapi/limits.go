@@ -24,6 +24,7 @@ type Limits struct {
 	UserPerMinute     int
 	FailuresPerMinute int // credentials that are not valid, from one address
 	PeopleAtOnce      int // requests of people that are worked on at the same time
+	PeopleWaiting     int // requests of people that wait for that; more are turned away
 }
 
 type limits struct {

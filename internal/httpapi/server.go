@@ -91,7 +91,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 // operationMiddlewares is the way that a request takes to each handler: who, then what.
 func operationMiddlewares(document *openapi3.T, config Config) (map[string][]echo.MiddlewareFunc, error) {
 	limits := newLimits(config.Limits)
-	shed := newOverload(config.Limits.PeopleAtOnce)
+	shed := newOverload(config.Limits.PeopleAtOnce, config.Limits.PeopleWaiting)
 	once, err := newIdempotency(config.DB, config.Keys.DeriveKey("idempotency"))
 	if err != nil {
 		return nil, err

@@ -126,6 +126,9 @@ func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
+// MaxConns is how many connections there are at most.
+func (p *Pool) MaxConns() int { return int(p.pool.Config().MaxConns) }
+
 // Close closes every connection; it waits for those in use.
 func (p *Pool) Close() { p.pool.Close() }
 

@@ -34,14 +34,6 @@ func tenantFrom(ctx context.Context) (uuid.UUID, bool) {
 // and forgets the settings when it ends.
 const enter = "SELECT set_config('role', '" + tenantRole + "', true), set_config('versioner.account_id', $1, true)"
 
-// accountSetting is what the policies compare with: no account is an empty text.
-func accountSetting(accountID uuid.UUID) string {
-	if accountID == uuid.Nil {
-		return ""
-	}
-	return accountID.String()
-}
-
 // walled is a pool that minds the context's tenant.
 type walled struct{ pool *pgxpool.Pool }
 
@@ -53,7 +45,7 @@ func (w walled) Begin(ctx context.Context) (pgx.Tx, error) {
 	}
 	//nolint:wrapcheck // Classify sees it
 	return w.pool.BeginTx(ctx, pgx.TxOptions{
-		BeginQuery: fmt.Sprintf("BEGIN; SET LOCAL ROLE %s; SET LOCAL versioner.account_id = '%s'", tenantRole, accountSetting(accountID)),
+		BeginQuery: fmt.Sprintf("BEGIN; SET LOCAL ROLE %s; SET LOCAL versioner.account_id = '%s'", tenantRole, accountID),
 	})
 }
 
@@ -102,7 +94,7 @@ func (w walled) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResult
 		return w.pool.SendBatch(ctx, batch)
 	}
 	entering := &pgx.Batch{}
-	entering.Queue(enter, accountSetting(accountID))
+	entering.Queue(enter, accountID.String())
 	entering.QueuedQueries = append(entering.QueuedQueries, batch.QueuedQueries...)
 	results := w.pool.SendBatch(ctx, entering)
 	_, _ = results.Exec() // its failure is that of the next statement, too

@@ -56,9 +56,9 @@ func Main(m *testing.M) {
 }
 
 // New returns the DSN of a new database with the current schema; it is dropped when the test ends.
-func New(t *testing.T) string {
-	t.Helper()
-	return clone(t, template)
+func New(tb testing.TB) string {
+	tb.Helper()
+	return clone(tb, template)
 }
 
 // NewDurable is New for benchmarks: on a server that waits for the disk, as in production.
@@ -87,22 +87,32 @@ func Open(t *testing.T) *postgres.Pool {
 	return pool
 }
 
-func clone(t *testing.T, from string) string {
-	t.Helper()
+// Analyze has the database's planner know what is in the tables.
+func Analyze(tb testing.TB, dsn string) {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), dsn)
+	require.NoError(tb, err)
+	defer func() { _ = conn.Close(context.Background()) }()
+	_, err = conn.Exec(tb.Context(), "ANALYZE")
+	require.NoError(tb, err)
+}
+
+func clone(tb testing.TB, from string) string {
+	tb.Helper()
 	shared, err := start()
 	if err != nil && os.Getenv("CI") == "" {
-		t.Skipf("SKIPPED, NO DATABASE: %v", err)
+		tb.Skipf("SKIPPED, NO DATABASE: %v", err)
 	}
-	require.NoError(t, err, "tests need a database")
+	require.NoError(tb, err, "tests need a database")
 	name := nextName()
-	admin, err := pgx.Connect(t.Context(), shared.adminDSN)
-	require.NoError(t, err)
+	admin, err := pgx.Connect(tb.Context(), shared.adminDSN)
+	require.NoError(tb, err)
 	defer func() { _ = admin.Close(context.Background()) }()
-	_, err = admin.Exec(t.Context(), fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, from))
-	require.NoError(t, err)
-	t.Cleanup(func() { drop(shared.adminDSN, name) })
+	_, err = admin.Exec(tb.Context(), fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, from))
+	require.NoError(tb, err)
+	tb.Cleanup(func() { drop(shared.adminDSN, name) })
 	dsn, err := withDatabase(shared.adminDSN, name)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return dsn
 }
 

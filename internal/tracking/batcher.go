@@ -7,7 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/fairqueue"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
@@ -21,7 +24,7 @@ const (
 // batcher lets events that wait at the same time share a transaction. It is fed by whatever is queued, without a timer:
 // a lone event waits for nobody. Each caller gets its own answer, and its own error.
 type batcher[P, R any] struct {
-	queue chan *job[P, R]
+	queue *fairqueue.Queue[*job[P, R]]
 	// run executes the statements in one transaction. A caller's own failure is in its answer; an error concerns all.
 	run func(ctx context.Context, params []P) ([]answer[R], error)
 }
@@ -40,7 +43,7 @@ type answer[R any] struct {
 }
 
 func newBatcher[P, R any](run func(context.Context, []P) ([]answer[R], error)) *batcher[P, R] {
-	return &batcher[P, R]{queue: make(chan *job[P, R], queueLength), run: run}
+	return &batcher[P, R]{queue: fairqueue.New[*job[P, R]](queueLength), run: run}
 }
 
 // work runs the transactions until ctx ends. Whoever calls it has made sure that nobody calls do any more by then.
@@ -52,8 +55,8 @@ func (b *batcher[P, R]) work(ctx context.Context) {
 				select {
 				case <-ctx.Done():
 					return
-				case first := <-b.queue:
-					b.process(ctx, b.gather(first))
+				case <-b.queue.Waits():
+					b.process(ctx, b.gather(b.queue.Pop()))
 				}
 			}
 		})
@@ -62,14 +65,12 @@ func (b *batcher[P, R]) work(ctx context.Context) {
 }
 
 // do queues a statement and waits for its answer. Statements of the same lockKey are run one after the other.
-func (b *batcher[P, R]) do(ctx context.Context, params P, lockKey string) (R, error) {
+func (b *batcher[P, R]) do(ctx context.Context, account uuid.UUID, params P, lockKey string) (R, error) {
 	j := &job[P, R]{params: params, lockKey: lockKey, caller: ctx, until: time.Now().Add(postgres.Patience), done: make(chan answer[R], 1)}
-	var none R
-	select {
-	case b.queue <- j:
-	default:
-		return none, apperr.New(apperr.Unavailable, "too many events are waiting")
+	if turnedAway, isFull := b.queue.Push(account, j); isFull {
+		turnedAway.done <- answer[R]{err: apperr.New(apperr.Unavailable, "too many events are waiting")}
 	}
+	var none R
 	select {
 	case a := <-j.done:
 		return a.result, a.err
@@ -82,13 +83,11 @@ func (b *batcher[P, R]) do(ctx context.Context, params P, lockKey string) (R, er
 func (b *batcher[P, R]) gather(first *job[P, R]) []*job[P, R] {
 	jobs := []*job[P, R]{first}
 	for len(jobs) < maxBatch {
-		select {
-		case next := <-b.queue:
-			jobs = append(jobs, next)
-			continue
-		default:
+		next, ok := b.queue.TryPop()
+		if !ok {
+			break
 		}
-		break
+		jobs = append(jobs, next)
 	}
 	slices.SortStableFunc(jobs, func(one, other *job[P, R]) int { return strings.Compare(one.lockKey, other.lockKey) })
 	return jobs

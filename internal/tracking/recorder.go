@@ -55,7 +55,7 @@ func (r *Recorder) RecordDeployment(ctx context.Context, origin Origin, event De
 	if err != nil {
 		return dbgen.RecordedDeploymentEvent{}, err
 	}
-	return r.deployments.do(ctx, params, fmt.Sprintf("%s %q %q", origin.AccountID, params.ProductName, params.EnvironmentName))
+	return r.deployments.do(ctx, origin.AccountID, params, fmt.Sprintf("%s %q %q", origin.AccountID, params.ProductName, params.EnvironmentName))
 }
 
 // RecordBuild records a build event and returns it with the build it belongs to. The error is VersionConflict when the
@@ -65,7 +65,7 @@ func (r *Recorder) RecordBuild(ctx context.Context, origin Origin, event BuildEv
 	if err != nil {
 		return dbgen.RecordedBuildEvent{}, err
 	}
-	recorded, err := r.builds.do(ctx, params, fmt.Sprintf("%s %q %q", origin.AccountID, params.ProductName, params.Version))
+	recorded, err := r.builds.do(ctx, origin.AccountID, params, fmt.Sprintf("%s %q %q", origin.AccountID, params.ProductName, params.Version))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return recorded, apperr.New(apperr.VersionConflict, fmt.Sprintf("Version %s already exists with different SHA", params.Version))
 	}

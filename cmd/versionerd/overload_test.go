@@ -1,0 +1,360 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+// caller sends requests and remembers how they were answered.
+type caller struct {
+	client http.Client
+	number atomic.Int64
+
+	mu        sync.Mutex
+	statuses  map[int]int
+	latencies []time.Duration // of requests answered with 2xx
+	impatient int             // 503 without Retry-After
+}
+
+func newCaller() *caller {
+	return &caller{
+		client:   http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1024}},
+		statuses: make(map[int]int),
+	}
+}
+
+// event sends an event that nobody has sent before.
+func (c *caller) event(url, key string) {
+	n := c.number.Add(1)
+	c.send(http.MethodPost, url+"/deployment-events/", key, fmt.Appendf(nil,
+		`{"product_name":"product %d","version":"%d","environment_name":"production","status":"completed"}`, n%20, n))
+}
+
+// read asks for a page of deployments, as a dashboard does.
+func (c *caller) read(url, token string) {
+	c.send(http.MethodGet, url+"/deployments/?limit=100", token, nil)
+}
+
+func (c *caller) send(method, address, credential string, body []byte) {
+	request, err := http.NewRequestWithContext(context.Background(), method, address, bytes.NewReader(body))
+	if err != nil {
+		panic(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+credential)
+	request.Header.Set("Content-Type", "application/json")
+	begin := time.Now()
+	status, retryAfter := 0, ""
+	if response, err := c.client.Do(request); err == nil {
+		if _, err := io.Copy(io.Discard, response.Body); err == nil {
+			status, retryAfter = response.StatusCode, response.Header.Get("Retry-After")
+		}
+		_ = response.Body.Close()
+	}
+	took := time.Since(begin)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.statuses[status]++
+	switch {
+	case status == http.StatusOK:
+		c.latencies = append(c.latencies, took)
+	case status == http.StatusServiceUnavailable && retryAfter == "":
+		c.impatient++
+	}
+}
+
+// quantile of the latencies of what was answered with 2xx.
+func (c *caller) quantile(q float64) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	slices.Sort(c.latencies)
+	if len(c.latencies) == 0 {
+		return 0
+	}
+	return c.latencies[int(q*float64(len(c.latencies)-1))]
+}
+
+func (c *caller) successes() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.statuses[http.StatusOK]
+}
+
+// requireOnlySuccesses has had everything that it sent answered with 200.
+func (c *caller) requireOnlySuccesses(t *testing.T) {
+	t.Helper()
+	require.Equal(t, map[int]int{http.StatusOK: c.successes()}, c.statuses)
+	require.NotZero(t, c.successes())
+}
+
+// atRate calls do so many times a second, whether or not the calls before have ended, and waits for all of them.
+func atRate(perSecond float64, duration time.Duration, do func()) {
+	var group sync.WaitGroup
+	begin := time.Now()
+	for sent := 0; ; {
+		passed := time.Since(begin)
+		if passed >= duration {
+			break
+		}
+		for due := int(passed.Seconds() * perSecond); sent < due; sent++ {
+			group.Go(do)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	group.Wait()
+}
+
+// together calls do from many sides for a while, each after its last call has ended.
+func together(sides int, duration time.Duration, do func()) {
+	var group sync.WaitGroup
+	end := time.Now().Add(duration)
+	for range sides {
+		group.Go(func() {
+			for time.Now().Before(end) {
+				do()
+			}
+		})
+	}
+	group.Wait()
+}
+
+// measured tells how long to measure: VERSIONER_TEST_OVERLOAD, or a moment in which nothing is said about speed.
+func measured(t *testing.T) (duration time.Duration, isMeasured bool) {
+	t.Helper()
+	text := os.Getenv("VERSIONER_TEST_OVERLOAD")
+	if text == "" {
+		return time.Second, false
+	}
+	duration, err := time.ParseDuration(text)
+	require.NoError(t, err)
+	return duration, true
+}
+
+// accountsOn runs a server that limits nobody, on a durable database of its own, and returns an API key of each account.
+func accountsOn(t *testing.T, accounts ...string) (server *program, env, keys []string) {
+	t.Helper()
+	database, err := postgres.StartEmbedded(t.Context(), postgres.EmbeddedConfig{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = database.Stop(context.Background()) })
+	env = environment(newDataDir(t), "DATABASE_URL="+database.DSN(), "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789",
+		"VERSIONER_SECRET_KEYS="+strings.Repeat("A", 43)+"=", "VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0", "VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0",
+		"VERSIONER_RATE_LIMIT_USER_PER_MINUTE=0")
+	server = launch(t, env, "dev")
+	for _, account := range accounts {
+		key, _, err := call(t, env, "keys", "create", "--account", account, "--name", "ci")
+		require.NoError(t, err)
+		keys = append(keys, strings.TrimSpace(key))
+	}
+	return server, env, keys
+}
+
+// TestOverload asks for three times as much as the server can do: a few events and many pages. Every event is recorded, and
+// as many pages are answered as when nobody asked for too much.
+//
+//nolint:paralleltest // what it measures is the whole machine's
+func TestOverload(t *testing.T) {
+	duration, isMeasured := measured(t)
+	server, env, keys := accountsOn(t, "acme")
+	token, _, err := call(t, env, "token", "--account", "acme", "--role", "viewer")
+	require.NoError(t, err)
+	token = strings.TrimSpace(token)
+	filling := newCaller()
+	for range 200 {
+		filling.event(server.url, keys[0])
+	}
+	require.Equal(t, 200, filling.successes())
+
+	const share = 10 // one event for so many requests
+	peak := newCaller()
+	var turn atomic.Int64
+	together(16, duration, func() {
+		if turn.Add(1)%share == 0 {
+			peak.event(server.url, keys[0])
+		} else {
+			peak.read(server.url, token)
+		}
+	})
+	capacity := float64(peak.successes()) / duration.Seconds()
+
+	events, reads := newCaller(), newCaller()
+	events.number.Store(1_000_000)
+	var group sync.WaitGroup
+	group.Go(func() { atRate(3*capacity/share, duration, func() { events.event(server.url, keys[0]) }) })
+	group.Go(func() { atRate(3*capacity*(share-1)/share, duration, func() { reads.read(server.url, token) }) })
+	begin := time.Now()
+	group.Wait()
+	goodput := float64(events.successes()+reads.successes()) / max(time.Since(begin), duration).Seconds()
+
+	t.Logf("at most %.0f requests a second, p99 %v; asked for %.0f a second, %.0f answered (%.0f %%): events %v, p99 %v; reads %v, p99 %v",
+		capacity, peak.quantile(0.99), 3*capacity, goodput, 100*goodput/capacity, events.statuses, events.quantile(0.99), reads.statuses, reads.quantile(0.99))
+	events.requireOnlySuccesses(t)
+	require.Subset(t, []int{http.StatusOK, http.StatusServiceUnavailable}, slices.Collect(maps.Keys(reads.statuses)))
+	require.Zero(t, reads.impatient, "whoever is turned away is told when to come again")
+	if isMeasured {
+		require.GreaterOrEqual(t, goodput/capacity, 0.9)
+	}
+	server.stop(t)
+}
+
+// TestGreedyAccount has one account send a hundred times as many events as each of the others, which hardly notice.
+//
+//nolint:paralleltest // what it measures is the whole machine's
+func TestGreedyAccount(t *testing.T) {
+	duration, isMeasured := measured(t)
+	const others, rate, turns = 10, 4, 5
+	names := []string{"greedy"}
+	for i := range others {
+		names = append(names, "other-"+strconv.Itoa(i))
+	}
+	server, _, keys := accountsOn(t, names...)
+	alone, beside, greedy := newCaller(), newCaller(), newCaller()
+	beside.number.Store(1_000_000)
+	small := func(c *caller) func() {
+		return func() { c.event(server.url, keys[1+int(c.number.Load())%others]) }
+	}
+	atRate(others*rate, time.Second, small(newCaller())) // plans are made, keys are known
+	alone.number.Store(500_000)
+	for range turns {
+		atRate(others*rate, duration/turns/2, small(alone))
+		var group sync.WaitGroup
+		group.Go(func() {
+			atRate(100*rate, duration/turns/2, func() { greedy.event(server.url, keys[0]) })
+		})
+		atRate(others*rate, duration/turns/2, small(beside))
+		group.Wait()
+	}
+	t.Logf("alone: %v, p50 %v, p99 %v; beside: %v, p50 %v, p99 %v; the greedy: %v, p99 %v", alone.statuses, alone.quantile(0.5), alone.quantile(0.99),
+		beside.statuses, beside.quantile(0.5), beside.quantile(0.99), greedy.statuses, greedy.quantile(0.99))
+	beside.requireOnlySuccesses(t)
+	require.Subset(t, []int{http.StatusOK, http.StatusServiceUnavailable}, slices.Collect(maps.Keys(greedy.statuses)))
+	if isMeasured {
+		require.LessOrEqual(t, beside.quantile(0.99).Seconds()/alone.quantile(0.99).Seconds(), 2.0)
+	}
+	server.stop(t)
+}
+
+// TestSlowConnections has thousands of clients send their requests a byte at a time, in the headers or in the body, and
+// come again when they are cut off. Others hardly notice, and little memory is held for them.
+//
+//nolint:paralleltest // what it measures is the whole machine's
+func TestSlowConnections(t *testing.T) {
+	duration, isMeasured := measured(t)
+	const rate, patience = 40, 2 * time.Second
+	connections := 200
+	if isMeasured {
+		connections = 5000
+	}
+	server, _, keys := accountsOn(t, "acme")
+	alone, beside := newCaller(), newCaller()
+	beside.number.Store(1_000_000)
+	atRate(rate, duration, func() { alone.event(server.url, keys[0]) })
+	before := residentMemory(t, server)
+
+	ctx, stop := context.WithCancel(t.Context())
+	var slow sync.WaitGroup
+	var open, served atomic.Int64
+	for i := range connections {
+		slow.Go(func() {
+			for ctx.Err() == nil {
+				if err := sendSlowly(ctx, server.url, keys[0], i%2 == 0, patience, &open); err == nil {
+					served.Add(1)
+				}
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return open.Load() >= int64(connections)*9/10 }, time.Minute, time.Millisecond)
+	atRate(rate, duration, func() { beside.event(server.url, keys[0]) })
+	held := residentMemory(t, server) - before
+	stillOpen := open.Load()
+	stop()
+	slow.Wait()
+
+	t.Logf("alone: p50 %v, p99 %v; beside %d slow connections: p50 %v, p99 %v, %d MB more", alone.quantile(0.5), alone.quantile(0.99),
+		stillOpen, beside.quantile(0.5), beside.quantile(0.99), held>>20)
+	alone.requireOnlySuccesses(t)
+	beside.requireOnlySuccesses(t)
+	require.Zero(t, served.Load(), "a request that is never finished is not answered with success")
+	if isMeasured {
+		require.Less(t, held>>20, int64(100))
+		require.LessOrEqual(t, beside.quantile(0.99).Seconds()/alone.quantile(0.99).Seconds(), 2.0)
+	}
+	server.stop(t)
+}
+
+// sendSlowly sends a byte of a request now and then, and returns nil if it is answered with success.
+func sendSlowly(ctx context.Context, server, key string, inHeaders bool, patience time.Duration, open *atomic.Int64) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(server, "http://"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	open.Add(1)
+	defer open.Add(-1)
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	fast := "POST /deployment-events/ HTTP/1.1\r\nHost: versioner\r\n"
+	if !inHeaders {
+		fast += "Authorization: Bearer " + key + "\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
+	}
+	if _, err := io.WriteString(conn, fast); err != nil {
+		return err
+	}
+	answered := make(chan error, 1)
+	go func() {
+		status, err := bufio.NewReader(conn).ReadString('\n')
+		if err == nil && !strings.Contains(status, " 200 ") {
+			err = errors.New(status)
+		}
+		answered <- err
+	}()
+	for {
+		select {
+		case err := <-answered:
+			return err
+		case <-time.After(patience):
+			if _, err := io.WriteString(conn, "x"); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// residentMemory of a program, in bytes.
+func residentMemory(t *testing.T, p *program) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
+	if os.IsNotExist(err) {
+		t.Log("no /proc: memory is not measured")
+		return 0
+	}
+	require.NoError(t, err)
+	for line := range strings.Lines(string(status)) {
+		if text, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			var kilobytes int64
+			_, err := fmt.Sscan(text, &kilobytes)
+			require.NoError(t, err)
+			return kilobytes << 10
+		}
+	}
+	require.Fail(t, "no VmRSS")
+	return 0
+}
