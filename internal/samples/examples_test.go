@@ -73,7 +73,6 @@ func TestParameterExamples(t *testing.T) {
 		}
 		story.tell(t, now, func() { story.request(t, now) })
 	}
-	story.as(t, story.Token, "/products/?limit=1")
 	release := story.here(find(story.spec, "createRelease").example(t, "id"))
 	story.api.Exec(t, "UPDATE releases SET status = 'draft' WHERE id = '"+release+"'")
 
@@ -95,6 +94,24 @@ func TestParameterExamples(t *testing.T) {
 	for name, finds := range found {
 		require.True(t, finds, "%s finds nothing", name)
 	}
+}
+
+// TestHeaderExamples gives the examples of the headers: a request with a name, and a change of what has just been made.
+func TestHeaderExamples(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	document := specification(t, api)
+	send := func(method, path, body, header string) testapi.Answer {
+		request := api.Request(t, method, path, []byte(body))
+		request.Header.Set("Authorization", "Bearer "+api.Token(t, testapi.Account, "admin"))
+		request.Header.Set(document.Components.Parameters[header].Value.Name, text(document.Components.Parameters[header].Value.Example))
+		return api.Do(t, request)
+	}
+	made := send(http.MethodPost, "/products/", `{"name":"payments"}`, "IdempotencyKey")
+	require.Equal(t, http.StatusCreated, made.Status)
+	require.Equal(t, string(made.Body), string(send(http.MethodPost, "/products/", `{"name":"payments"}`, "IdempotencyKey").Body))
+	changed := send(http.MethodPatch, "/products/"+made.Field(t, "id").(string), `{"description":"x"}`, "IfMatch")
+	require.Equal(t, http.StatusOK, changed.Status, "%s", changed.Body)
 }
 
 // TestErrorExamples provokes the errors that the document shows.
