@@ -4,6 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+OASDIFF := github.com/oasdiff/oasdiff@v1.36.0
 OAPI_CODEGEN := go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
 REDOCLY := .ci/node_modules/.bin/redocly
 PYTHON_VENV := clients/python/.venv
@@ -23,9 +24,10 @@ build: ## Build bin/versionerd
 
 .PHONY: generate
 generate: ## Generate gen/ and clients/ from openapi.yaml, db/migrations and db/queries
-	go run github.com/mikefarah/yq/v4 --output-format json --indent 0 . openapi.yaml > gen/apigen/openapi.json
 	for part in models server spec security; do $(OAPI_CODEGEN) -config gen/apigen/$$part.yaml openapi.yaml; done
 	$(OAPI_CODEGEN) -config clients/go/oapi-codegen.yaml openapi.yaml
+	go run ./internal/samples/generate | go run github.com/mikefarah/yq/v4 eval-all --output-format json --indent 0 \
+		'select(fileIndex == 0) * select(fileIndex == 1)' openapi.yaml - > gen/apigen/openapi.json
 	CGO_ENABLED=1 go run github.com/sqlc-dev/sqlc/cmd/sqlc generate
 	$(MAKE) generate-python generate-typescript
 
@@ -48,12 +50,15 @@ test: ## Run every test, with the race detector where there is a C compiler (a P
 	go test $$(command -v cc > /dev/null && echo -race) ./...
 
 .PHONY: test-python
-test-python: $(PYTHON_VENV) ## Check and test the Python client; one of the tests installs it and talks to a server
+test-python: $(PYTHON_VENV) ## Check and test the Python client and its samples; one of the tests installs it and talks to a server
 	cd clients/python && .venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/pytest
+	VERSIONER_TEST_PYTHON=$(CURDIR)/$(PYTHON_VENV)/bin/python go test -count 1 -run TestPythonSamples ./internal/samples
 
 .PHONY: test-typescript
-test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client; one of the tests installs it and talks to a server
+test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client and its samples; one of the tests installs it and talks to a server
 	cd clients/typescript && npm test --silent
+	cd clients/typescript && npm run --silent build
+	VERSIONER_TEST_TYPESCRIPT=$(CURDIR)/clients/typescript go test -count 1 -run TestTypeScriptSamples ./internal/samples
 
 .PHONY: lock-python
 lock-python: $(PYTHON_VENV) ## Lock the newest versions of the Python client's tools
@@ -86,6 +91,13 @@ bench: ## Compare ways to record events, and the wall between accounts with none
 lint: $(REDOCLY) ## Check the code (golangci-lint) and the specification (Redocly CLI)
 	go run $(GOLANGCI_LINT) run
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(REDOCLY) lint --config .ci/redocly.yaml --max-problems 100 openapi.yaml
+
+RELEASED := .ci/openapi.released.yaml
+
+.PHONY: breaking
+breaking: ## Fail when openapi.yaml breaks clients of the released one, but for what .ci/breaking.accepted says
+	go run $(OASDIFF) breaking $(RELEASED) openapi.yaml --fail-on WARN --format singleline \
+		--err-ignore .ci/breaking.accepted --warn-ignore .ci/breaking.accepted
 
 .PHONY: format
 format: ## Format the code

@@ -409,11 +409,12 @@ type APIKeyCreate struct {
 	Name string `json:"name"`
 }
 
-// APIKeyList defines model for APIKeyList.
+// APIKeyList A page of a list of API keys.
 type APIKeyList struct {
+	// Items API keys of this page, newest first.
 	Items []APIKey `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -474,11 +475,12 @@ type AuditEntry struct {
 // AuditEntryActorType Whether a person did it, or a command on the server.
 type AuditEntryActorType string
 
-// AuditEntryList defines model for AuditEntryList.
+// AuditEntryList A page of a list of audit entries.
 type AuditEntryList struct {
+	// Items Audit entries of this page, newest first.
 	Items []AuditEntry `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -787,11 +789,12 @@ type DeploymentEvent struct {
 	Version string `json:"version"`
 }
 
-// DeploymentList defines model for DeploymentList.
+// DeploymentList A page of a list of deployments.
 type DeploymentList struct {
+	// Items Deployments of this page, newest first.
 	Items []Deployment `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -800,7 +803,7 @@ type Environment struct {
 	// CreatedAt When it was first heard of.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Description What it is.
+	// Description What it is; empty until somebody says.
 	Description string `json:"description"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -812,7 +815,7 @@ type Environment struct {
 	// Metadata What the events told beside the named fields.
 	Metadata Metadata `json:"metadata"`
 
-	// Name Its name.
+	// Name Its name, as events give it.
 	Name string `json:"name"`
 
 	// Type What an environment is for.
@@ -837,11 +840,12 @@ type EnvironmentCreate struct {
 	Type *EnvironmentType `json:"type,omitempty"`
 }
 
-// EnvironmentList defines model for EnvironmentList.
+// EnvironmentList A page of a list of environments.
 type EnvironmentList struct {
+	// Items Environments of this page, newest first.
 	Items []Environment `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -911,11 +915,12 @@ type EnvironmentState struct {
 	VersionsBehind nullable.Nullable[int] `json:"versions_behind"`
 }
 
-// EnvironmentStateList defines model for EnvironmentStateList.
+// EnvironmentStateList A page of the list of what runs where.
 type EnvironmentStateList struct {
+	// Items Rows of this page, one for each product and environment.
 	Items []EnvironmentState `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -943,7 +948,7 @@ type EventStatus = string
 // merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
 type ExtraMetadata = json.RawMessage
 
-// Health defines model for Health.
+// Health The server is well.
 type Health struct {
 	// Status Always `ok`; anything else is an error status.
 	Status HealthStatus `json:"status"`
@@ -1011,11 +1016,12 @@ type NotificationChannelCreate struct {
 	Name string `json:"name"`
 }
 
-// NotificationChannelList defines model for NotificationChannelList.
+// NotificationChannelList A page of a list of channels.
 type NotificationChannelList struct {
+	// Items Channels of this page, newest first.
 	Items []NotificationChannel `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -1085,11 +1091,12 @@ type NotificationDelivery struct {
 	Status DeliveryStatus `json:"status"`
 }
 
-// NotificationDeliveryList defines model for NotificationDeliveryList.
+// NotificationDeliveryList A page of a list of deliveries.
 type NotificationDeliveryList struct {
+	// Items Deliveries of this page, newest first.
 	Items []NotificationDelivery `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -1150,11 +1157,12 @@ type NotificationPreferenceCreate struct {
 	Filters *NotificationFiltersInput `json:"filters,omitempty"`
 }
 
-// NotificationPreferenceList defines model for NotificationPreferenceList.
+// NotificationPreferenceList A page of a list of preferences.
 type NotificationPreferenceList struct {
+	// Items Preferences of this page, newest first.
 	Items []NotificationPreference `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -1202,7 +1210,7 @@ type Product struct {
 	// CreatedAt When it was first heard of.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Description What it is.
+	// Description What it is; empty until somebody says.
 	Description string `json:"description"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -1211,7 +1219,7 @@ type Product struct {
 	// ID The product.
 	ID openapi_types.UUID `json:"id"`
 
-	// Name Its name.
+	// Name Its name, as events give it.
 	Name string `json:"name"`
 
 	// UpdatedAt When it was last changed by somebody.
@@ -1230,11 +1238,12 @@ type ProductCreate struct {
 	Name string `json:"name"`
 }
 
-// ProductList defines model for ProductList.
+// ProductList A page of a list of products.
 type ProductList struct {
+	// Items Products of this page, newest first.
 	Items []Product `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -1251,8 +1260,6 @@ type ProductPatch struct {
 }
 
 // RecordedBuild The build that an event belongs to, and the event's own identifier.
-//
-// Example: {"build_id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","build_number":"311","build_url":null,"built_by":null,"built_by_email":null,"built_by_name":null,"completed_at":"2026-11-23T14:56:06.668646Z","created_at":"2026-11-23T14:56:06.668646Z","error_code":null,"error_message":null,"event_id":"01a208e8-3a10-7110-ac4a-11cab48207ae","extra_metadata":{},"id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","invoke_id":null,"product_id":"01a208e8-3984-70ee-9241-9fbc66602e9b","product_name":"checkout","scm_branch":"main","scm_repository":"acme/checkout","scm_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","source_system":"github","started_at":null,"status":"completed","version":"1.4.2","version_id":"01a208e8-3986-7451-9ae9-d54509e2ff24"}
 type RecordedBuild struct {
 	// BuildID The build; the same as `id`.
 	BuildID openapi_types.UUID `json:"build_id"`
@@ -1328,8 +1335,6 @@ type RecordedBuild struct {
 }
 
 // RecordedDeployment The deployment that an event belongs to, and the event's own identifier.
-//
-// Example: {"build_number":"312","completed_at":"2026-11-23T14:56:06.535496Z","created_at":"2026-11-23T14:56:06.535496Z","deploy_url":null,"deployed_at":"2026-11-23T14:56:06.535496Z","deployed_by":"mona","deployed_by_email":null,"deployed_by_name":null,"deployment_id":"01a208e8-398d-77cf-869d-63489d46d0e3","environment_id":"01a208e8-3985-7ce2-a0f7-33b3e31390a4","environment_name":"production","event_id":"01a208e8-398f-7c17-abf9-e0bd5ff95a96","extra_metadata":{"vi_gh_run_attempt":"1"},"id":"01a208e8-398d-77cf-869d-63489d46d0e3","invoke_id":"16421337842","product_id":"01a208e8-3984-70ee-9241-9fbc66602e9b","product_name":"checkout","scm_branch":"main","scm_repository":"acme/checkout","scm_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","soak_time_hours":26.5,"source_system":"github","started_at":null,"status":"completed","version":"1.4.2","version_id":"01a208e8-3986-7451-9ae9-d54509e2ff24"}
 type RecordedDeployment struct {
 	// BuildNumber The CI system's number of the run.
 	BuildNumber nullable.Nullable[string] `json:"build_number"`
@@ -1415,7 +1420,7 @@ type Release struct {
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Description What it is.
+	// Description What it is for; may be empty.
 	Description string `json:"description"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -1485,11 +1490,12 @@ type ReleaseCreate struct {
 	Name string `json:"name"`
 }
 
-// ReleaseList defines model for ReleaseList.
+// ReleaseList A page of a list of releases.
 type ReleaseList struct {
+	// Items Releases of this page, newest first.
 	Items []Release `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -1510,6 +1516,7 @@ type ReleasePatch struct {
 
 // ReleaseProgress How far the deployment of a release has come.
 type ReleaseProgress struct {
+	// Cells One for each version of the release and each environment of the account.
 	Cells []ReleaseCell `json:"cells"`
 
 	// ReleaseID The release.
@@ -1577,11 +1584,12 @@ type User struct {
 	Role Role `json:"role"`
 }
 
-// UserList defines model for UserList.
+// UserList A page of a list of people.
 type UserList struct {
+	// Items People of this page, newest first.
 	Items []User `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -1591,7 +1599,7 @@ type UserPatch struct {
 	Role nullable.Nullable[string] `json:"role"`
 }
 
-// ValidationItem defines model for ValidationItem.
+// ValidationItem One problem.
 type ValidationItem struct {
 	// Loc Where it is, from `body`, `query` or `path` on. Positions in a list count from 0.
 	Loc []any `json:"loc"`
@@ -1606,9 +1614,8 @@ type ValidationItem struct {
 }
 
 // ValidationProblem Everything that is wrong with the request.
-//
-// Example: {"detail":[{"loc":["body","product_name"],"msg":"field required","type":"value_error.missing"}]}
 type ValidationProblem struct {
+	// Detail The problems, all of them.
 	Detail []ValidationItem `json:"detail"`
 }
 
@@ -1635,28 +1642,33 @@ type Version struct {
 
 // VersionConflict The version exists with another commit.
 type VersionConflict struct {
-	// Detail Example: Version 1.2.3 already exists with different SHA
-	Detail string               `json:"detail"`
-	Error  VersionConflictError `json:"error"`
+	// Detail A sentence for people.
+	//
+	// Example: Version 1.2.3 already exists with different SHA
+	Detail string `json:"detail"`
+
+	// Error The same, for programs.
+	Error VersionConflictError `json:"error"`
 
 	// Message The same, with a hint at the way out.
 	Message string `json:"message"`
 }
 
-// VersionConflictError defines model for VersionConflict.Error.
+// VersionConflictError The same, for programs.
 type VersionConflictError string
 
-// VersionList defines model for VersionList.
+// VersionList A page of a list of versions.
 type VersionList struct {
+	// Items Versions of this page, newest first.
 	Items []Version `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
 // WebhookMessage The body of the request that a webhook receives. Every member is always there.
 //
-// Example: {"commit_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","deployed_at":"2026-11-20T10:02:10.911Z","deployer":"Ada Lovelace","environment":"production","event_type":"deployment.failed","id":"019aa5d0-53f0-7a44-9d0b-6b1f0c2e8a02","is_successful":false,"preflight_status":null,"product_name":"checkout","repo_name":"acme/checkout","source_url":"https://github.com/acme/checkout/actions/runs/4711","version":"1.4.2"}
+// Example: {"commit_sha":"c3a1f6e0b7d24985ac61e7f3d0982b5e4f7a6c18","deployed_at":"2026-11-23T15:49:45.000984Z","deployer":"Ada Lovelace","environment":"production","event_type":"deployment.failed","id":"01a20919-55a9-778c-b3f3-63031a7e5dd2","is_successful":false,"preflight_status":null,"product_name":"checkout","repo_name":"acme/checkout","source_url":"https://github.com/acme/checkout/actions/runs/16421402915","version":"1.4.3"}
 type WebhookMessage struct {
 	// CommitSHA The commit.
 	CommitSHA nullable.Nullable[string] `json:"commit_sha"`
@@ -1695,6 +1707,9 @@ type WebhookMessage struct {
 	Version nullable.Nullable[string] `json:"version"`
 }
 
+// APIKeyID defines model for APIKeyID.
+type APIKeyID = openapi_types.UUID
+
 // ActionFilter defines model for ActionFilter.
 type ActionFilter = string
 
@@ -1704,23 +1719,32 @@ type ActorFilter = openapi_types.UUID
 // ChannelFilter defines model for ChannelFilter.
 type ChannelFilter = openapi_types.UUID
 
+// ChannelID defines model for ChannelID.
+type ChannelID = openapi_types.UUID
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// DeliveryID defines model for DeliveryID.
+type DeliveryID = openapi_types.UUID
 
 // DeliveryStatusFilter `pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
 type DeliveryStatusFilter = DeliveryStatus
 
+// DeploymentID defines model for DeploymentID.
+type DeploymentID = openapi_types.UUID
+
 // EnvironmentFilter defines model for EnvironmentFilter.
 type EnvironmentFilter = string
+
+// EnvironmentID defines model for EnvironmentID.
+type EnvironmentID = openapi_types.UUID
 
 // EnvironmentTypeFilter What an environment is for.
 type EnvironmentTypeFilter = EnvironmentType
 
 // EventTypeFilter defines model for EventTypeFilter.
 type EventTypeFilter = string
-
-// ID defines model for ID.
-type ID = openapi_types.UUID
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -1734,14 +1758,26 @@ type Limit = int
 // ObjectFilter defines model for ObjectFilter.
 type ObjectFilter = openapi_types.UUID
 
+// PreferenceID defines model for PreferenceID.
+type PreferenceID = openapi_types.UUID
+
 // ProductFilter defines model for ProductFilter.
 type ProductFilter = string
+
+// ProductID defines model for ProductID.
+type ProductID = openapi_types.UUID
 
 // Q defines model for Q.
 type Q = string
 
+// ReleaseID defines model for ReleaseID.
+type ReleaseID = openapi_types.UUID
+
 // ReleaseStatusFilter How far a release has come.
 type ReleaseStatusFilter = ReleaseStatus
+
+// ReleaseVersionID defines model for ReleaseVersionID.
+type ReleaseVersionID = openapi_types.UUID
 
 // SCMSHAFilter defines model for SCMSHAFilter.
 type SCMSHAFilter = string
@@ -1755,6 +1791,9 @@ type StatusFilter = Status
 // Until defines model for Until.
 type Until = time.Time
 
+// UserID defines model for UserID.
+type UserID = openapi_types.UUID
+
 // VersionFilter defines model for VersionFilter.
 type VersionFilter = string
 
@@ -1765,8 +1804,6 @@ type VersionID = openapi_types.UUID
 type BadRequest = Problem
 
 // BuildRecorded The build that an event belongs to, and the event's own identifier.
-//
-// Example: {"build_id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","build_number":"311","build_url":null,"built_by":null,"built_by_email":null,"built_by_name":null,"completed_at":"2026-11-23T14:56:06.668646Z","created_at":"2026-11-23T14:56:06.668646Z","error_code":null,"error_message":null,"event_id":"01a208e8-3a10-7110-ac4a-11cab48207ae","extra_metadata":{},"id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","invoke_id":null,"product_id":"01a208e8-3984-70ee-9241-9fbc66602e9b","product_name":"checkout","scm_branch":"main","scm_repository":"acme/checkout","scm_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","source_system":"github","started_at":null,"status":"completed","version":"1.4.2","version_id":"01a208e8-3986-7451-9ae9-d54509e2ff24"}
 type BuildRecorded = RecordedBuild
 
 // Conflict What went wrong.
@@ -1794,8 +1831,6 @@ type TooManyRequests = Problem
 type Unauthorized = Problem
 
 // UnprocessableEntity Everything that is wrong with the request.
-//
-// Example: {"detail":[{"loc":["body","product_name"],"msg":"field required","type":"value_error.missing"}]}
 type UnprocessableEntity = ValidationProblem
 
 // UnsupportedMediaType What went wrong.
@@ -1803,7 +1838,7 @@ type UnsupportedMediaType = Problem
 
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -1840,7 +1875,7 @@ type RotateAPIKeyParams struct {
 
 // ListAuditLogParams defines parameters for ListAuditLog.
 type ListAuditLogParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -1849,16 +1884,16 @@ type ListAuditLogParams struct {
 	// ActorID Only what this person did.
 	ActorID *ActorFilter `form:"actor_id,omitempty" json:"actor_id,omitempty"`
 
-	// Action Only this kind of change, such as `product.update`.
+	// Action Only this kind of change, named by the kind of object, a full stop, and what was done to it.
 	Action *ActionFilter `form:"action,omitempty" json:"action,omitempty"`
 
 	// ObjectID Only changes of this object.
 	ObjectID *ObjectFilter `form:"object_id,omitempty" json:"object_id,omitempty"`
 
-	// Since Only those created at this time or later.
+	// Since Only those created at this time or later, in RFC 3339 with a time zone.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those created before this time.
+	// Until Only those created before this time, in RFC 3339 with a time zone.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
@@ -1880,7 +1915,7 @@ type CreateDeploymentEventParams struct {
 
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -1901,16 +1936,16 @@ type ListDeploymentsParams struct {
 	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 
-	// Since Only those created at this time or later.
+	// Since Only those created at this time or later, in RFC 3339 with a time zone.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those created before this time.
+	// Until Only those created before this time, in RFC 3339 with a time zone.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // ListEnvironmentStateParams defines parameters for ListEnvironmentState.
 type ListEnvironmentStateParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -1928,7 +1963,7 @@ type ListEnvironmentStateParams struct {
 
 // ListEnvironmentsParams defines parameters for ListEnvironments.
 type ListEnvironmentsParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -1963,7 +1998,7 @@ type UpdateEnvironmentParams struct {
 
 // ListNotificationChannelsParams defines parameters for ListNotificationChannels.
 type ListNotificationChannelsParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2000,7 +2035,7 @@ type TestNotificationChannelParams struct {
 
 // ListNotificationHistoryParams defines parameters for ListNotificationHistory.
 type ListNotificationHistoryParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2012,13 +2047,13 @@ type ListNotificationHistoryParams struct {
 	// Status Only those with this status.
 	Status *DeliveryStatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
-	// EventType Only those about this type of event, such as `deployment.failed`.
+	// EventType Only those about this type of event, written as in a preference; `test`, too.
 	EventType *EventTypeFilter `form:"event_type,omitempty" json:"event_type,omitempty"`
 
-	// Since Only those created at this time or later.
+	// Since Only those created at this time or later, in RFC 3339 with a time zone.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those created before this time.
+	// Until Only those created before this time, in RFC 3339 with a time zone.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
@@ -2032,7 +2067,7 @@ type RedeliverNotificationParams struct {
 
 // ListNotificationPreferencesParams defines parameters for ListNotificationPreferences.
 type ListNotificationPreferencesParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2064,7 +2099,7 @@ type UpdateNotificationPreferenceParams struct {
 
 // ListProductsParams defines parameters for ListProducts.
 type ListProductsParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2096,7 +2131,7 @@ type UpdateProductParams struct {
 
 // ListReleasesParams defines parameters for ListReleases.
 type ListReleasesParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2131,7 +2166,7 @@ type UpdateReleaseParams struct {
 
 // ListReleaseVersionsParams defines parameters for ListReleaseVersions.
 type ListReleaseVersionsParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2148,7 +2183,7 @@ type AddReleaseVersionParams struct {
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2174,7 +2209,7 @@ type CreateVersionEventParams struct {
 
 // ListVersionsParams defines parameters for ListVersions.
 type ListVersionsParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2322,14 +2357,16 @@ type ClientInterface interface {
 
 	// ListAPIKeys List API keys
 	//
-	// Lists the account's API keys, newest first. Secrets are never shown again. A filter that matches nothing gives an empty list.
+	// Lists the account's API keys, newest first, revoked and expired ones too, with the time of their last use. Secrets are
+	// never shown again.
 	//
 	// Corresponds with GET /api-keys/ (the `ListAPIKeys` operationId).
 	ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateAPIKeyWithBody Create an API key
 	//
-	// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
+	// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
+	// your CI system's store of secrets at once.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2338,7 +2375,8 @@ type ClientInterface interface {
 
 	// CreateAPIKey Create an API key
 	//
-	// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
+	// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
+	// your CI system's store of secrets at once.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2350,32 +2388,32 @@ type ClientInterface interface {
 	// Ends the key for good. Every server refuses it within a second. Revoking it again changes nothing.
 	//
 	// Corresponds with DELETE /api-keys/{id} (the `RevokeAPIKey` operationId).
-	RevokeAPIKey(ctx context.Context, id ID, params *RevokeAPIKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RevokeAPIKey(ctx context.Context, id APIKeyID, params *RevokeAPIKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetAPIKey Read an API key
 	//
-	// Returns what may be told of one key.
+	// Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
 	//
 	// Corresponds with GET /api-keys/{id} (the `GetAPIKey` operationId).
-	GetAPIKey(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetAPIKey(ctx context.Context, id APIKeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateAPIKeyWithBody Change an API key
 	//
-	// Changes name or description (JSON merge patch, RFC 7396).
+	// Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api-keys/{id} (the `UpdateAPIKey` operationId).
-	UpdateAPIKeyWithBody(ctx context.Context, id ID, params *UpdateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateAPIKeyWithBody(ctx context.Context, id APIKeyID, params *UpdateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateAPIKey Change an API key
 	//
-	// Changes name or description (JSON merge patch, RFC 7396).
+	// Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /api-keys/{id} (the `UpdateAPIKey` operationId).
-	UpdateAPIKey(ctx context.Context, id ID, params *UpdateAPIKeyParams, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateAPIKey(ctx context.Context, id APIKeyID, params *UpdateAPIKeyParams, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateAPIKeyWithBody Rotate an API key
 	//
@@ -2385,7 +2423,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-	RotateAPIKeyWithBody(ctx context.Context, id ID, params *RotateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RotateAPIKeyWithBody(ctx context.Context, id APIKeyID, params *RotateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateAPIKey Rotate an API key
 	//
@@ -2395,11 +2433,12 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-	RotateAPIKey(ctx context.Context, id ID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RotateAPIKey(ctx context.Context, id APIKeyID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAuditLog List audit entries
 	//
-	// Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the transaction of the change; nobody can alter it. A filter that matches nothing gives an empty list.
+	// Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
+	// transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /audit-log/ (the `ListAuditLog` operationId).
 	ListAuditLog(ctx context.Context, params *ListAuditLogParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2486,17 +2525,19 @@ type ClientInterface interface {
 
 	// ListDeployments List deployments
 	//
-	// Lists the account's deployments, newest first. A filter that matches nothing gives an empty list.
+	// Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
+	// deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /deployments/ (the `ListDeployments` operationId).
 	ListDeployments(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetDeployment Read a deployment
 	//
-	// Returns one deployment.
+	// Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
+	// again to see how it ended.
 	//
 	// Corresponds with GET /deployments/{id} (the `GetDeployment` operationId).
-	GetDeployment(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetDeployment(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetSwaggerUI Try the API in Swagger UI
 	//
@@ -2517,7 +2558,8 @@ type ClientInterface interface {
 
 	// ListEnvironments List environments
 	//
-	// Lists the account's environments, newest first. A filter that matches nothing gives an empty list.
+	// Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+	// A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /environments/ (the `ListEnvironments` operationId).
 	ListEnvironments(ctx context.Context, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2546,14 +2588,14 @@ type ClientInterface interface {
 	// environment. The audit log keeps who deleted it.
 	//
 	// Corresponds with DELETE /environments/{id} (the `DeleteEnvironment` operationId).
-	DeleteEnvironment(ctx context.Context, id ID, params *DeleteEnvironmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteEnvironment(ctx context.Context, id EnvironmentID, params *DeleteEnvironmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetEnvironment Read an environment
 	//
-	// Returns one environment.
+	// Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
 	//
 	// Corresponds with GET /environments/{id} (the `GetEnvironment` operationId).
-	GetEnvironment(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetEnvironment(ctx context.Context, id EnvironmentID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateEnvironmentWithBody Change an environment
 	//
@@ -2563,7 +2605,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
-	UpdateEnvironmentWithBody(ctx context.Context, id ID, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateEnvironmentWithBody(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateEnvironment Change an environment
 	//
@@ -2573,7 +2615,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
-	UpdateEnvironment(ctx context.Context, id ID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateEnvironment(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetHealth Tell whether the process is alive
 	//
@@ -2628,14 +2670,15 @@ type ClientInterface interface {
 	// Deletes the channel, its preferences and its configuration. What waits for it is cancelled; its history stays.
 	//
 	// Corresponds with DELETE /notification-channels/{id} (the `DeleteNotificationChannel` operationId).
-	DeleteNotificationChannel(ctx context.Context, id ID, params *DeleteNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteNotificationChannel(ctx context.Context, id ChannelID, params *DeleteNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetNotificationChannel Read a notification channel
 	//
-	// Returns one channel. What is secret in its configuration is masked.
+	// Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
+	// configuration is masked.
 	//
 	// Corresponds with GET /notification-channels/{id} (the `GetNotificationChannel` operationId).
-	GetNotificationChannel(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetNotificationChannel(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateNotificationChannelWithBody Change a notification channel
 	//
@@ -2647,7 +2690,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
-	UpdateNotificationChannelWithBody(ctx context.Context, id ID, params *UpdateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateNotificationChannelWithBody(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateNotificationChannel Change a notification channel
 	//
@@ -2659,7 +2702,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
-	UpdateNotificationChannel(ctx context.Context, id ID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateNotificationChannel(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// TestNotificationChannel Send a test message
 	//
@@ -2668,7 +2711,7 @@ type ClientInterface interface {
 	// tried, too.
 	//
 	// Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
-	TestNotificationChannel(ctx context.Context, id ID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	TestNotificationChannel(ctx context.Context, id ChannelID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListNotificationHistory List deliveries
 	//
@@ -2684,7 +2727,7 @@ type ClientInterface interface {
 	// for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
 	//
 	// Corresponds with POST /notification-history/{id}/redeliver (the `RedeliverNotification` operationId).
-	RedeliverNotification(ctx context.Context, id ID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RedeliverNotification(ctx context.Context, id DeliveryID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListNotificationPreferences List notification preferences
 	//
@@ -2719,17 +2762,17 @@ type ClientInterface interface {
 
 	// DeleteNotificationPreference Delete a notification preference
 	//
-	// The channel is not told of it any more.
+	// Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
 	//
 	// Corresponds with DELETE /notification-preferences/{id} (the `DeleteNotificationPreference` operationId).
-	DeleteNotificationPreference(ctx context.Context, id ID, params *DeleteNotificationPreferenceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteNotificationPreference(ctx context.Context, id PreferenceID, params *DeleteNotificationPreferenceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetNotificationPreference Read a notification preference
 	//
-	// Returns one preference.
+	// Returns one preference: of which type of event its channel is told, and what its filters let pass.
 	//
 	// Corresponds with GET /notification-preferences/{id} (the `GetNotificationPreference` operationId).
-	GetNotificationPreference(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetNotificationPreference(ctx context.Context, id PreferenceID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateNotificationPreferenceWithBody Change a notification preference
 	//
@@ -2738,7 +2781,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /notification-preferences/{id} (the `UpdateNotificationPreference` operationId).
-	UpdateNotificationPreferenceWithBody(ctx context.Context, id ID, params *UpdateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateNotificationPreferenceWithBody(ctx context.Context, id PreferenceID, params *UpdateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateNotificationPreference Change a notification preference
 	//
@@ -2747,7 +2790,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /notification-preferences/{id} (the `UpdateNotificationPreference` operationId).
-	UpdateNotificationPreference(ctx context.Context, id ID, params *UpdateNotificationPreferenceParams, body UpdateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateNotificationPreference(ctx context.Context, id PreferenceID, params *UpdateNotificationPreferenceParams, body UpdateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetSpecification Read this document
 	//
@@ -2758,14 +2801,16 @@ type ClientInterface interface {
 
 	// ListProducts List products
 	//
-	// Lists the account's products, newest first. A filter that matches nothing gives an empty list.
+	// Lists the account's products, newest first: those that events have mentioned and those that people have created.
+	// A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /products/ (the `ListProducts` operationId).
 	ListProducts(ctx context.Context, params *ListProductsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateProductWithBody Create a product
 	//
-	// Creates a product before any event mentions it. Its name must be free in the account.
+	// Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
+	// the account, former names of other products included. Events never need this: they create what they mention.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2774,7 +2819,8 @@ type ClientInterface interface {
 
 	// CreateProduct Create a product
 	//
-	// Creates a product before any event mentions it. Its name must be free in the account.
+	// Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
+	// the account, former names of other products included. Events never need this: they create what they mention.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2787,14 +2833,14 @@ type ClientInterface interface {
 	// makes a new product. The audit log keeps who deleted it.
 	//
 	// Corresponds with DELETE /products/{id} (the `DeleteProduct` operationId).
-	DeleteProduct(ctx context.Context, id ID, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteProduct(ctx context.Context, id ProductID, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetProduct Read a product
 	//
-	// Returns one product.
+	// Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
 	//
 	// Corresponds with GET /products/{id} (the `GetProduct` operationId).
-	GetProduct(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetProduct(ctx context.Context, id ProductID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateProductWithBody Change a product
 	//
@@ -2804,7 +2850,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /products/{id} (the `UpdateProduct` operationId).
-	UpdateProductWithBody(ctx context.Context, id ID, params *UpdateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateProductWithBody(ctx context.Context, id ProductID, params *UpdateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateProduct Change a product
 	//
@@ -2814,7 +2860,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /products/{id} (the `UpdateProduct` operationId).
-	UpdateProduct(ctx context.Context, id ID, params *UpdateProductParams, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateProduct(ctx context.Context, id ProductID, params *UpdateProductParams, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetReDoc Read the API in ReDoc
 	//
@@ -2825,14 +2871,15 @@ type ClientInterface interface {
 
 	// ListReleases List releases
 	//
-	// Lists the account's releases, newest first. A filter that matches nothing gives an empty list.
+	// Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /releases/ (the `ListReleases` operationId).
 	ListReleases(ctx context.Context, params *ListReleasesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateReleaseWithBody Create a release
 	//
-	// Creates a release: versions of several products that belong together. It begins as a `draft`.
+	// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
+	// with `POST /releases/{id}/versions`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2841,7 +2888,8 @@ type ClientInterface interface {
 
 	// CreateRelease Create a release
 	//
-	// Creates a release: versions of several products that belong together. It begins as a `draft`.
+	// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
+	// with `POST /releases/{id}/versions`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2853,14 +2901,14 @@ type ClientInterface interface {
 	// Deletes the release. Its versions and their deployments stay.
 	//
 	// Corresponds with DELETE /releases/{id} (the `DeleteRelease` operationId).
-	DeleteRelease(ctx context.Context, id ID, params *DeleteReleaseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteRelease(ctx context.Context, id ReleaseID, params *DeleteReleaseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRelease Read a release
 	//
-	// Returns one release.
+	// Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
 	//
 	// Corresponds with GET /releases/{id} (the `GetRelease` operationId).
-	GetRelease(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetRelease(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateReleaseWithBody Change a release
 	//
@@ -2870,7 +2918,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /releases/{id} (the `UpdateRelease` operationId).
-	UpdateReleaseWithBody(ctx context.Context, id ID, params *UpdateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateReleaseWithBody(ctx context.Context, id ReleaseID, params *UpdateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateRelease Change a release
 	//
@@ -2880,63 +2928,65 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /releases/{id} (the `UpdateRelease` operationId).
-	UpdateRelease(ctx context.Context, id ID, params *UpdateReleaseParams, body UpdateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateRelease(ctx context.Context, id ReleaseID, params *UpdateReleaseParams, body UpdateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetReleaseProgress Read the progress of a release
 	//
 	// Tells, for each version of the release and each environment of the account, how far the deployment of the version
-	// has come there.
+	// has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
 	//
 	// Corresponds with GET /releases/{id}/deployments (the `GetReleaseProgress` operationId).
-	GetReleaseProgress(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetReleaseProgress(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListReleaseVersions List versions of a release
 	//
-	// Lists the account's versions of a release, newest first. A filter that matches nothing gives an empty list.
+	// Lists the versions that are in the release, at most one of each product, newest first.
 	//
 	// Corresponds with GET /releases/{id}/versions (the `ListReleaseVersions` operationId).
-	ListReleaseVersions(ctx context.Context, id ID, params *ListReleaseVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListReleaseVersions(ctx context.Context, id ReleaseID, params *ListReleaseVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AddReleaseVersionWithBody Add a version to a release
 	//
 	// Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-	// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
+	// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-	AddReleaseVersionWithBody(ctx context.Context, id ID, params *AddReleaseVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AddReleaseVersionWithBody(ctx context.Context, id ReleaseID, params *AddReleaseVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AddReleaseVersion Add a version to a release
 	//
 	// Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-	// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
+	// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-	AddReleaseVersion(ctx context.Context, id ID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AddReleaseVersion(ctx context.Context, id ReleaseID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RemoveReleaseVersion Remove a version from a release
 	//
-	// Removes a version. A release that is completed or cancelled is closed.
+	// Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+	// cancelled is closed: 409.
 	//
 	// Corresponds with DELETE /releases/{id}/versions/{version_id} (the `RemoveReleaseVersion` operationId).
-	RemoveReleaseVersion(ctx context.Context, id ID, versionID VersionID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RemoveReleaseVersion(ctx context.Context, id ReleaseID, versionID ReleaseVersionID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListUsers List people
 	//
-	// Lists the account's people, newest first. People appear with their first valid token. A filter that matches nothing gives an empty list.
+	// Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
+	// addresses. A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /users/ (the `ListUsers` operationId).
 	ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetUser Read a person
 	//
-	// Returns one person.
+	// Returns one person, with the role that they have now and whether it was assigned here.
 	//
 	// Corresponds with GET /users/{id} (the `GetUser` operationId).
-	GetUser(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetUser(ctx context.Context, id UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateUserWithBody Assign a role
 	//
@@ -2946,7 +2996,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /users/{id} (the `UpdateUser` operationId).
-	UpdateUserWithBody(ctx context.Context, id ID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateUserWithBody(ctx context.Context, id UserID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateUser Assign a role
 	//
@@ -2956,7 +3006,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /users/{id} (the `UpdateUser` operationId).
-	UpdateUser(ctx context.Context, id ID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateUser(ctx context.Context, id UserID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateVersionEventWithBody Record a build event (old address)
 	//
@@ -2982,22 +3032,25 @@ type ClientInterface interface {
 
 	// ListVersions List versions
 	//
-	// Lists the account's versions, newest first. Versions are made by events only. A filter that matches nothing gives an empty list.
+	// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
+	// built from a commit. A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /versions/ (the `ListVersions` operationId).
 	ListVersions(ctx context.Context, params *ListVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetVersion Read a version
 	//
-	// Returns one version.
+	// Returns one version, with the commit that it was built from when a build event has told it. A version never changes
+	// after that.
 	//
 	// Corresponds with GET /versions/{id} (the `GetVersion` operationId).
-	GetVersion(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetVersion(ctx context.Context, id VersionID, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListAPIKeys List API keys
 //
-// Lists the account's API keys, newest first. Secrets are never shown again. A filter that matches nothing gives an empty list.
+// Lists the account's API keys, newest first, revoked and expired ones too, with the time of their last use. Secrets are
+// never shown again.
 //
 // Corresponds with GET /api-keys/ (the `ListAPIKeys` operationId).
 func (c *Client) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3014,7 +3067,8 @@ func (c *Client) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, req
 
 // CreateAPIKeyWithBody Create an API key
 //
-// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
+// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
+// your CI system's store of secrets at once.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3033,7 +3087,8 @@ func (c *Client) CreateAPIKeyWithBody(ctx context.Context, params *CreateAPIKeyP
 
 // CreateAPIKey Create an API key
 //
-// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
+// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
+// your CI system's store of secrets at once.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3055,7 +3110,7 @@ func (c *Client) CreateAPIKey(ctx context.Context, params *CreateAPIKeyParams, b
 // Ends the key for good. Every server refuses it within a second. Revoking it again changes nothing.
 //
 // Corresponds with DELETE /api-keys/{id} (the `RevokeAPIKey` operationId).
-func (c *Client) RevokeAPIKey(ctx context.Context, id ID, params *RevokeAPIKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) RevokeAPIKey(ctx context.Context, id APIKeyID, params *RevokeAPIKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeAPIKeyRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
@@ -3069,10 +3124,10 @@ func (c *Client) RevokeAPIKey(ctx context.Context, id ID, params *RevokeAPIKeyPa
 
 // GetAPIKey Read an API key
 //
-// Returns what may be told of one key.
+// Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
 //
 // Corresponds with GET /api-keys/{id} (the `GetAPIKey` operationId).
-func (c *Client) GetAPIKey(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetAPIKey(ctx context.Context, id APIKeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAPIKeyRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -3086,12 +3141,12 @@ func (c *Client) GetAPIKey(ctx context.Context, id ID, reqEditors ...RequestEdit
 
 // UpdateAPIKeyWithBody Change an API key
 //
-// Changes name or description (JSON merge patch, RFC 7396).
+// Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /api-keys/{id} (the `UpdateAPIKey` operationId).
-func (c *Client) UpdateAPIKeyWithBody(ctx context.Context, id ID, params *UpdateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateAPIKeyWithBody(ctx context.Context, id APIKeyID, params *UpdateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateAPIKeyRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -3105,12 +3160,12 @@ func (c *Client) UpdateAPIKeyWithBody(ctx context.Context, id ID, params *Update
 
 // UpdateAPIKey Change an API key
 //
-// Changes name or description (JSON merge patch, RFC 7396).
+// Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /api-keys/{id} (the `UpdateAPIKey` operationId).
-func (c *Client) UpdateAPIKey(ctx context.Context, id ID, params *UpdateAPIKeyParams, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateAPIKey(ctx context.Context, id APIKeyID, params *UpdateAPIKeyParams, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateAPIKeyRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
@@ -3130,7 +3185,7 @@ func (c *Client) UpdateAPIKey(ctx context.Context, id ID, params *UpdateAPIKeyPa
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-func (c *Client) RotateAPIKeyWithBody(ctx context.Context, id ID, params *RotateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) RotateAPIKeyWithBody(ctx context.Context, id APIKeyID, params *RotateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRotateAPIKeyRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -3150,7 +3205,7 @@ func (c *Client) RotateAPIKeyWithBody(ctx context.Context, id ID, params *Rotate
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-func (c *Client) RotateAPIKey(ctx context.Context, id ID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) RotateAPIKey(ctx context.Context, id APIKeyID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRotateAPIKeyRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
@@ -3164,7 +3219,8 @@ func (c *Client) RotateAPIKey(ctx context.Context, id ID, params *RotateAPIKeyPa
 
 // ListAuditLog List audit entries
 //
-// Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the transaction of the change; nobody can alter it. A filter that matches nothing gives an empty list.
+// Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
+// transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /audit-log/ (the `ListAuditLog` operationId).
 func (c *Client) ListAuditLog(ctx context.Context, params *ListAuditLogParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3301,7 +3357,8 @@ func (c *Client) CreateDeploymentEvent(ctx context.Context, params *CreateDeploy
 
 // ListDeployments List deployments
 //
-// Lists the account's deployments, newest first. A filter that matches nothing gives an empty list.
+// Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
+// deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /deployments/ (the `ListDeployments` operationId).
 func (c *Client) ListDeployments(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3318,10 +3375,11 @@ func (c *Client) ListDeployments(ctx context.Context, params *ListDeploymentsPar
 
 // GetDeployment Read a deployment
 //
-// Returns one deployment.
+// Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
+// again to see how it ended.
 //
 // Corresponds with GET /deployments/{id} (the `GetDeployment` operationId).
-func (c *Client) GetDeployment(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetDeployment(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetDeploymentRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -3372,7 +3430,8 @@ func (c *Client) ListEnvironmentState(ctx context.Context, params *ListEnvironme
 
 // ListEnvironments List environments
 //
-// Lists the account's environments, newest first. A filter that matches nothing gives an empty list.
+// Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+// A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /environments/ (the `ListEnvironments` operationId).
 func (c *Client) ListEnvironments(ctx context.Context, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3431,7 +3490,7 @@ func (c *Client) CreateEnvironment(ctx context.Context, params *CreateEnvironmen
 // environment. The audit log keeps who deleted it.
 //
 // Corresponds with DELETE /environments/{id} (the `DeleteEnvironment` operationId).
-func (c *Client) DeleteEnvironment(ctx context.Context, id ID, params *DeleteEnvironmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) DeleteEnvironment(ctx context.Context, id EnvironmentID, params *DeleteEnvironmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteEnvironmentRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
@@ -3445,10 +3504,10 @@ func (c *Client) DeleteEnvironment(ctx context.Context, id ID, params *DeleteEnv
 
 // GetEnvironment Read an environment
 //
-// Returns one environment.
+// Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
 //
 // Corresponds with GET /environments/{id} (the `GetEnvironment` operationId).
-func (c *Client) GetEnvironment(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetEnvironment(ctx context.Context, id EnvironmentID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetEnvironmentRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -3468,7 +3527,7 @@ func (c *Client) GetEnvironment(ctx context.Context, id ID, reqEditors ...Reques
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
-func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, id ID, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateEnvironmentRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -3488,7 +3547,7 @@ func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, id ID, params *U
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
-func (c *Client) UpdateEnvironment(ctx context.Context, id ID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateEnvironment(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateEnvironmentRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
@@ -3603,7 +3662,7 @@ func (c *Client) CreateNotificationChannel(ctx context.Context, params *CreateNo
 // Deletes the channel, its preferences and its configuration. What waits for it is cancelled; its history stays.
 //
 // Corresponds with DELETE /notification-channels/{id} (the `DeleteNotificationChannel` operationId).
-func (c *Client) DeleteNotificationChannel(ctx context.Context, id ID, params *DeleteNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) DeleteNotificationChannel(ctx context.Context, id ChannelID, params *DeleteNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteNotificationChannelRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
@@ -3617,10 +3676,11 @@ func (c *Client) DeleteNotificationChannel(ctx context.Context, id ID, params *D
 
 // GetNotificationChannel Read a notification channel
 //
-// Returns one channel. What is secret in its configuration is masked.
+// Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
+// configuration is masked.
 //
 // Corresponds with GET /notification-channels/{id} (the `GetNotificationChannel` operationId).
-func (c *Client) GetNotificationChannel(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetNotificationChannel(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetNotificationChannelRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -3642,7 +3702,7 @@ func (c *Client) GetNotificationChannel(ctx context.Context, id ID, reqEditors .
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
-func (c *Client) UpdateNotificationChannelWithBody(ctx context.Context, id ID, params *UpdateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateNotificationChannelWithBody(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateNotificationChannelRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -3664,7 +3724,7 @@ func (c *Client) UpdateNotificationChannelWithBody(ctx context.Context, id ID, p
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
-func (c *Client) UpdateNotificationChannel(ctx context.Context, id ID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateNotificationChannel(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateNotificationChannelRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
@@ -3683,7 +3743,7 @@ func (c *Client) UpdateNotificationChannel(ctx context.Context, id ID, params *U
 // tried, too.
 //
 // Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
-func (c *Client) TestNotificationChannel(ctx context.Context, id ID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) TestNotificationChannel(ctx context.Context, id ChannelID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewTestNotificationChannelRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
@@ -3719,7 +3779,7 @@ func (c *Client) ListNotificationHistory(ctx context.Context, params *ListNotifi
 // for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
 //
 // Corresponds with POST /notification-history/{id}/redeliver (the `RedeliverNotification` operationId).
-func (c *Client) RedeliverNotification(ctx context.Context, id ID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) RedeliverNotification(ctx context.Context, id DeliveryID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRedeliverNotificationRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
@@ -3794,10 +3854,10 @@ func (c *Client) CreateNotificationPreference(ctx context.Context, params *Creat
 
 // DeleteNotificationPreference Delete a notification preference
 //
-// The channel is not told of it any more.
+// Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
 //
 // Corresponds with DELETE /notification-preferences/{id} (the `DeleteNotificationPreference` operationId).
-func (c *Client) DeleteNotificationPreference(ctx context.Context, id ID, params *DeleteNotificationPreferenceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) DeleteNotificationPreference(ctx context.Context, id PreferenceID, params *DeleteNotificationPreferenceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteNotificationPreferenceRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
@@ -3811,10 +3871,10 @@ func (c *Client) DeleteNotificationPreference(ctx context.Context, id ID, params
 
 // GetNotificationPreference Read a notification preference
 //
-// Returns one preference.
+// Returns one preference: of which type of event its channel is told, and what its filters let pass.
 //
 // Corresponds with GET /notification-preferences/{id} (the `GetNotificationPreference` operationId).
-func (c *Client) GetNotificationPreference(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetNotificationPreference(ctx context.Context, id PreferenceID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetNotificationPreferenceRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -3833,7 +3893,7 @@ func (c *Client) GetNotificationPreference(ctx context.Context, id ID, reqEditor
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /notification-preferences/{id} (the `UpdateNotificationPreference` operationId).
-func (c *Client) UpdateNotificationPreferenceWithBody(ctx context.Context, id ID, params *UpdateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateNotificationPreferenceWithBody(ctx context.Context, id PreferenceID, params *UpdateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateNotificationPreferenceRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -3852,7 +3912,7 @@ func (c *Client) UpdateNotificationPreferenceWithBody(ctx context.Context, id ID
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /notification-preferences/{id} (the `UpdateNotificationPreference` operationId).
-func (c *Client) UpdateNotificationPreference(ctx context.Context, id ID, params *UpdateNotificationPreferenceParams, body UpdateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateNotificationPreference(ctx context.Context, id PreferenceID, params *UpdateNotificationPreferenceParams, body UpdateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateNotificationPreferenceRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
@@ -3883,7 +3943,8 @@ func (c *Client) GetSpecification(ctx context.Context, reqEditors ...RequestEdit
 
 // ListProducts List products
 //
-// Lists the account's products, newest first. A filter that matches nothing gives an empty list.
+// Lists the account's products, newest first: those that events have mentioned and those that people have created.
+// A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /products/ (the `ListProducts` operationId).
 func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3900,7 +3961,8 @@ func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, r
 
 // CreateProductWithBody Create a product
 //
-// Creates a product before any event mentions it. Its name must be free in the account.
+// Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
+// the account, former names of other products included. Events never need this: they create what they mention.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3919,7 +3981,8 @@ func (c *Client) CreateProductWithBody(ctx context.Context, params *CreateProduc
 
 // CreateProduct Create a product
 //
-// Creates a product before any event mentions it. Its name must be free in the account.
+// Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
+// the account, former names of other products included. Events never need this: they create what they mention.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3942,7 +4005,7 @@ func (c *Client) CreateProduct(ctx context.Context, params *CreateProductParams,
 // makes a new product. The audit log keeps who deleted it.
 //
 // Corresponds with DELETE /products/{id} (the `DeleteProduct` operationId).
-func (c *Client) DeleteProduct(ctx context.Context, id ID, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) DeleteProduct(ctx context.Context, id ProductID, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteProductRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
@@ -3956,10 +4019,10 @@ func (c *Client) DeleteProduct(ctx context.Context, id ID, params *DeleteProduct
 
 // GetProduct Read a product
 //
-// Returns one product.
+// Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
 //
 // Corresponds with GET /products/{id} (the `GetProduct` operationId).
-func (c *Client) GetProduct(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetProduct(ctx context.Context, id ProductID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetProductRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -3979,7 +4042,7 @@ func (c *Client) GetProduct(ctx context.Context, id ID, reqEditors ...RequestEdi
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /products/{id} (the `UpdateProduct` operationId).
-func (c *Client) UpdateProductWithBody(ctx context.Context, id ID, params *UpdateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateProductWithBody(ctx context.Context, id ProductID, params *UpdateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateProductRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -3999,7 +4062,7 @@ func (c *Client) UpdateProductWithBody(ctx context.Context, id ID, params *Updat
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /products/{id} (the `UpdateProduct` operationId).
-func (c *Client) UpdateProduct(ctx context.Context, id ID, params *UpdateProductParams, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateProduct(ctx context.Context, id ProductID, params *UpdateProductParams, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateProductRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
@@ -4030,7 +4093,7 @@ func (c *Client) GetReDoc(ctx context.Context, reqEditors ...RequestEditorFn) (*
 
 // ListReleases List releases
 //
-// Lists the account's releases, newest first. A filter that matches nothing gives an empty list.
+// Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /releases/ (the `ListReleases` operationId).
 func (c *Client) ListReleases(ctx context.Context, params *ListReleasesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4047,7 +4110,8 @@ func (c *Client) ListReleases(ctx context.Context, params *ListReleasesParams, r
 
 // CreateReleaseWithBody Create a release
 //
-// Creates a release: versions of several products that belong together. It begins as a `draft`.
+// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
+// with `POST /releases/{id}/versions`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4066,7 +4130,8 @@ func (c *Client) CreateReleaseWithBody(ctx context.Context, params *CreateReleas
 
 // CreateRelease Create a release
 //
-// Creates a release: versions of several products that belong together. It begins as a `draft`.
+// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
+// with `POST /releases/{id}/versions`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4088,7 +4153,7 @@ func (c *Client) CreateRelease(ctx context.Context, params *CreateReleaseParams,
 // Deletes the release. Its versions and their deployments stay.
 //
 // Corresponds with DELETE /releases/{id} (the `DeleteRelease` operationId).
-func (c *Client) DeleteRelease(ctx context.Context, id ID, params *DeleteReleaseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) DeleteRelease(ctx context.Context, id ReleaseID, params *DeleteReleaseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteReleaseRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
@@ -4102,10 +4167,10 @@ func (c *Client) DeleteRelease(ctx context.Context, id ID, params *DeleteRelease
 
 // GetRelease Read a release
 //
-// Returns one release.
+// Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
 //
 // Corresponds with GET /releases/{id} (the `GetRelease` operationId).
-func (c *Client) GetRelease(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetRelease(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetReleaseRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -4125,7 +4190,7 @@ func (c *Client) GetRelease(ctx context.Context, id ID, reqEditors ...RequestEdi
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /releases/{id} (the `UpdateRelease` operationId).
-func (c *Client) UpdateReleaseWithBody(ctx context.Context, id ID, params *UpdateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateReleaseWithBody(ctx context.Context, id ReleaseID, params *UpdateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateReleaseRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -4145,7 +4210,7 @@ func (c *Client) UpdateReleaseWithBody(ctx context.Context, id ID, params *Updat
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /releases/{id} (the `UpdateRelease` operationId).
-func (c *Client) UpdateRelease(ctx context.Context, id ID, params *UpdateReleaseParams, body UpdateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateRelease(ctx context.Context, id ReleaseID, params *UpdateReleaseParams, body UpdateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateReleaseRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
@@ -4160,10 +4225,10 @@ func (c *Client) UpdateRelease(ctx context.Context, id ID, params *UpdateRelease
 // GetReleaseProgress Read the progress of a release
 //
 // Tells, for each version of the release and each environment of the account, how far the deployment of the version
-// has come there.
+// has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
 //
 // Corresponds with GET /releases/{id}/deployments (the `GetReleaseProgress` operationId).
-func (c *Client) GetReleaseProgress(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetReleaseProgress(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetReleaseProgressRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -4177,10 +4242,10 @@ func (c *Client) GetReleaseProgress(ctx context.Context, id ID, reqEditors ...Re
 
 // ListReleaseVersions List versions of a release
 //
-// Lists the account's versions of a release, newest first. A filter that matches nothing gives an empty list.
+// Lists the versions that are in the release, at most one of each product, newest first.
 //
 // Corresponds with GET /releases/{id}/versions (the `ListReleaseVersions` operationId).
-func (c *Client) ListReleaseVersions(ctx context.Context, id ID, params *ListReleaseVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) ListReleaseVersions(ctx context.Context, id ReleaseID, params *ListReleaseVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListReleaseVersionsRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
@@ -4195,12 +4260,12 @@ func (c *Client) ListReleaseVersions(ctx context.Context, id ID, params *ListRel
 // AddReleaseVersionWithBody Add a version to a release
 //
 // Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
+// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-func (c *Client) AddReleaseVersionWithBody(ctx context.Context, id ID, params *AddReleaseVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) AddReleaseVersionWithBody(ctx context.Context, id ReleaseID, params *AddReleaseVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAddReleaseVersionRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -4215,12 +4280,12 @@ func (c *Client) AddReleaseVersionWithBody(ctx context.Context, id ID, params *A
 // AddReleaseVersion Add a version to a release
 //
 // Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
+// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-func (c *Client) AddReleaseVersion(ctx context.Context, id ID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) AddReleaseVersion(ctx context.Context, id ReleaseID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAddReleaseVersionRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
@@ -4234,10 +4299,11 @@ func (c *Client) AddReleaseVersion(ctx context.Context, id ID, params *AddReleas
 
 // RemoveReleaseVersion Remove a version from a release
 //
-// Removes a version. A release that is completed or cancelled is closed.
+// Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+// cancelled is closed: 409.
 //
 // Corresponds with DELETE /releases/{id}/versions/{version_id} (the `RemoveReleaseVersion` operationId).
-func (c *Client) RemoveReleaseVersion(ctx context.Context, id ID, versionID VersionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) RemoveReleaseVersion(ctx context.Context, id ReleaseID, versionID ReleaseVersionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRemoveReleaseVersionRequest(c.Server, id, versionID)
 	if err != nil {
 		return nil, err
@@ -4251,7 +4317,8 @@ func (c *Client) RemoveReleaseVersion(ctx context.Context, id ID, versionID Vers
 
 // ListUsers List people
 //
-// Lists the account's people, newest first. People appear with their first valid token. A filter that matches nothing gives an empty list.
+// Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
+// addresses. A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /users/ (the `ListUsers` operationId).
 func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4268,10 +4335,10 @@ func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEdit
 
 // GetUser Read a person
 //
-// Returns one person.
+// Returns one person, with the role that they have now and whether it was assigned here.
 //
 // Corresponds with GET /users/{id} (the `GetUser` operationId).
-func (c *Client) GetUser(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetUser(ctx context.Context, id UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetUserRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -4291,7 +4358,7 @@ func (c *Client) GetUser(ctx context.Context, id ID, reqEditors ...RequestEditor
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /users/{id} (the `UpdateUser` operationId).
-func (c *Client) UpdateUserWithBody(ctx context.Context, id ID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateUserWithBody(ctx context.Context, id UserID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateUserRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -4311,7 +4378,7 @@ func (c *Client) UpdateUserWithBody(ctx context.Context, id ID, params *UpdateUs
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /users/{id} (the `UpdateUser` operationId).
-func (c *Client) UpdateUser(ctx context.Context, id ID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) UpdateUser(ctx context.Context, id UserID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateUserRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
@@ -4365,7 +4432,8 @@ func (c *Client) CreateVersionEvent(ctx context.Context, params *CreateVersionEv
 
 // ListVersions List versions
 //
-// Lists the account's versions, newest first. Versions are made by events only. A filter that matches nothing gives an empty list.
+// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
+// built from a commit. A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /versions/ (the `ListVersions` operationId).
 func (c *Client) ListVersions(ctx context.Context, params *ListVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4382,10 +4450,11 @@ func (c *Client) ListVersions(ctx context.Context, params *ListVersionsParams, r
 
 // GetVersion Read a version
 //
-// Returns one version.
+// Returns one version, with the commit that it was built from when a build event has told it. A version never changes
+// after that.
 //
 // Corresponds with GET /versions/{id} (the `GetVersion` operationId).
-func (c *Client) GetVersion(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetVersion(ctx context.Context, id VersionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetVersionRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -4519,7 +4588,7 @@ func NewCreateAPIKeyRequestWithBody(server string, params *CreateAPIKeyParams, c
 }
 
 // NewRevokeAPIKeyRequest constructs an http.Request for the RevokeAPIKey method
-func NewRevokeAPIKeyRequest(server string, id ID, params *RevokeAPIKeyParams) (*http.Request, error) {
+func NewRevokeAPIKeyRequest(server string, id APIKeyID, params *RevokeAPIKeyParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4568,7 +4637,7 @@ func NewRevokeAPIKeyRequest(server string, id ID, params *RevokeAPIKeyParams) (*
 }
 
 // NewGetAPIKeyRequest constructs an http.Request for the GetAPIKey method
-func NewGetAPIKeyRequest(server string, id ID) (*http.Request, error) {
+func NewGetAPIKeyRequest(server string, id APIKeyID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4602,7 +4671,7 @@ func NewGetAPIKeyRequest(server string, id ID) (*http.Request, error) {
 }
 
 // NewUpdateAPIKeyRequest calls the generic UpdateAPIKey builder with application/json body
-func NewUpdateAPIKeyRequest(server string, id ID, params *UpdateAPIKeyParams, body UpdateAPIKeyJSONRequestBody) (*http.Request, error) {
+func NewUpdateAPIKeyRequest(server string, id APIKeyID, params *UpdateAPIKeyParams, body UpdateAPIKeyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -4613,7 +4682,7 @@ func NewUpdateAPIKeyRequest(server string, id ID, params *UpdateAPIKeyParams, bo
 }
 
 // NewUpdateAPIKeyRequestWithBody constructs an http.Request for the UpdateAPIKey method, with any body, and a specified content type
-func NewUpdateAPIKeyRequestWithBody(server string, id ID, params *UpdateAPIKeyParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateAPIKeyRequestWithBody(server string, id APIKeyID, params *UpdateAPIKeyParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4664,7 +4733,7 @@ func NewUpdateAPIKeyRequestWithBody(server string, id ID, params *UpdateAPIKeyPa
 }
 
 // NewRotateAPIKeyRequest calls the generic RotateAPIKey builder with application/json body
-func NewRotateAPIKeyRequest(server string, id ID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody) (*http.Request, error) {
+func NewRotateAPIKeyRequest(server string, id APIKeyID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -4675,7 +4744,7 @@ func NewRotateAPIKeyRequest(server string, id ID, params *RotateAPIKeyParams, bo
 }
 
 // NewRotateAPIKeyRequestWithBody constructs an http.Request for the RotateAPIKey method, with any body, and a specified content type
-func NewRotateAPIKeyRequestWithBody(server string, id ID, params *RotateAPIKeyParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewRotateAPIKeyRequestWithBody(server string, id APIKeyID, params *RotateAPIKeyParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5112,7 +5181,7 @@ func NewListDeploymentsRequest(server string, params *ListDeploymentsParams) (*h
 }
 
 // NewGetDeploymentRequest constructs an http.Request for the GetDeployment method
-func NewGetDeploymentRequest(server string, id ID) (*http.Request, error) {
+func NewGetDeploymentRequest(server string, id DeploymentID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5420,7 +5489,7 @@ func NewCreateEnvironmentRequestWithBody(server string, params *CreateEnvironmen
 }
 
 // NewDeleteEnvironmentRequest constructs an http.Request for the DeleteEnvironment method
-func NewDeleteEnvironmentRequest(server string, id ID, params *DeleteEnvironmentParams) (*http.Request, error) {
+func NewDeleteEnvironmentRequest(server string, id EnvironmentID, params *DeleteEnvironmentParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5469,7 +5538,7 @@ func NewDeleteEnvironmentRequest(server string, id ID, params *DeleteEnvironment
 }
 
 // NewGetEnvironmentRequest constructs an http.Request for the GetEnvironment method
-func NewGetEnvironmentRequest(server string, id ID) (*http.Request, error) {
+func NewGetEnvironmentRequest(server string, id EnvironmentID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5503,7 +5572,7 @@ func NewGetEnvironmentRequest(server string, id ID) (*http.Request, error) {
 }
 
 // NewUpdateEnvironmentRequest calls the generic UpdateEnvironment builder with application/json body
-func NewUpdateEnvironmentRequest(server string, id ID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody) (*http.Request, error) {
+func NewUpdateEnvironmentRequest(server string, id EnvironmentID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -5514,7 +5583,7 @@ func NewUpdateEnvironmentRequest(server string, id ID, params *UpdateEnvironment
 }
 
 // NewUpdateEnvironmentRequestWithBody constructs an http.Request for the UpdateEnvironment method, with any body, and a specified content type
-func NewUpdateEnvironmentRequestWithBody(server string, id ID, params *UpdateEnvironmentParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateEnvironmentRequestWithBody(server string, id EnvironmentID, params *UpdateEnvironmentParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5740,7 +5809,7 @@ func NewCreateNotificationChannelRequestWithBody(server string, params *CreateNo
 }
 
 // NewDeleteNotificationChannelRequest constructs an http.Request for the DeleteNotificationChannel method
-func NewDeleteNotificationChannelRequest(server string, id ID, params *DeleteNotificationChannelParams) (*http.Request, error) {
+func NewDeleteNotificationChannelRequest(server string, id ChannelID, params *DeleteNotificationChannelParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5789,7 +5858,7 @@ func NewDeleteNotificationChannelRequest(server string, id ID, params *DeleteNot
 }
 
 // NewGetNotificationChannelRequest constructs an http.Request for the GetNotificationChannel method
-func NewGetNotificationChannelRequest(server string, id ID) (*http.Request, error) {
+func NewGetNotificationChannelRequest(server string, id ChannelID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5823,7 +5892,7 @@ func NewGetNotificationChannelRequest(server string, id ID) (*http.Request, erro
 }
 
 // NewUpdateNotificationChannelRequest calls the generic UpdateNotificationChannel builder with application/json body
-func NewUpdateNotificationChannelRequest(server string, id ID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody) (*http.Request, error) {
+func NewUpdateNotificationChannelRequest(server string, id ChannelID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -5834,7 +5903,7 @@ func NewUpdateNotificationChannelRequest(server string, id ID, params *UpdateNot
 }
 
 // NewUpdateNotificationChannelRequestWithBody constructs an http.Request for the UpdateNotificationChannel method, with any body, and a specified content type
-func NewUpdateNotificationChannelRequestWithBody(server string, id ID, params *UpdateNotificationChannelParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateNotificationChannelRequestWithBody(server string, id ChannelID, params *UpdateNotificationChannelParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5885,7 +5954,7 @@ func NewUpdateNotificationChannelRequestWithBody(server string, id ID, params *U
 }
 
 // NewTestNotificationChannelRequest constructs an http.Request for the TestNotificationChannel method
-func NewTestNotificationChannelRequest(server string, id ID, params *TestNotificationChannelParams) (*http.Request, error) {
+func NewTestNotificationChannelRequest(server string, id ChannelID, params *TestNotificationChannelParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6060,7 +6129,7 @@ func NewListNotificationHistoryRequest(server string, params *ListNotificationHi
 }
 
 // NewRedeliverNotificationRequest constructs an http.Request for the RedeliverNotification method
-func NewRedeliverNotificationRequest(server string, id ID, params *RedeliverNotificationParams) (*http.Request, error) {
+func NewRedeliverNotificationRequest(server string, id DeliveryID, params *RedeliverNotificationParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6242,7 +6311,7 @@ func NewCreateNotificationPreferenceRequestWithBody(server string, params *Creat
 }
 
 // NewDeleteNotificationPreferenceRequest constructs an http.Request for the DeleteNotificationPreference method
-func NewDeleteNotificationPreferenceRequest(server string, id ID, params *DeleteNotificationPreferenceParams) (*http.Request, error) {
+func NewDeleteNotificationPreferenceRequest(server string, id PreferenceID, params *DeleteNotificationPreferenceParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6291,7 +6360,7 @@ func NewDeleteNotificationPreferenceRequest(server string, id ID, params *Delete
 }
 
 // NewGetNotificationPreferenceRequest constructs an http.Request for the GetNotificationPreference method
-func NewGetNotificationPreferenceRequest(server string, id ID) (*http.Request, error) {
+func NewGetNotificationPreferenceRequest(server string, id PreferenceID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6325,7 +6394,7 @@ func NewGetNotificationPreferenceRequest(server string, id ID) (*http.Request, e
 }
 
 // NewUpdateNotificationPreferenceRequest calls the generic UpdateNotificationPreference builder with application/json body
-func NewUpdateNotificationPreferenceRequest(server string, id ID, params *UpdateNotificationPreferenceParams, body UpdateNotificationPreferenceJSONRequestBody) (*http.Request, error) {
+func NewUpdateNotificationPreferenceRequest(server string, id PreferenceID, params *UpdateNotificationPreferenceParams, body UpdateNotificationPreferenceJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -6336,7 +6405,7 @@ func NewUpdateNotificationPreferenceRequest(server string, id ID, params *Update
 }
 
 // NewUpdateNotificationPreferenceRequestWithBody constructs an http.Request for the UpdateNotificationPreference method, with any body, and a specified content type
-func NewUpdateNotificationPreferenceRequestWithBody(server string, id ID, params *UpdateNotificationPreferenceParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateNotificationPreferenceRequestWithBody(server string, id PreferenceID, params *UpdateNotificationPreferenceParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6547,7 +6616,7 @@ func NewCreateProductRequestWithBody(server string, params *CreateProductParams,
 }
 
 // NewDeleteProductRequest constructs an http.Request for the DeleteProduct method
-func NewDeleteProductRequest(server string, id ID, params *DeleteProductParams) (*http.Request, error) {
+func NewDeleteProductRequest(server string, id ProductID, params *DeleteProductParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6596,7 +6665,7 @@ func NewDeleteProductRequest(server string, id ID, params *DeleteProductParams) 
 }
 
 // NewGetProductRequest constructs an http.Request for the GetProduct method
-func NewGetProductRequest(server string, id ID) (*http.Request, error) {
+func NewGetProductRequest(server string, id ProductID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6630,7 +6699,7 @@ func NewGetProductRequest(server string, id ID) (*http.Request, error) {
 }
 
 // NewUpdateProductRequest calls the generic UpdateProduct builder with application/json body
-func NewUpdateProductRequest(server string, id ID, params *UpdateProductParams, body UpdateProductJSONRequestBody) (*http.Request, error) {
+func NewUpdateProductRequest(server string, id ProductID, params *UpdateProductParams, body UpdateProductJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -6641,7 +6710,7 @@ func NewUpdateProductRequest(server string, id ID, params *UpdateProductParams, 
 }
 
 // NewUpdateProductRequestWithBody constructs an http.Request for the UpdateProduct method, with any body, and a specified content type
-func NewUpdateProductRequestWithBody(server string, id ID, params *UpdateProductParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateProductRequestWithBody(server string, id ProductID, params *UpdateProductParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6864,7 +6933,7 @@ func NewCreateReleaseRequestWithBody(server string, params *CreateReleaseParams,
 }
 
 // NewDeleteReleaseRequest constructs an http.Request for the DeleteRelease method
-func NewDeleteReleaseRequest(server string, id ID, params *DeleteReleaseParams) (*http.Request, error) {
+func NewDeleteReleaseRequest(server string, id ReleaseID, params *DeleteReleaseParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6913,7 +6982,7 @@ func NewDeleteReleaseRequest(server string, id ID, params *DeleteReleaseParams) 
 }
 
 // NewGetReleaseRequest constructs an http.Request for the GetRelease method
-func NewGetReleaseRequest(server string, id ID) (*http.Request, error) {
+func NewGetReleaseRequest(server string, id ReleaseID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6947,7 +7016,7 @@ func NewGetReleaseRequest(server string, id ID) (*http.Request, error) {
 }
 
 // NewUpdateReleaseRequest calls the generic UpdateRelease builder with application/json body
-func NewUpdateReleaseRequest(server string, id ID, params *UpdateReleaseParams, body UpdateReleaseJSONRequestBody) (*http.Request, error) {
+func NewUpdateReleaseRequest(server string, id ReleaseID, params *UpdateReleaseParams, body UpdateReleaseJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -6958,7 +7027,7 @@ func NewUpdateReleaseRequest(server string, id ID, params *UpdateReleaseParams, 
 }
 
 // NewUpdateReleaseRequestWithBody constructs an http.Request for the UpdateRelease method, with any body, and a specified content type
-func NewUpdateReleaseRequestWithBody(server string, id ID, params *UpdateReleaseParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateReleaseRequestWithBody(server string, id ReleaseID, params *UpdateReleaseParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7009,7 +7078,7 @@ func NewUpdateReleaseRequestWithBody(server string, id ID, params *UpdateRelease
 }
 
 // NewGetReleaseProgressRequest constructs an http.Request for the GetReleaseProgress method
-func NewGetReleaseProgressRequest(server string, id ID) (*http.Request, error) {
+func NewGetReleaseProgressRequest(server string, id ReleaseID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7043,7 +7112,7 @@ func NewGetReleaseProgressRequest(server string, id ID) (*http.Request, error) {
 }
 
 // NewListReleaseVersionsRequest constructs an http.Request for the ListReleaseVersions method
-func NewListReleaseVersionsRequest(server string, id ID, params *ListReleaseVersionsParams) (*http.Request, error) {
+func NewListReleaseVersionsRequest(server string, id ReleaseID, params *ListReleaseVersionsParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7116,7 +7185,7 @@ func NewListReleaseVersionsRequest(server string, id ID, params *ListReleaseVers
 }
 
 // NewAddReleaseVersionRequest calls the generic AddReleaseVersion builder with application/json body
-func NewAddReleaseVersionRequest(server string, id ID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody) (*http.Request, error) {
+func NewAddReleaseVersionRequest(server string, id ReleaseID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -7127,7 +7196,7 @@ func NewAddReleaseVersionRequest(server string, id ID, params *AddReleaseVersion
 }
 
 // NewAddReleaseVersionRequestWithBody constructs an http.Request for the AddReleaseVersion method, with any body, and a specified content type
-func NewAddReleaseVersionRequestWithBody(server string, id ID, params *AddReleaseVersionParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewAddReleaseVersionRequestWithBody(server string, id ReleaseID, params *AddReleaseVersionParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7178,7 +7247,7 @@ func NewAddReleaseVersionRequestWithBody(server string, id ID, params *AddReleas
 }
 
 // NewRemoveReleaseVersionRequest constructs an http.Request for the RemoveReleaseVersion method
-func NewRemoveReleaseVersionRequest(server string, id ID, versionID VersionID) (*http.Request, error) {
+func NewRemoveReleaseVersionRequest(server string, id ReleaseID, versionID ReleaseVersionID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7297,7 +7366,7 @@ func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request,
 }
 
 // NewGetUserRequest constructs an http.Request for the GetUser method
-func NewGetUserRequest(server string, id ID) (*http.Request, error) {
+func NewGetUserRequest(server string, id UserID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7331,7 +7400,7 @@ func NewGetUserRequest(server string, id ID) (*http.Request, error) {
 }
 
 // NewUpdateUserRequest calls the generic UpdateUser builder with application/json body
-func NewUpdateUserRequest(server string, id ID, params *UpdateUserParams, body UpdateUserJSONRequestBody) (*http.Request, error) {
+func NewUpdateUserRequest(server string, id UserID, params *UpdateUserParams, body UpdateUserJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -7342,7 +7411,7 @@ func NewUpdateUserRequest(server string, id ID, params *UpdateUserParams, body U
 }
 
 // NewUpdateUserRequestWithBody constructs an http.Request for the UpdateUser method, with any body, and a specified content type
-func NewUpdateUserRequestWithBody(server string, id ID, params *UpdateUserParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateUserRequestWithBody(server string, id UserID, params *UpdateUserParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7550,7 +7619,7 @@ func NewListVersionsRequest(server string, params *ListVersionsParams) (*http.Re
 }
 
 // NewGetVersionRequest constructs an http.Request for the GetVersion method
-func NewGetVersionRequest(server string, id ID) (*http.Request, error) {
+func NewGetVersionRequest(server string, id VersionID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7629,7 +7698,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListAPIKeysWithResponse List API keys
 	//
-	// Lists the account's API keys, newest first. Secrets are never shown again. A filter that matches nothing gives an empty list.
+	// Lists the account's API keys, newest first, revoked and expired ones too, with the time of their last use. Secrets are
+	// never shown again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7638,7 +7708,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateAPIKeyWithBodyWithResponse Create an API key
 	//
-	// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
+	// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
+	// your CI system's store of secrets at once.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7647,7 +7718,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateAPIKeyWithResponse Create an API key
 	//
-	// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
+	// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
+	// your CI system's store of secrets at once.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7661,34 +7733,34 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api-keys/{id} (the `RevokeAPIKey` operationId).
-	RevokeAPIKeyWithResponse(ctx context.Context, id ID, params *RevokeAPIKeyParams, reqEditors ...RequestEditorFn) (*RevokeAPIKeyResponse, error)
+	RevokeAPIKeyWithResponse(ctx context.Context, id APIKeyID, params *RevokeAPIKeyParams, reqEditors ...RequestEditorFn) (*RevokeAPIKeyResponse, error)
 
 	// GetAPIKeyWithResponse Read an API key
 	//
-	// Returns what may be told of one key.
+	// Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api-keys/{id} (the `GetAPIKey` operationId).
-	GetAPIKeyWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetAPIKeyResponse, error)
+	GetAPIKeyWithResponse(ctx context.Context, id APIKeyID, reqEditors ...RequestEditorFn) (*GetAPIKeyResponse, error)
 
 	// UpdateAPIKeyWithBodyWithResponse Change an API key
 	//
-	// Changes name or description (JSON merge patch, RFC 7396).
+	// Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api-keys/{id} (the `UpdateAPIKey` operationId).
-	UpdateAPIKeyWithBodyWithResponse(ctx context.Context, id ID, params *UpdateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateAPIKeyResponse, error)
+	UpdateAPIKeyWithBodyWithResponse(ctx context.Context, id APIKeyID, params *UpdateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateAPIKeyResponse, error)
 
 	// UpdateAPIKeyWithResponse Change an API key
 	//
-	// Changes name or description (JSON merge patch, RFC 7396).
+	// Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api-keys/{id} (the `UpdateAPIKey` operationId).
-	UpdateAPIKeyWithResponse(ctx context.Context, id ID, params *UpdateAPIKeyParams, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateAPIKeyResponse, error)
+	UpdateAPIKeyWithResponse(ctx context.Context, id APIKeyID, params *UpdateAPIKeyParams, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateAPIKeyResponse, error)
 
 	// RotateAPIKeyWithBodyWithResponse Rotate an API key
 	//
@@ -7698,7 +7770,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-	RotateAPIKeyWithBodyWithResponse(ctx context.Context, id ID, params *RotateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error)
+	RotateAPIKeyWithBodyWithResponse(ctx context.Context, id APIKeyID, params *RotateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error)
 
 	// RotateAPIKeyWithResponse Rotate an API key
 	//
@@ -7708,11 +7780,12 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-	RotateAPIKeyWithResponse(ctx context.Context, id ID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error)
+	RotateAPIKeyWithResponse(ctx context.Context, id APIKeyID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error)
 
 	// ListAuditLogWithResponse List audit entries
 	//
-	// Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the transaction of the change; nobody can alter it. A filter that matches nothing gives an empty list.
+	// Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
+	// transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7801,7 +7874,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListDeploymentsWithResponse List deployments
 	//
-	// Lists the account's deployments, newest first. A filter that matches nothing gives an empty list.
+	// Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
+	// deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7810,12 +7884,13 @@ type ClientWithResponsesInterface interface {
 
 	// GetDeploymentWithResponse Read a deployment
 	//
-	// Returns one deployment.
+	// Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
+	// again to see how it ended.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /deployments/{id} (the `GetDeployment` operationId).
-	GetDeploymentWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetDeploymentResponse, error)
+	GetDeploymentWithResponse(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*GetDeploymentResponse, error)
 
 	// GetSwaggerUIWithResponse Try the API in Swagger UI
 	//
@@ -7840,7 +7915,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListEnvironmentsWithResponse List environments
 	//
-	// Lists the account's environments, newest first. A filter that matches nothing gives an empty list.
+	// Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+	// A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7873,16 +7949,16 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /environments/{id} (the `DeleteEnvironment` operationId).
-	DeleteEnvironmentWithResponse(ctx context.Context, id ID, params *DeleteEnvironmentParams, reqEditors ...RequestEditorFn) (*DeleteEnvironmentResponse, error)
+	DeleteEnvironmentWithResponse(ctx context.Context, id EnvironmentID, params *DeleteEnvironmentParams, reqEditors ...RequestEditorFn) (*DeleteEnvironmentResponse, error)
 
 	// GetEnvironmentWithResponse Read an environment
 	//
-	// Returns one environment.
+	// Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /environments/{id} (the `GetEnvironment` operationId).
-	GetEnvironmentWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetEnvironmentResponse, error)
+	GetEnvironmentWithResponse(ctx context.Context, id EnvironmentID, reqEditors ...RequestEditorFn) (*GetEnvironmentResponse, error)
 
 	// UpdateEnvironmentWithBodyWithResponse Change an environment
 	//
@@ -7892,7 +7968,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
-	UpdateEnvironmentWithBodyWithResponse(ctx context.Context, id ID, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error)
+	UpdateEnvironmentWithBodyWithResponse(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error)
 
 	// UpdateEnvironmentWithResponse Change an environment
 	//
@@ -7902,7 +7978,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
-	UpdateEnvironmentWithResponse(ctx context.Context, id ID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error)
+	UpdateEnvironmentWithResponse(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error)
 
 	// GetHealthWithResponse Tell whether the process is alive
 	//
@@ -7965,16 +8041,17 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /notification-channels/{id} (the `DeleteNotificationChannel` operationId).
-	DeleteNotificationChannelWithResponse(ctx context.Context, id ID, params *DeleteNotificationChannelParams, reqEditors ...RequestEditorFn) (*DeleteNotificationChannelResponse, error)
+	DeleteNotificationChannelWithResponse(ctx context.Context, id ChannelID, params *DeleteNotificationChannelParams, reqEditors ...RequestEditorFn) (*DeleteNotificationChannelResponse, error)
 
 	// GetNotificationChannelWithResponse Read a notification channel
 	//
-	// Returns one channel. What is secret in its configuration is masked.
+	// Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
+	// configuration is masked.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /notification-channels/{id} (the `GetNotificationChannel` operationId).
-	GetNotificationChannelWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetNotificationChannelResponse, error)
+	GetNotificationChannelWithResponse(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*GetNotificationChannelResponse, error)
 
 	// UpdateNotificationChannelWithBodyWithResponse Change a notification channel
 	//
@@ -7986,7 +8063,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
-	UpdateNotificationChannelWithBodyWithResponse(ctx context.Context, id ID, params *UpdateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateNotificationChannelResponse, error)
+	UpdateNotificationChannelWithBodyWithResponse(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateNotificationChannelResponse, error)
 
 	// UpdateNotificationChannelWithResponse Change a notification channel
 	//
@@ -7998,7 +8075,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
-	UpdateNotificationChannelWithResponse(ctx context.Context, id ID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateNotificationChannelResponse, error)
+	UpdateNotificationChannelWithResponse(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateNotificationChannelResponse, error)
 
 	// TestNotificationChannelWithResponse Send a test message
 	//
@@ -8009,7 +8086,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
-	TestNotificationChannelWithResponse(ctx context.Context, id ID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*TestNotificationChannelResponse, error)
+	TestNotificationChannelWithResponse(ctx context.Context, id ChannelID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*TestNotificationChannelResponse, error)
 
 	// ListNotificationHistoryWithResponse List deliveries
 	//
@@ -8029,7 +8106,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /notification-history/{id}/redeliver (the `RedeliverNotification` operationId).
-	RedeliverNotificationWithResponse(ctx context.Context, id ID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*RedeliverNotificationResponse, error)
+	RedeliverNotificationWithResponse(ctx context.Context, id DeliveryID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*RedeliverNotificationResponse, error)
 
 	// ListNotificationPreferencesWithResponse List notification preferences
 	//
@@ -8066,21 +8143,21 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteNotificationPreferenceWithResponse Delete a notification preference
 	//
-	// The channel is not told of it any more.
+	// Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /notification-preferences/{id} (the `DeleteNotificationPreference` operationId).
-	DeleteNotificationPreferenceWithResponse(ctx context.Context, id ID, params *DeleteNotificationPreferenceParams, reqEditors ...RequestEditorFn) (*DeleteNotificationPreferenceResponse, error)
+	DeleteNotificationPreferenceWithResponse(ctx context.Context, id PreferenceID, params *DeleteNotificationPreferenceParams, reqEditors ...RequestEditorFn) (*DeleteNotificationPreferenceResponse, error)
 
 	// GetNotificationPreferenceWithResponse Read a notification preference
 	//
-	// Returns one preference.
+	// Returns one preference: of which type of event its channel is told, and what its filters let pass.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /notification-preferences/{id} (the `GetNotificationPreference` operationId).
-	GetNotificationPreferenceWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetNotificationPreferenceResponse, error)
+	GetNotificationPreferenceWithResponse(ctx context.Context, id PreferenceID, reqEditors ...RequestEditorFn) (*GetNotificationPreferenceResponse, error)
 
 	// UpdateNotificationPreferenceWithBodyWithResponse Change a notification preference
 	//
@@ -8089,7 +8166,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /notification-preferences/{id} (the `UpdateNotificationPreference` operationId).
-	UpdateNotificationPreferenceWithBodyWithResponse(ctx context.Context, id ID, params *UpdateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateNotificationPreferenceResponse, error)
+	UpdateNotificationPreferenceWithBodyWithResponse(ctx context.Context, id PreferenceID, params *UpdateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateNotificationPreferenceResponse, error)
 
 	// UpdateNotificationPreferenceWithResponse Change a notification preference
 	//
@@ -8098,7 +8175,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /notification-preferences/{id} (the `UpdateNotificationPreference` operationId).
-	UpdateNotificationPreferenceWithResponse(ctx context.Context, id ID, params *UpdateNotificationPreferenceParams, body UpdateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateNotificationPreferenceResponse, error)
+	UpdateNotificationPreferenceWithResponse(ctx context.Context, id PreferenceID, params *UpdateNotificationPreferenceParams, body UpdateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateNotificationPreferenceResponse, error)
 
 	// GetSpecificationWithResponse Read this document
 	//
@@ -8111,7 +8188,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListProductsWithResponse List products
 	//
-	// Lists the account's products, newest first. A filter that matches nothing gives an empty list.
+	// Lists the account's products, newest first: those that events have mentioned and those that people have created.
+	// A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8120,7 +8198,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateProductWithBodyWithResponse Create a product
 	//
-	// Creates a product before any event mentions it. Its name must be free in the account.
+	// Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
+	// the account, former names of other products included. Events never need this: they create what they mention.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8129,7 +8208,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateProductWithResponse Create a product
 	//
-	// Creates a product before any event mentions it. Its name must be free in the account.
+	// Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
+	// the account, former names of other products included. Events never need this: they create what they mention.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8144,16 +8224,16 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /products/{id} (the `DeleteProduct` operationId).
-	DeleteProductWithResponse(ctx context.Context, id ID, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*DeleteProductResponse, error)
+	DeleteProductWithResponse(ctx context.Context, id ProductID, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*DeleteProductResponse, error)
 
 	// GetProductWithResponse Read a product
 	//
-	// Returns one product.
+	// Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /products/{id} (the `GetProduct` operationId).
-	GetProductWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetProductResponse, error)
+	GetProductWithResponse(ctx context.Context, id ProductID, reqEditors ...RequestEditorFn) (*GetProductResponse, error)
 
 	// UpdateProductWithBodyWithResponse Change a product
 	//
@@ -8163,7 +8243,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /products/{id} (the `UpdateProduct` operationId).
-	UpdateProductWithBodyWithResponse(ctx context.Context, id ID, params *UpdateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateProductResponse, error)
+	UpdateProductWithBodyWithResponse(ctx context.Context, id ProductID, params *UpdateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateProductResponse, error)
 
 	// UpdateProductWithResponse Change a product
 	//
@@ -8173,7 +8253,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /products/{id} (the `UpdateProduct` operationId).
-	UpdateProductWithResponse(ctx context.Context, id ID, params *UpdateProductParams, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateProductResponse, error)
+	UpdateProductWithResponse(ctx context.Context, id ProductID, params *UpdateProductParams, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateProductResponse, error)
 
 	// GetReDocWithResponse Read the API in ReDoc
 	//
@@ -8186,7 +8266,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListReleasesWithResponse List releases
 	//
-	// Lists the account's releases, newest first. A filter that matches nothing gives an empty list.
+	// Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8195,7 +8275,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateReleaseWithBodyWithResponse Create a release
 	//
-	// Creates a release: versions of several products that belong together. It begins as a `draft`.
+	// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
+	// with `POST /releases/{id}/versions`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8204,7 +8285,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateReleaseWithResponse Create a release
 	//
-	// Creates a release: versions of several products that belong together. It begins as a `draft`.
+	// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
+	// with `POST /releases/{id}/versions`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8218,16 +8300,16 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /releases/{id} (the `DeleteRelease` operationId).
-	DeleteReleaseWithResponse(ctx context.Context, id ID, params *DeleteReleaseParams, reqEditors ...RequestEditorFn) (*DeleteReleaseResponse, error)
+	DeleteReleaseWithResponse(ctx context.Context, id ReleaseID, params *DeleteReleaseParams, reqEditors ...RequestEditorFn) (*DeleteReleaseResponse, error)
 
 	// GetReleaseWithResponse Read a release
 	//
-	// Returns one release.
+	// Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /releases/{id} (the `GetRelease` operationId).
-	GetReleaseWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetReleaseResponse, error)
+	GetReleaseWithResponse(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*GetReleaseResponse, error)
 
 	// UpdateReleaseWithBodyWithResponse Change a release
 	//
@@ -8237,7 +8319,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /releases/{id} (the `UpdateRelease` operationId).
-	UpdateReleaseWithBodyWithResponse(ctx context.Context, id ID, params *UpdateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateReleaseResponse, error)
+	UpdateReleaseWithBodyWithResponse(ctx context.Context, id ReleaseID, params *UpdateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateReleaseResponse, error)
 
 	// UpdateReleaseWithResponse Change a release
 	//
@@ -8247,59 +8329,61 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /releases/{id} (the `UpdateRelease` operationId).
-	UpdateReleaseWithResponse(ctx context.Context, id ID, params *UpdateReleaseParams, body UpdateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateReleaseResponse, error)
+	UpdateReleaseWithResponse(ctx context.Context, id ReleaseID, params *UpdateReleaseParams, body UpdateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateReleaseResponse, error)
 
 	// GetReleaseProgressWithResponse Read the progress of a release
 	//
 	// Tells, for each version of the release and each environment of the account, how far the deployment of the version
-	// has come there.
+	// has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /releases/{id}/deployments (the `GetReleaseProgress` operationId).
-	GetReleaseProgressWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetReleaseProgressResponse, error)
+	GetReleaseProgressWithResponse(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*GetReleaseProgressResponse, error)
 
 	// ListReleaseVersionsWithResponse List versions of a release
 	//
-	// Lists the account's versions of a release, newest first. A filter that matches nothing gives an empty list.
+	// Lists the versions that are in the release, at most one of each product, newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /releases/{id}/versions (the `ListReleaseVersions` operationId).
-	ListReleaseVersionsWithResponse(ctx context.Context, id ID, params *ListReleaseVersionsParams, reqEditors ...RequestEditorFn) (*ListReleaseVersionsResponse, error)
+	ListReleaseVersionsWithResponse(ctx context.Context, id ReleaseID, params *ListReleaseVersionsParams, reqEditors ...RequestEditorFn) (*ListReleaseVersionsResponse, error)
 
 	// AddReleaseVersionWithBodyWithResponse Add a version to a release
 	//
 	// Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-	// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
+	// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-	AddReleaseVersionWithBodyWithResponse(ctx context.Context, id ID, params *AddReleaseVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error)
+	AddReleaseVersionWithBodyWithResponse(ctx context.Context, id ReleaseID, params *AddReleaseVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error)
 
 	// AddReleaseVersionWithResponse Add a version to a release
 	//
 	// Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-	// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
+	// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-	AddReleaseVersionWithResponse(ctx context.Context, id ID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error)
+	AddReleaseVersionWithResponse(ctx context.Context, id ReleaseID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error)
 
 	// RemoveReleaseVersionWithResponse Remove a version from a release
 	//
-	// Removes a version. A release that is completed or cancelled is closed.
+	// Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+	// cancelled is closed: 409.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /releases/{id}/versions/{version_id} (the `RemoveReleaseVersion` operationId).
-	RemoveReleaseVersionWithResponse(ctx context.Context, id ID, versionID VersionID, reqEditors ...RequestEditorFn) (*RemoveReleaseVersionResponse, error)
+	RemoveReleaseVersionWithResponse(ctx context.Context, id ReleaseID, versionID ReleaseVersionID, reqEditors ...RequestEditorFn) (*RemoveReleaseVersionResponse, error)
 
 	// ListUsersWithResponse List people
 	//
-	// Lists the account's people, newest first. People appear with their first valid token. A filter that matches nothing gives an empty list.
+	// Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
+	// addresses. A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8308,12 +8392,12 @@ type ClientWithResponsesInterface interface {
 
 	// GetUserWithResponse Read a person
 	//
-	// Returns one person.
+	// Returns one person, with the role that they have now and whether it was assigned here.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /users/{id} (the `GetUser` operationId).
-	GetUserWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetUserResponse, error)
+	GetUserWithResponse(ctx context.Context, id UserID, reqEditors ...RequestEditorFn) (*GetUserResponse, error)
 
 	// UpdateUserWithBodyWithResponse Assign a role
 	//
@@ -8323,7 +8407,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /users/{id} (the `UpdateUser` operationId).
-	UpdateUserWithBodyWithResponse(ctx context.Context, id ID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
+	UpdateUserWithBodyWithResponse(ctx context.Context, id UserID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
 
 	// UpdateUserWithResponse Assign a role
 	//
@@ -8333,7 +8417,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /users/{id} (the `UpdateUser` operationId).
-	UpdateUserWithResponse(ctx context.Context, id ID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
+	UpdateUserWithResponse(ctx context.Context, id UserID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
 
 	// CreateVersionEventWithBodyWithResponse Record a build event (old address)
 	//
@@ -8359,7 +8443,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListVersionsWithResponse List versions
 	//
-	// Lists the account's versions, newest first. Versions are made by events only. A filter that matches nothing gives an empty list.
+	// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
+	// built from a commit. A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8368,12 +8453,13 @@ type ClientWithResponsesInterface interface {
 
 	// GetVersionWithResponse Read a version
 	//
-	// Returns one version.
+	// Returns one version, with the commit that it was built from when a build event has told it. A version never changes
+	// after that.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /versions/{id} (the `GetVersion` operationId).
-	GetVersionWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetVersionResponse, error)
+	GetVersionWithResponse(ctx context.Context, id VersionID, reqEditors ...RequestEditorFn) (*GetVersionResponse, error)
 }
 
 // ListAPIKeysResponse401Headers the declared response headers of an HTTP 401 response for ListAPIKeys
@@ -14525,7 +14611,8 @@ func (r GetVersionResponse) ContentType() string {
 
 // ListAPIKeysWithResponse List API keys
 //
-// Lists the account's API keys, newest first. Secrets are never shown again. A filter that matches nothing gives an empty list.
+// Lists the account's API keys, newest first, revoked and expired ones too, with the time of their last use. Secrets are
+// never shown again.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14540,7 +14627,8 @@ func (c *ClientWithResponses) ListAPIKeysWithResponse(ctx context.Context, param
 
 // CreateAPIKeyWithBodyWithResponse Create an API key
 //
-// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
+// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
+// your CI system's store of secrets at once.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14555,7 +14643,8 @@ func (c *ClientWithResponses) CreateAPIKeyWithBodyWithResponse(ctx context.Conte
 
 // CreateAPIKeyWithResponse Create an API key
 //
-// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
+// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
+// your CI system's store of secrets at once.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14575,7 +14664,7 @@ func (c *ClientWithResponses) CreateAPIKeyWithResponse(ctx context.Context, para
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /api-keys/{id} (the `RevokeAPIKey` operationId).
-func (c *ClientWithResponses) RevokeAPIKeyWithResponse(ctx context.Context, id ID, params *RevokeAPIKeyParams, reqEditors ...RequestEditorFn) (*RevokeAPIKeyResponse, error) {
+func (c *ClientWithResponses) RevokeAPIKeyWithResponse(ctx context.Context, id APIKeyID, params *RevokeAPIKeyParams, reqEditors ...RequestEditorFn) (*RevokeAPIKeyResponse, error) {
 	rsp, err := c.RevokeAPIKey(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -14585,12 +14674,12 @@ func (c *ClientWithResponses) RevokeAPIKeyWithResponse(ctx context.Context, id I
 
 // GetAPIKeyWithResponse Read an API key
 //
-// Returns what may be told of one key.
+// Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api-keys/{id} (the `GetAPIKey` operationId).
-func (c *ClientWithResponses) GetAPIKeyWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetAPIKeyResponse, error) {
+func (c *ClientWithResponses) GetAPIKeyWithResponse(ctx context.Context, id APIKeyID, reqEditors ...RequestEditorFn) (*GetAPIKeyResponse, error) {
 	rsp, err := c.GetAPIKey(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -14600,12 +14689,12 @@ func (c *ClientWithResponses) GetAPIKeyWithResponse(ctx context.Context, id ID, 
 
 // UpdateAPIKeyWithBodyWithResponse Change an API key
 //
-// Changes name or description (JSON merge patch, RFC 7396).
+// Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api-keys/{id} (the `UpdateAPIKey` operationId).
-func (c *ClientWithResponses) UpdateAPIKeyWithBodyWithResponse(ctx context.Context, id ID, params *UpdateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateAPIKeyResponse, error) {
+func (c *ClientWithResponses) UpdateAPIKeyWithBodyWithResponse(ctx context.Context, id APIKeyID, params *UpdateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateAPIKeyResponse, error) {
 	rsp, err := c.UpdateAPIKeyWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -14615,12 +14704,12 @@ func (c *ClientWithResponses) UpdateAPIKeyWithBodyWithResponse(ctx context.Conte
 
 // UpdateAPIKeyWithResponse Change an API key
 //
-// Changes name or description (JSON merge patch, RFC 7396).
+// Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api-keys/{id} (the `UpdateAPIKey` operationId).
-func (c *ClientWithResponses) UpdateAPIKeyWithResponse(ctx context.Context, id ID, params *UpdateAPIKeyParams, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateAPIKeyResponse, error) {
+func (c *ClientWithResponses) UpdateAPIKeyWithResponse(ctx context.Context, id APIKeyID, params *UpdateAPIKeyParams, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateAPIKeyResponse, error) {
 	rsp, err := c.UpdateAPIKey(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -14636,7 +14725,7 @@ func (c *ClientWithResponses) UpdateAPIKeyWithResponse(ctx context.Context, id I
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-func (c *ClientWithResponses) RotateAPIKeyWithBodyWithResponse(ctx context.Context, id ID, params *RotateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error) {
+func (c *ClientWithResponses) RotateAPIKeyWithBodyWithResponse(ctx context.Context, id APIKeyID, params *RotateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error) {
 	rsp, err := c.RotateAPIKeyWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -14652,7 +14741,7 @@ func (c *ClientWithResponses) RotateAPIKeyWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api-keys/{id}/rotate (the `RotateAPIKey` operationId).
-func (c *ClientWithResponses) RotateAPIKeyWithResponse(ctx context.Context, id ID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error) {
+func (c *ClientWithResponses) RotateAPIKeyWithResponse(ctx context.Context, id APIKeyID, params *RotateAPIKeyParams, body RotateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateAPIKeyResponse, error) {
 	rsp, err := c.RotateAPIKey(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -14662,7 +14751,8 @@ func (c *ClientWithResponses) RotateAPIKeyWithResponse(ctx context.Context, id I
 
 // ListAuditLogWithResponse List audit entries
 //
-// Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the transaction of the change; nobody can alter it. A filter that matches nothing gives an empty list.
+// Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
+// transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14781,7 +14871,8 @@ func (c *ClientWithResponses) CreateDeploymentEventWithResponse(ctx context.Cont
 
 // ListDeploymentsWithResponse List deployments
 //
-// Lists the account's deployments, newest first. A filter that matches nothing gives an empty list.
+// Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
+// deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14796,12 +14887,13 @@ func (c *ClientWithResponses) ListDeploymentsWithResponse(ctx context.Context, p
 
 // GetDeploymentWithResponse Read a deployment
 //
-// Returns one deployment.
+// Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
+// again to see how it ended.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /deployments/{id} (the `GetDeployment` operationId).
-func (c *ClientWithResponses) GetDeploymentWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetDeploymentResponse, error) {
+func (c *ClientWithResponses) GetDeploymentWithResponse(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*GetDeploymentResponse, error) {
 	rsp, err := c.GetDeployment(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -14844,7 +14936,8 @@ func (c *ClientWithResponses) ListEnvironmentStateWithResponse(ctx context.Conte
 
 // ListEnvironmentsWithResponse List environments
 //
-// Lists the account's environments, newest first. A filter that matches nothing gives an empty list.
+// Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+// A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14895,7 +14988,7 @@ func (c *ClientWithResponses) CreateEnvironmentWithResponse(ctx context.Context,
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /environments/{id} (the `DeleteEnvironment` operationId).
-func (c *ClientWithResponses) DeleteEnvironmentWithResponse(ctx context.Context, id ID, params *DeleteEnvironmentParams, reqEditors ...RequestEditorFn) (*DeleteEnvironmentResponse, error) {
+func (c *ClientWithResponses) DeleteEnvironmentWithResponse(ctx context.Context, id EnvironmentID, params *DeleteEnvironmentParams, reqEditors ...RequestEditorFn) (*DeleteEnvironmentResponse, error) {
 	rsp, err := c.DeleteEnvironment(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -14905,12 +14998,12 @@ func (c *ClientWithResponses) DeleteEnvironmentWithResponse(ctx context.Context,
 
 // GetEnvironmentWithResponse Read an environment
 //
-// Returns one environment.
+// Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /environments/{id} (the `GetEnvironment` operationId).
-func (c *ClientWithResponses) GetEnvironmentWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetEnvironmentResponse, error) {
+func (c *ClientWithResponses) GetEnvironmentWithResponse(ctx context.Context, id EnvironmentID, reqEditors ...RequestEditorFn) (*GetEnvironmentResponse, error) {
 	rsp, err := c.GetEnvironment(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -14926,7 +15019,7 @@ func (c *ClientWithResponses) GetEnvironmentWithResponse(ctx context.Context, id
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
-func (c *ClientWithResponses) UpdateEnvironmentWithBodyWithResponse(ctx context.Context, id ID, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error) {
+func (c *ClientWithResponses) UpdateEnvironmentWithBodyWithResponse(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error) {
 	rsp, err := c.UpdateEnvironmentWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -14942,7 +15035,7 @@ func (c *ClientWithResponses) UpdateEnvironmentWithBodyWithResponse(ctx context.
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
-func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context, id ID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error) {
+func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error) {
 	rsp, err := c.UpdateEnvironment(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15041,7 +15134,7 @@ func (c *ClientWithResponses) CreateNotificationChannelWithResponse(ctx context.
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /notification-channels/{id} (the `DeleteNotificationChannel` operationId).
-func (c *ClientWithResponses) DeleteNotificationChannelWithResponse(ctx context.Context, id ID, params *DeleteNotificationChannelParams, reqEditors ...RequestEditorFn) (*DeleteNotificationChannelResponse, error) {
+func (c *ClientWithResponses) DeleteNotificationChannelWithResponse(ctx context.Context, id ChannelID, params *DeleteNotificationChannelParams, reqEditors ...RequestEditorFn) (*DeleteNotificationChannelResponse, error) {
 	rsp, err := c.DeleteNotificationChannel(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15051,12 +15144,13 @@ func (c *ClientWithResponses) DeleteNotificationChannelWithResponse(ctx context.
 
 // GetNotificationChannelWithResponse Read a notification channel
 //
-// Returns one channel. What is secret in its configuration is masked.
+// Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
+// configuration is masked.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /notification-channels/{id} (the `GetNotificationChannel` operationId).
-func (c *ClientWithResponses) GetNotificationChannelWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetNotificationChannelResponse, error) {
+func (c *ClientWithResponses) GetNotificationChannelWithResponse(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*GetNotificationChannelResponse, error) {
 	rsp, err := c.GetNotificationChannel(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15074,7 +15168,7 @@ func (c *ClientWithResponses) GetNotificationChannelWithResponse(ctx context.Con
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
-func (c *ClientWithResponses) UpdateNotificationChannelWithBodyWithResponse(ctx context.Context, id ID, params *UpdateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateNotificationChannelResponse, error) {
+func (c *ClientWithResponses) UpdateNotificationChannelWithBodyWithResponse(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateNotificationChannelResponse, error) {
 	rsp, err := c.UpdateNotificationChannelWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15092,7 +15186,7 @@ func (c *ClientWithResponses) UpdateNotificationChannelWithBodyWithResponse(ctx 
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
-func (c *ClientWithResponses) UpdateNotificationChannelWithResponse(ctx context.Context, id ID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateNotificationChannelResponse, error) {
+func (c *ClientWithResponses) UpdateNotificationChannelWithResponse(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateNotificationChannelResponse, error) {
 	rsp, err := c.UpdateNotificationChannel(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15109,7 +15203,7 @@ func (c *ClientWithResponses) UpdateNotificationChannelWithResponse(ctx context.
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
-func (c *ClientWithResponses) TestNotificationChannelWithResponse(ctx context.Context, id ID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*TestNotificationChannelResponse, error) {
+func (c *ClientWithResponses) TestNotificationChannelWithResponse(ctx context.Context, id ChannelID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*TestNotificationChannelResponse, error) {
 	rsp, err := c.TestNotificationChannel(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15141,7 +15235,7 @@ func (c *ClientWithResponses) ListNotificationHistoryWithResponse(ctx context.Co
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /notification-history/{id}/redeliver (the `RedeliverNotification` operationId).
-func (c *ClientWithResponses) RedeliverNotificationWithResponse(ctx context.Context, id ID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*RedeliverNotificationResponse, error) {
+func (c *ClientWithResponses) RedeliverNotificationWithResponse(ctx context.Context, id DeliveryID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*RedeliverNotificationResponse, error) {
 	rsp, err := c.RedeliverNotification(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15202,12 +15296,12 @@ func (c *ClientWithResponses) CreateNotificationPreferenceWithResponse(ctx conte
 
 // DeleteNotificationPreferenceWithResponse Delete a notification preference
 //
-// The channel is not told of it any more.
+// Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /notification-preferences/{id} (the `DeleteNotificationPreference` operationId).
-func (c *ClientWithResponses) DeleteNotificationPreferenceWithResponse(ctx context.Context, id ID, params *DeleteNotificationPreferenceParams, reqEditors ...RequestEditorFn) (*DeleteNotificationPreferenceResponse, error) {
+func (c *ClientWithResponses) DeleteNotificationPreferenceWithResponse(ctx context.Context, id PreferenceID, params *DeleteNotificationPreferenceParams, reqEditors ...RequestEditorFn) (*DeleteNotificationPreferenceResponse, error) {
 	rsp, err := c.DeleteNotificationPreference(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15217,12 +15311,12 @@ func (c *ClientWithResponses) DeleteNotificationPreferenceWithResponse(ctx conte
 
 // GetNotificationPreferenceWithResponse Read a notification preference
 //
-// Returns one preference.
+// Returns one preference: of which type of event its channel is told, and what its filters let pass.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /notification-preferences/{id} (the `GetNotificationPreference` operationId).
-func (c *ClientWithResponses) GetNotificationPreferenceWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetNotificationPreferenceResponse, error) {
+func (c *ClientWithResponses) GetNotificationPreferenceWithResponse(ctx context.Context, id PreferenceID, reqEditors ...RequestEditorFn) (*GetNotificationPreferenceResponse, error) {
 	rsp, err := c.GetNotificationPreference(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15237,7 +15331,7 @@ func (c *ClientWithResponses) GetNotificationPreferenceWithResponse(ctx context.
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /notification-preferences/{id} (the `UpdateNotificationPreference` operationId).
-func (c *ClientWithResponses) UpdateNotificationPreferenceWithBodyWithResponse(ctx context.Context, id ID, params *UpdateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateNotificationPreferenceResponse, error) {
+func (c *ClientWithResponses) UpdateNotificationPreferenceWithBodyWithResponse(ctx context.Context, id PreferenceID, params *UpdateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateNotificationPreferenceResponse, error) {
 	rsp, err := c.UpdateNotificationPreferenceWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15252,7 +15346,7 @@ func (c *ClientWithResponses) UpdateNotificationPreferenceWithBodyWithResponse(c
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /notification-preferences/{id} (the `UpdateNotificationPreference` operationId).
-func (c *ClientWithResponses) UpdateNotificationPreferenceWithResponse(ctx context.Context, id ID, params *UpdateNotificationPreferenceParams, body UpdateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateNotificationPreferenceResponse, error) {
+func (c *ClientWithResponses) UpdateNotificationPreferenceWithResponse(ctx context.Context, id PreferenceID, params *UpdateNotificationPreferenceParams, body UpdateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateNotificationPreferenceResponse, error) {
 	rsp, err := c.UpdateNotificationPreference(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15277,7 +15371,8 @@ func (c *ClientWithResponses) GetSpecificationWithResponse(ctx context.Context, 
 
 // ListProductsWithResponse List products
 //
-// Lists the account's products, newest first. A filter that matches nothing gives an empty list.
+// Lists the account's products, newest first: those that events have mentioned and those that people have created.
+// A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -15292,7 +15387,8 @@ func (c *ClientWithResponses) ListProductsWithResponse(ctx context.Context, para
 
 // CreateProductWithBodyWithResponse Create a product
 //
-// Creates a product before any event mentions it. Its name must be free in the account.
+// Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
+// the account, former names of other products included. Events never need this: they create what they mention.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15307,7 +15403,8 @@ func (c *ClientWithResponses) CreateProductWithBodyWithResponse(ctx context.Cont
 
 // CreateProductWithResponse Create a product
 //
-// Creates a product before any event mentions it. Its name must be free in the account.
+// Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
+// the account, former names of other products included. Events never need this: they create what they mention.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15328,7 +15425,7 @@ func (c *ClientWithResponses) CreateProductWithResponse(ctx context.Context, par
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /products/{id} (the `DeleteProduct` operationId).
-func (c *ClientWithResponses) DeleteProductWithResponse(ctx context.Context, id ID, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*DeleteProductResponse, error) {
+func (c *ClientWithResponses) DeleteProductWithResponse(ctx context.Context, id ProductID, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*DeleteProductResponse, error) {
 	rsp, err := c.DeleteProduct(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15338,12 +15435,12 @@ func (c *ClientWithResponses) DeleteProductWithResponse(ctx context.Context, id 
 
 // GetProductWithResponse Read a product
 //
-// Returns one product.
+// Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /products/{id} (the `GetProduct` operationId).
-func (c *ClientWithResponses) GetProductWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetProductResponse, error) {
+func (c *ClientWithResponses) GetProductWithResponse(ctx context.Context, id ProductID, reqEditors ...RequestEditorFn) (*GetProductResponse, error) {
 	rsp, err := c.GetProduct(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15359,7 +15456,7 @@ func (c *ClientWithResponses) GetProductWithResponse(ctx context.Context, id ID,
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /products/{id} (the `UpdateProduct` operationId).
-func (c *ClientWithResponses) UpdateProductWithBodyWithResponse(ctx context.Context, id ID, params *UpdateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateProductResponse, error) {
+func (c *ClientWithResponses) UpdateProductWithBodyWithResponse(ctx context.Context, id ProductID, params *UpdateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateProductResponse, error) {
 	rsp, err := c.UpdateProductWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15375,7 +15472,7 @@ func (c *ClientWithResponses) UpdateProductWithBodyWithResponse(ctx context.Cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /products/{id} (the `UpdateProduct` operationId).
-func (c *ClientWithResponses) UpdateProductWithResponse(ctx context.Context, id ID, params *UpdateProductParams, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateProductResponse, error) {
+func (c *ClientWithResponses) UpdateProductWithResponse(ctx context.Context, id ProductID, params *UpdateProductParams, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateProductResponse, error) {
 	rsp, err := c.UpdateProduct(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15400,7 +15497,7 @@ func (c *ClientWithResponses) GetReDocWithResponse(ctx context.Context, reqEdito
 
 // ListReleasesWithResponse List releases
 //
-// Lists the account's releases, newest first. A filter that matches nothing gives an empty list.
+// Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -15415,7 +15512,8 @@ func (c *ClientWithResponses) ListReleasesWithResponse(ctx context.Context, para
 
 // CreateReleaseWithBodyWithResponse Create a release
 //
-// Creates a release: versions of several products that belong together. It begins as a `draft`.
+// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
+// with `POST /releases/{id}/versions`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15430,7 +15528,8 @@ func (c *ClientWithResponses) CreateReleaseWithBodyWithResponse(ctx context.Cont
 
 // CreateReleaseWithResponse Create a release
 //
-// Creates a release: versions of several products that belong together. It begins as a `draft`.
+// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
+// with `POST /releases/{id}/versions`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15450,7 +15549,7 @@ func (c *ClientWithResponses) CreateReleaseWithResponse(ctx context.Context, par
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /releases/{id} (the `DeleteRelease` operationId).
-func (c *ClientWithResponses) DeleteReleaseWithResponse(ctx context.Context, id ID, params *DeleteReleaseParams, reqEditors ...RequestEditorFn) (*DeleteReleaseResponse, error) {
+func (c *ClientWithResponses) DeleteReleaseWithResponse(ctx context.Context, id ReleaseID, params *DeleteReleaseParams, reqEditors ...RequestEditorFn) (*DeleteReleaseResponse, error) {
 	rsp, err := c.DeleteRelease(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15460,12 +15559,12 @@ func (c *ClientWithResponses) DeleteReleaseWithResponse(ctx context.Context, id 
 
 // GetReleaseWithResponse Read a release
 //
-// Returns one release.
+// Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /releases/{id} (the `GetRelease` operationId).
-func (c *ClientWithResponses) GetReleaseWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetReleaseResponse, error) {
+func (c *ClientWithResponses) GetReleaseWithResponse(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*GetReleaseResponse, error) {
 	rsp, err := c.GetRelease(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15481,7 +15580,7 @@ func (c *ClientWithResponses) GetReleaseWithResponse(ctx context.Context, id ID,
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /releases/{id} (the `UpdateRelease` operationId).
-func (c *ClientWithResponses) UpdateReleaseWithBodyWithResponse(ctx context.Context, id ID, params *UpdateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateReleaseResponse, error) {
+func (c *ClientWithResponses) UpdateReleaseWithBodyWithResponse(ctx context.Context, id ReleaseID, params *UpdateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateReleaseResponse, error) {
 	rsp, err := c.UpdateReleaseWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15497,7 +15596,7 @@ func (c *ClientWithResponses) UpdateReleaseWithBodyWithResponse(ctx context.Cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /releases/{id} (the `UpdateRelease` operationId).
-func (c *ClientWithResponses) UpdateReleaseWithResponse(ctx context.Context, id ID, params *UpdateReleaseParams, body UpdateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateReleaseResponse, error) {
+func (c *ClientWithResponses) UpdateReleaseWithResponse(ctx context.Context, id ReleaseID, params *UpdateReleaseParams, body UpdateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateReleaseResponse, error) {
 	rsp, err := c.UpdateRelease(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15508,12 +15607,12 @@ func (c *ClientWithResponses) UpdateReleaseWithResponse(ctx context.Context, id 
 // GetReleaseProgressWithResponse Read the progress of a release
 //
 // Tells, for each version of the release and each environment of the account, how far the deployment of the version
-// has come there.
+// has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /releases/{id}/deployments (the `GetReleaseProgress` operationId).
-func (c *ClientWithResponses) GetReleaseProgressWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetReleaseProgressResponse, error) {
+func (c *ClientWithResponses) GetReleaseProgressWithResponse(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*GetReleaseProgressResponse, error) {
 	rsp, err := c.GetReleaseProgress(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15523,12 +15622,12 @@ func (c *ClientWithResponses) GetReleaseProgressWithResponse(ctx context.Context
 
 // ListReleaseVersionsWithResponse List versions of a release
 //
-// Lists the account's versions of a release, newest first. A filter that matches nothing gives an empty list.
+// Lists the versions that are in the release, at most one of each product, newest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /releases/{id}/versions (the `ListReleaseVersions` operationId).
-func (c *ClientWithResponses) ListReleaseVersionsWithResponse(ctx context.Context, id ID, params *ListReleaseVersionsParams, reqEditors ...RequestEditorFn) (*ListReleaseVersionsResponse, error) {
+func (c *ClientWithResponses) ListReleaseVersionsWithResponse(ctx context.Context, id ReleaseID, params *ListReleaseVersionsParams, reqEditors ...RequestEditorFn) (*ListReleaseVersionsResponse, error) {
 	rsp, err := c.ListReleaseVersions(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15539,12 +15638,12 @@ func (c *ClientWithResponses) ListReleaseVersionsWithResponse(ctx context.Contex
 // AddReleaseVersionWithBodyWithResponse Add a version to a release
 //
 // Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
+// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-func (c *ClientWithResponses) AddReleaseVersionWithBodyWithResponse(ctx context.Context, id ID, params *AddReleaseVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error) {
+func (c *ClientWithResponses) AddReleaseVersionWithBodyWithResponse(ctx context.Context, id ReleaseID, params *AddReleaseVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error) {
 	rsp, err := c.AddReleaseVersionWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15555,12 +15654,12 @@ func (c *ClientWithResponses) AddReleaseVersionWithBodyWithResponse(ctx context.
 // AddReleaseVersionWithResponse Add a version to a release
 //
 // Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
+// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /releases/{id}/versions (the `AddReleaseVersion` operationId).
-func (c *ClientWithResponses) AddReleaseVersionWithResponse(ctx context.Context, id ID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error) {
+func (c *ClientWithResponses) AddReleaseVersionWithResponse(ctx context.Context, id ReleaseID, params *AddReleaseVersionParams, body AddReleaseVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddReleaseVersionResponse, error) {
 	rsp, err := c.AddReleaseVersion(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15570,12 +15669,13 @@ func (c *ClientWithResponses) AddReleaseVersionWithResponse(ctx context.Context,
 
 // RemoveReleaseVersionWithResponse Remove a version from a release
 //
-// Removes a version. A release that is completed or cancelled is closed.
+// Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+// cancelled is closed: 409.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /releases/{id}/versions/{version_id} (the `RemoveReleaseVersion` operationId).
-func (c *ClientWithResponses) RemoveReleaseVersionWithResponse(ctx context.Context, id ID, versionID VersionID, reqEditors ...RequestEditorFn) (*RemoveReleaseVersionResponse, error) {
+func (c *ClientWithResponses) RemoveReleaseVersionWithResponse(ctx context.Context, id ReleaseID, versionID ReleaseVersionID, reqEditors ...RequestEditorFn) (*RemoveReleaseVersionResponse, error) {
 	rsp, err := c.RemoveReleaseVersion(ctx, id, versionID, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15585,7 +15685,8 @@ func (c *ClientWithResponses) RemoveReleaseVersionWithResponse(ctx context.Conte
 
 // ListUsersWithResponse List people
 //
-// Lists the account's people, newest first. People appear with their first valid token. A filter that matches nothing gives an empty list.
+// Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
+// addresses. A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -15600,12 +15701,12 @@ func (c *ClientWithResponses) ListUsersWithResponse(ctx context.Context, params 
 
 // GetUserWithResponse Read a person
 //
-// Returns one person.
+// Returns one person, with the role that they have now and whether it was assigned here.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /users/{id} (the `GetUser` operationId).
-func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetUserResponse, error) {
+func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, id UserID, reqEditors ...RequestEditorFn) (*GetUserResponse, error) {
 	rsp, err := c.GetUser(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15621,7 +15722,7 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, id ID, re
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /users/{id} (the `UpdateUser` operationId).
-func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context, id ID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
+func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context, id UserID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
 	rsp, err := c.UpdateUserWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15637,7 +15738,7 @@ func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /users/{id} (the `UpdateUser` operationId).
-func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, id ID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
+func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, id UserID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
 	rsp, err := c.UpdateUser(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -15680,7 +15781,8 @@ func (c *ClientWithResponses) CreateVersionEventWithResponse(ctx context.Context
 
 // ListVersionsWithResponse List versions
 //
-// Lists the account's versions, newest first. Versions are made by events only. A filter that matches nothing gives an empty list.
+// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
+// built from a commit. A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -15695,12 +15797,13 @@ func (c *ClientWithResponses) ListVersionsWithResponse(ctx context.Context, para
 
 // GetVersionWithResponse Read a version
 //
-// Returns one version.
+// Returns one version, with the commit that it was built from when a build event has told it. A version never changes
+// after that.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /versions/{id} (the `GetVersion` operationId).
-func (c *ClientWithResponses) GetVersionWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetVersionResponse, error) {
+func (c *ClientWithResponses) GetVersionWithResponse(ctx context.Context, id VersionID, reqEditors ...RequestEditorFn) (*GetVersionResponse, error) {
 	rsp, err := c.GetVersion(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err

@@ -401,11 +401,12 @@ type APIKeyCreate struct {
 	Name string `json:"name"`
 }
 
-// APIKeyList defines model for APIKeyList.
+// APIKeyList A page of a list of API keys.
 type APIKeyList struct {
+	// Items API keys of this page, newest first.
 	Items []APIKey `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -466,11 +467,12 @@ type AuditEntry struct {
 // AuditEntryActorType Whether a person did it, or a command on the server.
 type AuditEntryActorType string
 
-// AuditEntryList defines model for AuditEntryList.
+// AuditEntryList A page of a list of audit entries.
 type AuditEntryList struct {
+	// Items Audit entries of this page, newest first.
 	Items []AuditEntry `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -779,11 +781,12 @@ type DeploymentEvent struct {
 	Version string `json:"version"`
 }
 
-// DeploymentList defines model for DeploymentList.
+// DeploymentList A page of a list of deployments.
 type DeploymentList struct {
+	// Items Deployments of this page, newest first.
 	Items []Deployment `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -792,7 +795,7 @@ type Environment struct {
 	// CreatedAt When it was first heard of.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Description What it is.
+	// Description What it is; empty until somebody says.
 	Description string `json:"description"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -804,7 +807,7 @@ type Environment struct {
 	// Metadata What the events told beside the named fields.
 	Metadata Metadata `json:"metadata"`
 
-	// Name Its name.
+	// Name Its name, as events give it.
 	Name string `json:"name"`
 
 	// Type What an environment is for.
@@ -829,11 +832,12 @@ type EnvironmentCreate struct {
 	Type *EnvironmentType `json:"type,omitempty"`
 }
 
-// EnvironmentList defines model for EnvironmentList.
+// EnvironmentList A page of a list of environments.
 type EnvironmentList struct {
+	// Items Environments of this page, newest first.
 	Items []Environment `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -903,11 +907,12 @@ type EnvironmentState struct {
 	VersionsBehind nullable.Nullable[int] `json:"versions_behind"`
 }
 
-// EnvironmentStateList defines model for EnvironmentStateList.
+// EnvironmentStateList A page of the list of what runs where.
 type EnvironmentStateList struct {
+	// Items Rows of this page, one for each product and environment.
 	Items []EnvironmentState `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -935,7 +940,7 @@ type EventStatus = string
 // merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
 type ExtraMetadata = json.RawMessage
 
-// Health defines model for Health.
+// Health The server is well.
 type Health struct {
 	// Status Always `ok`; anything else is an error status.
 	Status HealthStatus `json:"status"`
@@ -1003,11 +1008,12 @@ type NotificationChannelCreate struct {
 	Name string `json:"name"`
 }
 
-// NotificationChannelList defines model for NotificationChannelList.
+// NotificationChannelList A page of a list of channels.
 type NotificationChannelList struct {
+	// Items Channels of this page, newest first.
 	Items []NotificationChannel `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -1077,11 +1083,12 @@ type NotificationDelivery struct {
 	Status DeliveryStatus `json:"status"`
 }
 
-// NotificationDeliveryList defines model for NotificationDeliveryList.
+// NotificationDeliveryList A page of a list of deliveries.
 type NotificationDeliveryList struct {
+	// Items Deliveries of this page, newest first.
 	Items []NotificationDelivery `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -1142,11 +1149,12 @@ type NotificationPreferenceCreate struct {
 	Filters *NotificationFiltersInput `json:"filters,omitempty"`
 }
 
-// NotificationPreferenceList defines model for NotificationPreferenceList.
+// NotificationPreferenceList A page of a list of preferences.
 type NotificationPreferenceList struct {
+	// Items Preferences of this page, newest first.
 	Items []NotificationPreference `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -1194,7 +1202,7 @@ type Product struct {
 	// CreatedAt When it was first heard of.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Description What it is.
+	// Description What it is; empty until somebody says.
 	Description string `json:"description"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -1203,7 +1211,7 @@ type Product struct {
 	// ID The product.
 	ID openapi_types.UUID `json:"id"`
 
-	// Name Its name.
+	// Name Its name, as events give it.
 	Name string `json:"name"`
 
 	// UpdatedAt When it was last changed by somebody.
@@ -1222,11 +1230,12 @@ type ProductCreate struct {
 	Name string `json:"name"`
 }
 
-// ProductList defines model for ProductList.
+// ProductList A page of a list of products.
 type ProductList struct {
+	// Items Products of this page, newest first.
 	Items []Product `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -1243,8 +1252,6 @@ type ProductPatch struct {
 }
 
 // RecordedBuild The build that an event belongs to, and the event's own identifier.
-//
-// Example: {"build_id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","build_number":"311","build_url":null,"built_by":null,"built_by_email":null,"built_by_name":null,"completed_at":"2026-11-23T14:56:06.668646Z","created_at":"2026-11-23T14:56:06.668646Z","error_code":null,"error_message":null,"event_id":"01a208e8-3a10-7110-ac4a-11cab48207ae","extra_metadata":{},"id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","invoke_id":null,"product_id":"01a208e8-3984-70ee-9241-9fbc66602e9b","product_name":"checkout","scm_branch":"main","scm_repository":"acme/checkout","scm_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","source_system":"github","started_at":null,"status":"completed","version":"1.4.2","version_id":"01a208e8-3986-7451-9ae9-d54509e2ff24"}
 type RecordedBuild struct {
 	// BuildID The build; the same as `id`.
 	BuildID openapi_types.UUID `json:"build_id"`
@@ -1320,8 +1327,6 @@ type RecordedBuild struct {
 }
 
 // RecordedDeployment The deployment that an event belongs to, and the event's own identifier.
-//
-// Example: {"build_number":"312","completed_at":"2026-11-23T14:56:06.535496Z","created_at":"2026-11-23T14:56:06.535496Z","deploy_url":null,"deployed_at":"2026-11-23T14:56:06.535496Z","deployed_by":"mona","deployed_by_email":null,"deployed_by_name":null,"deployment_id":"01a208e8-398d-77cf-869d-63489d46d0e3","environment_id":"01a208e8-3985-7ce2-a0f7-33b3e31390a4","environment_name":"production","event_id":"01a208e8-398f-7c17-abf9-e0bd5ff95a96","extra_metadata":{"vi_gh_run_attempt":"1"},"id":"01a208e8-398d-77cf-869d-63489d46d0e3","invoke_id":"16421337842","product_id":"01a208e8-3984-70ee-9241-9fbc66602e9b","product_name":"checkout","scm_branch":"main","scm_repository":"acme/checkout","scm_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","soak_time_hours":26.5,"source_system":"github","started_at":null,"status":"completed","version":"1.4.2","version_id":"01a208e8-3986-7451-9ae9-d54509e2ff24"}
 type RecordedDeployment struct {
 	// BuildNumber The CI system's number of the run.
 	BuildNumber nullable.Nullable[string] `json:"build_number"`
@@ -1407,7 +1412,7 @@ type Release struct {
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Description What it is.
+	// Description What it is for; may be empty.
 	Description string `json:"description"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -1477,11 +1482,12 @@ type ReleaseCreate struct {
 	Name string `json:"name"`
 }
 
-// ReleaseList defines model for ReleaseList.
+// ReleaseList A page of a list of releases.
 type ReleaseList struct {
+	// Items Releases of this page, newest first.
 	Items []Release `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -1502,6 +1508,7 @@ type ReleasePatch struct {
 
 // ReleaseProgress How far the deployment of a release has come.
 type ReleaseProgress struct {
+	// Cells One for each version of the release and each environment of the account.
 	Cells []ReleaseCell `json:"cells"`
 
 	// ReleaseID The release.
@@ -1569,11 +1576,12 @@ type User struct {
 	Role Role `json:"role"`
 }
 
-// UserList defines model for UserList.
+// UserList A page of a list of people.
 type UserList struct {
+	// Items People of this page, newest first.
 	Items []User `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -1583,7 +1591,7 @@ type UserPatch struct {
 	Role nullable.Nullable[string] `json:"role"`
 }
 
-// ValidationItem defines model for ValidationItem.
+// ValidationItem One problem.
 type ValidationItem struct {
 	// Loc Where it is, from `body`, `query` or `path` on. Positions in a list count from 0.
 	Loc []any `json:"loc"`
@@ -1598,9 +1606,8 @@ type ValidationItem struct {
 }
 
 // ValidationProblem Everything that is wrong with the request.
-//
-// Example: {"detail":[{"loc":["body","product_name"],"msg":"field required","type":"value_error.missing"}]}
 type ValidationProblem struct {
+	// Detail The problems, all of them.
 	Detail []ValidationItem `json:"detail"`
 }
 
@@ -1627,28 +1634,33 @@ type Version struct {
 
 // VersionConflict The version exists with another commit.
 type VersionConflict struct {
-	// Detail Example: Version 1.2.3 already exists with different SHA
-	Detail string               `json:"detail"`
-	Error  VersionConflictError `json:"error"`
+	// Detail A sentence for people.
+	//
+	// Example: Version 1.2.3 already exists with different SHA
+	Detail string `json:"detail"`
+
+	// Error The same, for programs.
+	Error VersionConflictError `json:"error"`
 
 	// Message The same, with a hint at the way out.
 	Message string `json:"message"`
 }
 
-// VersionConflictError defines model for VersionConflict.Error.
+// VersionConflictError The same, for programs.
 type VersionConflictError string
 
-// VersionList defines model for VersionList.
+// VersionList A page of a list of versions.
 type VersionList struct {
+	// Items Versions of this page, newest first.
 	Items []Version `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last one.
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
 // WebhookMessage The body of the request that a webhook receives. Every member is always there.
 //
-// Example: {"commit_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","deployed_at":"2026-11-20T10:02:10.911Z","deployer":"Ada Lovelace","environment":"production","event_type":"deployment.failed","id":"019aa5d0-53f0-7a44-9d0b-6b1f0c2e8a02","is_successful":false,"preflight_status":null,"product_name":"checkout","repo_name":"acme/checkout","source_url":"https://github.com/acme/checkout/actions/runs/4711","version":"1.4.2"}
+// Example: {"commit_sha":"c3a1f6e0b7d24985ac61e7f3d0982b5e4f7a6c18","deployed_at":"2026-11-23T15:49:45.000984Z","deployer":"Ada Lovelace","environment":"production","event_type":"deployment.failed","id":"01a20919-55a9-778c-b3f3-63031a7e5dd2","is_successful":false,"preflight_status":null,"product_name":"checkout","repo_name":"acme/checkout","source_url":"https://github.com/acme/checkout/actions/runs/16421402915","version":"1.4.3"}
 type WebhookMessage struct {
 	// CommitSHA The commit.
 	CommitSHA nullable.Nullable[string] `json:"commit_sha"`
@@ -1687,6 +1699,9 @@ type WebhookMessage struct {
 	Version nullable.Nullable[string] `json:"version"`
 }
 
+// APIKeyID defines model for APIKeyID.
+type APIKeyID = openapi_types.UUID
+
 // ActionFilter defines model for ActionFilter.
 type ActionFilter = string
 
@@ -1696,23 +1711,32 @@ type ActorFilter = openapi_types.UUID
 // ChannelFilter defines model for ChannelFilter.
 type ChannelFilter = openapi_types.UUID
 
+// ChannelID defines model for ChannelID.
+type ChannelID = openapi_types.UUID
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// DeliveryID defines model for DeliveryID.
+type DeliveryID = openapi_types.UUID
 
 // DeliveryStatusFilter `pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
 type DeliveryStatusFilter = DeliveryStatus
 
+// DeploymentID defines model for DeploymentID.
+type DeploymentID = openapi_types.UUID
+
 // EnvironmentFilter defines model for EnvironmentFilter.
 type EnvironmentFilter = string
+
+// EnvironmentID defines model for EnvironmentID.
+type EnvironmentID = openapi_types.UUID
 
 // EnvironmentTypeFilter What an environment is for.
 type EnvironmentTypeFilter = EnvironmentType
 
 // EventTypeFilter defines model for EventTypeFilter.
 type EventTypeFilter = string
-
-// ID defines model for ID.
-type ID = openapi_types.UUID
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -1726,14 +1750,26 @@ type Limit = int
 // ObjectFilter defines model for ObjectFilter.
 type ObjectFilter = openapi_types.UUID
 
+// PreferenceID defines model for PreferenceID.
+type PreferenceID = openapi_types.UUID
+
 // ProductFilter defines model for ProductFilter.
 type ProductFilter = string
+
+// ProductID defines model for ProductID.
+type ProductID = openapi_types.UUID
 
 // Q defines model for Q.
 type Q = string
 
+// ReleaseID defines model for ReleaseID.
+type ReleaseID = openapi_types.UUID
+
 // ReleaseStatusFilter How far a release has come.
 type ReleaseStatusFilter = ReleaseStatus
+
+// ReleaseVersionID defines model for ReleaseVersionID.
+type ReleaseVersionID = openapi_types.UUID
 
 // SCMSHAFilter defines model for SCMSHAFilter.
 type SCMSHAFilter = string
@@ -1747,6 +1783,9 @@ type StatusFilter = Status
 // Until defines model for Until.
 type Until = time.Time
 
+// UserID defines model for UserID.
+type UserID = openapi_types.UUID
+
 // VersionFilter defines model for VersionFilter.
 type VersionFilter = string
 
@@ -1757,8 +1796,6 @@ type VersionID = openapi_types.UUID
 type BadRequest = Problem
 
 // BuildRecorded The build that an event belongs to, and the event's own identifier.
-//
-// Example: {"build_id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","build_number":"311","build_url":null,"built_by":null,"built_by_email":null,"built_by_name":null,"completed_at":"2026-11-23T14:56:06.668646Z","created_at":"2026-11-23T14:56:06.668646Z","error_code":null,"error_message":null,"event_id":"01a208e8-3a10-7110-ac4a-11cab48207ae","extra_metadata":{},"id":"01a208e8-3a0f-76ff-9fcc-d45c0a16b499","invoke_id":null,"product_id":"01a208e8-3984-70ee-9241-9fbc66602e9b","product_name":"checkout","scm_branch":"main","scm_repository":"acme/checkout","scm_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","source_system":"github","started_at":null,"status":"completed","version":"1.4.2","version_id":"01a208e8-3986-7451-9ae9-d54509e2ff24"}
 type BuildRecorded = RecordedBuild
 
 // Conflict What went wrong.
@@ -1786,8 +1823,6 @@ type TooManyRequests = Problem
 type Unauthorized = Problem
 
 // UnprocessableEntity Everything that is wrong with the request.
-//
-// Example: {"detail":[{"loc":["body","product_name"],"msg":"field required","type":"value_error.missing"}]}
 type UnprocessableEntity = ValidationProblem
 
 // UnsupportedMediaType What went wrong.
@@ -1795,7 +1830,7 @@ type UnsupportedMediaType = Problem
 
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -1832,7 +1867,7 @@ type RotateAPIKeyParams struct {
 
 // ListAuditLogParams defines parameters for ListAuditLog.
 type ListAuditLogParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -1841,16 +1876,16 @@ type ListAuditLogParams struct {
 	// ActorID Only what this person did.
 	ActorID *ActorFilter `form:"actor_id,omitempty" json:"actor_id,omitempty"`
 
-	// Action Only this kind of change, such as `product.update`.
+	// Action Only this kind of change, named by the kind of object, a full stop, and what was done to it.
 	Action *ActionFilter `form:"action,omitempty" json:"action,omitempty"`
 
 	// ObjectID Only changes of this object.
 	ObjectID *ObjectFilter `form:"object_id,omitempty" json:"object_id,omitempty"`
 
-	// Since Only those created at this time or later.
+	// Since Only those created at this time or later, in RFC 3339 with a time zone.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those created before this time.
+	// Until Only those created before this time, in RFC 3339 with a time zone.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
@@ -1872,7 +1907,7 @@ type CreateDeploymentEventParams struct {
 
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -1893,16 +1928,16 @@ type ListDeploymentsParams struct {
 	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 
-	// Since Only those created at this time or later.
+	// Since Only those created at this time or later, in RFC 3339 with a time zone.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those created before this time.
+	// Until Only those created before this time, in RFC 3339 with a time zone.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // ListEnvironmentStateParams defines parameters for ListEnvironmentState.
 type ListEnvironmentStateParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -1920,7 +1955,7 @@ type ListEnvironmentStateParams struct {
 
 // ListEnvironmentsParams defines parameters for ListEnvironments.
 type ListEnvironmentsParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -1955,7 +1990,7 @@ type UpdateEnvironmentParams struct {
 
 // ListNotificationChannelsParams defines parameters for ListNotificationChannels.
 type ListNotificationChannelsParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -1992,7 +2027,7 @@ type TestNotificationChannelParams struct {
 
 // ListNotificationHistoryParams defines parameters for ListNotificationHistory.
 type ListNotificationHistoryParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2004,13 +2039,13 @@ type ListNotificationHistoryParams struct {
 	// Status Only those with this status.
 	Status *DeliveryStatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
-	// EventType Only those about this type of event, such as `deployment.failed`.
+	// EventType Only those about this type of event, written as in a preference; `test`, too.
 	EventType *EventTypeFilter `form:"event_type,omitempty" json:"event_type,omitempty"`
 
-	// Since Only those created at this time or later.
+	// Since Only those created at this time or later, in RFC 3339 with a time zone.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those created before this time.
+	// Until Only those created before this time, in RFC 3339 with a time zone.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
@@ -2024,7 +2059,7 @@ type RedeliverNotificationParams struct {
 
 // ListNotificationPreferencesParams defines parameters for ListNotificationPreferences.
 type ListNotificationPreferencesParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2056,7 +2091,7 @@ type UpdateNotificationPreferenceParams struct {
 
 // ListProductsParams defines parameters for ListProducts.
 type ListProductsParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2088,7 +2123,7 @@ type UpdateProductParams struct {
 
 // ListReleasesParams defines parameters for ListReleases.
 type ListReleasesParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2123,7 +2158,7 @@ type UpdateReleaseParams struct {
 
 // ListReleaseVersionsParams defines parameters for ListReleaseVersions.
 type ListReleaseVersionsParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2140,7 +2175,7 @@ type AddReleaseVersionParams struct {
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2166,7 +2201,7 @@ type CreateVersionEventParams struct {
 
 // ListVersionsParams defines parameters for ListVersions.
 type ListVersionsParams struct {
-	// Limit How many to return at most.
+	// Limit How many objects a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.

@@ -25,16 +25,16 @@ type ServerInterface interface {
 	CreateAPIKey(ctx echo.Context, params CreateAPIKeyParams) error
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /api-keys/{id})
-	RevokeAPIKey(ctx echo.Context, id ID, params RevokeAPIKeyParams) error
+	RevokeAPIKey(ctx echo.Context, id APIKeyID, params RevokeAPIKeyParams) error
 	// GetAPIKey Read an API key
 	// (GET /api-keys/{id})
-	GetAPIKey(ctx echo.Context, id ID) error
+	GetAPIKey(ctx echo.Context, id APIKeyID) error
 	// UpdateAPIKey Change an API key
 	// (PATCH /api-keys/{id})
-	UpdateAPIKey(ctx echo.Context, id ID, params UpdateAPIKeyParams) error
+	UpdateAPIKey(ctx echo.Context, id APIKeyID, params UpdateAPIKeyParams) error
 	// RotateAPIKey Rotate an API key
 	// (POST /api-keys/{id}/rotate)
-	RotateAPIKey(ctx echo.Context, id ID, params RotateAPIKeyParams) error
+	RotateAPIKey(ctx echo.Context, id APIKeyID, params RotateAPIKeyParams) error
 	// ListAuditLog List audit entries
 	// (GET /audit-log/)
 	ListAuditLog(ctx echo.Context, params ListAuditLogParams) error
@@ -49,7 +49,7 @@ type ServerInterface interface {
 	ListDeployments(ctx echo.Context, params ListDeploymentsParams) error
 	// GetDeployment Read a deployment
 	// (GET /deployments/{id})
-	GetDeployment(ctx echo.Context, id ID) error
+	GetDeployment(ctx echo.Context, id DeploymentID) error
 	// GetSwaggerUI Try the API in Swagger UI
 	// (GET /docs)
 	GetSwaggerUI(ctx echo.Context) error
@@ -64,13 +64,13 @@ type ServerInterface interface {
 	CreateEnvironment(ctx echo.Context, params CreateEnvironmentParams) error
 	// DeleteEnvironment Delete an environment
 	// (DELETE /environments/{id})
-	DeleteEnvironment(ctx echo.Context, id ID, params DeleteEnvironmentParams) error
+	DeleteEnvironment(ctx echo.Context, id EnvironmentID, params DeleteEnvironmentParams) error
 	// GetEnvironment Read an environment
 	// (GET /environments/{id})
-	GetEnvironment(ctx echo.Context, id ID) error
+	GetEnvironment(ctx echo.Context, id EnvironmentID) error
 	// UpdateEnvironment Change an environment
 	// (PATCH /environments/{id})
-	UpdateEnvironment(ctx echo.Context, id ID, params UpdateEnvironmentParams) error
+	UpdateEnvironment(ctx echo.Context, id EnvironmentID, params UpdateEnvironmentParams) error
 	// GetHealth Tell whether the process is alive
 	// (GET /health)
 	GetHealth(ctx echo.Context) error
@@ -85,22 +85,22 @@ type ServerInterface interface {
 	CreateNotificationChannel(ctx echo.Context, params CreateNotificationChannelParams) error
 	// DeleteNotificationChannel Delete a notification channel
 	// (DELETE /notification-channels/{id})
-	DeleteNotificationChannel(ctx echo.Context, id ID, params DeleteNotificationChannelParams) error
+	DeleteNotificationChannel(ctx echo.Context, id ChannelID, params DeleteNotificationChannelParams) error
 	// GetNotificationChannel Read a notification channel
 	// (GET /notification-channels/{id})
-	GetNotificationChannel(ctx echo.Context, id ID) error
+	GetNotificationChannel(ctx echo.Context, id ChannelID) error
 	// UpdateNotificationChannel Change a notification channel
 	// (PATCH /notification-channels/{id})
-	UpdateNotificationChannel(ctx echo.Context, id ID, params UpdateNotificationChannelParams) error
+	UpdateNotificationChannel(ctx echo.Context, id ChannelID, params UpdateNotificationChannelParams) error
 	// TestNotificationChannel Send a test message
 	// (POST /notification-channels/{id}/test)
-	TestNotificationChannel(ctx echo.Context, id ID, params TestNotificationChannelParams) error
+	TestNotificationChannel(ctx echo.Context, id ChannelID, params TestNotificationChannelParams) error
 	// ListNotificationHistory List deliveries
 	// (GET /notification-history/)
 	ListNotificationHistory(ctx echo.Context, params ListNotificationHistoryParams) error
 	// RedeliverNotification Deliver again
 	// (POST /notification-history/{id}/redeliver)
-	RedeliverNotification(ctx echo.Context, id ID, params RedeliverNotificationParams) error
+	RedeliverNotification(ctx echo.Context, id DeliveryID, params RedeliverNotificationParams) error
 	// ListNotificationPreferences List notification preferences
 	// (GET /notification-preferences/)
 	ListNotificationPreferences(ctx echo.Context, params ListNotificationPreferencesParams) error
@@ -109,13 +109,13 @@ type ServerInterface interface {
 	CreateNotificationPreference(ctx echo.Context, params CreateNotificationPreferenceParams) error
 	// DeleteNotificationPreference Delete a notification preference
 	// (DELETE /notification-preferences/{id})
-	DeleteNotificationPreference(ctx echo.Context, id ID, params DeleteNotificationPreferenceParams) error
+	DeleteNotificationPreference(ctx echo.Context, id PreferenceID, params DeleteNotificationPreferenceParams) error
 	// GetNotificationPreference Read a notification preference
 	// (GET /notification-preferences/{id})
-	GetNotificationPreference(ctx echo.Context, id ID) error
+	GetNotificationPreference(ctx echo.Context, id PreferenceID) error
 	// UpdateNotificationPreference Change a notification preference
 	// (PATCH /notification-preferences/{id})
-	UpdateNotificationPreference(ctx echo.Context, id ID, params UpdateNotificationPreferenceParams) error
+	UpdateNotificationPreference(ctx echo.Context, id PreferenceID, params UpdateNotificationPreferenceParams) error
 	// GetSpecification Read this document
 	// (GET /openapi.json)
 	GetSpecification(ctx echo.Context) error
@@ -127,13 +127,13 @@ type ServerInterface interface {
 	CreateProduct(ctx echo.Context, params CreateProductParams) error
 	// DeleteProduct Delete a product
 	// (DELETE /products/{id})
-	DeleteProduct(ctx echo.Context, id ID, params DeleteProductParams) error
+	DeleteProduct(ctx echo.Context, id ProductID, params DeleteProductParams) error
 	// GetProduct Read a product
 	// (GET /products/{id})
-	GetProduct(ctx echo.Context, id ID) error
+	GetProduct(ctx echo.Context, id ProductID) error
 	// UpdateProduct Change a product
 	// (PATCH /products/{id})
-	UpdateProduct(ctx echo.Context, id ID, params UpdateProductParams) error
+	UpdateProduct(ctx echo.Context, id ProductID, params UpdateProductParams) error
 	// GetReDoc Read the API in ReDoc
 	// (GET /redoc)
 	GetReDoc(ctx echo.Context) error
@@ -145,34 +145,34 @@ type ServerInterface interface {
 	CreateRelease(ctx echo.Context, params CreateReleaseParams) error
 	// DeleteRelease Delete a release
 	// (DELETE /releases/{id})
-	DeleteRelease(ctx echo.Context, id ID, params DeleteReleaseParams) error
+	DeleteRelease(ctx echo.Context, id ReleaseID, params DeleteReleaseParams) error
 	// GetRelease Read a release
 	// (GET /releases/{id})
-	GetRelease(ctx echo.Context, id ID) error
+	GetRelease(ctx echo.Context, id ReleaseID) error
 	// UpdateRelease Change a release
 	// (PATCH /releases/{id})
-	UpdateRelease(ctx echo.Context, id ID, params UpdateReleaseParams) error
+	UpdateRelease(ctx echo.Context, id ReleaseID, params UpdateReleaseParams) error
 	// GetReleaseProgress Read the progress of a release
 	// (GET /releases/{id}/deployments)
-	GetReleaseProgress(ctx echo.Context, id ID) error
+	GetReleaseProgress(ctx echo.Context, id ReleaseID) error
 	// ListReleaseVersions List versions of a release
 	// (GET /releases/{id}/versions)
-	ListReleaseVersions(ctx echo.Context, id ID, params ListReleaseVersionsParams) error
+	ListReleaseVersions(ctx echo.Context, id ReleaseID, params ListReleaseVersionsParams) error
 	// AddReleaseVersion Add a version to a release
 	// (POST /releases/{id}/versions)
-	AddReleaseVersion(ctx echo.Context, id ID, params AddReleaseVersionParams) error
+	AddReleaseVersion(ctx echo.Context, id ReleaseID, params AddReleaseVersionParams) error
 	// RemoveReleaseVersion Remove a version from a release
 	// (DELETE /releases/{id}/versions/{version_id})
-	RemoveReleaseVersion(ctx echo.Context, id ID, versionID VersionID) error
+	RemoveReleaseVersion(ctx echo.Context, id ReleaseID, versionID ReleaseVersionID) error
 	// ListUsers List people
 	// (GET /users/)
 	ListUsers(ctx echo.Context, params ListUsersParams) error
 	// GetUser Read a person
 	// (GET /users/{id})
-	GetUser(ctx echo.Context, id ID) error
+	GetUser(ctx echo.Context, id UserID) error
 	// UpdateUser Assign a role
 	// (PATCH /users/{id})
-	UpdateUser(ctx echo.Context, id ID, params UpdateUserParams) error
+	UpdateUser(ctx echo.Context, id UserID, params UpdateUserParams) error
 	// CreateVersionEvent Record a build event (old address)
 	// (POST /version-events/)
 	//
@@ -183,7 +183,7 @@ type ServerInterface interface {
 	ListVersions(ctx echo.Context, params ListVersionsParams) error
 	// GetVersion Read a version
 	// (GET /versions/{id})
-	GetVersion(ctx echo.Context, id ID) error
+	GetVersion(ctx echo.Context, id VersionID) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -249,7 +249,7 @@ func (w *ServerInterfaceWrapper) CreateAPIKey(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) RevokeAPIKey(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id APIKeyID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -285,7 +285,7 @@ func (w *ServerInterfaceWrapper) RevokeAPIKey(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) GetAPIKey(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id APIKeyID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -301,7 +301,7 @@ func (w *ServerInterfaceWrapper) GetAPIKey(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) UpdateAPIKey(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id APIKeyID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -337,7 +337,7 @@ func (w *ServerInterfaceWrapper) UpdateAPIKey(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) RotateAPIKey(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id APIKeyID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -565,7 +565,7 @@ func (w *ServerInterfaceWrapper) ListDeployments(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) GetDeployment(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id DeploymentID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -704,7 +704,7 @@ func (w *ServerInterfaceWrapper) CreateEnvironment(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) DeleteEnvironment(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id EnvironmentID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -740,7 +740,7 @@ func (w *ServerInterfaceWrapper) DeleteEnvironment(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) GetEnvironment(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id EnvironmentID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -756,7 +756,7 @@ func (w *ServerInterfaceWrapper) GetEnvironment(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) UpdateEnvironment(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id EnvironmentID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -864,7 +864,7 @@ func (w *ServerInterfaceWrapper) CreateNotificationChannel(ctx echo.Context) err
 func (w *ServerInterfaceWrapper) DeleteNotificationChannel(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ChannelID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -900,7 +900,7 @@ func (w *ServerInterfaceWrapper) DeleteNotificationChannel(ctx echo.Context) err
 func (w *ServerInterfaceWrapper) GetNotificationChannel(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ChannelID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -916,7 +916,7 @@ func (w *ServerInterfaceWrapper) GetNotificationChannel(ctx echo.Context) error 
 func (w *ServerInterfaceWrapper) UpdateNotificationChannel(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ChannelID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -952,7 +952,7 @@ func (w *ServerInterfaceWrapper) UpdateNotificationChannel(ctx echo.Context) err
 func (w *ServerInterfaceWrapper) TestNotificationChannel(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ChannelID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1048,7 +1048,7 @@ func (w *ServerInterfaceWrapper) ListNotificationHistory(ctx echo.Context) error
 func (w *ServerInterfaceWrapper) RedeliverNotification(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id DeliveryID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1145,7 +1145,7 @@ func (w *ServerInterfaceWrapper) CreateNotificationPreference(ctx echo.Context) 
 func (w *ServerInterfaceWrapper) DeleteNotificationPreference(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id PreferenceID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1181,7 +1181,7 @@ func (w *ServerInterfaceWrapper) DeleteNotificationPreference(ctx echo.Context) 
 func (w *ServerInterfaceWrapper) GetNotificationPreference(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id PreferenceID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1197,7 +1197,7 @@ func (w *ServerInterfaceWrapper) GetNotificationPreference(ctx echo.Context) err
 func (w *ServerInterfaceWrapper) UpdateNotificationPreference(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id PreferenceID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1303,7 +1303,7 @@ func (w *ServerInterfaceWrapper) CreateProduct(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) DeleteProduct(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ProductID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1339,7 +1339,7 @@ func (w *ServerInterfaceWrapper) DeleteProduct(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) GetProduct(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ProductID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1355,7 +1355,7 @@ func (w *ServerInterfaceWrapper) GetProduct(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) UpdateProduct(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ProductID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1468,7 +1468,7 @@ func (w *ServerInterfaceWrapper) CreateRelease(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) DeleteRelease(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ReleaseID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1504,7 +1504,7 @@ func (w *ServerInterfaceWrapper) DeleteRelease(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) GetRelease(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ReleaseID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1520,7 +1520,7 @@ func (w *ServerInterfaceWrapper) GetRelease(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) UpdateRelease(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ReleaseID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1556,7 +1556,7 @@ func (w *ServerInterfaceWrapper) UpdateRelease(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) GetReleaseProgress(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ReleaseID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1572,7 +1572,7 @@ func (w *ServerInterfaceWrapper) GetReleaseProgress(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) ListReleaseVersions(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ReleaseID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1604,7 +1604,7 @@ func (w *ServerInterfaceWrapper) ListReleaseVersions(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) AddReleaseVersion(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ReleaseID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1640,7 +1640,7 @@ func (w *ServerInterfaceWrapper) AddReleaseVersion(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) RemoveReleaseVersion(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id ReleaseID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1648,7 +1648,7 @@ func (w *ServerInterfaceWrapper) RemoveReleaseVersion(ctx echo.Context) error {
 	}
 
 	// ------------- Path parameter "version_id" -------------
-	var versionID VersionID
+	var versionID ReleaseVersionID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "version_id", ctx.Param("version_id"), &versionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1696,7 +1696,7 @@ func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) GetUser(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id UserID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1712,7 +1712,7 @@ func (w *ServerInterfaceWrapper) GetUser(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) UpdateUser(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id UserID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -1823,7 +1823,7 @@ func (w *ServerInterfaceWrapper) ListVersions(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) GetVersion(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "id" -------------
-	var id ID
+	var id VersionID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -2253,7 +2253,7 @@ func (response CreateAPIKey503JSONResponse) VisitCreateAPIKeyResponse(w http.Res
 }
 
 type RevokeAPIKeyRequestObject struct {
-	ID     ID `json:"id"`
+	ID     APIKeyID `json:"id"`
 	Params RevokeAPIKeyParams
 }
 
@@ -2389,7 +2389,7 @@ func (response RevokeAPIKey503JSONResponse) VisitRevokeAPIKeyResponse(w http.Res
 }
 
 type GetAPIKeyRequestObject struct {
-	ID ID `json:"id"`
+	ID APIKeyID `json:"id"`
 }
 
 type GetAPIKeyResponseObject interface {
@@ -2524,7 +2524,7 @@ func (response GetAPIKey503JSONResponse) VisitGetAPIKeyResponse(w http.ResponseW
 }
 
 type UpdateAPIKeyRequestObject struct {
-	ID     ID `json:"id"`
+	ID     APIKeyID `json:"id"`
 	Params UpdateAPIKeyParams
 	Body   *UpdateAPIKeyJSONRequestBody
 }
@@ -2705,7 +2705,7 @@ func (response UpdateAPIKey503JSONResponse) VisitUpdateAPIKeyResponse(w http.Res
 }
 
 type RotateAPIKeyRequestObject struct {
-	ID     ID `json:"id"`
+	ID     APIKeyID `json:"id"`
 	Params RotateAPIKeyParams
 	Body   *RotateAPIKeyJSONRequestBody
 }
@@ -3414,7 +3414,7 @@ func (response ListDeployments503JSONResponse) VisitListDeploymentsResponse(w ht
 }
 
 type GetDeploymentRequestObject struct {
-	ID ID `json:"id"`
+	ID DeploymentID `json:"id"`
 }
 
 type GetDeploymentResponseObject interface {
@@ -3966,7 +3966,7 @@ func (response CreateEnvironment503JSONResponse) VisitCreateEnvironmentResponse(
 }
 
 type DeleteEnvironmentRequestObject struct {
-	ID     ID `json:"id"`
+	ID     EnvironmentID `json:"id"`
 	Params DeleteEnvironmentParams
 }
 
@@ -4102,7 +4102,7 @@ func (response DeleteEnvironment503JSONResponse) VisitDeleteEnvironmentResponse(
 }
 
 type GetEnvironmentRequestObject struct {
-	ID ID `json:"id"`
+	ID EnvironmentID `json:"id"`
 }
 
 type GetEnvironmentResponseObject interface {
@@ -4237,7 +4237,7 @@ func (response GetEnvironment503JSONResponse) VisitGetEnvironmentResponse(w http
 }
 
 type UpdateEnvironmentRequestObject struct {
-	ID     ID `json:"id"`
+	ID     EnvironmentID `json:"id"`
 	Params UpdateEnvironmentParams
 	Body   *UpdateEnvironmentJSONRequestBody
 }
@@ -4754,7 +4754,7 @@ func (response CreateNotificationChannel503JSONResponse) VisitCreateNotification
 }
 
 type DeleteNotificationChannelRequestObject struct {
-	ID     ID `json:"id"`
+	ID     ChannelID `json:"id"`
 	Params DeleteNotificationChannelParams
 }
 
@@ -4890,7 +4890,7 @@ func (response DeleteNotificationChannel503JSONResponse) VisitDeleteNotification
 }
 
 type GetNotificationChannelRequestObject struct {
-	ID ID `json:"id"`
+	ID ChannelID `json:"id"`
 }
 
 type GetNotificationChannelResponseObject interface {
@@ -5025,7 +5025,7 @@ func (response GetNotificationChannel503JSONResponse) VisitGetNotificationChanne
 }
 
 type UpdateNotificationChannelRequestObject struct {
-	ID     ID `json:"id"`
+	ID     ChannelID `json:"id"`
 	Params UpdateNotificationChannelParams
 	Body   *UpdateNotificationChannelJSONRequestBody
 }
@@ -5206,7 +5206,7 @@ func (response UpdateNotificationChannel503JSONResponse) VisitUpdateNotification
 }
 
 type TestNotificationChannelRequestObject struct {
-	ID     ID `json:"id"`
+	ID     ChannelID `json:"id"`
 	Params TestNotificationChannelParams
 }
 
@@ -5447,7 +5447,7 @@ func (response ListNotificationHistory503JSONResponse) VisitListNotificationHist
 }
 
 type RedeliverNotificationRequestObject struct {
-	ID     ID `json:"id"`
+	ID     DeliveryID `json:"id"`
 	Params RedeliverNotificationParams
 }
 
@@ -5868,7 +5868,7 @@ func (response CreateNotificationPreference503JSONResponse) VisitCreateNotificat
 }
 
 type DeleteNotificationPreferenceRequestObject struct {
-	ID     ID `json:"id"`
+	ID     PreferenceID `json:"id"`
 	Params DeleteNotificationPreferenceParams
 }
 
@@ -6004,7 +6004,7 @@ func (response DeleteNotificationPreference503JSONResponse) VisitDeleteNotificat
 }
 
 type GetNotificationPreferenceRequestObject struct {
-	ID ID `json:"id"`
+	ID PreferenceID `json:"id"`
 }
 
 type GetNotificationPreferenceResponseObject interface {
@@ -6139,7 +6139,7 @@ func (response GetNotificationPreference503JSONResponse) VisitGetNotificationPre
 }
 
 type UpdateNotificationPreferenceRequestObject struct {
-	ID     ID `json:"id"`
+	ID     PreferenceID `json:"id"`
 	Params UpdateNotificationPreferenceParams
 	Body   *UpdateNotificationPreferenceJSONRequestBody
 }
@@ -6620,7 +6620,7 @@ func (response CreateProduct503JSONResponse) VisitCreateProductResponse(w http.R
 }
 
 type DeleteProductRequestObject struct {
-	ID     ID `json:"id"`
+	ID     ProductID `json:"id"`
 	Params DeleteProductParams
 }
 
@@ -6756,7 +6756,7 @@ func (response DeleteProduct503JSONResponse) VisitDeleteProductResponse(w http.R
 }
 
 type GetProductRequestObject struct {
-	ID ID `json:"id"`
+	ID ProductID `json:"id"`
 }
 
 type GetProductResponseObject interface {
@@ -6891,7 +6891,7 @@ func (response GetProduct503JSONResponse) VisitGetProductResponse(w http.Respons
 }
 
 type UpdateProductRequestObject struct {
-	ID     ID `json:"id"`
+	ID     ProductID `json:"id"`
 	Params UpdateProductParams
 	Body   *UpdateProductJSONRequestBody
 }
@@ -7384,7 +7384,7 @@ func (response CreateRelease503JSONResponse) VisitCreateReleaseResponse(w http.R
 }
 
 type DeleteReleaseRequestObject struct {
-	ID     ID `json:"id"`
+	ID     ReleaseID `json:"id"`
 	Params DeleteReleaseParams
 }
 
@@ -7520,7 +7520,7 @@ func (response DeleteRelease503JSONResponse) VisitDeleteReleaseResponse(w http.R
 }
 
 type GetReleaseRequestObject struct {
-	ID ID `json:"id"`
+	ID ReleaseID `json:"id"`
 }
 
 type GetReleaseResponseObject interface {
@@ -7655,7 +7655,7 @@ func (response GetRelease503JSONResponse) VisitGetReleaseResponse(w http.Respons
 }
 
 type UpdateReleaseRequestObject struct {
-	ID     ID `json:"id"`
+	ID     ReleaseID `json:"id"`
 	Params UpdateReleaseParams
 	Body   *UpdateReleaseJSONRequestBody
 }
@@ -7836,7 +7836,7 @@ func (response UpdateRelease503JSONResponse) VisitUpdateReleaseResponse(w http.R
 }
 
 type GetReleaseProgressRequestObject struct {
-	ID ID `json:"id"`
+	ID ReleaseID `json:"id"`
 }
 
 type GetReleaseProgressResponseObject interface {
@@ -7963,7 +7963,7 @@ func (response GetReleaseProgress503JSONResponse) VisitGetReleaseProgressRespons
 }
 
 type ListReleaseVersionsRequestObject struct {
-	ID     ID `json:"id"`
+	ID     ReleaseID `json:"id"`
 	Params ListReleaseVersionsParams
 }
 
@@ -8091,7 +8091,7 @@ func (response ListReleaseVersions503JSONResponse) VisitListReleaseVersionsRespo
 }
 
 type AddReleaseVersionRequestObject struct {
-	ID     ID `json:"id"`
+	ID     ReleaseID `json:"id"`
 	Params AddReleaseVersionParams
 	Body   *AddReleaseVersionJSONRequestBody
 }
@@ -8264,8 +8264,8 @@ func (response AddReleaseVersion503JSONResponse) VisitAddReleaseVersionResponse(
 }
 
 type RemoveReleaseVersionRequestObject struct {
-	ID        ID        `json:"id"`
-	VersionID VersionID `json:"version_id"`
+	ID        ReleaseID        `json:"id"`
+	VersionID ReleaseVersionID `json:"version_id"`
 }
 
 type RemoveReleaseVersionResponseObject interface {
@@ -8513,7 +8513,7 @@ func (response ListUsers503JSONResponse) VisitListUsersResponse(w http.ResponseW
 }
 
 type GetUserRequestObject struct {
-	ID ID `json:"id"`
+	ID UserID `json:"id"`
 }
 
 type GetUserResponseObject interface {
@@ -8648,7 +8648,7 @@ func (response GetUser503JSONResponse) VisitGetUserResponse(w http.ResponseWrite
 }
 
 type UpdateUserRequestObject struct {
-	ID     ID `json:"id"`
+	ID     UserID `json:"id"`
 	Params UpdateUserParams
 	Body   *UpdateUserJSONRequestBody
 }
@@ -9114,7 +9114,7 @@ func (response ListVersions503JSONResponse) VisitListVersionsResponse(w http.Res
 }
 
 type GetVersionRequestObject struct {
-	ID ID `json:"id"`
+	ID VersionID `json:"id"`
 }
 
 type GetVersionResponseObject interface {
@@ -9497,7 +9497,7 @@ func (sh *strictHandler) CreateAPIKey(ctx echo.Context, params CreateAPIKeyParam
 }
 
 // RevokeAPIKey operation middleware
-func (sh *strictHandler) RevokeAPIKey(ctx echo.Context, id ID, params RevokeAPIKeyParams) error {
+func (sh *strictHandler) RevokeAPIKey(ctx echo.Context, id APIKeyID, params RevokeAPIKeyParams) error {
 	var request RevokeAPIKeyRequestObject
 
 	request.ID = id
@@ -9523,7 +9523,7 @@ func (sh *strictHandler) RevokeAPIKey(ctx echo.Context, id ID, params RevokeAPIK
 }
 
 // GetAPIKey operation middleware
-func (sh *strictHandler) GetAPIKey(ctx echo.Context, id ID) error {
+func (sh *strictHandler) GetAPIKey(ctx echo.Context, id APIKeyID) error {
 	var request GetAPIKeyRequestObject
 
 	request.ID = id
@@ -9548,7 +9548,7 @@ func (sh *strictHandler) GetAPIKey(ctx echo.Context, id ID) error {
 }
 
 // UpdateAPIKey operation middleware
-func (sh *strictHandler) UpdateAPIKey(ctx echo.Context, id ID, params UpdateAPIKeyParams) error {
+func (sh *strictHandler) UpdateAPIKey(ctx echo.Context, id APIKeyID, params UpdateAPIKeyParams) error {
 	var request UpdateAPIKeyRequestObject
 
 	request.ID = id
@@ -9597,7 +9597,7 @@ func (sh *strictHandler) UpdateAPIKey(ctx echo.Context, id ID, params UpdateAPIK
 }
 
 // RotateAPIKey operation middleware
-func (sh *strictHandler) RotateAPIKey(ctx echo.Context, id ID, params RotateAPIKeyParams) error {
+func (sh *strictHandler) RotateAPIKey(ctx echo.Context, id APIKeyID, params RotateAPIKeyParams) error {
 	var request RotateAPIKeyRequestObject
 
 	request.ID = id
@@ -9792,7 +9792,7 @@ func (sh *strictHandler) ListDeployments(ctx echo.Context, params ListDeployment
 }
 
 // GetDeployment operation middleware
-func (sh *strictHandler) GetDeployment(ctx echo.Context, id ID) error {
+func (sh *strictHandler) GetDeployment(ctx echo.Context, id DeploymentID) error {
 	var request GetDeploymentRequestObject
 
 	request.ID = id
@@ -9938,7 +9938,7 @@ func (sh *strictHandler) CreateEnvironment(ctx echo.Context, params CreateEnviro
 }
 
 // DeleteEnvironment operation middleware
-func (sh *strictHandler) DeleteEnvironment(ctx echo.Context, id ID, params DeleteEnvironmentParams) error {
+func (sh *strictHandler) DeleteEnvironment(ctx echo.Context, id EnvironmentID, params DeleteEnvironmentParams) error {
 	var request DeleteEnvironmentRequestObject
 
 	request.ID = id
@@ -9964,7 +9964,7 @@ func (sh *strictHandler) DeleteEnvironment(ctx echo.Context, id ID, params Delet
 }
 
 // GetEnvironment operation middleware
-func (sh *strictHandler) GetEnvironment(ctx echo.Context, id ID) error {
+func (sh *strictHandler) GetEnvironment(ctx echo.Context, id EnvironmentID) error {
 	var request GetEnvironmentRequestObject
 
 	request.ID = id
@@ -9989,7 +9989,7 @@ func (sh *strictHandler) GetEnvironment(ctx echo.Context, id ID) error {
 }
 
 // UpdateEnvironment operation middleware
-func (sh *strictHandler) UpdateEnvironment(ctx echo.Context, id ID, params UpdateEnvironmentParams) error {
+func (sh *strictHandler) UpdateEnvironment(ctx echo.Context, id EnvironmentID, params UpdateEnvironmentParams) error {
 	var request UpdateEnvironmentRequestObject
 
 	request.ID = id
@@ -10157,7 +10157,7 @@ func (sh *strictHandler) CreateNotificationChannel(ctx echo.Context, params Crea
 }
 
 // DeleteNotificationChannel operation middleware
-func (sh *strictHandler) DeleteNotificationChannel(ctx echo.Context, id ID, params DeleteNotificationChannelParams) error {
+func (sh *strictHandler) DeleteNotificationChannel(ctx echo.Context, id ChannelID, params DeleteNotificationChannelParams) error {
 	var request DeleteNotificationChannelRequestObject
 
 	request.ID = id
@@ -10183,7 +10183,7 @@ func (sh *strictHandler) DeleteNotificationChannel(ctx echo.Context, id ID, para
 }
 
 // GetNotificationChannel operation middleware
-func (sh *strictHandler) GetNotificationChannel(ctx echo.Context, id ID) error {
+func (sh *strictHandler) GetNotificationChannel(ctx echo.Context, id ChannelID) error {
 	var request GetNotificationChannelRequestObject
 
 	request.ID = id
@@ -10208,7 +10208,7 @@ func (sh *strictHandler) GetNotificationChannel(ctx echo.Context, id ID) error {
 }
 
 // UpdateNotificationChannel operation middleware
-func (sh *strictHandler) UpdateNotificationChannel(ctx echo.Context, id ID, params UpdateNotificationChannelParams) error {
+func (sh *strictHandler) UpdateNotificationChannel(ctx echo.Context, id ChannelID, params UpdateNotificationChannelParams) error {
 	var request UpdateNotificationChannelRequestObject
 
 	request.ID = id
@@ -10257,7 +10257,7 @@ func (sh *strictHandler) UpdateNotificationChannel(ctx echo.Context, id ID, para
 }
 
 // TestNotificationChannel operation middleware
-func (sh *strictHandler) TestNotificationChannel(ctx echo.Context, id ID, params TestNotificationChannelParams) error {
+func (sh *strictHandler) TestNotificationChannel(ctx echo.Context, id ChannelID, params TestNotificationChannelParams) error {
 	var request TestNotificationChannelRequestObject
 
 	request.ID = id
@@ -10308,7 +10308,7 @@ func (sh *strictHandler) ListNotificationHistory(ctx echo.Context, params ListNo
 }
 
 // RedeliverNotification operation middleware
-func (sh *strictHandler) RedeliverNotification(ctx echo.Context, id ID, params RedeliverNotificationParams) error {
+func (sh *strictHandler) RedeliverNotification(ctx echo.Context, id DeliveryID, params RedeliverNotificationParams) error {
 	var request RedeliverNotificationRequestObject
 
 	request.ID = id
@@ -10407,7 +10407,7 @@ func (sh *strictHandler) CreateNotificationPreference(ctx echo.Context, params C
 }
 
 // DeleteNotificationPreference operation middleware
-func (sh *strictHandler) DeleteNotificationPreference(ctx echo.Context, id ID, params DeleteNotificationPreferenceParams) error {
+func (sh *strictHandler) DeleteNotificationPreference(ctx echo.Context, id PreferenceID, params DeleteNotificationPreferenceParams) error {
 	var request DeleteNotificationPreferenceRequestObject
 
 	request.ID = id
@@ -10433,7 +10433,7 @@ func (sh *strictHandler) DeleteNotificationPreference(ctx echo.Context, id ID, p
 }
 
 // GetNotificationPreference operation middleware
-func (sh *strictHandler) GetNotificationPreference(ctx echo.Context, id ID) error {
+func (sh *strictHandler) GetNotificationPreference(ctx echo.Context, id PreferenceID) error {
 	var request GetNotificationPreferenceRequestObject
 
 	request.ID = id
@@ -10458,7 +10458,7 @@ func (sh *strictHandler) GetNotificationPreference(ctx echo.Context, id ID) erro
 }
 
 // UpdateNotificationPreference operation middleware
-func (sh *strictHandler) UpdateNotificationPreference(ctx echo.Context, id ID, params UpdateNotificationPreferenceParams) error {
+func (sh *strictHandler) UpdateNotificationPreference(ctx echo.Context, id PreferenceID, params UpdateNotificationPreferenceParams) error {
 	var request UpdateNotificationPreferenceRequestObject
 
 	request.ID = id
@@ -10603,7 +10603,7 @@ func (sh *strictHandler) CreateProduct(ctx echo.Context, params CreateProductPar
 }
 
 // DeleteProduct operation middleware
-func (sh *strictHandler) DeleteProduct(ctx echo.Context, id ID, params DeleteProductParams) error {
+func (sh *strictHandler) DeleteProduct(ctx echo.Context, id ProductID, params DeleteProductParams) error {
 	var request DeleteProductRequestObject
 
 	request.ID = id
@@ -10629,7 +10629,7 @@ func (sh *strictHandler) DeleteProduct(ctx echo.Context, id ID, params DeletePro
 }
 
 // GetProduct operation middleware
-func (sh *strictHandler) GetProduct(ctx echo.Context, id ID) error {
+func (sh *strictHandler) GetProduct(ctx echo.Context, id ProductID) error {
 	var request GetProductRequestObject
 
 	request.ID = id
@@ -10654,7 +10654,7 @@ func (sh *strictHandler) GetProduct(ctx echo.Context, id ID) error {
 }
 
 // UpdateProduct operation middleware
-func (sh *strictHandler) UpdateProduct(ctx echo.Context, id ID, params UpdateProductParams) error {
+func (sh *strictHandler) UpdateProduct(ctx echo.Context, id ProductID, params UpdateProductParams) error {
 	var request UpdateProductRequestObject
 
 	request.ID = id
@@ -10799,7 +10799,7 @@ func (sh *strictHandler) CreateRelease(ctx echo.Context, params CreateReleasePar
 }
 
 // DeleteRelease operation middleware
-func (sh *strictHandler) DeleteRelease(ctx echo.Context, id ID, params DeleteReleaseParams) error {
+func (sh *strictHandler) DeleteRelease(ctx echo.Context, id ReleaseID, params DeleteReleaseParams) error {
 	var request DeleteReleaseRequestObject
 
 	request.ID = id
@@ -10825,7 +10825,7 @@ func (sh *strictHandler) DeleteRelease(ctx echo.Context, id ID, params DeleteRel
 }
 
 // GetRelease operation middleware
-func (sh *strictHandler) GetRelease(ctx echo.Context, id ID) error {
+func (sh *strictHandler) GetRelease(ctx echo.Context, id ReleaseID) error {
 	var request GetReleaseRequestObject
 
 	request.ID = id
@@ -10850,7 +10850,7 @@ func (sh *strictHandler) GetRelease(ctx echo.Context, id ID) error {
 }
 
 // UpdateRelease operation middleware
-func (sh *strictHandler) UpdateRelease(ctx echo.Context, id ID, params UpdateReleaseParams) error {
+func (sh *strictHandler) UpdateRelease(ctx echo.Context, id ReleaseID, params UpdateReleaseParams) error {
 	var request UpdateReleaseRequestObject
 
 	request.ID = id
@@ -10899,7 +10899,7 @@ func (sh *strictHandler) UpdateRelease(ctx echo.Context, id ID, params UpdateRel
 }
 
 // GetReleaseProgress operation middleware
-func (sh *strictHandler) GetReleaseProgress(ctx echo.Context, id ID) error {
+func (sh *strictHandler) GetReleaseProgress(ctx echo.Context, id ReleaseID) error {
 	var request GetReleaseProgressRequestObject
 
 	request.ID = id
@@ -10924,7 +10924,7 @@ func (sh *strictHandler) GetReleaseProgress(ctx echo.Context, id ID) error {
 }
 
 // ListReleaseVersions operation middleware
-func (sh *strictHandler) ListReleaseVersions(ctx echo.Context, id ID, params ListReleaseVersionsParams) error {
+func (sh *strictHandler) ListReleaseVersions(ctx echo.Context, id ReleaseID, params ListReleaseVersionsParams) error {
 	var request ListReleaseVersionsRequestObject
 
 	request.ID = id
@@ -10950,7 +10950,7 @@ func (sh *strictHandler) ListReleaseVersions(ctx echo.Context, id ID, params Lis
 }
 
 // AddReleaseVersion operation middleware
-func (sh *strictHandler) AddReleaseVersion(ctx echo.Context, id ID, params AddReleaseVersionParams) error {
+func (sh *strictHandler) AddReleaseVersion(ctx echo.Context, id ReleaseID, params AddReleaseVersionParams) error {
 	var request AddReleaseVersionRequestObject
 
 	request.ID = id
@@ -10999,7 +10999,7 @@ func (sh *strictHandler) AddReleaseVersion(ctx echo.Context, id ID, params AddRe
 }
 
 // RemoveReleaseVersion operation middleware
-func (sh *strictHandler) RemoveReleaseVersion(ctx echo.Context, id ID, versionID VersionID) error {
+func (sh *strictHandler) RemoveReleaseVersion(ctx echo.Context, id ReleaseID, versionID ReleaseVersionID) error {
 	var request RemoveReleaseVersionRequestObject
 
 	request.ID = id
@@ -11050,7 +11050,7 @@ func (sh *strictHandler) ListUsers(ctx echo.Context, params ListUsersParams) err
 }
 
 // GetUser operation middleware
-func (sh *strictHandler) GetUser(ctx echo.Context, id ID) error {
+func (sh *strictHandler) GetUser(ctx echo.Context, id UserID) error {
 	var request GetUserRequestObject
 
 	request.ID = id
@@ -11075,7 +11075,7 @@ func (sh *strictHandler) GetUser(ctx echo.Context, id ID) error {
 }
 
 // UpdateUser operation middleware
-func (sh *strictHandler) UpdateUser(ctx echo.Context, id ID, params UpdateUserParams) error {
+func (sh *strictHandler) UpdateUser(ctx echo.Context, id UserID, params UpdateUserParams) error {
 	var request UpdateUserRequestObject
 
 	request.ID = id
@@ -11197,7 +11197,7 @@ func (sh *strictHandler) ListVersions(ctx echo.Context, params ListVersionsParam
 }
 
 // GetVersion operation middleware
-func (sh *strictHandler) GetVersion(ctx echo.Context, id ID) error {
+func (sh *strictHandler) GetVersion(ctx echo.Context, id VersionID) error {
 	var request GetVersionRequestObject
 
 	request.ID = id

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/authn"
@@ -19,7 +21,7 @@ type catalogueAPI struct {
 }
 
 // targetFrom names the caller's object with that identifier.
-func targetFrom(ctx context.Context, id apigen.ID, ifMatch *string) revision.Target {
+func targetFrom(ctx context.Context, id uuid.UUID, ifMatch *string) revision.Target {
 	return revision.Target{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: id, IfMatch: valueOr(ifMatch, "")}
 }
 

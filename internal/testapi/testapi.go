@@ -165,7 +165,13 @@ func (a *API) NewKey(t *testing.T, account string) string {
 // Token makes a token of a person with that role in an account; their name is their role.
 func (a *API) Token(t *testing.T, account, role string) string {
 	t.Helper()
-	token, err := a.dev.Token(account, role, role, time.Now(), time.Hour)
+	return a.TokenOf(t, account, role, role)
+}
+
+// TokenOf makes a token of a person of that name.
+func (a *API) TokenOf(t *testing.T, account, role, name string) string {
+	t.Helper()
+	token, err := a.dev.Token(account, role, name, time.Now(), time.Hour)
 	require.NoError(t, err)
 	return token
 }

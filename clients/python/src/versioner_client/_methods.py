@@ -78,7 +78,8 @@ class Methods(ABC):
     ) -> Pages[models.Product]:
         """List products.
 
-        Lists the account's products, newest first. A filter that matches nothing gives an empty list.
+        Lists the account's products, newest first: those that events have mentioned and those that people have created.
+        A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -87,14 +88,15 @@ class Methods(ABC):
     def create_product(self, body: models.ProductCreate, *, idempotency_key: str | None = None) -> models.Product:
         """Create a product.
 
-        Creates a product before any event mentions it. Its name must be free in the account.
+        Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
+        the account, former names of other products included. Events never need this: they create what they mention.
         """
         return (self.send(operations.create_product(body, idempotency_key=idempotency_key))).data
 
     def get_product(self, id: UUID | str) -> models.Product:
         """Read a product.
 
-        Returns one product.
+        Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
         """
         return (self.send(operations.get_product(id))).data
 
@@ -126,7 +128,8 @@ class Methods(ABC):
     ) -> Pages[models.Environment]:
         """List environments.
 
-        Lists the account's environments, newest first. A filter that matches nothing gives an empty list.
+        Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+        A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -144,7 +147,7 @@ class Methods(ABC):
     def get_environment(self, id: UUID | str) -> models.Environment:
         """Read an environment.
 
-        Returns one environment.
+        Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
         """
         return (self.send(operations.get_environment(id))).data
 
@@ -177,7 +180,8 @@ class Methods(ABC):
     ) -> Pages[models.Version]:
         """List versions.
 
-        Lists the account's versions, newest first. Versions are made by events only. A filter that matches nothing gives an empty list.
+        Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
+        built from a commit. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -188,7 +192,8 @@ class Methods(ABC):
     def get_version(self, id: UUID | str) -> models.Version:
         """Read a version.
 
-        Returns one version.
+        Returns one version, with the commit that it was built from when a build event has told it. A version never changes
+        after that.
         """
         return (self.send(operations.get_version(id))).data
 
@@ -207,7 +212,8 @@ class Methods(ABC):
     ) -> Pages[models.Deployment]:
         """List deployments.
 
-        Lists the account's deployments, newest first. A filter that matches nothing gives an empty list.
+        Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
+        deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -229,7 +235,8 @@ class Methods(ABC):
     def get_deployment(self, id: UUID | str) -> models.Deployment:
         """Read a deployment.
 
-        Returns one deployment.
+        Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
+        again to see how it ended.
         """
         return (self.send(operations.get_deployment(id))).data
 
@@ -268,7 +275,7 @@ class Methods(ABC):
     ) -> Pages[models.Release]:
         """List releases.
 
-        Lists the account's releases, newest first. A filter that matches nothing gives an empty list.
+        Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -277,14 +284,15 @@ class Methods(ABC):
     def create_release(self, body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> models.Release:
         """Create a release.
 
-        Creates a release: versions of several products that belong together. It begins as a `draft`.
+        Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
+        with `POST /releases/{id}/versions`.
         """
         return (self.send(operations.create_release(body, idempotency_key=idempotency_key))).data
 
     def get_release(self, id: UUID | str) -> models.Release:
         """Read a release.
 
-        Returns one release.
+        Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
         """
         return (self.send(operations.get_release(id))).data
 
@@ -310,7 +318,7 @@ class Methods(ABC):
     ) -> Pages[models.Version]:
         """List versions of a release.
 
-        Lists the account's versions of a release, newest first. A filter that matches nothing gives an empty list.
+        Lists the versions that are in the release, at most one of each product, newest first.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -322,14 +330,15 @@ class Methods(ABC):
         """Add a version to a release.
 
         Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-        Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
+        Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
         """
         return (self.send(operations.add_release_version(id, body, idempotency_key=idempotency_key))).data
 
     def remove_release_version(self, id: UUID | str, version_id: UUID | str) -> None:
         """Remove a version from a release.
 
-        Removes a version. A release that is completed or cancelled is closed.
+        Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+        cancelled is closed: 409.
         """
         self.send(operations.remove_release_version(id, version_id))
 
@@ -337,7 +346,7 @@ class Methods(ABC):
         """Read the progress of a release.
 
         Tells, for each version of the release and each environment of the account, how far the deployment of the version
-        has come there.
+        has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
         """
         return (self.send(operations.get_release_progress(id))).data
 
@@ -368,7 +377,8 @@ class Methods(ABC):
     def get_notification_channel(self, id: UUID | str) -> models.NotificationChannel:
         """Read a notification channel.
 
-        Returns one channel. What is secret in its configuration is masked.
+        Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
+        configuration is masked.
         """
         return (self.send(operations.get_notification_channel(id))).data
 
@@ -430,14 +440,14 @@ class Methods(ABC):
     def get_notification_preference(self, id: UUID | str) -> models.NotificationPreference:
         """Read a notification preference.
 
-        Returns one preference.
+        Returns one preference: of which type of event its channel is told, and what its filters let pass.
         """
         return (self.send(operations.get_notification_preference(id))).data
 
     def delete_notification_preference(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete a notification preference.
 
-        The channel is not told of it any more.
+        Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
         """
         self.send(operations.delete_notification_preference(id, if_match=if_match))
 
@@ -494,7 +504,8 @@ class Methods(ABC):
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> Pages[models.APIKey]:
         """List API keys.
 
-        Lists the account's API keys, newest first. Secrets are never shown again. A filter that matches nothing gives an empty list.
+        Lists the account's API keys, newest first, revoked and expired ones too, with the time of their last use. Secrets are
+        never shown again.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -503,14 +514,15 @@ class Methods(ABC):
     def create_api_key(self, body: models.APIKeyCreate, *, idempotency_key: str | None = None) -> models.CreatedAPIKey:
         """Create an API key.
 
-        Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
+        Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
+        your CI system's store of secrets at once.
         """
         return (self.send(operations.create_api_key(body, idempotency_key=idempotency_key))).data
 
     def get_api_key(self, id: UUID | str) -> models.APIKey:
         """Read an API key.
 
-        Returns what may be told of one key.
+        Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
         """
         return (self.send(operations.get_api_key(id))).data
 
@@ -524,7 +536,7 @@ class Methods(ABC):
     def update_api_key(self, id: UUID | str, body: models.APIKeyPatch, *, if_match: str | None = None) -> models.APIKey:
         """Change an API key.
 
-        Changes name or description (JSON merge patch, RFC 7396).
+        Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
         """
         return (self.send(operations.update_api_key(id, body, if_match=if_match))).data
 
@@ -543,7 +555,8 @@ class Methods(ABC):
     ) -> Pages[models.User]:
         """List people.
 
-        Lists the account's people, newest first. People appear with their first valid token. A filter that matches nothing gives an empty list.
+        Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
+        addresses. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -552,7 +565,7 @@ class Methods(ABC):
     def get_user(self, id: UUID | str) -> models.User:
         """Read a person.
 
-        Returns one person.
+        Returns one person, with the role that they have now and whether it was assigned here.
         """
         return (self.send(operations.get_user(id))).data
 
@@ -577,7 +590,8 @@ class Methods(ABC):
     ) -> Pages[models.AuditEntry]:
         """List audit entries.
 
-        Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the transaction of the change; nobody can alter it. A filter that matches nothing gives an empty list.
+        Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
+        transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -680,7 +694,8 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.Product]:
         """List products.
 
-        Lists the account's products, newest first. A filter that matches nothing gives an empty list.
+        Lists the account's products, newest first: those that events have mentioned and those that people have created.
+        A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -689,14 +704,15 @@ class AsyncMethods(ABC):
     async def create_product(self, body: models.ProductCreate, *, idempotency_key: str | None = None) -> models.Product:
         """Create a product.
 
-        Creates a product before any event mentions it. Its name must be free in the account.
+        Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
+        the account, former names of other products included. Events never need this: they create what they mention.
         """
         return (await self.send(operations.create_product(body, idempotency_key=idempotency_key))).data
 
     async def get_product(self, id: UUID | str) -> models.Product:
         """Read a product.
 
-        Returns one product.
+        Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
         """
         return (await self.send(operations.get_product(id))).data
 
@@ -728,7 +744,8 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.Environment]:
         """List environments.
 
-        Lists the account's environments, newest first. A filter that matches nothing gives an empty list.
+        Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+        A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -746,7 +763,7 @@ class AsyncMethods(ABC):
     async def get_environment(self, id: UUID | str) -> models.Environment:
         """Read an environment.
 
-        Returns one environment.
+        Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
         """
         return (await self.send(operations.get_environment(id))).data
 
@@ -779,7 +796,8 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.Version]:
         """List versions.
 
-        Lists the account's versions, newest first. Versions are made by events only. A filter that matches nothing gives an empty list.
+        Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
+        built from a commit. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -790,7 +808,8 @@ class AsyncMethods(ABC):
     async def get_version(self, id: UUID | str) -> models.Version:
         """Read a version.
 
-        Returns one version.
+        Returns one version, with the commit that it was built from when a build event has told it. A version never changes
+        after that.
         """
         return (await self.send(operations.get_version(id))).data
 
@@ -809,7 +828,8 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.Deployment]:
         """List deployments.
 
-        Lists the account's deployments, newest first. A filter that matches nothing gives an empty list.
+        Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
+        deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -831,7 +851,8 @@ class AsyncMethods(ABC):
     async def get_deployment(self, id: UUID | str) -> models.Deployment:
         """Read a deployment.
 
-        Returns one deployment.
+        Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
+        again to see how it ended.
         """
         return (await self.send(operations.get_deployment(id))).data
 
@@ -870,7 +891,7 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.Release]:
         """List releases.
 
-        Lists the account's releases, newest first. A filter that matches nothing gives an empty list.
+        Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -879,14 +900,15 @@ class AsyncMethods(ABC):
     async def create_release(self, body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> models.Release:
         """Create a release.
 
-        Creates a release: versions of several products that belong together. It begins as a `draft`.
+        Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
+        with `POST /releases/{id}/versions`.
         """
         return (await self.send(operations.create_release(body, idempotency_key=idempotency_key))).data
 
     async def get_release(self, id: UUID | str) -> models.Release:
         """Read a release.
 
-        Returns one release.
+        Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
         """
         return (await self.send(operations.get_release(id))).data
 
@@ -912,7 +934,7 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.Version]:
         """List versions of a release.
 
-        Lists the account's versions of a release, newest first. A filter that matches nothing gives an empty list.
+        Lists the versions that are in the release, at most one of each product, newest first.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -924,14 +946,15 @@ class AsyncMethods(ABC):
         """Add a version to a release.
 
         Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-        Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
+        Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
         """
         return (await self.send(operations.add_release_version(id, body, idempotency_key=idempotency_key))).data
 
     async def remove_release_version(self, id: UUID | str, version_id: UUID | str) -> None:
         """Remove a version from a release.
 
-        Removes a version. A release that is completed or cancelled is closed.
+        Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+        cancelled is closed: 409.
         """
         await self.send(operations.remove_release_version(id, version_id))
 
@@ -939,7 +962,7 @@ class AsyncMethods(ABC):
         """Read the progress of a release.
 
         Tells, for each version of the release and each environment of the account, how far the deployment of the version
-        has come there.
+        has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
         """
         return (await self.send(operations.get_release_progress(id))).data
 
@@ -970,7 +993,8 @@ class AsyncMethods(ABC):
     async def get_notification_channel(self, id: UUID | str) -> models.NotificationChannel:
         """Read a notification channel.
 
-        Returns one channel. What is secret in its configuration is masked.
+        Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
+        configuration is masked.
         """
         return (await self.send(operations.get_notification_channel(id))).data
 
@@ -1032,14 +1056,14 @@ class AsyncMethods(ABC):
     async def get_notification_preference(self, id: UUID | str) -> models.NotificationPreference:
         """Read a notification preference.
 
-        Returns one preference.
+        Returns one preference: of which type of event its channel is told, and what its filters let pass.
         """
         return (await self.send(operations.get_notification_preference(id))).data
 
     async def delete_notification_preference(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete a notification preference.
 
-        The channel is not told of it any more.
+        Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
         """
         await self.send(operations.delete_notification_preference(id, if_match=if_match))
 
@@ -1096,7 +1120,8 @@ class AsyncMethods(ABC):
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> AsyncPages[models.APIKey]:
         """List API keys.
 
-        Lists the account's API keys, newest first. Secrets are never shown again. A filter that matches nothing gives an empty list.
+        Lists the account's API keys, newest first, revoked and expired ones too, with the time of their last use. Secrets are
+        never shown again.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -1107,14 +1132,15 @@ class AsyncMethods(ABC):
     ) -> models.CreatedAPIKey:
         """Create an API key.
 
-        Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
+        Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
+        your CI system's store of secrets at once.
         """
         return (await self.send(operations.create_api_key(body, idempotency_key=idempotency_key))).data
 
     async def get_api_key(self, id: UUID | str) -> models.APIKey:
         """Read an API key.
 
-        Returns what may be told of one key.
+        Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
         """
         return (await self.send(operations.get_api_key(id))).data
 
@@ -1130,7 +1156,7 @@ class AsyncMethods(ABC):
     ) -> models.APIKey:
         """Change an API key.
 
-        Changes name or description (JSON merge patch, RFC 7396).
+        Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
         """
         return (await self.send(operations.update_api_key(id, body, if_match=if_match))).data
 
@@ -1149,7 +1175,8 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.User]:
         """List people.
 
-        Lists the account's people, newest first. People appear with their first valid token. A filter that matches nothing gives an empty list.
+        Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
+        addresses. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -1158,7 +1185,7 @@ class AsyncMethods(ABC):
     async def get_user(self, id: UUID | str) -> models.User:
         """Read a person.
 
-        Returns one person.
+        Returns one person, with the role that they have now and whether it was assigned here.
         """
         return (await self.send(operations.get_user(id))).data
 
@@ -1183,7 +1210,8 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.AuditEntry]:
         """List audit entries.
 
-        Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the transaction of the change; nobody can alter it. A filter that matches nothing gives an empty list.
+        Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
+        transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """

@@ -463,11 +463,11 @@ class Product(BaseModel):
     """
     name: str
     """
-    Its name.
+    Its name, as events give it.
     """
     description: str
     """
-    What it is.
+    What it is; empty until somebody says.
     """
     extra_metadata: dict[str, Any]
     """
@@ -484,13 +484,20 @@ class Product(BaseModel):
 
 
 class ProductList(BaseModel):
+    """
+    A page of a list of products.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
     items: list[Product]
+    """
+    Products of this page, newest first.
+    """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins; null on the last one.
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 
@@ -554,12 +561,12 @@ class Environment(BaseModel):
     """
     name: str
     """
-    Its name.
+    Its name, as events give it.
     """
     type: EnvironmentType | str
     description: str
     """
-    What it is.
+    What it is; empty until somebody says.
     """
     metadata: dict[str, Any]
     """
@@ -580,13 +587,20 @@ class Environment(BaseModel):
 
 
 class EnvironmentList(BaseModel):
+    """
+    A page of a list of environments.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
     items: list[Environment]
+    """
+    Environments of this page, newest first.
+    """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins; null on the last one.
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 
@@ -673,13 +687,20 @@ class Version(BaseModel):
 
 
 class VersionList(BaseModel):
+    """
+    A page of a list of versions.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
     items: list[Version]
+    """
+    Versions of this page, newest first.
+    """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins; null on the last one.
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 
@@ -792,13 +813,20 @@ class Deployment(BaseModel):
 
 
 class DeploymentList(BaseModel):
+    """
+    A page of a list of deployments.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
     items: list[Deployment]
+    """
+    Deployments of this page, newest first.
+    """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins; null on the last one.
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 
@@ -874,13 +902,20 @@ class EnvironmentState(BaseModel):
 
 
 class EnvironmentStateList(BaseModel):
+    """
+    A page of the list of what runs where.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
     items: list[EnvironmentState]
+    """
+    Rows of this page, one for each product and environment.
+    """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins; null on the last one.
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 
@@ -902,7 +937,7 @@ class Release(BaseModel):
     """
     description: str
     """
-    What it is.
+    What it is for; may be empty.
     """
     status: ReleaseStatus | str
     extra_metadata: dict[str, Any]
@@ -924,13 +959,20 @@ class Release(BaseModel):
 
 
 class ReleaseList(BaseModel):
+    """
+    A page of a list of releases.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
     items: list[Release]
+    """
+    Releases of this page, newest first.
+    """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins; null on the last one.
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 
@@ -1098,13 +1140,20 @@ class APIKey(BaseModel):
 
 
 class APIKeyList(BaseModel):
+    """
+    A page of a list of API keys.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
     items: list[APIKey]
+    """
+    API keys of this page, newest first.
+    """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins; null on the last one.
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 
@@ -1259,13 +1308,20 @@ class User(BaseModel):
 
 
 class UserList(BaseModel):
+    """
+    A page of a list of people.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
     items: list[User]
+    """
+    People of this page, newest first.
+    """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins; null on the last one.
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 
@@ -1358,17 +1414,28 @@ class AuditEntry(BaseModel):
 
 
 class AuditEntryList(BaseModel):
+    """
+    A page of a list of audit entries.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
     items: list[AuditEntry]
+    """
+    Audit entries of this page, newest first.
+    """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins; null on the last one.
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 
 class Health(BaseModel):
+    """
+    The server is well.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
@@ -1397,6 +1464,10 @@ class Problem(BaseModel):
 
 
 class ValidationItem(BaseModel):
+    """
+    One problem.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
@@ -1423,11 +1494,17 @@ class VersionConflict(BaseModel):
         use_attribute_docstrings=True,
     )
     detail: Annotated[str, Field(examples=["Version 1.2.3 already exists with different SHA"])]
+    """
+    A sentence for people.
+    """
     message: str
     """
     The same, with a hint at the way out.
     """
     error: Literal["version_conflict"] | str
+    """
+    The same, for programs.
+    """
 
 
 ChannelType = TypeAliasType("ChannelType", Literal["slack_webhook", "webhook", "email"])
@@ -1561,13 +1638,20 @@ class NotificationChannel(BaseModel):
 
 
 class NotificationChannelList(BaseModel):
+    """
+    A page of a list of channels.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
     items: list[NotificationChannel]
+    """
+    Channels of this page, newest first.
+    """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins; null on the last one.
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 
@@ -1745,13 +1829,20 @@ class NotificationPreference(BaseModel):
 
 
 class NotificationPreferenceList(BaseModel):
+    """
+    A page of a list of preferences.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
     items: list[NotificationPreference]
+    """
+    Preferences of this page, newest first.
+    """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins; null on the last one.
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 
@@ -1857,13 +1948,20 @@ class NotificationDelivery(BaseModel):
 
 
 class NotificationDeliveryList(BaseModel):
+    """
+    A page of a list of deliveries.
+    """
+
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
     items: list[NotificationDelivery]
+    """
+    Deliveries of this page, newest first.
+    """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins; null on the last one.
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 
@@ -1938,6 +2036,9 @@ class ReleaseProgress(BaseModel):
     The release.
     """
     cells: list[ReleaseCell]
+    """
+    One for each version of the release and each environment of the account.
+    """
 
 
 class ValidationProblem(BaseModel):
@@ -1949,6 +2050,9 @@ class ValidationProblem(BaseModel):
         use_attribute_docstrings=True,
     )
     detail: list[ValidationItem]
+    """
+    The problems, all of them.
+    """
 
 
 class NotificationTestResult(BaseModel):

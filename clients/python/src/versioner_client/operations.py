@@ -95,7 +95,8 @@ def list_products(
 ) -> Operation[models.ProductList]:
     """List products.
 
-    Lists the account's products, newest first. A filter that matches nothing gives an empty list.
+    Lists the account's products, newest first: those that events have mentioned and those that people have created.
+    A filter that matches nothing gives an empty list.
     """
     return Operation(
         method="GET",
@@ -112,7 +113,8 @@ def list_products(
 def create_product(body: models.ProductCreate, *, idempotency_key: str | None = None) -> Operation[models.Product]:
     """Create a product.
 
-    Creates a product before any event mentions it. Its name must be free in the account.
+    Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
+    the account, former names of other products included. Events never need this: they create what they mention.
     """
     return Operation(
         method="POST",
@@ -128,7 +130,7 @@ def create_product(body: models.ProductCreate, *, idempotency_key: str | None = 
 def get_product(id: UUID | str) -> Operation[models.Product]:
     """Read a product.
 
-    Returns one product.
+    Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
     """
     return Operation(
         method="GET",
@@ -181,7 +183,8 @@ def list_environments(
 ) -> Operation[models.EnvironmentList]:
     """List environments.
 
-    Lists the account's environments, newest first. A filter that matches nothing gives an empty list.
+    Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+    A filter that matches nothing gives an empty list.
     """
     return Operation(
         method="GET",
@@ -217,7 +220,7 @@ def create_environment(
 def get_environment(id: UUID | str) -> Operation[models.Environment]:
     """Read an environment.
 
-    Returns one environment.
+    Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
     """
     return Operation(
         method="GET",
@@ -271,7 +274,8 @@ def list_versions(
 ) -> Operation[models.VersionList]:
     """List versions.
 
-    Lists the account's versions, newest first. Versions are made by events only. A filter that matches nothing gives an empty list.
+    Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
+    built from a commit. A filter that matches nothing gives an empty list.
     """
     return Operation(
         method="GET",
@@ -290,7 +294,8 @@ def list_versions(
 def get_version(id: UUID | str) -> Operation[models.Version]:
     """Read a version.
 
-    Returns one version.
+    Returns one version, with the commit that it was built from when a build event has told it. A version never changes
+    after that.
     """
     return Operation(
         method="GET",
@@ -313,7 +318,8 @@ def list_deployments(
 ) -> Operation[models.DeploymentList]:
     """List deployments.
 
-    Lists the account's deployments, newest first. A filter that matches nothing gives an empty list.
+    Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
+    deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
     """
     return Operation(
         method="GET",
@@ -336,7 +342,8 @@ def list_deployments(
 def get_deployment(id: UUID | str) -> Operation[models.Deployment]:
     """Read a deployment.
 
-    Returns one deployment.
+    Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
+    again to see how it ended.
     """
     return Operation(
         method="GET",
@@ -383,7 +390,7 @@ def list_releases(
 ) -> Operation[models.ReleaseList]:
     """List releases.
 
-    Lists the account's releases, newest first. A filter that matches nothing gives an empty list.
+    Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
     """
     return Operation(
         method="GET",
@@ -401,7 +408,8 @@ def list_releases(
 def create_release(body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> Operation[models.Release]:
     """Create a release.
 
-    Creates a release: versions of several products that belong together. It begins as a `draft`.
+    Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
+    with `POST /releases/{id}/versions`.
     """
     return Operation(
         method="POST",
@@ -417,7 +425,7 @@ def create_release(body: models.ReleaseCreate, *, idempotency_key: str | None = 
 def get_release(id: UUID | str) -> Operation[models.Release]:
     """Read a release.
 
-    Returns one release.
+    Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
     """
     return Operation(
         method="GET",
@@ -465,7 +473,7 @@ def list_release_versions(
 ) -> Operation[models.VersionList]:
     """List versions of a release.
 
-    Lists the account's versions of a release, newest first. A filter that matches nothing gives an empty list.
+    Lists the versions that are in the release, at most one of each product, newest first.
     """
     return Operation(
         method="GET",
@@ -484,7 +492,7 @@ def add_release_version(
     """Add a version to a release.
 
     Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-    Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
+    Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
     """
     return Operation(
         method="POST",
@@ -500,7 +508,8 @@ def add_release_version(
 def remove_release_version(id: UUID | str, version_id: UUID | str) -> Operation[None]:
     """Remove a version from a release.
 
-    Removes a version. A release that is completed or cancelled is closed.
+    Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+    cancelled is closed: 409.
     """
     return Operation(
         method="DELETE",
@@ -513,7 +522,7 @@ def get_release_progress(id: UUID | str) -> Operation[models.ReleaseProgress]:
     """Read the progress of a release.
 
     Tells, for each version of the release and each environment of the account, how far the deployment of the version
-    has come there.
+    has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
     """
     return Operation(
         method="GET",
@@ -565,7 +574,8 @@ def create_notification_channel(
 def get_notification_channel(id: UUID | str) -> Operation[models.NotificationChannel]:
     """Read a notification channel.
 
-    Returns one channel. What is secret in its configuration is masked.
+    Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
+    configuration is masked.
     """
     return Operation(
         method="GET",
@@ -672,7 +682,7 @@ def create_notification_preference(
 def get_notification_preference(id: UUID | str) -> Operation[models.NotificationPreference]:
     """Read a notification preference.
 
-    Returns one preference.
+    Returns one preference: of which type of event its channel is told, and what its filters let pass.
     """
     return Operation(
         method="GET",
@@ -684,7 +694,7 @@ def get_notification_preference(id: UUID | str) -> Operation[models.Notification
 def delete_notification_preference(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
     """Delete a notification preference.
 
-    The channel is not told of it any more.
+    Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
     """
     return Operation(
         method="DELETE",
@@ -766,7 +776,8 @@ def redeliver_notification(
 def list_api_keys(*, limit: int | None = None, cursor: str | None = None) -> Operation[models.APIKeyList]:
     """List API keys.
 
-    Lists the account's API keys, newest first. Secrets are never shown again. A filter that matches nothing gives an empty list.
+    Lists the account's API keys, newest first, revoked and expired ones too, with the time of their last use. Secrets are
+    never shown again.
     """
     return Operation(
         method="GET",
@@ -782,7 +793,8 @@ def list_api_keys(*, limit: int | None = None, cursor: str | None = None) -> Ope
 def create_api_key(body: models.APIKeyCreate, *, idempotency_key: str | None = None) -> Operation[models.CreatedAPIKey]:
     """Create an API key.
 
-    Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
+    Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
+    your CI system's store of secrets at once.
     """
     return Operation(
         method="POST",
@@ -798,7 +810,7 @@ def create_api_key(body: models.APIKeyCreate, *, idempotency_key: str | None = N
 def get_api_key(id: UUID | str) -> Operation[models.APIKey]:
     """Read an API key.
 
-    Returns what may be told of one key.
+    Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
     """
     return Operation(
         method="GET",
@@ -827,7 +839,7 @@ def update_api_key(
 ) -> Operation[models.APIKey]:
     """Change an API key.
 
-    Changes name or description (JSON merge patch, RFC 7396).
+    Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
     """
     return Operation(
         method="PATCH",
@@ -864,7 +876,8 @@ def list_users(
 ) -> Operation[models.UserList]:
     """List people.
 
-    Lists the account's people, newest first. People appear with their first valid token. A filter that matches nothing gives an empty list.
+    Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
+    addresses. A filter that matches nothing gives an empty list.
     """
     return Operation(
         method="GET",
@@ -881,7 +894,7 @@ def list_users(
 def get_user(id: UUID | str) -> Operation[models.User]:
     """Read a person.
 
-    Returns one person.
+    Returns one person, with the role that they have now and whether it was assigned here.
     """
     return Operation(
         method="GET",
@@ -919,7 +932,8 @@ def list_audit_log(
 ) -> Operation[models.AuditEntryList]:
     """List audit entries.
 
-    Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the transaction of the change; nobody can alter it. A filter that matches nothing gives an empty list.
+    Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
+    transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
     """
     return Operation(
         method="GET",

@@ -263,7 +263,8 @@ export const createVersionEvent = (
 /**
  * List products
  *
- * Lists the account's products, newest first. A filter that matches nothing gives an empty list.
+ * Lists the account's products, newest first: those that events have mentioned and those that people have created.
+ * A filter that matches nothing gives an empty list.
  *
  */
 export const listProducts = (
@@ -284,7 +285,8 @@ export const listProducts = (
 /**
  * Create a product
  *
- * Creates a product before any event mentions it. Its name must be free in the account.
+ * Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
+ * the account, former names of other products included. Events never need this: they create what they mention.
  *
  */
 export const createProduct = (
@@ -331,7 +333,7 @@ export const deleteProduct = (
 /**
  * Read a product
  *
- * Returns one product.
+ * Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
  *
  */
 export const getProduct = (options: Options<GetProductData>): RequestResult<GetProductResponses, GetProductErrors> =>
@@ -376,7 +378,8 @@ export const updateProduct = (
 /**
  * List environments
  *
- * Lists the account's environments, newest first. A filter that matches nothing gives an empty list.
+ * Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+ * A filter that matches nothing gives an empty list.
  *
  */
 export const listEnvironments = (
@@ -444,7 +447,7 @@ export const deleteEnvironment = (
 /**
  * Read an environment
  *
- * Returns one environment.
+ * Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
  *
  */
 export const getEnvironment = (
@@ -491,7 +494,8 @@ export const updateEnvironment = (
 /**
  * List versions
  *
- * Lists the account's versions, newest first. Versions are made by events only. A filter that matches nothing gives an empty list.
+ * Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
+ * built from a commit. A filter that matches nothing gives an empty list.
  *
  */
 export const listVersions = (
@@ -512,7 +516,8 @@ export const listVersions = (
 /**
  * Read a version
  *
- * Returns one version.
+ * Returns one version, with the commit that it was built from when a build event has told it. A version never changes
+ * after that.
  *
  */
 export const getVersion = (options: Options<GetVersionData>): RequestResult<GetVersionResponses, GetVersionErrors> =>
@@ -531,7 +536,8 @@ export const getVersion = (options: Options<GetVersionData>): RequestResult<GetV
 /**
  * List deployments
  *
- * Lists the account's deployments, newest first. A filter that matches nothing gives an empty list.
+ * Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
+ * deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
  *
  */
 export const listDeployments = (
@@ -552,7 +558,8 @@ export const listDeployments = (
 /**
  * Read a deployment
  *
- * Returns one deployment.
+ * Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
+ * again to see how it ended.
  *
  */
 export const getDeployment = (
@@ -597,7 +604,7 @@ export const listEnvironmentState = (
 /**
  * List releases
  *
- * Lists the account's releases, newest first. A filter that matches nothing gives an empty list.
+ * Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
  *
  */
 export const listReleases = (
@@ -618,7 +625,8 @@ export const listReleases = (
 /**
  * Create a release
  *
- * Creates a release: versions of several products that belong together. It begins as a `draft`.
+ * Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
+ * with `POST /releases/{id}/versions`.
  *
  */
 export const createRelease = (
@@ -664,7 +672,7 @@ export const deleteRelease = (
 /**
  * Read a release
  *
- * Returns one release.
+ * Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
  *
  */
 export const getRelease = (options: Options<GetReleaseData>): RequestResult<GetReleaseResponses, GetReleaseErrors> =>
@@ -709,7 +717,7 @@ export const updateRelease = (
 /**
  * List versions of a release
  *
- * Lists the account's versions of a release, newest first. A filter that matches nothing gives an empty list.
+ * Lists the versions that are in the release, at most one of each product, newest first.
  *
  */
 export const listReleaseVersions = (
@@ -731,7 +739,7 @@ export const listReleaseVersions = (
  * Add a version to a release
  *
  * Adds a version. A release has at most one version of a product: another one of the same product takes its place.
- * Adding the version that is there already changes nothing. A release that is completed or cancelled is closed.
+ * Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
  *
  */
 export const addReleaseVersion = (
@@ -756,7 +764,8 @@ export const addReleaseVersion = (
 /**
  * Remove a version from a release
  *
- * Removes a version. A release that is completed or cancelled is closed.
+ * Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+ * cancelled is closed: 409.
  *
  */
 export const removeReleaseVersion = (
@@ -778,7 +787,7 @@ export const removeReleaseVersion = (
  * Read the progress of a release
  *
  * Tells, for each version of the release and each environment of the account, how far the deployment of the version
- * has come there.
+ * has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
  *
  */
 export const getReleaseProgress = (
@@ -870,7 +879,8 @@ export const deleteNotificationChannel = (
 /**
  * Read a notification channel
  *
- * Returns one channel. What is secret in its configuration is masked.
+ * Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
+ * configuration is masked.
  *
  */
 export const getNotificationChannel = (
@@ -991,7 +1001,7 @@ export const createNotificationPreference = (
 /**
  * Delete a notification preference
  *
- * The channel is not told of it any more.
+ * Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
  *
  */
 export const deleteNotificationPreference = (
@@ -1012,7 +1022,7 @@ export const deleteNotificationPreference = (
 /**
  * Read a notification preference
  *
- * Returns one preference.
+ * Returns one preference: of which type of event its channel is told, and what its filters let pass.
  *
  */
 export const getNotificationPreference = (
@@ -1102,7 +1112,8 @@ export const redeliverNotification = (
 /**
  * List API keys
  *
- * Lists the account's API keys, newest first. Secrets are never shown again. A filter that matches nothing gives an empty list.
+ * Lists the account's API keys, newest first, revoked and expired ones too, with the time of their last use. Secrets are
+ * never shown again.
  *
  */
 export const listAPIKeys = (
@@ -1123,7 +1134,8 @@ export const listAPIKeys = (
 /**
  * Create an API key
  *
- * Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown.
+ * Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
+ * your CI system's store of secrets at once.
  *
  */
 export const createAPIKey = (
@@ -1169,7 +1181,7 @@ export const revokeAPIKey = (
 /**
  * Read an API key
  *
- * Returns what may be told of one key.
+ * Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
  *
  */
 export const getAPIKey = (options: Options<GetApiKeyData>): RequestResult<GetApiKeyResponses, GetApiKeyErrors> =>
@@ -1188,7 +1200,7 @@ export const getAPIKey = (options: Options<GetApiKeyData>): RequestResult<GetApi
 /**
  * Change an API key
  *
- * Changes name or description (JSON merge patch, RFC 7396).
+ * Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
  *
  */
 export const updateAPIKey = (
@@ -1239,7 +1251,8 @@ export const rotateAPIKey = (
 /**
  * List people
  *
- * Lists the account's people, newest first. People appear with their first valid token. A filter that matches nothing gives an empty list.
+ * Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
+ * addresses. A filter that matches nothing gives an empty list.
  *
  */
 export const listUsers = (options: Options<ListUsersData>): RequestResult<ListUsersResponses, ListUsersErrors> =>
@@ -1258,7 +1271,7 @@ export const listUsers = (options: Options<ListUsersData>): RequestResult<ListUs
 /**
  * Read a person
  *
- * Returns one person.
+ * Returns one person, with the role that they have now and whether it was assigned here.
  *
  */
 export const getUser = (options: Options<GetUserData>): RequestResult<GetUserResponses, GetUserErrors> =>
@@ -1301,7 +1314,8 @@ export const updateUser = (options: Options<UpdateUserData>): RequestResult<Upda
 /**
  * List audit entries
  *
- * Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the transaction of the change; nobody can alter it. A filter that matches nothing gives an empty list.
+ * Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
+ * transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
  *
  */
 export const listAuditLog = (

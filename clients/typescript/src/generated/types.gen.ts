@@ -400,11 +400,11 @@ export type Product = {
    */
   id: string;
   /**
-   * Its name.
+   * Its name, as events give it.
    */
   name: string;
   /**
-   * What it is.
+   * What it is; empty until somebody says.
    */
   description: string;
   extra_metadata: Metadata;
@@ -418,10 +418,16 @@ export type Product = {
   updated_at: string;
 };
 
+/**
+ * A page of a list of products.
+ */
 export type ProductList = {
+  /**
+   * Products of this page, newest first.
+   */
   items: Array<Product>;
   /**
-   * Where the next page begins; null on the last one.
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -465,12 +471,12 @@ export type Environment = {
    */
   id: string;
   /**
-   * Its name.
+   * Its name, as events give it.
    */
   name: string;
   type: EnvironmentType;
   /**
-   * What it is.
+   * What it is; empty until somebody says.
    */
   description: string;
   metadata: Metadata;
@@ -485,10 +491,16 @@ export type Environment = {
   updated_at: string;
 };
 
+/**
+ * A page of a list of environments.
+ */
 export type EnvironmentList = {
+  /**
+   * Environments of this page, newest first.
+   */
   items: Array<Environment>;
   /**
-   * Where the next page begins; null on the last one.
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -555,10 +567,16 @@ export type Version = {
   created_at: string;
 };
 
+/**
+ * A page of a list of versions.
+ */
 export type VersionList = {
+  /**
+   * Versions of this page, newest first.
+   */
   items: Array<Version>;
   /**
-   * Where the next page begins; null on the last one.
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -664,10 +682,16 @@ export type Deployment = {
   extra_metadata: Metadata;
 };
 
+/**
+ * A page of a list of deployments.
+ */
 export type DeploymentList = {
+  /**
+   * Deployments of this page, newest first.
+   */
   items: Array<Deployment>;
   /**
-   * Where the next page begins; null on the last one.
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -739,10 +763,16 @@ export type EnvironmentState = {
   versions_behind: number | null;
 };
 
+/**
+ * A page of the list of what runs where.
+ */
 export type EnvironmentStateList = {
+  /**
+   * Rows of this page, one for each product and environment.
+   */
   items: Array<EnvironmentState>;
   /**
-   * Where the next page begins; null on the last one.
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -760,7 +790,7 @@ export type Release = {
    */
   name: string;
   /**
-   * What it is.
+   * What it is for; may be empty.
    */
   description: string;
   status: ReleaseStatus;
@@ -779,10 +809,16 @@ export type Release = {
   updated_at: string;
 };
 
+/**
+ * A page of a list of releases.
+ */
 export type ReleaseList = {
+  /**
+   * Releases of this page, newest first.
+   */
   items: Array<Release>;
   /**
-   * Where the next page begins; null on the last one.
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -836,6 +872,9 @@ export type ReleaseProgress = {
    * The release.
    */
   release_id: string;
+  /**
+   * One for each version of the release and each environment of the account.
+   */
   cells: Array<ReleaseCell>;
 };
 
@@ -932,10 +971,16 @@ export type APIKey = {
   last_used_at: string | null;
 };
 
+/**
+ * A page of a list of API keys.
+ */
 export type APIKeyList = {
+  /**
+   * API keys of this page, newest first.
+   */
   items: Array<APIKey>;
   /**
-   * Where the next page begins; null on the last one.
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -1067,10 +1112,16 @@ export type User = {
   last_seen_at: string;
 };
 
+/**
+ * A page of a list of people.
+ */
 export type UserList = {
+  /**
+   * People of this page, newest first.
+   */
   items: Array<User>;
   /**
-   * Where the next page begins; null on the last one.
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -1150,14 +1201,23 @@ export type AuditEntry = {
   request_id: string | null;
 };
 
+/**
+ * A page of a list of audit entries.
+ */
 export type AuditEntryList = {
+  /**
+   * Audit entries of this page, newest first.
+   */
   items: Array<AuditEntry>;
   /**
-   * Where the next page begins; null on the last one.
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
    */
   next_cursor: string | null;
 };
 
+/**
+ * The server is well.
+ */
 export type Health = {
   /**
    * Always `ok`; anything else is an error status.
@@ -1183,9 +1243,15 @@ export type Problem = {
  * Everything that is wrong with the request.
  */
 export type ValidationProblem = {
+  /**
+   * The problems, all of them.
+   */
   detail: Array<ValidationItem>;
 };
 
+/**
+ * One problem.
+ */
 export type ValidationItem = {
   /**
    * Where it is, from `body`, `query` or `path` on. Positions in a list count from 0.
@@ -1205,11 +1271,17 @@ export type ValidationItem = {
  * The version exists with another commit.
  */
 export type VersionConflict = {
+  /**
+   * A sentence for people.
+   */
   detail: string;
   /**
    * The same, with a hint at the way out.
    */
   message: string;
+  /**
+   * The same, for programs.
+   */
   error: "version_conflict";
 };
 
@@ -1324,10 +1396,16 @@ export type NotificationChannel = {
   updated_at: string;
 };
 
+/**
+ * A page of a list of channels.
+ */
 export type NotificationChannelList = {
+  /**
+   * Channels of this page, newest first.
+   */
   items: Array<NotificationChannel>;
   /**
-   * Where the next page begins; null on the last one.
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -1495,10 +1573,16 @@ export type NotificationPreference = {
   updated_at: string;
 };
 
+/**
+ * A page of a list of preferences.
+ */
 export type NotificationPreferenceList = {
+  /**
+   * Preferences of this page, newest first.
+   */
   items: Array<NotificationPreference>;
   /**
-   * Where the next page begins; null on the last one.
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -1589,10 +1673,16 @@ export type NotificationDelivery = {
   finished_at: string | null;
 };
 
+/**
+ * A page of a list of deliveries.
+ */
 export type NotificationDeliveryList = {
+  /**
+   * Deliveries of this page, newest first.
+   */
   items: Array<NotificationDelivery>;
   /**
-   * Where the next page begins; null on the last one.
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -1652,17 +1742,62 @@ export type WebhookMessage = {
 };
 
 /**
- * The object's identifier.
+ * The product's identifier, a UUID.
  */
-export type ID = string;
+export type ProductID = string;
 
 /**
- * The version's identifier.
+ * The environment's identifier, a UUID.
+ */
+export type EnvironmentID = string;
+
+/**
+ * The version's identifier, a UUID.
  */
 export type VersionID = string;
 
 /**
- * How many to return at most.
+ * The deployment's identifier, a UUID; the event endpoints answer with it.
+ */
+export type DeploymentID = string;
+
+/**
+ * The release's identifier, a UUID.
+ */
+export type ReleaseID = string;
+
+/**
+ * The identifier of a version that is in the release, a UUID.
+ */
+export type ReleaseVersionID = string;
+
+/**
+ * The notification channel's identifier, a UUID.
+ */
+export type ChannelID = string;
+
+/**
+ * The notification preference's identifier, a UUID.
+ */
+export type PreferenceID = string;
+
+/**
+ * The delivery's identifier, a UUID; receivers know it as `webhook-id`.
+ */
+export type DeliveryID = string;
+
+/**
+ * The API key's identifier, a UUID. It is not a part of the key itself.
+ */
+export type APIKeyID = string;
+
+/**
+ * The person's identifier, a UUID.
+ */
+export type UserID = string;
+
+/**
+ * How many objects a page holds at most.
  */
 export type Limit = number;
 
@@ -1712,12 +1847,12 @@ export type ReleaseStatusFilter = ReleaseStatus;
 export type SCMSHAFilter = string;
 
 /**
- * Only those created at this time or later.
+ * Only those created at this time or later, in RFC 3339 with a time zone.
  */
 export type Since = string;
 
 /**
- * Only those created before this time.
+ * Only those created before this time, in RFC 3339 with a time zone.
  */
 export type Until = string;
 
@@ -1727,7 +1862,7 @@ export type Until = string;
 export type ActorFilter = string;
 
 /**
- * Only this kind of change, such as `product.update`.
+ * Only this kind of change, named by the kind of object, a full stop, and what was done to it.
  */
 export type ActionFilter = string;
 
@@ -1747,7 +1882,7 @@ export type ChannelFilter = string;
 export type DeliveryStatusFilter = DeliveryStatus;
 
 /**
- * Only those about this type of event, such as `deployment.failed`.
+ * Only those about this type of event, written as in a preference; `test`, too.
  */
 export type EventTypeFilter = string;
 
@@ -1963,7 +2098,7 @@ export type ListProductsData = {
   path?: never;
   query?: {
     /**
-     * How many to return at most.
+     * How many objects a page holds at most.
      */
     limit?: number;
     /**
@@ -2092,7 +2227,7 @@ export type DeleteProductData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The product's identifier, a UUID.
      */
     id: string;
   };
@@ -2150,7 +2285,7 @@ export type GetProductData = {
   body?: never;
   path: {
     /**
-     * The object's identifier.
+     * The product's identifier, a UUID.
      */
     id: string;
   };
@@ -2210,7 +2345,7 @@ export type UpdateProductData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The product's identifier, a UUID.
      */
     id: string;
   };
@@ -2281,7 +2416,7 @@ export type ListEnvironmentsData = {
   path?: never;
   query?: {
     /**
-     * How many to return at most.
+     * How many objects a page holds at most.
      */
     limit?: number;
     /**
@@ -2414,7 +2549,7 @@ export type DeleteEnvironmentData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The environment's identifier, a UUID.
      */
     id: string;
   };
@@ -2472,7 +2607,7 @@ export type GetEnvironmentData = {
   body?: never;
   path: {
     /**
-     * The object's identifier.
+     * The environment's identifier, a UUID.
      */
     id: string;
   };
@@ -2532,7 +2667,7 @@ export type UpdateEnvironmentData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The environment's identifier, a UUID.
      */
     id: string;
   };
@@ -2603,7 +2738,7 @@ export type ListVersionsData = {
   path?: never;
   query?: {
     /**
-     * How many to return at most.
+     * How many objects a page holds at most.
      */
     limit?: number;
     /**
@@ -2668,7 +2803,7 @@ export type GetVersionData = {
   body?: never;
   path: {
     /**
-     * The object's identifier.
+     * The version's identifier, a UUID.
      */
     id: string;
   };
@@ -2723,7 +2858,7 @@ export type ListDeploymentsData = {
   path?: never;
   query?: {
     /**
-     * How many to return at most.
+     * How many objects a page holds at most.
      */
     limit?: number;
     /**
@@ -2751,11 +2886,11 @@ export type ListDeploymentsData = {
      */
     scm_sha?: string;
     /**
-     * Only those created at this time or later.
+     * Only those created at this time or later, in RFC 3339 with a time zone.
      */
     since?: string;
     /**
-     * Only those created before this time.
+     * Only those created before this time, in RFC 3339 with a time zone.
      */
     until?: string;
   };
@@ -2804,7 +2939,7 @@ export type GetDeploymentData = {
   body?: never;
   path: {
     /**
-     * The object's identifier.
+     * The deployment's identifier, a UUID; the event endpoints answer with it.
      */
     id: string;
   };
@@ -2859,7 +2994,7 @@ export type ListEnvironmentStateData = {
   path?: never;
   query?: {
     /**
-     * How many to return at most.
+     * How many objects a page holds at most.
      */
     limit?: number;
     /**
@@ -2925,7 +3060,7 @@ export type ListReleasesData = {
   path?: never;
   query?: {
     /**
-     * How many to return at most.
+     * How many objects a page holds at most.
      */
     limit?: number;
     /**
@@ -3054,7 +3189,7 @@ export type DeleteReleaseData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The release's identifier, a UUID.
      */
     id: string;
   };
@@ -3112,7 +3247,7 @@ export type GetReleaseData = {
   body?: never;
   path: {
     /**
-     * The object's identifier.
+     * The release's identifier, a UUID.
      */
     id: string;
   };
@@ -3172,7 +3307,7 @@ export type UpdateReleaseData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The release's identifier, a UUID.
      */
     id: string;
   };
@@ -3238,13 +3373,13 @@ export type ListReleaseVersionsData = {
   body?: never;
   path: {
     /**
-     * The object's identifier.
+     * The release's identifier, a UUID.
      */
     id: string;
   };
   query?: {
     /**
-     * How many to return at most.
+     * How many objects a page holds at most.
      */
     limit?: number;
     /**
@@ -3310,7 +3445,7 @@ export type AddReleaseVersionData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The release's identifier, a UUID.
      */
     id: string;
   };
@@ -3376,11 +3511,11 @@ export type RemoveReleaseVersionData = {
   body?: never;
   path: {
     /**
-     * The object's identifier.
+     * The release's identifier, a UUID.
      */
     id: string;
     /**
-     * The version's identifier.
+     * The identifier of a version that is in the release, a UUID.
      */
     version_id: string;
   };
@@ -3438,7 +3573,7 @@ export type GetReleaseProgressData = {
   body?: never;
   path: {
     /**
-     * The object's identifier.
+     * The release's identifier, a UUID.
      */
     id: string;
   };
@@ -3493,7 +3628,7 @@ export type ListNotificationChannelsData = {
   path?: never;
   query?: {
     /**
-     * How many to return at most.
+     * How many objects a page holds at most.
      */
     limit?: number;
     /**
@@ -3616,7 +3751,7 @@ export type DeleteNotificationChannelData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The notification channel's identifier, a UUID.
      */
     id: string;
   };
@@ -3675,7 +3810,7 @@ export type GetNotificationChannelData = {
   body?: never;
   path: {
     /**
-     * The object's identifier.
+     * The notification channel's identifier, a UUID.
      */
     id: string;
   };
@@ -3735,7 +3870,7 @@ export type UpdateNotificationChannelData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The notification channel's identifier, a UUID.
      */
     id: string;
   };
@@ -3811,7 +3946,7 @@ export type TestNotificationChannelData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The notification channel's identifier, a UUID.
      */
     id: string;
   };
@@ -3866,7 +4001,7 @@ export type ListNotificationPreferencesData = {
   path?: never;
   query?: {
     /**
-     * How many to return at most.
+     * How many objects a page holds at most.
      */
     limit?: number;
     /**
@@ -3999,7 +4134,7 @@ export type DeleteNotificationPreferenceData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The notification preference's identifier, a UUID.
      */
     id: string;
   };
@@ -4059,7 +4194,7 @@ export type GetNotificationPreferenceData = {
   body?: never;
   path: {
     /**
-     * The object's identifier.
+     * The notification preference's identifier, a UUID.
      */
     id: string;
   };
@@ -4120,7 +4255,7 @@ export type UpdateNotificationPreferenceData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The notification preference's identifier, a UUID.
      */
     id: string;
   };
@@ -4189,7 +4324,7 @@ export type ListNotificationHistoryData = {
   path?: never;
   query?: {
     /**
-     * How many to return at most.
+     * How many objects a page holds at most.
      */
     limit?: number;
     /**
@@ -4205,15 +4340,15 @@ export type ListNotificationHistoryData = {
      */
     status?: DeliveryStatus;
     /**
-     * Only those about this type of event, such as `deployment.failed`.
+     * Only those about this type of event, written as in a preference; `test`, too.
      */
     event_type?: string;
     /**
-     * Only those created at this time or later.
+     * Only those created at this time or later, in RFC 3339 with a time zone.
      */
     since?: string;
     /**
-     * Only those created before this time.
+     * Only those created before this time, in RFC 3339 with a time zone.
      */
     until?: string;
   };
@@ -4271,7 +4406,7 @@ export type RedeliverNotificationData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The delivery's identifier, a UUID; receivers know it as `webhook-id`.
      */
     id: string;
   };
@@ -4330,7 +4465,7 @@ export type ListApiKeysData = {
   path?: never;
   query?: {
     /**
-     * How many to return at most.
+     * How many objects a page holds at most.
      */
     limit?: number;
     /**
@@ -4451,7 +4586,7 @@ export type RevokeApiKeyData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The API key's identifier, a UUID. It is not a part of the key itself.
      */
     id: string;
   };
@@ -4509,7 +4644,7 @@ export type GetApiKeyData = {
   body?: never;
   path: {
     /**
-     * The object's identifier.
+     * The API key's identifier, a UUID. It is not a part of the key itself.
      */
     id: string;
   };
@@ -4569,7 +4704,7 @@ export type UpdateApiKeyData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The API key's identifier, a UUID. It is not a part of the key itself.
      */
     id: string;
   };
@@ -4644,7 +4779,7 @@ export type RotateApiKeyData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The API key's identifier, a UUID. It is not a part of the key itself.
      */
     id: string;
   };
@@ -4711,7 +4846,7 @@ export type ListUsersData = {
   path?: never;
   query?: {
     /**
-     * How many to return at most.
+     * How many objects a page holds at most.
      */
     limit?: number;
     /**
@@ -4768,7 +4903,7 @@ export type GetUserData = {
   body?: never;
   path: {
     /**
-     * The object's identifier.
+     * The person's identifier, a UUID.
      */
     id: string;
   };
@@ -4828,7 +4963,7 @@ export type UpdateUserData = {
   };
   path: {
     /**
-     * The object's identifier.
+     * The person's identifier, a UUID.
      */
     id: string;
   };
@@ -4899,7 +5034,7 @@ export type ListAuditLogData = {
   path?: never;
   query?: {
     /**
-     * How many to return at most.
+     * How many objects a page holds at most.
      */
     limit?: number;
     /**
@@ -4911,7 +5046,7 @@ export type ListAuditLogData = {
      */
     actor_id?: string;
     /**
-     * Only this kind of change, such as `product.update`.
+     * Only this kind of change, named by the kind of object, a full stop, and what was done to it.
      */
     action?: string;
     /**
@@ -4919,11 +5054,11 @@ export type ListAuditLogData = {
      */
     object_id?: string;
     /**
-     * Only those created at this time or later.
+     * Only those created at this time or later, in RFC 3339 with a time zone.
      */
     since?: string;
     /**
-     * Only those created before this time.
+     * Only those created before this time, in RFC 3339 with a time zone.
      */
     until?: string;
   };

@@ -1,0 +1,161 @@
+package samples_test
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/testapi"
+)
+
+// TestExamples has the story of the examples happen: each request is sent to a server, and each answer is as its example
+// shows.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	story := newStory(t)
+	for _, now := range steps() {
+		story.tell(t, now, func() { story.request(t, now) })
+	}
+
+	callback := find(story.spec, "createNotificationChannel").Callbacks["message"].Value.Value("{$request.body#/config/url}").Post
+	message := callback.RequestBody.Value.Content.Get("application/json").Schema.Value.Example
+	for _, got := range story.hook.messages("deployment.failed") {
+		var body any
+		require.NoError(t, json.Unmarshal(got.body, &body))
+		require.NoError(t, story.compare("webhook", message, body))
+		for _, header := range callback.Parameters {
+			require.True(t, !header.Value.Required || got.header.Get(header.Value.Name) != "", header.Value.Name)
+		}
+	}
+}
+
+// TestExamplesAreComplete finds what has no example, and what the story leaves out.
+func TestExamplesAreComplete(t *testing.T) {
+	t.Parallel()
+	document := specification(t, testapi.New(t))
+	require.NoError(t, document.Validate(t.Context()), "examples are as their schemas say")
+	var untold []step
+	for _, op := range operations(document) {
+		for _, name := range op.examples() {
+			untold = append(untold, step{operation: op.OperationID, example: name})
+			_, response := op.success()
+			if len(response.Content) > 0 {
+				require.NotNil(t, exampleOf(response.Content, name), "%s %s", op.OperationID, name)
+			}
+			if op.RequestBody != nil {
+				require.NotNil(t, op.requestExample(name), "%s %s", op.OperationID, name)
+			}
+		}
+		for _, param := range op.params {
+			require.NotNil(t, param.Value.Example, "%s %s", op.OperationID, param.Value.Name)
+		}
+	}
+	require.ElementsMatch(t, untold, steps())
+	for name, response := range document.Components.Responses {
+		require.NotNil(t, exampleOf(response.Value.Content, ""), name)
+	}
+}
+
+// TestParameterExamples gives the example of each parameter to each list that takes it: all are accepted, and none always
+// finds nothing.
+func TestParameterExamples(t *testing.T) {
+	t.Parallel()
+	story := newStory(t)
+	for _, now := range steps() {
+		if now.operation == "deleteNotificationPreference" {
+			break // the rest of the story is farewells
+		}
+		story.tell(t, now, func() { story.request(t, now) })
+	}
+	release := story.here(find(story.spec, "createRelease").example(t, "id"))
+	story.api.Exec(t, "UPDATE releases SET status = 'draft' WHERE id = '"+release+"'")
+
+	found := make(map[string]bool)
+	for _, op := range operations(story.spec) {
+		for _, reference := range op.params {
+			param := reference.Value
+			if param.In != openapi3.ParameterInQuery || param.Name == "cursor" { // a cursor is good for one list of one server
+				continue
+			}
+			path, _, _ := strings.Cut(op.target(), "?")
+			answer := story.as(t, story.Token, story.here(path+"?"+param.Name+"="+text(param.Example)))
+			require.Equal(t, http.StatusOK, answer.Status, "%s %s: %s", op.OperationID, param.Name, answer.Body)
+			items, _ := answer.Field(t, "items").([]any)
+			found[param.Name] = found[param.Name] || len(items) > 0
+		}
+	}
+	require.Len(t, found, 15)
+	for name, finds := range found {
+		require.True(t, finds, "%s finds nothing", name)
+	}
+}
+
+// TestHeaderExamples gives the examples of the headers: a request with a name, and a change of what has just been made.
+func TestHeaderExamples(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	document := specification(t, api)
+	send := func(method, path, body, header string) testapi.Answer {
+		request := api.Request(t, method, path, []byte(body))
+		request.Header.Set("Authorization", "Bearer "+api.Token(t, testapi.Account, "admin"))
+		request.Header.Set(document.Components.Parameters[header].Value.Name, text(document.Components.Parameters[header].Value.Example))
+		return api.Do(t, request)
+	}
+	made := send(http.MethodPost, "/products/", `{"name":"payments"}`, "IdempotencyKey")
+	require.Equal(t, http.StatusCreated, made.Status)
+	require.Equal(t, string(made.Body), string(send(http.MethodPost, "/products/", `{"name":"payments"}`, "IdempotencyKey").Body))
+	changed := send(http.MethodPatch, "/products/"+made.Field(t, "id").(string), `{"description":"x"}`, "IfMatch")
+	require.Equal(t, http.StatusOK, changed.Status, "%s", changed.Body)
+}
+
+// TestErrorExamples provokes the errors that the document shows.
+func TestErrorExamples(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	document := specification(t, api)
+	build := find(document, "createBuildEvent").requestExample("").(map[string]any)
+	api.PostEvent(t, "/build-events/", build)
+	other := maps.Clone(build)
+	other["scm_sha"] = "c3a1f6e0b7d24985ac61e7f3d0982b5e4f7a6c18"
+	conflicting, err := json.Marshal(other)
+	require.NoError(t, err)
+	admin := func(method, path, body string, header ...string) testapi.Answer {
+		request := api.Request(t, method, path, []byte(body))
+		request.Header.Set("Authorization", "Bearer "+api.Token(t, testapi.Account, "admin"))
+		for i := 0; i < len(header); i += 2 {
+			request.Header.Set(header[i], header[i+1])
+		}
+		return api.Do(t, request)
+	}
+	product := "/products/" + items(t, admin(http.MethodGet, "/products/", ""))[0]["id"].(string)
+
+	provoked := map[string]testapi.Answer{
+		"BadRequest":           api.Post(t, "/deployment-events/", `{"product_name"`),
+		"Unauthorized":         api.Get(t, "/products/"),
+		"Forbidden":            api.As(t, "viewer", http.MethodPost, "/products/", `{"name":"x"}`),
+		"NotFound":             admin(http.MethodGet, "/products/01a1f44d-55e8-7b5b-b04b-7095f117bbe8", ""),
+		"Conflict":             admin(http.MethodPost, "/products/", `{"name":"checkout"}`),
+		"VersionConflict":      api.Post(t, "/build-events/", string(conflicting)),
+		"PreconditionFailed":   admin(http.MethodPatch, product, `{"description":"x"}`, "If-Match", `"77"`),
+		"UnsupportedMediaType": admin(http.MethodPost, "/products/", "name=x", "Content-Type", "application/x-www-form-urlencoded"),
+		"UnprocessableEntity":  api.Post(t, "/deployment-events/", `{"version":"1.4.2","status":"completed"}`),
+	}
+	for _, name := range slices.Sorted(maps.Keys(provoked)) {
+		want, err := json.Marshal(exampleOf(document.Components.Responses[name].Value.Content, ""))
+		require.NoError(t, err)
+		require.JSONEq(t, string(want), string(provoked[name].Body), name)
+	}
+}
+
+func items(t *testing.T, answer testapi.Answer) []map[string]any {
+	t.Helper()
+	var page struct{ Items []map[string]any }
+	require.NoError(t, json.Unmarshal(answer.Body, &page))
+	return page.Items
+}
