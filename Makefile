@@ -9,6 +9,7 @@ OAPI_CODEGEN := go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
 REDOCLY := .ci/node_modules/.bin/redocly
 PYTHON_VENV := clients/python/.venv
 TYPESCRIPT_TOOLS := clients/typescript/node_modules/.package-lock.json
+BROWSER_TESTS := internal/pages/browser
 
 .PHONY: help
 help: ## List the targets
@@ -60,6 +61,10 @@ test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client and
 	cd clients/typescript && npm run --silent build
 	VERSIONER_TEST_TYPESCRIPT=$(CURDIR)/clients/typescript go test -count 1 -run TestTypeScriptSamples ./internal/samples
 
+.PHONY: test-pages
+test-pages: build $(BROWSER_TESTS)/node_modules ## Test the pages in Chromium (SCREENSHOTS=DIR keeps pictures of them)
+	SCREENSHOTS='$(abspath $(SCREENSHOTS))' npm test --prefix $(BROWSER_TESTS) --silent
+
 .PHONY: lock-python
 lock-python: $(PYTHON_VENV) ## Lock the newest versions of the Python client's tools
 	cd clients/python && .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
@@ -109,7 +114,7 @@ vendor-pages: ## Fetch Swagger UI and ReDoc again, at the versions that internal
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin $(PYTHON_VENV) .ci/node_modules internal/authn/testdata/oidc/node_modules
+	rm -rf bin $(PYTHON_VENV) .ci/node_modules $(BROWSER_TESTS)/node_modules internal/authn/testdata/oidc/node_modules
 	cd clients/typescript && rm -rf node_modules build dist
 
 $(REDOCLY): .ci/package-lock.json
@@ -118,6 +123,10 @@ $(REDOCLY): .ci/package-lock.json
 
 $(TYPESCRIPT_TOOLS): clients/typescript/package-lock.json
 	npm ci --prefix clients/typescript --ignore-scripts --no-audit --no-fund
+	touch $@
+
+$(BROWSER_TESTS)/node_modules: $(BROWSER_TESTS)/package-lock.json
+	npm ci --prefix $(BROWSER_TESTS) --ignore-scripts --no-audit --no-fund
 	touch $@
 
 $(PYTHON_VENV): clients/python/requirements-dev.txt clients/python/pyproject.toml

@@ -46,6 +46,9 @@ func (specification) VisitGetSpecificationResponse(w http.ResponseWriter) error 
 	return nil
 }
 
+// Specification is the document that this program implements, as JSON in its own order.
+func Specification() []byte { return apigen.SpecificationJSON }
+
 // Version is the version of the program: that of the document it implements.
 func Version() string {
 	var document struct {

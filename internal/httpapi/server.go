@@ -84,7 +84,10 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 		reference:     reference{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
 	}
 	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
-	e.GET("/assets/*", echo.WrapHandler(docs.Assets())) // what the pages load; not a part of the API
+	// For people who come with a browser; not a part of the API.
+	e.GET("/", echo.WrapHandler(docs.Home(document.Info.Version)))
+	e.GET("/favicon.ico", echo.WrapHandler(docs.Favicon()))
+	e.GET("/assets/*", echo.WrapHandler(docs.Assets()))
 	return answerHEAD(e), nil
 }
 

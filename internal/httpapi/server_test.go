@@ -22,7 +22,7 @@ func TestSlashes(t *testing.T) {
 		require.Equal(t, "started", answer.Field(t, "status"), path)
 	}
 	require.Equal(t, 1, api.Count(t, "events"))
-	for _, path := range []string{"/health", "/health/", "//health/", "/health/ready/", "//openapi.json", "/docs/", "//redoc/"} {
+	for _, path := range []string{"/health", "/health/", "//health/", "/health/ready/", "//openapi.json", "/docs/", "//redoc/", "/", "//"} {
 		require.Equal(t, http.StatusOK, api.Get(t, path).Status, path)
 	}
 }
@@ -33,7 +33,7 @@ func TestRouting(t *testing.T) {
 
 	t.Run("UnknownPathIs404", func(t *testing.T) {
 		t.Parallel()
-		for _, path := range []string{"/", "/nothing", "/deployment-events/7", "/assets/nothing.js", "/health/../nothing", "/%2e%2e/x"} {
+		for _, path := range []string{"/nothing", "/deployment-events/7", "/assets/nothing.js", "/health/../nothing", "/%2e%2e/x"} {
 			answer := api.Get(t, path)
 			require.Equal(t, http.StatusNotFound, answer.Status, path)
 			require.Equal(t, `{"detail":"Not found"}`, string(answer.Body), path)
@@ -148,6 +148,17 @@ func TestPublicPages(t *testing.T) {
 		require.Contains(t, answer.Header.Get("Content-Security-Policy"), "default-src 'none'")
 		require.Contains(t, string(answer.Body), "/assets/")
 	}
+	request := api.Request(t, http.MethodGet, "/", nil)
+	request.Header.Set("Accept", "text/html")
+	first := api.Do(t, request)
+	require.Contains(t, first.Header.Get("Content-Type"), "text/html")
+	require.Contains(t, first.Header.Get("Content-Security-Policy"), "default-src 'none'")
+	require.Contains(t, first.Header.Values("Vary"), "Accept")
+	require.Equal(t, "0.1.0", api.Get(t, "/").Field(t, "version"))
+	icon := api.Get(t, "/favicon.ico")
+	require.Equal(t, http.StatusOK, icon.Status)
+	require.Equal(t, "image/svg+xml", icon.Header.Get("Content-Type"))
+
 	document := api.Get(t, "/openapi.json")
 	require.Equal(t, "application/json", document.Header.Get("Content-Type"))
 	require.Equal(t, string(apigen.SpecificationJSON), string(document.Body))
@@ -156,7 +167,7 @@ func TestPublicPages(t *testing.T) {
 func TestKeyIsNotNeededForWhatIsPublic(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
-	for _, path := range []string{"/health", "/health/ready", "/openapi.json", "/docs", "/redoc"} {
+	for _, path := range []string{"/health", "/health/ready", "/openapi.json", "/docs", "/redoc", "/", "/favicon.ico"} {
 		request := api.Request(t, http.MethodGet, path, nil)
 		request.Header.Set("Authorization", "Bearer nonsense")
 		require.Equal(t, http.StatusOK, api.Do(t, request).Status, path)

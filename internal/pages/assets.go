@@ -10,13 +10,15 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
 
 const (
 	assetsPrefix = "/assets/"
+
+	// forEver is how long a browser may keep what is named by its content.
+	forEver = "public, max-age=31536000, immutable"
 
 	typeCSS  = "text/css; charset=utf-8"
 	typeJS   = "text/javascript; charset=utf-8"
@@ -45,6 +47,12 @@ var (
 	redocInit []byte
 	//go:embed static/versioner.css
 	versionerCSS []byte
+	//go:embed static/home.css
+	homeCSS []byte
+	//go:embed static/docs.css
+	docsCSS []byte
+	//go:embed static/redoc.css
+	redocCSS []byte
 	//go:embed static/favicon.svg
 	favicon []byte
 )
@@ -63,6 +71,9 @@ func library() []asset {
 		{name: "swagger-init.js", contentType: typeJS, body: swaggerInit},
 		{name: "redoc-init.js", contentType: typeJS, body: redocInit},
 		{name: "versioner.css", contentType: typeCSS, body: versionerCSS},
+		{name: "home.css", contentType: typeCSS, body: homeCSS},
+		{name: "docs.css", contentType: typeCSS, body: docsCSS},
+		{name: "redoc.css", contentType: typeCSS, body: redocCSS},
 		{name: "favicon.svg", contentType: typeSVG, body: favicon},
 	}
 }
@@ -108,6 +119,18 @@ func Assets() http.Handler {
 	})
 }
 
+// Favicon answers GET /favicon.ico, which browsers ask for beside what is no page of ours, such as the specification. Its
+// name is no hash of its content, so it is asked for again after a day.
+func Favicon() http.Handler {
+	icon := asset{name: "favicon.svg", contentType: typeSVG, body: favicon}
+	etag := strconv.Quote(icon.hash())
+
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		icon.serve(w, r, etag, "public, max-age=86400", icon.body)
+	})
+}
+
 func (a asset) handler() http.Handler {
 	if a.gzipped {
 		return a.gzippedHandler()
@@ -116,7 +139,7 @@ func (a asset) handler() http.Handler {
 	etag := strconv.Quote(a.hash())
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.serve(w, r, etag, a.body)
+		a.serve(w, r, etag, forEver, a.body)
 	})
 }
 
@@ -132,7 +155,7 @@ func (a asset) gzippedHandler() http.Handler {
 
 		if acceptsGzip(r.Header.Values("Accept-Encoding")) {
 			w.Header().Set("Content-Encoding", "gzip")
-			a.serve(w, r, gzipETag, a.body)
+			a.serve(w, r, gzipETag, forEver, a.body)
 
 			return
 		}
@@ -143,47 +166,16 @@ func (a asset) gzippedHandler() http.Handler {
 			return
 		}
 
-		a.serve(w, r, etag, body)
+		a.serve(w, r, etag, forEver, body)
 	})
 }
 
 // serve answers with the body, or with 304 to a client that has it, or with the range asked for.
-func (a asset) serve(w http.ResponseWriter, r *http.Request, etag string, body []byte) {
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+func (a asset) serve(w http.ResponseWriter, r *http.Request, etag, caching string, body []byte) {
+	w.Header().Set("Cache-Control", caching)
 	w.Header().Set("Content-Type", a.contentType)
 	w.Header().Set("ETag", etag)
 	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(body))
-}
-
-// acceptsGzip reads the Accept-Encoding headers of a request (RFC 9110 §12.5.3): gzip named, or covered by *, with a
-// weight above zero. What is named explicitly wins over *.
-func acceptsGzip(headers []string) bool {
-	accepted := false
-
-	for item := range strings.SplitSeq(strings.Join(headers, ","), ",") {
-		coding, parameter, _ := strings.Cut(item, ";")
-
-		switch strings.ToLower(strings.TrimSpace(coding)) {
-		case "gzip", "x-gzip":
-			return weighsMore(parameter)
-		case "*":
-			accepted = weighsMore(parameter)
-		}
-	}
-
-	return accepted
-}
-
-// weighsMore says whether a q parameter is above zero. None means one; an unreadable one counts as none.
-func weighsMore(parameter string) bool {
-	name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
-	if !strings.EqualFold(name, "q") {
-		return true
-	}
-
-	weight, err := strconv.ParseFloat(value, 64)
-
-	return err != nil || weight > 0
 }
 
 func gunzip(body []byte) ([]byte, error) {

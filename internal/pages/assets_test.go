@@ -40,6 +40,9 @@ func assets() map[string]wanted {
 		"swagger-init.js":                  {js, false, "validatorUrl: null"},
 		"redoc-init.js":                    {js, false, "'cookie'"},
 		"versioner.css":                    {css, false, ".versioner"},
+		"home.css":                         {css, false, ".home"},
+		"docs.css":                         {css, false, ".swagger-ui"},
+		"redoc.css":                        {css, false, ".versioner-reference"},
 		"favicon.svg":                      {svg, false, "<svg"},
 	}
 }
@@ -48,7 +51,7 @@ func TestAssets(t *testing.T) {
 	t.Parallel()
 
 	paths := make(map[string]string)
-	for _, page := range []pages.Page{pages.SwaggerUI(), pages.ReDoc()} {
+	for _, page := range []pages.Page{home(t), pages.SwaggerUI(), pages.ReDoc()} {
 		for _, p := range assetPaths(page) {
 			paths[path.Base(p)] = p
 		}
@@ -106,6 +109,24 @@ func TestAssetsLoadNoLogoFromElsewhere(t *testing.T) {
 	for _, p := range assetPaths(pages.ReDoc()) {
 		require.NotContains(t, get(t, p, nil).Body.String(), "cdn.redoc.ly")
 	}
+}
+
+func TestFavicon(t *testing.T) {
+	t.Parallel()
+
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/favicon.ico", http.NoBody)
+	icon := httptest.NewRecorder()
+	pages.Favicon().ServeHTTP(icon, request)
+	require.Equal(t, http.StatusOK, icon.Code)
+	require.Equal(t, "image/svg+xml", icon.Header().Get("Content-Type"))
+	require.Equal(t, "nosniff", icon.Header().Get("X-Content-Type-Options"))
+	require.Equal(t, "public, max-age=86400", icon.Header().Get("Cache-Control"), "not for ever: its name stays when it changes")
+	require.Contains(t, icon.Body.String(), "<svg")
+
+	request.Header.Set("If-None-Match", icon.Header().Get("ETag"))
+	unchanged := httptest.NewRecorder()
+	pages.Favicon().ServeHTTP(unchanged, request)
+	require.Equal(t, http.StatusNotModified, unchanged.Code)
 }
 
 func TestAssetsEncoding(t *testing.T) {

@@ -1,5 +1,6 @@
-// Package pages holds the documentation pages of the service: Swagger UI to try the API, ReDoc to read it. Both are
-// embedded in the binary, read /openapi.json of the server that serves them, and load nothing from anywhere else.
+// Package pages holds the pages of the service: a first one that shows the way, Swagger UI to try the API, ReDoc to read
+// it. They are embedded in the binary, read /openapi.json of the server that serves them, and load nothing from anywhere
+// else.
 //
 // The tools themselves are under vendored, put there by vendor.sh; what is ours is under static. Each page comes with
 // a Content-Security-Policy made for it: no inline script, no eval, no other host.
@@ -29,7 +30,7 @@ const emptyStyle = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 
 // SwaggerUI is the page of GET /docs. It hashes the assets it names: call it once, at start.
 func SwaggerUI() Page {
-	return Page{HTML: withAssets(docsHTML), ContentSecurityPolicy: policy("style-src 'self'")}
+	return Page{HTML: withAssets(docsHTML), ContentSecurityPolicy: toolPolicy("style-src 'self'")}
 }
 
 // ReDoc is the page of GET /redoc. It hashes the assets it names: call it once, at start.
@@ -37,21 +38,18 @@ func ReDoc() Page {
 	return Page{
 		HTML: withAssets(redocHTML),
 		// The font is the search box's icons, embedded in ReDoc's own styles.
-		ContentSecurityPolicy: policy("style-src 'self' "+emptyStyle, "font-src data:"),
+		ContentSecurityPolicy: toolPolicy("style-src 'self' "+emptyStyle, "font-src data:"),
 	}
 }
 
-// policy adds what one tool needs to what both do: own scripts, own requests, own and embedded images.
-func policy(extra ...string) string {
-	directives := append([]string{
-		"default-src 'none'",
-		"script-src 'self'",
-		"connect-src 'self'",
-		"img-src 'self' data:",
-		"frame-ancestors 'none'",
-		"base-uri 'none'",
-		"form-action 'none'",
-	}, extra...)
+// toolPolicy adds what one tool needs to what both do: own scripts, own requests, own and embedded images.
+func toolPolicy(extra ...string) string {
+	return policy(append([]string{"script-src 'self'", "connect-src 'self'", "img-src 'self' data:"}, extra...)...)
+}
+
+// policy forbids everything but what it is given.
+func policy(allowed ...string) string {
+	directives := append([]string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"}, allowed...)
 
 	return strings.Join(directives, "; ")
 }

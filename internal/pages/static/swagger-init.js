@@ -6,9 +6,89 @@ const followSystem = () => document.documentElement.classList.toggle('dark-mode'
 dark.addEventListener('change', followSystem);
 followSystem();
 
+// Who comes to try wants to authorise and send: of the introduction the chapters after the first words are folded.
+const FoldedIntroduction = () => ({
+  wrapComponents: {
+    info: (Info, { React, getComponent }) => (props) => {
+      const [opening, ...chapters] = props.info.get('description', '').split(/\n(?=## )/);
+      const titles = chapters.map((chapter) => chapter.split('\n', 1)[0].replace('## ', ''));
+      return React.createElement(
+        React.Fragment,
+        null,
+        React.createElement(Info, { ...props, info: props.info.set('description', opening) }),
+        React.createElement(
+          'details',
+          { className: 'versioner-more info' },
+          React.createElement('summary', null, titles.join(' · ')),
+          React.createElement(getComponent('Markdown', true), { source: chapters.join('\n') }),
+        ),
+      );
+    },
+  },
+});
+
+// Forms are filled in with examples. Where a parameter may stay away that would be somebody else's cursor, or a second
+// event with the Idempotency-Key of the first: there the example is told beside the field instead.
+const tellOptionalExamples = (specification) => {
+  const shared = Object.values(specification.components?.parameters ?? {});
+  const paths = Object.values(specification.paths ?? {});
+  const own = paths.flatMap((path) => [path, ...Object.values(path)]).flatMap((holder) => holder.parameters ?? []);
+  for (const parameter of [...shared, ...own]) {
+    if (parameter.required || parameter.example === undefined) continue;
+    if (parameter.schema?.default === undefined) parameter.description += ` For example \`${parameter.example}\`.`;
+    delete parameter.example;
+  }
+  return specification;
+};
+const UnfilledForms = () => ({
+  statePlugins: {
+    spec: { wrapActions: { updateJsonSpec: (update) => (specification) => update(tellOptionalExamples(specification)) } },
+  },
+});
+
+// The dialog that asks for credentials begins at its first field, ends with Escape, and gives the focus back.
+const KeyboardDialog = () => ({
+  wrapComponents: {
+    authorizationPopup: (Popup, { React, authActions }) => (props) => {
+      const [opener] = React.useState(() => document.activeElement);
+      React.useEffect(() => {
+        const dialog = document.querySelector('.dialog-ux .modal-ux');
+        dialog.setAttribute('role', 'dialog');
+        dialog.setAttribute('aria-label', dialog.querySelector('h3').textContent);
+        dialog.querySelector('input')?.focus();
+        const leave = (event) => event.key === 'Escape' && authActions.showDefinitions(false);
+        document.addEventListener('keydown', leave);
+        return () => {
+          document.removeEventListener('keydown', leave);
+          opener.focus();
+        };
+      }, []);
+      return React.createElement(Popup, props);
+    },
+  },
+});
+
+// Names, for those who hear the page, of what the tool leaves unnamed, and the keyboard's way into what scrolls.
+const names = [
+  ['#servers', 'Server'],
+  ['.examples-select-element', 'Example'],
+  ['.body-param__text', 'Request body'],
+  ['.content-type', 'Media type'],
+  ['.close-modal', 'Close'],
+  ['.auth-btn-wrapper [aria-label="Apply credentials"]', 'Authorize'],
+];
+const nameAndReach = () => {
+  for (const [selector, name] of names) {
+    for (const element of document.querySelectorAll(selector)) element.setAttribute('aria-label', name);
+  }
+  for (const element of document.querySelectorAll('.microlight:not([tabindex])')) element.tabIndex = 0;
+};
+new MutationObserver(nameAndReach).observe(document.getElementById('swagger-ui'), { childList: true, subtree: true });
+
 SwaggerUIBundle({
   url: '/openapi.json',
   dom_id: '#swagger-ui',
+  plugins: [FoldedIntroduction, UnfilledForms, KeyboardDialog],
   // The public validator would be told the address of this server.
   validatorUrl: null,
   deepLinking: true,

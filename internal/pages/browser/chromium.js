@@ -1,0 +1,26 @@
+// Where the browser is. The tests use one that the machine has: no package of npm brings it.
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+const programs = ['chromium', 'chromium-browser', 'google-chrome'];
+
+/** The path of a Chromium: that in the variable CHROMIUM, else the first on the PATH; undefined if there is none. */
+export function findChromium(env = process.env) {
+  if (env.CHROMIUM) return env.CHROMIUM;
+  const folders = (env.PATH ?? '').split(delimiter);
+  return programs.flatMap((program) => folders.map((folder) => join(folder, program))).find(isProgram);
+}
+
+/** What to tell whoever has none. */
+export const howToInstall =
+  'the pages are tested in Chromium, and there is none: install it (Debian and Ubuntu: apt-get install chromium), ' +
+  'or name one in the variable CHROMIUM';
+
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

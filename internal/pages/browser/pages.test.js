@@ -1,0 +1,293 @@
+// What a person sees of the service in a browser: the first page, Swagger UI and ReDoc, on a desk and on a telephone, in
+// the light and in the dark, by mouse and by keyboard, and with no way to any other host.
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import axe from 'axe-core';
+import { chromium } from 'playwright-core';
+
+import { findChromium, howToInstall } from './chromium.js';
+import { startServer } from './server.js';
+
+const desk = { width: 1280, height: 800 };
+const telephone = { width: 390, height: 844 };
+const looks = [desk, telephone].flatMap((viewport) => ['light', 'dark'].map((colorScheme) => ({ viewport, colorScheme })));
+const nameOf = ({ viewport, colorScheme }) => `${viewport.width}-${colorScheme}`;
+
+const executablePath = findChromium();
+if (!executablePath && process.env.CI) throw new Error(howToInstall);
+
+describe('pages', { skip: executablePath ? false : howToInstall }, () => {
+  let server;
+  let browser;
+
+  before(async () => {
+    server = await startServer();
+    // Whatever asks for another host fails, as it would without a network.
+    browser = await chromium.launch({ executablePath, args: ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'] });
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  // visit opens a page, has the visitor do what visitors do, and then asks whether anything went wrong meanwhile.
+  async function visit(path, look, visitor) {
+    const context = await browser.newContext(look);
+    try {
+      const page = await context.newPage();
+      const wrong = [];
+      page.on('console', (message) => message.type() === 'error' && wrong.push(`console: ${message.text()}`));
+      page.on('pageerror', (error) => wrong.push(`exception: ${error.message}`));
+      context.on('request', (request) => isElsewhere(request.url()) && wrong.push(`elsewhere: ${request.url()}`));
+      context.on('response', (response) => response.status() >= 400 && wrong.push(`${response.status()}: ${response.url()}`));
+      await page.goto(server.url + path);
+      await visitor(page);
+      assert.deepEqual(wrong, []);
+    } finally {
+      await context.close();
+    }
+  }
+
+  const isElsewhere = (address) => !['data:', 'blob:'].includes(new URL(address).protocol) && new URL(address).origin !== server.url;
+
+  describe('first page', () => {
+    for (const look of looks) {
+      test(`is easy to read at ${nameOf(look)}`, (t) =>
+        visit('/', look, async (page) => {
+          await page.getByRole('heading', { level: 1 }).waitFor();
+          await keepPicture(page, `home-${nameOf(look)}`);
+          assert.equal(await background(page), look.colorScheme === 'dark' ? 'dark' : 'light');
+          await assertFits(page);
+          assert.deepEqual(await violations(page), []);
+          t.diagnostic(`first paint after ${await firstPaint(page)} ms`);
+        }));
+    }
+
+    test('tells the version, and its ways lead somewhere', () =>
+      visit('/', { viewport: desk }, async (page) => {
+        const health = await (await page.request.get(`${server.url}/health`)).json();
+        await page.getByText(`Version ${health.version}`, { exact: true }).waitFor();
+        const ways = await page.locator('main a').evaluateAll((links) => links.map((link) => link.getAttribute('href')));
+        assert.deepEqual(ways, ['/docs', '/redoc', '/openapi.json', '/health/ready']);
+        for (const way of ways) {
+          const answer = await page.request.get(server.url + way);
+          assert.equal(answer.status(), 200, way);
+        }
+      }));
+
+    test('begins with a way past the bar for the keyboard', () =>
+      visit('/', { viewport: desk }, async (page) => {
+        await page.keyboard.press('Tab');
+        assert.equal(await focused(page), 'Skip to the content');
+        await page.keyboard.press('Enter');
+        await page.keyboard.press('Tab');
+        assert.match(await focused(page), /^Try it out.+/s, 'the first way, not the bar');
+        await page.keyboard.press('Enter');
+        await page.waitForURL('**/docs');
+        await page.getByRole('button', { name: 'Authorize', exact: true }).waitFor();
+      }));
+
+    test('runs no script at all', () =>
+      visit('/', { viewport: desk, javaScriptEnabled: false }, async (page) => {
+        await page.getByRole('link', { name: /^Reference.+/ }).waitFor();
+        assert.equal(await page.locator('script').count(), 0);
+      }));
+
+    test('answers a program in JSON', async () => {
+      const answer = await fetch(server.url, { headers: { Accept: '*/*' } });
+      assert.equal(answer.headers.get('Content-Type'), 'application/json');
+      const ways = await answer.json();
+      assert.equal(ways.name, 'Versioner');
+      for (const way of [ways.documentation, ways.reference, ways.specification, ways.health, ways.readiness]) {
+        assert.equal((await fetch(server.url + way)).status, 200, way);
+      }
+    });
+  });
+
+  describe('Swagger UI', () => {
+    const operation = (page, id) => page.locator(`[id$="-${id}"]`);
+
+    for (const look of looks) {
+      test(`is easy to read at ${nameOf(look)}`, (t) =>
+        visit('/docs', look, async (page) => {
+          await operation(page, 'createDeploymentEvent').waitFor();
+          await keepPicture(page, `docs-${nameOf(look)}`);
+          assert.equal(await background(page), look.colorScheme === 'dark' ? 'dark' : 'light');
+          const authorize = await page.getByRole('button', { name: 'Authorize', exact: true }).boundingBox();
+          assert.ok(authorize.y + authorize.height < look.viewport.height, 'Authorize is seen without scrolling');
+          await assertFits(page);
+
+          await operation(page, 'createDeploymentEvent').getByRole('button', { expanded: false }).first().click();
+          await operation(page, 'createDeploymentEvent').getByRole('button', { name: 'Execute' }).waitFor();
+          await keepPicture(page, `docs-operation-${nameOf(look)}`);
+          await assertFits(page);
+          // Each operation's bar is a button that holds a link and a lock; that is how the tool is built.
+          assert.deepEqual((await violations(page)).filter(({ id }) => id !== 'nested-interactive'), []);
+          t.diagnostic(`axe also says: ${(await violations(page)).map(({ id, nodes }) => `${id} (${nodes})`).join(', ') || 'nothing'}`);
+        }));
+    }
+
+    test('sends an event with a key, and it is recorded', () =>
+      visit('/docs', { viewport: desk }, async (page) => {
+        await page.getByRole('button', { name: 'Authorize', exact: true }).click();
+        const scheme = page.locator('.auth-container').filter({ hasText: 'ApiKeyAuth' });
+        await scheme.getByRole('textbox').fill(server.key);
+        await scheme.getByRole('button', { name: 'Authorize' }).click();
+        await page.getByRole('button', { name: 'Close' }).first().click();
+
+        const event = operation(page, 'createDeploymentEvent');
+        await event.getByRole('button', { expanded: false }).first().click();
+        const body = event.getByRole('textbox', { name: 'Request body' });
+        const example = JSON.parse(await body.inputValue());
+        await body.fill(JSON.stringify({ ...example, product_name: 'sent from the page' }));
+        await event.getByRole('button', { name: 'Execute' }).click();
+
+        const answer = event.locator('.live-responses-table');
+        await answer.getByRole('cell', { name: '200', exact: true }).waitFor();
+        await answer.getByText('"sent from the page"').waitFor();
+        await keepPicture(page, 'docs-answer');
+
+        const headers = { Authorization: `Bearer ${server.token}` };
+        const recorded = await (await page.request.get(`${server.url}/deployments/`, { headers })).json();
+        assert.deepEqual(recorded.items.map((deployment) => deployment.product_name), ['sent from the page']);
+        assert.equal(recorded.items[0].status, example.status);
+      }));
+
+    test('asks for credentials by keyboard', () =>
+      visit('/docs', { viewport: desk }, async (page) => {
+        const authorize = page.getByRole('button', { name: 'Authorize', exact: true });
+        await authorize.focus();
+        await page.keyboard.press('Enter');
+        const dialog = page.getByRole('dialog');
+        await dialog.waitFor();
+        assert.deepEqual(await violations(page, '.dialog-ux'), []);
+        await keepPicture(page, 'docs-dialog');
+        await page.keyboard.type(server.key);
+        await page.keyboard.press('Enter');
+        await dialog.locator('.auth-container').filter({ hasText: 'ApiKeyAuth' }).getByRole('button', { name: 'Remove authorization' }).waitFor();
+        await page.keyboard.press('Escape');
+        await dialog.waitFor({ state: 'detached' });
+        assert.match(await focused(page), /^Authorize/);
+      }));
+
+    for (const colorScheme of ['light', 'dark']) {
+      test(`opens an operation by keyboard, and shows where it is, in the ${colorScheme}`, () =>
+        visit('/docs', { viewport: desk, colorScheme }, async (page) => {
+          const bar = operation(page, 'createDeploymentEvent').getByRole('button', { expanded: false }).first();
+          await bar.waitFor();
+          await page.getByRole('button', { name: 'Authorize', exact: true }).focus();
+          for (let stops = 0; stops < 10 && !(await bar.evaluate((element) => element === document.activeElement)); stops++) {
+            await page.keyboard.press('Tab');
+          }
+          assert.notEqual(await bar.evaluate((element) => getComputedStyle(element).outlineStyle), 'none');
+          await page.keyboard.press('Enter');
+          await operation(page, 'createDeploymentEvent').getByRole('button', { name: 'Execute' }).waitFor();
+        }));
+    }
+
+    test('fills in no parameter that may stay away', () =>
+      visit('/docs', { viewport: desk }, async (page) => {
+        const list = operation(page, 'listDeployments');
+        await list.getByRole('button', { expanded: false }).first().click();
+        await list.getByRole('button', { name: 'Execute' }).waitFor();
+        const filled = await list.locator('tr[data-param-name]').evaluateAll((rows) =>
+          rows.filter((row) => row.querySelector('input, select')?.value).map((row) => row.dataset.paramName),
+        );
+        assert.deepEqual(filled, ['limit'], 'which has a default');
+      }));
+
+    test('keeps the introduction at hand', () =>
+      visit('/docs', { viewport: telephone }, async (page) => {
+        await page.getByText(/^Your first event · /).click();
+        await page.getByRole('heading', { name: 'Errors' }).waitFor();
+        await assertFits(page);
+      }));
+  });
+
+  describe('ReDoc', () => {
+    // A heading's name begins with that of the link to it.
+    const title = (page, name) => page.getByRole('heading', { name: new RegExp(`${name}$`) });
+
+    for (const look of looks) {
+      test(`is easy to read at ${nameOf(look)}`, (t) =>
+        visit('/redoc', look, async (page) => {
+          await title(page, 'Your first event').waitFor();
+          await keepPicture(page, `redoc-${nameOf(look)}`);
+          assert.equal(await background(page), look.colorScheme === 'dark' ? 'dark' : 'light');
+          await assertFits(page);
+          const cut = await page.locator('pre').evaluateAll((all) => all.filter((pre) => pre.scrollWidth > pre.clientWidth).map((pre) => pre.textContent));
+          assert.deepEqual(cut, [], 'no command is cut off');
+          assert.deepEqual(await violations(page), []);
+          t.diagnostic('axe says nothing serious');
+        }));
+    }
+
+    for (const [how, open] of [
+      ['by mouse', (page) => page.getByRole('button', { name: /^Search/ }).click()],
+      ['by keyboard', (page) => page.getByRole('button', { name: /^Search/ }).press('Enter')],
+      ['by its shortcut', (page) => page.keyboard.press('Control+k')],
+    ]) {
+      test(`finds an operation ${how}`, () =>
+        visit('/redoc', { viewport: desk }, async (page) => {
+          await title(page, 'Your first event').waitFor();
+          await open(page);
+          await page.getByRole('textbox').fill('rotate');
+          const found = page.getByRole('link', { name: /rotate Rotate an API key/ });
+          await found.waitFor();
+          await keepPicture(page, 'redoc-search');
+          await found.press('Enter');
+          await title(page, 'Rotate an API key').waitFor();
+          await keepPicture(page, 'redoc-operation');
+          assert.match(page.url(), /rotateapikey$/i);
+        }));
+    }
+
+    test('has its menu on a telephone', () =>
+      visit('/redoc', { viewport: telephone }, async (page) => {
+        await page.getByRole('button', { name: 'Open navigation menu' }).click();
+        await page.getByText('Deployments', { exact: true }).first().click();
+        await page.getByText('List deployments').first().click();
+        await title(page, 'List deployments').waitFor();
+        await assertFits(page);
+      }));
+  });
+});
+
+/** Keeps a picture for people to look at, where the variable SCREENSHOTS names a directory. */
+async function keepPicture(page, name) {
+  if (!process.env.SCREENSHOTS) return;
+  await mkdir(process.env.SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(process.env.SCREENSHOTS, `${name}.png`) });
+}
+
+/** What axe finds serious or worse, as rule, number of places, and the first of them. */
+async function violations(page, within) {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate((root) => globalThis.axe.run(root ?? document, { resultTypes: ['violations'] }), within);
+  return found.violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => ({ id, nodes: nodes.length, first: nodes[0].failureSummary, at: nodes[0].target.join(' ') }));
+}
+
+async function assertFits(page) {
+  const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert.ok(content <= window, `the page is ${content} px wide, the window ${window}`);
+}
+
+/** Whether the page is light or dark, by its colour behind everything. */
+async function background(page) {
+  const colour = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  return colour.match(/\d+/g).every((part) => Number(part) < 64) ? 'dark' : 'light';
+}
+
+async function focused(page) {
+  return page.evaluate(() => document.activeElement.textContent);
+}
+
+async function firstPaint(page) {
+  return page.evaluate(() => Math.round(performance.getEntriesByName('first-contentful-paint')[0].startTime));
+}
