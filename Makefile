@@ -10,6 +10,9 @@ REDOCLY := .ci/node_modules/.bin/redocly
 PYTHON_VENV := clients/python/.venv
 TYPESCRIPT_TOOLS := clients/typescript/node_modules/.package-lock.json
 BROWSER_TESTS := internal/pages/browser
+SCHEMATHESIS := test/schemathesis/.venv
+# What is known of vulnerabilities, as of a day: `make vulnerabilities VULNDB=latest` asks what is known today.
+VULNDB := v0.0.0-20261105234957-e22db6528018
 
 .PHONY: help
 help: ## List the targets
@@ -65,10 +68,18 @@ test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client and
 test-pages: build $(BROWSER_TESTS)/node_modules ## Test the pages in Chromium (SCREENSHOTS=DIR keeps pictures of them)
 	SCREENSHOTS='$(abspath $(SCREENSHOTS))' npm test --prefix $(BROWSER_TESTS) --silent
 
+EXAMPLES := 40
+
+.PHONY: test-schemathesis
+test-schemathesis: build $(SCHEMATHESIS) ## Have Schemathesis examine a server, with so many EXAMPLES for each operation (SEED=N for the same ones)
+	test/schemathesis/run --max-examples=$(EXAMPLES) $(if $(SEED),--seed=$(SEED))
+
 .PHONY: lock-python
-lock-python: $(PYTHON_VENV) ## Lock the newest versions of the Python client's tools
+lock-python: $(PYTHON_VENV) ## Lock the newest versions of the tools in Python
 	cd clients/python && .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 		--custom-compile-command 'make lock-python' --group dev pyproject.toml --output-file requirements-dev.txt
+	cd test/schemathesis && $(CURDIR)/$(PYTHON_VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--custom-compile-command 'make lock-python' requirements.in --output-file requirements.txt
 
 .PHONY: test-long
 test-long: ## Run the tests that take long: 20 kills, 20 rolling and 10 database restarts, overload, a million key round trips, a fetched PostgreSQL, fuzzing
@@ -97,6 +108,10 @@ lint: $(REDOCLY) ## Check the code (golangci-lint) and the specification (Redocl
 	go run $(GOLANGCI_LINT) run
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(REDOCLY) lint --config .ci/redocly.yaml --max-problems 100 openapi.yaml
 
+.PHONY: vulnerabilities
+vulnerabilities: ## Fail when the program reaches a known vulnerability, but for what .ci/vulnerabilities.accepted says
+	.ci/vulnerabilities $(VULNDB)
+
 RELEASED := .ci/openapi.released.yaml
 
 .PHONY: breaking
@@ -114,7 +129,7 @@ vendor-pages: ## Fetch Swagger UI and ReDoc again, at the versions that internal
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin $(PYTHON_VENV) .ci/node_modules $(BROWSER_TESTS)/node_modules internal/authn/testdata/oidc/node_modules
+	rm -rf bin $(PYTHON_VENV) $(SCHEMATHESIS) .ci/node_modules $(BROWSER_TESTS)/node_modules internal/authn/testdata/oidc/node_modules
 	cd clients/typescript && rm -rf node_modules build dist
 
 $(REDOCLY): .ci/package-lock.json
@@ -133,4 +148,9 @@ $(PYTHON_VENV): clients/python/requirements-dev.txt clients/python/pyproject.tom
 	python3 -m venv --clear $@
 	$@/bin/pip install --quiet --require-hashes --requirement $<
 	$@/bin/pip install --quiet --no-deps --no-build-isolation --editable clients/python
+	touch $@
+
+$(SCHEMATHESIS): test/schemathesis/requirements.txt
+	python3 -m venv --clear $@
+	$@/bin/pip install --quiet --require-hashes --requirement $<
 	touch $@

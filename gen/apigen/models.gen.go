@@ -494,7 +494,7 @@ type BuildEvent struct {
 	// BuiltByName Free text of at most 1,024 characters. Empty means absent.
 	BuiltByName nullable.Nullable[Text] `json:"built_by_name,omitempty"`
 
-	// CompletedAt When the build ended, if not now. Ignored unless the status is final.
+	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored unless the status is final.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
 	// ErrorCode Free text of at most 1,024 characters. Empty means absent.
@@ -525,7 +525,7 @@ type BuildEvent struct {
 	// SourceSystem Free text of at most 1,024 characters. Empty means absent.
 	SourceSystem nullable.Nullable[Text] `json:"source_system,omitempty"`
 
-	// StartedAt When the build began, if not now. The earliest time of all events of the build is kept.
+	// StartedAt When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at,omitempty"`
 
 	// Status How far the build has come; `completed` when absent. The words are those of a deployment's status.
@@ -718,7 +718,7 @@ type DeploymentEvent struct {
 	// BuildURL Another name of `deploy_url`, which wins when both are given.
 	BuildURL nullable.Nullable[string] `json:"build_url,omitempty"`
 
-	// CompletedAt When the deployment ended, if not now. Ignored unless the status is final.
+	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored unless the status is final.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
 	// DeployURL An address of at most 4,096 characters. It is kept as it is, whatever its scheme. Empty means absent.

@@ -102,7 +102,7 @@ class DeploymentEvent(BaseModel):
     """
     completed_at: AwareDatetime | None = None
     """
-    When the deployment ended, if not now. Ignored unless the status is final.
+    When the deployment ended, if not now; empty counts as absent. Ignored unless the status is final.
     """
     skip_preflight_checks: bool | None = None
     """
@@ -181,11 +181,11 @@ class BuildEvent(BaseModel):
     """
     started_at: AwareDatetime | None = None
     """
-    When the build began, if not now. The earliest time of all events of the build is kept.
+    When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept.
     """
     completed_at: AwareDatetime | None = None
     """
-    When the build ended, if not now. Ignored unless the status is final.
+    When the build ended, if not now; empty counts as absent. Ignored unless the status is final.
     """
     error_message: str | None = None
     """

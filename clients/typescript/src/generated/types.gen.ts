@@ -83,7 +83,7 @@ export type DeploymentEvent = {
   deployed_by_email?: Text;
   deployed_by_name?: Text;
   /**
-   * When the deployment ended, if not now. Ignored unless the status is final.
+   * When the deployment ended, if not now; empty counts as absent. Ignored unless the status is final.
    */
   completed_at?: string | null;
   /**
@@ -128,11 +128,11 @@ export type BuildEvent = {
   built_by_email?: Text;
   built_by_name?: Text;
   /**
-   * When the build began, if not now. The earliest time of all events of the build is kept.
+   * When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept.
    */
   started_at?: string | null;
   /**
-   * When the build ended, if not now. Ignored unless the status is final.
+   * When the build ended, if not now; empty counts as absent. Ignored unless the status is final.
    */
   completed_at?: string | null;
   /**
