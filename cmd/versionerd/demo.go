@@ -56,7 +56,7 @@ func (c demoCommand) Run(ctx context.Context, config appconfig.Config, _ *slog.L
 
 // columns is how wide a terminal is; 0 for what is none.
 func columns(file *os.File) int {
-	descriptor := int(file.Fd()) //nolint:gosec // a small number
+	descriptor := int(file.Fd())
 	if !term.IsTerminal(descriptor) {
 		return 0
 	}

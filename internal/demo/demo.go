@@ -55,6 +55,7 @@ type Product struct {
 	system  ciSystem
 	cadence float64 // versions on a working day
 	first   string  // version
+	rests   bool    // nothing is built in the last third of the time: all of it has reached production
 }
 
 // Repository is where its code is.

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,8 +30,7 @@ func (p *pipeline) candidate(at time.Time, env int) *version {
 	if env == dev {
 		return nil // builds go there by themselves
 	}
-	for i := len(p.versions) - 1; i >= 0; i-- {
-		v := p.versions[i]
+	for _, v := range slices.Backward(p.versions) {
 		if current := p.stages[env].current; current != nil && v.order <= current.order {
 			return nil
 		}

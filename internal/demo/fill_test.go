@@ -212,7 +212,7 @@ func TestAccountsOfOthersAreLeftAlone(t *testing.T) {
 	t.Run("UsedALot", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
-		for _, version := range strings.Split("abcdefghijklmnopqrstu", "") {
+		for version := range strings.SplitSeq("abcdefghijklmnopqrstu", "") {
 			post(t, api, demo.Account, "checkout", version)
 		}
 		require.ErrorIs(t, fill(api, demo.Account), demo.ErrInUse)

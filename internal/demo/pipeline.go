@@ -98,11 +98,17 @@ func newPipeline(seed uint64, index int, product Product, history History) *pipe
 // run plans what people do of their own accord, and does it all.
 func (p *pipeline) run() {
 	first := midnight(p.product.CreatedAt)
+	rest := p.end
+	if p.product.rests {
+		rest = p.end.Add(-p.end.Sub(first) / 3)
+	}
 	p.plan(p.product.CreatedAt.Add(p.between(10*minute, 2*time.Hour)), p.build)
 	for date := first; date.Before(p.end); date = date.Add(day) {
 		busy := p.product.cadence * diligence(date)
-		for range p.count(busy) {
-			p.plan(p.moment(date), p.build)
+		if date.Before(rest) {
+			for range p.count(busy) {
+				p.plan(p.moment(date), p.build)
+			}
 		}
 		for range p.count(busy * 1.1) {
 			p.plan(p.moment(date), p.promoteTo(qa))
@@ -131,6 +137,9 @@ func (p *pipeline) run() {
 // planTheLastMinutes has somebody at work when the history ends, whatever the hour: what takes longer than it has time for
 // is still running.
 func (p *pipeline) planTheLastMinutes() {
+	if p.product.rests {
+		return
+	}
 	switch which := p.IntN(12); which {
 	case dev, qa, staging, production:
 		p.plan(p.end.Add(-p.between(deploySpan(which).low/4, deploySpan(which).low*9/10)), func(at time.Time) {

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -61,7 +62,7 @@ func (p *Progress) Close() {
 // grouped writes a number as people read it: 4,012.
 func grouped(number int) string {
 	if number < 1000 {
-		return fmt.Sprint(number)
+		return strconv.Itoa(number)
 	}
 	return fmt.Sprintf("%s,%03d", grouped(number/1000), number%1000)
 }
