@@ -104,6 +104,7 @@ and read what it knows, as a person who may do everything:
 
 curl -sS %s/deployments/ -H "Authorization: Bearer $(%s)"
 
+For a month of history to look at: versionerd demo
 Ctrl-C stops it; the data is kept.
 
 `

@@ -47,7 +47,7 @@ func train(d dice, history History, pipelines []*pipeline, monday time.Time) (Re
 	}
 	release.Steps = append(release.Steps,
 		Step{At: later(first.Add(-25*minute), release.CreatedAt.Add(5*minute)), By: manager, Status: "in_progress"},
-		Step{At: last.Add(d.between(30*minute, 3*time.Hour)), By: manager, Status: "completed"})
+		Step{At: later(last, monday.Add(3*day+14*time.Hour)).Add(d.between(30*minute, 3*time.Hour)), By: manager, Status: "completed"}) // no earlier than on Thursday
 	release = release.until(history.End)
 	return release, len(release.Steps) > 0
 }

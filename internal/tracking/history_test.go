@@ -14,8 +14,8 @@ import (
 	"github.com/versioner-io/versioner/internal/tracking"
 )
 
-// recordPast records deployment events of one run each as of their times, in one transaction.
-func (l *eventLog) recordPast(ctx context.Context, t *testing.T, product, version string, at ...time.Time) []dbgen.RecordedDeploymentEvent {
+// recordPast records the events of a deployment as of their times, in one transaction: the last one completes it.
+func (l *eventLog) recordPast(ctx context.Context, t *testing.T, version string, at ...time.Time) []dbgen.RecordedDeploymentEvent {
 	t.Helper()
 	pool, err := postgres.Open(t.Context(), l.dsn)
 	require.NoError(t, err)
@@ -26,12 +26,12 @@ func (l *eventLog) recordPast(ctx context.Context, t *testing.T, product, versio
 		if i == len(at)-1 {
 			status = tracking.Completed
 		}
-		body, err := json.Marshal(map[string]any{"product": product, "version": version, "at": one})
+		body, err := json.Marshal(map[string]any{"version": version, "at": one})
 		require.NoError(t, err)
 		origin := l.origin
 		origin.Body = body
 		events = append(events, tracking.Past[tracking.DeploymentEvent]{At: one, Origin: origin, Event: tracking.DeploymentEvent{
-			ProductName: product, Version: version, EnvironmentName: "production", Status: string(status), Source: tracking.Source{InvokeID: &invoke},
+			ProductName: "p", Version: version, EnvironmentName: "production", Status: string(status), Source: tracking.Source{InvokeID: &invoke},
 		}})
 	}
 	var recorded []dbgen.RecordedDeploymentEvent
@@ -62,7 +62,7 @@ func TestPastEventsHappenAtTheirTimes(t *testing.T) {
 	l := newEventLog(t)
 	began := time.Now().Add(-40 * 24 * time.Hour).Truncate(time.Microsecond)
 	ended := began.Add(7 * time.Minute)
-	recorded := l.recordPast(t.Context(), t, "p", "1", began, ended)
+	recorded := l.recordPast(t.Context(), t, "1", began, ended)
 	require.Len(t, recorded, 2)
 	one := recorded[1]
 	require.Equal(t, recorded[0].ID, one.ID)
@@ -77,9 +77,9 @@ func TestPastEventsHappenAtTheirTimes(t *testing.T) {
 	require.WithinDuration(t, ended, *since, 0)
 
 	// What happens now is newer, and what is told of the past later on does not replace it.
-	now := l.recordPast(t.Context(), t, "p", "2", time.Now())
+	now := l.recordPast(t.Context(), t, "2", time.Now())
 	require.WithinDuration(t, time.Now(), now[0].CreatedAt, time.Minute)
-	older := l.recordPast(t.Context(), t, "p", "3", ended.Add(time.Hour), ended.Add(2*time.Hour))
+	older := l.recordPast(t.Context(), t, "3", ended.Add(time.Hour), ended.Add(2*time.Hour))
 	require.WithinDuration(t, ended.Add(time.Hour), older[1].CreatedAt, 0)
 	current, _ = l.current(t, one.ID)
 	require.Equal(t, now[0].ID, *current)
@@ -88,7 +88,7 @@ func TestPastEventsHappenAtTheirTimes(t *testing.T) {
 func TestNothingHappensInTheFuture(t *testing.T) {
 	t.Parallel()
 	l := newEventLog(t)
-	recorded := l.recordPast(t.Context(), t, "p", "1", time.Now().Add(time.Hour))
+	recorded := l.recordPast(t.Context(), t, "1", time.Now().Add(time.Hour))
 	require.WithinDuration(t, time.Now(), recorded[0].CreatedAt, time.Minute)
 	require.False(t, recorded[0].CreatedAt.After(time.Now()))
 }
@@ -98,7 +98,7 @@ func TestRequestsKnowNoPast(t *testing.T) {
 	t.Parallel()
 	l := newEventLog(t)
 	began := time.Now()
-	recorded := l.recordPast(postgres.WithTenant(t.Context(), l.origin.AccountID), t, "p", "1", began.Add(-time.Hour))
+	recorded := l.recordPast(postgres.WithTenant(t.Context(), l.origin.AccountID), t, "1", began.Add(-time.Hour))
 	require.WithinDuration(t, began, recorded[0].CreatedAt, time.Minute)
 	require.WithinDuration(t, began, recorded[0].EventReceivedAt, time.Minute)
 	require.WithinDuration(t, began, *recorded[0].CompletedAt, time.Minute)
