@@ -129,6 +129,25 @@ func TestEveryListHasSomethingToShow(t *testing.T) {
 	}
 }
 
+// TestEventsAreWhatCISystemsSend sends some of them over HTTP.
+func TestEventsAreWhatCISystemsSend(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	for _, event := range demo.New(1, 7, theEnd()).Events[:40] {
+		path := "/deployment-events/"
+		if event.IsBuild {
+			path = "/build-events/"
+		}
+		body, err := json.Marshal(event)
+		require.NoError(t, err)
+		answer := api.Post(t, path, string(body))
+		require.Equal(t, http.StatusOK, answer.Status, "%s: %s", body, answer.Body)
+		require.Equal(t, string(event.Status), answer.Field(t, "status"))
+		require.Equal(t, event.SHA, answer.Field(t, "scm_sha"))
+		require.Contains(t, string(answer.Body), "@example.com")
+	}
+}
+
 // progress counts how far the versions of a release have come, over products and environments.
 func (r reader) progress(t *testing.T, release string) map[string]int {
 	t.Helper()
