@@ -104,13 +104,17 @@ func (c revokeKey) Run(ctx context.Context, config appconfig.Config, logger *slo
 
 // withKeys opens the database for one command, quietly.
 func withKeys(ctx context.Context, config appconfig.Config, _ *slog.Logger, fn func(*authn.APIKeys) error) error {
-	quiet := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: max(config.LogLevel, slog.LevelWarn)}))
-	a, err := openApp(ctx, config, quiet, shareDatabase)
+	a, err := openApp(ctx, config, quietLogger(config), shareDatabase)
 	if err != nil {
 		return err
 	}
 	defer a.close()
 	return fn(a.keys)
+}
+
+// quietLogger is for short commands, whose own words are what people read.
+func quietLogger(config appconfig.Config) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: max(config.LogLevel, slog.LevelWarn)}))
 }
 
 func formatTime(at *time.Time) string {

@@ -25,6 +25,7 @@ type cli struct {
 	Keys    keysCommand      `cmd:"" help:"Make, list and revoke API keys."`
 	Limits  limitsCommand    `cmd:"" help:"Say how much an account or a key may do."`
 	Token   tokenCommand     `cmd:"" help:"Print a token for a person, which only dev believes."`
+	Demo    demoCommand      `cmd:"" help:"Fill an account with a month of invented history, to look at."`
 	OpenAPI openapiCommand   `cmd:"" help:"Print the specification of the API."                                 name:"openapi"`
 	Version kong.VersionFlag `help:"Print the version and leave."`
 }

@@ -307,7 +307,7 @@ func TestHelpTellsOfEverySetting(t *testing.T) {
 		require.Contains(t, stdout, "$"+setting[1])
 	}
 	require.Equal(t, len(settings), strings.Count(stdout, "($"), "the README has them all")
-	for _, name := range []string{"dev", "serve", "work", "keys create", "keys list", "keys revoke", "limits account", "limits key"} {
+	for _, name := range []string{"dev", "serve", "work", "demo", "keys create", "keys list", "keys revoke", "limits account", "limits key"} {
 		require.Contains(t, stdout, name)
 	}
 }

@@ -8,9 +8,10 @@ import (
 
 	"github.com/versioner-io/versioner/internal/appconfig"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/demo"
 )
 
-const demoAccount = "demo"
+const demoAccount = demo.Account
 
 type serveCommand struct{}
 
@@ -74,18 +75,18 @@ func (devCommand) Run(ctx context.Context, config appconfig.Config, logger *slog
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stdout, welcome, url, url, url, created.Token, url, tokenCall(config))
+		fmt.Fprintf(os.Stdout, welcome, url, url, url, created.Token, url, tokenCall(config, demoAccount))
 		return nil
 	})
 }
 
-// tokenCall is how to get a token for this server in a shell.
-func tokenCall(config appconfig.Config) string {
+// tokenCall is how to get a token for this server and an account in a shell.
+func tokenCall(config appconfig.Config, account string) string {
 	program, err := os.Executable()
 	if err != nil {
 		program = os.Args[0]
 	}
-	return fmt.Sprintf("'%s' token --account %s --role admin --data-dir '%s' 2>/dev/null", program, demoAccount, config.DataDir)
+	return fmt.Sprintf("'%s' token --account %s --role admin --data-dir '%s' 2>/dev/null", program, account, config.DataDir)
 }
 
 const welcome = `
@@ -103,6 +104,7 @@ and read what it knows, as a person who may do everything:
 
 curl -sS %s/deployments/ -H "Authorization: Bearer $(%s)"
 
+For a month of history to look at: versionerd demo
 Ctrl-C stops it; the data is kept.
 
 `

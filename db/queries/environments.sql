@@ -43,7 +43,7 @@ RETURNING environment_id;
 -- UpdateEnvironment writes what may change and counts the revision on.
 -- name: UpdateEnvironment :one
 UPDATE environments
-SET name = @name, type = @type, description = @description, metadata = @metadata, revision = revision + 1, updated_at = clock_timestamp()
+SET name = @name, type = @type, description = @description, metadata = @metadata, revision = revision + 1, updated_at = record_time()
 WHERE account_id = @account_id AND id = @id
 RETURNING *;
 

@@ -25,6 +25,19 @@ SELECT r.* FROM set_config('versioner.account_id', (@account_id::uuid)::text, tr
 -- name: PrepareEventPartitions :exec
 SELECT prepare_event_partitions(@months_ahead);
 
+-- PreparePastEventPartitions makes the partitions of the months since then, for history that is filled in. It concerns no
+-- tenant.
+-- name: PreparePastEventPartitions :exec
+SELECT prepare_past_event_partitions(@since);
+
+-- CountEvents counts the account's events, up to a limit: whether there are few is what it is for.
+-- name: CountEvents :one
+SELECT count(*) FROM (
+  SELECT FROM events AS e
+  WHERE e.account_id = @account_id
+  LIMIT @up_to
+) AS counted;
+
 -- DeleteExpiredFingerprints forgets, a batch at a time and oldest first, what no client can be repeating any more. It
 -- concerns every tenant.
 -- name: DeleteExpiredFingerprints :execrows

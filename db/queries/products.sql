@@ -42,7 +42,7 @@ RETURNING product_id;
 -- UpdateProduct writes what may change and counts the revision on.
 -- name: UpdateProduct :one
 UPDATE products
-SET name = @name, description = @description, extra_metadata = @extra_metadata, revision = revision + 1, updated_at = clock_timestamp()
+SET name = @name, description = @description, extra_metadata = @extra_metadata, revision = revision + 1, updated_at = record_time()
 WHERE account_id = @account_id AND id = @id
 RETURNING *;
 

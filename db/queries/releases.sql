@@ -30,7 +30,7 @@ RETURNING *;
 -- UpdateRelease writes what may change and counts the revision on.
 -- name: UpdateRelease :one
 UPDATE releases
-SET name = @name, description = @description, status = @status, extra_metadata = @extra_metadata, revision = revision + 1, updated_at = clock_timestamp()
+SET name = @name, description = @description, status = @status, extra_metadata = @extra_metadata, revision = revision + 1, updated_at = record_time()
 WHERE account_id = @account_id AND id = @id
 RETURNING *;
 

@@ -25,7 +25,7 @@ RETURNING *;
 INSERT INTO users (account_id, subject, name, email, token_role)
 VALUES (@account_id, @subject, @name, @email, @token_role)
 ON CONFLICT (subject, account_id) DO UPDATE
-SET name = excluded.name, email = excluded.email, token_role = excluded.token_role, last_seen_at = clock_timestamp()
+SET name = excluded.name, email = excluded.email, token_role = excluded.token_role, last_seen_at = record_time()
 RETURNING *;
 
 -- ListUsers returns a page of the account's people, newest first.

@@ -249,7 +249,7 @@ func (q *Queries) ReleaseEnvironmentNames(ctx context.Context, arg ReleaseEnviro
 
 const updateEnvironment = `-- name: UpdateEnvironment :one
 UPDATE environments
-SET name = $1, type = $2, description = $3, metadata = $4, revision = revision + 1, updated_at = clock_timestamp()
+SET name = $1, type = $2, description = $3, metadata = $4, revision = revision + 1, updated_at = record_time()
 WHERE account_id = $5 AND id = $6
 RETURNING account_id, id, name, type, description, metadata, created_at, updated_at, revision, deleted_at
 `

@@ -7,7 +7,31 @@ package dbgen
 
 import (
 	"context"
+	"time"
+
+	"github.com/google/uuid"
 )
+
+const countEvents = `-- name: CountEvents :one
+SELECT count(*) FROM (
+  SELECT FROM events AS e
+  WHERE e.account_id = $1
+  LIMIT $2
+) AS counted
+`
+
+type CountEventsParams struct {
+	AccountID uuid.UUID
+	UpTo      int32
+}
+
+// CountEvents counts the account's events, up to a limit: whether there are few is what it is for.
+func (q *Queries) CountEvents(ctx context.Context, arg CountEventsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countEvents, arg.AccountID, arg.UpTo)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
 
 const deleteExpiredFingerprints = `-- name: DeleteExpiredFingerprints :execrows
 DELETE FROM event_fingerprints
@@ -38,5 +62,16 @@ SELECT prepare_event_partitions($1)
 // PrepareEventPartitions makes the partitions of this month and the months ahead. It concerns no tenant.
 func (q *Queries) PrepareEventPartitions(ctx context.Context, monthsAhead int32) error {
 	_, err := q.db.Exec(ctx, prepareEventPartitions, monthsAhead)
+	return err
+}
+
+const preparePastEventPartitions = `-- name: PreparePastEventPartitions :exec
+SELECT prepare_past_event_partitions($1)
+`
+
+// PreparePastEventPartitions makes the partitions of the months since then, for history that is filled in. It concerns no
+// tenant.
+func (q *Queries) PreparePastEventPartitions(ctx context.Context, since time.Time) error {
+	_, err := q.db.Exec(ctx, preparePastEventPartitions, since)
 	return err
 }

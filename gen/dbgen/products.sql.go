@@ -240,7 +240,7 @@ func (q *Queries) ReleaseProductNames(ctx context.Context, arg ReleaseProductNam
 
 const updateProduct = `-- name: UpdateProduct :one
 UPDATE products
-SET name = $1, description = $2, extra_metadata = $3, revision = revision + 1, updated_at = clock_timestamp()
+SET name = $1, description = $2, extra_metadata = $3, revision = revision + 1, updated_at = record_time()
 WHERE account_id = $4 AND id = $5
 RETURNING account_id, id, name, description, extra_metadata, created_at, updated_at, revision, deleted_at
 `

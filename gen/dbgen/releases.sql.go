@@ -363,7 +363,7 @@ func (q *Queries) RemoveReleaseVersion(ctx context.Context, arg RemoveReleaseVer
 
 const updateRelease = `-- name: UpdateRelease :one
 UPDATE releases
-SET name = $1, description = $2, status = $3, extra_metadata = $4, revision = revision + 1, updated_at = clock_timestamp()
+SET name = $1, description = $2, status = $3, extra_metadata = $4, revision = revision + 1, updated_at = record_time()
 WHERE account_id = $5 AND id = $6
 RETURNING account_id, id, name, description, status, extra_metadata, revision, created_at, updated_at
 `

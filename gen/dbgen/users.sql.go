@@ -276,7 +276,7 @@ const putUser = `-- name: PutUser :one
 INSERT INTO users (account_id, subject, name, email, token_role)
 VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (subject, account_id) DO UPDATE
-SET name = excluded.name, email = excluded.email, token_role = excluded.token_role, last_seen_at = clock_timestamp()
+SET name = excluded.name, email = excluded.email, token_role = excluded.token_role, last_seen_at = record_time()
 RETURNING account_id, id, subject, name, email, token_role, assigned_role, revision, created_at, last_seen_at
 `
 

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// pasteLine runs the curl line that a command has printed, against that server.
+func pasteLine(t *testing.T, env []string, said, serverURL string) []byte {
+	t.Helper()
+	line := regexp.MustCompile(`(?m)^curl -sS http://[^/]+(/.*)$`).FindStringSubmatch(said)
+	require.NotNil(t, line, said)
+	paste := exec.Command("bash", "-c", "curl -sS "+serverURL+line[1])
+	paste.Env = env
+	answer, err := paste.Output()
+	require.NoError(t, err)
+	return answer
+}
+
+// TestDemoWithoutAServer fills an account, and then looks at it.
+func TestDemoWithoutAServer(t *testing.T) {
+	t.Parallel()
+	env := environment(newDataDir(t))
+	stdout, stderr, err := call(t, env, "demo", "--days", "14")
+	require.NoError(t, err, stderr)
+	require.Regexp(t, `^[\d,]+ of [\d,]+ events\n`, stderr, "plain lines, as this is no terminal")
+	require.NotContains(t, stderr, "\r")
+	for _, part := range []string{`Account "demo" has a history now (seed 1)`, "20, in 4 environments; 12 people", " rollbacks among them", "keys create --account demo"} {
+		require.Contains(t, stdout, part)
+	}
+	require.NotRegexp(t, keyPattern, stdout+stderr, "nobody gets its key")
+
+	server := launch(t, env, "dev")
+	answer := pasteLine(t, env, stdout, server.url)
+	var page struct {
+		Items []map[string]any `json:"items"`
+	}
+	require.NoError(t, json.Unmarshal(answer, &page), "%s", answer)
+	require.Greater(t, len(page.Items), 20)
+
+	_, stderr, err = call(t, env, "demo", "--seed", "2")
+	require.Error(t, err)
+	require.Contains(t, stderr, `account "demo": it has a history already, nothing was added; for another one name another account, such as --account demo2`)
+
+	// What CI systems tell from now on is newer.
+	key, stderr, err := call(t, env, "keys", "create", "--account", "demo", "--name", "ci")
+	require.NoError(t, err, stderr)
+	status, body := post(server.url, strings.TrimSpace(key), map[string]any{"product_name": "storefront", "version": "99.0.0", "environment_name": "production", "status": "completed"})
+	require.Equal(t, http.StatusOK, status, "%s", body)
+	require.Contains(t, string(pasteLine(t, env, stdout, server.url)), `"99.0.0"`)
+	server.stop(t)
+}
+
+// TestDemoBesideAServer leaves an account alone that somebody uses, and fills another one.
+func TestDemoBesideAServer(t *testing.T) {
+	t.Parallel()
+	env := environment(newDataDir(t))
+	server := launch(t, env, "dev")
+	key, stderr, err := call(t, env, "keys", "create", "--account", "acme", "--name", "ci")
+	require.NoError(t, err, stderr)
+	status, _ := post(server.url, strings.TrimSpace(key), someEvent())
+	require.Equal(t, http.StatusOK, status)
+	_, stderr, err = call(t, env, "demo", "--account", "acme", "--days", "7")
+	require.Error(t, err)
+	require.Contains(t, stderr, `account "acme": it has data of its own, nothing was added; name another account`)
+
+	status, _ = post(server.url, keyPattern.FindString(server.stdout.String()), someEvent())
+	require.Equal(t, http.StatusOK, status)
+	stdout, stderr, err := call(t, env, "demo", "--days", "7")
+	require.NoError(t, err, "what is tried out by hand is in nobody's way: %s", stderr)
+	require.Contains(t, string(pasteLine(t, env, stdout, server.url)), `"storefront"`)
+	server.stop(t)
+}
+
+// TestDemoIsInterrupted stops it as Ctrl-C does, in the middle, and begins again.
+func TestDemoIsInterrupted(t *testing.T) {
+	t.Parallel()
+	env := environment(newDataDir(t))
+	first := &program{command: exec.Command(os.Args[0], "demo", "--days", "90"), stdout: &output{}, stderr: &output{}, exited: make(chan error, 1)}
+	first.command.Env, first.command.Stdout, first.command.Stderr = env, first.stdout, first.stderr
+	require.NoError(t, first.command.Start())
+	t.Cleanup(func() { _ = first.command.Process.Kill() })
+	go func() { first.exited <- first.command.Wait() }()
+	require.Eventually(t, func() bool { return strings.Contains(first.stderr.String(), " events\n") }, time.Minute, 5*time.Millisecond)
+	require.NoError(t, first.command.Process.Signal(syscall.SIGINT))
+	select {
+	case err := <-first.exited:
+		require.Error(t, err)
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "it does not stop")
+	}
+	require.Contains(t, first.stderr.String(), "versionerd: stopped: nothing was added\n")
+	require.Empty(t, first.stdout.String())
+
+	_, stderr, err := call(t, env, "demo", "--days", "7")
+	require.NoError(t, err, stderr)
+}
+
+func TestDemoRefusesWhatMakesNoSense(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"--days: use 7 to 365": {"--days", "6"},
+		"account":              {"--account", "Acme"},
+		"--seed":               {"--seed", "-1"},
+	} {
+		_, stderr, err := call(t, environment(""), append([]string{"demo"}, args...)...)
+		require.Error(t, err)
+		require.Contains(t, stderr, want)
+	}
+	stdout, _, err := call(t, environment(""), "demo", "--help")
+	require.NoError(t, err)
+	for _, part := range []string{"--account", "--seed", "--days", "invented history"} {
+		require.Contains(t, stdout, part)
+	}
+}
