@@ -32,6 +32,19 @@ const AROUND_PARTS = `
   import { type Client, getProduct, listDeployments, updateProduct, ValidationError } from "@versioner/client";
   declare const client: Client, error: unknown, id: string;
 `;
+/** As much of React as a page needs that fetches once: what it shows is settled when its state is set. */
+const REACT = `
+  let state, changed;
+  export const useState = (initial) => [state ?? initial, (next) => { state = next; changed(); }];
+  export const useEffect = (effect) => { if (state === undefined) effect(); };
+  export const jsx = (type, { children }, key) => ({ type, key, children });
+  globalThis.show = async (page, props) => {
+    const change = new Promise((resolve) => (changed = resolve));
+    page(props);
+    await change;
+    return page(props);
+  };
+`;
 const ONE_CALL = `
   import { createClient, createDeploymentEvent } from "@versioner/client";
   const client = createClient({ baseUrl: address, credential: "sk_demo_k1_secret" });
@@ -112,23 +125,44 @@ test("the public types say what everything is: there is no any", async () => {
   }
 });
 
-test("pages stay small, and carry only what they call", async () => {
+test("pages stay small, and carry only what they call", async (t) => {
   const code = await bundle({ stdin: { contents: ONE_CALL, resolveDir: project } });
   assert(code.includes("/deployment-events/"));
   assert(!code.includes("/products/"), "what is not called is left out");
   const page = await bundle({ entryPoints: [join(project, "page.tsx")], jsx: "automatic", external: ["react"] });
   assert(page.includes("/environment-state/"));
-  for (const text of [code, page]) {
+  for (const [name, text] of Object.entries({ "one call": code, "the README's page": page })) {
     const size = gzipSync(text, { level: 9 }).length;
+    t.diagnostic(`${name}: ${size} bytes, gzipped`);
     assert(size <= LONGEST_BUNDLE, `${size} bytes`);
   }
+});
+
+test("the README's page shows what it is told", async (t) => {
+  const server = await script(t);
+  const row = { product_id: "p", environment_id: "e", product_name: "checkout", version: "1.4.2" };
+  server.says({ status: 200, body: { items: [row], next_cursor: null } });
+  await writeFile(join(project, "react.js"), REACT);
+  const react = join(project, "react.js");
+  const code = await bundle({
+    entryPoints: [join(project, "page.tsx")],
+    jsx: "automatic",
+    alias: { react, "react/jsx-runtime": react },
+  });
+  await writeFile(join(project, "page-here.js"), code.replace(EXAMPLE_URL, server.url));
+  const { Running } = (await import(join(project, "page-here.js"))) as { Running: unknown };
+  const { show } = globalThis as unknown as { show: (page: unknown, props: object) => Promise<unknown> };
+  const shown = await show(Running, { token: async () => "eyJ" });
+  assert.deepEqual(shown, [{ type: "p", key: "pe", children: "checkout 1.4.2" }]);
+  assert.equal(server.asked[0]?.path, "/environment-state/");
+  assert.equal(server.asked[0]?.headers.authorization, "Bearer eyJ");
 });
 
 test("needs nothing but what browsers have", async (t) => {
   const server = await script(t);
   server.says({ status: 503 }, { status: 200, body: { id: "d1" } });
   const code = await bundle({ stdin: { contents: ONE_CALL, resolveDir: project } });
-  const web = { fetch, Headers, URLSearchParams, AbortController, crypto, setTimeout, clearTimeout };
+  const web = { fetch, Headers, URL, URLSearchParams, AbortController, crypto, setTimeout, clearTimeout };
   const outcome = await new Promise((done) => {
     runInContext(code, createContext({ ...web, address: server.url, done }));
   });
