@@ -45,6 +45,7 @@ verify: generate ## Fail when what is generated differs from what is committed
 	git diff --exit-code -- gen clients
 	test -z "$$(git status --porcelain -- gen clients)"
 	go mod tidy -diff
+	@! git grep -n '"resolved"' -- '*package-lock.json' || { echo 'lock files name packages, versions and checksums, and no registry'; exit 1; }
 
 .PHONY: test
 test: ## Run every test, with the race detector where there is a C compiler (a PostgreSQL is found on the machine, or fetched)
@@ -103,6 +104,10 @@ RELEASED := .ci/openapi.released.yaml
 breaking: ## Fail when openapi.yaml breaks clients of the released one, but for what .ci/breaking.accepted says
 	go run $(OASDIFF) breaking $(RELEASED) openapi.yaml --fail-on WARN --format singleline \
 		--err-ignore .ci/breaking.accepted --warn-ignore .ci/breaking.accepted
+
+.PHONY: audit
+audit: ## Ask the npm registry for known holes in what the lock files name
+	for lock in $$(git ls-files '*package-lock.json'); do npm audit --prefix "$$(dirname $$lock)"; done
 
 .PHONY: format
 format: ## Format the code
