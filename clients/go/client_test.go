@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,8 +41,13 @@ type script struct {
 
 	mu      sync.Mutex
 	replies []reply
-	asked   []*http.Request
-	bodies  []string
+	got     []asked
+}
+
+// asked is what the server was asked.
+type asked struct {
+	header http.Header
+	body   string
 }
 
 func newScript(t *testing.T, replies ...reply) *script {
@@ -51,7 +57,7 @@ func newScript(t *testing.T, replies ...reply) *script {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		body, _ := io.ReadAll(r.Body)
-		s.asked, s.bodies = append(s.asked, r), append(s.bodies, string(body))
+		s.got = append(s.got, asked{header: r.Header, body: string(body)})
 		now := s.replies[0]
 		if len(s.replies) > 1 {
 			s.replies = s.replies[1:]
@@ -68,6 +74,12 @@ func newScript(t *testing.T, replies ...reply) *script {
 	}))
 	t.Cleanup(s.Close)
 	return s
+}
+
+func (s *script) asked() []asked {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.got)
 }
 
 func (s *script) client(t *testing.T, options ...versioner.ClientOption) *versioner.ClientWithResponses {
@@ -118,28 +130,27 @@ func TestRetries(t *testing.T) {
 	failed := []reply{{status: 500}, {status: 502, header: map[string]string{"Content-Type": "text/html"}, body: "<html>"}, {status: 504}, {}}
 	ok := reply{status: 200, body: product}
 	for name, do := range operations() {
-		tried := func(failure reply) (int, []string) {
+		tried := func(failure reply) []asked {
 			server := newScript(t, failure, failure, ok)
 			_, _ = do(server.client(t))
-			return len(server.asked), server.bodies
+			return server.asked()
 		}
 		for _, failure := range notServed {
 			failure.body = "{}"
-			times, bodies := tried(failure)
-			require.Equal(t, 3, times, "%s after %d", name, failure.status)
-			require.Equal(t, bodies[0], bodies[2], name)
+			all := tried(failure)
+			require.Len(t, all, 3, "%s after %d", name, failure.status)
+			require.Equal(t, all[0].body, all[2].body, name)
 		}
 		for _, failure := range failed {
 			if failure.body == "" {
 				failure.body = "{}"
 			}
-			times, bodies := tried(failure)
-			require.Equal(t, map[bool]int{true: 1, false: 3}[name == "change a revision"], times, "%s after %d", name, failure.status)
-			require.Equal(t, bodies[0], bodies[len(bodies)-1], name)
+			all := tried(failure)
+			require.Len(t, all, map[bool]int{true: 1, false: 3}[name == "change a revision"], "%s after %d", name, failure.status)
+			require.Equal(t, all[0].body, all[len(all)-1].body, name)
 		}
 		for _, no := range []int{400, 401, 403, 404, 409, 412, 422, 501} {
-			times, _ := tried(reply{status: no, body: `{"detail":[]}`})
-			require.Equal(t, 1, times, "%s after %d", name, no)
+			require.Len(t, tried(reply{status: no, body: `{"detail":[]}`}), 1, "%s after %d", name, no)
 		}
 	}
 }
@@ -152,7 +163,7 @@ func TestRetriesMakeOneKeyForEachCall(t *testing.T) {
 		_, err := create(client)
 		require.NoError(t, err)
 	}
-	key := func(i int) string { return server.asked[i].Header.Get("Idempotency-Key") }
+	key := func(i int) string { return server.asked()[i].header.Get("Idempotency-Key") }
 	require.NotEmpty(t, key(0))
 	require.Equal(t, key(0), key(1))
 	require.NotEqual(t, key(1), key(2))
@@ -177,7 +188,7 @@ func TestRetriesWaitAsAsked(t *testing.T) {
 	code, err := read(server.client(t))
 	require.NoError(t, err)
 	require.Equal(t, 503, code)
-	require.Len(t, server.asked, 1, "nobody waits for an hour")
+	require.Len(t, server.asked(), 1, "nobody waits for an hour")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -193,10 +204,10 @@ func TestRetriesEnd(t *testing.T) {
 	require.NoError(t, err)
 	_, err = operations()["read"](client)
 	require.NoError(t, err)
-	require.Len(t, server.asked, 1)
+	require.Len(t, server.asked(), 1)
 	_, err = operations()["read"](server.client(t))
 	require.NoError(t, err)
-	require.Len(t, server.asked, 5)
+	require.Len(t, server.asked(), 5)
 
 	server.Close()
 	for _, name := range []string{"read", "change a revision"} {
@@ -225,7 +236,7 @@ func TestFollowsNoRedirect(t *testing.T) {
 	code, err := operations()["create"](server.client(t))
 	require.NoError(t, err)
 	require.Equal(t, 302, code)
-	require.Len(t, server.asked, 1)
+	require.Len(t, server.asked(), 1)
 }
 
 func TestCredentials(t *testing.T) {
@@ -249,14 +260,14 @@ func TestCredentials(t *testing.T) {
 	_, err := read(client)
 	require.ErrorIs(t, err, signedOut)
 	for i, want := range []string{"Bearer one", "Bearer two", ""} {
-		require.Equal(t, want, server.asked[i].Header.Get("Authorization"))
+		require.Equal(t, want, server.asked()[i].header.Get("Authorization"))
 	}
 	for _, wrong := range []string{"sk_secret\nkey", "sk_secret key", "sk_secret_ü", "sk_secret\x00"} {
 		_, err := read(server.client(t, versioner.WithCredential(wrong)))
 		require.ErrorContains(t, err, "no credential has")
 		require.NotContains(t, err.Error(), "secret")
 	}
-	require.Len(t, server.asked, 3)
+	require.Len(t, server.asked(), 3)
 }
 
 func TestErrorOf(t *testing.T) {
