@@ -57,7 +57,7 @@ test-python: $(PYTHON_VENV) ## Check and test the Python client and its samples;
 	VERSIONER_TEST_PYTHON=$(CURDIR)/$(PYTHON_VENV)/bin/python go test -count 1 -run TestPythonSamples ./internal/samples
 
 .PHONY: test-typescript
-test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client and its samples; one of the tests installs it and talks to a server
+test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client and its samples; one of the tests installs it and talks to a server, from Chromium too
 	cd clients/typescript && npm test --silent
 	cd clients/typescript && npm run --silent build
 	VERSIONER_TEST_TYPESCRIPT=$(CURDIR)/clients/typescript go test -count 1 -run TestTypeScriptSamples ./internal/samples
