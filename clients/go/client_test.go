@@ -270,6 +270,53 @@ func TestCredentials(t *testing.T) {
 	require.Len(t, server.asked(), 3)
 }
 
+func TestCredentialsAreAskedForBeforeEveryTry(t *testing.T) {
+	t.Parallel()
+	ask := func(replies []reply, tokens ...string) (sent []string, left int, code int, err error) {
+		server := newScript(t, replies...)
+		client := server.client(t, versioner.WithCredentialFunc(func(context.Context) (string, error) {
+			if len(tokens) == 0 {
+				return "", errors.New("signed out")
+			}
+			token := tokens[0]
+			tokens = tokens[1:]
+			return token, nil
+		}))
+		code, err = operations()["create"](client)
+		keys := make(map[string]bool)
+		for _, question := range server.asked() {
+			sent = append(sent, strings.TrimPrefix(question.header.Get("Authorization"), "Bearer "))
+			keys[question.header.Get("Idempotency-Key")] = true
+			require.JSONEq(t, `{"name":"checkout"}`, question.body)
+		}
+		require.Len(t, keys, 1)
+		return sent, len(tokens), code, err
+	}
+	refused, away, made := reply{status: 401, body: "{}"}, reply{status: 503, body: "{}"}, reply{status: 201, body: product}
+
+	sent, _, code, err := ask([]reply{away, refused, made}, "one", "two", "three")
+	require.NoError(t, err)
+	require.Equal(t, 201, code)
+	require.Equal(t, []string{"one", "two", "three"}, sent)
+
+	sent, left, code, err := ask([]reply{refused}, "expired", "revoked", "unused")
+	require.NoError(t, err)
+	require.Equal(t, 401, code)
+	require.Equal(t, []string{"expired", "revoked"}, sent)
+	require.Equal(t, 1, left)
+
+	for _, tokens := range [][]string{{"same", "same"}, {"last", ""}} {
+		sent, _, code, err = ask([]reply{refused}, tokens...)
+		require.NoError(t, err)
+		require.Equal(t, 401, code)
+		require.Equal(t, tokens[:1], sent, "what was refused is not repeated")
+	}
+	for _, failure := range []reply{refused, away} {
+		_, _, _, err = ask([]reply{failure}, "token")
+		require.ErrorContains(t, err, "signed out")
+	}
+}
+
 func TestErrorOf(t *testing.T) {
 	t.Parallel()
 	errorOf := func(status int, contentType, body string) *versioner.Error {

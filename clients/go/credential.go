@@ -14,22 +14,33 @@ func WithCredential(credential string) ClientOption {
 	return WithCredentialFunc(func(context.Context) (string, error) { return credential, nil })
 }
 
-// WithCredentialFunc asks a function for the credential before each call, such as one that keeps a session token fresh. Its
-// error ends the call; with "" the request goes without a credential.
+// WithCredentialFunc asks a function for the credential before each call, such as one that keeps a session token fresh; with
+// [WithRetries] before each try, and once more after a 401. Its error ends the call; with "" the request goes without a
+// credential.
 func WithCredentialFunc(credential func(context.Context) (string, error)) ClientOption {
 	return WithRequestEditorFn(func(ctx context.Context, request *http.Request) error {
-		value, err := credential(ctx)
-		if err != nil {
-			return err
-		}
-		value = strings.TrimSpace(value)
-		// What net/http says of a wrong value has the value in it, and errors are written to logs.
-		if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return errCredential
-		}
-		if value != "" {
-			request.Header.Set("Authorization", "Bearer "+value)
-		}
-		return nil
+		authorize := authorizer(func(request *http.Request) error {
+			value, err := credential(ctx)
+			if err != nil {
+				return err
+			}
+			value = strings.TrimSpace(value)
+			// What net/http says of a wrong value has the value in it, and errors are written to logs.
+			if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
+				return errCredential
+			}
+			request.Header.Del("Authorization")
+			if value != "" {
+				request.Header.Set("Authorization", "Bearer "+value)
+			}
+			return nil
+		})
+		*request = *request.WithContext(context.WithValue(request.Context(), authorizerKey{}, authorize)) //nolint:contextcheck // ctx, with what other editors may have put into it
+		return authorize(request)
 	})
 }
+
+// authorizer gives a request its credential. A request carries it in its context, for the next try.
+type authorizer func(*http.Request) error
+
+type authorizerKey struct{}

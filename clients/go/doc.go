@@ -10,7 +10,7 @@
 // What is by hand:
 //
 //   - Credentials: [WithCredential] takes an API key (for events) or a session token (for everything else),
-//     [WithCredentialFunc] a function that is asked before every call.
+//     [WithCredentialFunc] a function that is asked for one.
 //   - Lists: [All] asks for page after page.
 //   - Retries: [WithRetries] sends again what may be sent again, and waits as long as Retry-After asks. Without it nothing is
 //     sent twice, and nothing ends a call but its context.

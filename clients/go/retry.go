@@ -56,9 +56,19 @@ func (r retrying) Do(request *http.Request) (*http.Response, error) {
 	if request.Method == http.MethodPost && request.Header.Get("Idempotency-Key") == "" {
 		request.Header.Set("Idempotency-Key", rand.Text())
 	}
-	isDone := false
+	isRenewed, isDone := false, false
 	for retry := 0; ; retry++ {
 		outcome, err := r.try(request)
+		if !isRenewed && err == nil && outcome.StatusCode == http.StatusUnauthorized {
+			isRenewed = true
+			refused := request.Header.Get("Authorization")
+			if err := prepare(request); err != nil {
+				return nil, err
+			}
+			if fresh := request.Header.Get("Authorization"); fresh != "" && fresh != refused {
+				outcome, err = r.try(request)
+			}
+		}
 		if isDone && request.Method == http.MethodDelete && err == nil && outcome.StatusCode == http.StatusNotFound {
 			return nothing(outcome), nil
 		}
@@ -70,13 +80,23 @@ func (r retrying) Do(request *http.Request) (*http.Response, error) {
 		if err := sleep(request.Context(), wait); err != nil {
 			return nil, err
 		}
-		if request.GetBody == nil {
-			continue
-		}
-		if request.Body, err = request.GetBody(); err != nil {
-			return nil, fmt.Errorf("send again: %w", err)
+		if err := prepare(request); err != nil {
+			return nil, err
 		}
 	}
+}
+
+// prepare makes a request ready to be sent again, with a credential that may be another one.
+func prepare(request *http.Request) (err error) {
+	if request.GetBody != nil {
+		if request.Body, err = request.GetBody(); err != nil {
+			return fmt.Errorf("send again: %w", err)
+		}
+	}
+	if authorize, ok := request.Context().Value(authorizerKey{}).(authorizer); ok {
+		return authorize(request)
+	}
+	return nil
 }
 
 // try sends the request, and reads the answer to its end: one that breaks off is lost.
