@@ -35,7 +35,8 @@ func WithCredentialFunc(credential func(context.Context) (string, error)) Client
 			}
 			return nil
 		})
-		*request = *request.WithContext(context.WithValue(request.Context(), authorizerKey{}, authorize)) //nolint:contextcheck // ctx, with what other editors may have put into it
+		//nolint:contextcheck // ctx, with what other editors may have put into it
+		*request = *request.WithContext(context.WithValue(request.Context(), authorizerKey{}, authorize))
 		return authorize(request)
 	})
 }
