@@ -48,6 +48,7 @@ verify: generate ## Fail when what is generated differs from what is committed
 	git diff --exit-code -- gen clients
 	test -z "$$(git status --porcelain -- gen clients)"
 	go mod tidy -diff
+	@! git grep -n '"resolved"' -- '*package-lock.json' || { echo 'lock files name packages, versions and checksums, and no registry'; exit 1; }
 
 .PHONY: test
 test: ## Run every test, with the race detector where there is a C compiler (a PostgreSQL is found on the machine, or fetched)
@@ -59,7 +60,7 @@ test-python: $(PYTHON_VENV) ## Check and test the Python client and its samples;
 	VERSIONER_TEST_PYTHON=$(CURDIR)/$(PYTHON_VENV)/bin/python go test -count 1 -run TestPythonSamples ./internal/samples
 
 .PHONY: test-typescript
-test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client and its samples; one of the tests installs it and talks to a server
+test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client and its samples; one of the tests installs it and talks to a server, from Chromium too
 	cd clients/typescript && npm test --silent
 	cd clients/typescript && npm run --silent build
 	VERSIONER_TEST_TYPESCRIPT=$(CURDIR)/clients/typescript go test -count 1 -run TestTypeScriptSamples ./internal/samples
@@ -118,6 +119,10 @@ RELEASED := .ci/openapi.released.yaml
 breaking: ## Fail when openapi.yaml breaks clients of the released one, but for what .ci/breaking.accepted says
 	go run $(OASDIFF) breaking $(RELEASED) openapi.yaml --fail-on WARN --format singleline \
 		--err-ignore .ci/breaking.accepted --warn-ignore .ci/breaking.accepted
+
+.PHONY: audit
+audit: ## Ask the npm registry for known holes in what the lock files name
+	for lock in $$(git ls-files '*package-lock.json'); do npm audit --prefix "$$(dirname $$lock)"; done
 
 .PHONY: format
 format: ## Format the code

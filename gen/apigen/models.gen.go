@@ -364,7 +364,7 @@ type APIKey struct {
 	// ExpiresAt When it stops working by itself.
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
 
-	// ID The key.
+	// ID The key's identifier in this API; it is no part of the key.
 	ID openapi_types.UUID `json:"id"`
 
 	// KeyID Its short name in the account, such as k1.
@@ -391,7 +391,7 @@ type APIKeyState string
 
 // APIKeyCreate A key to create. Unknown members are refused.
 type APIKeyCreate struct {
-	// Description What it is, at most 4,096 characters.
+	// Description More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
 	Description *string `json:"description,omitempty"`
 
 	// ExpiresAt When it shall stop working by itself; in the future.
@@ -412,25 +412,25 @@ type APIKeyList struct {
 
 // APIKeyPatch What to change; members that are absent stay. Unknown members are refused.
 type APIKeyPatch struct {
-	// Description What it is, at most 4,096 characters.
+	// Description More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
 	Description nullable.Nullable[string] `json:"description,omitempty"`
 
 	// Name What it is for.
 	Name *string `json:"name,omitempty"`
 }
 
-// APIKeyRotate How to rotate. Unknown members are refused.
+// APIKeyRotate How long pipelines have for the change. Unknown members are refused.
 type APIKeyRotate struct {
 	// GracePeriodHours For how many hours the old key goes on working.
 	GracePeriodHours *int `json:"grace_period_hours,omitempty"`
 }
 
-// AuditEntry One change.
+// AuditEntry A change that somebody made. It tells which members were changed, never their values.
 type AuditEntry struct {
 	// Action What was done, such as product.update.
 	Action string `json:"action"`
 
-	// ActorID The person.
+	// ActorID The person's identifier; null for a command.
 	ActorID nullable.Nullable[openapi_types.UUID] `json:"actor_id"`
 
 	// ActorName Their name at the time, or the command.
@@ -439,7 +439,7 @@ type AuditEntry struct {
 	// ActorType Whether a person did it, or a command on the server.
 	ActorType AuditEntryActorType `json:"actor_type"`
 
-	// At When.
+	// At When it was made.
 	At time.Time `json:"at"`
 
 	// Credential The credential that was used: the token's session.
@@ -448,19 +448,19 @@ type AuditEntry struct {
 	// Fields Which members were changed; never their values.
 	Fields []string `json:"fields"`
 
-	// ID The entry.
+	// ID The entry's identifier.
 	ID openapi_types.UUID `json:"id"`
 
-	// ObjectID To which.
+	// ObjectID The identifier of the object.
 	ObjectID openapi_types.UUID `json:"object_id"`
 
-	// ObjectType To what kind of object.
+	// ObjectType What kind of object was changed, such as `product`.
 	ObjectType string `json:"object_type"`
 
-	// RemoteIP From where.
+	// RemoteIP The address that the request came from; null for a command.
 	RemoteIP nullable.Nullable[string] `json:"remote_ip"`
 
-	// RequestID In which request.
+	// RequestID The `X-Request-ID` of the request; null for a command.
 	RequestID nullable.Nullable[string] `json:"request_id"`
 }
 
@@ -477,28 +477,29 @@ type AuditEntryList struct {
 }
 
 // BuildEvent What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
-// case-sensitive; white space around them is removed.
+// case-sensitive; white space around them is removed. Other texts may have 1,024 characters, addresses 4,096; an empty one
+// counts as absent.
 type BuildEvent struct {
-	// BuildNumber Free text of at most 1,024 characters. Empty means absent.
-	BuildNumber nullable.Nullable[Text] `json:"build_number,omitempty"`
+	// BuildNumber The CI system's number of the run, such as `312`: people look for it there.
+	BuildNumber nullable.Nullable[string] `json:"build_number,omitempty"`
 
-	// BuildURL An address of at most 4,096 characters. It is kept as it is, whatever its scheme. Empty means absent.
-	BuildURL nullable.Nullable[URLText] `json:"build_url,omitempty"`
+	// BuildURL Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
+	BuildURL nullable.Nullable[string] `json:"build_url,omitempty"`
 
-	// BuiltBy Free text of at most 1,024 characters. Empty means absent.
-	BuiltBy nullable.Nullable[Text] `json:"built_by,omitempty"`
+	// BuiltBy Who started the build, by the name that the CI system has for them: a login, or that of a bot.
+	BuiltBy nullable.Nullable[string] `json:"built_by,omitempty"`
 
-	// BuiltByEmail Free text of at most 1,024 characters. Empty means absent.
-	BuiltByEmail nullable.Nullable[Text] `json:"built_by_email,omitempty"`
+	// BuiltByEmail Their e-mail address, if the CI system knows it.
+	BuiltByEmail nullable.Nullable[string] `json:"built_by_email,omitempty"`
 
-	// BuiltByName Free text of at most 1,024 characters. Empty means absent.
-	BuiltByName nullable.Nullable[Text] `json:"built_by_name,omitempty"`
+	// BuiltByName Their name, as people know them; messages prefer it to `built_by`.
+	BuiltByName nullable.Nullable[string] `json:"built_by_name,omitempty"`
 
 	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored unless the status is final.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
-	// ErrorCode Free text of at most 1,024 characters. Empty means absent.
-	ErrorCode nullable.Nullable[Text] `json:"error_code,omitempty"`
+	// ErrorCode Why the build failed, for programs: the CI system's code, or one of your own.
+	ErrorCode nullable.Nullable[string] `json:"error_code,omitempty"`
 
 	// ErrorMessage Why the build failed, at most 65,536 characters.
 	ErrorMessage nullable.Nullable[string] `json:"error_message,omitempty"`
@@ -513,17 +514,17 @@ type BuildEvent struct {
 	// ProductName The product that is built. Created on first mention.
 	ProductName string `json:"product_name"`
 
-	// SCMBranch Free text of at most 1,024 characters. Empty means absent.
-	SCMBranch nullable.Nullable[Text] `json:"scm_branch,omitempty"`
+	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`.
+	SCMBranch nullable.Nullable[string] `json:"scm_branch,omitempty"`
 
-	// SCMRepository Free text of at most 1,024 characters. Empty means absent.
-	SCMRepository nullable.Nullable[Text] `json:"scm_repository,omitempty"`
+	// SCMRepository The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
+	SCMRepository nullable.Nullable[string] `json:"scm_repository,omitempty"`
 
 	// SCMSHA The commit that the version is built from, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA nullable.Nullable[string] `json:"scm_sha,omitempty"`
 
-	// SourceSystem Free text of at most 1,024 characters. Empty means absent.
-	SourceSystem nullable.Nullable[Text] `json:"source_system,omitempty"`
+	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
+	SourceSystem nullable.Nullable[string] `json:"source_system,omitempty"`
 
 	// StartedAt When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at,omitempty"`
@@ -597,7 +598,7 @@ type CreatedAPIKey struct {
 	// ExpiresAt When it stops working by itself.
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
 
-	// ID The key.
+	// ID The key's identifier in this API; it is no part of the key.
 	ID openapi_types.UUID `json:"id"`
 
 	// Key The key itself. It is shown here and nowhere else.
@@ -654,28 +655,28 @@ type Deployment struct {
 	// DeployedByName Their name.
 	DeployedByName nullable.Nullable[string] `json:"deployed_by_name"`
 
-	// DeploymentID The deployment; the same as `id`.
+	// DeploymentID The deployment's identifier; the same as `id`.
 	DeploymentID openapi_types.UUID `json:"deployment_id"`
 
-	// EnvironmentID The environment.
+	// EnvironmentID The environment's identifier.
 	EnvironmentID openapi_types.UUID `json:"environment_id"`
 
 	// EnvironmentName The environment's name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for.
+	// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
 	// ExtraMetadata What the events told beside the named fields.
 	ExtraMetadata Metadata `json:"extra_metadata"`
 
-	// ID The deployment.
+	// ID The deployment's identifier.
 	ID openapi_types.UUID `json:"id"`
 
 	// InvokeID The CI run.
 	InvokeID nullable.Nullable[string] `json:"invoke_id"`
 
-	// ProductID The product.
+	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
 
 	// ProductName The product's name.
@@ -705,15 +706,16 @@ type Deployment struct {
 	// Version The version's name.
 	Version string `json:"version"`
 
-	// VersionID The version.
+	// VersionID The version's identifier.
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
 // DeploymentEvent What a CI system tells about a deployment. Unknown fields are ignored, and kept with the event. One of
 // `environment_name` and `environment` is required. Names are case-sensitive; white space around them is removed.
+// Other texts may have 1,024 characters, addresses 4,096; an empty one counts as absent.
 type DeploymentEvent struct {
-	// BuildNumber Free text of at most 1,024 characters. Empty means absent.
-	BuildNumber nullable.Nullable[Text] `json:"build_number,omitempty"`
+	// BuildNumber The CI system's number of the run, such as `312`: people look for it there.
+	BuildNumber nullable.Nullable[string] `json:"build_number,omitempty"`
 
 	// BuildURL Another name of `deploy_url`, which wins when both are given.
 	BuildURL nullable.Nullable[string] `json:"build_url,omitempty"`
@@ -721,17 +723,17 @@ type DeploymentEvent struct {
 	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored unless the status is final.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
-	// DeployURL An address of at most 4,096 characters. It is kept as it is, whatever its scheme. Empty means absent.
-	DeployURL nullable.Nullable[URLText] `json:"deploy_url,omitempty"`
+	// DeployURL Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
+	DeployURL nullable.Nullable[string] `json:"deploy_url,omitempty"`
 
-	// DeployedBy Free text of at most 1,024 characters. Empty means absent.
-	DeployedBy nullable.Nullable[Text] `json:"deployed_by,omitempty"`
+	// DeployedBy Who deploys, by the name that the CI system has for them: a login, or that of a bot.
+	DeployedBy nullable.Nullable[string] `json:"deployed_by,omitempty"`
 
-	// DeployedByEmail Free text of at most 1,024 characters. Empty means absent.
-	DeployedByEmail nullable.Nullable[Text] `json:"deployed_by_email,omitempty"`
+	// DeployedByEmail Their e-mail address, if the CI system knows it.
+	DeployedByEmail nullable.Nullable[string] `json:"deployed_by_email,omitempty"`
 
-	// DeployedByName Free text of at most 1,024 characters. Empty means absent.
-	DeployedByName nullable.Nullable[Text] `json:"deployed_by_name,omitempty"`
+	// DeployedByName Their name, as people know them; messages prefer it to `deployed_by`.
+	DeployedByName nullable.Nullable[string] `json:"deployed_by_name,omitempty"`
 
 	// Environment The old name of `environment_name`, which wins when both are given.
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
@@ -751,20 +753,20 @@ type DeploymentEvent struct {
 	// ProductName The product that is deployed, 1 to 255 characters. Created on first mention.
 	ProductName string `json:"product_name"`
 
-	// SCMBranch Free text of at most 1,024 characters. Empty means absent.
-	SCMBranch nullable.Nullable[Text] `json:"scm_branch,omitempty"`
+	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`.
+	SCMBranch nullable.Nullable[string] `json:"scm_branch,omitempty"`
 
-	// SCMRepository Free text of at most 1,024 characters. Empty means absent.
-	SCMRepository nullable.Nullable[Text] `json:"scm_repository,omitempty"`
+	// SCMRepository The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
+	SCMRepository nullable.Nullable[string] `json:"scm_repository,omitempty"`
 
-	// SCMSHA Free text of at most 1,024 characters. Empty means absent.
-	SCMSHA nullable.Nullable[Text] `json:"scm_sha,omitempty"`
+	// SCMSHA The commit that the pipeline ran for. It is shown with the deployment, and need not be the one that the version was built from: only a build event says that.
+	SCMSHA nullable.Nullable[string] `json:"scm_sha,omitempty"`
 
 	// SkipPreflightChecks Accepted for compatibility. No checks are made yet, so there is nothing to skip.
 	SkipPreflightChecks nullable.Nullable[bool] `json:"skip_preflight_checks,omitempty"`
 
-	// SourceSystem Free text of at most 1,024 characters. Empty means absent.
-	SourceSystem nullable.Nullable[Text] `json:"source_system,omitempty"`
+	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
+	SourceSystem nullable.Nullable[string] `json:"source_system,omitempty"`
 
 	// Status How far it has come. Case does not matter, and neither does white space around it.
 	//
@@ -801,7 +803,7 @@ type Environment struct {
 	// ExtraMetadata What the events told beside the named fields.
 	ExtraMetadata Metadata `json:"extra_metadata"`
 
-	// ID The environment.
+	// ID The environment's identifier.
 	ID openapi_types.UUID `json:"id"`
 
 	// Metadata What the events told beside the named fields.
@@ -810,7 +812,7 @@ type Environment struct {
 	// Name Its name, as events give it.
 	Name string `json:"name"`
 
-	// Type What an environment is for.
+	// Type What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
 	Type EnvironmentType `json:"type"`
 
 	// UpdatedAt When it was last changed by somebody.
@@ -828,7 +830,7 @@ type EnvironmentCreate struct {
 	// Name Its name, free in the account.
 	Name string `json:"name"`
 
-	// Type What an environment is for.
+	// Type What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
 	Type *EnvironmentType `json:"type,omitempty"`
 }
 
@@ -852,7 +854,7 @@ type EnvironmentPatch struct {
 	// Name Its new name, free in the account.
 	Name *string `json:"name,omitempty"`
 
-	// Type What an environment is for.
+	// Type What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
 	Type *EnvironmentType `json:"type,omitempty"`
 }
 
@@ -870,13 +872,13 @@ type EnvironmentState struct {
 	// Drifts Whether another environment of the product runs another version.
 	Drifts bool `json:"drifts"`
 
-	// EnvironmentID The environment.
+	// EnvironmentID The environment's identifier.
 	EnvironmentID openapi_types.UUID `json:"environment_id"`
 
 	// EnvironmentName Its name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for.
+	// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
 	// InProgressDeploymentID The deployment in progress.
@@ -888,7 +890,7 @@ type EnvironmentState struct {
 	// InProgressVersion The version it brings.
 	InProgressVersion nullable.Nullable[string] `json:"in_progress_version"`
 
-	// ProductID The product.
+	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
 
 	// ProductName Its name.
@@ -916,7 +918,7 @@ type EnvironmentStateList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// EnvironmentType What an environment is for.
+// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
 type EnvironmentType string
 
 // ErrorClass What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
@@ -983,7 +985,7 @@ type NotificationChannel struct {
 	// FailingSince The first failure since the last success; null when there is none.
 	FailingSince nullable.Nullable[time.Time] `json:"failing_since"`
 
-	// ID The channel.
+	// ID The channel's identifier.
 	ID openapi_types.UUID `json:"id"`
 
 	// Name Its name.
@@ -1034,7 +1036,7 @@ type NotificationDelivery struct {
 	// Attempts How many times it was tried.
 	Attempts int `json:"attempts"`
 
-	// ChannelID The channel.
+	// ChannelID The channel's identifier.
 	ChannelID openapi_types.UUID `json:"channel_id"`
 
 	// ChannelName Its name.
@@ -1073,7 +1075,7 @@ type NotificationDelivery struct {
 	// NextAttemptAt When it is due; null when it is over.
 	NextAttemptAt nullable.Nullable[time.Time] `json:"next_attempt_at"`
 
-	// ObjectID The deployment or build; null when it is about none.
+	// ObjectID The identifier of the deployment or build; null when it is about none.
 	ObjectID nullable.Nullable[openapi_types.UUID] `json:"object_id"`
 
 	// ResponseStatus The HTTP or SMTP status that the receiver answered the last attempt with, if it answered.
@@ -1100,7 +1102,7 @@ type NotificationFilters struct {
 	// Products Names or identifiers of products.
 	Products []string `json:"products"`
 
-	// Statuses Statuses.
+	// Statuses Statuses of deployments and builds.
 	Statuses []Status `json:"statuses"`
 }
 
@@ -1118,19 +1120,19 @@ type NotificationFiltersInput struct {
 
 // NotificationPreference What a channel is told about.
 type NotificationPreference struct {
-	// ChannelID Its channel.
+	// ChannelID Its channel's identifier.
 	ChannelID openapi_types.UUID `json:"channel_id"`
 
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// EventType The type of event.
+	// EventType What its channel is told of, such as `deployment.failed`.
 	EventType string `json:"event_type"`
 
 	// Filters What passes. An empty list lets everything pass.
 	Filters NotificationFilters `json:"filters"`
 
-	// ID The preference.
+	// ID The preference's identifier.
 	ID openapi_types.UUID `json:"id"`
 
 	// UpdatedAt When it was last changed.
@@ -1208,7 +1210,7 @@ type Product struct {
 	// ExtraMetadata What the events told beside the named fields.
 	ExtraMetadata Metadata `json:"extra_metadata"`
 
-	// ID The product.
+	// ID The product's identifier.
 	ID openapi_types.UUID `json:"id"`
 
 	// Name Its name, as events give it.
@@ -1253,7 +1255,7 @@ type ProductPatch struct {
 
 // RecordedBuild The build that an event belongs to, and the event's own identifier.
 type RecordedBuild struct {
-	// BuildID The build; the same as `id`.
+	// BuildID The build's identifier; the same as `id`.
 	BuildID openapi_types.UUID `json:"build_id"`
 
 	// BuildNumber The CI system's number of the run.
@@ -1283,19 +1285,19 @@ type RecordedBuild struct {
 	// ErrorMessage Why it failed.
 	ErrorMessage nullable.Nullable[string] `json:"error_message"`
 
-	// EventID The event as it was first recorded.
+	// EventID The event's identifier. One that is sent again has that of the first.
 	EventID openapi_types.UUID `json:"event_id"`
 
 	// ExtraMetadata What the events told beside the named fields.
 	ExtraMetadata Metadata `json:"extra_metadata"`
 
-	// ID The build.
+	// ID The build's identifier.
 	ID openapi_types.UUID `json:"id"`
 
 	// InvokeID The CI run.
 	InvokeID nullable.Nullable[string] `json:"invoke_id"`
 
-	// ProductID The product.
+	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
 
 	// ProductName The product's name.
@@ -1322,7 +1324,7 @@ type RecordedBuild struct {
 	// Version The version's name.
 	Version string `json:"version"`
 
-	// VersionID The version.
+	// VersionID The version's identifier.
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
@@ -1352,28 +1354,28 @@ type RecordedDeployment struct {
 	// DeployedByName Their name.
 	DeployedByName nullable.Nullable[string] `json:"deployed_by_name"`
 
-	// DeploymentID The deployment; the same as `id`.
+	// DeploymentID The deployment's identifier; the same as `id`.
 	DeploymentID openapi_types.UUID `json:"deployment_id"`
 
-	// EnvironmentID The environment.
+	// EnvironmentID The environment's identifier.
 	EnvironmentID openapi_types.UUID `json:"environment_id"`
 
 	// EnvironmentName The environment's name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EventID The event as it was first recorded.
+	// EventID The event's identifier. One that is sent again has that of the first.
 	EventID openapi_types.UUID `json:"event_id"`
 
 	// ExtraMetadata What the events told beside the named fields.
 	ExtraMetadata Metadata `json:"extra_metadata"`
 
-	// ID The deployment.
+	// ID The deployment's identifier.
 	ID openapi_types.UUID `json:"id"`
 
 	// InvokeID The CI run.
 	InvokeID nullable.Nullable[string] `json:"invoke_id"`
 
-	// ProductID The product.
+	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
 
 	// ProductName The product's name.
@@ -1403,7 +1405,7 @@ type RecordedDeployment struct {
 	// Version The version's name.
 	Version string `json:"version"`
 
-	// VersionID The version.
+	// VersionID The version's identifier.
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
@@ -1418,7 +1420,7 @@ type Release struct {
 	// ExtraMetadata What the events told beside the named fields.
 	ExtraMetadata Metadata `json:"extra_metadata"`
 
-	// ID The release.
+	// ID The release's identifier.
 	ID openapi_types.UUID `json:"id"`
 
 	// Name Its name.
@@ -1442,16 +1444,16 @@ type ReleaseCell struct {
 	// DeploymentID The deployment behind it.
 	DeploymentID nullable.Nullable[openapi_types.UUID] `json:"deployment_id"`
 
-	// EnvironmentID The environment.
+	// EnvironmentID The environment's identifier.
 	EnvironmentID openapi_types.UUID `json:"environment_id"`
 
 	// EnvironmentName Its name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for.
+	// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
-	// ProductID The product.
+	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
 
 	// ProductName Its name.
@@ -1511,7 +1513,7 @@ type ReleaseProgress struct {
 	// Cells One for each version of the release and each environment of the account.
 	Cells []ReleaseCell `json:"cells"`
 
-	// ReleaseID The release.
+	// ReleaseID The release's identifier.
 	ReleaseID openapi_types.UUID `json:"release_id"`
 }
 
@@ -1520,7 +1522,7 @@ type ReleaseStatus string
 
 // ReleaseVersionAdd The version to add.
 type ReleaseVersionAdd struct {
-	// VersionID The version.
+	// VersionID The version's identifier.
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
@@ -1538,12 +1540,6 @@ type Role string
 // Status How far it has come. `completed`, `failed` and `aborted` are final.
 type Status string
 
-// Text Free text of at most 1,024 characters. Empty means absent.
-type Text = string
-
-// URLText An address of at most 4,096 characters. It is kept as it is, whatever its scheme. Empty means absent.
-type URLText = string
-
 // User A person of the account.
 type User struct {
 	// Assigned Whether the role was assigned here, or comes from their token.
@@ -1555,7 +1551,7 @@ type User struct {
 	// Email Their e-mail address, as their token tells it; may be empty.
 	Email string `json:"email"`
 
-	// ID The person.
+	// ID The person's identifier.
 	ID openapi_types.UUID `json:"id"`
 
 	// LastSeenAt When they were last seen, give or take a minute.
@@ -1591,9 +1587,9 @@ type UserPatch struct {
 	Role nullable.Nullable[string] `json:"role"`
 }
 
-// ValidationItem One problem.
+// ValidationItem One thing that is wrong with the request, and where.
 type ValidationItem struct {
-	// Loc Where it is, from `body`, `query` or `path` on. Positions in a list count from 0.
+	// Loc Where it is, from `body`, `query`, `path` or `header` on: `["body", "product_name"]`. Positions in a list count from 0.
 	Loc []any `json:"loc"`
 
 	// Msg What is wrong, for people.
@@ -1616,10 +1612,10 @@ type Version struct {
 	// CreatedAt When it was first heard of.
 	CreatedAt time.Time `json:"created_at"`
 
-	// ID The version.
+	// ID The version's identifier.
 	ID openapi_types.UUID `json:"id"`
 
-	// ProductID Its product.
+	// ProductID Its product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
 
 	// ProductName Its product's name.
@@ -1677,7 +1673,7 @@ type WebhookMessage struct {
 	// EventType What happened, such as `deployment.completed`.
 	EventType string `json:"event_type"`
 
-	// ID The deployment or build.
+	// ID The identifier of the deployment or build.
 	ID openapi_types.UUID `json:"id"`
 
 	// IsSuccessful True for deployment.completed, false for deployment.failed and deployment.preflight_failed, else null.
@@ -1732,7 +1728,7 @@ type EnvironmentFilter = string
 // EnvironmentID defines model for EnvironmentID.
 type EnvironmentID = openapi_types.UUID
 
-// EnvironmentTypeFilter What an environment is for.
+// EnvironmentTypeFilter What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
 type EnvironmentTypeFilter = EnvironmentType
 
 // EventTypeFilter defines model for EventTypeFilter.

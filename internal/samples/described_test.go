@@ -17,7 +17,7 @@ func TestEverythingIsDescribed(t *testing.T) {
 	seen := 0
 	described := func(what, description string) {
 		seen++
-		require.NotEmpty(t, strings.TrimSpace(description), "%s has no description", what)
+		require.Greater(t, len(strings.Fields(description)), 1, "%s has no description: %q", what, description)
 	}
 	grouped := make(map[string]bool)
 	for _, group := range document.Extensions["x-tagGroups"].([]any) {

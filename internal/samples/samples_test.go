@@ -80,14 +80,26 @@ func TestGoSamples(t *testing.T) {
 	tellWith(t, story, "Go", func(op operation) []string { return []string{program, op.OperationID} })
 }
 
-// TestPythonSamples needs an interpreter that has the client: `make test-python` gives it.
+// TestPythonSamples has mypy check all samples, and runs them. It needs an interpreter that has the client and mypy: `make
+// test-python` gives it.
 func TestPythonSamples(t *testing.T) {
 	t.Parallel()
 	python := os.Getenv("VERSIONER_TEST_PYTHON")
 	if python == "" {
 		t.Skip("VERSIONER_TEST_PYTHON names no interpreter that has the client: make test-python does")
 	}
-	tellWith(t, newStory(t), "Python", func(op operation) []string {
+	story := newStory(t)
+	dir := t.TempDir()
+	for _, op := range operations(story.spec) {
+		file := filepath.Join(dir, "sample_"+op.OperationID+".py")
+		require.NoError(t, os.WriteFile(file, []byte(op.sample("Python")), 0o600))
+	}
+	check := exec.CommandContext(t.Context(), python, "-m", "mypy", "--strict", "--config-file=", "--python-version=3.10", ".")
+	check.Dir = dir
+	output, err := check.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+
+	tellWith(t, story, "Python", func(op operation) []string {
 		return []string{python, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", op.sample("Python")}
 	})
 }

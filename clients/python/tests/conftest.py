@@ -32,6 +32,7 @@ class Reply:
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    text: str = ""
 
 
 @dataclass
@@ -52,14 +53,19 @@ class Script:
         self.requests: list[Request] = []
         self.released = threading.Event()
         self.silent = False
-        self._replies: list[Reply] = []
+        self._reply: Callable[[Request], Reply]
 
     def says(self, *replies: Reply) -> None:
-        self._replies = list(replies)
+        left = list(replies)
+        self._reply = lambda _: left.pop(0) if len(left) > 1 else left[0]
+
+    def replies(self, to: Callable[[Request], Reply]) -> None:
+        """The answer to each question, which may be asked at the same time as another."""
+        self._reply = to
 
     def take(self, request: Request) -> Reply:
         self.requests.append(request)
-        return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+        return self._reply(request)
 
 
 def handler(script: Script) -> type[BaseHTTPRequestHandler]:
@@ -75,7 +81,7 @@ def handler(script: Script) -> type[BaseHTTPRequestHandler]:
             if reply.status == 0:
                 self.close_connection = True
                 return
-            body = b"" if reply.body is None else json.dumps(reply.body).encode()
+            body = (reply.text if reply.body is None else json.dumps(reply.body)).encode()
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)

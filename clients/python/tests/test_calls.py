@@ -93,16 +93,44 @@ def test_follows_no_redirect(server: Script, clients: Clients) -> None:
 
 def test_keeps_the_path_of_the_address(server: Script, clients: Clients) -> None:
     server.says(Reply(200, {"status": "ok", "version": "1"}))
-    clients.ask(server.url + "/versioner/", lambda c: c.get_health())
-    assert server.requests[0].path == "/versioner/health"
+    for end in ("", "/", "//", "/versioner", "/versioner/", "/a%20b/c//"):
+        clients.ask(server.url + end, lambda c: c.get_health())
+    paths = [r.path for r in server.requests]
+    assert paths == ["/health", "/health", "/health", "/versioner/health", "/versioner/health", "/a%20b/c/health"]
+
+
+def test_speaks_every_language(server: Script, clients: Clients) -> None:
+    name = "Käse-日本語-🚀"
+    server.says(Reply(200, {"items": [{**PRODUCT, "name": name}], "next_cursor": None}))
+    (product,) = clients.ask(server.url, lambda c: c.list_products(q=name))
+    assert product.name == name
+    assert httpx.URL(server.requests[0].path).params["q"] == name
+    server.says(Reply(201, PRODUCT))
+    clients.ask(server.url, lambda c: c.create_product(models.ProductCreate(name=name)))
+    assert server.requests[1].body == {"name": name}
+    assert operations.get_product("ü").path == "/products/%C3%BC"
 
 
 @pytest.mark.parametrize("client", [Versioner, AsyncVersioner])
-@pytest.mark.parametrize("address", ["", "example.com", "ftp://example.com"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "example.com",
+        "ftp://example.com",
+        "http://",
+        "http://example.com:port",
+        "https://example.com/?a=b",
+        "https://example.com/#here",
+        "https://ada:secret@example.com",
+        "https://secret@example.com",
+    ],
+)
 def test_wants_an_address(monkeypatch: pytest.MonkeyPatch, client: Any, address: str) -> None:
     monkeypatch.delenv("VERSIONER_API_URL", raising=False)
-    with pytest.raises(ValueError, match="VERSIONER_API_URL"):
+    with pytest.raises(ValueError, match="VERSIONER_API_URL") as caught:
         client(address)
+    assert "secret@" not in str(caught.value)
 
 
 def test_leaves_a_given_http_client_open() -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator
+
 import pytest
 from conftest import PRODUCT, Clients, Reply, Script
+
+from versioner_client import Unauthenticated, models
 
 
 def test_sends_a_credential(server: Script, clients: Clients) -> None:
@@ -42,3 +47,56 @@ def test_sends_none_where_none_is_asked_for(server: Script, clients: Clients) ->
     server.says(Reply(200, {"status": "ok", "version": "1"}))
     clients.ask(server.url, lambda c: c.get_health(), "sk_secret")
     assert "authorization" not in server.requests[0].headers
+
+
+def test_asks_the_function_again_after_a_401_once(server: Script, clients: Clients) -> None:
+    server.says(Reply(401), Reply(201, PRODUCT))
+    tokens = iter(["expired", "fresh"])
+    clients.ask(server.url, lambda c: c.create_product(models.ProductCreate(name="a")), lambda: next(tokens))
+    assert [r.headers["authorization"] for r in server.requests] == ["Bearer expired", "Bearer fresh"]
+    assert len({r.headers["idempotency-key"] for r in server.requests}) == 1
+
+    server.says(Reply(401))
+    tokens = iter(["expired", "revoked", "unused"])
+    with pytest.raises(Unauthenticated):
+        clients.ask(server.url, lambda c: c.get_product("p"), lambda: next(tokens))
+    assert len(server.requests) == 4
+    assert next(tokens) == "unused"
+
+
+@pytest.mark.parametrize("tokens", [["same", "same"], ["last", ""]])
+def test_does_not_repeat_what_was_refused(server: Script, clients: Clients, tokens: list[str]) -> None:
+    server.says(Reply(401))
+    left = iter(tokens)
+    with pytest.raises(Unauthenticated):
+        clients.ask(server.url, lambda c: c.get_product("p"), lambda: next(left))
+    assert len(server.requests) == 1
+
+
+class SignedOut(Exception):
+    """There is no token to be had."""
+
+
+@pytest.mark.parametrize("status", [0, 401, 503])
+def test_passes_on_what_a_function_raises(server: Script, clients: Clients, status: int) -> None:
+    server.says(Reply(status))
+
+    def tokens() -> Iterator[str]:
+        if status:
+            yield "token"
+        raise SignedOut
+
+    left = tokens()
+    with pytest.raises(SignedOut):
+        clients.ask(server.url, lambda c: c.get_product("p"), lambda: next(left))
+    assert len(server.requests) == (1 if status else 0)
+
+
+@pytest.mark.parametrize("credential", ["sk_secret\nkey", "sk_secret key", "sk_secret_ü", "sk_secret\0"])
+def test_tells_of_a_credential_that_is_none_and_keeps_it_to_itself(
+    server: Script, clients: Clients, credential: str
+) -> None:
+    with pytest.raises(ValueError, match="no credential has") as caught:
+        clients.ask(server.url, lambda c: c.get_product("p"), credential)
+    assert "secret" not in "".join(traceback.format_exception(caught.value)).replace("test_tells", "")
+    assert not server.requests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import traceback
 from email.utils import formatdate
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from conftest import Clients, Reply, Script
 
 import versioner_client
-from versioner_client import Retries, ValidationError, VersionerError
+from versioner_client import Blocked, Conflict, Retries, UnexpectedAnswer, ValidationError, VersionerError, models
 from versioner_client._errors import retry_after
 
 NEVER = Retries(limit=0)
@@ -69,6 +70,58 @@ def test_reads_errors_of_any_shape(server: Script, clients: Clients, body: Any, 
     assert caught.value.detail.startswith(detail)
     assert caught.value.body == ("" if body is None else body)
     assert caught.value.problems == []
+
+
+def test_tells_a_version_with_another_commit(server: Script, clients: Clients) -> None:
+    detail = "Version 1 already exists with different SHA"
+    server.says(Reply(409, {"detail": detail, "message": "…", "error": "version_conflict"}))
+    with pytest.raises(Conflict) as caught:
+        clients.ask(server.url, lambda c: c.get_product("p"))
+    assert (caught.value.reason, caught.value.detail) == ("version_conflict", detail)
+
+
+@pytest.mark.parametrize("status", [409, 423, 428])
+def test_tells_of_the_policy_that_forbids_a_deployment(server: Script, clients: Clients, status: int) -> None:
+    told = {
+        "error": "deployment_blocked",
+        "message": "Not on Fridays.",
+        "code": "NO_DEPLOY_WINDOW",
+        "retry_after": "2026-11-21T18:00:00Z",
+        "details": {"rule_name": "weekend"},
+    }
+    server.says(Reply(status, {"detail": told, **told}))
+    with pytest.raises(Blocked) as caught:
+        clients.ask(server.url, lambda c: c.get_product("p"))
+    blocked = caught.value
+    assert (blocked.detail, blocked.code, blocked.allowed_from) == (told["message"], told["code"], told["retry_after"])
+    assert blocked.details == {"rule_name": "weekend"}
+    server.says(Reply(status, {"detail": {"message": "No."}, "error": "deployment_blocked"}))
+    with pytest.raises(Blocked) as caught:
+        clients.ask(server.url, lambda c: c.get_product("p"))
+    blocked = caught.value
+    assert (blocked.detail, blocked.code, blocked.allowed_from, blocked.details) == ("No.", None, None, {})
+
+
+def test_tells_of_a_proxy_that_answers_for_the_server(server: Script, clients: Clients) -> None:
+    page = "<html><head><title>502 Bad Gateway</title></head></html>"
+    server.says(Reply(502, None, {"Content-Type": "text/html"}, page))
+    with pytest.raises(VersionerError) as caught:
+        clients.ask(server.url, lambda c: c.get_product("p"))
+    assert (type(caught.value), caught.value.body) == (VersionerError, page)
+    assert str(caught.value) == "502: Bad Gateway"
+    assert len(server.requests) == 4, "it may be gone in a moment"
+
+    server.says(Reply(200, None, {"Content-Type": "text/html"}, page))
+    with pytest.raises(UnexpectedAnswer) as unexpected:
+        clients.ask(server.url, lambda c: c.get_product("p"))
+    assert (unexpected.value.status, unexpected.value.body) == (200, page)
+
+
+def test_an_error_shows_nothing_of_an_answer_that_may_be_secret(server: Script, clients: Clients) -> None:
+    server.says(Reply(201, {"key": "sk_secret"}))
+    with pytest.raises(UnexpectedAnswer, match="key_id: Field required") as caught:
+        clients.ask(server.url, lambda c: c.create_api_key(models.APIKeyCreate(name="ci")))
+    assert "sk_secret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_tells_that_nobody_listens(clients: Clients) -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import venv
 import zipfile
@@ -20,6 +21,11 @@ import pytest
 
 CLIENT = Path(__file__).parents[1]
 REPOSITORY = CLIENT.parents[1]
+AROUND_PARTS = """
+from versioner_client import ValidationError, Versioner, models, operations
+client = Versioner()
+product_id = "01a208e8-3984-70ee-9241-9fbc66602e9b"
+"""
 WRONG = """
 from versioner_client import Versioner, models
 client = Versioner()
@@ -98,10 +104,22 @@ def server(home: Path) -> Iterator[Server]:
             process.communicate()
 
 
+def blocks() -> list[str]:
+    """The code in the README: two whole programs, then parts of some."""
+    found = re.findall(r"^ *```python\n(.*?)^ *```", (CLIENT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert ["import" in block for block in found] == [True, True, False, False]
+    return [textwrap.dedent(block) for block in found]
+
+
 def examples() -> list[str]:
     """The whole programs of the README."""
-    blocks = re.findall(r"^```python\n(.*?)^```", (CLIENT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    return [block for block in blocks if "import" in block]
+    return blocks()[:2]
+
+
+def parts() -> str:
+    """The parts of programs in the README, with what they need around them."""
+    catching, revising = blocks()[2:]
+    return f"{AROUND_PARTS}try:\n    client.get_health()\n{catching}{revising}"
 
 
 def mypy(python: Path, file: Path) -> subprocess.CompletedProcess[str]:
@@ -126,8 +144,7 @@ def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
 
 
 def test_mypy_accepts_what_users_write(python: Path, tmp_path: Path) -> None:
-    sources = [(CLIENT / "tests" / "sample.py").read_text(), *examples()]
-    assert len(sources) == 3
+    sources = [(CLIENT / "tests" / "sample.py").read_text(), *examples(), parts()]
     for number, source in enumerate(sources):
         file = tmp_path / f"sample_{number}.py"
         file.write_text(source)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import islice
 
 import httpx
 import pytest
-from conftest import PRODUCT, Clients, Reply, Script
+from conftest import PRODUCT, Clients, Reply, Request, Script
 
-from versioner_client import UnexpectedAnswer, Versioner
+from versioner_client import AsyncPages, AsyncVersioner, UnexpectedAnswer, Versioner, models
 
 
 def page(*names: str, cursor: str | None) -> Reply:
@@ -43,6 +44,55 @@ def test_fetches_no_page_before_it_is_needed(server: Script) -> None:
 
 def test_does_not_run_in_a_circle(server: Script, clients: Clients) -> None:
     server.says(page("a", cursor="c1"))
-    with pytest.raises(UnexpectedAnswer, match="same page"):
+    with pytest.raises(UnexpectedAnswer, match="has been read"):
         clients.ask(server.url, lambda c: c.list_products())
     assert len(server.requests) == 2
+
+    server.says(page("a", cursor="c1"), page("b", cursor="c2"), page("c", cursor="c3"), page("d", cursor="c1"))
+    with pytest.raises(UnexpectedAnswer, match="has been read"):
+        clients.ask(server.url, lambda c: c.list_products())
+    assert len(server.requests) == 6
+
+
+def test_a_list_may_be_empty(server: Script, clients: Clients) -> None:
+    server.says(page(cursor=None))
+    assert clients.ask(server.url, lambda c: c.list_products()) == []
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", [{}, [], {"items": None, "next_cursor": None}, "text"])
+def test_tells_what_is_no_page(server: Script, clients: Clients, body: object) -> None:
+    server.says(Reply(200, body))
+    with pytest.raises(UnexpectedAnswer):
+        clients.ask(server.url, lambda c: c.list_products())
+
+
+def two_pages(request: Request) -> Reply:
+    return page("c", cursor=None) if "cursor=c1" in request.path else page("a", "b", cursor="c1")
+
+
+def test_iterations_at_the_same_time_do_not_disturb_each_other(server: Script) -> None:
+    server.replies(two_pages)
+    with Versioner(server.url) as client:
+        products = client.list_products()
+        assert [(one.name, other.name) for one, other in zip(products, products, strict=True)] == [
+            ("a", "a"),
+            ("b", "b"),
+            ("c", "c"),
+        ]
+    assert len(server.requests) == 4
+
+
+def test_iterations_awaited_at_the_same_time_do_not_disturb_each_other(server: Script) -> None:
+    server.replies(two_pages)
+
+    async def names(products: AsyncPages[models.Product]) -> list[str]:
+        return [product.name async for product in products]
+
+    async def run() -> list[list[str]]:
+        async with AsyncVersioner(server.url) as client:
+            products = client.list_products()
+            return await asyncio.gather(*(names(products) for _ in range(3)))
+
+    assert asyncio.run(run()) == [["a", "b", "c"]] * 3
+    assert len(server.requests) == 6

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from email.utils import formatdate
 
 import pytest
 from conftest import FAST, PRODUCT, Clients, Reply, Script
 
-from versioner_client import ConnectionFailed, Operation, Retries, Unavailable, VersionerError, models, operations
+from versioner_client import (
+    AsyncVersioner,
+    ConnectionFailed,
+    NotFound,
+    Operation,
+    PreconditionFailed,
+    Retries,
+    Unavailable,
+    VersionerError,
+    models,
+    operations,
+)
 
 HANGS_UP = Reply(0)
 OK = Reply(200, PRODUCT)
@@ -31,6 +44,26 @@ def test_deletes_again(server: Script, clients: Clients) -> None:
     server.says(HANGS_UP, Reply(204))
     clients.ask(server.url, lambda c: c.delete_product("p"))
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("failure", [HANGS_UP, Reply(500), Reply(502), Reply(504)], ids=str)
+def test_what_a_lost_answer_has_deleted_is_deleted(server: Script, clients: Clients, failure: Reply) -> None:
+    server.says(failure, Reply(503), Reply(404, None, {"X-Request-ID": "r1"}))
+    answer = clients.ask(server.url, lambda c: c.send(operations.delete_product("p", if_match='"1"')))
+    assert (answer.data, answer.status, answer.request_id) == (None, 204, "r1")
+    assert len(server.requests) == 3
+
+
+def test_what_nobody_has_deleted_is_not_found(server: Script, clients: Clients) -> None:
+    server.says(Reply(503), Reply(404))
+    with pytest.raises(NotFound):
+        clients.ask(server.url, lambda c: c.delete_product("p"))
+    server.says(HANGS_UP, Reply(404))
+    with pytest.raises(NotFound):
+        clients.ask(server.url, lambda c: c.get_product("p"))
+    server.says(HANGS_UP, Reply(412))
+    with pytest.raises(PreconditionFailed):
+        clients.ask(server.url, lambda c: c.delete_product("p"))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 412, 422, 501])
@@ -86,6 +119,33 @@ def test_waits_as_long_as_asked(server: Script, clients: Clients) -> None:
     start = time.monotonic()
     clients.ask(server.url, lambda c: c.get_product("p"))
     assert time.monotonic() - start >= 1
+
+
+def test_waits_until_the_date_that_is_asked_for(server: Script, clients: Clients) -> None:
+    due = int(time.time()) + 2
+    server.says(Reply(503, None, {"Retry-After": formatdate(due, usegmt=True)}), OK)
+    clients.ask(server.url, lambda c: c.get_product("p"))
+    assert time.time() >= due
+
+
+def test_waits_longer_than_a_try_may_take(server: Script, clients: Clients) -> None:
+    server.says(Reply(429, None, {"Retry-After": "1"}), OK)
+    clients.ask(server.url, lambda c: c.get_product("p"), timeout=0.5)
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["during a try", "between two tries"])
+def test_ends_when_the_caller_gives_up(server: Script, silent: bool) -> None:
+    server.says(Reply(503, None, {"Retry-After": "50"}))
+    server.silent = silent
+
+    async def run() -> None:
+        async with AsyncVersioner(server.url) as client:
+            await asyncio.wait_for(client.get_product("p"), 0.3)
+
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(run())
+    assert len(server.requests) == 1
 
 
 def test_does_not_wait_for_ever(server: Script, clients: Clients) -> None:

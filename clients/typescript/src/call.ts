@@ -1,4 +1,4 @@
-import { UnexpectedAnswer } from "./errors.js";
+import { type ErrorAnswer, UnexpectedAnswer } from "./errors.js";
 
 /** What the server answered, with the headers that an object alone does not tell. */
 export interface Answer<T> {
@@ -43,15 +43,17 @@ export function call<T extends Page<unknown>>(ask: (query?: { cursor: string }) 
   async function* pages(): AsyncIterableIterator<T> {
     let asked: Promise<Answer<T>> | undefined = unread ?? ask();
     unread = undefined;
-    for (let cursor: string | null = null; asked !== undefined;) {
+    const seen = new Set<string>();
+    while (asked !== undefined) {
       const answer: Answer<T> = await asked;
-      const page = answer.data;
+      const page = answer.data as T | null;
+      if (!Array.isArray(page?.items)) throw new UnexpectedAnswer("the answer is no page of a list", told(answer));
       yield page;
-      const next = page.next_cursor;
-      if (next !== null && next === cursor) {
-        throw new UnexpectedAnswer("the next page is the same page again", answer);
+      const next = page.next_cursor ?? null;
+      if (next !== null && seen.has(next)) {
+        throw new UnexpectedAnswer("the next page is one that has been read", told(answer));
       }
-      cursor = next;
+      if (next !== null) seen.add(next);
       asked = next === null ? undefined : ask({ cursor: next });
     }
   }
@@ -74,6 +76,11 @@ export function call<T extends Page<unknown>>(ask: (query?: { cursor: string }) 
     [Symbol.asyncIterator]: items,
   });
   return list;
+}
+
+/** An answer, for the error that it is. */
+function told({ data, status, headers }: Answer<unknown>): ErrorAnswer {
+  return { body: data, status, headers };
 }
 
 /** Whoever takes the answer elsewhere is told of its failure there, so it is not an unhandled rejection here. */

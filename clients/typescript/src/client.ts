@@ -7,7 +7,8 @@ export type Scheme = "ApiKeyAuth" | "JWTAuth";
 
 /**
  * An API key, a session token, or a function that returns one. It is asked before every try, and told which of the two
- * the operation takes; with nothing, the request goes without.
+ * the operation takes; with nothing, the request goes without. After a 401 it is asked again, once in a call, and another
+ * credential than before is tried.
  */
 export type Credential = string | ((scheme: Scheme) => MaybeToken | Promise<MaybeToken>);
 
@@ -72,8 +73,10 @@ export function createClient(options: ClientOptions = {}): Client {
 function settingsOf(options: ClientOptions): Settings {
   const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
   const address = options.baseUrl ?? process?.env?.["VERSIONER_API_URL"] ?? "";
-  if (!/^https?:\/\/[^/]/i.test(address)) {
-    throw new TypeError("give the server's address, http(s)://…, as baseUrl or in VERSIONER_API_URL");
+  if (!isAddress(address)) {
+    throw new TypeError(
+      "give the server's address, http(s)://…, as baseUrl or in VERSIONER_API_URL: without a password, a query or a fragment",
+    );
   }
   return {
     baseUrl: address.replace(/\/+$/, ""),
@@ -82,4 +85,15 @@ function settingsOf(options: ClientOptions): Settings {
     retries: { ...DEFAULT_RETRIES, ...options.retries },
     fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
   };
+}
+
+/** Where the paths of the operations can be put at the end. */
+function isAddress(text: string): boolean {
+  if (!/^https?:\/\/[^/]/i.test(text) || /[?#]/.test(text)) return false;
+  try {
+    const { username, password } = new URL(text);
+    return username === "" && password === "";
+  } catch {
+    return false;
+  }
 }

@@ -29,15 +29,19 @@ export function waitBefore(retry: number, asked: number | undefined, retries: Re
 
 /** Whether what came of a request allows to send it again. */
 export function mayRepeat(method: string, headers: Headers, outcome: { status: number } | ConnectionFailed): boolean {
-  if (outcome instanceof ConnectionFailed) {
-    return repeatable(method, headers) || NEVER_MADE.includes(outcome.code ?? "");
-  }
-  return NOT_SERVED.includes(outcome.status) || (FAILED.includes(outcome.status) && repeatable(method, headers));
+  if (mayBeDone(outcome)) return repeatable(method, headers);
+  return outcome instanceof ConnectionFailed || NOT_SERVED.includes(outcome.status);
+}
+
+/** Whether a request may have been carried out although it failed. */
+export function mayBeDone(outcome: { status: number } | ConnectionFailed): boolean {
+  if (outcome instanceof ConnectionFailed) return !NEVER_MADE.includes(outcome.code ?? "");
+  return FAILED.includes(outcome.status);
 }
 
 /**
  * Whether doing a request twice is as good as once. A change with If-Match is not: were it done and the answer lost, it
- * would meet its own revision the second time.
+ * would meet its own revision the second time. A DELETE that finds nothing the second time is done (send.ts).
  */
 function repeatable(method: string, headers: Headers): boolean {
   if (method === "POST") return headers.has("Idempotency-Key");

@@ -1,7 +1,7 @@
 import type { Answer } from "./call.js";
 import type { ClientOptions, Scheme } from "./client.js";
 import { ConnectionFailed, errorOf, retryAfter, TimedOut, UnexpectedAnswer } from "./errors.js";
-import { mayRepeat, type Retries, waitBefore } from "./retry.js";
+import { mayBeDone, mayRepeat, type Retries, waitBefore } from "./retry.js";
 
 /** The version of this package, for the server's log. */
 export const VERSION = "0.1.0";
@@ -49,13 +49,22 @@ export async function send<T>(settings: Settings, method: string, call: Operatio
   const url = settings.baseUrl + pathOf(call) + queryOf(call);
   const headers = headersOf(method, call);
   const body = call.body === undefined ? null : JSON.stringify(call.body);
+  const ask = () => attempt(settings, url, { method, headers, body, redirect: "manual" }, call);
+  let isRenewed = false;
+  let isDone = false;
   for (let retry = 0; ; retry++) {
     await authorize(headers, settings, call);
-    const outcome = await attempt(settings, url, { method, headers, body, redirect: "manual" }, call);
+    let outcome = await ask();
+    if (outcome.status === 401 && !isRenewed) {
+      isRenewed = true;
+      if (await renew(headers, settings, call)) outcome = await ask();
+    }
+    if (method === "DELETE" && isDone && outcome.status === 404) return done<T>(outcome.headers);
     const wait = mayRepeat(method, headers, outcome)
       ? waitBefore(retry, retryAfter(outcome.headers), settings.retries)
       : undefined;
     if (wait === undefined) return conclude<T>(outcome);
+    isDone ||= mayBeDone(outcome);
     await sleep(wait, call.signal);
   }
 }
@@ -65,9 +74,31 @@ async function authorize(headers: Headers, settings: Settings, call: OperationRe
   const scheme = call.security?.[0]?.key;
   if (scheme === undefined) return;
   const { credential } = settings;
-  const value = typeof credential === "function" ? await credential(scheme) : credential;
-  if (value) headers.set("Authorization", `Bearer ${value.trim()}`);
+  const value = typeof credential === "function" ? await unlessGivenUp(() => credential(scheme), call) : credential;
+  const token = value?.trim();
+  // What Headers say of a wrong value has the value in it, and errors are written to logs.
+  if (token && !/^[!-~]+$/.test(token)) throw new TypeError("the credential holds characters that no credential has");
+  if (token) headers.set("Authorization", `Bearer ${token}`);
   else headers.delete("Authorization");
+}
+
+/** Asks again for a credential that was refused, where somebody can be asked; tells whether there is another one. */
+async function renew(headers: Headers, settings: Settings, call: OperationRequest): Promise<boolean> {
+  if (typeof settings.credential !== "function") return false;
+  const refused = headers.get("Authorization");
+  await authorize(headers, settings, call);
+  return headers.has("Authorization") && headers.get("Authorization") !== refused;
+}
+
+/** Something was deleted by an earlier try, whose answer was lost: there is nothing any more. */
+function done<T>(headers: Headers): Answer<T> {
+  return {
+    data: undefined as T,
+    status: 204,
+    headers,
+    etag: undefined,
+    requestId: headers.get("X-Request-ID") ?? undefined,
+  };
 }
 
 /** One try. A failure to get an answer is an outcome; that the caller gave up is not. */
@@ -119,6 +150,17 @@ function parse(text: string): [body: unknown, isJSON: boolean] {
   } catch {
     return [text || undefined, false];
   }
+}
+
+/** What somebody else is asked for, unless the caller gives up before they answer. */
+function unlessGivenUp<T>(ask: () => T | Promise<T>, { signal }: CallOptions): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const giveUp = () => reject(signal?.reason as Error);
+    signal?.addEventListener("abort", giveUp);
+    const end = () => signal?.removeEventListener("abort", giveUp);
+    Promise.resolve().then(ask).finally(end).then(resolve, reject);
+  });
 }
 
 /** Waits, unless the caller gives up. */

@@ -10,6 +10,7 @@ import {
   getHealth,
   getProduct,
   listDeployments,
+  listProducts,
   removeReleaseVersion,
   UnexpectedAnswer,
   updateProduct,
@@ -115,14 +116,57 @@ test("follows no redirect", async (t) => {
 test("keeps the path of the address", async (t) => {
   const server = await script(t);
   server.says({ status: 200, body: { status: "ok", version: "1" } });
-  await getHealth({ client: createClient({ baseUrl: `${server.url}/versioner//` }) });
-  assert.equal(server.asked[0]?.path, "/versioner/health");
+  for (const end of ["", "/", "//", "/versioner", "/versioner/", "/a%20b/c//"]) {
+    await getHealth({ client: createClient({ baseUrl: `${server.url}${end}` }) });
+  }
+  assert.deepEqual(
+    server.asked.map((request) => request.path),
+    ["/health", "/health", "/health", "/versioner/health", "/versioner/health", "/a%20b/c/health"],
+  );
+});
+
+test("speaks every language", async (t) => {
+  const server = await script(t);
+  const name = "Käse-日本語-🚀";
+  server.says({ status: 200, body: { items: [{ ...PRODUCT, name }], next_cursor: null } });
+  const client = server.client();
+  const [product] = (await listProducts({ client, query: { q: name } })).items;
+  assert.equal(product?.name, name);
+  assert.equal(server.asked[0]?.query["q"], name);
+  server.says({ status: 201, body: PRODUCT });
+  await createProduct({ client, body: { name } });
+  assert.deepEqual(server.asked[1]?.body, { name });
+});
+
+test("times are texts, as the server writes them", async (t) => {
+  const server = await script(t);
+  server.says({ status: 200, body: { items: [], next_cursor: null } });
+  const since = new Date(0).toISOString();
+  await listDeployments({ client: server.client(), query: { since } });
+  assert.equal(server.asked[0]?.query["since"], "1970-01-01T00:00:00.000Z");
+  server.says(OK);
+  const { created_at } = await getProduct({ client: server.client(), path: { id } });
+  assert.equal(created_at, PRODUCT.created_at, "to the microsecond, which a Date has not");
 });
 
 test("wants an address", (t) => {
   environment(t, { VERSIONER_API_URL: undefined });
-  for (const baseUrl of [undefined, "", "example.com", "ftp://example.com", "http://"]) {
-    assert.throws(() => createClient({ baseUrl }), /VERSIONER_API_URL/);
+  for (const baseUrl of [
+    undefined,
+    "",
+    "example.com",
+    "ftp://example.com",
+    "http://",
+    "http://example.com:port",
+    "https://example.com/?a=b",
+    "https://example.com/#here",
+    "https://ada:secret@example.com",
+    "https://secret@example.com",
+  ]) {
+    assert.throws(
+      () => createClient({ baseUrl }),
+      ({ message }: Error) => message.includes("VERSIONER_API_URL") && !/secret@/.test(message),
+    );
   }
 });
 

@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createClient, createDeploymentEvent, getHealth, getProduct, type Scheme } from "../src/index.js";
+import {
+  createClient,
+  createDeploymentEvent,
+  createProduct,
+  getHealth,
+  getProduct,
+  type Scheme,
+} from "../src/index.js";
 import { environment, OK, script } from "./script.js";
 
 const path = { id: "p" };
@@ -40,6 +47,76 @@ test("passes on that there is no credential to be had", async (t) => {
   const refused = new Error("signed out");
   const client = server.client({ credential: () => Promise.reject(refused) });
   await assert.rejects(getProduct({ client, path }), refused);
+  assert.equal(server.asked.length, 0);
+});
+
+test("asks the function again after a 401, once", async (t) => {
+  const server = await script(t);
+  const body = { name: "checkout" };
+  server.says({ status: 401 }, { status: 200, body: {} });
+  let tokens = ["expired", "fresh"];
+  const client = server.client({ credential: async () => tokens.shift() });
+  await createProduct({ client, body });
+  const sent = server.asked.map(({ headers }) => [headers.authorization, headers["idempotency-key"]]);
+  assert.deepEqual(
+    sent.map(([authorization]) => authorization),
+    ["Bearer expired", "Bearer fresh"],
+  );
+  assert.equal(sent[0]?.[1], sent[1]?.[1]);
+
+  server.says({ status: 401 });
+  tokens = ["expired", "revoked", "unused"];
+  await assert.rejects(getProduct({ client, path }), { name: "Unauthenticated" });
+  assert.equal(server.asked.length, 4);
+  assert.deepEqual(tokens, ["unused"]);
+});
+
+test("does not repeat what was refused", async (t) => {
+  const server = await script(t);
+  server.says({ status: 401 });
+  const signedOut = ["last", null];
+  for (const credential of ["sk", () => "same", () => signedOut.shift()]) {
+    await assert.rejects(getProduct({ client: server.client({ credential }), path }), { name: "Unauthenticated" });
+  }
+  assert.equal(server.asked.length, 3);
+});
+
+test("passes on what a function throws between two tries", async (t) => {
+  const server = await script(t);
+  const gone = new Error("signed out");
+  for (const status of [401, 503]) {
+    server.says({ status });
+    const tokens = ["token"];
+    const credential = () => {
+      const token = tokens.pop();
+      if (token === undefined) throw gone;
+      return token;
+    };
+    await assert.rejects(getProduct({ client: server.client({ credential }), path }), gone);
+  }
+  assert.equal(server.asked.length, 2);
+});
+
+test("does not wait for a function when the caller gives up", async (t) => {
+  const server = await script(t);
+  const client = server.client({ credential: () => new Promise<string>(() => undefined) });
+  const left = new Error("the page was left");
+  const caller = new AbortController();
+  const call = getProduct({ client, path, signal: caller.signal });
+  setTimeout(() => caller.abort(left), 20);
+  await assert.rejects(call, left);
+  assert.equal(server.asked.length, 0);
+});
+
+test("tells of a credential that is none, and keeps it to itself", async (t) => {
+  const server = await script(t);
+  for (const credential of ["sk_secret\nkey", "sk_secret key", "sk_secret_ü", "sk_secret\u0000"]) {
+    await assert.rejects(getProduct({ client: server.client({ credential }), path }), (error: Error) => {
+      assert(error instanceof TypeError);
+      assert.doesNotMatch(String(error.stack), /secret/);
+      return true;
+    });
+  }
   assert.equal(server.asked.length, 0);
 });
 

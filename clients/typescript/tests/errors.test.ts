@@ -105,6 +105,20 @@ test("reads errors of any shape", async (t) => {
   }
 });
 
+test("tells of a proxy that answers for the server", async (t) => {
+  const server = await script(t);
+  const body = "<html><head><title>502 Bad Gateway</title></head></html>";
+  server.says({ status: 502, body, headers: { "Content-Type": "text/html" } });
+  await assert.rejects(getProduct({ client: server.client(), path }), {
+    name: "VersionerError",
+    status: 502,
+    detail: "Bad Gateway",
+    body,
+    message: "502: Bad Gateway",
+  });
+  assert.equal(server.asked.length, 4, "it may be gone in a moment");
+});
+
 test("tells that nobody listens", async () => {
   const unused = createServer();
   await new Promise<void>((resolve) => unused.listen(0, "127.0.0.1", resolve));

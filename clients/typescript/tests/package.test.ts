@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,6 +34,19 @@ const AROUND_PARTS = `
   import { type Client, getProduct, listDeployments, updateProduct, ValidationError } from "@versioner/client";
   declare const client: Client, error: unknown, id: string;
 `;
+/** As much of React as a page needs that fetches once: what it shows is settled when its state is set. */
+const REACT = `
+  let state, changed;
+  export const useState = (initial) => [state ?? initial, (next) => { state = next; changed(); }];
+  export const useEffect = (effect) => { if (state === undefined) effect(); };
+  export const jsx = (type, { children }, key) => ({ type, key, children });
+  globalThis.show = async (page, props) => {
+    const change = new Promise((resolve) => (changed = resolve));
+    page(props);
+    await change;
+    return page(props);
+  };
+`;
 const ONE_CALL = `
   import { createClient, createDeploymentEvent } from "@versioner/client";
   const client = createClient({ baseUrl: address, credential: "sk_demo_k1_secret" });
@@ -53,7 +68,7 @@ before(async () => {
   await run("npm", ["install", "--silent", "--offline", "--no-audit", "--no-fund", join(home, String(archive))]);
   // What users have beside it: the types of Node and React.
   await symlink(join(CLIENT, "node_modules/@types"), join(project, "node_modules/@types"));
-  for (const file of ["sample.ts", "wrong.ts"])
+  for (const file of ["sample.ts", "browser.ts", "wrong.ts"])
     await copyFile(join(CLIENT, "tests/package", file), join(project, file));
   const [pipeline, page, ...parts] = await examples();
   await writeFile(join(project, "pipeline.ts"), String(pipeline));
@@ -81,7 +96,7 @@ test("the archive holds what it should", async () => {
 
 test("tsc --strict accepts what users write", async () => {
   await run(TSC, ["--strict", ...IN_NODE, "pipeline.ts", "sample.ts", "parts.ts"]);
-  await run(TSC, ["--strict", "--noEmit", ...IN_BROWSERS, "page.tsx"]);
+  await run(TSC, ["--strict", "--noEmit", ...IN_BROWSERS, "page.tsx", "browser.ts"]);
 });
 
 test("tsc --strict finds what is wrong", async () => {
@@ -112,23 +127,44 @@ test("the public types say what everything is: there is no any", async () => {
   }
 });
 
-test("pages stay small, and carry only what they call", async () => {
+test("pages stay small, and carry only what they call", async (t) => {
   const code = await bundle({ stdin: { contents: ONE_CALL, resolveDir: project } });
   assert(code.includes("/deployment-events/"));
   assert(!code.includes("/products/"), "what is not called is left out");
   const page = await bundle({ entryPoints: [join(project, "page.tsx")], jsx: "automatic", external: ["react"] });
   assert(page.includes("/environment-state/"));
-  for (const text of [code, page]) {
+  for (const [name, text] of Object.entries({ "one call": code, "the README's page": page })) {
     const size = gzipSync(text, { level: 9 }).length;
+    t.diagnostic(`${name}: ${size} bytes, gzipped`);
     assert(size <= LONGEST_BUNDLE, `${size} bytes`);
   }
+});
+
+test("the README's page shows what it is told", async (t) => {
+  const server = await script(t);
+  const row = { product_id: "p", environment_id: "e", product_name: "checkout", version: "1.4.2" };
+  server.says({ status: 200, body: { items: [row], next_cursor: null } });
+  await writeFile(join(project, "react.js"), REACT);
+  const react = join(project, "react.js");
+  const code = await bundle({
+    entryPoints: [join(project, "page.tsx")],
+    jsx: "automatic",
+    alias: { react, "react/jsx-runtime": react },
+  });
+  await writeFile(join(project, "page-here.js"), code.replace(EXAMPLE_URL, server.url));
+  const { Running } = (await import(join(project, "page-here.js"))) as { Running: unknown };
+  const { show } = globalThis as unknown as { show: (page: unknown, props: object) => Promise<unknown> };
+  const shown = await show(Running, { token: async () => "eyJ" });
+  assert.deepEqual(shown, [{ type: "p", key: "pe", children: "checkout 1.4.2" }]);
+  assert.equal(server.asked[0]?.path, "/environment-state/");
+  assert.equal(server.asked[0]?.headers.authorization, "Bearer eyJ");
 });
 
 test("needs nothing but what browsers have", async (t) => {
   const server = await script(t);
   server.says({ status: 503 }, { status: 200, body: { id: "d1" } });
   const code = await bundle({ stdin: { contents: ONE_CALL, resolveDir: project } });
-  const web = { fetch, Headers, URLSearchParams, AbortController, crypto, setTimeout, clearTimeout };
+  const web = { fetch, Headers, URL, URLSearchParams, AbortController, crypto, setTimeout, clearTimeout };
   const outcome = await new Promise((done) => {
     runInContext(code, createContext({ ...web, address: server.url, done }));
   });
@@ -144,7 +180,8 @@ test("runs against a server", async (t) => {
     t.skip("Go is needed to build the server, and is not here");
     return;
   }
-  const { url, key, token } = await serve(t);
+  const page = await servePage(t);
+  const { url, key, token } = await serve(t, page);
 
   await t.test("what a user writes", async () => {
     assert.equal(await run("node", ["sample.js", url, key, token]), "done\n");
@@ -156,6 +193,24 @@ test("runs against a server", async (t) => {
     await writeFile(join(project, "pipeline-here.js"), source.replace(EXAMPLE_URL, url));
     const env = { ...process.env, VERSION: "9.9.9", VERSIONER_API_KEY: key };
     assert.match(await run("node", ["pipeline-here.js"], project, env), /^\S{36} completed\n$/);
+  });
+
+  await t.test("a page in Chromium", async (t) => {
+    const chromium = await findChromium();
+    if (chromium === undefined) {
+      assert(!process.env["CI"], "there is no Chromium: name one in the variable CHROMIUM");
+      t.skip("Chromium is needed, and is not here");
+      return;
+    }
+    const flags = ["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${join(home, "chromium")}`];
+    // The page's clock stands still while it waits for the server.
+    const shown = await run(chromium, [
+      ...flags,
+      "--virtual-time-budget=30000",
+      "--dump-dom",
+      `${page}/#${url}#${token}`,
+    ]);
+    assert.equal(/<title>(.*?)<\/title>/.exec(shown)?.[1], "done");
   });
 });
 
@@ -178,15 +233,38 @@ async function bundle(options: BuildOptions): Promise<string> {
 
 async function run(program: string, args: string[], cwd = project, env = process.env): Promise<string> {
   try {
-    return (await promisify(execFile)(program, args, { cwd, env })).stdout;
+    return (await promisify(execFile)(program, args, { cwd, env, timeout: 300_000 })).stdout;
   } catch (error) {
     const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
     throw new Error(`${program} ${args.join(" ")}\n${stdout}\n${stderr}`, { cause: error });
   }
 }
 
-/** A server of this repository, with a key and a token, until the test ends. */
-async function serve(t: TestContext): Promise<{ url: string; key: string; token: string }> {
+/** A server of the page that browser.ts makes, until the test ends: its origin. */
+async function servePage(t: TestContext): Promise<string> {
+  const code = await bundle({ entryPoints: [join(project, "browser.ts")] });
+  const listener = createServer((_, response) => {
+    response.setHeader("Content-Type", "text/html; charset=utf-8");
+    response.end(`<!doctype html><title>waiting</title><script type="module">${code}</script>`);
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    listener.closeAllConnections();
+    listener.close();
+  });
+  return `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
+}
+
+/** The Chromium that is named in the variable CHROMIUM, or else one on the machine. */
+async function findChromium(): Promise<string | undefined> {
+  for (const name of [process.env["CHROMIUM"] ?? "", "chromium", "chromium-browser", "google-chrome"]) {
+    if (name !== "" && (await run(name, ["--version"]).catch(() => undefined))) return name;
+  }
+  return undefined;
+}
+
+/** A server of this repository, with a key and a token, until the test ends. Pages of that origin may call it. */
+async function serve(t: TestContext, origin: string): Promise<{ url: string; key: string; token: string }> {
   const program = join(home, "versionerd");
   const data = join(home, "data");
   await run("go", ["build", "-o", program, "./cmd/versionerd"], REPOSITORY);
@@ -194,7 +272,7 @@ async function serve(t: TestContext): Promise<{ url: string; key: string; token:
   const env = Object.fromEntries(variables.filter(([name]) => !/^(DATABASE_URL$|VERSIONER_)/.test(name)));
   const server = spawn(program, ["dev", "--addr", "127.0.0.1:0", "--data-dir", data], {
     cwd: home,
-    env,
+    env: { ...env, VERSIONER_CORS_ORIGINS: origin },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: 300_000,
   });

@@ -79,6 +79,35 @@ test("tells what goes wrong on the way", async (t) => {
 test("does not run in a circle", async (t) => {
   const server = await script(t);
   server.says(page("c1", "a"));
-  await assert.rejects(names(listProducts({ client: server.client() })), /same page/);
+  await assert.rejects(names(listProducts({ client: server.client() })), { name: "UnexpectedAnswer", status: 200 });
   assert.equal(server.asked.length, 2);
+
+  server.says(page("c1", "a"), page("c2", "b"), page("c3", "c"), page("c1", "d"));
+  await assert.rejects(names(listProducts({ client: server.client() })), /page is one that has been read/);
+  assert.equal(server.asked.length, 6);
+});
+
+test("a list may be empty", async (t) => {
+  const server = await script(t);
+  server.says(page(null));
+  const products = listProducts({ client: server.client() });
+  assert.deepEqual([await names(products), (await products).items], [[], []]);
+  assert.equal(server.asked.length, 1);
+});
+
+test("tells what is no page", async (t) => {
+  const server = await script(t);
+  for (const body of ["null", {}, [], { items: null }, '"text"']) {
+    server.says({ status: 200, body });
+    await assert.rejects(names(listProducts({ client: server.client() })), { name: "UnexpectedAnswer", status: 200 });
+  }
+});
+
+test("iterations at the same time do not disturb each other", async (t) => {
+  const server = await script(t);
+  server.replies(({ query }) => (query["cursor"] === "c1" ? page(null, "c") : page("c1", "a", "b")));
+  const products = listProducts({ client: server.client() });
+  const all = await Promise.all([names(products), names(products), names(products)]);
+  assert.deepEqual(all, Array(3).fill(["a", "b", "c"]));
+  assert.equal(server.asked.length, 6);
 });

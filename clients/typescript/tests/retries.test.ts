@@ -37,6 +37,27 @@ test("deletes again", async (t) => {
   assert.equal(server.asked.length, 2);
 });
 
+test("what a lost answer has deleted is deleted", async (t) => {
+  for (const failure of [HANGS_UP, { status: 500 }, { status: 502 }, { status: 504 }]) {
+    const server = await script(t);
+    server.says(failure, { status: 503 }, { status: 404, headers: { "X-Request-ID": "r1" } });
+    const call = deleteProduct({ client: server.client(), path, headers: { "If-Match": '"1"' } });
+    const { data, status, requestId, etag } = await call.answer();
+    assert.deepEqual([data, status, requestId, etag], [undefined, 204, "r1", undefined]);
+    assert.equal(server.asked.length, 3);
+  }
+});
+
+test("what nobody has deleted is not found", async (t) => {
+  const server = await script(t);
+  server.says({ status: 503 }, { status: 404 });
+  await assert.rejects(deleteProduct({ client: server.client(), path }), { name: "NotFound" });
+  server.says(HANGS_UP, { status: 404 });
+  await assert.rejects(READ(server.client()), { name: "NotFound" });
+  server.says(HANGS_UP, { status: 412 });
+  await assert.rejects(deleteProduct({ client: server.client(), path }), { name: "PreconditionFailed" });
+});
+
 for (const status of [400, 401, 403, 404, 409, 412, 422, 501]) {
   test(`takes no for an answer: ${status}`, async (t) => {
     const server = await script(t);
@@ -106,6 +127,24 @@ test("waits as long as asked", async (t) => {
   const start = performance.now();
   await READ(server.client());
   assert(performance.now() - start >= 1000);
+});
+
+test("waits until the date that is asked for", async (t) => {
+  const server = await script(t);
+  const due = Math.ceil(Date.now() / 1000) * 1000 + 1000;
+  server.says({ status: 503, headers: { "Retry-After": new Date(due).toUTCString() } }, OK);
+  await READ(server.client());
+  assert(Date.now() >= due);
+});
+
+test("waits longer than a try may take, and no longer than the caller", async (t) => {
+  const server = await script(t);
+  server.says({ status: 429, headers: { "Retry-After": "1" } }, OK);
+  await READ(server.client({ timeout: 500 }));
+  server.says({ status: 429, headers: { "Retry-After": "30" } }, OK);
+  const call = getProduct({ client: server.client(), path, signal: AbortSignal.timeout(50) });
+  await assert.rejects(call, { name: "TimeoutError" });
+  assert.equal(server.asked.length, 3);
 });
 
 test("does not wait for ever", async (t) => {

@@ -38,6 +38,8 @@ export interface Script {
   asked: Asked[];
   /** The answers, in order; the last one stands for all that follow. */
   says(...replies: Reply[]): void;
+  /** The answer to each question, which may be asked at the same time as another. */
+  replies(to: (request: Asked) => Reply): void;
   /** A client of this server that does not wait long between its tries. */
   client(options?: ClientOptions): Client;
 }
@@ -45,20 +47,23 @@ export interface Script {
 export async function script(t: TestContext): Promise<Script> {
   const asked: Asked[] = [];
   let replies: Reply[] = [];
+  const inOrder = () => (replies.length > 1 ? replies.shift() : replies[0]) ?? { status: 500 };
+  let reply: (request: Asked) => Reply = inOrder;
   const listener = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       const text = Buffer.concat(chunks).toString();
       const { pathname, searchParams } = new URL(request.url ?? "", "http://server");
-      asked.push({
+      const question = {
         method: request.method ?? "",
         path: pathname,
         query: Object.fromEntries(searchParams),
         headers: request.headers,
-        body: text === "" ? undefined : JSON.parse(text),
-      });
-      answer(response, (replies.length > 1 ? replies.shift() : replies[0]) ?? { status: 500 });
+        body: text === "" ? undefined : (JSON.parse(text) as unknown),
+      };
+      asked.push(question);
+      answer(response, reply(question));
     });
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
@@ -70,7 +75,11 @@ export async function script(t: TestContext): Promise<Script> {
   return {
     url,
     asked,
-    says: (...next) => void (replies = next),
+    says: (...next) => {
+      replies = next;
+      reply = inOrder;
+    },
+    replies: (to) => void (reply = to),
     client: (options) => createClient({ baseUrl: url, retries: { firstWait: 1 }, ...options }),
   };
 }

@@ -3,6 +3,7 @@
 from versioner_client import models, operations
 from versioner_client._client import AsyncVersioner, Versioner
 from versioner_client._errors import (
+    Blocked,
     Conflict,
     ConnectionFailed,
     Forbidden,
@@ -24,6 +25,7 @@ __all__ = [
     "Answer",
     "AsyncPages",
     "AsyncVersioner",
+    "Blocked",
     "Conflict",
     "ConnectionFailed",
     "Forbidden",

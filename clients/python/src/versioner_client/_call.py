@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,7 +14,7 @@ import pydantic
 
 from versioner_client._errors import ConnectionFailed, TimedOut, UnexpectedAnswer, error_of, retry_after
 from versioner_client._operation import Answer, Operation, T
-from versioner_client._retry import Retries, may_repeat
+from versioner_client._retry import Retries, may_be_done, may_repeat
 
 USER_AGENT = f"versioner-client-python/{version('versioner-client')}"
 CONNECT_TIMEOUT = 10.0
@@ -38,6 +39,8 @@ class Call(Generic[T]):
         self._operation = operation
         self._timeout = settings.timeout if timeout is None else timeout
         self._retry = 0
+        self._renewed = False
+        self._may_be_done = False
         self._headers = {"Accept": "application/json", "User-Agent": USER_AGENT, **operation.header_items()}
         if idempotency_key is not None:
             self._headers["Idempotency-Key"] = idempotency_key
@@ -52,8 +55,11 @@ class Call(Generic[T]):
     def request(self, client: httpx.Client | httpx.AsyncClient, credential: str | None) -> httpx.Request:
         """The request, with a credential that may be another one at each try."""
         headers = dict(self._headers)
-        if credential:
-            headers["Authorization"] = f"Bearer {credential.strip()}"
+        if credential := (credential or "").strip():
+            # What httpx says of a wrong value has the value in it, and errors are written to logs.
+            if not re.fullmatch("[!-~]+", credential):
+                raise ValueError("the credential holds characters that no credential has")
+            headers["Authorization"] = f"Bearer {credential}"
         return client.build_request(
             self._operation.method,
             self._settings.base_url + self._operation.path,
@@ -63,8 +69,16 @@ class Call(Generic[T]):
             timeout=httpx.Timeout(self._timeout, connect=min(self._timeout, CONNECT_TIMEOUT)),
         )
 
+    def renews(self, outcome: httpx.Response | httpx.RequestError) -> bool:
+        """Whether to ask for another credential, which a call does once."""
+        if self._renewed or not isinstance(outcome, httpx.Response) or outcome.status_code != 401:
+            return False
+        self._renewed = True
+        return True
+
     def wait(self, request: httpx.Request, outcome: httpx.Response | httpx.RequestError) -> float | None:
         """Seconds after which to send the request again; None when the outcome stands."""
+        self._may_be_done = self._may_be_done or may_be_done(outcome)
         if not may_repeat(request, outcome):
             return None
         asked = retry_after(outcome.headers) if isinstance(outcome, httpx.Response) else None
@@ -78,24 +92,36 @@ class Call(Generic[T]):
             raise TimedOut(f"no answer from {self._settings.base_url} within {self._timeout:g} seconds") from outcome
         if isinstance(outcome, httpx.RequestError):
             raise ConnectionFailed(f"no answer from {self._settings.base_url}: {outcome}") from outcome
+        if self._operation.method == "DELETE" and self._may_be_done and outcome.status_code == 404:
+            # An earlier try deleted it, whose answer was lost.
+            return Answer(data=cast("T", None), status=204, headers=outcome.headers)
         if not outcome.is_success:
             raise error_of(outcome)
         try:
             adapter: pydantic.TypeAdapter[T] = pydantic.TypeAdapter(cast("type[T]", self._operation.answer))
             data = adapter.validate_json(outcome.content or b"null")
         except pydantic.ValidationError as error:
+            # Without what was read: a new key may be in it.
+            problems = error.errors(include_url=False, include_context=False, include_input=False)
+            found = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'all of it'}: {p['msg']}" for p in problems)
             raise UnexpectedAnswer(
-                f"the answer is not what was asked for: {error}",
+                f"the answer is not what was asked for: {found}",
                 status=outcome.status_code,
                 body=outcome.text,
                 headers=outcome.headers,
-            ) from error
+            ) from None
         return Answer(data=data, status=outcome.status_code, headers=outcome.headers)
 
 
 def settings(base_url: str | None, timeout: float, retries: Retries) -> Settings:
     """The settings, with the server's address from the environment unless it is given."""
-    url = httpx.URL(base_url or os.environ.get("VERSIONER_API_URL", ""))
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError("give the server's address, http(s)://…, as base_url or in VERSIONER_API_URL")
+    try:
+        url = httpx.URL(base_url or os.environ.get("VERSIONER_API_URL", ""))
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
+        raise ValueError(
+            "give the server's address, http(s)://…, as base_url or in VERSIONER_API_URL: "
+            "without a password, a query or a fragment"
+        )
     return Settings(str(url).rstrip("/"), timeout, retries)

@@ -26,7 +26,7 @@ class Versioner(Methods):
 
     - `base_url`: the server's address; by default that of the environment, `VERSIONER_API_URL`.
     - `credential`: an API key (for events), a session token (for everything else), or a function that returns one and
-      is asked before every request; by default the key of the environment, `VERSIONER_API_KEY`.
+      is asked before every try, and once more after a 401; by default the key of the environment, `VERSIONER_API_KEY`.
     - `timeout`: seconds to wait for the server at each step of each try.
     - `retries`: how often requests are sent again, where that is safe.
     - `http`: an `httpx.Client` to send with, for proxies, certificates or tests; whoever made it closes it.
@@ -54,17 +54,23 @@ class Versioner(Methods):
         An `idempotency_key` of one's own makes calls of different processes the same call.
         """
         call = _call.Call(self._settings, operation, timeout, idempotency_key)
+        credential = None if call.public else self._bearer()
         while True:
-            request = call.request(self._http, None if call.public else self._bearer())
+            request = call.request(self._http, credential)
             outcome: httpx.Response | httpx.RequestError
             try:
                 outcome = self._http.send(request)
             except httpx.RequestError as error:
                 outcome = error
+            if call.renews(outcome) and callable(self._credential):
+                refused, credential = credential, self._bearer()
+                if credential and credential != refused:
+                    continue
             wait = call.wait(request, outcome)
             if wait is None:
                 return call.answer(outcome)
             time.sleep(wait)
+            credential = None if call.public else self._bearer()
 
     def _bearer(self) -> str | None:
         return self._credential() if callable(self._credential) else self._credential
@@ -111,17 +117,23 @@ class AsyncVersioner(AsyncMethods):
         An `idempotency_key` of one's own makes calls of different processes the same call.
         """
         call = _call.Call(self._settings, operation, timeout, idempotency_key)
+        credential = None if call.public else await self._bearer()
         while True:
-            request = call.request(self._http, None if call.public else await self._bearer())
+            request = call.request(self._http, credential)
             outcome: httpx.Response | httpx.RequestError
             try:
                 outcome = await self._http.send(request)
             except httpx.RequestError as error:
                 outcome = error
+            if call.renews(outcome) and callable(self._credential):
+                refused, credential = credential, await self._bearer()
+                if credential and credential != refused:
+                    continue
             wait = call.wait(request, outcome)
             if wait is None:
                 return call.answer(outcome)
             await asyncio.sleep(wait)
+            credential = None if call.public else await self._bearer()
 
     async def _bearer(self) -> str | None:
         if not callable(self._credential):

@@ -73,6 +73,36 @@ class NotFound(VersionerError):
 class Conflict(VersionerError):
     """409: it contradicts what is there."""
 
+    @property
+    def reason(self) -> str | None:
+        """A word for programs, where there is one: `version_conflict` for a version that exists with another commit."""
+        return text(member(self.body, "error"))
+
+
+class Blocked(VersionerError):
+    """409, 423 or 428 for a deployment that a policy forbids."""
+
+    @property
+    def code(self) -> str | None:
+        """Which policy, for programs: `NO_DEPLOY_WINDOW`, `APPROVAL_REQUIRED` and others."""
+        return text(self._told("code"))
+
+    @property
+    def allowed_from(self) -> str | None:
+        """When it may be allowed, in RFC 3339; None when time alone changes nothing."""
+        return text(self._told("retry_after"))
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What else the policy tells."""
+        details = self._told("details")
+        return details if isinstance(details, dict) else {}
+
+    def _told(self, name: str) -> Any:
+        """What is told at both levels of the body."""
+        told = member(member(self.body, "detail"), name)
+        return member(self.body, name) if told is None else told
+
 
 class PreconditionFailed(VersionerError):
     """412: the object has changed since the revision that `if_match` names."""
@@ -121,6 +151,8 @@ def error_of(response: httpx.Response) -> VersionerError:
     except ValueError:
         body = response.text
     kind = BY_STATUS.get(response.status_code, VersionerError)
+    if response.status_code in (409, 423, 428) and member(body, "error") == "deployment_blocked":
+        kind = Blocked
     if response.status_code < 400:
         kind = UnexpectedAnswer
     detail = detail_of(body) or response.reason_phrase or "the server gave no reason"
@@ -129,12 +161,16 @@ def error_of(response: httpx.Response) -> VersionerError:
 
 def detail_of(body: Any) -> str | None:
     """The sentence in an error's body, which may lie one level deeper when a policy refused."""
-    if not isinstance(body, dict):
-        return None
-    detail = body.get("detail")
-    if isinstance(detail, dict):
-        detail = detail.get("message")
-    return detail if isinstance(detail, str) else None
+    detail = member(body, "detail")
+    return text(detail) or text(member(detail, "message"))
+
+
+def member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def retry_after(headers: httpx.Headers) -> float | None:

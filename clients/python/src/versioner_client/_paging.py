@@ -32,10 +32,11 @@ class Pages(Generic[T]):
     def pages(self) -> Iterator[Page[T]]:
         """The pages, fetched one by one."""
         operation: Operation[Page[T]] | None = self._operation
+        seen: set[str] = set()
         while operation is not None:
             page = self._send(operation).data
             yield page
-            operation = following(operation, page)
+            operation = following(operation, page, seen)
 
     def __iter__(self) -> Iterator[T]:
         for page in self.pages():
@@ -54,10 +55,11 @@ class AsyncPages(Generic[T]):
     async def pages(self) -> AsyncIterator[Page[T]]:
         """The pages, fetched one by one."""
         operation: Operation[Page[T]] | None = self._operation
+        seen: set[str] = set()
         while operation is not None:
             page = (await self._send(operation)).data
             yield page
-            operation = following(operation, page)
+            operation = following(operation, page, seen)
 
     async def __aiter__(self) -> AsyncIterator[T]:
         async for page in self.pages():
@@ -65,10 +67,11 @@ class AsyncPages(Generic[T]):
                 yield item
 
 
-def following(operation: Operation[Page[T]], page: Page[T]) -> Operation[Page[T]] | None:
+def following(operation: Operation[Page[T]], page: Page[T], seen: set[str]) -> Operation[Page[T]] | None:
     """The question for the next page, if there is one."""
     if page.next_cursor is None:
         return None
-    if page.next_cursor == operation.query.get("cursor"):
-        raise UnexpectedAnswer("the next page is the same page again")
+    if page.next_cursor in seen:
+        raise UnexpectedAnswer("the next page is one that has been read")
+    seen.add(page.next_cursor)
     return dataclasses.replace(operation, query={**operation.query, "cursor": page.next_cursor})

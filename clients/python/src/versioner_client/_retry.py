@@ -42,6 +42,7 @@ def repeatable(request: httpx.Request) -> bool:
     """Whether doing the request twice is as good as once.
 
     A change with If-Match is not: were it done and the answer lost, it would meet its own revision the second time.
+    A DELETE that finds nothing the second time is done (_call.py).
     """
     if request.method == "PATCH":
         return "If-Match" not in request.headers
@@ -50,10 +51,14 @@ def repeatable(request: httpx.Request) -> bool:
 
 def may_repeat(request: httpx.Request, outcome: httpx.Response | httpx.RequestError) -> bool:
     """Whether what came of the request allows to send it again."""
-    if isinstance(outcome, httpx.Response):
-        return outcome.status_code in NOT_SERVED or (outcome.status_code in FAILED and repeatable(request))
-    if isinstance(outcome, NOT_SENT):
-        return True
-    if isinstance(outcome, (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)):
+    if may_be_done(outcome):
         return repeatable(request)
-    return False
+    return isinstance(outcome, NOT_SENT) or (isinstance(outcome, httpx.Response) and outcome.status_code in NOT_SERVED)
+
+
+def may_be_done(outcome: httpx.Response | httpx.RequestError) -> bool:
+    """Whether the request may have been carried out although it failed."""
+    if isinstance(outcome, httpx.Response):
+        return outcome.status_code in FAILED
+    lost = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
+    return isinstance(outcome, lost) and not isinstance(outcome, NOT_SENT)

@@ -18,6 +18,7 @@ class DeploymentEvent(BaseModel):
     """
     What a CI system tells about a deployment. Unknown fields are ignored, and kept with the event. One of
     `environment_name` and `environment` is required. Names are case-sensitive; white space around them is removed.
+    Other texts may have 1,024 characters, addresses 4,096; an empty one counts as absent.
 
     """
 
@@ -58,27 +59,27 @@ class DeploymentEvent(BaseModel):
     """
     source_system: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    The CI system, such as `github`, `gitlab` or `jenkins`.
     """
     build_number: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    The CI system's number of the run, such as `312`: people look for it there.
     """
     scm_sha: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    The commit that the pipeline ran for. It is shown with the deployment, and need not be the one that the version was built from: only a build event says that.
     """
     scm_branch: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`.
     """
     scm_repository: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
     """
     deploy_url: str | None = None
     """
-    An address of at most 4,096 characters. It is kept as it is, whatever its scheme. Empty means absent.
+    Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
     """
     build_url: str | None = None
     """
@@ -90,15 +91,15 @@ class DeploymentEvent(BaseModel):
     """
     deployed_by: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    Who deploys, by the name that the CI system has for them: a login, or that of a bot.
     """
     deployed_by_email: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    Their e-mail address, if the CI system knows it.
     """
     deployed_by_name: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    Their name, as people know them; messages prefer it to `deployed_by`.
     """
     completed_at: AwareDatetime | None = None
     """
@@ -119,7 +120,8 @@ class DeploymentEvent(BaseModel):
 class BuildEvent(BaseModel):
     """
     What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
-    case-sensitive; white space around them is removed.
+    case-sensitive; white space around them is removed. Other texts may have 1,024 characters, addresses 4,096; an empty one
+    counts as absent.
 
     """
 
@@ -141,11 +143,11 @@ class BuildEvent(BaseModel):
     """
     source_system: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    The CI system, such as `github`, `gitlab` or `jenkins`.
     """
     build_number: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    The CI system's number of the run, such as `312`: people look for it there.
     """
     scm_sha: str | None = None
     """
@@ -153,15 +155,15 @@ class BuildEvent(BaseModel):
     """
     scm_branch: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`.
     """
     scm_repository: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
     """
     build_url: str | None = None
     """
-    An address of at most 4,096 characters. It is kept as it is, whatever its scheme. Empty means absent.
+    Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
     """
     invoke_id: str | None = None
     """
@@ -169,15 +171,15 @@ class BuildEvent(BaseModel):
     """
     built_by: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    Who started the build, by the name that the CI system has for them: a login, or that of a bot.
     """
     built_by_email: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    Their e-mail address, if the CI system knows it.
     """
     built_by_name: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    Their name, as people know them; messages prefer it to `built_by`.
     """
     started_at: AwareDatetime | None = None
     """
@@ -193,7 +195,7 @@ class BuildEvent(BaseModel):
     """
     error_code: str | None = None
     """
-    Free text of at most 1,024 characters. Empty means absent.
+    Why the build failed, for programs: the CI system's code, or one of your own.
     """
     extra_metadata: dict[str, Any] | None = None
     """
@@ -213,19 +215,19 @@ class RecordedDeployment(BaseModel):
     )
     id: UUID
     """
-    The deployment.
+    The deployment's identifier.
     """
     deployment_id: UUID
     """
-    The deployment; the same as `id`.
+    The deployment's identifier; the same as `id`.
     """
     event_id: UUID
     """
-    The event as it was first recorded.
+    The event's identifier. One that is sent again has that of the first.
     """
     product_id: UUID
     """
-    The product.
+    The product's identifier.
     """
     product_name: str
     """
@@ -233,7 +235,7 @@ class RecordedDeployment(BaseModel):
     """
     version_id: UUID
     """
-    The version.
+    The version's identifier.
     """
     version: str
     """
@@ -241,7 +243,7 @@ class RecordedDeployment(BaseModel):
     """
     environment_id: UUID
     """
-    The environment.
+    The environment's identifier.
     """
     environment_name: str
     """
@@ -324,19 +326,19 @@ class RecordedBuild(BaseModel):
     )
     id: UUID
     """
-    The build.
+    The build's identifier.
     """
     build_id: UUID
     """
-    The build; the same as `id`.
+    The build's identifier; the same as `id`.
     """
     event_id: UUID
     """
-    The event as it was first recorded.
+    The event's identifier. One that is sent again has that of the first.
     """
     product_id: UUID
     """
-    The product.
+    The product's identifier.
     """
     product_name: str
     """
@@ -344,7 +346,7 @@ class RecordedBuild(BaseModel):
     """
     version_id: UUID
     """
-    The version.
+    The version's identifier.
     """
     version: str
     """
@@ -419,7 +421,7 @@ class RecordedBuild(BaseModel):
 
 EnvironmentType = TypeAliasType("EnvironmentType", Literal["dev", "test", "staging", "production", "other"])
 """
-What an environment is for.
+What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
 """
 
 
@@ -459,7 +461,7 @@ class Product(BaseModel):
     )
     id: UUID
     """
-    The product.
+    The product's identifier.
     """
     name: str
     """
@@ -557,7 +559,7 @@ class Environment(BaseModel):
     )
     id: UUID
     """
-    The environment.
+    The environment's identifier.
     """
     name: str
     """
@@ -662,11 +664,11 @@ class Version(BaseModel):
     )
     id: UUID
     """
-    The version.
+    The version's identifier.
     """
     product_id: UUID
     """
-    Its product.
+    Its product's identifier.
     """
     product_name: str
     """
@@ -714,15 +716,15 @@ class Deployment(BaseModel):
     )
     id: UUID
     """
-    The deployment.
+    The deployment's identifier.
     """
     deployment_id: UUID
     """
-    The deployment; the same as `id`.
+    The deployment's identifier; the same as `id`.
     """
     product_id: UUID
     """
-    The product.
+    The product's identifier.
     """
     product_name: str
     """
@@ -730,7 +732,7 @@ class Deployment(BaseModel):
     """
     version_id: UUID
     """
-    The version.
+    The version's identifier.
     """
     version: str
     """
@@ -738,7 +740,7 @@ class Deployment(BaseModel):
     """
     environment_id: UUID
     """
-    The environment.
+    The environment's identifier.
     """
     environment_name: str
     """
@@ -840,7 +842,7 @@ class EnvironmentState(BaseModel):
     )
     product_id: UUID
     """
-    The product.
+    The product's identifier.
     """
     product_name: str
     """
@@ -848,7 +850,7 @@ class EnvironmentState(BaseModel):
     """
     environment_id: UUID
     """
-    The environment.
+    The environment's identifier.
     """
     environment_name: str
     """
@@ -929,7 +931,7 @@ class Release(BaseModel):
     )
     id: UUID
     """
-    The release.
+    The release's identifier.
     """
     name: str
     """
@@ -1034,7 +1036,7 @@ class ReleaseVersionAdd(BaseModel):
     )
     version_id: UUID
     """
-    The version.
+    The version's identifier.
     """
 
 
@@ -1048,7 +1050,7 @@ class ReleaseCell(BaseModel):
     )
     product_id: UUID
     """
-    The product.
+    The product's identifier.
     """
     product_name: str
     """
@@ -1064,7 +1066,7 @@ class ReleaseCell(BaseModel):
     """
     environment_id: UUID
     """
-    The environment.
+    The environment's identifier.
     """
     environment_name: str
     """
@@ -1095,7 +1097,7 @@ class APIKey(BaseModel):
     )
     id: UUID
     """
-    The key.
+    The key's identifier in this API; it is no part of the key.
     """
     key_id: str
     """
@@ -1167,7 +1169,7 @@ class CreatedAPIKey(BaseModel):
     )
     id: UUID
     """
-    The key.
+    The key's identifier in this API; it is no part of the key.
     """
     key_id: str
     """
@@ -1230,7 +1232,7 @@ class APIKeyCreate(BaseModel):
     """
     description: str | None = None
     """
-    What it is, at most 4,096 characters.
+    More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
     """
     expires_at: AwareDatetime | None = None
     """
@@ -1253,13 +1255,13 @@ class APIKeyPatch(BaseModel):
     """
     description: str | None = None
     """
-    What it is, at most 4,096 characters.
+    More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
     """
 
 
 class APIKeyRotate(BaseModel):
     """
-    How to rotate. Unknown members are refused.
+    How long pipelines have for the change. Unknown members are refused.
     """
 
     model_config = ConfigDict(
@@ -1282,7 +1284,7 @@ class User(BaseModel):
     )
     id: UUID
     """
-    The person.
+    The person's identifier.
     """
     name: str
     """
@@ -1357,7 +1359,7 @@ class UserPatch(BaseModel):
 
 class AuditEntry(BaseModel):
     """
-    One change.
+    A change that somebody made. It tells which members were changed, never their values.
     """
 
     model_config = ConfigDict(
@@ -1365,11 +1367,11 @@ class AuditEntry(BaseModel):
     )
     id: UUID
     """
-    The entry.
+    The entry's identifier.
     """
     at: AwareDatetime
     """
-    When.
+    When it was made.
     """
     actor_type: Literal["user", "command"] | str
     """
@@ -1377,7 +1379,7 @@ class AuditEntry(BaseModel):
     """
     actor_id: Annotated[UUID | None, Field(...)]
     """
-    The person.
+    The person's identifier; null for a command.
     """
     actor_name: str
     """
@@ -1393,11 +1395,11 @@ class AuditEntry(BaseModel):
     """
     object_type: str
     """
-    To what kind of object.
+    What kind of object was changed, such as `product`.
     """
     object_id: UUID
     """
-    To which.
+    The identifier of the object.
     """
     fields: list[str]
     """
@@ -1405,11 +1407,11 @@ class AuditEntry(BaseModel):
     """
     remote_ip: Annotated[str | None, Field(...)]
     """
-    From where.
+    The address that the request came from; null for a command.
     """
     request_id: Annotated[str | None, Field(...)]
     """
-    In which request.
+    The `X-Request-ID` of the request; null for a command.
     """
 
 
@@ -1465,7 +1467,7 @@ class Problem(BaseModel):
 
 class ValidationItem(BaseModel):
     """
-    One problem.
+    One thing that is wrong with the request, and where.
     """
 
     model_config = ConfigDict(
@@ -1473,7 +1475,7 @@ class ValidationItem(BaseModel):
     )
     loc: list[str | int]
     """
-    Where it is, from `body`, `query` or `path` on. Positions in a list count from 0.
+    Where it is, from `body`, `query`, `path` or `header` on: `["body", "product_name"]`. Positions in a list count from 0.
     """
     msg: str
     """
@@ -1603,7 +1605,7 @@ class NotificationChannel(BaseModel):
     )
     id: UUID
     """
-    The channel.
+    The channel's identifier.
     """
     name: str
     """
@@ -1770,7 +1772,7 @@ class NotificationFilters(BaseModel):
     """
     statuses: list[Status | str]
     """
-    Statuses.
+    Statuses of deployments and builds.
     """
 
 
@@ -1807,15 +1809,15 @@ class NotificationPreference(BaseModel):
     )
     id: UUID
     """
-    The preference.
+    The preference's identifier.
     """
     channel_id: UUID
     """
-    Its channel.
+    Its channel's identifier.
     """
     event_type: str
     """
-    The type of event.
+    What its channel is told of, such as `deployment.failed`.
     """
     filters: NotificationFilters
     created_at: AwareDatetime
@@ -1896,7 +1898,7 @@ class NotificationDelivery(BaseModel):
     """
     channel_id: UUID
     """
-    The channel.
+    The channel's identifier.
     """
     channel_name: str
     """
@@ -1913,7 +1915,7 @@ class NotificationDelivery(BaseModel):
     """
     object_id: Annotated[UUID | None, Field(...)]
     """
-    The deployment or build; null when it is about none.
+    The identifier of the deployment or build; null when it is about none.
     """
     status: DeliveryStatus | str
     attempts: int
@@ -1975,7 +1977,7 @@ class WebhookMessage(BaseModel):
     )
     id: UUID
     """
-    The deployment or build.
+    The identifier of the deployment or build.
     """
     deployed_at: AwareDatetime
     """
@@ -2033,7 +2035,7 @@ class ReleaseProgress(BaseModel):
     )
     release_id: UUID
     """
-    The release.
+    The release's identifier.
     """
     cells: list[ReleaseCell]
     """

@@ -20,16 +20,6 @@ export type EventStatus = string;
 export type Status = "pending" | "started" | "completed" | "failed" | "aborted";
 
 /**
- * Free text of at most 1,024 characters. Empty means absent.
- */
-export type Text = string | null;
-
-/**
- * An address of at most 4,096 characters. It is kept as it is, whatever its scheme. Empty means absent.
- */
-export type URLText = string | null;
-
-/**
  * Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
  * merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
  *
@@ -41,6 +31,7 @@ export type ExtraMetadata = {
 /**
  * What a CI system tells about a deployment. Unknown fields are ignored, and kept with the event. One of
  * `environment_name` and `environment` is required. Names are case-sensitive; white space around them is removed.
+ * Other texts may have 1,024 characters, addresses 4,096; an empty one counts as absent.
  *
  */
 export type DeploymentEvent = {
@@ -65,12 +56,30 @@ export type DeploymentEvent = {
    */
   environment?: string | null;
   status: EventStatus;
-  source_system?: Text;
-  build_number?: Text;
-  scm_sha?: Text;
-  scm_branch?: Text;
-  scm_repository?: Text;
-  deploy_url?: URLText;
+  /**
+   * The CI system, such as `github`, `gitlab` or `jenkins`.
+   */
+  source_system?: string | null;
+  /**
+   * The CI system's number of the run, such as `312`: people look for it there.
+   */
+  build_number?: string | null;
+  /**
+   * The commit that the pipeline ran for. It is shown with the deployment, and need not be the one that the version was built from: only a build event says that.
+   */
+  scm_sha?: string | null;
+  /**
+   * The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`.
+   */
+  scm_branch?: string | null;
+  /**
+   * The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
+   */
+  scm_repository?: string | null;
+  /**
+   * Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
+   */
+  deploy_url?: string | null;
   /**
    * Another name of `deploy_url`, which wins when both are given.
    */
@@ -79,9 +88,18 @@ export type DeploymentEvent = {
    * The CI run that this event comes from. Events of one run belong to one deployment.
    */
   invoke_id?: string | null;
-  deployed_by?: Text;
-  deployed_by_email?: Text;
-  deployed_by_name?: Text;
+  /**
+   * Who deploys, by the name that the CI system has for them: a login, or that of a bot.
+   */
+  deployed_by?: string | null;
+  /**
+   * Their e-mail address, if the CI system knows it.
+   */
+  deployed_by_email?: string | null;
+  /**
+   * Their name, as people know them; messages prefer it to `deployed_by`.
+   */
+  deployed_by_name?: string | null;
   /**
    * When the deployment ended, if not now; empty counts as absent. Ignored unless the status is final.
    */
@@ -95,7 +113,8 @@ export type DeploymentEvent = {
 
 /**
  * What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
- * case-sensitive; white space around them is removed.
+ * case-sensitive; white space around them is removed. Other texts may have 1,024 characters, addresses 4,096; an empty one
+ * counts as absent.
  *
  */
 export type BuildEvent = {
@@ -111,22 +130,46 @@ export type BuildEvent = {
    * How far the build has come; `completed` when absent. The words are those of a deployment's status.
    */
   status?: string | null;
-  source_system?: Text;
-  build_number?: Text;
+  /**
+   * The CI system, such as `github`, `gitlab` or `jenkins`.
+   */
+  source_system?: string | null;
+  /**
+   * The CI system's number of the run, such as `312`: people look for it there.
+   */
+  build_number?: string | null;
   /**
    * The commit that the version is built from, whole or abbreviated to no fewer than 4 characters.
    */
   scm_sha?: string | null;
-  scm_branch?: Text;
-  scm_repository?: Text;
-  build_url?: URLText;
+  /**
+   * The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`.
+   */
+  scm_branch?: string | null;
+  /**
+   * The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
+   */
+  scm_repository?: string | null;
+  /**
+   * Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
+   */
+  build_url?: string | null;
   /**
    * The CI run that this event comes from. Events of one run belong to one build.
    */
   invoke_id?: string | null;
-  built_by?: Text;
-  built_by_email?: Text;
-  built_by_name?: Text;
+  /**
+   * Who started the build, by the name that the CI system has for them: a login, or that of a bot.
+   */
+  built_by?: string | null;
+  /**
+   * Their e-mail address, if the CI system knows it.
+   */
+  built_by_email?: string | null;
+  /**
+   * Their name, as people know them; messages prefer it to `built_by`.
+   */
+  built_by_name?: string | null;
   /**
    * When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept.
    */
@@ -139,7 +182,10 @@ export type BuildEvent = {
    * Why the build failed, at most 65,536 characters.
    */
   error_message?: string | null;
-  error_code?: Text;
+  /**
+   * Why the build failed, for programs: the CI system's code, or one of your own.
+   */
+  error_code?: string | null;
   extra_metadata?: ExtraMetadata;
 };
 
@@ -148,19 +194,19 @@ export type BuildEvent = {
  */
 export type RecordedDeployment = {
   /**
-   * The deployment.
+   * The deployment's identifier.
    */
   id: string;
   /**
-   * The deployment; the same as `id`.
+   * The deployment's identifier; the same as `id`.
    */
   deployment_id: string;
   /**
-   * The event as it was first recorded.
+   * The event's identifier. One that is sent again has that of the first.
    */
   event_id: string;
   /**
-   * The product.
+   * The product's identifier.
    */
   product_id: string;
   /**
@@ -168,7 +214,7 @@ export type RecordedDeployment = {
    */
   product_name: string;
   /**
-   * The version.
+   * The version's identifier.
    */
   version_id: string;
   /**
@@ -176,7 +222,7 @@ export type RecordedDeployment = {
    */
   version: string;
   /**
-   * The environment.
+   * The environment's identifier.
    */
   environment_id: string;
   /**
@@ -252,19 +298,19 @@ export type RecordedDeployment = {
  */
 export type RecordedBuild = {
   /**
-   * The build.
+   * The build's identifier.
    */
   id: string;
   /**
-   * The build; the same as `id`.
+   * The build's identifier; the same as `id`.
    */
   build_id: string;
   /**
-   * The event as it was first recorded.
+   * The event's identifier. One that is sent again has that of the first.
    */
   event_id: string;
   /**
-   * The product.
+   * The product's identifier.
    */
   product_id: string;
   /**
@@ -272,7 +318,7 @@ export type RecordedBuild = {
    */
   product_name: string;
   /**
-   * The version.
+   * The version's identifier.
    */
   version_id: string;
   /**
@@ -351,7 +397,7 @@ export type Metadata = {
 };
 
 /**
- * What an environment is for.
+ * What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
  */
 export type EnvironmentType = "dev" | "test" | "staging" | "production" | "other";
 
@@ -396,7 +442,7 @@ export type ObjectMetadata = {
  */
 export type Product = {
   /**
-   * The product.
+   * The product's identifier.
    */
   id: string;
   /**
@@ -467,7 +513,7 @@ export type ProductPatch = {
  */
 export type Environment = {
   /**
-   * The environment.
+   * The environment's identifier.
    */
   id: string;
   /**
@@ -542,11 +588,11 @@ export type EnvironmentPatch = {
  */
 export type Version = {
   /**
-   * The version.
+   * The version's identifier.
    */
   id: string;
   /**
-   * Its product.
+   * Its product's identifier.
    */
   product_id: string;
   /**
@@ -586,15 +632,15 @@ export type VersionList = {
  */
 export type Deployment = {
   /**
-   * The deployment.
+   * The deployment's identifier.
    */
   id: string;
   /**
-   * The deployment; the same as `id`.
+   * The deployment's identifier; the same as `id`.
    */
   deployment_id: string;
   /**
-   * The product.
+   * The product's identifier.
    */
   product_id: string;
   /**
@@ -602,7 +648,7 @@ export type Deployment = {
    */
   product_name: string;
   /**
-   * The version.
+   * The version's identifier.
    */
   version_id: string;
   /**
@@ -610,7 +656,7 @@ export type Deployment = {
    */
   version: string;
   /**
-   * The environment.
+   * The environment's identifier.
    */
   environment_id: string;
   /**
@@ -701,7 +747,7 @@ export type DeploymentList = {
  */
 export type EnvironmentState = {
   /**
-   * The product.
+   * The product's identifier.
    */
   product_id: string;
   /**
@@ -709,7 +755,7 @@ export type EnvironmentState = {
    */
   product_name: string;
   /**
-   * The environment.
+   * The environment's identifier.
    */
   environment_id: string;
   /**
@@ -782,7 +828,7 @@ export type EnvironmentStateList = {
  */
 export type Release = {
   /**
-   * The release.
+   * The release's identifier.
    */
   id: string;
   /**
@@ -859,7 +905,7 @@ export type ReleasePatch = {
  */
 export type ReleaseVersionAdd = {
   /**
-   * The version.
+   * The version's identifier.
    */
   version_id: string;
 };
@@ -869,7 +915,7 @@ export type ReleaseVersionAdd = {
  */
 export type ReleaseProgress = {
   /**
-   * The release.
+   * The release's identifier.
    */
   release_id: string;
   /**
@@ -883,7 +929,7 @@ export type ReleaseProgress = {
  */
 export type ReleaseCell = {
   /**
-   * The product.
+   * The product's identifier.
    */
   product_id: string;
   /**
@@ -899,7 +945,7 @@ export type ReleaseCell = {
    */
   version: string;
   /**
-   * The environment.
+   * The environment's identifier.
    */
   environment_id: string;
   /**
@@ -926,7 +972,7 @@ export type ReleaseCell = {
  */
 export type APIKey = {
   /**
-   * The key.
+   * The key's identifier in this API; it is no part of the key.
    */
   id: string;
   /**
@@ -990,7 +1036,7 @@ export type APIKeyList = {
  */
 export type CreatedAPIKey = {
   /**
-   * The key.
+   * The key's identifier in this API; it is no part of the key.
    */
   id: string;
   /**
@@ -1048,7 +1094,7 @@ export type APIKeyCreate = {
    */
   name: string;
   /**
-   * What it is, at most 4,096 characters.
+   * More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
    */
   description?: string;
   /**
@@ -1066,13 +1112,13 @@ export type APIKeyPatch = {
    */
   name?: string;
   /**
-   * What it is, at most 4,096 characters.
+   * More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
    */
   description?: string | null;
 };
 
 /**
- * How to rotate. Unknown members are refused.
+ * How long pipelines have for the change. Unknown members are refused.
  */
 export type APIKeyRotate = {
   /**
@@ -1086,7 +1132,7 @@ export type APIKeyRotate = {
  */
 export type User = {
   /**
-   * The person.
+   * The person's identifier.
    */
   id: string;
   /**
@@ -1148,15 +1194,15 @@ export type UserPatch = {
 };
 
 /**
- * One change.
+ * A change that somebody made. It tells which members were changed, never their values.
  */
 export type AuditEntry = {
   /**
-   * The entry.
+   * The entry's identifier.
    */
   id: string;
   /**
-   * When.
+   * When it was made.
    */
   at: string;
   /**
@@ -1164,7 +1210,7 @@ export type AuditEntry = {
    */
   actor_type: "user" | "command";
   /**
-   * The person.
+   * The person's identifier; null for a command.
    */
   actor_id: string | null;
   /**
@@ -1180,11 +1226,11 @@ export type AuditEntry = {
    */
   action: string;
   /**
-   * To what kind of object.
+   * What kind of object was changed, such as `product`.
    */
   object_type: string;
   /**
-   * To which.
+   * The identifier of the object.
    */
   object_id: string;
   /**
@@ -1192,11 +1238,11 @@ export type AuditEntry = {
    */
   fields: Array<string>;
   /**
-   * From where.
+   * The address that the request came from; null for a command.
    */
   remote_ip: string | null;
   /**
-   * In which request.
+   * The `X-Request-ID` of the request; null for a command.
    */
   request_id: string | null;
 };
@@ -1250,11 +1296,11 @@ export type ValidationProblem = {
 };
 
 /**
- * One problem.
+ * One thing that is wrong with the request, and where.
  */
 export type ValidationItem = {
   /**
-   * Where it is, from `body`, `query` or `path` on. Positions in a list count from 0.
+   * Where it is, from `body`, `query`, `path` or `header` on: `["body", "product_name"]`. Positions in a list count from 0.
    */
   loc: Array<string | number>;
   /**
@@ -1361,7 +1407,7 @@ export type ChannelConfigPatch = {
  */
 export type NotificationChannel = {
   /**
-   * The channel.
+   * The channel's identifier.
    */
   id: string;
   /**
@@ -1523,7 +1569,7 @@ export type NotificationFilters = {
    */
   products: Array<string>;
   /**
-   * Statuses.
+   * Statuses of deployments and builds.
    */
   statuses: Array<Status>;
 };
@@ -1551,15 +1597,15 @@ export type NotificationFiltersInput = {
  */
 export type NotificationPreference = {
   /**
-   * The preference.
+   * The preference's identifier.
    */
   id: string;
   /**
-   * Its channel.
+   * Its channel's identifier.
    */
   channel_id: string;
   /**
-   * The type of event.
+   * What its channel is told of, such as `deployment.failed`.
    */
   event_type: string;
   filters: NotificationFilters;
@@ -1621,7 +1667,7 @@ export type NotificationDelivery = {
    */
   id: string;
   /**
-   * The channel.
+   * The channel's identifier.
    */
   channel_id: string;
   /**
@@ -1638,7 +1684,7 @@ export type NotificationDelivery = {
    */
   event_id: string | null;
   /**
-   * The deployment or build; null when it is about none.
+   * The identifier of the deployment or build; null when it is about none.
    */
   object_id: string | null;
   status: DeliveryStatus;
@@ -1692,7 +1738,7 @@ export type NotificationDeliveryList = {
  */
 export type WebhookMessage = {
   /**
-   * The deployment or build.
+   * The identifier of the deployment or build.
    */
   id: string;
   /**
