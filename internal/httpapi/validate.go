@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -113,6 +115,7 @@ func (v *bodyValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		if problems := v.check(value); len(problems) > 0 {
 			return apperr.NewInvalid(problems...)
 		}
+		writeIntegers(&v.schema, value)
 		r = r.WithContext(context.WithValue(r.Context(), rawBodyKey{}, raw))
 		r.Body = validatedBody{Reader: strings.NewReader(""), value: value}
 		r.ContentLength = int64(len(raw))
@@ -164,6 +167,24 @@ func (v *bodyValidator) tidy(value any) {
 		}
 		if text == "" && property.Value.Nullable {
 			object[name] = nil
+		}
+	}
+}
+
+// writeIntegers writes whole numbers of a valid value as the generated code reads them: to JSON Schema, 24.0 and 2.4e1 are
+// integers, too. What the schema does not call an integer stays as it was sent.
+func writeIntegers(schema *openapi3.Schema, value any) {
+	object, _ := value.(map[string]any)
+	for name, member := range object {
+		property := schema.Properties[name]
+		if property == nil {
+			continue
+		}
+		writeIntegers(property.Value, member)
+		if number, ok := member.(json.Number); ok && property.Value.Type.Is("integer") {
+			if whole, err := number.Float64(); err == nil {
+				object[name] = json.Number(strconv.FormatFloat(whole, 'f', -1, 64))
+			}
 		}
 	}
 }
