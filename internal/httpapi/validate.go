@@ -202,10 +202,32 @@ func (v *bodyValidator) check(value any) []apperr.Field {
 			}
 		}
 	}
+	for _, problem := range problems {
+		countPositions(value, problem.Loc[1:])
+	}
 	slices.SortStableFunc(problems, func(one, other apperr.Field) int {
 		return strings.Compare(fmt.Sprint(one.Loc...), fmt.Sprint(other.Loc...))
 	})
 	return problems
+}
+
+// countPositions makes numbers of the positions in lists on the way to a place, which kin-openapi tells as texts.
+func countPositions(value any, loc []any) {
+	for i, step := range loc {
+		name, _ := step.(string)
+		switch inside := value.(type) {
+		case map[string]any:
+			value = inside[name]
+		case []any:
+			position, err := strconv.Atoi(name)
+			if err != nil || position >= len(inside) {
+				return
+			}
+			loc[i], value = position, inside[position]
+		default:
+			return
+		}
+	}
 }
 
 // missingAlternative says what the first alternative asks for, when none of them holds: that is the advice to give. What is
@@ -275,6 +297,11 @@ func describe(failure *openapi3.SchemaError, root []any) apperr.Field {
 		field.Msg, field.Type = fmt.Sprintf("ensure this value is at most %v", *schema.Max), "value_error.number.not_le"
 	case "properties":
 		field.Msg, field.Type = "a member that is not known here", "value_error.extra"
+		if name, err := strconv.Unquote(strings.TrimSuffix(strings.TrimPrefix(failure.Reason, "property "), " is unsupported")); err == nil {
+			field.Loc = append(field.Loc, name)
+		}
+	case "maxItems":
+		field.Msg, field.Type = fmt.Sprintf("ensure this value has at most %d items", *schema.MaxItems), "value_error.list.max_items"
 	case "format":
 		field.Msg, field.Type = formatMessages[schema.Format], formatTypes[schema.Format]
 	}
