@@ -92,9 +92,7 @@ func (w *world) send(t *testing.T, op operation, g given) testapi.Answer {
 	case people:
 		request.Header.Set("Authorization", "Bearer "+w.admin)
 	}
-	for name, values := range g.header {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, g.header)
 	answer := w.api.Do(t, request)
 	if op.scheme(t) != "" && answer.Status != http.StatusUnauthorized {
 		for _, name := range []string{"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"} {

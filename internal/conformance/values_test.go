@@ -110,8 +110,12 @@ func (g *generator) strings(t *testing.T, key string, schema *openapi3.Schema) [
 		return []sample{{"a UUID", id}, {"upper case", strings.ToUpper(id)}, {"nil", uuid.Nil.String()}, {"all ones", uuid.Max.String()}}
 	case "date-time":
 		return []sample{
-			{"a time", "2026-11-21T18:00:00Z"}, {"with an offset", "2026-11-21T23:59:59+05:30"}, {"with nanoseconds", "2026-11-21T18:00:00.123456789Z"},
-			{"a leap day", "2024-02-29T00:00:00-12:00"}, {"the first", "0001-01-01T00:00:00Z"}, {"the last", "9999-12-31T23:59:59.999999Z"},
+			{"a time", "2026-11-21T18:00:00Z"},
+			{"with an offset", "2026-11-21T23:59:59+05:30"},
+			{"with nanoseconds", "2026-11-21T18:00:00.123456789Z"},
+			{"a leap day", "2024-02-29T00:00:00-12:00"},
+			{"the first", "0001-01-01T00:00:00Z"},
+			{"the last", "9999-12-31T23:59:59.999999Z"},
 		}
 	case "event-status":
 		var found []sample
@@ -149,10 +153,14 @@ func (g *generator) texts(t *testing.T, key string, schema *openapi3.Schema) []s
 	found := []sample{
 		{"ordinary", g.unique(max(shortest, min(12, most)), 'x')},
 		{"one character", string(rune('\u4e00' + g.next()))},
-		{"shortest", g.unique(shortest, 'x')}, {"longest", g.unique(most, 'y')}, {"longest, of four bytes each", g.unique(most, '\U0001f600')},
+		{"shortest", g.unique(shortest, 'x')},
+		{"longest", g.unique(most, 'y')},
+		{"longest, of four bytes each", g.unique(most, '\U0001f600')},
 		{"between", g.unique(shortest+g.random.IntN(most-shortest+1), 'é')},
-		{"odd", g.unique(10, 'o') + "\u0001\u007f\u2028\ufffd\U0010ffff'\"\\%_<&>"}, {"right to left", g.unique(10, 'ש')},
-		{"padded", " \t" + g.unique(10, 'p') + "\n "}, {"empty", ""},
+		{"odd", g.unique(10, 'o') + "\u0001\u007f\u2028\ufffd\U0010ffff'\"\\%_<&>"},
+		{"right to left", g.unique(10, 'ש')},
+		{"padded", " \t" + g.unique(10, 'p') + "\n "},
+		{"empty", ""},
 	}
 	if schema.Pattern != "" && !regexp.MustCompile(schema.Pattern).MatchString("é") { // one for whom no name must be free
 		found = append(found, sample{"one character of ASCII", "~"})
@@ -184,7 +192,10 @@ func integers(t *testing.T, key string, schema *openapi3.Schema) []sample {
 	require.False(t, schema.Min == nil || schema.Max == nil, "%s: a number needs its bounds", key)
 	low, high := int64(*schema.Min), int64(*schema.Max)
 	return []sample{
-		{"between", low + (high-low)/2}, {"lowest", low}, {"highest", high}, {"with a fraction of zero", json.Number(strconv.FormatInt(high, 10) + ".0")},
+		{"between", low + (high-low)/2},
+		{"lowest", low},
+		{"highest", high},
+		{"with a fraction of zero", json.Number(strconv.FormatInt(high, 10) + ".0")},
 		{"with an exponent", json.Number(strconv.FormatInt(high/10, 10) + "e1")},
 	}
 }
@@ -210,7 +221,8 @@ func (g *generator) lists(t *testing.T, key string, schema *openapi3.Schema) []s
 func freeObjects(schema *openapi3.Schema) []sample {
 	found := []sample{
 		{"of every kind", map[string]any{"text": "é\U0001f600", "number": 1.5, "list": []any{nil, true, map[string]any{}}, "": "", "deep": map[string]any{"er": []any{[]any{}}}}},
-		{"none", map[string]any{}}, {"null inside", map[string]any{"gone": nil}},
+		{"none", map[string]any{}},
+		{"null inside", map[string]any{"gone": nil}},
 	}
 	if limit, ok := schema.Extensions["x-max-bytes"].(float64); ok {
 		found = append(found, sample{"largest", map[string]any{"a": strings.Repeat("x", int(limit)-len(`{"a":""}`))}})

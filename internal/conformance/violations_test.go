@@ -138,16 +138,30 @@ func badTexts(t *testing.T, schema *openapi3.Schema) []sample {
 func badUUIDs() []sample {
 	const id = "01a1f44d-55e8-7b5b-b04b-7095f117bbe8"
 	return []sample{
-		{"no UUID", "7"}, {"a letter too high", id[:len(id)-1] + "g"}, {"cut off", id[:len(id)-1]}, {"too long", id + "0"},
-		{"without hyphens", strings.ReplaceAll(id, "-", "")}, {"in braces", "{" + id + "}"}, {"as a URN", "urn:uuid:" + id}, {"padded", " " + id},
+		{"no UUID", "7"},
+		{"a letter too high", id[:len(id)-1] + "g"},
+		{"cut off", id[:len(id)-1]},
+		{"too long", id + "0"},
+		{"without hyphens", strings.ReplaceAll(id, "-", "")},
+		{"in braces", "{" + id + "}"},
+		{"as a URN", "urn:uuid:" + id},
+		{"padded", " " + id},
 	}
 }
 
 func badTimes() []sample {
 	return []sample{
-		{"no time", "now"}, {"a date", "2026-11-21"}, {"without a zone", "2026-11-21T18:00:00"}, {"with a space", "2026-11-21 18:00:00Z"},
-		{"not of the calendar", "2026-02-30T00:00:00Z"}, {"hour 24", "2026-11-21T24:00:00Z"}, {"before year 1", "0000-12-31T23:59:59Z"},
-		{"after year 9999", "9999-12-31T23:59:59-01:00"}, {"five digits", "10000-01-01T00:00:00Z"}, {"a number", "1763748000"}, {"padded", "2026-11-21T18:00:00Z "},
+		{"no time", "now"},
+		{"a date", "2026-11-21"},
+		{"without a zone", "2026-11-21T18:00:00"},
+		{"with a space", "2026-11-21 18:00:00Z"},
+		{"not of the calendar", "2026-02-30T00:00:00Z"},
+		{"hour 24", "2026-11-21T24:00:00Z"},
+		{"before year 1", "0000-12-31T23:59:59Z"},
+		{"after year 9999", "9999-12-31T23:59:59-01:00"},
+		{"five digits", "10000-01-01T00:00:00Z"},
+		{"a number", "1763748000"},
+		{"padded", "2026-11-21T18:00:00Z "},
 	}
 }
 
@@ -183,8 +197,15 @@ func badParams(t *testing.T, param *openapi3.Parameter) []sample {
 		found = []sample{{"not of the enum", "nonsense"}, {"in another case", strings.ToUpper(fmt.Sprint(schema.Enum[0]))}, {"empty", ""}}
 	case schema.Type.Is("integer"):
 		found = []sample{
-			{"too low", strconv.FormatInt(int64(*schema.Min)-1, 10)}, {"too high", strconv.FormatInt(int64(*schema.Max)+1, 10)}, {"empty", ""}, {"no number", "x"},
-			{"a fraction", "1.5"}, {"padded", " 1"}, {"hexadecimal", "0x1"}, {"an exponent", "1e1"}, {"beyond 64 bits", "18446744073709551617"},
+			{"too low", strconv.FormatInt(int64(*schema.Min)-1, 10)},
+			{"too high", strconv.FormatInt(int64(*schema.Max)+1, 10)},
+			{"empty", ""},
+			{"no number", "x"},
+			{"a fraction", "1.5"},
+			{"padded", " 1"},
+			{"hexadecimal", "0x1"},
+			{"an exponent", "1e1"},
+			{"beyond 64 bits", "18446744073709551617"},
 		}
 	default:
 		found = badTexts(t, schema)
