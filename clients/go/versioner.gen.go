@@ -1601,7 +1601,7 @@ type UserPatch struct {
 
 // ValidationItem One problem.
 type ValidationItem struct {
-	// Loc Where it is, from `body`, `query` or `path` on. Positions in a list count from 0.
+	// Loc Where it is, from `body`, `query`, `path` or `header` on. Positions in a list are numbers from 0.
 	Loc []any `json:"loc"`
 
 	// Msg What is wrong, for people.

@@ -1473,7 +1473,7 @@ class ValidationItem(BaseModel):
     )
     loc: list[str | int]
     """
-    Where it is, from `body`, `query` or `path` on. Positions in a list count from 0.
+    Where it is, from `body`, `query`, `path` or `header` on. Positions in a list are numbers from 0.
     """
     msg: str
     """

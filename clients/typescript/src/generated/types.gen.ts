@@ -1254,7 +1254,7 @@ export type ValidationProblem = {
  */
 export type ValidationItem = {
   /**
-   * Where it is, from `body`, `query` or `path` on. Positions in a list count from 0.
+   * Where it is, from `body`, `query`, `path` or `header` on. Positions in a list are numbers from 0.
    */
   loc: Array<string | number>;
   /**
