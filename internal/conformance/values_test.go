@@ -62,6 +62,7 @@ func statusWords(t *testing.T, document *openapi3.T) []string {
 func (g *generator) samples(t *testing.T, key string, reference *openapi3.SchemaRef) []sample {
 	t.Helper()
 	schema := reference.Value
+	requireKnown(t, key, schema)
 	found := g.ofType(t, key, reference)
 	require.NotEmpty(t, found, "%s: the tests make no value of this schema", key)
 	if schema.Nullable && !slices.ContainsFunc(found, func(s sample) bool { return s.value == nil }) {
@@ -76,7 +77,6 @@ func (g *generator) ofType(t *testing.T, key string, reference *openapi3.SchemaR
 	if rule := g.rules[key]; rule != nil {
 		return rule(g)
 	}
-	require.Empty(t, slices.Concat(schema.AllOf, schema.OneOf), "%s: the tests do not know what to make of this", key)
 	switch {
 	case len(schema.Enum) > 0:
 		found := make([]sample, 0, len(schema.Enum))
