@@ -140,6 +140,17 @@ func allowHEAD(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// refuseBelow answers 404 below an address that ends in an identifier: echo takes all the rest of a path for the last one.
+func refuseBelow(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		route := c.Path()
+		if route != "" && !strings.HasSuffix(route, "*") && strings.Count(route, "/") != strings.Count(echo.GetPath(c.Request()), "/") {
+			return echo.ErrNotFound
+		}
+		return next(c)
+	}
+}
+
 // tolerateSlashes serves /x, /x/ and //x/ directly. A redirect would lose events: clients follow it as a GET without a
 // body, and report success. Collections are the specification's paths that end in a slash.
 func tolerateSlashes(collections map[string]bool) echo.MiddlewareFunc {

@@ -71,6 +71,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	e.IPExtractor = echo.ExtractIPDirect()
 	e.Pre(identify, access(config.Logger), recoverPanic(config.Logger), secure, allowHEAD, tolerateSlashes(collections(document)),
 		pages.share(machinePaths(document)), pages.protect)
+	e.Use(refuseBelow)
 	lists := pager{key: config.Keys.DeriveKey("cursor")}
 	implementation := api{
 		events:        events{recorder: config.Recorder},
