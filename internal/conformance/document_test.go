@@ -110,7 +110,31 @@ func component(reference string) string {
 	return reference[strings.LastIndex(reference, "/")+1:]
 }
 
-// requireKnown fails for a schema with a rule that the tests neither keep to nor break: they would pass without trying it.
+// TestRulesOfSchemasAreKnown fails for a schema with a rule that the tests neither keep to nor break: they would pass
+// without trying it.
+func TestRulesOfSchemasAreKnown(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations(served(t, testapi.New(t))) {
+		for _, reference := range op.params {
+			requireKnown(t, op.OperationID+" "+reference.Value.Name, reference.Value.Schema.Value)
+		}
+		if reference := op.body(t); reference != nil {
+			requireKnownBelow(t, op.OperationID, reference)
+		}
+	}
+}
+
+func requireKnownBelow(t *testing.T, key string, reference *openapi3.SchemaRef) {
+	t.Helper()
+	requireKnown(t, key, reference.Value)
+	for name, property := range reference.Value.Properties {
+		requireKnownBelow(t, key+" "+name, property)
+	}
+	if reference.Value.Items != nil {
+		requireKnownBelow(t, key+"[]", reference.Value.Items)
+	}
+}
+
 func requireKnown(t *testing.T, key string, schema *openapi3.Schema) {
 	t.Helper()
 	known := openapi3.Schema{

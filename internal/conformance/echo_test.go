@@ -62,3 +62,26 @@ func marshalled(t *testing.T, value any) string {
 	require.NoError(t, err)
 	return string(text)
 }
+
+// requireKept reads an object that was created or changed: it is as the answer showed it, its tag included.
+func (w *world) requireKept(t *testing.T, op operation, g given, answer testapi.Answer) {
+	t.Helper()
+	address := ""
+	switch {
+	case op.method == http.MethodPatch:
+		address = g.target(op)
+	case answer.Status == http.StatusCreated && strings.HasSuffix(op.path, "/"):
+		address = op.path + answer.Field(t, "id").(string)
+	default:
+		return
+	}
+	read := w.as(t, http.MethodGet, address, "")
+	var shown, kept map[string]any
+	require.NoError(t, json.Unmarshal(answer.Body, &shown))
+	require.NoError(t, json.Unmarshal(read.Body, &kept))
+	for name := range kept {
+		require.Contains(t, shown, name, op.OperationID)
+		require.Equal(t, shown[name], kept[name], "%s\n%s", g.show(op), name)
+	}
+	require.Equal(t, answer.Header.Get("ETag"), read.Header.Get("ETag"), op.OperationID)
+}

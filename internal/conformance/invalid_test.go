@@ -96,7 +96,7 @@ func (w *world) base(t *testing.T, op operation) given {
 	t.Helper()
 	g := given{what: "everything"}.with("everything")
 	if reference := op.body(t); reference != nil {
-		body := w.make.objects(t, reference)[0].value.(map[string]any)
+		body := w.make.everything(t, reference)
 		w.complete(t, component(reference.Ref), body)
 		g.body = body
 	}

@@ -48,6 +48,7 @@ func TestStaleChangesAreRefused(t *testing.T) {
 			require.Equal(t, op.success(t), answer.Status, "%s\n%s", fresh.show(op), answer.Body)
 			if op.method == http.MethodPatch {
 				require.NotEqual(t, tag, answer.Header.Get("ETag"), "a change makes a new revision")
+				require.Equal(t, answer.Header.Get("ETag"), w.send(t, all[read], given{path: base.path}).Header.Get("ETag"), "which is what is read")
 				require.Equal(t, http.StatusPreconditionFailed, w.send(t, op, fresh).Status, "the tag is stale now")
 			}
 		})

@@ -25,6 +25,7 @@ func TestWhatSchemasAllowIsAccepted(t *testing.T) {
 				answer := w.send(t, op, g)
 				require.Equal(t, op.success(t), answer.Status, "%s\n%s", g.show(op), answer.Body)
 				requireEchoed(t, op, g, answer)
+				w.requireKept(t, op, g, answer)
 				sent++
 			}
 		})
@@ -86,7 +87,7 @@ func (w *world) again(t *testing.T, op operation, g given) given {
 		return g
 	}
 	if reference := op.body(t); reference != nil {
-		body := w.make.objects(t, reference)[0].value.(map[string]any)
+		body := w.make.everything(t, reference)
 		w.complete(t, component(reference.Ref), body)
 		g.body = body
 	}
