@@ -28,16 +28,16 @@ func TestSlashesDoNotMatter(t *testing.T) {
 		}
 		address := g.target(op)
 		bare := strings.TrimSuffix(address, "/")
-		want := ask(address)
+		usual := ask(address)
 		if op.method == http.MethodGet {
-			require.Equal(t, op.success(t), want.Status, op.OperationID)
+			require.Equal(t, op.success(t), usual.Status, op.OperationID)
 		} else {
-			require.Equal(t, http.StatusUnauthorized, want.Status, op.OperationID)
+			require.Equal(t, http.StatusUnauthorized, usual.Status, op.OperationID)
 		}
 		for _, path := range []string{bare, bare + "/", "/" + bare, "/" + bare + "/", "//" + bare + "//", strings.ReplaceAll(bare, "/", "//")} {
 			got := ask(path)
-			require.Equal(t, want.Status, got.Status, "%s %s", op.method, path)
-			require.Equal(t, withoutCursor(want), withoutCursor(got), "%s %s", op.method, path)
+			require.Equal(t, usual.Status, got.Status, "%s %s", op.method, path)
+			require.Equal(t, withoutCursor(usual), withoutCursor(got), "%s %s", op.method, path)
 		}
 		below := ask(bare + "/nonsense/nonsense/nonsense")
 		require.Equal(t, http.StatusNotFound, below.Status, "%s: below it is nothing", op.OperationID)
