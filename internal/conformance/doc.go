@@ -3,10 +3,12 @@
 // somebody says what cannot be read from the document (world_test.go: how to make the objects that its identifiers name, and
 // the rules that only its prose tells).
 //
-//   - valid_test.go sends what the schemas allow: each member and parameter present and absent, at every bound.
+//   - valid_test.go sends what the schemas allow: each member and parameter present and absent, at every bound; echo_test.go
+//     compares what was sent with what is answered, and with what is read later.
 //   - invalid_test.go breaks one rule at a time: the answer names the place, and nothing was written.
 //   - credentials_test.go and roles_test.go try who may call what.
-//   - methods_test.go tries what a path does not declare.
+//   - methods_test.go tries what a path does not declare, addresses_test.go other spellings of it.
+//   - statuses_test.go wants the declared statuses to be those that can be, and provokes those that the others do not.
 //   - preconditions_test.go tries If-Match, Idempotency-Key and cursors wherever they are declared.
 //   - deleted_test.go deletes everything that can be, and looks for it.
 //
