@@ -283,9 +283,10 @@ func (w *world) cursor(t *testing.T, op operation, g given) string {
 // populate has two objects in each list.
 func (w *world) populate(t *testing.T) {
 	t.Helper()
+	makers := w.makers()
 	for range 2 {
-		for _, maker := range w.makers() {
-			maker(t, nil)
+		for _, name := range slices.Sorted(maps.Keys(makers)) { // in the same order every time
+			makers[name](t, nil)
 		}
 	}
 }
