@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,6 +125,30 @@ func answerHEAD(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// allowHEAD has Allow tell of it: echo, which writes that header, knows nothing of answerHEAD.
+func allowHEAD(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Before(func() {
+			header := c.Response().Header()
+			if allowed := header.Get(echo.HeaderAllow); slices.Contains(strings.Split(allowed, ", "), http.MethodGet) {
+				header.Set(echo.HeaderAllow, allowed+", "+http.MethodHead)
+			}
+		})
+		return next(c)
+	}
+}
+
+// refuseBelow answers 404 below an address that ends in an identifier: echo takes all the rest of a path for the last one.
+func refuseBelow(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		route := c.Path()
+		if route != "" && !strings.HasSuffix(route, "*") && strings.Count(route, "/") != strings.Count(echo.GetPath(c.Request()), "/") {
+			return echo.ErrNotFound
+		}
+		return next(c)
+	}
 }
 
 // tolerateSlashes serves /x, /x/ and //x/ directly. A redirect would lose events: clients follow it as a GET without a

@@ -69,8 +69,9 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(config.Logger)
 	e.IPExtractor = echo.ExtractIPDirect()
-	e.Pre(identify, access(config.Logger), recoverPanic(config.Logger), secure, tolerateSlashes(collections(document)),
+	e.Pre(identify, access(config.Logger), recoverPanic(config.Logger), secure, allowHEAD, tolerateSlashes(collections(document)),
 		pages.share(machinePaths(document)), pages.protect)
+	e.Use(refuseBelow)
 	lists := pager{key: config.Keys.DeriveKey("cursor")}
 	implementation := api{
 		events:        events{recorder: config.Recorder},

@@ -42,7 +42,7 @@ func TestRouting(t *testing.T) {
 
 	t.Run("WrongMethodIs405", func(t *testing.T) {
 		t.Parallel()
-		for path, allowed := range map[string]string{"/deployment-events/": "POST", "/deployment-events": "POST", "/health": "GET"} {
+		for path, allowed := range map[string]string{"/deployment-events/": "POST", "/deployment-events": "POST", "/health": "OPTIONS, GET, HEAD"} {
 			answer := api.Do(t, api.Request(t, http.MethodDelete, path, nil))
 			require.Equal(t, http.StatusMethodNotAllowed, answer.Status)
 			require.Equal(t, `{"detail":"Method not allowed"}`, string(answer.Body))

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -117,6 +119,7 @@ func (v *bodyValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		if problems := v.check(value); len(problems) > 0 {
 			return apperr.NewInvalid(problems...)
 		}
+		writeIntegers(&v.schema, value)
 		r = r.WithContext(context.WithValue(r.Context(), rawBodyKey{}, raw))
 		r.Body = validatedBody{Reader: strings.NewReader(""), value: value}
 		r.ContentLength = int64(len(raw))
@@ -172,6 +175,24 @@ func (v *bodyValidator) tidy(value any) {
 	}
 }
 
+// writeIntegers writes whole numbers of a valid value as the generated code reads them: to JSON Schema, 24.0 and 2.4e1 are
+// integers, too. What the schema does not call an integer stays as it was sent.
+func writeIntegers(schema *openapi3.Schema, value any) {
+	object, _ := value.(map[string]any)
+	for name, member := range object {
+		property := schema.Properties[name]
+		if property == nil {
+			continue
+		}
+		writeIntegers(property.Value, member)
+		if number, ok := member.(json.Number); ok && property.Value.Type.Is("integer") {
+			if whole, err := number.Float64(); err == nil {
+				object[name] = json.Number(strconv.FormatFloat(whole, 'f', -1, 64))
+			}
+		}
+	}
+}
+
 // check returns every problem of the value, in the order of their places.
 func (v *bodyValidator) check(value any) []apperr.Field {
 	problems := flatten(v.schema.VisitJSON(value, v.options...), []any{"body"})
@@ -185,10 +206,32 @@ func (v *bodyValidator) check(value any) []apperr.Field {
 			}
 		}
 	}
+	for _, problem := range problems {
+		countPositions(value, problem.Loc[1:])
+	}
 	slices.SortStableFunc(problems, func(one, other apperr.Field) int {
 		return strings.Compare(fmt.Sprint(one.Loc...), fmt.Sprint(other.Loc...))
 	})
 	return problems
+}
+
+// countPositions makes numbers of the positions in lists on the way to a place, which kin-openapi tells as texts.
+func countPositions(value any, loc []any) {
+	for i, step := range loc {
+		name, _ := step.(string)
+		switch inside := value.(type) {
+		case map[string]any:
+			value = inside[name]
+		case []any:
+			position, err := strconv.Atoi(name)
+			if err != nil || position >= len(inside) {
+				return
+			}
+			loc[i], value = position, inside[position]
+		default:
+			return
+		}
+	}
 }
 
 // missingAlternative says what the first alternative asks for, when none of them holds: that is the advice to give. What is
@@ -258,6 +301,11 @@ func describe(failure *openapi3.SchemaError, root []any) apperr.Field {
 		field.Msg, field.Type = fmt.Sprintf("ensure this value is at most %v", *schema.Max), "value_error.number.not_le"
 	case "properties":
 		field.Msg, field.Type = "a member that is not known here", "value_error.extra"
+		if name, err := strconv.Unquote(strings.TrimSuffix(strings.TrimPrefix(failure.Reason, "property "), " is unsupported")); err == nil {
+			field.Loc = append(field.Loc, name)
+		}
+	case "maxItems":
+		field.Msg, field.Type = fmt.Sprintf("ensure this value has at most %d items", *schema.MaxItems), "value_error.list.max_items"
 	case "format":
 		field.Msg, field.Type = formatMessages[schema.Format], formatTypes[schema.Format]
 	}

@@ -2,40 +2,90 @@ package testapi
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/gen/apigen"
 )
 
-// checkingTransport fails the test for an answer that the specification does not describe.
+// checkingTransport fails the test for an answer that the specification does not describe: its status, content type,
+// headers and body, down to members that the document does not name.
 type checkingTransport struct {
-	next   http.RoundTripper
-	router routers.Router
-	paths  map[string]bool
-	fail   func(format string, args ...any)
+	next    http.RoundTripper
+	router  routers.Router
+	paths   map[string]bool
+	options []openapi3.SchemaValidationOption
+	fail    func(format string, args ...any)
 }
 
 func newCheckingTransport(t *testing.T, next http.RoundTripper) checkingTransport {
 	t.Helper()
 	document, err := apigen.GetSpec()
 	require.NoError(t, err)
+	for _, schema := range document.Components.Schemas {
+		closeObjects(schema)
+	}
 	router, err := gorillamux.NewRouter(document)
 	require.NoError(t, err)
 	paths := make(map[string]bool)
 	for path := range document.Paths.Map() {
 		paths[path] = true
 	}
-	return checkingTransport{next: next, router: router, paths: paths, fail: t.Errorf}
+	options := []openapi3.SchemaValidationOption{
+		openapi3.EnableFormatValidation(),
+		openapi3.WithStringFormatValidators(map[string]openapi3.StringFormatValidator{
+			"date-time": openapi3.NewCallbackValidator(isUTC), "uuid": openapi3.NewCallbackValidator(isUUID),
+		}),
+	}
+	return checkingTransport{next: next, router: router, paths: paths, options: options, fail: t.Errorf}
+}
+
+// closeObjects has a schema refuse members that it does not name, unless it says that there may be others. Clients may meet
+// new ones; this server sends what its document describes.
+func closeObjects(reference *openapi3.SchemaRef) {
+	if reference == nil || reference.Value == nil {
+		return
+	}
+	schema := reference.Value
+	if others := &schema.AdditionalProperties; len(schema.Properties) > 0 && others.Has == nil && others.Schema == nil {
+		others.Has = new(bool)
+	}
+	for _, property := range schema.Properties {
+		if property.Ref == "" { // what has a name is closed where it stands
+			closeObjects(property)
+		}
+	}
+	if items := schema.Items; items != nil && items.Ref == "" {
+		closeObjects(items)
+	}
+}
+
+func isUTC(text string) error {
+	if _, err := time.Parse("2006-01-02T15:04:05.999999999Z", text); err != nil {
+		return errors.New("not a time in UTC")
+	}
+	return nil
+}
+
+func isUUID(text string) error {
+	if id, err := uuid.Parse(text); err != nil || id.String() != text {
+		return errors.New("not a UUID")
+	}
+	return nil
 }
 
 // RoundTrip sends the request and checks the answer.
@@ -60,29 +110,84 @@ func (c checkingTransport) check(request *http.Request, response *http.Response,
 	if response.Header.Get("X-Request-ID") == "" {
 		return errors.New("no X-Request-ID")
 	}
-	route, params, err := c.router.FindRoute(c.canonical(request))
-	if err != nil { // no operation: the router's own 404 or 405, or a page's asset
-		if response.StatusCode < http.StatusBadRequest || request.Method == http.MethodHead || strings.HasPrefix(string(body), `{"detail":"`) {
-			return nil
-		}
-		return fmt.Errorf("an error without detail: %w", err)
+	described := c.canonical(request)
+	route, params, err := c.router.FindRoute(described)
+	if err != nil {
+		return checkUndescribed(request, response, body)
+	}
+	declared := route.Operation.Responses.Status(response.StatusCode)
+	if declared == nil { // the library lets redirects pass
+		return errors.New("the status is not declared")
+	}
+	if err := checkContent(declared.Value.Content, response.Header.Get("Content-Type"), body, request.Method == http.MethodHead); err != nil {
+		return err
 	}
 	return openapi3filter.ValidateResponse(request.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, PathParams: params, Route: route},
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: described, PathParams: params, Route: route},
 		Status:                 response.StatusCode,
 		Header:                 response.Header,
 		Body:                   io.NopCloser(bytes.NewReader(body)),
 		Options: &openapi3filter.Options{
-			IncludeResponseStatus: true, MultiError: true,
-			ExcludeResponseBody: request.Method == http.MethodHead || strings.HasPrefix(response.Header.Get("Content-Type"), "text/html"),
+			IncludeResponseStatus: true, MultiError: true, SchemaValidationOptions: c.options,
+			ExcludeResponseBody: request.Method == http.MethodHead || declared.Value.Content.Get("text/html") != nil,
 		},
 	})
+}
+
+// checkContent wants one of the declared content types, written as the document has it, and no body where none is declared.
+func checkContent(declared openapi3.Content, contentType string, body []byte, head bool) error {
+	if len(declared) == 0 {
+		if contentType != "" || len(body) > 0 {
+			return fmt.Errorf("a body of the type %q where none is declared", contentType)
+		}
+		return nil
+	}
+	media, params, err := mime.ParseMediaType(contentType)
+	if _, ok := declared[media]; err != nil || !ok {
+		return fmt.Errorf("the content type %q is not declared", contentType)
+	}
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return fmt.Errorf("the content type %q is not UTF-8", contentType)
+	}
+	if (len(body) == 0) != head {
+		return fmt.Errorf("a body of %d bytes", len(body))
+	}
+	return nil
+}
+
+// checkUndescribed is for what is no operation: the pages' files, what HTTP itself says of methods, and addresses that
+// there are not.
+func checkUndescribed(request *http.Request, response *http.Response, body []byte) error {
+	switch response.StatusCode {
+	case http.StatusOK:
+		path := "/" + strings.Trim(request.URL.Path, "/")
+		if path == "/" || path == "/favicon.ico" || strings.HasPrefix(path, "/assets/") {
+			return nil
+		}
+	case http.StatusNoContent:
+		if request.Method == http.MethodOptions {
+			return nil
+		}
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusForbidden:
+		var problem map[string]string
+		if request.Method == http.MethodHead {
+			return nil
+		}
+		if json.Unmarshal(body, &problem) != nil || len(problem) != 1 || problem["detail"] == "" || response.Header.Get("Content-Type") != "application/json" {
+			return errors.New("an error must be JSON with a detail")
+		}
+		if response.StatusCode == http.StatusMethodNotAllowed && response.Header.Get("Allow") == "" {
+			return errors.New("no Allow")
+		}
+		return nil
+	}
+	return errors.New("it is no operation of the document, and no page")
 }
 
 // canonical is the request as the specification writes its path; HEAD is answered as GET is.
 func (c checkingTransport) canonical(request *http.Request) *http.Request {
 	found := request.Clone(request.Context())
-	found.URL.Path = "/" + strings.Trim(strings.ReplaceAll(request.URL.Path, "//", "/"), "/")
+	found.URL.Path = "/" + strings.Join(strings.FieldsFunc(request.URL.Path, func(r rune) bool { return r == '/' }), "/")
 	if c.paths[found.URL.Path+"/"] {
 		found.URL.Path += "/"
 	}

@@ -176,6 +176,14 @@ func (a *API) TokenOf(t *testing.T, account, role, name string) string {
 	return token
 }
 
+// TokenAt makes a token as it was made at that time, for an hour.
+func (a *API) TokenAt(t *testing.T, account, role string, at time.Time) string {
+	t.Helper()
+	token, err := a.dev.Token(account, role, role, at, time.Hour)
+	require.NoError(t, err)
+	return token
+}
+
 // As sends a request as a person of Account with that role; a body is JSON.
 func (a *API) As(t *testing.T, role, method, path, body string) Answer {
 	t.Helper()
