@@ -529,7 +529,7 @@ type BuildEvent struct {
 	// StartedAt When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at,omitempty"`
 
-	// Status How far the build has come; `completed` when absent. The words are those of a deployment's status.
+	// Status How far the build has come; `completed` when absent or empty. The words are those of a deployment's status.
 	Status nullable.Nullable[string] `json:"status,omitempty"`
 
 	// Version The version that is built. Created on first mention.

@@ -139,7 +139,7 @@ class BuildEvent(BaseModel):
     """
     status: str | None = None
     """
-    How far the build has come; `completed` when absent. The words are those of a deployment's status.
+    How far the build has come; `completed` when absent or empty. The words are those of a deployment's status.
     """
     source_system: str | None = None
     """

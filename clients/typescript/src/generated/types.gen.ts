@@ -127,7 +127,7 @@ export type BuildEvent = {
    */
   version: string;
   /**
-   * How far the build has come; `completed` when absent. The words are those of a deployment's status.
+   * How far the build has come; `completed` when absent or empty. The words are those of a deployment's status.
    */
   status?: string | null;
   /**
