@@ -21,6 +21,13 @@ import (
 	"log/slog"
 )
 
+// firstKey is the one that `versionerd dev` prints.
+func (s *server) firstKey(t *testing.T) string {
+	t.Helper()
+	require.Eventually(t, func() bool { return keyPattern.MatchString(s.said.String()) }, startPatience, poll)
+	return keyPattern.FindString(s.said.String())
+}
+
 var keyPattern = regexp.MustCompile(`sk_demo_k[0-9]+_[0-9A-Za-z]+`)
 
 // requireSubset compares what a page shows, shortened, with what was answered.
@@ -59,8 +66,7 @@ func requireShown(t *testing.T, shown, answered string) {
 // testReadme pastes what `make run` prints where the page has a placeholder.
 func testReadme(t *testing.T, g *guide) {
 	s := develop(t)
-	key := keyPattern.FindString(s.said.String())
-	require.NotEmpty(t, key)
+	key := s.firstKey(t)
 	client := installClient(t)
 	require.NoError(t, os.Rename(filepath.Join(client, "client"), filepath.Join(client, "versioner")))
 	for i, entry := range s.env {
@@ -104,7 +110,7 @@ func testFirstEvent(t *testing.T, g *guide) {
 
 func testKeys(t *testing.T, g *guide) {
 	s := develop(t)
-	old := keyPattern.FindString(s.said.String())
+	old := s.firstKey(t)
 	said := s.shell(t, g.script(t))
 	require.Contains(t, said, "\n422\n"[1:], "the server takes the new key")
 	states := make(map[string]any)
@@ -137,7 +143,7 @@ const untilTold = `
 KEY=$(bin/versionerd keys create --account demo --name ci)
 curl -sS --fail-with-body "$URL/deployment-events/" -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
   -d '{"product_name":"checkout","version":"1.4.2","environment_name":"production","status":"failed"}'
-until api "$URL/notification-history/" | grep -q '"event_type":"deployment.failed".*"status":"delivered"'; do sleep 0.1; done
+until api "$URL/notification-history/?limit=1" | grep '"event_type":"deployment.failed"' | grep '"status":"delivered"'; do sleep 0.1; done
 `
 
 func testNotifications(t *testing.T, g *guide) {
@@ -150,7 +156,7 @@ func testNotifications(t *testing.T, g *guide) {
 		heard.mu.Lock()
 		defer heard.mu.Unlock()
 		return len(heard.messages) == 3
-	}, startPatience, poll, "the trial, the failure, and the failure again")
+	}, startPatience, poll, "the trial, the failure, and the failure again: %v", heard)
 	for i, event := range []string{"", "deployment.failed", "deployment.failed"} {
 		require.Contains(t, heard.messages[i].Get("X-Versioner-Event"), event)
 	}
@@ -168,6 +174,7 @@ func testNotifications(t *testing.T, g *guide) {
 func testOperations(t *testing.T, g *guide) {
 	dsn := newPostgres(t)
 	execute(t, dsn, join(g.take(t, "sql")))
+
 	var member bool
 	query(t, dsn, "SELECT pg_has_role('versioner', 'versioner_app', 'MEMBER')", &member)
 	require.True(t, member)
@@ -188,7 +195,7 @@ func execute(t *testing.T, dsn, statements string) {
 	conn, err := pgx.Connect(t.Context(), dsn)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close(t.Context()) }()
-	for line := range strings.SplitSeq(statements, ";") {
+	for line := range strings.SplitSeq(regexp.MustCompile(`--.*`).ReplaceAllString(statements, ""), ";") {
 		_, err := conn.Exec(t.Context(), line)
 		require.NoError(t, err, line)
 	}

@@ -76,7 +76,7 @@ func testIdentityProviders(t *testing.T, g *guide) {
 			require.Equal(t, http.StatusCreated, status, "an admin may make keys")
 			requireRefusals(t, g, s, signer, claims)
 			if shown.heading == "Clerk" {
-				requireOneAccount(t, s, token)
+				requireOneAccount(t, s, settings.text, token)
 			}
 		})
 	}
@@ -117,9 +117,9 @@ func requireRefusals(t *testing.T, g *guide, s *server, signer provider, claims 
 }
 
 // requireOneAccount has the commands of whoever runs the server find the account that a token has made.
-func requireOneAccount(t *testing.T, s *server, token string) {
+func requireOneAccount(t *testing.T, s *server, settings, token string) {
 	t.Helper()
-	key := strings.TrimSpace(s.shell(t, "bin/versionerd keys create --account acme --name ci"))
+	key := strings.TrimSpace(s.shell(t, settings+"bin/versionerd keys create --account acme --name ci"))
 	status, _ := send(t, http.MethodPost, s.url+deploy, key, someEvent)
 	require.Equal(t, http.StatusOK, status)
 	require.Len(t, items(t, s.url+"/deployments/", token), 1)
