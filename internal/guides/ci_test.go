@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -40,12 +41,11 @@ type system struct {
 type job struct {
 	*testing.T
 
-	system  system
-	env     map[string]string
-	dir     string
-	fails   bool   // the deployment
-	result  string // of the whole: success or failure
-	deploys int    // how often deploy.sh was called
+	system system
+	env    map[string]string
+	dir    string
+	fails  bool   // the deployment
+	result string // of the whole: success or failure
 }
 
 // deployScript stands for the reader's own.
@@ -55,21 +55,24 @@ const deployScript = "#!/bin/sh\necho deployed >> deployed.txt\nexit ${DEPLOY_EX
 // Versioner that refuses the first event; and reads what the server has recorded.
 func testCI(described func() system) func(*testing.T, *guide) {
 	return func(t *testing.T, g *guide) {
+		t.Helper()
+		api := testapi.New(t)
 		for _, b := range g.take(t, "yaml", "groovy") {
 			t.Run(b.heading, func(t *testing.T) {
 				t.Parallel()
-				tryPipeline(t, described(), b)
+				tryPipeline(t, api, described(), b)
 			})
 		}
 	}
 }
 
-func tryPipeline(t *testing.T, ci system, b block) {
+// tryPipeline runs it in accounts of its own.
+func tryPipeline(t *testing.T, api *testapi.API, ci system, b block) {
 	t.Helper()
 	for name, fails := range map[string]bool{"Succeeds": false, "Fails": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			requireOneDeployment(t, ci, b, fails)
+			requireOneDeployment(t, api, fmt.Sprintf("%s-%d", strings.ToLower(name), b.line), ci, b, fails)
 		})
 	}
 	t.Run("Refused", func(t *testing.T) {
@@ -78,10 +81,9 @@ func tryPipeline(t *testing.T, ci system, b block) {
 	})
 }
 
-func requireOneDeployment(t *testing.T, ci system, b block, fails bool) {
+func requireOneDeployment(t *testing.T, api *testapi.API, account string, ci system, b block, fails bool) {
 	t.Helper()
-	api := testapi.New(t)
-	j := newJob(t, ci, api.URL, api.Key)
+	j := newJob(t, ci, api.URL, api.NewKey(t, account))
 	j.fails = fails
 	ci.run(j, b)
 	require.Equal(t, 1, j.countDeployments())
@@ -92,7 +94,7 @@ func requireOneDeployment(t *testing.T, ci system, b block, fails bool) {
 		status, result = "failed", "failure"
 	}
 	require.Equal(t, result, j.result)
-	recorded := items(t, api.URL+"/deployments/?"+url.Values{"product": {"checkout"}}.Encode(), api.Token(t, testapi.Account, "viewer"))
+	recorded := items(t, api.URL+"/deployments/?"+url.Values{"product": {"checkout"}}.Encode(), api.Token(t, account, "viewer"))
 	require.Len(t, recorded, 1, "started and %s are one deployment", status)
 	want := map[string]any{
 		"product_name": "checkout", "environment_name": "production", "environment_type": "production", "status": status, "source_system": ci.name,
@@ -106,7 +108,9 @@ func requireOneDeployment(t *testing.T, ci system, b block, fails bool) {
 	}
 	require.NotNil(t, recorded[0]["started_at"], "started was heard")
 	require.NotNil(t, recorded[0]["completed_at"])
-	require.Equal(t, 2, api.Count(t, "events"))
+	var events int
+	api.Scan(t, "SELECT count(*) FROM events JOIN accounts ON accounts.id = account_id WHERE slug = '"+account+"'", &events)
+	require.Equal(t, 2, events)
 }
 
 // requireNothingDeployed has Versioner refuse the first event: nothing may be deployed, the pipeline fails, and nothing is
@@ -205,6 +209,7 @@ func (r *refusing) statuses() []string {
 
 // testAnyCI runs the lines for any CI, both ways.
 func testAnyCI(t *testing.T, g *guide) {
+	t.Helper()
 	script := g.script(t)
 	for name, fails := range map[string]bool{"Succeeds": false, "Fails": true} {
 		t.Run(name, func(t *testing.T) {
@@ -266,7 +271,7 @@ func testAnyText(t *testing.T) {
 			t.Logf("no %s on this machine", words[0])
 			continue
 		}
-		version := fmt.Sprint(i)
+		version := strconv.Itoa(i)
 		j := newJob(t, system{env: map[string]string{
 			"VERSIONER_PRODUCT": text, "VERSIONER_VERSION": version, "VERSIONER_ENVIRONMENT": text, "VERSIONER_SCM_BRANCH": text,
 			"VERSIONER_DEPLOYED_BY": text,

@@ -63,8 +63,14 @@ func found(source string) map[string][]string {
 // sourceSystem is how the client tells where it runs.
 func sourceSystem() string {
 	for _, one := range [][3]string{
-		{"GITHUB_ACTIONS", "true", "github"}, {"GITLAB_CI", "true", "gitlab"}, {"JENKINS_URL", "", "jenkins"}, {"CIRCLECI", "true", "circleci"},
-		{"BITBUCKET_BUILD_NUMBER", "", "bitbucket"}, {"TF_BUILD", "True", "azure-devops"}, {"TRAVIS", "true", "travis"}, {"RD_JOB_ID", "", "rundeck"},
+		{"GITHUB_ACTIONS", "true", "github"},
+		{"GITLAB_CI", "true", "gitlab"},
+		{"JENKINS_URL", "", "jenkins"},
+		{"CIRCLECI", "true", "circleci"},
+		{"BITBUCKET_BUILD_NUMBER", "", "bitbucket"},
+		{"TF_BUILD", "True", "azure-devops"},
+		{"TRAVIS", "true", "travis"},
+		{"RD_JOB_ID", "", "rundeck"},
 	} {
 		if value := os.Getenv(one[0]); value != "" && (one[1] == "" || value == one[1]) {
 			return one[2]

@@ -21,6 +21,7 @@ const (
 
 // testErrors provokes every answer of the page.
 func testErrors(t *testing.T, g *guide) {
+	t.Helper()
 	provoked := provocations(t)
 	for _, b := range g.take(t, "json") {
 		status, _, _ := strings.Cut(b.heading, ":")
@@ -174,7 +175,7 @@ func requireKnownTypes(t *testing.T, g *guide) {
 		told(api.As(t, "viewer", http.MethodGet, "/deployments/?"+query, ""))
 	}
 	told(api.As(t, "viewer", http.MethodGet, "/products/x", ""))
-	told(api.As(t, "admin", http.MethodPost, "/products/", `{"name":"a","nmae":"b","description":7}`))
+	told(api.As(t, "admin", http.MethodPost, "/products/", `{"name":"a","colour":"b","description":7}`))
 	for i, name := range []string{"a", "b"} {
 		request := api.Request(t, http.MethodPost, "/products/", []byte(`{"name":"`+name+`"}`))
 		request.Header.Set("Authorization", "Bearer "+api.Token(t, testapi.Account, "admin"))

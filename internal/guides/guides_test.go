@@ -79,6 +79,7 @@ func tests() map[string]func(*testing.T, *guide) {
 func TestGuides(t *testing.T) {
 	t.Parallel()
 	known := tests()
+	built = buildInto(newDir(t))
 	for _, path := range pages(t) {
 		test := known[path]
 		delete(known, path)

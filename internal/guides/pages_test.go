@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,8 +19,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/postgres"
-	"log/slog"
 )
+
+// awaitRefusal gives the server the second that it may take to hear of a revocation, and a busy machine some more.
+func (s *server) awaitRefusal(t *testing.T, key string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		status, _ := send(t, http.MethodPost, s.url+deploy, key, someEvent)
+		return status == http.StatusUnauthorized
+	}, startPatience, poll, "the page has revoked it")
+}
 
 // firstKey is the one that `versionerd dev` prints.
 func (s *server) firstKey(t *testing.T) string {
@@ -65,6 +74,7 @@ func requireShown(t *testing.T, shown, answered string) {
 
 // testReadme pastes what `make run` prints where the page has a placeholder.
 func testReadme(t *testing.T, g *guide) {
+	t.Helper()
 	s := develop(t)
 	key := s.firstKey(t)
 	client := installClient(t)
@@ -81,13 +91,13 @@ func testReadme(t *testing.T, g *guide) {
 			requireShown(t, shown, said)
 		}
 	}
-	status, _ := send(t, http.MethodPost, s.url+deploy, key, someEvent)
-	require.Equal(t, http.StatusUnauthorized, status, "the page has revoked it")
+	s.awaitRefusal(t, key)
 	require.Len(t, items(t, s.url+"/deployments/", s.token(t, "demo")), 2, "one of curl, one of the client")
 }
 
 // testFirstEvent types the page's commands into two terminals. Only the port differs, and where git finds the repository.
 func testFirstEvent(t *testing.T, g *guide) {
+	t.Helper()
 	for _, program := range []string{"git", "make"} {
 		needs(t, program)
 	}
@@ -109,6 +119,7 @@ func testFirstEvent(t *testing.T, g *guide) {
 }
 
 func testKeys(t *testing.T, g *guide) {
+	t.Helper()
 	s := develop(t)
 	old := s.firstKey(t)
 	said := s.shell(t, g.script(t))
@@ -118,9 +129,8 @@ func testKeys(t *testing.T, g *guide) {
 		states[key["key_id"].(string)] = key["state"]
 	}
 	require.Equal(t, map[string]any{"k1": "revoked", "k2": "revoked", "k3": "active"}, states)
-	status, _ := send(t, http.MethodPost, s.url+deploy, old, someEvent)
-	require.Equal(t, http.StatusUnauthorized, status)
-	status, _ = send(t, http.MethodPost, s.url+deploy, keyPattern.FindString(said), someEvent)
+	s.awaitRefusal(t, old)
+	status, _ := send(t, http.MethodPost, s.url+deploy, keyPattern.FindString(said), someEvent)
 	require.Equal(t, http.StatusOK, status, "the key that create has printed")
 }
 
@@ -147,6 +157,7 @@ until api "$URL/notification-history/?limit=1" | grep '"event_type":"deployment.
 `
 
 func testNotifications(t *testing.T, g *guide) {
+	t.Helper()
 	heard := &hook{}
 	receiver := serve(t, heard.ServeHTTP)
 	s := develop(t, "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8")
@@ -172,6 +183,7 @@ func testNotifications(t *testing.T, g *guide) {
 
 // testOperations gives the roles to a PostgreSQL that has none.
 func testOperations(t *testing.T, g *guide) {
+	t.Helper()
 	dsn := newPostgres(t)
 	execute(t, dsn, join(g.take(t, "sql")))
 

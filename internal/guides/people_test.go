@@ -52,6 +52,7 @@ func (p provider) token(t *testing.T, claims map[string]any) string {
 
 // testIdentityProviders starts a server with each provider's settings and comes with the token that the page shows.
 func testIdentityProviders(t *testing.T, g *guide) {
+	t.Helper()
 	shells, tokens := g.take(t, "sh"), g.take(t, "json")
 	require.Len(t, shells, len(tokens)+1)
 	check := shells[len(tokens)]
@@ -77,6 +78,7 @@ func testIdentityProviders(t *testing.T, g *guide) {
 			requireRefusals(t, g, s, signer, claims)
 			if shown.heading == "Clerk" {
 				requireOneAccount(t, s, settings.text, token)
+				requireTwoAccounts(t, s, settings.text, signer, claims)
 			}
 		})
 	}
@@ -123,4 +125,18 @@ func requireOneAccount(t *testing.T, s *server, settings, token string) {
 	status, _ := send(t, http.MethodPost, s.url+deploy, key, someEvent)
 	require.Equal(t, http.StatusOK, status)
 	require.Len(t, items(t, s.url+"/deployments/", token), 1)
+}
+
+// requireTwoAccounts is what production.md warns of: an account that a key was made for first is not the organisation's.
+func requireTwoAccounts(t *testing.T, s *server, settings string, signer provider, claims map[string]any) {
+	t.Helper()
+	key := strings.TrimSpace(s.shell(t, settings+"bin/versionerd keys create --account globex --name ci"))
+	status, _ := send(t, http.MethodPost, s.url+deploy, key, someEvent)
+	require.Equal(t, http.StatusOK, status)
+	others := maps.Clone(claims)
+	others["o"] = map[string]any{"id": "org_2jkl", "slg": "globex", "rol": "admin"}
+	token := signer.token(t, others)
+	require.Empty(t, items(t, s.url+"/deployments/", token))
+	_, made := send(t, http.MethodPost, s.url+"/api-keys/", token, `{"name":"ci"}`)
+	require.Contains(t, made, "sk_globex-2_k1_")
 }

@@ -18,6 +18,7 @@ import (
 // testProduction builds what the page builds: a PostgreSQL with its roles, two servers with the unit's command, nginx before
 // them, a backup, and a server on what was restored from it.
 func testProduction(t *testing.T, g *guide) {
+	t.Helper()
 	admin := freshPostgres(t)
 	execute(t, admin, join(g.take(t, "sql")))
 	database := func(role, name string) string {
@@ -156,12 +157,12 @@ func (p *production) balance(t *testing.T, g *guide, servers ...productionServer
 	text := strings.NewReplacer("10.0.0.11:8080", strings.TrimPrefix(servers[0].url, "http://"), "10.0.0.12:8080", strings.TrimPrefix(servers[1].url, "http://"),
 		"listen 80;", "listen "+address+";").Replace(g.take(t, "nginx")[0].text)
 	dir := newDir(t)
-	temporary := ""
+	var temporary strings.Builder
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		temporary += kind + "_temp_path " + filepath.Join(dir, kind) + ";\n"
+		_, _ = fmt.Fprintf(&temporary, "%s_temp_path %s;\n", kind, filepath.Join(dir, kind))
 	}
 	config := filepath.Join(dir, "nginx.conf")
-	require.NoError(t, os.WriteFile(config, []byte("daemon off;\nmaster_process off;\nworker_processes 1;\npid "+dir+"/nginx.pid;\nerror_log stderr warn;\nevents {}\nhttp {\naccess_log off;\n"+temporary+text+"}\n"), 0o600))
+	require.NoError(t, os.WriteFile(config, []byte("daemon off;\nmaster_process off;\nworker_processes 1;\npid "+dir+"/nginx.pid;\nerror_log stderr warn;\nevents {}\nhttp {\naccess_log off;\n"+temporary.String()+text+"}\n"), 0o600))
 	said := start(t, os.Environ(), dir, program, "-p", dir, "-e", "stderr", "-c", config)
 	awaitReady(t, "http://"+address, said)
 	return "http://" + address

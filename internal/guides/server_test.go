@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -28,22 +29,22 @@ const (
 	poll           = 20 * time.Millisecond
 )
 
-// built is the program, built once.
+// built builds the program once and returns its path; TestGuides says where to.
 //
 //nolint:gochecknoglobals // the tests of a package share one program
-var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "versioner-guides-bin-")
-	if err != nil {
-		return "", err
-	}
-	program := filepath.Join(dir, "versionerd")
-	build := exec.Command("go", "build", "-trimpath", "-o", program, "./cmd/versionerd")
-	build.Dir = root
-	if output, err := build.CombinedOutput(); err != nil {
-		return "", &exec.Error{Name: string(output), Err: err}
-	}
-	return program, nil
-})
+var built func() (string, error)
+
+func buildInto(dir string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		program := filepath.Join(dir, "versionerd")
+		build := exec.Command("go", "build", "-trimpath", "-o", program, "./cmd/versionerd")
+		build.Dir = root
+		if output, err := build.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%w\n%s", err, output)
+		}
+		return program, nil
+	})
+}
 
 // newDir is a directory that PostgreSQL's user can reach. What the test leaves running there is stopped.
 func newDir(t *testing.T) string {
