@@ -3,6 +3,9 @@ package guides_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,6 +50,13 @@ func testErrors(t *testing.T, g *guide) {
 		require.Empty(t, left, "%q is not told in full", heading)
 	}
 	requireKnownTypes(t, g)
+	specification, err := os.ReadFile(filepath.Join(root, "openapi.yaml"))
+	require.NoError(t, err)
+	statuses := regexp.MustCompile(`(?m)^ {8}"([45][0-9]{2})":`).FindAllStringSubmatch(string(specification), -1)
+	require.NotEmpty(t, statuses)
+	for _, status := range statuses {
+		require.Regexp(t, `(?m)^## .*\b`+status[1]+`\b`, g.text, "the specification tells of a status that the page does not")
+	}
 }
 
 // provocations are the answers of each chapter, in its order.
