@@ -132,7 +132,6 @@ func (p *production) serve(t *testing.T, database string) productionServer {
 		"redis://redis.example.com:6379/0", "redis://"+freeAddress(t)+"/0", // it is away: no request waits for it
 	).Replace(p.env)
 	require.NotContains(t, env, "db.example.com")
-	env = regexp.MustCompile(`(?m)^(DATABASE_URL=)(.*)$`).ReplaceAllString(env, "${1}'${2}'")
 	file := filepath.Join(s.dir, "env")
 	require.NoError(t, os.WriteFile(file, []byte(env), 0o600))
 	s.env = slices.DeleteFunc(s.env, func(entry string) bool { return strings.HasPrefix(entry, "VERSIONER_ADDR=") })
