@@ -92,7 +92,8 @@ func testReadme(t *testing.T, g *guide) {
 		}
 	}
 	s.awaitRefusal(t, key)
-	require.Len(t, items(t, s.url+"/deployments/", s.token(t, "demo")), 2, "one of curl, one of the client")
+	require.Len(t, items(t, s.url+"/deployments/?product=checkout", s.token(t, "demo")), 2, "one of curl, one of the client")
+	require.Greater(t, len(items(t, s.url+"/products/", s.token(t, "demo"))), 20, "and those of the invented history")
 }
 
 // testFirstEvent types the page's commands into two terminals. Only the port differs, and where git finds the repository.
