@@ -19,6 +19,7 @@ import (
 // request is what the log tells of a request; it is filled in as it becomes known.
 type request struct {
 	id, operation, account string
+	apiKey, user           string // the identifier of whoever sent it
 	path                   string
 	query                  url.Values
 }
@@ -40,7 +41,10 @@ type logHandler struct{ slog.Handler }
 
 func (h logHandler) Handle(ctx context.Context, record slog.Record) error {
 	r := requestFrom(ctx)
-	for _, attr := range []slog.Attr{slog.String("request_id", r.id), slog.String("operation", r.operation), slog.String("account", r.account)} {
+	for _, attr := range []slog.Attr{
+		slog.String("request_id", r.id), slog.String("operation", r.operation), slog.String("account", r.account),
+		slog.String("api_key_id", r.apiKey), slog.String("user_id", r.user),
+	} {
 		if attr.Value.String() != "" {
 			record.AddAttrs(attr)
 		}

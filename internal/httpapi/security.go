@@ -33,10 +33,13 @@ func authenticate(handler apigen.SecurityHandler, operation string, limits limit
 			known.account = principal.AccountSlug
 			ctx = postgres.WithTenant(ctx, principal.AccountID)
 			if principal.IsPerson() {
+				known.user = principal.UserID.String()
 				ctx = audit.WithActor(ctx, audit.Actor{
 					Type: "user", ID: &principal.UserID, Name: principal.UserName, Credential: "session " + principal.SessionID,
 					RemoteIP: c.RealIP(), RequestID: known.id,
 				})
+			} else {
+				known.apiKey = principal.APIKeyID.String()
 			}
 			c.SetRequest(c.Request().WithContext(ctx))
 			return next(c)

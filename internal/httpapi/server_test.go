@@ -116,6 +116,8 @@ func TestLogs(t *testing.T) {
 		require.Equal(t, want, lines[0][name], name)
 	}
 	require.Contains(t, lines[0], "duration_ms")
+	require.Contains(t, string(api.As(t, "admin", http.MethodGet, "/api-keys/", "").Body), lines[0]["api_key_id"], "whose it was")
+	require.NotContains(t, lines[0], "user_id")
 	require.NotContains(t, api.Logs.String(), api.Key)
 	require.NotContains(t, api.Logs.String(), api.Key[len(api.Key)-20:])
 	require.NotContains(t, api.Logs.String(), "top-secret-version")
