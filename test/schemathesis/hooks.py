@@ -38,6 +38,8 @@ def fit_body(path: str, body: dict) -> None:
         body.pop("config", None)  # likewise
     if path == "/releases/{id}":
         body.pop("status", None)  # not every status follows on every other
+    if path == "/releases/{id}/versions":
+        body["version_id"] = os.environ["VERSION"]  # one that is there
     if path == PREFERENCES:
         body["channel_id"] = os.environ["CHANNEL"]
     if path.startswith(PREFERENCES):
