@@ -58,7 +58,7 @@ func (p *Pool) Migrate(ctx context.Context, logger *slog.Logger) error {
 	for _, result := range results {
 		logger.InfoContext(ctx, "schema migrated", "version", result.Source.Version, "duration_ms", result.Duration.Milliseconds())
 	}
-	return nil
+	return p.checkTenantWall(ctx)
 }
 
 // The queue's tables are made by the library that works on them: this number in the order of our migrations, up to that

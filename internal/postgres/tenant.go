@@ -175,7 +175,9 @@ func (r walledRow) Scan(dest ...any) error {
 // was restored elsewhere comes without.
 func (p *Pool) ensureTenantRole(ctx context.Context) error {
 	var exists, isMember bool
-	err := p.pool.QueryRow(ctx, `SELECT count(*) > 0, coalesce(bool_or(pg_has_role(current_user, oid, 'MEMBER')), false)
+	// From release 16 on one may be a member without the right to SET ROLE.
+	err := p.pool.QueryRow(ctx, `SELECT count(*) > 0, coalesce(bool_or(pg_has_role(current_user, oid,
+			CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END)), false)
 		FROM pg_roles WHERE rolname = $1`, tenantRole).Scan(&exists, &isMember)
 	if err != nil {
 		return Classify(err)
@@ -194,4 +196,17 @@ func (p *Pool) ensureTenantRole(ctx context.Context) error {
 			tenantRole, err)
 	}
 	return nil
+}
+
+// checkTenantWall finds a database that was restored while there was no tenantRole yet: its policies and rights are lost.
+func (p *Pool) checkTenantWall(ctx context.Context) error {
+	var stands bool
+	err := p.pool.QueryRow(ctx, `SELECT bool_and(has_table_privilege($1, c.oid, 'SELECT')
+			AND EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND polroles = ARRAY[$1::regrole::oid]))
+		FROM pg_class AS c WHERE c.relnamespace = current_schema()::regnamespace AND c.relforcerowsecurity`, tenantRole).Scan(&stands)
+	if err == nil && !stands {
+		return fmt.Errorf("the role %[1]s has no rights in this database, which was restored before there was such a role: "+
+			"restore it again now that there is one (docs/production.md, Backups)", tenantRole)
+	}
+	return Classify(err)
 }

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 
 	"github.com/google/uuid"
@@ -46,6 +47,25 @@ func TestTenantWallInTheCatalogue(t *testing.T) {
 	require.Empty(t, list(`SELECT c.relname `+ours+` AND c.relowner = 'versioner_app'::regrole`))
 	require.ElementsMatch(t, []string{"enqueue_delivery", "enqueue_owner_mail", "notify_of_events"},
 		list(`SELECT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND prosecdef`), "what the owner does for requests")
+}
+
+// TestRestoredWithoutTheRole starts on a database whose dump was restored where there was no such role.
+func TestRestoredWithoutTheRole(t *testing.T) {
+	t.Parallel()
+	logger := slog.New(slog.DiscardHandler)
+	for _, lost := range []string{"REVOKE ALL ON products FROM versioner_app", "DROP POLICY one_account ON products"} {
+		dsn := testdb.New(t)
+		pool, err := postgres.Open(t.Context(), dsn)
+		require.NoError(t, err)
+		t.Cleanup(pool.Close)
+		require.NoError(t, pool.Migrate(t.Context(), logger))
+		conn, err := pgx.Connect(t.Context(), dsn)
+		require.NoError(t, err)
+		_, err = conn.Exec(t.Context(), lost)
+		require.NoError(t, err)
+		require.NoError(t, conn.Close(t.Context()))
+		require.ErrorContains(t, pool.Migrate(t.Context(), logger), "restore it again", lost)
+	}
 }
 
 // TestTenantWall goes through every way that leads to the database.

@@ -13,11 +13,14 @@ import (
 )
 
 const (
-	sharedBudget  = 30 * time.Millisecond // of a request, for asking Redis
-	searchPause   = time.Second
-	searchTimeout = 2 * time.Second
-	connections   = 16
+	sharedBudget = 30 * time.Millisecond // of a request, for asking Redis
+	searchPause  = time.Second
+	connections  = 16
 )
+
+// probe is what a Redis has to count before it is trusted with requests: one that only reads, or has no memory left, or
+// takes too long, answers all the same.
+var probe = Quota{Subject: "probe", Limit: 1, Window: time.Minute} //nolint:gochecknoglobals // a constant
 
 //go:embed take.lua
 var takeLua string
@@ -49,7 +52,7 @@ func NewShared(ctx context.Context, address string, logger *slog.Logger) (*Share
 	s := &Shared{client: redis.NewClient(options), local: NewLocal(), logger: logger}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	s.away.Store(true)
-	go s.search(s.ctx) //nolint:contextcheck // it outlives the request
+	go s.search(s.ctx, 0) //nolint:contextcheck // it outlives the request
 	return s, nil
 }
 
@@ -62,21 +65,20 @@ func (s *Shared) Close() error {
 	return nil
 }
 
-// search tries to reach Redis until it answers.
-func (s *Shared) search(ctx context.Context) {
-	for ctx.Err() == nil {
-		attempt, cancel := context.WithTimeout(ctx, searchTimeout)
-		err := takeScript.Load(attempt, s.client).Err()
-		cancel()
-		if err == nil {
+// search waits, and then asks Redis until it counts as fast as it has to.
+func (s *Shared) search(ctx context.Context, pause time.Duration) {
+	for {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+		if _, err := s.ask(ctx, []Quota{probe}); err == nil {
 			s.away.Store(false)
 			s.logger.InfoContext(ctx, "Redis answers: requests are counted together")
 			return
 		}
-		select {
-		case <-time.After(searchPause):
-		case <-ctx.Done():
-		}
+		pause = searchPause
 	}
 }
 
@@ -89,7 +91,7 @@ func (s *Shared) Take(ctx context.Context, quotas ...Quota) Decision {
 	if err != nil {
 		if ctx.Err() == nil && s.away.CompareAndSwap(false, true) { // a caller who leaves says nothing about Redis
 			s.logger.WarnContext(ctx, "Redis does not answer: this server counts requests for itself", "error", err)
-			go s.search(s.ctx) //nolint:contextcheck // it outlives the request
+			go s.search(s.ctx, searchPause) //nolint:contextcheck // it outlives the request
 		}
 		return s.local.Take(ctx, quotas...)
 	}

@@ -163,6 +163,18 @@ func TestRedisAway(t *testing.T) {
 		require.Eventually(t, func() bool { return ratelimit.Asks(limiter) }, time.Minute, 10*time.Millisecond)
 	})
 
+	t.Run("AnswersButCannotCount", func(t *testing.T) {
+		t.Parallel()
+		server := miniredis.RunT(t)
+		require.NoError(t, server.Set("versioner:rate:probe", "no window"))
+		limiter, err := ratelimit.NewShared(t.Context(), "redis://"+server.Addr(), slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = limiter.Close() })
+		require.Never(t, func() bool { return ratelimit.Asks(limiter) }, time.Second, 10*time.Millisecond)
+		server.Del("versioner:rate:probe")
+		require.Eventually(t, func() bool { return ratelimit.Asks(limiter) }, time.Minute, 10*time.Millisecond)
+	})
+
 	t.Run("TheCallerLeaves", func(t *testing.T) {
 		t.Parallel()
 		limiter := newShared(t, "redis://"+miniredis.RunT(t).Addr())
