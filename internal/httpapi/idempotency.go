@@ -142,9 +142,16 @@ func (i idempotency) claim(ctx context.Context, request *claim) (*answer, error)
 }
 
 // changeOnce carries out what a person asked for and keeps the answer, in one transaction.
-func (i idempotency) changeOnce(c echo.Context, request claim, next echo.HandlerFunc) error {
+func (i idempotency) changeOnce(c echo.Context, request claim, next echo.HandlerFunc) (err error) {
+	ctx := c.Request().Context()
+	isKept := false
+	defer func() { // after a panic, too
+		if !isKept {
+			err = i.release(ctx, request, err)
+		}
+	}()
 	var got answer
-	err := i.db.Share(c.Request().Context(), func(ctx context.Context, db *postgres.DB) (err error) {
+	err = i.db.Share(ctx, func(ctx context.Context, db *postgres.DB) (err error) {
 		c.SetRequest(c.Request().WithContext(ctx))
 		if got, err = capture(c, next); err != nil {
 			return err
@@ -152,18 +159,27 @@ func (i idempotency) changeOnce(c echo.Context, request claim, next echo.Handler
 		return i.keep(ctx, db, request, got)
 	})
 	if err != nil {
-		return i.release(c.Request().Context(), request, err)
+		return err
 	}
+	isKept = true
 	return got.send(c)
 }
 
 // recordOnce records an event, which shares a transaction with others, and then keeps the answer.
-func (i idempotency) recordOnce(c echo.Context, request claim, next echo.HandlerFunc) error {
+func (i idempotency) recordOnce(c echo.Context, request claim, next echo.HandlerFunc) (err error) {
+	ctx := c.Request().Context()
+	isDone := false
+	defer func() { // after a panic, too
+		if !isDone {
+			err = i.release(ctx, request, err)
+		}
+	}()
 	got, err := capture(c, next)
 	if err != nil {
-		return i.release(c.Request().Context(), request, err)
+		return err
 	}
-	ctx := context.WithoutCancel(c.Request().Context())
+	isDone = true
+	ctx = context.WithoutCancel(ctx)
 	err = postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) error { return i.keep(ctx, i.db, request, got) })
 	if err != nil {
 		return err
@@ -213,10 +229,10 @@ func (i idempotency) release(ctx context.Context, request claim, cause error) er
 func capture(c echo.Context, next echo.HandlerFunc) (answer, error) {
 	response := c.Response()
 	before := *response
+	defer func() { *response = before }() // after a panic, too: its answer is not held back
 	held := &heldResponse{header: response.Header()}
 	response.Writer = held
 	err := next(c)
-	*response = before
 	return answer{
 		Status: held.status, ContentType: held.header.Get("Content-Type"), ETag: held.header.Get("ETag"), Body: held.body.Bytes(),
 	}, err

@@ -182,3 +182,17 @@ func TestIdempotencyKeys(t *testing.T) {
 		require.Equal(t, 2, api.Count(t, "products"))
 	})
 }
+
+func TestAPanicIsAnsweredAndLeavesTheNameFree(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	admin := api.Token(t, testapi.Account, "admin")
+	const channel = `{"name":"c","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`
+	client := api.Channels.Sender.HTTP
+	api.Channels.Sender.HTTP = nil // whoever calls with it panics
+	answer := named(t, api, admin, "/notification-channels/", "k", channel)
+	require.Equal(t, http.StatusInternalServerError, answer.Status, "%s", answer.Body)
+	require.Zero(t, api.Count(t, "idempotency_keys"))
+	api.Channels.Sender.HTTP = client
+	require.Equal(t, http.StatusCreated, named(t, api, admin, "/notification-channels/", "k", channel).Status)
+}
