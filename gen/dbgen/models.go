@@ -236,6 +236,7 @@ type IdempotencyKey struct {
 	RequestHash    []byte
 	SealedResponse []byte
 	ClaimedAt      time.Time
+	TriedSince     *time.Time
 }
 
 type Instance struct {

@@ -26,11 +26,14 @@ const (
 
 	twinPause    = 25 * time.Millisecond // between looks at what the first of two requests is doing
 	twinPatience = 40 * time.Second      // longer than a claim lasts whose server has died
+
+	partingPatience = time.Second // for what is written when a request has failed: it may be without
 )
 
 // idempotency carries a POST with an Idempotency-Key out once: the same request again, within 24 hours, is given the
-// answer of the first. What people change is changed in the transaction that keeps the answer; an event that is carried
-// out again after a server died is recognised by what it says.
+// answer of the first. What people change is changed in the transaction that keeps the answer. An event is recorded before
+// its answer is kept: when that is left open, the name remembers since when the event may have been recorded, and the next
+// try looks for it.
 type idempotency struct {
 	db   *postgres.DB
 	aead cipher.AEAD
@@ -53,8 +56,9 @@ func newIdempotency(db *postgres.DB, key []byte) (idempotency, error) {
 type claim struct {
 	dbgen.GetIdempotencyKeyParams
 
-	hash []byte
-	at   time.Time // when it was claimed
+	hash       []byte
+	at         time.Time  // when it was claimed
+	triedSince *time.Time // since when it may have been carried out already; nil when it was not
 }
 
 func (k claim) name() []byte {
@@ -113,11 +117,11 @@ func (i idempotency) claim(ctx context.Context, request *claim) (*answer, error)
 	ctx, cancel := context.WithTimeout(ctx, twinPatience)
 	defer cancel()
 	for {
-		at, err := i.db.ClaimIdempotencyKey(ctx, dbgen.ClaimIdempotencyKeyParams{
+		claimed, err := i.db.ClaimIdempotencyKey(ctx, dbgen.ClaimIdempotencyKeyParams{
 			AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, RequestHash: request.hash,
 		})
 		if err == nil {
-			request.at = at
+			request.at, request.triedSince = claimed.ClaimedAt, claimed.TriedSince
 			return nil, nil //nolint:nilnil // nothing was answered yet
 		}
 		if err := postgres.Classify(err); apperr.CodeOf(err) != apperr.NotFound {
@@ -165,26 +169,44 @@ func (i idempotency) changeOnce(c echo.Context, request claim, next echo.Handler
 	return got.send(c)
 }
 
-// recordOnce records an event, which shares a transaction with others, and then keeps the answer.
+// recordOnce records an event, which shares a transaction with others, and then keeps the answer; also for a caller who
+// has left meanwhile, and may come back for it.
 func (i idempotency) recordOnce(c echo.Context, request claim, next echo.HandlerFunc) (err error) {
-	ctx := c.Request().Context()
-	isDone := false
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), postgres.Patience)
+	defer cancel()
+	isKept := false
 	defer func() { // after a panic, too
-		if !isDone {
+		switch code := apperr.CodeOf(err); {
+		case isKept:
+		case code == apperr.Unavailable || code == apperr.Internal:
+			err = i.leaveOpen(ctx, request, err)
+		default:
 			err = i.release(ctx, request, err)
 		}
 	}()
+	c.SetRequest(c.Request().WithContext(withTriedSince(ctx, request.triedSince)))
 	got, err := capture(c, next)
 	if err != nil {
 		return err
 	}
-	isDone = true
-	ctx = context.WithoutCancel(ctx)
-	err = postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) error { return i.keep(ctx, i.db, request, got) })
+	err = postgres.Retry(context.WithoutCancel(ctx), postgres.Patience, func(ctx context.Context) error { return i.keep(ctx, i.db, request, got) })
 	if err != nil {
 		return err
 	}
+	isKept = true
 	return got.send(c)
+}
+
+type triedSinceKey struct{}
+
+func withTriedSince(ctx context.Context, at *time.Time) context.Context {
+	return context.WithValue(ctx, triedSinceKey{}, at)
+}
+
+// triedSince returns since when the event that is being recorded may have been recorded already, nil when it was not.
+func triedSince(ctx context.Context) *time.Time {
+	at, _ := ctx.Value(triedSinceKey{}).(*time.Time)
+	return at
 }
 
 func (i idempotency) keep(ctx context.Context, db *postgres.DB, request claim, got answer) error {
@@ -214,9 +236,24 @@ func (i idempotency) open(request claim, sealed []byte) (*answer, error) {
 	return &former, nil
 }
 
-// release lets the same request be tried again after an error: nothing was done.
+// release frees the name after an error: nothing was done.
 func (i idempotency) release(ctx context.Context, request claim, cause error) error {
-	err := i.db.ReleaseIdempotencyKey(context.WithoutCancel(ctx), dbgen.ReleaseIdempotencyKeyParams{
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingPatience)
+	defer cancel()
+	err := i.db.ReleaseIdempotencyKey(ctx, dbgen.ReleaseIdempotencyKeyParams{
+		AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, ClaimedAt: request.at,
+	})
+	if err != nil { // the claim ends by itself
+		return errors.Join(cause, postgres.Classify(err))
+	}
+	return cause
+}
+
+// leaveOpen lets the same request be tried again after an error that says nothing of whether it was carried out.
+func (i idempotency) leaveOpen(ctx context.Context, request claim, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingPatience)
+	defer cancel()
+	err := i.db.EndIdempotencyClaim(ctx, dbgen.EndIdempotencyClaimParams{
 		AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, ClaimedAt: request.at,
 	})
 	if err != nil { // the claim ends by itself
