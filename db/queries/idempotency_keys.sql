@@ -1,15 +1,19 @@
 -- ClaimIdempotencyKey makes the request the one that is carried out. There is no row when another one is or was: unless
--- that was a day ago, or it has left no answer for half a minute, as its server died. What it may have done is remembered.
+-- that was a day ago, or it has left no answer for half a minute, as its server died. What it may have done is remembered. A
+-- claim that is made again, as its answer was lost, is the same claim.
 -- name: ClaimIdempotencyKey :one
-INSERT INTO idempotency_keys (account_id, operation, key, request_hash)
-VALUES (@account_id, @operation, @key, @request_hash)
+INSERT INTO idempotency_keys AS i (account_id, operation, key, request_hash, claim_id)
+VALUES (@account_id, @operation, @key, @request_hash, @claim_id)
 ON CONFLICT (key, operation, account_id) DO UPDATE
-SET request_hash = excluded.request_hash, sealed_response = NULL, claimed_at = clock_timestamp(),
-  tried_since = CASE WHEN idempotency_keys.claimed_at >= clock_timestamp() - interval '24 hours'
-    THEN coalesce(idempotency_keys.tried_since, idempotency_keys.claimed_at) END
-WHERE idempotency_keys.claimed_at < clock_timestamp() - interval '24 hours'
-  OR idempotency_keys.sealed_response IS NULL AND idempotency_keys.claimed_at < clock_timestamp() - interval '30 seconds'
-    AND idempotency_keys.request_hash = excluded.request_hash
+SET request_hash = excluded.request_hash, sealed_response = NULL, claim_id = excluded.claim_id,
+  claimed_at = CASE WHEN i.claim_id = excluded.claim_id THEN i.claimed_at ELSE clock_timestamp() END,
+  tried_since = CASE
+    WHEN i.claim_id = excluded.claim_id THEN i.tried_since
+    WHEN i.claimed_at >= clock_timestamp() - interval '24 hours' THEN coalesce(i.tried_since, i.claimed_at)
+  END
+WHERE i.claimed_at < clock_timestamp() - interval '24 hours'
+  OR i.sealed_response IS NULL AND i.request_hash = excluded.request_hash
+    AND (i.claimed_at < clock_timestamp() - interval '30 seconds' OR i.claim_id = excluded.claim_id)
 RETURNING claimed_at, tried_since;
 
 -- GetIdempotencyKey returns what is known of the request of that name.

@@ -42,15 +42,18 @@ func (q *Queries) AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotenc
 }
 
 const claimIdempotencyKey = `-- name: ClaimIdempotencyKey :one
-INSERT INTO idempotency_keys (account_id, operation, key, request_hash)
-VALUES ($1, $2, $3, $4)
+INSERT INTO idempotency_keys AS i (account_id, operation, key, request_hash, claim_id)
+VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (key, operation, account_id) DO UPDATE
-SET request_hash = excluded.request_hash, sealed_response = NULL, claimed_at = clock_timestamp(),
-  tried_since = CASE WHEN idempotency_keys.claimed_at >= clock_timestamp() - interval '24 hours'
-    THEN coalesce(idempotency_keys.tried_since, idempotency_keys.claimed_at) END
-WHERE idempotency_keys.claimed_at < clock_timestamp() - interval '24 hours'
-  OR idempotency_keys.sealed_response IS NULL AND idempotency_keys.claimed_at < clock_timestamp() - interval '30 seconds'
-    AND idempotency_keys.request_hash = excluded.request_hash
+SET request_hash = excluded.request_hash, sealed_response = NULL, claim_id = excluded.claim_id,
+  claimed_at = CASE WHEN i.claim_id = excluded.claim_id THEN i.claimed_at ELSE clock_timestamp() END,
+  tried_since = CASE
+    WHEN i.claim_id = excluded.claim_id THEN i.tried_since
+    WHEN i.claimed_at >= clock_timestamp() - interval '24 hours' THEN coalesce(i.tried_since, i.claimed_at)
+  END
+WHERE i.claimed_at < clock_timestamp() - interval '24 hours'
+  OR i.sealed_response IS NULL AND i.request_hash = excluded.request_hash
+    AND (i.claimed_at < clock_timestamp() - interval '30 seconds' OR i.claim_id = excluded.claim_id)
 RETURNING claimed_at, tried_since
 `
 
@@ -59,6 +62,7 @@ type ClaimIdempotencyKeyParams struct {
 	Operation   string
 	Key         string
 	RequestHash []byte
+	ClaimID     *uuid.UUID
 }
 
 type ClaimIdempotencyKeyRow struct {
@@ -67,13 +71,15 @@ type ClaimIdempotencyKeyRow struct {
 }
 
 // ClaimIdempotencyKey makes the request the one that is carried out. There is no row when another one is or was: unless
-// that was a day ago, or it has left no answer for half a minute, as its server died. What it may have done is remembered.
+// that was a day ago, or it has left no answer for half a minute, as its server died. What it may have done is remembered. A
+// claim that is made again, as its answer was lost, is the same claim.
 func (q *Queries) ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (ClaimIdempotencyKeyRow, error) {
 	row := q.db.QueryRow(ctx, claimIdempotencyKey,
 		arg.AccountID,
 		arg.Operation,
 		arg.Key,
 		arg.RequestHash,
+		arg.ClaimID,
 	)
 	var i ClaimIdempotencyKeyRow
 	err := row.Scan(&i.ClaimedAt, &i.TriedSince)
@@ -126,7 +132,7 @@ func (q *Queries) EndIdempotencyClaim(ctx context.Context, arg EndIdempotencyCla
 }
 
 const getIdempotencyKey = `-- name: GetIdempotencyKey :one
-SELECT account_id, operation, key, request_hash, sealed_response, claimed_at, tried_since FROM idempotency_keys
+SELECT account_id, operation, key, request_hash, sealed_response, claimed_at, tried_since, claim_id FROM idempotency_keys
 WHERE account_id = $1 AND operation = $2 AND key = $3
 `
 
@@ -148,6 +154,7 @@ func (q *Queries) GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyPa
 		&i.SealedResponse,
 		&i.ClaimedAt,
 		&i.TriedSince,
+		&i.ClaimID,
 	)
 	return i, err
 }

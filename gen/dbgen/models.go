@@ -237,6 +237,7 @@ type IdempotencyKey struct {
 	SealedResponse []byte
 	ClaimedAt      time.Time
 	TriedSince     *time.Time
+	ClaimID        *uuid.UUID
 }
 
 type Instance struct {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
@@ -27,7 +28,7 @@ const (
 	twinPause    = 25 * time.Millisecond // between looks at what the first of two requests is doing
 	twinPatience = 40 * time.Second      // longer than a claim lasts whose server has died
 
-	partingPatience = time.Second // for what is written when a request has failed: it may be without
+	partingPatience = time.Second // for what is written at the end of a request, which can do without
 )
 
 // idempotency carries a POST with an Idempotency-Key out once: the same request again, within 24 hours, is given the
@@ -57,9 +58,14 @@ type claim struct {
 	dbgen.GetIdempotencyKeyParams
 
 	hash       []byte
+	id         uuid.UUID  // tells the claim from those of its twins
 	at         time.Time  // when it was claimed
 	triedSince *time.Time // since when it may have been carried out already; nil when it was not
+	until      time.Time  // how long the request waits for a database that is away
 }
+
+// patience is what is left of the time to wait for the database, but a moment at least for what makes the request whole.
+func (k claim) patience() time.Duration { return max(time.Until(k.until), partingPatience) }
 
 func (k claim) name() []byte {
 	return fmt.Appendf(nil, "%s %s %s", k.AccountID, k.Operation, k.Key)
@@ -85,6 +91,7 @@ func (i idempotency) middleware(operation string) echo.MiddlewareFunc {
 			request := claim{
 				GetIdempotencyKeyParams: dbgen.GetIdempotencyKeyParams{AccountID: principal.AccountID, Operation: operation, Key: key},
 				hash:                    hashOf(requestFrom(ctx).path, rawBody(ctx)),
+				id:                      uuid.New(),
 			}
 			former, err := i.claim(ctx, &request)
 			switch {
@@ -117,25 +124,10 @@ func (i idempotency) claim(ctx context.Context, request *claim) (*answer, error)
 	ctx, cancel := context.WithTimeout(ctx, twinPatience)
 	defer cancel()
 	for {
-		claimed, err := i.db.ClaimIdempotencyKey(ctx, dbgen.ClaimIdempotencyKeyParams{
-			AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, RequestHash: request.hash,
-		})
-		if err == nil {
-			request.at, request.triedSince = claimed.ClaimedAt, claimed.TriedSince
-			return nil, nil //nolint:nilnil // nothing was answered yet
-		}
-		if err := postgres.Classify(err); apperr.CodeOf(err) != apperr.NotFound {
-			return nil, err
-		}
-		row, err := i.db.GetIdempotencyKey(ctx, request.GetIdempotencyKeyParams)
-		switch err := postgres.Classify(err); {
-		case err != nil && apperr.CodeOf(err) == apperr.NotFound: // released meanwhile
-		case err != nil:
-			return nil, err
-		case !bytes.Equal(row.RequestHash, request.hash):
-			return nil, errReused
-		case row.SealedResponse != nil:
-			return i.open(*request, row.SealedResponse)
+		// A caller who leaves does not leave open whether there is a claim.
+		former, isUnderWay, err := i.tryClaim(context.WithoutCancel(ctx), request)
+		if !isUnderWay {
+			return former, err
 		}
 		select {
 		case <-time.After(twinPause):
@@ -143,6 +135,37 @@ func (i idempotency) claim(ctx context.Context, request *claim) (*answer, error)
 			return nil, apperr.Wrap(apperr.Unavailable, "the first request of this name is still under way", ctx.Err())
 		}
 	}
+}
+
+// tryClaim claims the name, finds the answer of the request before, or that a twin is under way. From here on the request
+// waits for a database that is away as long as one without a name does.
+func (i idempotency) tryClaim(ctx context.Context, request *claim) (former *answer, isUnderWay bool, err error) {
+	request.until = time.Now().Add(postgres.Patience)
+	err = postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) error {
+		claimed, err := i.db.ClaimIdempotencyKey(ctx, dbgen.ClaimIdempotencyKeyParams{
+			AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, RequestHash: request.hash, ClaimID: &request.id,
+		})
+		if err == nil {
+			request.at, request.triedSince = claimed.ClaimedAt, claimed.TriedSince
+			return nil
+		}
+		if err := postgres.Classify(err); apperr.CodeOf(err) != apperr.NotFound {
+			return err
+		}
+		row, err := i.db.GetIdempotencyKey(ctx, request.GetIdempotencyKeyParams)
+		switch err := postgres.Classify(err); {
+		case err != nil && apperr.CodeOf(err) != apperr.NotFound:
+			return err
+		case err == nil && !bytes.Equal(row.RequestHash, request.hash):
+			return errReused
+		case err == nil && row.SealedResponse != nil:
+			former, err = i.open(*request, row.SealedResponse)
+			return err
+		}
+		isUnderWay = true // or was released meanwhile
+		return nil
+	})
+	return former, isUnderWay, postgres.Classify(err)
 }
 
 // changeOnce carries out what a person asked for and keeps the answer, in one transaction.
@@ -172,7 +195,7 @@ func (i idempotency) changeOnce(c echo.Context, request claim, next echo.Handler
 // recordOnce records an event, which shares a transaction with others, and then keeps the answer; also for a caller who
 // has left meanwhile, and may come back for it.
 func (i idempotency) recordOnce(c echo.Context, request claim, next echo.HandlerFunc) (err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), postgres.Patience)
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(c.Request().Context()), request.until)
 	defer cancel()
 	isKept := false
 	defer func() { // after a panic, too
@@ -189,7 +212,7 @@ func (i idempotency) recordOnce(c echo.Context, request claim, next echo.Handler
 	if err != nil {
 		return err
 	}
-	err = postgres.Retry(context.WithoutCancel(ctx), postgres.Patience, func(ctx context.Context) error { return i.keep(ctx, i.db, request, got) })
+	err = postgres.Retry(context.WithoutCancel(ctx), request.patience(), func(ctx context.Context) error { return i.keep(ctx, i.db, request, got) })
 	if err != nil {
 		return err
 	}
