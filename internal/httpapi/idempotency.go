@@ -28,13 +28,14 @@ const (
 	twinPause    = 25 * time.Millisecond // between looks at what the first of two requests is doing
 	twinPatience = 40 * time.Second      // longer than a claim lasts whose server has died
 
-	partingPatience = time.Second // for what is written at the end of a request, which can do without
+	callPatience    = 20 * time.Second // longer than a call takes; with what the claim took, no longer than it lasts
+	partingPatience = time.Second      // for what is written at the end of a request, which can do without
 )
 
 // idempotency carries a POST with an Idempotency-Key out once: the same request again, within 24 hours, is given the
 // answer of the first. What people change is changed in the transaction that keeps the answer. An event is recorded before
 // its answer is kept: when that is left open, the name remembers since when the event may have been recorded, and the next
-// try looks for it.
+// try looks for it. A test message is all that may be sent again when a server dies.
 type idempotency struct {
 	db   *postgres.DB
 	aead cipher.AEAD
@@ -61,7 +62,7 @@ type claim struct {
 	id         uuid.UUID  // tells the claim from those of its twins
 	at         time.Time  // when it was claimed
 	triedSince *time.Time // since when it may have been carried out already; nil when it was not
-	until      time.Time  // how long the request waits for a database that is away
+	until      time.Time  // how long the request waits, for a database that is away above all
 }
 
 // patience is what is left of the time to wait for the database, but a moment at least for what makes the request whole.
@@ -100,14 +101,21 @@ func (i idempotency) middleware(operation string) echo.MiddlewareFunc {
 			case former != nil:
 				c.Response().Header().Set(replayedHeader, "true")
 				return former.send(c)
+			case callsOut(operation):
+				request.until = time.Now().Add(callPatience)
+				return i.actOnce(c, request, next)
 			case principal.IsPerson():
 				return i.changeOnce(c, request, next)
 			default:
-				return i.recordOnce(c, request, next)
+				return i.actOnce(c, request, next)
 			}
 		}
 	}
 }
+
+// callsOut tells whether an operation waits for somebody else's server. It must not hold a connection to the database
+// meanwhile.
+func callsOut(operation string) bool { return operation == "testNotificationChannel" }
 
 func hashOf(path string, body []byte) []byte {
 	hash := sha256.Sum256(append([]byte(path+"\n"), body...))
@@ -192,9 +200,10 @@ func (i idempotency) changeOnce(c echo.Context, request claim, next echo.Handler
 	return got.send(c)
 }
 
-// recordOnce records an event, which shares a transaction with others, and then keeps the answer; also for a caller who
-// has left meanwhile, and may come back for it.
-func (i idempotency) recordOnce(c echo.Context, request claim, next echo.HandlerFunc) (err error) {
+// actOnce carries out what cannot be done in the transaction that keeps the answer, and then keeps it: an event, which
+// shares its transaction with others, and what calls out. It does so for a caller who has left meanwhile, too, and may come
+// back for the answer.
+func (i idempotency) actOnce(c echo.Context, request claim, next echo.HandlerFunc) (err error) {
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(c.Request().Context()), request.until)
 	defer cancel()
 	isKept := false

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"sync"
 	"testing"
@@ -192,4 +193,38 @@ func (p *lossyProxy) isToBeLost(message []byte) bool {
 	p.losing = false
 	p.losses++
 	return true
+}
+
+// TestACallWithAnIdempotencyKeyHoldsNoConnection looks at the database while the receiver of a test message takes its time.
+func TestACallWithAnIdempotencyKeyHoldsNoConnection(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	admin := api.Token(t, testapi.Account, "admin")
+	called, answer := make(chan struct{}), make(chan struct{})
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		called <- struct{}{}
+		<-answer
+	}))
+	t.Cleanup(receiver.Close)
+	made := named(t, api, admin, "/notification-channels/", "c", `{"name":"c","channel_type":"webhook","config":{"url":"`+receiver.URL+`"}}`)
+	require.Equal(t, http.StatusCreated, made.Status, "%s", made.Body)
+	path := fmt.Sprintf("/notification-channels/%s/test", made.Field(t, "id"))
+
+	var tested testapi.Answer
+	var group sync.WaitGroup
+	group.Go(func() { tested = named(t, api, admin, path, "k", "") })
+	<-called
+	held := api.Count(t, "pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'")
+	close(answer)
+	group.Wait()
+	require.Zero(t, held)
+	require.Equal(t, http.StatusOK, tested.Status, "%s", tested.Body)
+	require.Equal(t, true, tested.Field(t, "delivered"))
+	again := named(t, api, admin, path, "k", "")
+	require.Equal(t, string(tested.Body), string(again.Body))
+	require.Equal(t, 1, api.Count(t, "notification_deliveries"))
+
+	api.Channels.Sender.HTTP = nil // whoever calls with it panics
+	require.Equal(t, http.StatusInternalServerError, named(t, api, admin, path, "panic", "").Status)
+	require.Equal(t, 1, api.Count(t, "idempotency_keys WHERE key = 'panic' AND claimed_at < clock_timestamp() - interval '30 seconds'"), "it may be tried again")
 }
