@@ -91,7 +91,7 @@ func (i idempotency) middleware(operation string) echo.MiddlewareFunc {
 			principal := authn.PrincipalFrom(ctx)
 			request := claim{
 				GetIdempotencyKeyParams: dbgen.GetIdempotencyKeyParams{AccountID: principal.AccountID, Operation: operation, Key: key},
-				hash:                    hashOf(requestFrom(ctx).path, rawBody(ctx)),
+				hash:                    hashOf(requestFrom(ctx).path, c.Request().URL.RawQuery, rawBody(ctx)),
 				id:                      uuid.New(),
 			}
 			former, err := i.claim(ctx, &request)
@@ -117,7 +117,10 @@ func (i idempotency) middleware(operation string) echo.MiddlewareFunc {
 // meanwhile.
 func callsOut(operation string) bool { return operation == "testNotificationChannel" }
 
-func hashOf(path string, body []byte) []byte {
+func hashOf(path, query string, body []byte) []byte {
+	if query != "" {
+		path += "?" + query
+	}
 	hash := sha256.Sum256(append([]byte(path+"\n"), body...))
 	return hash[:]
 }

@@ -333,3 +333,31 @@ func waitForLock(t *testing.T, api *testapi.API) {
 		return api.Count(t, "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
 	}, time.Minute, time.Millisecond)
 }
+
+func TestAnAddressIsTheSameHoweverItIsWritten(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+
+	t.Run("ForAnIdempotencyKey", func(t *testing.T) {
+		t.Parallel()
+		require.Equal(t, http.StatusOK, named(t, api, api.Key, "/deployment-events/", "k", aDeployment).Status)
+		for _, path := range []string{"/deployment-events", "//deployment-events/", "//deployment-events"} {
+			answer := named(t, api, api.Key, path, "k", aDeployment)
+			require.Equal(t, http.StatusOK, answer.Status, "%s: %s", path, answer.Body)
+			require.Equal(t, "true", answer.Header.Get("Idempotent-Replayed"))
+		}
+		require.Equal(t, http.StatusUnprocessableEntity, named(t, api, api.Key, "/deployment-events/?another=1", "k", aDeployment).Status)
+	})
+
+	t.Run("ForACursor", func(t *testing.T) {
+		t.Parallel()
+		for _, name := range []string{"a", "b"} {
+			require.Equal(t, http.StatusCreated, api.As(t, "admin", http.MethodPost, "/releases/", `{"name":"`+name+`"}`).Status)
+		}
+		first := api.As(t, "admin", http.MethodGet, "/releases?limit=1", "")
+		cursor, _ := first.Field(t, "next_cursor").(string)
+		require.NotEmpty(t, cursor)
+		second := api.As(t, "admin", http.MethodGet, "//releases/?limit=1&cursor="+cursor, "")
+		require.Equal(t, http.StatusOK, second.Status, "%s", second.Body)
+	})
+}
