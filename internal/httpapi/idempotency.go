@@ -197,7 +197,7 @@ func (i idempotency) changeOnce(c echo.Context, request claim, next echo.Handler
 		return i.keep(ctx, db, request, got)
 	})
 	if err != nil {
-		return err
+		return postgres.Classify(err) // of the transaction; the handler's own are what they are
 	}
 	isKept = true
 	return got.send(c)

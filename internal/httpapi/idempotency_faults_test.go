@@ -35,8 +35,7 @@ func TestAnIdempotencyKeyBearsAnOutage(t *testing.T) {
 
 	t.Run("WhoseClaimGotNoAnswer", func(t *testing.T) {
 		t.Parallel()
-		dsn := testdb.New(t)
-		proxy := newLossyProxy(t, dsn, "ClaimIdempotencyKey")
+		proxy := newLossyProxy(t, testdb.New(t), `(stmtcache_[0-9a-f]+)\x00-- name: ClaimIdempotencyKey`)
 		api := testapi.New(t, testapi.WithDatabase(proxy.dsn))
 		require.Equal(t, http.StatusOK, named(t, api, api.Key, deploymentEvents, "another", aDeployment).Status)
 		proxy.loseNext()
@@ -97,7 +96,7 @@ type lossyProxy struct {
 	dsn     string
 	network string // of PostgreSQL
 	address string
-	pattern *regexp.Regexp // finds the name under which a connection has prepared the statement
+	pattern *regexp.Regexp // of the statement, or of its preparation with the name that it is prepared under
 
 	mu       sync.Mutex
 	prepared []byte
@@ -105,11 +104,11 @@ type lossyProxy struct {
 	losses   int
 }
 
-func newLossyProxy(t *testing.T, dsn, query string) *lossyProxy {
+func newLossyProxy(t *testing.T, dsn, pattern string) *lossyProxy {
 	t.Helper()
 	config, err := pgx.ParseConfig(dsn)
 	require.NoError(t, err)
-	p := &lossyProxy{pattern: regexp.MustCompile(`(stmtcache_[0-9a-f]+)\x00-- name: ` + query)}
+	p := &lossyProxy{pattern: regexp.MustCompile(pattern)}
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
@@ -183,16 +182,34 @@ func (p *lossyProxy) serve(ctx context.Context, client net.Conn) {
 func (p *lossyProxy) isToBeLost(message []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if found := p.pattern.FindSubmatch(message); found != nil {
+	found := p.pattern.FindSubmatch(message)
+	if len(found) == 2 {
 		p.prepared = bytes.Clone(found[1])
 		return false
 	}
-	if !p.losing || p.prepared == nil || !bytes.Contains(message, p.prepared) {
+	if !p.losing || found == nil && (p.prepared == nil || !bytes.Contains(message, p.prepared)) {
 		return false
 	}
 	p.losing = false
 	p.losses++
 	return true
+}
+
+// TestAChangeWhoseCommitGotNoAnswer is answered with 503, though it was made, and then with what was made.
+func TestAChangeWhoseCommitGotNoAnswer(t *testing.T) {
+	t.Parallel()
+	proxy := newLossyProxy(t, testdb.New(t), `commit\x00`)
+	api := testapi.New(t, testapi.WithDatabase(proxy.dsn))
+	admin := api.Token(t, testapi.Account, "admin")
+	require.Equal(t, http.StatusCreated, named(t, api, admin, "/products/", "another", `{"name":"another"}`).Status)
+	proxy.loseNext()
+	answer := named(t, api, admin, "/products/", "k", `{"name":"x"}`)
+	require.Equal(t, http.StatusServiceUnavailable, answer.Status, "%s", answer.Body)
+	require.Equal(t, 1, proxy.lost())
+	require.Equal(t, 1, api.Count(t, "products WHERE name = 'x'"))
+	answer = named(t, api, admin, "/products/", "k", `{"name":"x"}`)
+	require.Equal(t, http.StatusCreated, answer.Status, "%s", answer.Body)
+	require.Equal(t, "true", answer.Header.Get("Idempotent-Replayed"))
 }
 
 // TestACallWithAnIdempotencyKeyHoldsNoConnection looks at the database while the receiver of a test message takes its time.
