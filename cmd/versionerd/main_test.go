@@ -138,6 +138,11 @@ func post(url, key string, event map[string]any) (int, []byte) {
 }
 
 func postTo(address, credential string, object map[string]any) (int, []byte) {
+	return postNamed(address, credential, "", object)
+}
+
+// postNamed sends a request with an Idempotency-Key, if name is not empty.
+func postNamed(address, credential, name string, object map[string]any) (int, []byte) {
 	body, err := json.Marshal(object)
 	if err != nil {
 		return 0, nil
@@ -150,6 +155,9 @@ func postTo(address, credential string, object map[string]any) (int, []byte) {
 	}
 	request.Header.Set("Authorization", "Bearer "+credential)
 	request.Header.Set("Content-Type", "application/json")
+	if name != "" {
+		request.Header.Set("Idempotency-Key", name)
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, nil

@@ -42,14 +42,19 @@ func (q *Queries) AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotenc
 }
 
 const claimIdempotencyKey = `-- name: ClaimIdempotencyKey :one
-INSERT INTO idempotency_keys (account_id, operation, key, request_hash)
-VALUES ($1, $2, $3, $4)
+INSERT INTO idempotency_keys AS i (account_id, operation, key, request_hash, claim_id)
+VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (key, operation, account_id) DO UPDATE
-SET request_hash = excluded.request_hash, sealed_response = NULL, claimed_at = clock_timestamp()
-WHERE idempotency_keys.claimed_at < clock_timestamp() - interval '24 hours'
-  OR idempotency_keys.sealed_response IS NULL AND idempotency_keys.claimed_at < clock_timestamp() - interval '30 seconds'
-    AND idempotency_keys.request_hash = excluded.request_hash
-RETURNING claimed_at
+SET request_hash = excluded.request_hash, sealed_response = NULL, claim_id = excluded.claim_id,
+  claimed_at = CASE WHEN i.claim_id = excluded.claim_id THEN i.claimed_at ELSE clock_timestamp() END,
+  tried_since = CASE
+    WHEN i.claim_id = excluded.claim_id THEN i.tried_since
+    WHEN i.claimed_at >= clock_timestamp() - interval '24 hours' THEN coalesce(i.tried_since, i.claimed_at)
+  END
+WHERE i.claimed_at < clock_timestamp() - interval '24 hours'
+  OR i.sealed_response IS NULL AND i.request_hash = excluded.request_hash
+    AND (i.claimed_at < clock_timestamp() - interval '30 seconds' OR i.claim_id = excluded.claim_id)
+RETURNING claimed_at, tried_since
 `
 
 type ClaimIdempotencyKeyParams struct {
@@ -57,20 +62,28 @@ type ClaimIdempotencyKeyParams struct {
 	Operation   string
 	Key         string
 	RequestHash []byte
+	ClaimID     *uuid.UUID
+}
+
+type ClaimIdempotencyKeyRow struct {
+	ClaimedAt  time.Time
+	TriedSince *time.Time
 }
 
 // ClaimIdempotencyKey makes the request the one that is carried out. There is no row when another one is or was: unless
-// that was a day ago, or it has left no answer for half a minute, as its server died.
-func (q *Queries) ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (time.Time, error) {
+// that was a day ago, or it has left no answer for half a minute, as its server died. What it may have done is remembered. A
+// claim that is made again, as its answer was lost, is the same claim.
+func (q *Queries) ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (ClaimIdempotencyKeyRow, error) {
 	row := q.db.QueryRow(ctx, claimIdempotencyKey,
 		arg.AccountID,
 		arg.Operation,
 		arg.Key,
 		arg.RequestHash,
+		arg.ClaimID,
 	)
-	var claimed_at time.Time
-	err := row.Scan(&claimed_at)
-	return claimed_at, err
+	var i ClaimIdempotencyKeyRow
+	err := row.Scan(&i.ClaimedAt, &i.TriedSince)
+	return i, err
 }
 
 const deleteExpiredIdempotencyKeys = `-- name: DeleteExpiredIdempotencyKeys :execrows
@@ -94,8 +107,32 @@ func (q *Queries) DeleteExpiredIdempotencyKeys(ctx context.Context) (int64, erro
 	return result.RowsAffected(), nil
 }
 
+const endIdempotencyClaim = `-- name: EndIdempotencyClaim :exec
+UPDATE idempotency_keys
+SET tried_since = coalesce(tried_since, claimed_at), claimed_at = claimed_at - interval '30 seconds'
+WHERE account_id = $1 AND operation = $2 AND key = $3 AND claimed_at = $4 AND sealed_response IS NULL
+`
+
+type EndIdempotencyClaimParams struct {
+	AccountID uuid.UUID
+	Operation string
+	Key       string
+	ClaimedAt time.Time
+}
+
+// EndIdempotencyClaim lets the same request be tried again at once, as if the server had died: it may have been carried out.
+func (q *Queries) EndIdempotencyClaim(ctx context.Context, arg EndIdempotencyClaimParams) error {
+	_, err := q.db.Exec(ctx, endIdempotencyClaim,
+		arg.AccountID,
+		arg.Operation,
+		arg.Key,
+		arg.ClaimedAt,
+	)
+	return err
+}
+
 const getIdempotencyKey = `-- name: GetIdempotencyKey :one
-SELECT account_id, operation, key, request_hash, sealed_response, claimed_at FROM idempotency_keys
+SELECT account_id, operation, key, request_hash, sealed_response, claimed_at, tried_since, claim_id FROM idempotency_keys
 WHERE account_id = $1 AND operation = $2 AND key = $3
 `
 
@@ -116,13 +153,15 @@ func (q *Queries) GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyPa
 		&i.RequestHash,
 		&i.SealedResponse,
 		&i.ClaimedAt,
+		&i.TriedSince,
+		&i.ClaimID,
 	)
 	return i, err
 }
 
 const releaseIdempotencyKey = `-- name: ReleaseIdempotencyKey :exec
 DELETE FROM idempotency_keys
-WHERE account_id = $1 AND operation = $2 AND key = $3 AND claimed_at = $4
+WHERE account_id = $1 AND operation = $2 AND key = $3 AND claimed_at = $4 AND sealed_response IS NULL
 `
 
 type ReleaseIdempotencyKeyParams struct {
@@ -132,7 +171,7 @@ type ReleaseIdempotencyKeyParams struct {
 	ClaimedAt time.Time
 }
 
-// ReleaseIdempotencyKey lets the request be tried again: nothing was done.
+// ReleaseIdempotencyKey frees the name: nothing was done. What was answered after all stays.
 func (q *Queries) ReleaseIdempotencyKey(ctx context.Context, arg ReleaseIdempotencyKeyParams) error {
 	_, err := q.db.Exec(ctx, releaseIdempotencyKey,
 		arg.AccountID,

@@ -236,6 +236,8 @@ type IdempotencyKey struct {
 	RequestHash    []byte
 	SealedResponse []byte
 	ClaimedAt      time.Time
+	TriedSince     *time.Time
+	ClaimID        *uuid.UUID
 }
 
 type Instance struct {

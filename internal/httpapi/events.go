@@ -39,7 +39,7 @@ func (h events) CreateVersionEvent(ctx context.Context, req apigen.CreateVersion
 
 func originFrom(ctx context.Context) tracking.Origin {
 	principal := authn.PrincipalFrom(ctx)
-	return tracking.Origin{AccountID: principal.AccountID, APIKeyID: principal.APIKeyID, Body: rawBody(ctx)}
+	return tracking.Origin{AccountID: principal.AccountID, APIKeyID: principal.APIKeyID, Body: rawBody(ctx), TriedSince: triedSince(ctx)}
 }
 
 func fromAPIDeploymentEvent(event apigen.DeploymentEvent) tracking.DeploymentEvent {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
@@ -26,11 +27,15 @@ const (
 
 	twinPause    = 25 * time.Millisecond // between looks at what the first of two requests is doing
 	twinPatience = 40 * time.Second      // longer than a claim lasts whose server has died
+
+	callPatience    = 20 * time.Second // longer than a call takes; with what the claim took, no longer than it lasts
+	partingPatience = time.Second      // for what is written at the end of a request, which can do without
 )
 
 // idempotency carries a POST with an Idempotency-Key out once: the same request again, within 24 hours, is given the
-// answer of the first. What people change is changed in the transaction that keeps the answer; an event that is carried
-// out again after a server died is recognised by what it says.
+// answer of the first. What people change is changed in the transaction that keeps the answer. An event is recorded before
+// its answer is kept: when that is left open, the name remembers since when the event may have been recorded, and the next
+// try looks for it. A test message is all that may be sent again when a server dies.
 type idempotency struct {
 	db   *postgres.DB
 	aead cipher.AEAD
@@ -53,9 +58,15 @@ func newIdempotency(db *postgres.DB, key []byte) (idempotency, error) {
 type claim struct {
 	dbgen.GetIdempotencyKeyParams
 
-	hash []byte
-	at   time.Time // when it was claimed
+	hash       []byte
+	id         uuid.UUID  // tells the claim from those of its twins
+	at         time.Time  // when it was claimed
+	triedSince *time.Time // since when it may have been carried out already; nil when it was not
+	until      time.Time  // how long the request waits, for a database that is away above all
 }
+
+// patience is what is left of the time to wait for the database, but a moment at least for what makes the request whole.
+func (k claim) patience() time.Duration { return max(time.Until(k.until), partingPatience) }
 
 func (k claim) name() []byte {
 	return fmt.Appendf(nil, "%s %s %s", k.AccountID, k.Operation, k.Key)
@@ -80,7 +91,8 @@ func (i idempotency) middleware(operation string) echo.MiddlewareFunc {
 			principal := authn.PrincipalFrom(ctx)
 			request := claim{
 				GetIdempotencyKeyParams: dbgen.GetIdempotencyKeyParams{AccountID: principal.AccountID, Operation: operation, Key: key},
-				hash:                    hashOf(requestFrom(ctx).path, rawBody(ctx)),
+				hash:                    hashOf(requestFrom(ctx).path, c.Request().URL.RawQuery, rawBody(ctx)),
+				id:                      uuid.New(),
 			}
 			former, err := i.claim(ctx, &request)
 			switch {
@@ -89,16 +101,26 @@ func (i idempotency) middleware(operation string) echo.MiddlewareFunc {
 			case former != nil:
 				c.Response().Header().Set(replayedHeader, "true")
 				return former.send(c)
+			case callsOut(operation):
+				request.until = time.Now().Add(callPatience)
+				return i.actOnce(c, request, next)
 			case principal.IsPerson():
 				return i.changeOnce(c, request, next)
 			default:
-				return i.recordOnce(c, request, next)
+				return i.actOnce(c, request, next)
 			}
 		}
 	}
 }
 
-func hashOf(path string, body []byte) []byte {
+// callsOut tells whether an operation waits for somebody else's server. It must not hold a connection to the database
+// meanwhile.
+func callsOut(operation string) bool { return operation == "testNotificationChannel" }
+
+func hashOf(path, query string, body []byte) []byte {
+	if query != "" {
+		path += "?" + query
+	}
 	hash := sha256.Sum256(append([]byte(path+"\n"), body...))
 	return hash[:]
 }
@@ -113,25 +135,10 @@ func (i idempotency) claim(ctx context.Context, request *claim) (*answer, error)
 	ctx, cancel := context.WithTimeout(ctx, twinPatience)
 	defer cancel()
 	for {
-		at, err := i.db.ClaimIdempotencyKey(ctx, dbgen.ClaimIdempotencyKeyParams{
-			AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, RequestHash: request.hash,
-		})
-		if err == nil {
-			request.at = at
-			return nil, nil //nolint:nilnil // nothing was answered yet
-		}
-		if err := postgres.Classify(err); apperr.CodeOf(err) != apperr.NotFound {
-			return nil, err
-		}
-		row, err := i.db.GetIdempotencyKey(ctx, request.GetIdempotencyKeyParams)
-		switch err := postgres.Classify(err); {
-		case err != nil && apperr.CodeOf(err) == apperr.NotFound: // released meanwhile
-		case err != nil:
-			return nil, err
-		case !bytes.Equal(row.RequestHash, request.hash):
-			return nil, errReused
-		case row.SealedResponse != nil:
-			return i.open(*request, row.SealedResponse)
+		// A caller who leaves does not leave open whether there is a claim.
+		former, isUnderWay, err := i.tryClaim(context.WithoutCancel(ctx), request)
+		if !isUnderWay {
+			return former, err
 		}
 		select {
 		case <-time.After(twinPause):
@@ -141,10 +148,48 @@ func (i idempotency) claim(ctx context.Context, request *claim) (*answer, error)
 	}
 }
 
+// tryClaim claims the name, finds the answer of the request before, or that a twin is under way. From here on the request
+// waits for a database that is away as long as one without a name does.
+func (i idempotency) tryClaim(ctx context.Context, request *claim) (former *answer, isUnderWay bool, err error) {
+	request.until = time.Now().Add(postgres.Patience)
+	err = postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) error {
+		claimed, err := i.db.ClaimIdempotencyKey(ctx, dbgen.ClaimIdempotencyKeyParams{
+			AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, RequestHash: request.hash, ClaimID: &request.id,
+		})
+		if err == nil {
+			request.at, request.triedSince = claimed.ClaimedAt, claimed.TriedSince
+			return nil
+		}
+		if err := postgres.Classify(err); apperr.CodeOf(err) != apperr.NotFound {
+			return err
+		}
+		row, err := i.db.GetIdempotencyKey(ctx, request.GetIdempotencyKeyParams)
+		switch err := postgres.Classify(err); {
+		case err != nil && apperr.CodeOf(err) != apperr.NotFound:
+			return err
+		case err == nil && !bytes.Equal(row.RequestHash, request.hash):
+			return errReused
+		case err == nil && row.SealedResponse != nil:
+			former, err = i.open(*request, row.SealedResponse)
+			return err
+		}
+		isUnderWay = true // or was released meanwhile
+		return nil
+	})
+	return former, isUnderWay, postgres.Classify(err)
+}
+
 // changeOnce carries out what a person asked for and keeps the answer, in one transaction.
-func (i idempotency) changeOnce(c echo.Context, request claim, next echo.HandlerFunc) error {
+func (i idempotency) changeOnce(c echo.Context, request claim, next echo.HandlerFunc) (err error) {
+	ctx := c.Request().Context()
+	isKept := false
+	defer func() { // after a panic, too
+		if !isKept {
+			err = i.release(ctx, request, err)
+		}
+	}()
 	var got answer
-	err := i.db.Share(c.Request().Context(), func(ctx context.Context, db *postgres.DB) (err error) {
+	err = i.db.Share(ctx, func(ctx context.Context, db *postgres.DB) (err error) {
 		c.SetRequest(c.Request().WithContext(ctx))
 		if got, err = capture(c, next); err != nil {
 			return err
@@ -152,23 +197,51 @@ func (i idempotency) changeOnce(c echo.Context, request claim, next echo.Handler
 		return i.keep(ctx, db, request, got)
 	})
 	if err != nil {
-		return i.release(c.Request().Context(), request, err)
+		return postgres.Classify(err) // of the transaction; the handler's own are what they are
 	}
+	isKept = true
 	return got.send(c)
 }
 
-// recordOnce records an event, which shares a transaction with others, and then keeps the answer.
-func (i idempotency) recordOnce(c echo.Context, request claim, next echo.HandlerFunc) error {
+// actOnce carries out what cannot be done in the transaction that keeps the answer, and then keeps it: an event, which
+// shares its transaction with others, and what calls out. It does so for a caller who has left meanwhile, too, and may come
+// back for the answer.
+func (i idempotency) actOnce(c echo.Context, request claim, next echo.HandlerFunc) (err error) {
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(c.Request().Context()), request.until)
+	defer cancel()
+	isKept := false
+	defer func() { // after a panic, too
+		switch code := apperr.CodeOf(err); {
+		case isKept:
+		case code == apperr.Unavailable || code == apperr.Internal:
+			err = i.leaveOpen(ctx, request, err)
+		default:
+			err = i.release(ctx, request, err)
+		}
+	}()
+	c.SetRequest(c.Request().WithContext(withTriedSince(ctx, request.triedSince)))
 	got, err := capture(c, next)
-	if err != nil {
-		return i.release(c.Request().Context(), request, err)
-	}
-	ctx := context.WithoutCancel(c.Request().Context())
-	err = postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) error { return i.keep(ctx, i.db, request, got) })
 	if err != nil {
 		return err
 	}
+	err = postgres.Retry(context.WithoutCancel(ctx), request.patience(), func(ctx context.Context) error { return i.keep(ctx, i.db, request, got) })
+	if err != nil {
+		return err
+	}
+	isKept = true
 	return got.send(c)
+}
+
+type triedSinceKey struct{}
+
+func withTriedSince(ctx context.Context, at *time.Time) context.Context {
+	return context.WithValue(ctx, triedSinceKey{}, at)
+}
+
+// triedSince returns since when the event that is being recorded may have been recorded already, nil when it was not.
+func triedSince(ctx context.Context) *time.Time {
+	at, _ := ctx.Value(triedSinceKey{}).(*time.Time)
+	return at
 }
 
 func (i idempotency) keep(ctx context.Context, db *postgres.DB, request claim, got answer) error {
@@ -198,9 +271,24 @@ func (i idempotency) open(request claim, sealed []byte) (*answer, error) {
 	return &former, nil
 }
 
-// release lets the same request be tried again after an error: nothing was done.
+// release frees the name after an error: nothing was done.
 func (i idempotency) release(ctx context.Context, request claim, cause error) error {
-	err := i.db.ReleaseIdempotencyKey(context.WithoutCancel(ctx), dbgen.ReleaseIdempotencyKeyParams{
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingPatience)
+	defer cancel()
+	err := i.db.ReleaseIdempotencyKey(ctx, dbgen.ReleaseIdempotencyKeyParams{
+		AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, ClaimedAt: request.at,
+	})
+	if err != nil { // the claim ends by itself
+		return errors.Join(cause, postgres.Classify(err))
+	}
+	return cause
+}
+
+// leaveOpen lets the same request be tried again after an error that says nothing of whether it was carried out.
+func (i idempotency) leaveOpen(ctx context.Context, request claim, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingPatience)
+	defer cancel()
+	err := i.db.EndIdempotencyClaim(ctx, dbgen.EndIdempotencyClaimParams{
 		AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, ClaimedAt: request.at,
 	})
 	if err != nil { // the claim ends by itself
@@ -213,10 +301,10 @@ func (i idempotency) release(ctx context.Context, request claim, cause error) er
 func capture(c echo.Context, next echo.HandlerFunc) (answer, error) {
 	response := c.Response()
 	before := *response
+	defer func() { *response = before }() // after a panic, too: its answer is not held back
 	held := &heldResponse{header: response.Header()}
 	response.Writer = held
 	err := next(c)
-	*response = before
 	return answer{
 		Status: held.status, ContentType: held.header.Get("Content-Type"), ETag: held.header.Get("ETag"), Body: held.body.Bytes(),
 	}, err

@@ -20,7 +20,7 @@ import (
 type request struct {
 	id, operation, account string
 	apiKey, user           string // the identifier of whoever sent it
-	path                   string
+	path                   string // as the specification writes it
 	query                  url.Values
 }
 
@@ -68,7 +68,7 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 			id = uuid.NewString()
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
-		ctx := context.WithValue(c.Request().Context(), requestKey{}, &request{id: id, path: c.Request().URL.Path, query: c.Request().URL.Query()})
+		ctx := context.WithValue(c.Request().Context(), requestKey{}, &request{id: id, query: c.Request().URL.Query()})
 		c.SetRequest(c.Request().WithContext(ctx))
 		return next(c)
 	}
@@ -162,6 +162,7 @@ func tolerateSlashes(collections map[string]bool) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			address := c.Request().URL
 			address.Path = canonicalPath(address.Path, collections)
+			requestFrom(c.Request().Context()).path = address.Path
 			if address.RawPath != "" {
 				address.RawPath = canonicalPath(address.RawPath, collections)
 			}

@@ -24,6 +24,8 @@ type Origin struct {
 	AccountID uuid.UUID
 	APIKeyID  uuid.UUID
 	Body      []byte // as received
+
+	TriedSince *time.Time // since when the same request may have recorded the event already; nil when this is its first try
 }
 
 // Reporter is who a CI system says did it.

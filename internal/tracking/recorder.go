@@ -55,6 +55,9 @@ func (r *Recorder) RecordDeployment(ctx context.Context, origin Origin, event De
 	if err != nil {
 		return dbgen.RecordedDeploymentEvent{}, err
 	}
+	if recorded, wasTried, err := r.triedDeployment(ctx, origin, params.Fingerprint); wasTried || err != nil {
+		return recorded, err
+	}
 	return r.deployments.do(ctx, origin.AccountID, params, fmt.Sprintf("%s %q %q", origin.AccountID, params.ProductName, params.EnvironmentName))
 }
 
@@ -64,6 +67,9 @@ func (r *Recorder) RecordBuild(ctx context.Context, origin Origin, event BuildEv
 	params, err := event.params(origin)
 	if err != nil {
 		return dbgen.RecordedBuildEvent{}, err
+	}
+	if recorded, wasTried, err := r.triedBuild(ctx, origin, params.Fingerprint); wasTried || err != nil {
+		return recorded, err
 	}
 	recorded, err := r.builds.do(ctx, origin.AccountID, params, fmt.Sprintf("%s %q %q", origin.AccountID, params.ProductName, params.Version))
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -1,0 +1,247 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/testapi"
+	"github.com/versioner-io/versioner/internal/testdb"
+)
+
+// TestAnIdempotencyKeyBearsAnOutage has an event with a key survive what one without survives.
+func TestAnIdempotencyKeyBearsAnOutage(t *testing.T) {
+	t.Parallel()
+
+	t.Run("WhileTheDatabaseIsReadOnly", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		refuse(t, api, "INSERT ON idempotency_keys")
+		answer := named(t, api, api.Key, deploymentEvents, "k", aDeployment)
+		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
+		require.Equal(t, 1, api.Count(t, "idempotency_keys WHERE sealed_response IS NOT NULL"))
+	})
+
+	t.Run("WhoseClaimGotNoAnswer", func(t *testing.T) {
+		t.Parallel()
+		proxy := newLossyProxy(t, testdb.New(t), `(stmtcache_[0-9a-f]+)\x00-- name: ClaimIdempotencyKey`)
+		api := testapi.New(t, testapi.WithDatabase(proxy.dsn))
+		require.Equal(t, http.StatusOK, named(t, api, api.Key, deploymentEvents, "another", aDeployment).Status)
+		proxy.loseNext()
+		answer := named(t, api, api.Key, deploymentEvents, "k", aDeployment)
+		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
+		require.Equal(t, 1, proxy.lost())
+		require.Equal(t, 1, api.Count(t, "idempotency_keys WHERE key = 'k' AND tried_since IS NULL"), "the first claim still held")
+	})
+
+	t.Run("ForNoLongerThanOthers", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		require.Equal(t, http.StatusOK, api.Post(t, deploymentEvents, aDeployment).Status)
+		unlock := lock(t, api, "LOCK TABLE idempotency_keys, events")
+		defer unlock()
+		var withKey, without time.Time
+		var group sync.WaitGroup
+		group.Go(func() {
+			require.Equal(t, http.StatusServiceUnavailable, named(t, api, api.Key, deploymentEvents, "k", `{"product_name":"q","version":"1","environment_name":"e","status":"completed"}`).Status)
+			withKey = time.Now()
+		})
+		group.Go(func() {
+			for range 2 {
+				require.Equal(t, http.StatusServiceUnavailable, api.Post(t, deploymentEvents, `{"product_name":"r","version":"1","environment_name":"e","status":"completed"}`).Status)
+			}
+			without = time.Now()
+		})
+		group.Wait()
+		require.True(t, withKey.Before(without), "one with a key waits less than two without")
+	})
+
+	t.Run("AndIsTriedAgainAtOnce", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		unlock := lock(t, api, "LOCK TABLE events")
+		require.Equal(t, http.StatusServiceUnavailable, named(t, api, api.Key, deploymentEvents, "k", aDeployment).Status)
+		unlock()
+		require.Equal(t, http.StatusOK, named(t, api, api.Key, deploymentEvents, "k", aDeployment).Status)
+		require.Equal(t, 1, api.Count(t, "deployments"))
+		require.Equal(t, 1, api.Count(t, "idempotency_keys WHERE claimed_at - tried_since < interval '30 seconds'"), "the claim of the first did not have to run out")
+	})
+}
+
+// refuse fails the first three statements of that kind as a read-only server does.
+func refuse(t *testing.T, api *testapi.API, when string) {
+	t.Helper()
+	api.Exec(t, `CREATE SEQUENCE tries; GRANT USAGE ON SEQUENCE tries TO versioner_app;
+		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			IF nextval('tries') <= 3 THEN RAISE 'read-only' USING ERRCODE = 'read_only_sql_transaction'; END IF;
+			RETURN NEW;
+		END $$;
+		CREATE TRIGGER refuse BEFORE `+when+` FOR EACH ROW EXECUTE FUNCTION refuse()`)
+}
+
+// lossyProxy stands before PostgreSQL, and can break the connection instead of handing on the answer to a statement.
+type lossyProxy struct {
+	dsn     string
+	network string // of PostgreSQL
+	address string
+	pattern *regexp.Regexp // of the statement, or of its preparation with the name that it is prepared under
+
+	mu       sync.Mutex
+	prepared []byte
+	losing   bool
+	losses   int
+}
+
+func newLossyProxy(t *testing.T, dsn, pattern string) *lossyProxy {
+	t.Helper()
+	config, err := pgx.ParseConfig(dsn)
+	require.NoError(t, err)
+	p := &lossyProxy{pattern: regexp.MustCompile(pattern)}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	p.network, p.address = pgconn.NetworkAddress(config.Host, config.Port)
+	host, port, err := net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	p.dsn = fmt.Sprintf("host=%s port=%s user=%s password='%s' dbname=%s sslmode=disable", host, port, config.User, config.Password, config.Database)
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go p.serve(context.WithoutCancel(t.Context()), client)
+		}
+	}()
+	return p
+}
+
+// loseNext loses the next answer to the statement.
+func (p *lossyProxy) loseNext() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.losing = true
+}
+
+func (p *lossyProxy) lost() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.losses
+}
+
+func (p *lossyProxy) serve(ctx context.Context, client net.Conn) {
+	defer func() { _ = client.Close() }()
+	server, err := (&net.Dialer{}).DialContext(ctx, p.network, p.address)
+	if err != nil {
+		return
+	}
+	defer func() { _ = server.Close() }()
+	var lossy sync.Mutex // held while an answer is awaited that will be lost
+	go func() {
+		defer func() { _ = server.Close() }()
+		buffer := make([]byte, 1<<16)
+		for {
+			n, err := client.Read(buffer)
+			if err != nil {
+				return
+			}
+			if p.isToBeLost(buffer[:n]) {
+				lossy.Lock()
+			}
+			if _, err := server.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+	}()
+	buffer := make([]byte, 1<<16)
+	for {
+		n, err := server.Read(buffer) // PostgreSQL answers when the transaction has ended
+		if err != nil || !lossy.TryLock() {
+			return
+		}
+		lossy.Unlock()
+		if _, err := client.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// isToBeLost tells whether the message executes the statement whose answer is to be lost.
+func (p *lossyProxy) isToBeLost(message []byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found := p.pattern.FindSubmatch(message)
+	if len(found) == 2 {
+		p.prepared = bytes.Clone(found[1])
+		return false
+	}
+	if !p.losing || found == nil && (p.prepared == nil || !bytes.Contains(message, p.prepared)) {
+		return false
+	}
+	p.losing = false
+	p.losses++
+	return true
+}
+
+// TestAChangeWhoseCommitGotNoAnswer is answered with 503, though it was made, and then with what was made.
+func TestAChangeWhoseCommitGotNoAnswer(t *testing.T) {
+	t.Parallel()
+	proxy := newLossyProxy(t, testdb.New(t), `commit\x00`)
+	api := testapi.New(t, testapi.WithDatabase(proxy.dsn))
+	admin := api.Token(t, testapi.Account, "admin")
+	require.Equal(t, http.StatusCreated, named(t, api, admin, "/products/", "another", `{"name":"another"}`).Status)
+	proxy.loseNext()
+	answer := named(t, api, admin, "/products/", "k", `{"name":"x"}`)
+	require.Equal(t, http.StatusServiceUnavailable, answer.Status, "%s", answer.Body)
+	require.Equal(t, 1, proxy.lost())
+	require.Equal(t, 1, api.Count(t, "products WHERE name = 'x'"))
+	answer = named(t, api, admin, "/products/", "k", `{"name":"x"}`)
+	require.Equal(t, http.StatusCreated, answer.Status, "%s", answer.Body)
+	require.Equal(t, "true", answer.Header.Get("Idempotent-Replayed"))
+}
+
+// TestACallWithAnIdempotencyKeyHoldsNoConnection looks at the database while the receiver of a test message takes its time.
+func TestACallWithAnIdempotencyKeyHoldsNoConnection(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	admin := api.Token(t, testapi.Account, "admin")
+	called, answer := make(chan struct{}), make(chan struct{})
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		called <- struct{}{}
+		<-answer
+	}))
+	t.Cleanup(receiver.Close)
+	made := named(t, api, admin, "/notification-channels/", "c", `{"name":"c","channel_type":"webhook","config":{"url":"`+receiver.URL+`"}}`)
+	require.Equal(t, http.StatusCreated, made.Status, "%s", made.Body)
+	path := fmt.Sprintf("/notification-channels/%s/test", made.Field(t, "id"))
+
+	var tested testapi.Answer
+	var group sync.WaitGroup
+	group.Go(func() { tested = named(t, api, admin, path, "k", "") })
+	<-called
+	held := api.Count(t, "pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'")
+	close(answer)
+	group.Wait()
+	require.Zero(t, held)
+	require.Equal(t, http.StatusOK, tested.Status, "%s", tested.Body)
+	require.Equal(t, true, tested.Field(t, "delivered"))
+	again := named(t, api, admin, path, "k", "")
+	require.Equal(t, string(tested.Body), string(again.Body))
+	require.Equal(t, 1, api.Count(t, "notification_deliveries"))
+
+	api.Channels.Sender.HTTP = nil // whoever calls with it panics
+	require.Equal(t, http.StatusInternalServerError, named(t, api, admin, path, "panic", "").Status)
+	require.Equal(t, 1, api.Count(t, "idempotency_keys WHERE key = 'panic' AND claimed_at < clock_timestamp() - interval '30 seconds'"), "it may be tried again")
+}
