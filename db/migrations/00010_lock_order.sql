@@ -22,9 +22,9 @@
 -- commit, is of a version that was there, or that another event of the transaction gives its commit.
 --
 -- Whoever changes a product or an environment locks its row against all of that; it is waited for here rather than later.
--- p_patience is how many milliseconds each lock is waited for.
+-- p_patience is how long each lock is waited for, as lock_timeout takes it.
 -- +goose StatementBegin
-CREATE FUNCTION lock_deployment_events(p_account_id uuid, p_patience integer,
+CREATE FUNCTION lock_deployment_events(p_account_id uuid, p_patience text,
   p_product_names text[], p_versions text[], p_environment_names text[], p_environment_types text[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -36,7 +36,7 @@ DECLARE
   one_product uuid;
   one_environment uuid;
 BEGIN
-  PERFORM set_config('lock_timeout', p_patience::text, true);
+  PERFORM set_config('lock_timeout', p_patience, true);
   FOREACH one_name IN ARRAY names_of_products LOOP
     product_ids := product_ids || resolve_product(p_account_id, one_name);
   END LOOP;
@@ -72,7 +72,7 @@ $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
-CREATE FUNCTION lock_build_events(p_account_id uuid, p_patience integer, p_product_names text[], p_versions text[])
+CREATE FUNCTION lock_build_events(p_account_id uuid, p_patience text, p_product_names text[], p_versions text[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   names_of_products CONSTANT text[] := ARRAY(SELECT DISTINCT name COLLATE "C" FROM unnest(p_product_names) AS name ORDER BY 1);
@@ -81,7 +81,7 @@ DECLARE
   one_name text;
   one_id uuid;
 BEGIN
-  PERFORM set_config('lock_timeout', p_patience::text, true);
+  PERFORM set_config('lock_timeout', p_patience, true);
   FOREACH one_name IN ARRAY names_of_products LOOP
     product_ids := product_ids || resolve_product(p_account_id, one_name);
   END LOOP;

@@ -56,12 +56,12 @@ func (q *Queries) DeleteExpiredFingerprints(ctx context.Context) (int64, error) 
 }
 
 const lockBuildEvents = `-- name: LockBuildEvents :exec
-SELECT lock_build_events(entered::uuid, $1, $2::text[], $3::text[])
+SELECT lock_build_events(entered::uuid, $1::text, $2::text[], $3::text[])
 FROM set_config('versioner.account_id', ($4::uuid)::text, true) AS entered
 `
 
 type LockBuildEventsParams struct {
-	PatienceMs   int32
+	Patience     string
 	ProductNames []string
 	Versions     []string
 	AccountID    uuid.UUID
@@ -70,7 +70,7 @@ type LockBuildEventsParams struct {
 // LockBuildEvents is the same for builds.
 func (q *Queries) LockBuildEvents(ctx context.Context, arg LockBuildEventsParams) error {
 	_, err := q.db.Exec(ctx, lockBuildEvents,
-		arg.PatienceMs,
+		arg.Patience,
 		arg.ProductNames,
 		arg.Versions,
 		arg.AccountID,
@@ -79,12 +79,12 @@ func (q *Queries) LockBuildEvents(ctx context.Context, arg LockBuildEventsParams
 }
 
 const lockDeploymentEvents = `-- name: LockDeploymentEvents :exec
-SELECT lock_deployment_events(entered::uuid, $1, $2::text[], $3::text[], $4::text[], $5::text[])
+SELECT lock_deployment_events(entered::uuid, $1::text, $2::text[], $3::text[], $4::text[], $5::text[])
 FROM set_config('versioner.account_id', ($6::uuid)::text, true) AS entered
 `
 
 type LockDeploymentEventsParams struct {
-	PatienceMs       int32
+	Patience         string
 	ProductNames     []string
 	Versions         []string
 	EnvironmentNames []string
@@ -96,7 +96,7 @@ type LockDeploymentEventsParams struct {
 // that they will want to lock, in the order of all such transactions (db/migrations/00010).
 func (q *Queries) LockDeploymentEvents(ctx context.Context, arg LockDeploymentEventsParams) error {
 	_, err := q.db.Exec(ctx, lockDeploymentEvents,
-		arg.PatienceMs,
+		arg.Patience,
 		arg.ProductNames,
 		arg.Versions,
 		arg.EnvironmentNames,

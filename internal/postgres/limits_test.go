@@ -40,7 +40,7 @@ func TestSessionsAreLimited(t *testing.T) {
 		return value
 	}
 
-	t.Run("OfTransactionsThatAreIdleAndOfDeadConnections", func(t *testing.T) { //nolint:paralleltest // one database
+	t.Run("OfTransactionsThatAreIdleAndOfDeadConnections", func(t *testing.T) {
 		pool := open(t, "")
 		require.Equal(t, "30s", setting(t, pool, "idle_in_transaction_session_timeout"))
 		if setting(t, pool, "tcp_keepalives_idle") != "0" { // not through a socket of the machine itself
@@ -49,15 +49,15 @@ func TestSessionsAreLimited(t *testing.T) {
 			require.Equal(t, "3", setting(t, pool, "tcp_keepalives_count"))
 		}
 	})
-	t.Run("UnlessTheDSNSaysOtherwise", func(t *testing.T) { //nolint:paralleltest // one database
+	t.Run("UnlessTheDSNSaysOtherwise", func(t *testing.T) {
 		require.Equal(t, "7s", setting(t, open(t, "idle_in_transaction_session_timeout=7s"), "idle_in_transaction_session_timeout"))
 	})
-	t.Run("AndWhatIsEndedIsTriedAgain", func(t *testing.T) { //nolint:paralleltest // one database
+	t.Run("AndWhatIsEndedIsTriedAgain", func(t *testing.T) {
 		err := open(t, "idle_in_transaction_session_timeout=20ms").Sleep(t.Context(), func() { time.Sleep(time.Second) })
 		require.Error(t, err)
 		require.Equal(t, apperr.Unavailable, apperr.CodeOf(postgres.Classify(err)), "%v", err)
 	})
-	t.Run("UnlessTheDatabaseSaysOtherwise", func(t *testing.T) { //nolint:paralleltest // one database
+	t.Run("UnlessTheDatabaseSaysOtherwise", func(t *testing.T) {
 		conn, err := pgx.Connect(t.Context(), dsn)
 		require.NoError(t, err)
 		defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()

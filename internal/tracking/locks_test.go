@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -211,4 +212,53 @@ func TestLockedEventsAreOutOfTheWay(t *testing.T) {
 			require.NoError(t, <-blocked)
 		}
 	})
+}
+
+// TestTrafficDoesNotDeadlock reports new versions of one product in several environments from many sides at once.
+func TestTrafficDoesNotDeadlock(t *testing.T) {
+	t.Parallel()
+	const sides, each = 63, 8
+	log := newEventLog(t)
+	conn := log.connect(t)
+	// Who may not say so sees only the deadlocks that take a second to be noticed.
+	_, _ = conn.Exec(t.Context(), "ALTER DATABASE "+pgx.Identifier{conn.Config().Database}.Sanitize()+" SET deadlock_timeout = '5ms'")
+	var begin time.Time
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT clock_timestamp()").Scan(&begin))
+	pool, err := postgres.Open(t.Context(), log.dsn)
+	require.NoError(t, err)
+	recorder := tracking.NewRecorder(pool.DB, slog.New(slog.DiscardHandler))
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { recorder.Run(ctx) })
+	var group sync.WaitGroup
+	for side := range sides {
+		group.Go(func() {
+			for i := range each {
+				version := fmt.Sprintf("%d.%d", i, side/3)
+				origin := log.origin
+				origin.Body = fmt.Appendf(nil, `{"side":%d,"i":%d}`, side, i)
+				_, err := recorder.RecordDeployment(t.Context(), origin, tracking.DeploymentEvent{
+					ProductName: "shop", Version: version, EnvironmentName: []string{"dev", "staging", "production"}[side%3], Status: "completed",
+				})
+				if err == nil {
+					_, err = recorder.RecordBuild(t.Context(), origin, tracking.BuildEvent{ProductName: "shop", Version: version, Status: "completed"})
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	stop()
+	running.Wait()
+	pool.Close()
+	var sessions, deadlocks int
+	require.Eventually(t, func() bool { // a session tells at its end what it has met
+		require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*), (SELECT deadlocks FROM pg_stat_database WHERE datname = current_database())
+			FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND backend_start > $1`, begin).Scan(&sessions, &deadlocks))
+		return sessions == 0
+	}, 10*time.Second, 10*time.Millisecond)
+	require.Zero(t, deadlocks)
 }

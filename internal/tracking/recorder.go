@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -95,7 +96,7 @@ func (r *Recorder) runBuilds(ctx context.Context, params []dbgen.RecordBuildEven
 // they want. A single event takes its own, in the same order (db/migrations/00010), so that a lone one is not slowed down; it
 // waits for lockPatience unless told otherwise. As params are in the order of their accounts, transactions do not wait for
 // each other in a circle.
-func locksAhead[P any](ctx context.Context, params []P, patience time.Duration, accountOf func(P) uuid.UUID, lock func(ctx context.Context, patienceMs int32, params []P) (postgres.Statement, error)) (map[int]postgres.Statement, error) {
+func locksAhead[P any](ctx context.Context, params []P, patience time.Duration, accountOf func(P) uuid.UUID, lock func(ctx context.Context, patience string, params []P) (postgres.Statement, error)) (map[int]postgres.Statement, error) {
 	locks := make(map[int]postgres.Statement)
 	for begin, end := 0, 0; begin < len(params); begin = end {
 		for end = begin; end < len(params) && accountOf(params[end]) == accountOf(params[begin]); {
@@ -104,7 +105,7 @@ func locksAhead[P any](ctx context.Context, params []P, patience time.Duration, 
 		if end == begin+1 && patience == lockPatience {
 			continue
 		}
-		statement, err := lock(ctx, int32(patience.Milliseconds()), params[begin:end])
+		statement, err := lock(ctx, strconv.FormatInt(patience.Milliseconds(), 10), params[begin:end])
 		if err != nil {
 			return nil, fmt.Errorf("lock: %w", err)
 		}
@@ -113,8 +114,8 @@ func locksAhead[P any](ctx context.Context, params []P, patience time.Duration, 
 	return locks, nil
 }
 
-func lockDeployments(ctx context.Context, patienceMs int32, params []dbgen.RecordDeploymentEventParams) (postgres.Statement, error) {
-	locks := dbgen.LockDeploymentEventsParams{AccountID: params[0].AccountID, PatienceMs: patienceMs}
+func lockDeployments(ctx context.Context, patience string, params []dbgen.RecordDeploymentEventParams) (postgres.Statement, error) {
+	locks := dbgen.LockDeploymentEventsParams{AccountID: params[0].AccountID, Patience: patience}
 	for _, p := range params {
 		locks.ProductNames = append(locks.ProductNames, p.ProductName)
 		locks.Versions = append(locks.Versions, p.Version)
@@ -124,8 +125,8 @@ func lockDeployments(ctx context.Context, patienceMs int32, params []dbgen.Recor
 	return postgres.StatementOf(ctx, func(ctx context.Context, q *dbgen.Queries) error { return q.LockDeploymentEvents(ctx, locks) })
 }
 
-func lockBuilds(ctx context.Context, patienceMs int32, params []dbgen.RecordBuildEventParams) (postgres.Statement, error) {
-	locks := dbgen.LockBuildEventsParams{AccountID: params[0].AccountID, PatienceMs: patienceMs}
+func lockBuilds(ctx context.Context, patience string, params []dbgen.RecordBuildEventParams) (postgres.Statement, error) {
+	locks := dbgen.LockBuildEventsParams{AccountID: params[0].AccountID, Patience: patience}
 	for _, p := range params {
 		locks.ProductNames = append(locks.ProductNames, p.ProductName)
 		locks.Versions = append(locks.Versions, p.Version)
