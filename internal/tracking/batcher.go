@@ -221,10 +221,15 @@ func (b *batcher[P, R]) setAside(j *job[P, R], failure error) {
 	b.push(b.aside, j)
 }
 
-// retry tries a job that was set aside, once.
+// retry tries a job that was set aside, once. One that only followed others of its account shares transactions again when
+// those are done with.
 func (b *batcher[P, R]) retry(ctx context.Context, j *job[P, R]) {
-	if j.caller.Err() != nil {
-		b.finish(j, answer[R]{err: j.caller.Err()})
+	switch {
+	case j.caller.Err() != nil:
+		b.forget(j)
+		return
+	case !j.metLock && !b.hasLocked(j.account):
+		b.push(b.queue, j)
 		return
 	}
 	failure := b.attempt(ctx, []*job[P, R]{j}, retryLockPatience)

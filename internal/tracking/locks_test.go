@@ -163,6 +163,34 @@ func TestTransactionsDoNotDeadlock(t *testing.T) {
 	}
 }
 
+// TestRefusedEventsLeaveNothing refuses events in the middle of a transaction that has locked, and made, what all of its events name.
+func TestRefusedEventsLeaveNothing(t *testing.T) {
+	t.Parallel()
+	log := newEventLog(t)
+	conn := log.connect(t)
+	names := func() (names []string) {
+		require.NoError(t, conn.QueryRow(t.Context(), `SELECT array(SELECT name FROM product_names UNION ALL SELECT name FROM environment_names
+			UNION ALL SELECT version FROM versions ORDER BY 1)`).Scan(&names))
+		return names
+	}
+	one, other := "1111111", "2222222"
+	builds, err := log.recorder.BuildsTogether(log.origin, []tracking.BuildEvent{
+		{ProductName: "shop", Version: "1", Status: "started", Source: tracking.Source{SHA: &one}},
+		{ProductName: "shop", Version: "1", Status: "completed", Source: tracking.Source{SHA: &other}},
+	})
+	require.NoError(t, err)
+	require.NoError(t, builds(t.Context()))
+	require.Equal(t, []string{"1", "shop"}, names())
+
+	deployments, err := log.recorder.DeploymentsTogether(log.origin, []tracking.DeploymentEvent{
+		{ProductName: "till", Version: "2", EnvironmentName: "production", Status: "completed"},
+		{ProductName: "till", Version: "3", EnvironmentName: "production", Status: "completed", ExtraMetadata: []byte(`{"a":"\u0000"}`)},
+	})
+	require.NoError(t, err)
+	require.Equal(t, apperr.Invalid, apperr.CodeOf(postgres.Classify(deployments(t.Context()))))
+	require.Equal(t, []string{"1", "shop"}, names())
+}
+
 // TestLockedEventsAreOutOfTheWay keeps a product locked while many events of its account arrive.
 func TestLockedEventsAreOutOfTheWay(t *testing.T) {
 	t.Parallel()
