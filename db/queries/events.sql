@@ -21,6 +21,17 @@ SELECT r.* FROM set_config('versioner.account_id', (@account_id::uuid)::text, tr
   sqlc.narg('error_message'), sqlc.narg('error_code'),
   sqlc.narg('started_at'), sqlc.narg('completed_at'), @extra_metadata) AS r;
 
+-- LockDeploymentEvents locks, before the first of several deployment events of an account is recorded in a transaction, all
+-- that they will want to lock, in the order of all such transactions (db/migrations/00010).
+-- name: LockDeploymentEvents :exec
+SELECT lock_deployment_events(entered::uuid, @patience::text, @product_names::text[], @versions::text[], @environment_names::text[], @environment_types::text[])
+FROM set_config('versioner.account_id', (@account_id::uuid)::text, true) AS entered;
+
+-- LockBuildEvents is the same for builds.
+-- name: LockBuildEvents :exec
+SELECT lock_build_events(entered::uuid, @patience::text, @product_names::text[], @versions::text[])
+FROM set_config('versioner.account_id', (@account_id::uuid)::text, true) AS entered;
+
 -- PrepareEventPartitions makes the partitions of this month and the months ahead. It concerns no tenant.
 -- name: PrepareEventPartitions :exec
 SELECT prepare_event_partitions(@months_ahead);

@@ -55,6 +55,57 @@ func (q *Queries) DeleteExpiredFingerprints(ctx context.Context) (int64, error) 
 	return result.RowsAffected(), nil
 }
 
+const lockBuildEvents = `-- name: LockBuildEvents :exec
+SELECT lock_build_events(entered::uuid, $1::text, $2::text[], $3::text[])
+FROM set_config('versioner.account_id', ($4::uuid)::text, true) AS entered
+`
+
+type LockBuildEventsParams struct {
+	Patience     string
+	ProductNames []string
+	Versions     []string
+	AccountID    uuid.UUID
+}
+
+// LockBuildEvents is the same for builds.
+func (q *Queries) LockBuildEvents(ctx context.Context, arg LockBuildEventsParams) error {
+	_, err := q.db.Exec(ctx, lockBuildEvents,
+		arg.Patience,
+		arg.ProductNames,
+		arg.Versions,
+		arg.AccountID,
+	)
+	return err
+}
+
+const lockDeploymentEvents = `-- name: LockDeploymentEvents :exec
+SELECT lock_deployment_events(entered::uuid, $1::text, $2::text[], $3::text[], $4::text[], $5::text[])
+FROM set_config('versioner.account_id', ($6::uuid)::text, true) AS entered
+`
+
+type LockDeploymentEventsParams struct {
+	Patience         string
+	ProductNames     []string
+	Versions         []string
+	EnvironmentNames []string
+	EnvironmentTypes []string
+	AccountID        uuid.UUID
+}
+
+// LockDeploymentEvents locks, before the first of several deployment events of an account is recorded in a transaction, all
+// that they will want to lock, in the order of all such transactions (db/migrations/00010).
+func (q *Queries) LockDeploymentEvents(ctx context.Context, arg LockDeploymentEventsParams) error {
+	_, err := q.db.Exec(ctx, lockDeploymentEvents,
+		arg.Patience,
+		arg.ProductNames,
+		arg.Versions,
+		arg.EnvironmentNames,
+		arg.EnvironmentTypes,
+		arg.AccountID,
+	)
+	return err
+}
+
 const prepareEventPartitions = `-- name: PrepareEventPartitions :exec
 SELECT prepare_event_partitions($1)
 `

@@ -16,8 +16,9 @@ import (
 )
 
 // unavailableClasses are the SQLSTATE classes (and whole states) that mean "not now": connection exceptions, lack of
-// resources, operator intervention, a read-only server; deadlocks and serialization failures, where trying again works.
-var unavailableClasses = []string{"08", "53", "57P", "25006", "40001", "40P01", "55P03", "58"} //nolint:gochecknoglobals // a constant table
+// resources, operator intervention, a statement or an idle transaction that was ended from outside (57014, 25P03), a read-only
+// server; deadlocks and serialization failures, where trying again works.
+var unavailableClasses = []string{"08", "53", "57P", "57014", "25P03", "25006", "40001", "40P01", "55P03", "58"} //nolint:gochecknoglobals // a constant table
 
 // unstorableStates are what the database says of values that a request must not contain. Validation refuses them before
 // they get here.

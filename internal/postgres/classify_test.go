@@ -25,6 +25,7 @@ func TestClassify(t *testing.T) {
 		apperr.NotFound: {pgx.ErrNoRows, fmt.Errorf("wrapped: %w", pgx.ErrNoRows)},
 		apperr.Unavailable: {
 			state("57P01"), state("57P03"), state("53300"), state("53100"), state("08006"), state("25006"), state("40P01"), state("40001"),
+			state("57014"), state("25P03"),
 			io.ErrUnexpectedEOF, syscall.ECONNRESET, pgconn.ErrConnClosed, context.DeadlineExceeded,
 			&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
 		},

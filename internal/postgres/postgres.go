@@ -4,11 +4,13 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
@@ -104,6 +106,7 @@ func Open(ctx context.Context, dsn string) (*Pool, error) {
 	if !strings.Contains(dsn, "pool_max_conns") {
 		config.MaxConns = defaultMaxConns
 	}
+	config.AfterConnect = limitSession
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -113,6 +116,24 @@ func Open(ctx context.Context, dsn string) (*Pool, error) {
 		return nil, err
 	}
 	return &Pool{DB: newDB(walled{pool}), pool: pool}, nil
+}
+
+// sessionLimits end the transaction of a program that froze or was cut off, and free its locks: within half a minute, which is
+// longer than anything here leaves a transaction idle. They are sent when the connection is made, not with its first message,
+// where poolers refuse what they do not know; and what the DSN, the role, the database or the server say themselves stays.
+const sessionLimits = `SELECT set_config(name, value, false) FROM pg_settings JOIN (VALUES
+  ('idle_in_transaction_session_timeout', '30s'),
+  ('tcp_keepalives_idle', '15'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
+  ('tcp_user_timeout', '30s')) AS limits (name, value) USING (name)
+WHERE source = 'default'`
+
+// limitSession leaves alone a server that does not know such settings.
+func limitSession(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, sessionLimits)
+	if _, isRefused := errors.AsType[*pgconn.PgError](err); isRefused && !IsTransient(err) {
+		return nil
+	}
+	return err //nolint:wrapcheck // Classify sees it
 }
 
 func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
