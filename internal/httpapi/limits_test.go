@@ -175,10 +175,10 @@ func TestOverload(t *testing.T) {
 	turnedAway := func(count int64) {
 		require.Eventually(t, func() bool { return refused.Load() == count }, time.Minute, 10*time.Millisecond)
 	}
-	hold(testapi.Account, 9)
-	turnedAway(1) // four are worked on, four wait
-	hold("second", 2)
-	turnedAway(3) // two of the first account's, for those
+	hold(testapi.Account, 7)
+	turnedAway(1) // two are worked on, four wait
+	hold("second", 4)
+	turnedAway(3) // two are worked on, two wait, for which two of the first account's are turned away
 	hold("second", 1)
 	turnedAway(4) // now both have as many waiting
 	require.Zero(t, served.Load())

@@ -92,10 +92,14 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	return answerHEAD(e), nil
 }
 
+// testChannel is the operation that waits for somebody else's server.
+const testChannel = "testNotificationChannel"
+
 // operationMiddlewares is the way that a request takes to each handler: who, then what.
 func operationMiddlewares(document *openapi3.T, config Config) (map[string][]echo.MiddlewareFunc, error) {
 	limits := newLimits(config.Limits)
-	shed := newOverload(config.Limits.PeopleAtOnce, config.Limits.PeopleWaiting)
+	work := newOverload(config.Limits.PeopleAtOnce, config.Limits.PeopleWaiting)
+	tests := newOverload(config.Limits.PeopleAtOnce, config.Limits.PeopleWaiting) // they wait for receivers, and keep nobody else waiting
 	once, err := newIdempotency(config.DB, config.Keys.DeriveKey("idempotency"))
 	if err != nil {
 		return nil, err
@@ -112,11 +116,15 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 			if err != nil {
 				return nil, err
 			}
-			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(config.Security, id, limits), limits.middleware, shed.middleware, authorize(id), params.middleware}
+			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(config.Security, id, limits), limits.middleware, authorize(id), params.middleware}
 			if validator != nil {
 				middlewares[id] = append(middlewares[id], validator.middleware)
 			}
-			middlewares[id] = append(middlewares[id], once.middleware(id))
+			places := work
+			if id == testChannel {
+				places = tests
+			}
+			middlewares[id] = append(middlewares[id], places.middleware, once.middleware(id))
 		}
 	}
 	return middlewares, nil
