@@ -120,11 +120,11 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 			if validator != nil {
 				middlewares[id] = append(middlewares[id], validator.middleware)
 			}
-			places := work
 			if id == testChannel {
-				places = tests
+				middlewares[id] = append(middlewares[id], tests.middleware, once.middleware(id))
+			} else {
+				middlewares[id] = append(middlewares[id], patient, work.middleware, once.middleware(id))
 			}
-			middlewares[id] = append(middlewares[id], places.middleware, once.middleware(id))
 		}
 	}
 	return middlewares, nil

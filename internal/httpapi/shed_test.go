@@ -100,7 +100,7 @@ func TestPlacesAreForWork(t *testing.T) {
 		var tested sync.WaitGroup
 		tested.Go(func() {
 			var answer struct{ Delivered bool }
-			_ = json.Unmarshal(api.As(t, "admin", http.MethodPost, "/notification-channels/"+made.Field(t, "id").(string)+"/test", "").Body, &answer) //nolint:forcetypeassert // as specified
+			_ = json.Unmarshal(api.As(t, "admin", http.MethodPost, "/notification-channels/"+made.Field(t, "id").(string)+"/test", "").Body, &answer)
 			if !answer.Delivered {
 				t.Error("the test did not wait for the receiver")
 			}
