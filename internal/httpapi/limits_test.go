@@ -107,6 +107,36 @@ func TestRateLimits(t *testing.T) {
 		require.Contains(t, string(api.As(t, "admin", http.MethodGet, "/audit-log/", "").Body), `"api_key.limit"`)
 	})
 
+	t.Run("ValidCredentialsOfTheOtherKindCountAsTheirOwn", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{KeyPerMinute: 2, AccountPerHour: 100, UserPerMinute: 3}))
+		token := api.Token(t, testapi.Account, "admin")
+		send := func(method, path, credential string) testapi.Answer {
+			request := api.Request(t, method, path, nil)
+			request.Header.Set("Authorization", "Bearer "+credential)
+			return api.Do(t, request)
+		}
+		for _, test := range []struct {
+			method, path, credential, limit string
+			times                           int
+		}{
+			{http.MethodGet, "/products/", api.Key, "2", 2},
+			{http.MethodPost, deploymentEvents, token, "3", 3},
+		} {
+			for left := test.times - 1; left >= 0; left-- {
+				answer := send(test.method, test.path, test.credential)
+				require.Equal(t, http.StatusForbidden, answer.Status)
+				require.Equal(t, test.limit, answer.Header.Get("X-RateLimit-Limit"))
+				require.Equal(t, strconv.Itoa(left), answer.Header.Get("X-RateLimit-Remaining"))
+				require.NotEmpty(t, answer.Header.Get("RateLimit"))
+			}
+			answer := send(test.method, test.path, test.credential)
+			require.Equal(t, http.StatusTooManyRequests, answer.Status)
+			require.NotEmpty(t, answer.Header.Get("Retry-After"))
+		}
+		require.Equal(t, http.StatusTooManyRequests, api.Post(t, deploymentEvents, `{}`).Status, "the key's minute is spent")
+	})
+
 	t.Run("BadCredentialsAreLimitedAndGoodOnesPass", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{FailuresPerMinute: 5}))
