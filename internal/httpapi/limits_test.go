@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -167,6 +168,55 @@ func TestRateLimits(t *testing.T) {
 			api.PostEvent(t, deploymentEvents, deployment(map[string]any{"invoke_id": strconv.Itoa(i)}))
 		}
 	})
+}
+
+// TestAddresses has requests say on what way they came. The tests' own connection is the proxy's, 127.0.0.1.
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	network := func(text string) *net.IPNet {
+		_, parsed, err := net.ParseCIDR(text)
+		require.NoError(t, err)
+		return parsed
+	}
+	balancers := []*net.IPNet{network("127.0.0.0/8"), network("10.1.0.0/16")}
+	for name, test := range map[string]struct {
+		proxies   []*net.IPNet
+		forwarded []string
+		want      string
+	}{
+		"NoProxies":             {nil, []string{"203.0.113.7"}, "127.0.0.1"},
+		"NotFromAProxy":         {[]*net.IPNet{network("10.1.0.0/16")}, []string{"203.0.113.7"}, "127.0.0.1"},
+		"FromAProxy":            {balancers, []string{"203.0.113.7"}, "203.0.113.7"},
+		"ForgedLeftPart":        {balancers, []string{"198.51.100.1, 203.0.113.7"}, "203.0.113.7"},
+		"ForgedHeaderBefore":    {balancers, []string{"198.51.100.1", "203.0.113.7"}, "203.0.113.7"},
+		"ForgedProxy":           {balancers, []string{"198.51.100.1, 10.1.0.1, 203.0.113.7"}, "203.0.113.7"},
+		"ThroughTwoProxies":     {balancers, []string{"198.51.100.1, 203.0.113.7, 10.1.2.3"}, "203.0.113.7"},
+		"PrivateIsNoProxy":      {balancers, []string{"198.51.100.1, 192.168.1.1"}, "192.168.1.1"},
+		"IPv6":                  {balancers, []string{"2001:db8::7"}, "2001:db8::7"},
+		"NoHeader":              {balancers, nil, "127.0.0.1"},
+		"Nonsense":              {balancers, []string{"203.0.113.7, unknown"}, "127.0.0.1"},
+		"NonsenseBehindAClient": {balancers, []string{"unknown, 203.0.113.7"}, "203.0.113.7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := testapi.New(t, testapi.WithProxies(test.proxies...), testapi.WithLimits(httpapi.Limits{FailuresPerMinute: 1}))
+			ask := func(forwarded []string) int {
+				request := api.Request(t, http.MethodGet, "/products/", nil)
+				request.Header["X-Forwarded-For"] = forwarded
+				return api.Do(t, request).Status
+			}
+			require.Equal(t, http.StatusUnauthorized, ask(test.forwarded))
+			require.Contains(t, api.Logs.String(), `"remote_ip":"`+test.want+`"`)
+			require.Equal(t, http.StatusTooManyRequests, ask(test.forwarded))
+			another := http.StatusUnauthorized // an address has a limit of its own
+			if test.want == "127.0.0.1" {
+				another = http.StatusTooManyRequests
+			}
+			if len(test.forwarded) > 0 && name != "Nonsense" {
+				require.Equal(t, another, ask([]string{"203.0.113.99"}))
+			}
+		})
+	}
 }
 
 // TestOverload holds up people's requests until there are as many as the server works on and has wait.
