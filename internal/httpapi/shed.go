@@ -55,7 +55,7 @@ func (o *overload) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		leave := sync.OnceFunc(func() { o.leave(principal.AccountID) })
 		defer leave()
-		got, err := capture(c, next)
+		got, err := hold(c, next)
 		if err != nil {
 			return err
 		}
@@ -68,6 +68,14 @@ func (o *overload) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		_, err = c.Response().Write(got.Body)
 		return err //nolint:wrapcheck // the caller has left
 	}
+}
+
+// hold captures an answer; the response is as it was before even after a panic, whose answer is sent on it.
+func hold(c echo.Context, next echo.HandlerFunc) (answer, error) {
+	response := c.Response()
+	before := *response
+	defer func() { *response = before }()
+	return capture(c, next)
 }
 
 // enter returns when the request may be worked on, or with the reason why it will not be.
