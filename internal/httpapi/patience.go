@@ -35,7 +35,7 @@ func patient(next echo.HandlerFunc) echo.HandlerFunc {
 		if err == nil {
 			err = gaveUp
 		}
-		if _, ok := errors.AsType[*apperr.Error](err); ok {
+		if _, ok := errors.AsType[*apperr.Error](err); ok || c.Response().Committed { // then it is the client who is away
 			return err
 		}
 		return postgres.Classify(err)
