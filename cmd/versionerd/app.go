@@ -202,7 +202,7 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 			AccountPerHour: a.config.RateLimits.AccountPerHour, UserPerMinute: a.config.RateLimits.UserPerMinute,
 			FailuresPerMinute: a.config.RateLimits.FailuresPerMinute, PeopleAtOnce: peopleAtOnce(a.pool.MaxConns()), PeopleWaiting: peopleWaiting,
 		},
-		Origins: a.config.CORSOrigins, Ready: a.ready,
+		Origins: a.config.CORSOrigins, Proxies: a.config.TrustedProxies, Ready: a.ready,
 	})
 	if err != nil {
 		return fmt.Errorf("build the API: %w", err)

@@ -36,11 +36,12 @@ type Settings struct {
 	DrainDelay  time.Duration `default:"5s" env:"VERSIONER_DRAIN_DELAY" help:"For how long, after SIGTERM, a server that is not ready any more goes on taking requests, so that load balancers notice." placeholder:"DURATION"`
 	KeyPepper   string        `env:"VERSIONER_KEY_PEPPER" help:"Secret that API keys are hashed with, at least 32 characters; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory." placeholder:"SECRET"`
 
-	RateLimitKeyPerMinute      int    `default:"1000" env:"VERSIONER_RATE_LIMIT_KEY_PER_MINUTE" group:"Limits" help:"Requests that an API key may send in a minute; 0: any number." placeholder:"N"`
-	RateLimitAccountPerHour    int    `default:"10000" env:"VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR" group:"Limits" help:"Requests that an account may send in an hour." placeholder:"N"`
-	RateLimitUserPerMinute     int    `default:"600" env:"VERSIONER_RATE_LIMIT_USER_PER_MINUTE" group:"Limits" help:"Requests that a person may send in a minute." placeholder:"N"`
-	RateLimitFailuresPerMinute int    `default:"120" env:"VERSIONER_RATE_LIMIT_FAILURES_PER_MINUTE" group:"Limits" help:"Credentials that are not valid that an address may try in a minute; after that it is answered 429, but for valid ones." placeholder:"N"`
-	RedisURL                   string `env:"REDIS_URL" group:"Limits" help:"Redis or Valkey in which servers count requests together: redis://user:password@host:6379/0 or rediss://. Without it each counts for itself." name:"redis-url" placeholder:"URL"`
+	RateLimitKeyPerMinute      int      `default:"1000" env:"VERSIONER_RATE_LIMIT_KEY_PER_MINUTE" group:"Limits" help:"Requests that an API key may send in a minute; 0: any number." placeholder:"N"`
+	RateLimitAccountPerHour    int      `default:"10000" env:"VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR" group:"Limits" help:"Requests that an account may send in an hour." placeholder:"N"`
+	RateLimitUserPerMinute     int      `default:"600" env:"VERSIONER_RATE_LIMIT_USER_PER_MINUTE" group:"Limits" help:"Requests that a person may send in a minute." placeholder:"N"`
+	RateLimitFailuresPerMinute int      `default:"120" env:"VERSIONER_RATE_LIMIT_FAILURES_PER_MINUTE" group:"Limits" help:"Credentials that are not valid that an address may try in a minute; after that it is answered 429, but for valid ones." placeholder:"N"`
+	TrustedProxies             []string `env:"VERSIONER_TRUSTED_PROXIES" group:"Limits" help:"Networks of load balancers whose X-Forwarded-For is believed, such as 10.0.0.5/32: the address of a request is the last one there that is not in them. Default: none, it is that of the connection." placeholder:"NETWORK,…"`
+	RedisURL                   string   `env:"REDIS_URL" group:"Limits" help:"Redis or Valkey in which servers count requests together: redis://user:password@host:6379/0 or rediss://. Without it each counts for itself." name:"redis-url" placeholder:"URL"`
 
 	SecretKeys        []string `env:"VERSIONER_SECRET_KEYS" group:"Notifications" help:"Keys that the configuration of notification channels is encrypted with, 32 bytes in base64 each, the newest first; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory." placeholder:"KEY,…"`
 	SMTPURL           string   `env:"VERSIONER_SMTP_URL" group:"Notifications" help:"Mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none. Without it there are no e-mail channels." name:"smtp-url" placeholder:"URL"`
@@ -77,6 +78,7 @@ type Config struct {
 	Mailer         *notify.Mailer // nil: no e-mail
 	Webhooks       egress.Policy
 	RateLimits     RateLimits
+	TrustedProxies []*net.IPNet
 	RedisURL       string
 }
 
@@ -122,6 +124,8 @@ func (s Settings) Resolve() (Config, error) {
 		UserPerMinute: s.RateLimitUserPerMinute, FailuresPerMinute: s.RateLimitFailuresPerMinute,
 	}
 	problems = append(problems, s.checkLimits())
+	config.TrustedProxies, err = parseProxies(s.TrustedProxies)
+	problems = append(problems, err)
 	config.SecretKeys, err = parseSecretKeys(s.SecretKeys)
 	problems = append(problems, err)
 	config.Webhooks, err = egress.ParsePolicy(s.WebhookAllowCIDRs, s.WebhookAllowHosts)
@@ -165,6 +169,25 @@ func parseSecretKeys(texts []string) ([][]byte, error) {
 		keys = append(keys, key)
 	}
 	return keys, nil
+}
+
+// parseProxies refuses what would believe everybody.
+func parseProxies(texts []string) ([]*net.IPNet, error) {
+	var networks []*net.IPNet
+	var problems []error
+	for _, text := range texts {
+		_, network, err := net.ParseCIDR(strings.TrimSpace(text))
+		if err != nil {
+			problems = append(problems, fmt.Errorf("VERSIONER_TRUSTED_PROXIES %q: use networks such as 10.0.0.5/32 or 10.1.0.0/16", text))
+			continue
+		}
+		if ones, _ := network.Mask.Size(); ones == 0 {
+			problems = append(problems, fmt.Errorf("VERSIONER_TRUSTED_PROXIES %q: everybody could say what their address is; name the networks of your load balancers alone", text))
+			continue
+		}
+		networks = append(networks, network)
+	}
+	return networks, errors.Join(problems...)
 }
 
 // issuer is one of VERSIONER_JWT_ISSUERS.

@@ -45,6 +45,9 @@ func TestResolve(t *testing.T) {
 			s.WebhookAllowCIDRs, s.WebhookAllowHosts = []string{"10.0.0.0/8"}, []string{"hooks.corp.example"}
 		}, ""},
 		"NetworkMisspelt": {func(s *appconfig.Settings) { s.WebhookAllowCIDRs = []string{"10.0.0.0"} }, "VERSIONER_WEBHOOK_ALLOW_CIDRS"},
+		"Proxies":         {func(s *appconfig.Settings) { s.TrustedProxies = []string{"10.0.0.5/32", "fd00::/8"} }, ""},
+		"ProxyMisspelt":   {func(s *appconfig.Settings) { s.TrustedProxies = []string{"10.0.0.5"} }, "VERSIONER_TRUSTED_PROXIES"},
+		"EverybodyAProxy": {func(s *appconfig.Settings) { s.TrustedProxies = []string{"::/0"} }, "everybody could say"},
 		"HostMisspelt":    {func(s *appconfig.Settings) { s.WebhookAllowHosts = []string{"https://hooks"} }, "VERSIONER_WEBHOOK_ALLOW_HOSTS"},
 		"ShortPepper":     {func(s *appconfig.Settings) { s.KeyPepper = "short" }, "VERSIONER_KEY_PEPPER has 5 characters"},
 		"Clerk": {func(s *appconfig.Settings) {

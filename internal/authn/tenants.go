@@ -35,30 +35,45 @@ type Accounts struct {
 	Roles []string
 }
 
-// Resolve returns the principal of an identity. The tenant is the organisation of the issuer, never its slug. The error is
-// Forbidden for an organisation that is unknown and may not be made.
-func (a Accounts) Resolve(ctx context.Context, identity Identity) (Principal, error) {
+// Resolve returns the principal of an identity. The tenant is the organisation of the issuer, never its slug. It waits for
+// a database that restarts. The error is Forbidden for an organisation that is unknown and may not be made.
+func (a Accounts) Resolve(ctx context.Context, identity Identity) (principal Principal, err error) {
 	identity.Role = a.knownRole(identity.Role)
+	err = postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) error {
+		principal, err = a.resolve(ctx, identity)
+		return err
+	})
+	return principal, postgres.Classify(err)
+}
+
+// resolve may be done again: what it has written then is found.
+func (a Accounts) resolve(ctx context.Context, identity Identity) (Principal, error) {
 	known, err := a.DB.GetTenant(ctx, dbgen.GetTenantParams{Issuer: identity.Issuer, OrganizationID: identity.OrganizationID, Subject: identity.Subject})
 	switch err = postgres.Classify(err); {
 	case err != nil && apperr.CodeOf(err) == apperr.NotFound:
 		return a.welcome(ctx, identity)
 	case err != nil:
 		return Principal{}, err
-	case isCurrent(known, identity):
-		principal := principalOf(known.AccountID, known.Slug, *known.UserID, identity, known.AssignedRole)
-		principal.RequestsPerHour = known.RequestsPerHour
-		return principal, nil
 	}
-	principal, err := a.putUser(ctx, a.DB, known.AccountID, known.Slug, identity)
-	principal.RequestsPerHour = known.RequestsPerHour
-	return principal, err
+	var principal Principal
+	if isKnown(known, identity) {
+		principal = principalOf(known.AccountID, known.Slug, *known.UserID, identity, known.AssignedRole)
+		principal.RequestsPerHour = known.RequestsPerHour
+		if time.Since(*known.LastSeenAt) < seenInterval {
+			return principal, nil
+		}
+	}
+	put, err := a.putUser(ctx, a.DB, known.AccountID, known.Slug, identity)
+	if principal.IsPerson() && postgres.IsTransient(err) {
+		return principal, nil // that they are here need not be noted: a database that is read-only can be read
+	}
+	put.RequestsPerHour = known.RequestsPerHour
+	return put, err
 }
 
-// isCurrent tells whether nothing needs to be written.
-func isCurrent(known dbgen.GetTenantRow, identity Identity) bool {
-	return known.UserID != nil && *known.Name == identity.Name && *known.Email == identity.Email && *known.TokenRole == identity.Role &&
-		time.Since(*known.LastSeenAt) < seenInterval
+// isKnown tells whether there is nothing to note of a person but that they are here.
+func isKnown(known dbgen.GetTenantRow, identity Identity) bool {
+	return known.UserID != nil && *known.Name == identity.Name && *known.Email == identity.Email && *known.TokenRole == identity.Role
 }
 
 // welcome makes the account of an organisation that was never here.

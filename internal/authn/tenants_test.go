@@ -1,13 +1,17 @@
 package authn_test
 
 import (
+	"context"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/revision"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
@@ -75,6 +79,71 @@ func TestFirstTokensAtOnceMakeOneAccount(t *testing.T) {
 		require.Equal(t, principals[0], principal)
 		require.Equal(t, "acme", principal.AccountSlug)
 	}
+}
+
+// TestReadOnlyDatabaseKnowsPeople has people come to a database that cannot note that they were here.
+func TestReadOnlyDatabaseKnowsPeople(t *testing.T) {
+	t.Parallel()
+	dsn := testdb.New(t)
+	pool, err := postgres.Open(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	accounts := authn.Accounts{DB: pool.DB, Create: true, Roles: []string{"admin"}}
+	mona := person("org_1", "acme", "mona", "admin")
+	before, err := accounts.Resolve(t.Context(), mona)
+	require.NoError(t, err)
+
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	_, err = conn.Exec(t.Context(), "UPDATE users SET last_seen_at = last_seen_at - interval '1 hour'")
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$")
+	require.NoError(t, err)
+	readOnly, err := postgres.Open(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(readOnly.Close)
+	accounts.DB = readOnly.DB
+	after, err := accounts.Resolve(t.Context(), mona)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+
+	lisa := person("org_1", "acme", "lisa", "admin")
+	_, err = accounts.Resolve(t.Context(), lisa)
+	require.Equal(t, apperr.Unavailable, apperr.CodeOf(err), "who is new must be written down: %v", err)
+}
+
+// TestResolveWaitsForTheDatabase has it take nobody in for a while.
+func TestResolveWaitsForTheDatabase(t *testing.T) {
+	t.Parallel()
+	dsn := testdb.New(t)
+	pool, err := postgres.Open(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	accounts := authn.Accounts{DB: pool.DB, Create: true, Roles: []string{"admin"}}
+	before, err := accounts.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
+	require.NoError(t, err)
+
+	config, err := pgx.ParseConfig(dsn)
+	require.NoError(t, err)
+	name := config.Database
+	config.Database = "postgres"
+	admin, err := pgx.ConnectConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = admin.Close(context.WithoutCancel(t.Context())) })
+	_, err = admin.Exec(t.Context(), "ALTER DATABASE "+name+" ALLOW_CONNECTIONS false")
+	require.NoError(t, err)
+	_, err = admin.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+	require.NoError(t, err)
+	reopened := make(chan error, 1)
+	time.AfterFunc(time.Second, func() {
+		_, err := admin.Exec(context.WithoutCancel(t.Context()), "ALTER DATABASE "+name+" ALLOW_CONNECTIONS true")
+		reopened <- err
+	})
+	after, err := accounts.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
+	require.NoError(t, <-reopened)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
 }
 
 // TestLastAdminStays has two admins take the other's role away at the same time: one of them remains.

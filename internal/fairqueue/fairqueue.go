@@ -3,6 +3,7 @@
 package fairqueue
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -57,8 +58,34 @@ func (q *Queue[T]) Waits() <-chan struct{} { return q.waits }
 func (q *Queue[T]) Pop() T {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	account := q.turns[0]
-	q.turns = q.turns[1:]
+	return q.take(0)
+}
+
+// TryPop returns the next item, if there is one.
+func (q *Queue[T]) TryPop() (item T, ok bool) {
+	return q.TryPopOf(func(uuid.UUID) bool { return true })
+}
+
+// TryPopOf returns the next item of those accounts, if there is one. The others keep their turns.
+func (q *Queue[T]) TryPopOf(may func(account uuid.UUID) bool) (item T, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	turn := slices.IndexFunc(q.turns, may)
+	if turn < 0 {
+		return item, false
+	}
+	select {
+	case <-q.waits:
+		return q.take(turn), true
+	default: // each item is about to be popped by somebody else
+		return item, false
+	}
+}
+
+// take returns the next item of the account whose turn that is.
+func (q *Queue[T]) take(turn int) T {
+	account := q.turns[turn]
+	q.turns = slices.Delete(q.turns, turn, turn+1)
 	items := q.accounts[account]
 	if len(items) > 1 {
 		q.accounts[account] = items[1:]
@@ -67,14 +94,4 @@ func (q *Queue[T]) Pop() T {
 		delete(q.accounts, account)
 	}
 	return items[0]
-}
-
-// TryPop returns the next item, if there is one.
-func (q *Queue[T]) TryPop() (item T, ok bool) {
-	select {
-	case <-q.waits:
-		return q.Pop(), true
-	default:
-		return item, false
-	}
 }

@@ -48,6 +48,27 @@ func TestFullQueueTurnsAwayWhoHasMost(t *testing.T) {
 	require.Equal(t, []string{"g1", "o1", "g2", "o2"}, drain(q))
 }
 
+func TestTryPopOfPassesOverTheOthers(t *testing.T) {
+	t.Parallel()
+	busy, other := uuid.New(), uuid.New()
+	q := New[string](10)
+	for _, item := range []string{"b1", "b2"} {
+		requireRoom(t, q, busy, item)
+	}
+	for _, item := range []string{"o1", "o2"} {
+		requireRoom(t, q, other, item)
+	}
+	notBusy := func(account uuid.UUID) bool { return account != busy }
+	for _, want := range []string{"o1", "o2"} {
+		item, ok := q.TryPopOf(notBusy)
+		require.True(t, ok)
+		require.Equal(t, want, item)
+	}
+	_, ok := q.TryPopOf(notBusy)
+	require.False(t, ok)
+	require.Equal(t, []string{"b1", "b2"}, drain(q))
+}
+
 // TestQueueLosesNothing pushes and pops in any order: each item comes out once, in its account's order, or was turned away.
 func TestQueueLosesNothing(t *testing.T) {
 	t.Parallel()

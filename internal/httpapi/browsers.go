@@ -19,6 +19,10 @@ const sessionCookie = "__session"
 // corsMaxAge is for how many seconds a browser may remember what a preflight told.
 const corsMaxAge = "600"
 
+// exposedHeaders are what a page may read of an answer beside what browsers let it read anyway.
+const exposedHeaders = "ETag, " + replayedHeader + ", Location, RateLimit, RateLimit-Policy, Retry-After, " +
+	"X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
+
 // browsers lets the pages of trusted origins call what is for people, with their credentials, and refuses requests that
 // other pages have a browser make with its cookie. What CI systems send is for no page.
 type browsers struct {
@@ -49,7 +53,7 @@ func (b browsers) share(machines map[string]bool) echo.MiddlewareFunc {
 			}
 			header.Set("Access-Control-Allow-Origin", origin)
 			header.Set("Access-Control-Allow-Credentials", "true")
-			header.Set("Access-Control-Expose-Headers", "ETag, Retry-After, X-Request-ID")
+			header.Set("Access-Control-Expose-Headers", exposedHeaders)
 			if request.Method != http.MethodOptions || request.Header.Get("Access-Control-Request-Method") == "" {
 				return next(c)
 			}

@@ -3,9 +3,11 @@
 // # The way of a request
 //
 // middleware.go names it, logs it, catches its panics and straightens its slashes; echo finds the operation; then, for
-// that operation alone: security.go asks the validator of its security scheme who calls, validate.go reads the body and
-// checks it against the specification, the generated strict handler binds it, and a handler of ours (a file for each tag)
-// says who, what, and reply. Errors come back as Go errors and become an answer in errors.go; nothing else knows a status.
+// that operation alone: security.go asks the validator of its security scheme who calls, limits.go whether they may send
+// so much, permission.go whether they may do that; validate.go reads the body and checks it against the specification; a
+// person's request is given time (patience.go) and a place to be worked on (shed.go); the generated strict handler binds
+// it, and a handler of ours (a file for each tag) says who, what, and reply. Errors come back as Go errors and become an
+// answer in errors.go; nothing else knows a status.
 //
 // # Adding an operation
 //
@@ -22,6 +24,9 @@
 // "unknown field … in struct literal of type apigen.…": the document has renamed or dropped a field. Follow it.
 //
 // # What is checked where
+//
+// A handler for people may be run again after the database was away: it writes in transactions alone, and does nothing else
+// that could not be done twice.
 //
 // A handler may rely on its request being valid: required fields are there, texts have their lengths and forms, times can
 // be parsed. What the specification cannot say, the domain checks (internal/tracking), and returns an *apperr.Error.

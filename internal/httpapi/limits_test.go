@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -107,6 +108,36 @@ func TestRateLimits(t *testing.T) {
 		require.Contains(t, string(api.As(t, "admin", http.MethodGet, "/audit-log/", "").Body), `"api_key.limit"`)
 	})
 
+	t.Run("ValidCredentialsOfTheOtherKindCountAsTheirOwn", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{KeyPerMinute: 2, AccountPerHour: 100, UserPerMinute: 3}))
+		token := api.Token(t, testapi.Account, "admin")
+		send := func(method, path, credential string) testapi.Answer {
+			request := api.Request(t, method, path, nil)
+			request.Header.Set("Authorization", "Bearer "+credential)
+			return api.Do(t, request)
+		}
+		for _, test := range []struct {
+			method, path, credential, limit string
+			times                           int
+		}{
+			{http.MethodGet, "/products/", api.Key, "2", 2},
+			{http.MethodPost, deploymentEvents, token, "3", 3},
+		} {
+			for left := test.times - 1; left >= 0; left-- {
+				answer := send(test.method, test.path, test.credential)
+				require.Equal(t, http.StatusForbidden, answer.Status)
+				require.Equal(t, test.limit, answer.Header.Get("X-RateLimit-Limit"))
+				require.Equal(t, strconv.Itoa(left), answer.Header.Get("X-RateLimit-Remaining"))
+				require.NotEmpty(t, answer.Header.Get("RateLimit"))
+			}
+			answer := send(test.method, test.path, test.credential)
+			require.Equal(t, http.StatusTooManyRequests, answer.Status)
+			require.NotEmpty(t, answer.Header.Get("Retry-After"))
+		}
+		require.Equal(t, http.StatusTooManyRequests, api.Post(t, deploymentEvents, `{}`).Status, "the key's minute is spent")
+	})
+
 	t.Run("BadCredentialsAreLimitedAndGoodOnesPass", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{FailuresPerMinute: 5}))
@@ -137,6 +168,55 @@ func TestRateLimits(t *testing.T) {
 			api.PostEvent(t, deploymentEvents, deployment(map[string]any{"invoke_id": strconv.Itoa(i)}))
 		}
 	})
+}
+
+// TestAddresses has requests say on what way they came. The tests' own connection is the proxy's, 127.0.0.1.
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	network := func(text string) *net.IPNet {
+		_, parsed, err := net.ParseCIDR(text)
+		require.NoError(t, err)
+		return parsed
+	}
+	balancers := []*net.IPNet{network("127.0.0.0/8"), network("10.1.0.0/16")}
+	for name, test := range map[string]struct {
+		proxies   []*net.IPNet
+		forwarded []string
+		want      string
+	}{
+		"NoProxies":             {nil, []string{"203.0.113.7"}, "127.0.0.1"},
+		"NotFromAProxy":         {[]*net.IPNet{network("10.1.0.0/16")}, []string{"203.0.113.7"}, "127.0.0.1"},
+		"FromAProxy":            {balancers, []string{"203.0.113.7"}, "203.0.113.7"},
+		"ForgedLeftPart":        {balancers, []string{"198.51.100.1, 203.0.113.7"}, "203.0.113.7"},
+		"ForgedHeaderBefore":    {balancers, []string{"198.51.100.1", "203.0.113.7"}, "203.0.113.7"},
+		"ForgedProxy":           {balancers, []string{"198.51.100.1, 10.1.0.1, 203.0.113.7"}, "203.0.113.7"},
+		"ThroughTwoProxies":     {balancers, []string{"198.51.100.1, 203.0.113.7, 10.1.2.3"}, "203.0.113.7"},
+		"PrivateIsNoProxy":      {balancers, []string{"198.51.100.1, 192.168.1.1"}, "192.168.1.1"},
+		"IPv6":                  {balancers, []string{"2001:db8::7"}, "2001:db8::7"},
+		"NoHeader":              {balancers, nil, "127.0.0.1"},
+		"Nonsense":              {balancers, []string{"203.0.113.7, unknown"}, "127.0.0.1"},
+		"NonsenseBehindAClient": {balancers, []string{"unknown, 203.0.113.7"}, "203.0.113.7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := testapi.New(t, testapi.WithProxies(test.proxies...), testapi.WithLimits(httpapi.Limits{FailuresPerMinute: 1}))
+			ask := func(forwarded []string) int {
+				request := api.Request(t, http.MethodGet, "/products/", nil)
+				request.Header["X-Forwarded-For"] = forwarded
+				return api.Do(t, request).Status
+			}
+			require.Equal(t, http.StatusUnauthorized, ask(test.forwarded))
+			require.Contains(t, api.Logs.String(), `"remote_ip":"`+test.want+`"`)
+			require.Equal(t, http.StatusTooManyRequests, ask(test.forwarded))
+			another := http.StatusUnauthorized // an address has a limit of its own
+			if test.want == "127.0.0.1" {
+				another = http.StatusTooManyRequests
+			}
+			if len(test.forwarded) > 0 && name != "Nonsense" {
+				require.Equal(t, another, ask([]string{"203.0.113.99"}))
+			}
+		})
+	}
 }
 
 // TestOverload holds up people's requests until there are as many as the server works on and has wait.
@@ -175,10 +255,10 @@ func TestOverload(t *testing.T) {
 	turnedAway := func(count int64) {
 		require.Eventually(t, func() bool { return refused.Load() == count }, time.Minute, 10*time.Millisecond)
 	}
-	hold(testapi.Account, 9)
-	turnedAway(1) // four are worked on, four wait
-	hold("second", 2)
-	turnedAway(3) // two of the first account's, for those
+	hold(testapi.Account, 7)
+	turnedAway(1) // two are worked on, four wait
+	hold("second", 4)
+	turnedAway(3) // two are worked on, two wait, for which two of the first account's are turned away
 	hold("second", 1)
 	turnedAway(4) // now both have as many waiting
 	require.Zero(t, served.Load())

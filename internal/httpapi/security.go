@@ -24,9 +24,9 @@ func authenticate(handler apigen.SecurityHandler, operation string, limits limit
 			if len(schemes) == 0 {
 				return next(c)
 			}
-			ctx, err := tryEach(handler, c.Request(), schemes)
-			if err != nil {
-				return limits.refusal(c, err)
+			ctx, refusal := tryEach(handler, c.Request(), schemes)
+			if ctx == nil {
+				return limits.refusal(c, refusal)
 			}
 			principal := authn.PrincipalFrom(ctx)
 			known := requestFrom(ctx)
@@ -42,12 +42,16 @@ func authenticate(handler apigen.SecurityHandler, operation string, limits limit
 				known.apiKey = principal.APIKeyID.String()
 			}
 			c.SetRequest(c.Request().WithContext(ctx))
+			if refusal != nil {
+				return limits.middleware(func(echo.Context) error { return refusal })(c)
+			}
 			return next(c)
 		}
 	}
 }
 
-// tryEach tells a credential that is not valid (401) from a valid one of another kind (403).
+// tryEach tells a credential that is not valid (401) from a valid one of another kind (403), whose principal it returns
+// with the refusal; and both from one of which nothing can be found out (503).
 func tryEach(handler apigen.SecurityHandler, r *http.Request, schemes []string) (context.Context, error) {
 	failures := make([]error, 0, len(schemes))
 	for _, scheme := range schemes {
@@ -65,8 +69,12 @@ func tryEach(handler apigen.SecurityHandler, r *http.Request, schemes []string) 
 		if slices.Contains(schemes, scheme) {
 			continue
 		}
-		if _, other := apigen.Authenticate(r.Context(), handler, scheme, r); other == nil {
-			return nil, errForbidden
+		ctx, other := apigen.Authenticate(r.Context(), handler, scheme, r)
+		switch {
+		case other == nil:
+			return ctx, errForbidden
+		case apperr.CodeOf(other) != apperr.Unauthenticated:
+			return nil, other
 		}
 	}
 	return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 
@@ -28,7 +29,8 @@ type Config struct {
 	Keys     *authn.APIKeys
 	Channels notify.Channels
 	Limits   Limits
-	Origins  []string // whose pages may call the API with a person's credentials
+	Origins  []string     // whose pages may call the API with a person's credentials
+	Proxies  []*net.IPNet // whose X-Forwarded-For is believed
 	Ready    func(ctx context.Context) error
 }
 
@@ -68,7 +70,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(config.Logger)
-	e.IPExtractor = echo.ExtractIPDirect()
+	e.IPExtractor = addressOf(config.Proxies)
 	e.Pre(identify, access(config.Logger), recoverPanic(config.Logger), secure, allowHEAD, tolerateSlashes(collections(document)),
 		pages.share(machinePaths(document)), pages.protect)
 	e.Use(refuseBelow)
@@ -92,10 +94,27 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	return answerHEAD(e), nil
 }
 
+// addressOf returns where a request comes from: the last address on its way that belongs to no proxy. What stands before
+// that one in X-Forwarded-For, anybody may have written; without proxies the header is not read.
+func addressOf(proxies []*net.IPNet) echo.IPExtractor {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	trusted := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, network := range proxies {
+		trusted = append(trusted, echo.TrustIPRange(network))
+	}
+	return echo.ExtractIPFromXFFHeader(trusted...)
+}
+
+// testChannel is the operation that waits for somebody else's server.
+const testChannel = "testNotificationChannel"
+
 // operationMiddlewares is the way that a request takes to each handler: who, then what.
 func operationMiddlewares(document *openapi3.T, config Config) (map[string][]echo.MiddlewareFunc, error) {
 	limits := newLimits(config.Limits)
-	shed := newOverload(config.Limits.PeopleAtOnce, config.Limits.PeopleWaiting)
+	work := newOverload(config.Limits.PeopleAtOnce, config.Limits.PeopleWaiting)
+	tests := newOverload(config.Limits.PeopleAtOnce, config.Limits.PeopleWaiting) // they wait for receivers, and keep nobody else waiting
 	once, err := newIdempotency(config.DB, config.Keys.DeriveKey("idempotency"))
 	if err != nil {
 		return nil, err
@@ -112,11 +131,15 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 			if err != nil {
 				return nil, err
 			}
-			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(config.Security, id, limits), limits.middleware, shed.middleware, authorize(id), params.middleware}
+			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(config.Security, id, limits), limits.middleware, authorize(id), params.middleware}
 			if validator != nil {
 				middlewares[id] = append(middlewares[id], validator.middleware)
 			}
-			middlewares[id] = append(middlewares[id], once.middleware(id))
+			if id == testChannel {
+				middlewares[id] = append(middlewares[id], tests.middleware, once.middleware(id))
+			} else {
+				middlewares[id] = append(middlewares[id], patient, work.middleware, once.middleware(id))
+			}
 		}
 	}
 	return middlewares, nil

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,7 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
@@ -91,6 +94,25 @@ func TestPanicIs500AndLeaksNothing(t *testing.T) {
 	require.NotEmpty(t, answer.Header.Get("X-Request-ID"), "something to quote")
 	require.Contains(t, api.Logs.String(), "the secret cause")
 	require.Equal(t, http.StatusOK, api.Get(t, "/health").Status)
+}
+
+// unaware stands for validators that cannot find out about anything.
+type unaware struct{ apigen.SecurityHandler }
+
+func (unaware) JWTAuth(ctx context.Context, _ *http.Request) (context.Context, error) {
+	return ctx, apperr.Wrap(apperr.Unavailable, "Service temporarily unavailable", errors.New("away"))
+}
+
+// TestUnknownCredentialIsNotRefused has a credential of the other kind come while nobody can say whether it is valid.
+func TestUnknownCredentialIsNotRefused(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t, testapi.WithLimits(httpapi.Limits{FailuresPerMinute: 1}),
+		testapi.WithSecurity(func(next apigen.SecurityHandler) apigen.SecurityHandler { return unaware{next} }))
+	for range 3 { // and it counts as no failure
+		request := api.Request(t, http.MethodPost, deploymentEvents, []byte("{}"))
+		request.Header.Set("Authorization", "Bearer "+api.Token(t, testapi.Account, "admin"))
+		require.Equal(t, http.StatusServiceUnavailable, api.Do(t, request).Status)
+	}
 }
 
 func TestLogs(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -14,24 +15,32 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-// overload keeps people's requests from taking all there is: so many are worked on at the same time, so many wait, the
-// accounts in turns, and the others are told to come again. Events, which pipelines wait for, pass beside.
-type overload struct {
-	most int // 0: any number
+// maxUnsent is how many bytes of answers, at most, wait for slow clients without a place: they are kept in memory.
+const maxUnsent = 64 << 20
 
-	mu      sync.Mutex
-	running int
-	waiting *fairqueue.Queue[*visitor]
+// overload keeps people's requests from taking all there is: so many are worked on at the same time, of one account half
+// as many, so many wait, the accounts in turns, and the others are told to come again. Events, which pipelines wait for,
+// pass beside. Only work takes a place: not reading what a client sends, nor sending what it is slow to read.
+type overload struct {
+	most      int // 0: any number
+	mostOfOne int // account
+	unsent    atomic.Int64
+
+	mu        sync.Mutex
+	running   int
+	runningOf map[uuid.UUID]int
+	waiting   *fairqueue.Queue[*visitor]
 }
 
 // visitor is a request that waits.
 type visitor struct {
-	turn   chan bool // true: it may go on; false: it is turned away
-	isGone bool
+	account uuid.UUID
+	turn    chan bool // true: it may go on; false: it is turned away
+	isGone  bool
 }
 
 func newOverload(most, waiting int) *overload {
-	return &overload{most: most, waiting: fairqueue.New[*visitor](waiting)}
+	return &overload{most: most, mostOfOne: (most + 1) / 2, runningOf: make(map[uuid.UUID]int), waiting: fairqueue.New[*visitor](waiting)}
 }
 
 func (o *overload) middleware(next echo.HandlerFunc) echo.HandlerFunc {
@@ -44,9 +53,29 @@ func (o *overload) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := o.enter(ctx, principal.AccountID); err != nil {
 			return apperr.Wrap(apperr.Unavailable, "too much at once", err)
 		}
-		defer o.leave()
-		return next(c)
+		leave := sync.OnceFunc(func() { o.leave(principal.AccountID) })
+		defer leave()
+		got, err := hold(c, next)
+		if err != nil {
+			return err
+		}
+		size := int64(len(got.Body))
+		defer o.unsent.Add(-size)
+		if o.unsent.Add(size) <= maxUnsent {
+			leave()
+		}
+		c.Response().WriteHeader(got.Status)
+		_, err = c.Response().Write(got.Body)
+		return err //nolint:wrapcheck // the caller has left
 	}
+}
+
+// hold captures an answer; the response is as it was before even after a panic, whose answer is sent on it.
+func hold(c echo.Context, next echo.HandlerFunc) (answer, error) {
+	response := c.Response()
+	before := *response
+	defer func() { *response = before }()
+	return capture(c, next)
 }
 
 // enter returns when the request may be worked on, or with the reason why it will not be.
@@ -73,7 +102,7 @@ func (o *overload) enter(ctx context.Context, account uuid.UUID) error {
 		select {
 		case mayEnter := <-v.turn: // it came too late
 			if mayEnter {
-				o.next()
+				o.free(account)
 			}
 		default:
 		}
@@ -85,32 +114,42 @@ func (o *overload) enter(ctx context.Context, account uuid.UUID) error {
 func (o *overload) arrive(account uuid.UUID) (v, turnedAway *visitor) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.running < o.most {
-		o.running++
+	if o.running < o.most && o.mayEnter(account) {
+		o.take(account)
 		return nil, nil
 	}
-	v = &visitor{turn: make(chan bool, 1)}
+	v = &visitor{account: account, turn: make(chan bool, 1)}
 	turnedAway, _ = o.waiting.Push(account, v)
 	return v, turnedAway
 }
 
-func (o *overload) leave() {
+func (o *overload) leave(account uuid.UUID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.next()
+	o.free(account)
 }
 
-// next gives a place to whoever has waited for it, or keeps it free.
-func (o *overload) next() {
-	for {
-		v, ok := o.waiting.TryPop()
+func (o *overload) mayEnter(account uuid.UUID) bool { return o.runningOf[account] < o.mostOfOne }
+
+func (o *overload) take(account uuid.UUID) {
+	o.running++
+	o.runningOf[account]++
+}
+
+// free gives the place to whoever has waited for it, if there is somebody who may have it.
+func (o *overload) free(account uuid.UUID) {
+	o.running--
+	if o.runningOf[account]--; o.runningOf[account] == 0 {
+		delete(o.runningOf, account)
+	}
+	for o.running < o.most {
+		v, ok := o.waiting.TryPopOf(o.mayEnter)
 		if !ok {
-			o.running--
 			return
 		}
 		if !v.isGone {
+			o.take(v.account)
 			v.turn <- true
-			return
 		}
 	}
 }

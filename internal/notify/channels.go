@@ -292,11 +292,17 @@ func (c Channels) Delete(ctx context.Context, target revision.Target) error {
 	})
 }
 
-// Test sends a message to a channel, disabled ones too, and waits for what the receiver says.
+// Test sends a message to a channel, disabled ones too, and waits for what the receiver says. Before and after that it
+// waits for the database, not longer than postgres.Patience each time.
 func (c Channels) Test(ctx context.Context, accountID, id uuid.UUID) (dbgen.NotificationDelivery, error) {
-	channel, config, err := c.get(ctx, c.DB, revision.Target{AccountID: accountID, ID: id})
+	var channel dbgen.NotificationChannel
+	var config Config
+	err := postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) (err error) {
+		channel, config, err = c.get(ctx, c.DB, revision.Target{AccountID: accountID, ID: id})
+		return err
+	})
 	if err != nil {
-		return dbgen.NotificationDelivery{}, err
+		return dbgen.NotificationDelivery{}, postgres.Classify(err)
 	}
 	deliveryID := uuid.Must(uuid.NewV7())
 	message := notice{ID: deliveryID, OccurredAt: time.Now().UTC(), Text: "This is a test of the notification channel “" + channel.Name + "”"}
@@ -309,6 +315,8 @@ func (c Channels) Test(ctx context.Context, accountID, id uuid.UUID) (dbgen.Noti
 	if sent.delivered {
 		status = statusDelivered
 	}
+	ctx, cancel := context.WithTimeout(ctx, postgres.Patience)
+	defer cancel()
 	row, err := c.DB.RecordTest(ctx, dbgen.RecordTestParams{
 		AccountID: accountID, ID: deliveryID, ChannelID: id, Notice: text, Status: status,
 		ResponseStatus: sent.responseStatus, ErrorClass: sent.errorClass, LatencyMs: sent.latencyMS(),

@@ -37,8 +37,17 @@ const enter = "SELECT set_config('role', '" + tenantRole + "', true), set_config
 // walled is a pool that minds the context's tenant.
 type walled struct{ pool *pgxpool.Pool }
 
-// Begin is for WithTx. The statements are one text, and so one round trip.
+// Begin is for WithTx.
 func (w walled) Begin(ctx context.Context) (pgx.Tx, error) {
+	tx, err := w.begin(ctx)
+	if attempt, ok := ctx.Value(attemptKey{}).(*Attempt); ok && err == nil {
+		return attemptTx{Tx: tx, attempt: attempt}, nil
+	}
+	return tx, err
+}
+
+// begin enters the account, too: the statements are one text, and so one round trip.
+func (w walled) begin(ctx context.Context) (pgx.Tx, error) {
 	accountID, ok := tenantFrom(ctx)
 	if !ok {
 		return w.pool.Begin(ctx) //nolint:wrapcheck // Classify sees it

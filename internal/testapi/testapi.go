@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -60,6 +61,7 @@ type settings struct {
 	work     bool
 	mailer   *notify.Mailer
 	limits   httpapi.Limits
+	proxies  []*net.IPNet
 	security func(apigen.SecurityHandler) apigen.SecurityHandler
 }
 
@@ -79,6 +81,9 @@ func WithMailer(mailer *notify.Mailer) Option { return func(s *settings) { s.mai
 
 // WithLimits limits rates; a test that does not ask for it may send what it likes.
 func WithLimits(limits httpapi.Limits) Option { return func(s *settings) { s.limits = limits } }
+
+// WithProxies believes what those networks say of where requests come from.
+func WithProxies(networks ...*net.IPNet) Option { return func(s *settings) { s.proxies = networks } }
 
 // New starts a server; it stops when the test ends.
 func New(t *testing.T, options ...Option) *API {
@@ -122,7 +127,7 @@ func New(t *testing.T, options ...Option) *API {
 	require.NoError(t, err)
 	handler, err := httpapi.New(t.Context(), httpapi.Config{
 		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: keys, JWTs: tokens}), Recorder: recorder,
-		DB: pool.DB, Keys: keys, Channels: channels, Limits: chosen.limits, Origins: []string{TrustedOrigin}, Ready: pool.Ready,
+		DB: pool.DB, Keys: keys, Channels: channels, Limits: chosen.limits, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies, Ready: pool.Ready,
 	})
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
