@@ -83,8 +83,8 @@ lock-python: $(PYTHON_VENV) ## Lock the newest versions of the tools in Python
 		--custom-compile-command 'make lock-python' requirements.in --output-file requirements.txt
 
 .PHONY: test-long
-test-long: ## Run the tests that take long: 20 kills, 20 rolling and 10 database restarts, overload, a million key round trips, a fetched PostgreSQL, fuzzing
-	VERSIONER_TEST_KILLS=20 go test -count 1 -timeout 30m -v -run 'TestKill' ./cmd/versionerd
+test-long: ## Run the tests that take long: 50 kills, 20 rolling and 10 database restarts, overload, a million key round trips, a fetched PostgreSQL, fuzzing
+	VERSIONER_TEST_KILLS=50 go test -count 1 -timeout 30m -v -run 'TestKill' ./cmd/versionerd
 	VERSIONER_TEST_RESTARTS=20 go test -count 1 -timeout 30m -v -run "TestRolling" ./cmd/versionerd
 	VERSIONER_TEST_RESTARTS=10 go test -count 1 -timeout 30m -v -run "TestDatabaseRestarts" ./cmd/versionerd
 	VERSIONER_TEST_OVERLOAD=60s go test -count 1 -timeout 30m -v -run 'TestOverload|TestGreedy|TestSlow' ./cmd/versionerd
@@ -100,7 +100,7 @@ fuzz: ## Run every fuzz target for FUZZ_TIME
 
 .PHONY: bench
 bench: ## Compare ways to record events, and the wall between accounts with none, in one run, as ratios; time notices
-	go test -run '^$$' -bench Shared -benchtime 3s ./internal/tracking
+	go test -run '^$$' -bench 'Shared|Wall' -benchtime 3s ./internal/tracking
 	go test -run '^$$' -bench Notices -benchtime 20000x ./internal/tracking
 	go test -run '^$$' -bench FirstAttempt -benchtime 6000x ./internal/notify
 
