@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/testapi"
 )
 
 // pasteLine runs the curl line that a command has printed, against that server.
@@ -85,7 +87,7 @@ func TestDemoBesideAServer(t *testing.T) {
 func TestDemoIsInterrupted(t *testing.T) {
 	t.Parallel()
 	env := environment(newDataDir(t))
-	first := &program{command: exec.Command(os.Args[0], "demo", "--days", "90"), stdout: &output{}, stderr: &output{}, exited: make(chan error, 1)}
+	first := &program{command: exec.Command(os.Args[0], "demo", "--days", "90"), stdout: &testapi.Logs{}, stderr: &testapi.Logs{}, exited: make(chan error, 1)}
 	first.command.Env, first.command.Stdout, first.command.Stderr = env, first.stdout, first.stderr
 	require.NoError(t, first.command.Start())
 	t.Cleanup(func() { _ = first.command.Process.Kill() })

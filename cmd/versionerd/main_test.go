@@ -13,12 +13,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/testapi"
 )
 
 // beProgram makes this test binary the program itself.
@@ -36,27 +37,9 @@ func TestMain(m *testing.M) {
 type program struct {
 	command *exec.Cmd
 	url     string
-	stdout  *output
-	stderr  *output
+	stdout  *testapi.Logs
+	stderr  *testapi.Logs
 	exited  chan error
-}
-
-// output gathers what a program says.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // newDataDir is one that PostgreSQL's user can reach; what a killed program has left running there is stopped.
@@ -94,7 +77,7 @@ var listening = regexp.MustCompile(`(?:listening on |"url":")(http://[0-9.:]+)`)
 // launch runs a server until the test ends.
 func launch(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
-	p := &program{command: exec.Command(os.Args[0], args...), stdout: &output{}, stderr: &output{}, exited: make(chan error, 1)}
+	p := &program{command: exec.Command(os.Args[0], args...), stdout: &testapi.Logs{}, stderr: &testapi.Logs{}, exited: make(chan error, 1)}
 	p.command.Env, p.command.Stdout, p.command.Stderr = env, p.stdout, p.stderr
 	require.NoError(t, p.command.Start())
 	go func() { p.exited <- p.command.Wait() }()
@@ -347,7 +330,7 @@ func TestWorkApart(t *testing.T) {
 	time.Sleep(time.Second)
 	require.Zero(t, count(), "nobody works")
 
-	worker := &program{command: exec.Command(os.Args[0], "work"), stdout: &output{}, stderr: &output{}, exited: make(chan error, 1)}
+	worker := &program{command: exec.Command(os.Args[0], "work"), stdout: &testapi.Logs{}, stderr: &testapi.Logs{}, exited: make(chan error, 1)}
 	worker.command.Env, worker.command.Stdout, worker.command.Stderr = env, worker.stdout, worker.stderr
 	require.NoError(t, worker.command.Start())
 	go func() { worker.exited <- worker.command.Wait() }()

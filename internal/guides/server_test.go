@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/testapi"
 )
 
 const (
@@ -101,28 +103,10 @@ func environ(more ...string) []string {
 	return append(kept, more...)
 }
 
-// output gathers what a program says.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // start runs a command in a process group of its own until the test ends, and asks it to end as Ctrl-C does.
-func start(t *testing.T, env []string, dir, name string, args ...string) *output {
+func start(t *testing.T, env []string, dir, name string, args ...string) *testapi.Logs {
 	t.Helper()
-	said := &output{}
+	said := &testapi.Logs{}
 	command := exec.Command(name, args...)
 	command.Env, command.Dir, command.Stdout, command.Stderr = env, dir, said, said
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -143,7 +127,7 @@ func start(t *testing.T, env []string, dir, name string, args ...string) *output
 }
 
 // awaitReady waits until a server may be used.
-func awaitReady(t *testing.T, url string, said *output) {
+func awaitReady(t *testing.T, url string, said *testapi.Logs) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		status, _ := send(t, http.MethodGet, url+"/health/ready", "", "")
@@ -156,7 +140,7 @@ type server struct {
 	url  string
 	dir  string   // has bin/versionerd, as a clone of the repository has after make
 	env  []string // for commands on the same machine
-	said *output
+	said *testapi.Logs
 }
 
 // develop runs `versionerd dev`, as the guides that do not need more say.

@@ -313,7 +313,7 @@ func (a *API) Count(t *testing.T, table string) int {
 	return rows
 }
 
-// Logs gathers what the server logs.
+// Logs gathers what a server logs, or what else a program says, while it is read.
 type Logs struct {
 	mu   sync.Mutex
 	text bytes.Buffer
