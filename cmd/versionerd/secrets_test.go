@@ -42,8 +42,11 @@ func (c *canaries) add(what, secret string) string {
 
 // addCredential adds the part of an API key or a token that makes it valid; the rest may be shown.
 func (c *canaries) addCredential(what, credential string) string {
-	secret := credential[max(strings.LastIndex(credential, "_"), strings.LastIndex(credential, "."))+1:]
-	c.add(what, secret)
+	end := strings.LastIndex(credential, ".") // a token's signature follows, in which there may be a "_"
+	if end < 0 {
+		end = strings.LastIndex(credential, "_")
+	}
+	c.add(what, credential[end+1:])
 	return credential
 }
 
