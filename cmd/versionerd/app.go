@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/versioner-io/versioner/internal/acceptfilter"
 	"github.com/versioner-io/versioner/internal/appconfig"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/egress"
@@ -215,8 +216,9 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with --addr or VERSIONER_ADDR", err)
 	}
+	filter := acceptfilter.New(listener, acceptfilter.Patience{Header: headerTimeout, Body: readTimeout})
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- server.Serve(filter) }()
 	if err := started(ctx, urlOf(listener.Addr())); err != nil && ctx.Err() == nil { // asked to stop so soon is no failure
 		return errors.Join(err, server.Close())
 	}
@@ -228,6 +230,7 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	a.drain(ctx)
 	drain, cancel := context.WithTimeout(background, drainTimeout)
 	defer cancel()
+	filter.Drain(drain)
 	if err := server.Shutdown(drain); err != nil {
 		return errors.Join(fmt.Errorf("some requests were not finished: %w", err), server.Close())
 	}

@@ -146,8 +146,8 @@ func readJSONBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) { // the body is late, or we were: in either case it may be sent again
-		return nil, apperr.Wrap(apperr.Unavailable, "the body did not arrive in time", err)
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) { // it may be sent again
+		return nil, apperr.Wrap(apperr.Unavailable, "the body did not arrive whole in time", err)
 	}
 	if err != nil {
 		return nil, apperr.Wrap(apperr.Malformed, errNotJSON.Message, err)
