@@ -10,3 +10,8 @@ DROP INDEX CONCURRENTLY IF EXISTS deployments_by_version_anew;
 CREATE INDEX CONCURRENTLY deployments_by_version_anew ON deployments (version_id, environment_id, created_at DESC);
 DROP INDEX CONCURRENTLY IF EXISTS deployments_by_version;
 ALTER INDEX deployments_by_version_anew RENAME TO deployments_by_version;
+
+-- A team has few products and environments, and autovacuum leaves tables of less than 50 rows without statistics. Lists of
+-- deployments are joined with both: the planner has to know how few there are of them.
+ALTER TABLE products SET (autovacuum_analyze_threshold = 0);
+ALTER TABLE environments SET (autovacuum_analyze_threshold = 0);

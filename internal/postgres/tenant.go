@@ -34,6 +34,10 @@ func tenantFrom(ctx context.Context) (uuid.UUID, bool) {
 // and forgets the settings when it ends.
 const enter = "SELECT set_config('role', '" + tenantRole + "', true), set_config('versioner.account_id', $1, true)"
 
+// enterForList has the statement planned for its parameters: those of lists are filters, most of which are not there, and
+// a plan that would do for all of them is a bad one for each.
+const enterForList = enter + ", set_config('plan_cache_mode', 'force_custom_plan', true)"
+
 // walled is a pool that minds the context's tenant.
 type walled struct{ pool *pgxpool.Pool }
 
@@ -64,7 +68,7 @@ func (w walled) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comma
 	if !ok {
 		return w.pool.Exec(ctx, sql, args...) //nolint:wrapcheck // Classify sees it
 	}
-	results := w.entering(ctx, accountID, sql, args)
+	results := w.entering(ctx, enter, accountID, sql, args)
 	tag, err := results.Exec()
 	if closing := results.Close(); err == nil {
 		err = closing
@@ -72,13 +76,17 @@ func (w walled) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comma
 	return tag, err
 }
 
-// Query is for the generated code.
+// Query is for the generated code, which reads lists with it.
 func (w walled) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return w.query(ctx, enterForList, sql, args)
+}
+
+func (w walled) query(ctx context.Context, enter, sql string, args []any) (pgx.Rows, error) {
 	accountID, ok := tenantFrom(ctx)
 	if !ok {
 		return w.pool.Query(ctx, sql, args...) //nolint:wrapcheck // Classify sees it
 	}
-	results := w.entering(ctx, accountID, sql, args)
+	results := w.entering(ctx, enter, accountID, sql, args)
 	rows, err := results.Query()
 	if err != nil {
 		_ = results.Close() // the same failure
@@ -92,7 +100,7 @@ func (w walled) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if _, ok := tenantFrom(ctx); !ok {
 		return w.pool.QueryRow(ctx, sql, args...)
 	}
-	rows, err := w.Query(ctx, sql, args...)
+	rows, err := w.query(ctx, enter, sql, args)
 	return walledRow{rows: rows, err: err}
 }
 
@@ -105,16 +113,22 @@ func (w walled) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResult
 	entering := &pgx.Batch{}
 	entering.Queue(enter, accountID.String())
 	entering.QueuedQueries = append(entering.QueuedQueries, batch.QueuedQueries...)
-	results := w.pool.SendBatch(ctx, entering)
-	_, _ = results.Exec() // its failure is that of the next statement, too
-	return results
+	return w.send(ctx, entering)
 }
 
 // entering sends one statement in the name of an account.
-func (w walled) entering(ctx context.Context, accountID uuid.UUID, sql string, args []any) pgx.BatchResults {
+func (w walled) entering(ctx context.Context, enter string, accountID uuid.UUID, sql string, args []any) pgx.BatchResults {
 	batch := &pgx.Batch{}
+	batch.Queue(enter, accountID.String())
 	batch.Queue(sql, args...)
-	return w.SendBatch(WithTenant(ctx, accountID), batch)
+	return w.send(ctx, batch)
+}
+
+// send leaves the results of those statements that come after entering.
+func (w walled) send(ctx context.Context, entering *pgx.Batch) pgx.BatchResults {
+	results := w.pool.SendBatch(ctx, entering)
+	_, _ = results.Exec() // its failure is that of the next statement, too
+	return results
 }
 
 // walledRows closes the batch with the rows, as their connection is the batch's.

@@ -153,3 +153,24 @@ func cancelled(ctx context.Context) context.Context {
 	cancel()
 	return ctx
 }
+
+// TestListsArePlannedForTheirFilters reads again and again, until PostgreSQL would plan for any parameters.
+func TestListsArePlannedForTheirFilters(t *testing.T) {
+	t.Parallel()
+	pool := testdb.Open(t)
+	const times = 20
+	ctx := postgres.WithTenant(t.Context(), uuid.New())
+	for range times {
+		_, err := pool.ListDeployments(ctx, dbgen.ListDeploymentsParams{RowLimit: 10})
+		require.NoError(t, err)
+		_, err = pool.GetProduct(ctx, dbgen.GetProductParams{})
+		require.ErrorIs(t, err, pgx.ErrNoRows)
+	}
+	require.Equal(t, 1, pool.Connections(), "plans belong to a connection")
+	generic, custom, err := pool.Plans(t.Context(), "ListDeployments")
+	require.NoError(t, err)
+	require.Equal(t, []int{0, times}, []int{generic, custom})
+	generic, _, err = pool.Plans(t.Context(), "GetProduct")
+	require.NoError(t, err)
+	require.Positive(t, generic, "one row by its key is always found in the same way")
+}
