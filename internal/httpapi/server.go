@@ -131,7 +131,11 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 			if err != nil {
 				return nil, err
 			}
-			middlewares[id] = []echo.MiddlewareFunc{name(id), authenticate(config.Security, id, limits), limits.middleware, authorize(id), params.middleware}
+			middlewares[id] = []echo.MiddlewareFunc{name(id)}
+			if id != testChannel && len(apigen.OperationSchemes[id]) > 0 {
+				middlewares[id] = append(middlewares[id], work.door)
+			}
+			middlewares[id] = append(middlewares[id], authenticate(config.Security, id, limits), limits.middleware, authorize(id), params.middleware)
 			if validator != nil {
 				middlewares[id] = append(middlewares[id], validator.middleware)
 			}

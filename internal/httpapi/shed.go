@@ -25,6 +25,7 @@ type overload struct {
 	most      int // 0: any number
 	mostOfOne int // account
 	unsent    atomic.Int64
+	guests    guests
 
 	mu        sync.Mutex
 	running   int
@@ -40,7 +41,35 @@ type visitor struct {
 }
 
 func newOverload(most, waiting int) *overload {
-	return &overload{most: most, mostOfOne: (most + 1) / 2, runningOf: make(map[uuid.UUID]int), waiting: fairqueue.New[*visitor](waiting)}
+	return &overload{
+		most: most, mostOfOne: (most + 1) / 2, guests: newGuests(), runningOf: make(map[uuid.UUID]int), waiting: fairqueue.New[*visitor](waiting),
+	}
+}
+
+// door has a request that comes with a known credential wait for its place before anything else is done for it, so that
+// turning it away costs next to nothing: what can be known of it without the database is whose turn it takes. Bodies are
+// read without a place, so that a request with one waits later.
+func (o *overload) door(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		request := c.Request()
+		if o.most == 0 || request.ContentLength != 0 {
+			return next(c)
+		}
+		ctx, credential := request.Context(), o.guests.credential(request.Header)
+		if known, ok := o.guests.find(credential); ok {
+			told := requestFrom(ctx)
+			told.account, told.user = known.slug, known.user
+			leave, err := o.enter(ctx, known.account)
+			if err != nil {
+				return err
+			}
+			defer leave()
+			c.SetRequest(request.WithContext(context.WithValue(ctx, placeKey{}, &place{account: known.account, leave: leave})))
+		}
+		err := next(c)
+		o.guests.note(credential, authn.PrincipalFrom(c.Request().Context()))
+		return err
+	}
 }
 
 func (o *overload) middleware(next echo.HandlerFunc) echo.HandlerFunc {
@@ -50,10 +79,13 @@ func (o *overload) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		if o.most == 0 || !principal.IsPerson() {
 			return next(c)
 		}
-		if err := o.enter(ctx, principal.AccountID); err != nil {
-			return apperr.Wrap(apperr.Unavailable, "too much at once", err)
+		leave, ok := placeFrom(ctx).use(principal.AccountID)
+		if !ok {
+			var err error
+			if leave, err = o.enter(ctx, principal.AccountID); err != nil {
+				return err
+			}
 		}
-		leave := sync.OnceFunc(func() { o.leave(principal.AccountID) })
 		defer leave()
 		got, err := hold(c, next)
 		if err != nil {
@@ -78,8 +110,40 @@ func hold(c echo.Context, next echo.HandlerFunc) (answer, error) {
 	return capture(c, next)
 }
 
-// enter returns when the request may be worked on, or with the reason why it will not be.
-func (o *overload) enter(ctx context.Context, account uuid.UUID) error {
+// place is one that the door has let a request take.
+type place struct {
+	account uuid.UUID
+	leave   func() // nil: it is used, or there is none
+}
+
+type placeKey struct{}
+
+func placeFrom(ctx context.Context) *place {
+	if held, ok := ctx.Value(placeKey{}).(*place); ok {
+		return held
+	}
+	return &place{}
+}
+
+// use returns, once, how to leave the place, if it is one of the account's; another's is left.
+func (p *place) use(account uuid.UUID) (leave func(), ok bool) {
+	leave, p.leave = p.leave, nil
+	if leave != nil && p.account != account {
+		leave()
+		return nil, false
+	}
+	return leave, leave != nil
+}
+
+// enter returns when the request may be worked on, with what gives its place back; or with the reason why it will not be.
+func (o *overload) enter(ctx context.Context, account uuid.UUID) (leave func(), err error) {
+	if err := o.wait(ctx, account); err != nil {
+		return nil, apperr.Wrap(apperr.Unavailable, "too much at once", err)
+	}
+	return sync.OnceFunc(func() { o.leave(account) }), nil
+}
+
+func (o *overload) wait(ctx context.Context, account uuid.UUID) error {
 	v, turnedAway := o.arrive(account)
 	if v == nil {
 		return nil
