@@ -41,7 +41,7 @@ func (e *Embedded) startPostmaster(ctx context.Context) (*postmaster, error) {
 		"listen_addresses":        "",
 		"unix_socket_directories": `"` + e.layout.sockets + `"`,
 		"shared_buffers":          "64MB",
-		"autovacuum_naptime":      "10s", // the first plans are made without statistics, and are kept until there are some
+		"autovacuum_naptime":      "15s", // the first plans are made without statistics: lists are slow until there are some
 		"logging_collector":       "off",
 		"log_destination":         "stderr",
 		"timezone":                "UTC",

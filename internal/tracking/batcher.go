@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +21,6 @@ import (
 const (
 	queueLength = 1024
 	maxBatch    = 64
-	workers     = 4
 	retryPause  = 50 * time.Millisecond
 
 	// What waits for a lock is set aside after lockPatience, which the functions that record one event keep to by themselves
@@ -29,6 +29,10 @@ const (
 	retryLockPatience = 100 * time.Millisecond
 	retryWorkers      = 2
 )
+
+// workers is how many transactions run at the same time, of each kind of event. More of them than processors get nothing
+// done earlier: they only take turns, and have fewer events share one.
+func workers() int { return min(max(runtime.GOMAXPROCS(0), 2), 4) }
 
 // batcher lets events that wait at the same time share a transaction. It is fed by whatever is queued, without a timer:
 // a lone event waits for nobody. Each caller gets its own answer, and its own error.
@@ -78,7 +82,7 @@ func newBatcher[P, R any](run func(context.Context, []P, time.Duration) ([]answe
 // work runs the transactions until ctx ends. Whoever calls it has made sure that nobody calls do any more by then.
 func (b *batcher[P, R]) work(ctx context.Context) {
 	var group sync.WaitGroup
-	for range workers {
+	for range workers() {
 		group.Go(func() {
 			for {
 				select {
