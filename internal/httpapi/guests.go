@@ -18,7 +18,7 @@ const maxGuests = 50_000
 type guests struct {
 	seed maphash.Seed
 
-	mu    *sync.Mutex
+	mu    sync.Mutex
 	known map[uint64]guest
 }
 
@@ -27,8 +27,8 @@ type guest struct {
 	slug, user string
 }
 
-func newGuests() guests {
-	return guests{seed: maphash.MakeSeed(), mu: &sync.Mutex{}, known: make(map[uint64]guest)}
+func newGuests() *guests {
+	return &guests{seed: maphash.MakeSeed(), known: make(map[uint64]guest)}
 }
 
 // credential stands for all that a request may carry one in.

@@ -25,7 +25,7 @@ type overload struct {
 	most      int // 0: any number
 	mostOfOne int // account
 	unsent    atomic.Int64
-	guests    guests
+	guests    *guests
 
 	mu        sync.Mutex
 	running   int
