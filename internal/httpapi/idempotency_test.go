@@ -250,7 +250,7 @@ func TestEventsAreRecordedOnce(t *testing.T) {
 		require.ErrorIs(t, <-gone, context.Canceled)
 		time.Sleep(100 * time.Millisecond) // until the server knows
 		unlock()
-		require.Eventually(t, func() bool { return api.Count(t, "events WHERE status = 'completed'") == 1 }, time.Minute, time.Millisecond)
+		require.Eventually(t, func() bool { return api.Count(t, "idempotency_keys WHERE sealed_response IS NOT NULL") == 1 }, time.Minute, time.Millisecond)
 		require.Equal(t, "true", again(t, api).Header.Get("Idempotent-Replayed"))
 	})
 
