@@ -25,6 +25,8 @@ import (
 const (
 	startPatience  = 30 * time.Second // for a database that is still starting
 	drainTimeout   = 15 * time.Second
+	arriveTimeout  = 10 * time.Second // a part of it: for requests of which only the beginning has come
+	handOverTime   = 100 * time.Millisecond
 	stopTimeout    = 5 * time.Second
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 30 * time.Second
@@ -228,10 +230,19 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	case <-ctx.Done():
 	}
 	a.drain(ctx)
-	drain, cancel := context.WithTimeout(background, drainTimeout)
+	return finish(background, server, filter)
+}
+
+// finish answers the requests that have begun, also those of which only the beginning has come.
+func finish(ctx context.Context, server *http.Server, filter *acceptfilter.Listener) error {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
-	filter.Drain(drain)
-	if err := server.Shutdown(drain); err != nil {
+	server.SetKeepAlivesEnabled(false)
+	arriving, cancelArriving := context.WithTimeout(ctx, arriveTimeout)
+	defer cancelArriving()
+	filter.Drain(arriving)
+	time.Sleep(handOverTime) // Shutdown drops the requests that have come but are not read yet
+	if err := server.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("some requests were not finished: %w", err), server.Close())
 	}
 	return nil

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -311,6 +314,29 @@ func TestDatabaseRestarts(t *testing.T) {
 	require.Equal(t, map[int]int{http.StatusOK: statuses[http.StatusOK]}, statuses, "%s", server.stderr)
 	t.Logf("%d restarts, %d requests, all answered with 200", restarts, statuses[http.StatusOK])
 	server.stop(t)
+}
+
+// TestStopWaitsForARequestThatIsOnItsWay stops a server to which half a request has been sent.
+func TestStopWaitsForARequestThatIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	server := launch(t, environment(newDataDir(t)), "dev")
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(server.url, "http://"))
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	_, err = io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: versioner\r\n")
+	require.NoError(t, err)
+	status, _ := send(t, http.MethodGet, server.url+"/health", "", nil) // it has taken later connections
+	require.Equal(t, http.StatusOK, status)
+	require.NoError(t, server.command.Process.Signal(os.Interrupt))
+	require.Eventually(t, func() bool { return strings.Contains(server.stderr.String(), "stopping: ") }, time.Minute, time.Millisecond)
+	_, err = io.WriteString(conn, "\r\n")
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.True(t, response.Close, "the next one is to go elsewhere")
+	require.NoError(t, <-server.exited, "%s", server.stderr)
 }
 
 // TestReadOnlySwitchOver makes the database read-only for a while, as a fail-over does, and has writes recover by themselves.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +59,9 @@ func TestRequestIsGivenWhenItHasCome(t *testing.T) {
 		"WaitsForContinue": {"POST / HTTP/1.1\r\nContent-Length: 1000\r\nexpect: 100-continue\r\n\r", "\n"},
 		"NegativeLength":   {"POST / HTTP/1.1\r\nContent-Length: -5\r\n\r", "\n"},
 		"NoLength":         {"POST / HTTP/1.1\r\nContent-Length: 1e3\r\n\r", "\n"},
-		"NoRequest":        {"\r", "\n"},
+		"LengthAndChunked": {"POST / HTTP/1.1\r\nContent-Length: 1000\r\nTransfer-Encoding: chunked\r\n\r", "\n"},
+		"HugeLength":       {"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r", "\n"},
+		"NoRequest":        {"", "\x16\x03\x01"},
 		"LongHeader":       {"GET / HTTP/1.1\r\nX: " + strings.Repeat("x", enough-20), "x"},
 		"LongBody":         {"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("x", enough-44), "x"},
 	} {
@@ -116,6 +119,36 @@ func TestImpatience(t *testing.T) {
 	}
 }
 
+func TestWhoHasEndedIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("other kernels do not tell")
+	}
+	for _, sent := range []string{"GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n123"} {
+		l := listen(t, patient())
+		half, gone := dial(t, l), dial(t, l)
+		write(t, half, sent)
+		require.Eventually(t, func() bool { return l.pendingNow() == 2 }, time.Minute, time.Millisecond)
+		require.NoError(t, half.CloseWrite())
+		conn := requireAccepted(t, l, half)
+		read, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		require.Equal(t, sent, string(read), "the server sees what is missing, and can say so")
+		write(t, gone, sent)
+		require.NoError(t, gone.SetLinger(0))
+		require.NoError(t, gone.Close())
+		go func() { _, _ = l.Accept() }()
+		l.Drain(t.Context())
+		require.NoError(t, l.Close())
+	}
+}
+
+func (l *Listener) pendingNow() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting)
+}
+
 func TestClientsThatAreGoneAreForgotten(t *testing.T) {
 	t.Parallel()
 	l := listen(t, patient())
@@ -133,11 +166,7 @@ func TestDrainLetsThoseFinishThatHaveConnected(t *testing.T) {
 	l := listen(t, patient())
 	slow := dial(t, l)
 	write(t, slow, "GET / HTTP/1.1\r\n")
-	require.Eventually(t, func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return len(l.waiting) == 1
-	}, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return l.pendingNow() == 1 }, time.Minute, time.Millisecond)
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	l.Drain(ctx) // nobody waits so long

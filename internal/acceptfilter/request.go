@@ -12,8 +12,8 @@ import (
 // enough of a request is given to the server, whatever it is: whoever has sent so much is not slow.
 const enough = 4 << 10
 
-// wait looks at what has come, whenever it is more, until that suffices. It returns false at the deadline, or when the client
-// is gone without having sent anything: behind what has come, the kernel tells no end of it.
+// wait looks at what has come, whenever it is more, until that suffices, or nothing more can come. It returns false at the
+// deadline, or when the client is gone without having sent anything.
 func (l *Listener) wait(conn *net.TCPConn, deadline time.Time, suffices func(come []byte) bool) bool {
 	raw, err := conn.SyscallConn()
 	if err != nil || conn.SetReadDeadline(deadline) != nil {
@@ -30,7 +30,7 @@ func (l *Listener) wait(conn *net.TCPConn, deadline time.Time, suffices func(com
 		case err != nil || size == 0:
 			return true
 		}
-		isThere = size == enough || suffices(buffer[:size])
+		isThere = size == enough || suffices(buffer[:size]) || hasEnded(int(fd))
 		return isThere
 	})
 	return err == nil && isThere
@@ -46,8 +46,12 @@ func peek(fd int, buffer []byte) (size int, err error) {
 	}
 }
 
-// hasHeader looks for the empty line that ends a request's header.
-func hasHeader(come []byte) bool { return headerSize(come) > 0 }
+// hasHeader looks for the empty line that ends a request's header. What no request begins with, such as the greeting of TLS,
+// is for the server to refuse.
+func hasHeader(come []byte) bool {
+	isMethod := 'A' <= come[0] && come[0] <= 'Z' || 'a' <= come[0] && come[0] <= 'z'
+	return headerSize(come) > 0 || !isMethod
+}
 
 // isWhole tells a request that lacks some of its body. Whether one is chunked, or waits for the server's word before it sends
 // its body, is for the server to see.
@@ -56,10 +60,14 @@ func isWhole(come []byte) bool {
 	for line := range bytes.Lines(come[:header]) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		switch {
-		case bytes.EqualFold(name, []byte("Expect")):
+		case bytes.EqualFold(name, []byte("Expect")), bytes.EqualFold(name, []byte("Transfer-Encoding")):
 			return true
 		case bytes.EqualFold(name, []byte("Content-Length")):
-			body, _ = strconv.Atoi(string(bytes.TrimSpace(value))) // the server refuses what is no length
+			length, err := strconv.Atoi(string(bytes.TrimSpace(value)))
+			if err != nil { // the server refuses it
+				return true
+			}
+			body = length
 		}
 	}
 	return len(come)-header >= body

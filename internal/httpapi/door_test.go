@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -85,6 +86,34 @@ func TestDoorTurnsGuestsAwayBeforeAnythingIsAsked(t *testing.T) {
 	require.Zero(t, h.places.running)
 }
 
+func TestDoorIsPassedByWhoHasToBeToldSomethingElse(t *testing.T) {
+	t.Parallel()
+	limited := apperr.NewRateLimited(time.Minute)
+	h := newHouse(1, 0, func(echo.Context) error { return limited })
+	ann := h.move("ann")
+	require.Equal(t, http.StatusTooManyRequests, h.visit(t, "ann", ""))
+	leave, err := h.places.enter(t.Context(), ann.AccountID)
+	require.NoError(t, err)
+	defer leave()
+	require.Equal(t, http.StatusServiceUnavailable, h.visit(t, "ann", ""), "of the place behind, which this house has instead of a limit")
+	require.Equal(t, 2, h.asked, "she has sent too much: she is not kept at the door, nor are others because of her")
+}
+
+func TestDoorStandsOpenWhenNobodyGetsOn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(1, 0, fine)
+	ann := h.move("ann")
+	require.Equal(t, http.StatusNoContent, h.visit(t, "ann", ""))
+	leave, err := h.places.enter(t.Context(), ann.AccountID)
+	require.NoError(t, err)
+	defer leave()
+	require.True(t, h.places.isMoving(ann.AccountID), "she has just left")
+	h.places.lastLeft = time.Now().Add(-standstill)
+	require.False(t, h.places.isMoving(ann.AccountID))
+	require.Equal(t, http.StatusServiceUnavailable, h.visit(t, "ann", ""))
+	require.Equal(t, 2, h.asked, "what she has to wait for may be what the authentication waits for, too")
+}
+
 func TestDoorBelievesNothing(t *testing.T) {
 	t.Parallel()
 	h := newHouse(2, 1, fine)
@@ -132,10 +161,10 @@ func TestGuestsAreForgottenBeforeTheyAreTooMany(t *testing.T) {
 	t.Parallel()
 	known := newGuests()
 	for i := range uint64(maxGuests) {
-		known.note(i, authn.Principal{UserID: uuid.New()})
+		known.note(i, authn.Principal{UserID: uuid.New()}, nil)
 	}
 	require.Len(t, known.known, maxGuests)
-	known.note(maxGuests, authn.Principal{UserID: uuid.New()})
+	known.note(maxGuests, authn.Principal{UserID: uuid.New()}, nil)
 	require.Len(t, known.known, 1)
 	one, two := http.Header{"Authorization": {"a"}, "Cookie": {"b"}}, http.Header{"Authorization": {"a"}, "Cookie": {"c"}}
 	require.NotEqual(t, known.credential(one), known.credential(two))

@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"errors"
 	"hash/maphash"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
 )
 
@@ -23,8 +26,9 @@ type guests struct {
 }
 
 type guest struct {
-	account    uuid.UUID
-	slug, user string
+	account      uuid.UUID
+	slug, user   string
+	limitedUntil time.Time // when they may send requests again, of which they have sent too many
 }
 
 func newGuests() *guests {
@@ -51,8 +55,8 @@ func (g *guests) find(credential uint64) (known guest, ok bool) {
 	return known, ok
 }
 
-// note remembers whose a credential is; one that is nobody's is forgotten.
-func (g *guests) note(credential uint64, principal authn.Principal) {
+// note remembers whose a credential is, and how their last request ended; one that is nobody's is forgotten.
+func (g *guests) note(credential uint64, principal authn.Principal, outcome error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !principal.IsPerson() {
@@ -62,5 +66,9 @@ func (g *guests) note(credential uint64, principal authn.Principal) {
 	if len(g.known) >= maxGuests {
 		clear(g.known)
 	}
-	g.known[credential] = guest{account: principal.AccountID, slug: principal.AccountSlug, user: principal.UserID.String()}
+	known := guest{account: principal.AccountID, slug: principal.AccountSlug, user: principal.UserID.String()}
+	if limited, ok := errors.AsType[*apperr.Error](outcome); ok {
+		known.limitedUntil = time.Now().Add(limited.RetryAfter) // zero for other errors
+	}
+	g.known[credential] = known
 }

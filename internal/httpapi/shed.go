@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -18,6 +19,9 @@ import (
 // maxUnsent is how many bytes of answers, at most, wait for slow clients without a place: they are kept in memory.
 const maxUnsent = 64 << 20
 
+// standstill is how long nobody has left when those who work wait for something else than their turn.
+const standstill = 500 * time.Millisecond
+
 // overload keeps people's requests from taking all there is: so many are worked on at the same time, of one account half
 // as many, so many wait, the accounts in turns, and the others are told to come again. Events, which pipelines wait for,
 // pass beside. Only work takes a place: not reading what a client sends, nor sending what it is slow to read.
@@ -29,6 +33,7 @@ type overload struct {
 
 	mu        sync.Mutex
 	running   int
+	lastLeft  time.Time // when somebody did
 	runningOf map[uuid.UUID]int
 	waiting   *fairqueue.Queue[*visitor]
 }
@@ -47,8 +52,9 @@ func newOverload(most, waiting int) *overload {
 }
 
 // door has a request that comes with a known credential wait for its place before anything else is done for it, so that
-// turning it away costs next to nothing: what can be known of it without the database is whose turn it takes. Bodies are
-// read without a place, so that a request with one waits later.
+// turning it away costs next to nothing: what can be known of it without the database is whose turn it takes. It waits later,
+// as one that nobody knows, when it has a body, which is read without a place; when whoever sends it has sent too many, and is
+// to be told so; and when nobody gets on, as while the database is away, for which all may wait.
 func (o *overload) door(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		request := c.Request()
@@ -56,7 +62,7 @@ func (o *overload) door(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 		ctx, credential := request.Context(), o.guests.credential(request.Header)
-		if known, ok := o.guests.find(credential); ok {
+		if known, ok := o.guests.find(credential); ok && time.Now().After(known.limitedUntil) && o.isMoving(known.account) {
 			told := requestFrom(ctx)
 			told.account, told.user = known.slug, known.user
 			leave, err := o.enter(ctx, known.account)
@@ -67,7 +73,7 @@ func (o *overload) door(next echo.HandlerFunc) echo.HandlerFunc {
 			c.SetRequest(request.WithContext(context.WithValue(ctx, placeKey{}, &place{account: known.account, leave: leave})))
 		}
 		err := next(c)
-		o.guests.note(credential, authn.PrincipalFrom(c.Request().Context()))
+		o.guests.note(credential, authn.PrincipalFrom(c.Request().Context()), err)
 		return err
 	}
 }
@@ -193,6 +199,13 @@ func (o *overload) leave(account uuid.UUID) {
 	o.free(account)
 }
 
+// isMoving tells whether an account's requests are, or would be, worked on.
+func (o *overload) isMoving(account uuid.UUID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.running < o.most && o.mayEnter(account) || time.Since(o.lastLeft) < standstill
+}
+
 func (o *overload) mayEnter(account uuid.UUID) bool { return o.runningOf[account] < o.mostOfOne }
 
 func (o *overload) take(account uuid.UUID) {
@@ -203,6 +216,7 @@ func (o *overload) take(account uuid.UUID) {
 // free gives the place to whoever has waited for it, if there is somebody who may have it.
 func (o *overload) free(account uuid.UUID) {
 	o.running--
+	o.lastLeft = time.Now()
 	if o.runningOf[account]--; o.runningOf[account] == 0 {
 		delete(o.runningOf, account)
 	}

@@ -30,8 +30,8 @@ const (
 	retryWorkers      = 2
 )
 
-// workers is how many transactions run at the same time, of each kind of event. More of them than processors get nothing
-// done earlier: they only take turns, and have fewer events share one.
+// workers is how many transactions run at the same time, of each kind of event. More of them than processors, where the
+// database has the same ones, get nothing done earlier: they take turns, and have fewer events share one.
 func workers() int { return min(max(runtime.GOMAXPROCS(0), 2), 4) }
 
 // batcher lets events that wait at the same time share a transaction. It is fed by whatever is queued, without a timer:
