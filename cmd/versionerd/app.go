@@ -16,10 +16,10 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/httpapi"
+	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/ratelimit"
-	"github.com/versioner-io/versioner/internal/tracking"
 )
 
 const (
@@ -181,7 +181,13 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	defer closeLimiter()
 	// Background work outlives ctx: requests that have begun still need it.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
-	recorder := tracking.NewRecorder(a.pool.DB, a.logger)
+	ingestPool, err := postgres.OpenIngest(ctx, a.dsn)
+	if err != nil {
+		stopBackground()
+		return err
+	}
+	defer ingestPool.Close()
+	recorder := ingest.NewRecorder(ingestPool, a.pool, time.Now, a.logger)
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
 	running.Go(func() { a.keys.Run(background) })
@@ -199,7 +205,7 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	defer stopWork()
 
 	handler, err := httpapi.New(ctx, httpapi.Config{
-		Logger: a.logger, Security: authn.Validators{APIKeys: a.keys, JWTs: tokens}, Recorder: recorder, DB: a.pool.DB, Keys: a.keys,
+		Logger: a.logger, Security: authn.Validators{APIKeys: a.keys, JWTs: tokens}, Recorder: recorder, Clock: time.Now, DB: a.pool.DB, Keys: a.keys,
 		Channels: channels, Limits: httpapi.Limits{
 			Limiter: limiter, KeyPerMinute: a.config.RateLimits.KeyPerMinute,
 			AccountPerHour: a.config.RateLimits.AccountPerHour, UserPerMinute: a.config.RateLimits.UserPerMinute,

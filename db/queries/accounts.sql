@@ -1,8 +1,7 @@
--- EnsureAccount returns the account of that slug, made when it does not exist yet, and locks it until the
--- transaction ends.
+-- EnsureAccount returns the account of that slug, created if missing, and locks it until the transaction ends.
 -- name: EnsureAccount :one
-INSERT INTO accounts (slug)
-VALUES (@slug)
+INSERT INTO accounts (id, slug, created_at)
+VALUES (@id, @slug, @now)
 ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug
 RETURNING *;
 
@@ -11,11 +10,11 @@ RETURNING *;
 SELECT * FROM accounts
 WHERE slug = @slug;
 
--- HasAccounts tells an empty database from one in use.
+-- HasAccounts reports whether the database is in use.
 -- name: HasAccounts :one
 SELECT EXISTS (SELECT FROM accounts);
 
--- SetAccountLimit says how many requests an hour an account may send; null is what the server says.
+-- SetAccountLimit sets how many requests an hour an account may send; null is the server-wide limit.
 -- name: SetAccountLimit :one
 UPDATE accounts
 SET requests_per_hour = sqlc.narg('requests_per_hour')

@@ -1,5 +1,4 @@
--- GetAPIKeyByHMAC finds the key behind a presented token. It is the one query that learns its tenant from the row: the
--- token's text is not to be believed.
+-- GetAPIKeyByHMAC finds the key of a presented token. Cross-tenant: the row, not the token's text, authorises.
 -- name: GetAPIKeyByHMAC :one
 SELECT sqlc.embed(k), a.slug AS account_slug, a.requests_per_hour
 FROM api_keys AS k
@@ -8,8 +7,8 @@ WHERE k.token_hmac = @token_hmac;
 
 -- CreateAPIKey stores a new key, by the hash of its token.
 -- name: CreateAPIKey :one
-INSERT INTO api_keys (account_id, key_id, name, description, token_hmac, expires_at, created_by)
-VALUES (@account_id, @key_id, @name, @description, @token_hmac, sqlc.narg('expires_at'), sqlc.narg('created_by'))
+INSERT INTO api_keys (account_id, id, key_id, name, description, token_hmac, expires_at, created_by, created_at)
+VALUES (@account_id, @id, @key_id, @name, @description, @token_hmac, sqlc.narg('expires_at'), sqlc.narg('created_by'), @now)
 RETURNING *;
 
 -- NextAPIKeyNumber counts on from the highest number that the account has used (k1, k2, …), revoked keys
@@ -25,18 +24,22 @@ SELECT * FROM api_keys
 WHERE account_id = @account_id
 ORDER BY created_at, id;
 
--- TouchAPIKeys notes when keys were last used, for many keys of many tenants at once.
--- name: TouchAPIKeys :exec
+-- UpdateAPIKeysLastUsed records when keys were last used. Cross-tenant.
+-- name: UpdateAPIKeysLastUsed :exec
 UPDATE api_keys AS k
 SET last_used_at = greatest(k.last_used_at, u.used_at)
-FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@used_at::timestamptz[]) AS used_at) AS u
-WHERE k.id = u.id;
+FROM (SELECT unnest(@account_ids::uuid[]) AS account_id, unnest(@ids::uuid[]) AS id, unnest(@used_at::timestamptz[]) AS used_at) AS u
+WHERE k.account_id = ANY (@account_ids::uuid[]) AND k.account_id = u.account_id AND k.id = u.id;
+
+-- NotifyAPIKeyChange makes every server drop the key from its cache. It runs after the change is committed.
+-- name: NotifyAPIKeyChange :exec
+SELECT pg_notify('api_key_changed', (@id::uuid)::text);
 
 -- ListAPIKeysPage returns a page of the account's keys, newest first, revoked and expired ones included.
 -- name: ListAPIKeysPage :many
 SELECT sqlc.embed(k), u.name AS created_by_name
 FROM api_keys AS k
-LEFT JOIN users AS u ON u.account_id = k.account_id AND u.id = k.created_by
+LEFT JOIN users AS u ON u.account_id = @account_id AND u.id = k.created_by
 WHERE k.account_id = @account_id
   AND (sqlc.narg('after_at')::timestamptz IS NULL OR (k.created_at, k.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
 ORDER BY k.created_at DESC, k.id DESC
@@ -46,16 +49,16 @@ LIMIT @row_limit;
 -- name: GetAPIKey :one
 SELECT sqlc.embed(k), u.name AS created_by_name
 FROM api_keys AS k
-LEFT JOIN users AS u ON u.account_id = k.account_id AND u.id = k.created_by
+LEFT JOIN users AS u ON u.account_id = @account_id AND u.id = k.created_by
 WHERE k.account_id = @account_id AND k.id = @id;
 
--- GetAPIKeyForUpdate returns one key, which nobody else can change until the transaction ends.
+-- GetAPIKeyForUpdate returns one key and locks it until the transaction ends.
 -- name: GetAPIKeyForUpdate :one
 SELECT * FROM api_keys
 WHERE account_id = @account_id AND id = @id
 FOR UPDATE;
 
--- UpdateAPIKey writes what may change and counts the revision on.
+-- UpdateAPIKey updates mutable columns and increments the revision.
 -- name: UpdateAPIKey :one
 UPDATE api_keys
 SET name = @name, description = @description, expires_at = sqlc.narg('expires_at'), revoked_at = sqlc.narg('revoked_at'), revision = revision + 1
@@ -68,7 +71,7 @@ SELECT * FROM accounts
 WHERE id = @account_id
 FOR UPDATE;
 
--- SetAPIKeyLimit says how many requests a minute a key may send; null is what the server says.
+-- SetAPIKeyLimit sets how many requests a minute a key may send; null is the server-wide limit.
 -- name: SetAPIKeyLimit :one
 UPDATE api_keys
 SET requests_per_minute = sqlc.narg('requests_per_minute'), revision = revision + 1

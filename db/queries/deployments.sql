@@ -1,9 +1,9 @@
 -- ListDeployments returns a page of the account's deployments, newest first. A commit, given whole or abbreviated in lower
--- case, is looked up apart by its own index: the planner would rather walk back in time, and may find none.
+-- case, is found by its own index: the planner would rather walk back in time, and may find none.
 -- name: ListDeployments :many
-SELECT d.* FROM deployment_records AS d
+SELECT d.* FROM deployment_details AS d
 WHERE d.account_id = @account_id
-  AND (sqlc.narg('after_at')::timestamptz IS NULL OR (d.created_at, d.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
+  AND (sqlc.narg('after_at')::timestamptz IS NULL OR (d.occurred_at, d.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
   AND (sqlc.narg('product_id')::uuid IS NULL OR d.product_id = sqlc.narg('product_id')::uuid)
   AND (sqlc.narg('environment_id')::uuid IS NULL OR d.environment_id = sqlc.narg('environment_id')::uuid)
   AND (sqlc.narg('version_id')::uuid IS NULL OR d.version_id = sqlc.narg('version_id')::uuid)
@@ -13,46 +13,94 @@ WHERE d.account_id = @account_id
     SELECT x.id FROM deployments AS x
     WHERE x.account_id = @account_id
       AND x.commit_key >= sqlc.narg('commit')::text AND x.commit_key < sqlc.narg('commit')::text || chr(1114111))))
-  AND (sqlc.narg('since')::timestamptz IS NULL OR d.created_at >= sqlc.narg('since')::timestamptz)
-  AND (sqlc.narg('until')::timestamptz IS NULL OR d.created_at < sqlc.narg('until')::timestamptz)
-ORDER BY d.created_at DESC, d.id DESC
+  AND (sqlc.narg('since')::timestamptz IS NULL OR d.occurred_at >= sqlc.narg('since')::timestamptz)
+  AND (sqlc.narg('until')::timestamptz IS NULL OR d.occurred_at < sqlc.narg('until')::timestamptz)
+ORDER BY d.occurred_at DESC, d.id DESC
 LIMIT @row_limit;
 
 -- GetDeployment returns one deployment.
 -- name: GetDeployment :one
-SELECT * FROM deployment_records
+SELECT * FROM deployment_details
 WHERE account_id = @account_id AND id = @id;
 
--- ListEnvironmentState tells what runs where, a row for each product and environment, by their identifiers. Drift looks at
--- the product's other environments; versions_behind counts the product's newer versions that have completed somewhere.
--- name: ListEnvironmentState :many
-SELECT
-  s.product_id, p.name AS product_name, s.environment_id, e.name AS environment_name, e.type AS environment_type,
-  s.deployment_id, s.since, d.version_id, v.version, d.deployed_by, d.deployed_by_name,
-  s.in_progress_id, i.created_at AS in_progress_since, iv.version AS in_progress_version,
-  EXISTS (
-    SELECT FROM current_state AS os
-    JOIN deployments AS od ON od.account_id = os.account_id AND od.id = os.deployment_id
-    JOIN environments AS oe ON oe.account_id = os.account_id AND oe.id = os.environment_id AND oe.deleted_at IS NULL
-    WHERE os.account_id = s.account_id AND os.product_id = s.product_id AND od.version_id <> d.version_id
-  ) AS drifts,
-  (
-    SELECT count(*) FROM versions AS nv
-    WHERE nv.product_id = s.product_id AND nv.created_at > v.created_at
-      AND EXISTS (SELECT FROM deployments AS nd WHERE nd.version_id = nv.id AND nd.status = 'completed')
-  ) AS versions_behind
-FROM current_state AS s
-JOIN products AS p ON p.account_id = s.account_id AND p.id = s.product_id AND p.deleted_at IS NULL
-JOIN environments AS e ON e.account_id = s.account_id AND e.id = s.environment_id AND e.deleted_at IS NULL
-LEFT JOIN deployments AS d ON d.account_id = s.account_id AND d.id = s.deployment_id
-LEFT JOIN versions AS v ON v.account_id = s.account_id AND v.id = d.version_id
-LEFT JOIN deployments AS i ON i.account_id = s.account_id AND i.id = s.in_progress_id
-LEFT JOIN versions AS iv ON iv.account_id = s.account_id AND iv.id = i.version_id
-WHERE s.account_id = @account_id
-  AND (sqlc.narg('after_product_id')::uuid IS NULL
-    OR (s.product_id, s.environment_id) > (sqlc.narg('after_product_id')::uuid, sqlc.narg('after_environment_id')::uuid))
-  AND (sqlc.narg('product_id')::uuid IS NULL OR s.product_id = sqlc.narg('product_id')::uuid)
-  AND (sqlc.narg('environment_id')::uuid IS NULL OR s.environment_id = sqlc.narg('environment_id')::uuid)
-  AND (sqlc.narg('type')::text IS NULL OR e.type = sqlc.narg('type')::text)
-ORDER BY s.product_id, s.environment_id
-LIMIT @row_limit;
+-- ListDeploymentsByID returns some deployments with their versions.
+-- name: ListDeploymentsByID :many
+SELECT d.id, d.version_id, v.version, d.status, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken
+FROM deployments AS d
+JOIN versions AS v ON v.account_id = @account_id AND v.id = d.version_id
+WHERE d.account_id = @account_id AND d.id = ANY (@ids::uuid[]);
+
+-- LoadDeploymentsOfRuns returns the newest deployments of the runs of a batch of events: those of the same product, environment,
+-- version and invoke_id. Few of one run are of interest; a client may send the same invoke_id for ever.
+-- name: LoadDeploymentsOfRuns :many
+SELECT d.*
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]), unnest(@versions::text[]), unnest(@invoke_ids::text[]))
+  AS k (account_id, product_name, environment_name, version, invoke_id)
+JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
+JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = ANY (ARRAY(
+  SELECT x.id FROM deployments AS x
+  WHERE x.account_id = ANY (@accounts::uuid[]) AND x.account_id = k.account_id
+    AND x.version_id = v.id AND x.environment_id = en.environment_id AND x.invoke_id = k.invoke_id
+  ORDER BY x.id DESC
+  LIMIT 8))
+WHERE pn.account_id = ANY (@accounts::uuid[]) AND en.account_id = ANY (@accounts::uuid[]) AND v.account_id = ANY (@accounts::uuid[])
+  AND d.account_id = ANY (@accounts::uuid[]);
+
+-- LoadOpenDeployments returns the unfinished deployments of the pairs of a batch of events.
+-- name: LoadOpenDeployments :many
+SELECT d.*
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
+  AS k (account_id, product_name, environment_name)
+JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
+JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = pn.product_id AND s.environment_id = en.environment_id
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = ANY (s.open_deployment_ids)
+WHERE pn.account_id = ANY (@accounts::uuid[]) AND en.account_id = ANY (@accounts::uuid[]) AND s.account_id = ANY (@accounts::uuid[])
+  AND d.account_id = ANY (@accounts::uuid[]);
+
+-- LoadDeploymentsOfFingerprints returns the deployments of the known fingerprints among those of a batch.
+-- name: LoadDeploymentsOfFingerprints :many
+SELECT d.*
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@fingerprints::bytea[])) AS k (account_id, fingerprint)
+JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = f.subject_id
+WHERE f.account_id = ANY (@accounts::uuid[]) AND d.account_id = ANY (@accounts::uuid[]);
+
+-- LoadDeploymentsOfEvents returns the deployments of events that an earlier try of a batch has recorded.
+-- name: LoadDeploymentsOfEvents :many
+SELECT d.* FROM events AS e
+JOIN deployments AS d ON d.account_id = e.account_id AND d.id = e.deployment_id
+WHERE e.account_id = ANY (@accounts::uuid[]) AND e.id = ANY (@event_ids::uuid[]) AND e.received_at >= @since
+  AND d.account_id = ANY (@accounts::uuid[]);
+
+-- UpsertDeployments inserts the deployments that a batch of events creates and updates those that it changes: their pairs are locked. An empty
+-- text, a zero number or time, and a negative soak time stand for NULL: arrays of parameters have none.
+-- name: UpsertDeployments :exec
+INSERT INTO deployments (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha,
+  scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at, completed_at,
+  last_event_at, superseded, overtaken, extra_metadata, created_at)
+SELECT k.account_id, k.id, k.product_id, k.version_id, k.environment_id, k.status, string_to_array(k.seen_statuses, ','), nullif(k.invoke_id, ''),
+  nullif(k.attempt, 0), nullif(k.source_system, ''), nullif(k.build_number, ''), nullif(k.scm_sha, ''), nullif(k.scm_branch, ''),
+  nullif(k.scm_repository, ''), nullif(k.deploy_url, ''), nullif(k.deployed_by, ''), nullif(k.deployed_by_email, ''),
+  nullif(k.deployed_by_name, ''), nullif(k.soak_time_hours, -1), k.occurred_at, nullif(k.started_at, '0001-01-01 00:00:00+00'),
+  nullif(k.completed_at, '0001-01-01 00:00:00+00'), k.last_event_at, k.superseded, k.overtaken, k.extra_metadata, k.created_at
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@product_ids::uuid[]), unnest(@version_ids::uuid[]),
+    unnest(@environment_ids::uuid[]), unnest(@statuses::text[]), unnest(@seen_statuses::text[]), unnest(@invoke_ids::text[]),
+    unnest(@attempts::bigint[]), unnest(@source_systems::text[]), unnest(@build_numbers::text[]), unnest(@scm_shas::text[]),
+    unnest(@scm_branches::text[]), unnest(@scm_repositories::text[]), unnest(@deploy_urls::text[]), unnest(@deployed_by::text[]),
+    unnest(@deployed_by_emails::text[]), unnest(@deployed_by_names::text[]), unnest(@soak_time_hours::double precision[]),
+    unnest(@occurred_at::timestamptz[]), unnest(@started_at::timestamptz[]), unnest(@completed_at::timestamptz[]),
+    unnest(@last_event_at::timestamptz[]), unnest(@superseded::boolean[]), unnest(@overtaken::boolean[]), unnest(@extra_metadata::jsonb[]),
+    unnest(@created_at::timestamptz[]))
+  AS k (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha,
+    scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at,
+    completed_at, last_event_at, superseded, overtaken, extra_metadata, created_at)
+ON CONFLICT (account_id, id) DO UPDATE
+SET status = excluded.status, seen_statuses = excluded.seen_statuses, invoke_id = excluded.invoke_id, attempt = excluded.attempt,
+  source_system = excluded.source_system, build_number = excluded.build_number, scm_sha = excluded.scm_sha, scm_branch = excluded.scm_branch,
+  scm_repository = excluded.scm_repository, deploy_url = excluded.deploy_url, deployed_by = excluded.deployed_by,
+  deployed_by_email = excluded.deployed_by_email, deployed_by_name = excluded.deployed_by_name, started_at = excluded.started_at,
+  completed_at = excluded.completed_at, last_event_at = excluded.last_event_at, superseded = excluded.superseded, overtaken = excluded.overtaken,
+  extra_metadata = excluded.extra_metadata;

@@ -1,17 +1,28 @@
--- GetTriedDeploymentEvent finds the event that was recorded by a request of which it is only known that it was tried since
--- then; there is no row when it was not recorded. Three minutes before, an equal event was the same one (is_repeat), of which
--- the try has recorded nothing new.
--- name: GetTriedDeploymentEvent :one
-SELECT r.* FROM event_fingerprints AS f
-JOIN recorded_deployment_events AS r
-  ON r.account_id = f.account_id AND r.event_id = f.event_id AND r.event_received_at = f.event_received_at AND r.id = f.record_id
-WHERE f.account_id = @account_id AND f.fingerprint = @fingerprint
-  AND f.event_received_at >= (@tried_since)::timestamptz - interval '3 minutes';
+-- ListEventFingerprints returns the known fingerprints among those of a batch.
+-- name: ListEventFingerprints :many
+SELECT f.account_id, f.fingerprint, coalesce(f.request_hash, '')::bytea AS request_hash, f.event_id, f.subject_id, f.received_at
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@fingerprints::bytea[])) AS k (account_id, fingerprint)
+JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
+WHERE f.account_id = ANY (@accounts::uuid[]);
 
--- GetTriedBuildEvent is the same for a build.
--- name: GetTriedBuildEvent :one
-SELECT r.* FROM event_fingerprints AS f
-JOIN recorded_build_events AS r
-  ON r.account_id = f.account_id AND r.event_id = f.event_id AND r.event_received_at = f.event_received_at AND r.id = f.record_id
-WHERE f.account_id = @account_id AND f.fingerprint = @fingerprint
-  AND f.event_received_at >= (@tried_since)::timestamptz - interval '3 minutes';
+-- UpsertEventFingerprints stores the fingerprints of recorded events, in the order of the key: two batches never wait for
+-- each other.
+-- name: UpsertEventFingerprints :exec
+INSERT INTO event_fingerprints AS f (account_id, fingerprint, request_hash, event_id, subject_id, received_at)
+SELECT k.account_id, k.fingerprint, nullif(k.request_hash, ''), k.event_id, k.subject_id, k.received_at
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@fingerprints::bytea[]), unnest(@request_hashes::bytea[]), unnest(@event_ids::uuid[]),
+    unnest(@subject_ids::uuid[]), unnest(@received_at::timestamptz[]))
+  AS k (account_id, fingerprint, request_hash, event_id, subject_id, received_at)
+ORDER BY k.account_id, k.fingerprint
+ON CONFLICT (account_id, fingerprint) DO UPDATE
+SET request_hash = excluded.request_hash, event_id = excluded.event_id, subject_id = excluded.subject_id, received_at = excluded.received_at;
+
+-- DeleteExpiredFingerprints deletes fingerprints that no repeat can match any more, a batch at a time. Cross-tenant.
+-- name: DeleteExpiredFingerprints :execrows
+DELETE FROM event_fingerprints AS e
+WHERE e.received_at < @before AND e.ctid = ANY (ARRAY(
+  SELECT f.ctid FROM event_fingerprints AS f
+  WHERE f.received_at < @before
+  ORDER BY f.received_at
+  LIMIT 5000
+));

@@ -1,47 +1,36 @@
--- RecordDeploymentEvent records one deployment event and returns it with its deployment: all in one round trip. The
--- statement enters its tenant first, as those of several share a transaction; what it reads and writes is in the function of
--- the same name.
--- name: RecordDeploymentEvent :batchone
-SELECT r.* FROM set_config('versioner.account_id', (@account_id::uuid)::text, true) AS entered, record_deployment_event(
-  entered::uuid, @api_key_id, @fingerprint, @body,
-  @product_name, @version, @environment_name, @environment_type, @status,
-  sqlc.narg('invoke_id'), sqlc.narg('attempt'), sqlc.narg('source_system'), sqlc.narg('build_number'),
-  sqlc.narg('scm_sha'), sqlc.narg('scm_branch'), sqlc.narg('scm_repository'), sqlc.narg('deploy_url'),
-  sqlc.narg('deployed_by'), sqlc.narg('deployed_by_email'), sqlc.narg('deployed_by_name'),
-  sqlc.narg('completed_at'), @extra_metadata) AS r;
+-- InsertEvents appends the events of a batch to the log.
+-- name: InsertEvents :exec
+INSERT INTO events (account_id, id, received_at, api_key_id, status, effect, deployment_id, build_id, body)
+SELECT k.account_id, k.id, k.received_at, k.api_key_id, k.status, k.effect,
+  CASE WHEN NOT k.is_build THEN k.subject_id END, CASE WHEN k.is_build THEN k.subject_id END, k.body
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@received_at::timestamptz[]), unnest(@api_key_ids::uuid[]),
+    unnest(@statuses::text[]), unnest(@effects::text[]), unnest(@is_build::boolean[]), unnest(@subject_ids::uuid[]), unnest(@bodies::json[]))
+  AS k (account_id, id, received_at, api_key_id, status, effect, is_build, subject_id, body);
 
--- RecordBuildEvent is the same for a build. It returns no row when the version exists with another commit.
--- name: RecordBuildEvent :batchone
-SELECT r.* FROM set_config('versioner.account_id', (@account_id::uuid)::text, true) AS entered, record_build_event(
-  entered::uuid, @api_key_id, @fingerprint, @body,
-  @product_name, @version, @status,
-  sqlc.narg('invoke_id'), sqlc.narg('attempt'), sqlc.narg('source_system'), sqlc.narg('build_number'),
-  sqlc.narg('scm_sha'), sqlc.narg('scm_branch'), sqlc.narg('scm_repository'), sqlc.narg('build_url'),
-  sqlc.narg('built_by'), sqlc.narg('built_by_email'), sqlc.narg('built_by_name'),
-  sqlc.narg('error_message'), sqlc.narg('error_code'),
-  sqlc.narg('started_at'), sqlc.narg('completed_at'), @extra_metadata) AS r;
+-- ListRecordedEvents returns which events of a batch are recorded already: an earlier try may have been committed although
+-- its answer was lost.
+-- name: ListRecordedEvents :many
+SELECT e.id, coalesce(e.deployment_id, e.build_id)::uuid AS subject_id, e.effect
+FROM events AS e
+WHERE e.account_id = ANY (@accounts::uuid[]) AND e.id = ANY (@ids::uuid[]) AND e.received_at >= @since;
 
--- LockDeploymentEvents locks, before the first of several deployment events of an account is recorded in a transaction, all
--- that they will want to lock, in the order of all such transactions (db/migrations/00010).
--- name: LockDeploymentEvents :exec
-SELECT lock_deployment_events(entered::uuid, @patience::text, @product_names::text[], @versions::text[], @environment_names::text[], @environment_types::text[])
-FROM set_config('versioner.account_id', (@account_id::uuid)::text, true) AS entered;
+-- ListDeploymentEvents returns a page of the event log of a deployment, newest first.
+-- name: ListDeploymentEvents :many
+SELECT id, received_at, status, effect, body FROM events
+WHERE account_id = @account_id AND deployment_id = @deployment_id
+  AND (sqlc.narg('after_at')::timestamptz IS NULL OR (received_at, id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
+ORDER BY received_at DESC, id DESC
+LIMIT @row_limit;
 
--- LockBuildEvents is the same for builds.
--- name: LockBuildEvents :exec
-SELECT lock_build_events(entered::uuid, @patience::text, @product_names::text[], @versions::text[])
-FROM set_config('versioner.account_id', (@account_id::uuid)::text, true) AS entered;
+-- ListBuildEvents returns a page of the event log of a build, newest first.
+-- name: ListBuildEvents :many
+SELECT id, received_at, status, effect, body FROM events
+WHERE account_id = @account_id AND build_id = @build_id
+  AND (sqlc.narg('after_at')::timestamptz IS NULL OR (received_at, id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
+ORDER BY received_at DESC, id DESC
+LIMIT @row_limit;
 
--- PrepareEventPartitions makes the partitions of this month and the months ahead. It concerns no tenant.
--- name: PrepareEventPartitions :exec
-SELECT prepare_event_partitions(@months_ahead);
-
--- PreparePastEventPartitions makes the partitions of the months since then, for history that is filled in. It concerns no
--- tenant.
--- name: PreparePastEventPartitions :exec
-SELECT prepare_past_event_partitions(@since);
-
--- CountEvents counts the account's events, up to a limit: whether there are few is what it is for.
+-- CountEvents counts the account's events, up to a limit.
 -- name: CountEvents :one
 SELECT count(*) FROM (
   SELECT FROM events AS e
@@ -49,15 +38,20 @@ SELECT count(*) FROM (
   LIMIT @up_to
 ) AS counted;
 
--- DeleteExpiredFingerprints forgets, a batch at a time and oldest first, what no client can be repeating any more. It
--- concerns every tenant.
--- name: DeleteExpiredFingerprints :execrows
-DELETE FROM event_fingerprints
-WHERE (account_id, fingerprint) IN (
-  SELECT f.account_id, f.fingerprint
-  FROM event_fingerprints AS f
-  WHERE f.event_received_at < clock_timestamp() - interval '7 days'
-  ORDER BY f.event_received_at
-  LIMIT 5000
-  FOR UPDATE SKIP LOCKED
-);
+-- InsertFanOutJob enqueues the notifications of a batch of events. Not tenant-scoped: the queue belongs to no account.
+-- name: InsertFanOutJob :exec
+INSERT INTO river_job (kind, args, queue, priority, max_attempts)
+VALUES ('fan_out_events', @args, 'notifications', 1, 1000);
+
+-- ListEventsOfDeployments returns the events that made deployments what they are, oldest first: the answer to a repeat names
+-- the event that it repeats.
+-- name: ListEventsOfDeployments :many
+SELECT e.deployment_id::uuid AS subject_id, e.status, e.id FROM events AS e
+WHERE e.account_id = ANY (@accounts::uuid[]) AND e.deployment_id = ANY (@ids::uuid[]) AND e.effect IN ('created', 'progressed', 'terminated')
+ORDER BY e.received_at, e.id;
+
+-- ListEventsOfBuilds is the same for builds.
+-- name: ListEventsOfBuilds :many
+SELECT e.build_id::uuid AS subject_id, e.status, e.id FROM events AS e
+WHERE e.account_id = ANY (@accounts::uuid[]) AND e.build_id = ANY (@ids::uuid[]) AND e.effect IN ('created', 'progressed', 'terminated')
+ORDER BY e.received_at, e.id;

@@ -1,51 +1,38 @@
--- ClaimIdempotencyKey makes the request the one that is carried out. There is no row when another one is or was: unless
--- that was a day ago, or it has left no answer for half a minute, as its server died. What it may have done is remembered. A
--- claim that is made again, as its answer was lost, is the same claim.
+-- ClaimIdempotencyKey makes the request the one that is executed. No row: another one is or was, within a day and with a
+-- response, or within half a minute. A claim that is repeated because its answer was lost is the same claim.
 -- name: ClaimIdempotencyKey :one
-INSERT INTO idempotency_keys AS i (account_id, operation, key, request_hash, claim_id)
-VALUES (@account_id, @operation, @key, @request_hash, @claim_id)
-ON CONFLICT (key, operation, account_id) DO UPDATE
-SET request_hash = excluded.request_hash, sealed_response = NULL, claim_id = excluded.claim_id,
-  claimed_at = CASE WHEN i.claim_id = excluded.claim_id THEN i.claimed_at ELSE clock_timestamp() END,
-  tried_since = CASE
-    WHEN i.claim_id = excluded.claim_id THEN i.tried_since
-    WHEN i.claimed_at >= clock_timestamp() - interval '24 hours' THEN coalesce(i.tried_since, i.claimed_at)
-  END
-WHERE i.claimed_at < clock_timestamp() - interval '24 hours'
-  OR i.sealed_response IS NULL AND i.request_hash = excluded.request_hash
-    AND (i.claimed_at < clock_timestamp() - interval '30 seconds' OR i.claim_id = excluded.claim_id)
-RETURNING claimed_at, tried_since;
+INSERT INTO idempotency_keys AS i (account_id, user_id, operation, key, request_hash, claim_id, locked_at)
+VALUES (@account_id, @user_id, @operation, @key, @request_hash, @claim_id, @now)
+ON CONFLICT (account_id, user_id, operation, key) DO UPDATE
+SET request_hash = excluded.request_hash, encrypted_response = NULL, claim_id = excluded.claim_id,
+  locked_at = CASE WHEN i.claim_id = excluded.claim_id THEN i.locked_at ELSE excluded.locked_at END
+WHERE i.locked_at < excluded.locked_at - interval '24 hours'
+  OR i.encrypted_response IS NULL AND i.request_hash = excluded.request_hash
+    AND (i.locked_at < excluded.locked_at - interval '30 seconds' OR i.claim_id = excluded.claim_id)
+RETURNING locked_at;
 
--- GetIdempotencyKey returns what is known of the request of that name.
+-- GetIdempotencyKey returns the stored request of that key.
 -- name: GetIdempotencyKey :one
 SELECT * FROM idempotency_keys
-WHERE account_id = @account_id AND operation = @operation AND key = @key;
+WHERE account_id = @account_id AND user_id = @user_id AND operation = @operation AND key = @key;
 
--- AnswerIdempotencyKey keeps the answer. It writes nothing when the claim was taken over.
--- name: AnswerIdempotencyKey :execrows
+-- SaveIdempotentResponse stores the response. No row: the claim has expired and was taken over.
+-- name: SaveIdempotentResponse :execrows
 UPDATE idempotency_keys
-SET sealed_response = @sealed_response
-WHERE account_id = @account_id AND operation = @operation AND key = @key AND claimed_at = @claimed_at;
+SET encrypted_response = @encrypted_response
+WHERE account_id = @account_id AND user_id = @user_id AND operation = @operation AND key = @key AND claim_id = @claim_id;
 
--- ReleaseIdempotencyKey frees the name: nothing was done. What was answered after all stays.
--- name: ReleaseIdempotencyKey :exec
+-- AbandonIdempotencyKey deletes the claim of a request that changed nothing.
+-- name: AbandonIdempotencyKey :exec
 DELETE FROM idempotency_keys
-WHERE account_id = @account_id AND operation = @operation AND key = @key AND claimed_at = @claimed_at AND sealed_response IS NULL;
+WHERE account_id = @account_id AND user_id = @user_id AND operation = @operation AND key = @key AND claim_id = @claim_id AND encrypted_response IS NULL;
 
--- EndIdempotencyClaim lets the same request be tried again at once, as if the server had died: it may have been carried out.
--- name: EndIdempotencyClaim :exec
-UPDATE idempotency_keys
-SET tried_since = coalesce(tried_since, claimed_at), claimed_at = claimed_at - interval '30 seconds'
-WHERE account_id = @account_id AND operation = @operation AND key = @key AND claimed_at = @claimed_at AND sealed_response IS NULL;
-
--- DeleteExpiredIdempotencyKeys forgets, a batch at a time and oldest first, what was asked a day ago. It concerns every
--- tenant.
+-- DeleteExpiredIdempotencyKeys deletes keys of more than a day ago, a batch at a time. Cross-tenant.
 -- name: DeleteExpiredIdempotencyKeys :execrows
-DELETE FROM idempotency_keys
-WHERE (key, operation, account_id) IN (
-  SELECT k.key, k.operation, k.account_id FROM idempotency_keys AS k
-  WHERE k.claimed_at < clock_timestamp() - interval '24 hours'
-  ORDER BY k.claimed_at
+DELETE FROM idempotency_keys AS e
+WHERE e.locked_at < @before AND e.ctid = ANY (ARRAY(
+  SELECT k.ctid FROM idempotency_keys AS k
+  WHERE k.locked_at < @before
+  ORDER BY k.locked_at
   LIMIT 5000
-  FOR UPDATE SKIP LOCKED
-);
+));

@@ -11,63 +11,63 @@ LIMIT @row_limit;
 SELECT * FROM notification_channels
 WHERE account_id = @account_id AND id = @id AND deleted_at IS NULL;
 
--- GetNotificationChannelForUpdate returns one channel, which nobody else can change until the transaction ends.
+-- GetNotificationChannelForUpdate returns one channel and locks it until the transaction ends.
 -- name: GetNotificationChannelForUpdate :one
 SELECT * FROM notification_channels
 WHERE account_id = @account_id AND id = @id AND deleted_at IS NULL
 FOR UPDATE;
 
--- CreateNotificationChannel makes a channel. The identifier is the caller's, as the configuration is sealed to it.
+-- CreateNotificationChannel inserts a channel. The configuration is encrypted for its identifier.
 -- name: CreateNotificationChannel :one
-INSERT INTO notification_channels (account_id, id, name, channel_type, sealed_config, enabled)
-VALUES (@account_id, @id, @name, @channel_type, @sealed_config, @enabled)
+INSERT INTO notification_channels (account_id, id, name, channel_type, encrypted_config, enabled, created_at, updated_at)
+VALUES (@account_id, @id, @name, @channel_type, @encrypted_config, @enabled, @now, @now)
 RETURNING *;
 
--- UpdateNotificationChannel writes what may change and counts the revision on. A channel that is enabled begins anew.
+-- UpdateNotificationChannel updates mutable columns and increments the revision. Enabling a channel resets its failure.
 -- name: UpdateNotificationChannel :one
 UPDATE notification_channels
-SET name = @name, sealed_config = @sealed_config, enabled = @enabled, revision = revision + 1, updated_at = clock_timestamp(),
+SET name = @name, encrypted_config = @encrypted_config, enabled = @enabled, revision = revision + 1, updated_at = @now,
   disabled_reason = CASE WHEN @enabled THEN NULL ELSE disabled_reason END,
-  disabled_at = CASE WHEN @enabled THEN NULL ELSE coalesce(disabled_at, clock_timestamp()) END,
+  disabled_at = CASE WHEN @enabled THEN NULL ELSE coalesce(disabled_at, @now::timestamptz) END,
   failing_since = CASE WHEN @enabled AND NOT enabled THEN NULL ELSE failing_since END
 WHERE account_id = @account_id AND id = @id
 RETURNING *;
 
--- DeleteNotificationChannel keeps the channel for the history, without what it was configured with.
+-- DeleteNotificationChannel keeps the channel for the history, without its configuration.
 -- name: DeleteNotificationChannel :exec
 UPDATE notification_channels
-SET deleted_at = clock_timestamp(), enabled = false, sealed_config = ''
+SET deleted_at = @now::timestamptz, enabled = false, encrypted_config = ''
 WHERE account_id = @account_id AND id = @id;
 
--- DisableNotificationChannel stops a channel that cannot be delivered to. There is no row when it was stopped before.
+-- DisableNotificationChannel disables a channel that cannot be delivered to. No row: it was disabled before.
 -- name: DisableNotificationChannel :one
 UPDATE notification_channels
-SET enabled = false, disabled_reason = @reason, disabled_at = clock_timestamp(), revision = revision + 1
+SET enabled = false, disabled_reason = @reason, disabled_at = @now::timestamptz, revision = revision + 1
 WHERE account_id = @account_id AND id = @id AND enabled
 RETURNING *;
 
--- MarkChannelFailing notes when the channel began to fail, unless it is noted already.
+-- MarkChannelFailing records when the channel began to fail, unless it is recorded already.
 -- name: MarkChannelFailing :exec
 UPDATE notification_channels
-SET failing_since = clock_timestamp()
+SET failing_since = @now::timestamptz
 WHERE account_id = @account_id AND id = @id AND failing_since IS NULL;
 
--- MarkChannelWorking notes that the channel works.
--- name: MarkChannelWorking :exec
+-- ClearChannelFailure records that the channel works.
+-- name: ClearChannelFailure :exec
 UPDATE notification_channels
 SET failing_since = NULL
 WHERE account_id = @account_id AND id = @id AND failing_since IS NOT NULL;
 
--- ListSealedChannels returns channels of every tenant whose configuration is sealed with another key than the one whose
--- identifier is given, in the order of their identifiers.
--- name: ListSealedChannels :many
+-- ListChannelsEncryptedWithOtherKey returns channels whose configuration is encrypted with another key than the given one, by
+-- identifier. Cross-tenant.
+-- name: ListChannelsEncryptedWithOtherKey :many
 SELECT * FROM notification_channels
-WHERE deleted_at IS NULL AND substring(sealed_config FROM 1 FOR 4) <> @key_id::bytea AND id > @after_id
+WHERE deleted_at IS NULL AND substring(encrypted_config FROM 1 FOR 4) <> @key_id::bytea AND id > @after_id
 ORDER BY id
 LIMIT 100;
 
--- ReplaceSealedConfig writes the same configuration sealed anew, unless somebody has changed it meanwhile.
--- name: ReplaceSealedConfig :exec
+-- ReplaceEncryptedConfig stores the same configuration re-encrypted, unless it has changed concurrently.
+-- name: ReplaceEncryptedConfig :exec
 UPDATE notification_channels
-SET sealed_config = @sealed_config
-WHERE account_id = @account_id AND id = @id AND sealed_config = @former::bytea;
+SET encrypted_config = @encrypted_config
+WHERE account_id = @account_id AND id = @id AND encrypted_config = @former::bytea;

@@ -1,6 +1,6 @@
 -- ListNotificationHistory returns a page of the account's deliveries, newest first.
 -- name: ListNotificationHistory :many
-SELECT * FROM notification_records
+SELECT * FROM delivery_details
 WHERE account_id = @account_id
   AND (sqlc.narg('after_at')::timestamptz IS NULL OR (created_at, id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
   AND (sqlc.narg('channel_id')::uuid IS NULL OR channel_id = sqlc.narg('channel_id')::uuid)
@@ -11,86 +11,105 @@ WHERE account_id = @account_id
 ORDER BY created_at DESC, id DESC
 LIMIT @row_limit;
 
--- GetNotificationRecord returns one delivery with its channel.
--- name: GetNotificationRecord :one
-SELECT * FROM notification_records
+-- GetDeliveryDetails returns one delivery with its channel.
+-- name: GetDeliveryDetails :one
+SELECT * FROM delivery_details
 WHERE account_id = @account_id AND id = @id;
 
--- RecordTest notes what came of a message that somebody asked for to try a channel.
--- name: RecordTest :one
-INSERT INTO notification_deliveries (
-  account_id, id, channel_id, event_type, notice, status, tries, attempts, response_status, error_class, latency_ms, last_attempt_at, finished_at)
-VALUES (
-  @account_id, @id, @channel_id, 'test', @notice, @status, 1, 1, sqlc.narg('response_status'), sqlc.narg('error_class'), sqlc.narg('latency_ms'),
-  clock_timestamp(), clock_timestamp())
+-- InsertTestDelivery records the result of a test message.
+-- name: InsertTestDelivery :one
+INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, payload, status, generation, attempts_in_generation, total_attempts,
+  response_status, error_class, latency_ms, created_at, last_attempt_at, finished_at)
+VALUES (@account_id, @id, @channel_id, 'test', @payload, @status, 1, 1, 1,
+  sqlc.narg('response_status'), sqlc.narg('error_class'), sqlc.narg('latency_ms'), @now, @now::timestamptz, @now::timestamptz)
 RETURNING *;
 
--- EnqueueDelivery puts the job of a delivery in the queue. The tenant is the function's first argument.
--- name: EnqueueDelivery :exec
-SELECT enqueue_delivery(@account_id, @channel_id, @id, @round);
+-- InsertDeliveries inserts pending deliveries, in the order of their unique key, and returns the identifiers of the new ones:
+-- a channel is notified of each status of a deployment or build once.
+-- name: InsertDeliveries :many
+INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, event_id, subject_id, payload, status, generation,
+  attempts_in_generation, total_attempts, created_at, next_attempt_at)
+SELECT @account_id, k.id, k.channel_id, k.event_type, k.event_id, k.subject_id, k.payload, 'pending', 1, 0, 0, @now, @now::timestamptz
+FROM ROWS FROM (unnest(@ids::uuid[]), unnest(@channel_ids::uuid[]), unnest(@event_types::text[]), unnest(@event_ids::uuid[]),
+    unnest(@subject_ids::uuid[]), unnest(@payloads::jsonb[]))
+  AS k (id, channel_id, event_type, event_id, subject_id, payload)
+ORDER BY k.subject_id, k.channel_id, k.event_type
+ON CONFLICT (account_id, subject_id, channel_id, event_type) WHERE subject_id IS NOT NULL DO NOTHING
+RETURNING id, channel_id;
 
--- GetPendingDelivery returns what an attempt needs. There is no row when there is nothing to deliver any more: it was
--- delivered, given up, or asked for again meanwhile, or the channel is disabled or deleted.
+-- InsertDeliveryJobs enqueues deliveries. Not tenant-scoped: the queue belongs to no account. A job may be tried often: only
+-- internal errors count as a try for River, and internal/notify schedules the attempts.
+-- name: InsertDeliveryJobs :exec
+INSERT INTO river_job (kind, args, queue, priority, max_attempts)
+SELECT 'deliver_notification', k.args, 'notifications', 1, 1000
+FROM unnest(@args::jsonb[]) AS k (args);
+
+-- InsertAdminEmailJobs enqueues e-mails to admins: a job for each, so that one refused address does not keep the others from
+-- their mail. Not tenant-scoped: the queue belongs to no account.
+-- name: InsertAdminEmailJobs :exec
+INSERT INTO river_job (kind, args, queue, priority, max_attempts)
+SELECT 'send_admin_email', k.args, 'notifications', 2, 12
+FROM unnest(@args::jsonb[]) AS k (args);
+
+-- ListAdminsWithEmail returns the account's admins that have an e-mail address.
+-- name: ListAdminsWithEmail :many
+SELECT id FROM users
+WHERE account_id = @account_id AND coalesce(assigned_role, claimed_role) = 'admin' AND email <> '';
+
+-- GetPendingDelivery returns the data of an attempt. No row: there is nothing to deliver (it was delivered, given up or
+-- requeued, or its channel is disabled or deleted).
 -- name: GetPendingDelivery :one
-SELECT d.event_type, d.notice, d.tries, c.channel_type, c.sealed_config, c.failing_since
+SELECT d.event_type, d.payload, d.attempts_in_generation, c.channel_type, c.encrypted_config, c.failing_since
 FROM notification_deliveries AS d
-JOIN notification_channels AS c ON c.account_id = d.account_id AND c.id = d.channel_id AND c.enabled AND c.deleted_at IS NULL
-WHERE d.account_id = @account_id AND d.id = @id AND d.round = @round AND d.status = 'pending';
+JOIN notification_channels AS c ON c.account_id = @account_id AND c.id = d.channel_id AND c.enabled AND c.deleted_at IS NULL
+WHERE d.account_id = @account_id AND d.id = @id AND d.generation = @generation AND d.status = 'pending';
 
--- FinishAttempt counts an attempt and notes what came of it, and when the next one is due.
--- name: FinishAttempt :exec
+-- RecordDeliveryAttempt stores the result of an attempt, and when the next one is due.
+-- name: RecordDeliveryAttempt :exec
 UPDATE notification_deliveries
-SET status = @status, attempts = attempts + 1, tries = tries + 1, last_attempt_at = clock_timestamp(),
+SET status = @status, total_attempts = total_attempts + 1, attempts_in_generation = attempts_in_generation + 1, last_attempt_at = @last_attempt_at::timestamptz,
   response_status = sqlc.narg('response_status'), error_class = sqlc.narg('error_class'), latency_ms = sqlc.narg('latency_ms'),
-  next_attempt_at = CASE WHEN @status = 'pending' THEN clock_timestamp() + make_interval(secs => @delay_seconds) END,
-  finished_at = CASE WHEN @status <> 'pending' THEN clock_timestamp() END
-WHERE account_id = @account_id AND id = @id AND round = @round AND status = 'pending';
+  next_attempt_at = sqlc.narg('next_attempt_at'), finished_at = sqlc.narg('finished_at')
+WHERE account_id = @account_id AND id = @id AND generation = @generation AND status = 'pending';
 
--- CancelDelivery gives up what has nowhere to go any more.
+-- CancelDelivery gives up a delivery whose channel is disabled.
 -- name: CancelDelivery :exec
 UPDATE notification_deliveries
-SET status = 'cancelled', error_class = 'channel_disabled', next_attempt_at = NULL, finished_at = clock_timestamp()
-WHERE account_id = @account_id AND id = @id AND round = @round AND status = 'pending';
+SET status = 'cancelled', error_class = 'channel_disabled', next_attempt_at = NULL, finished_at = @now::timestamptz
+WHERE account_id = @account_id AND id = @id AND generation = @generation AND status = 'pending';
 
--- CancelDeliveriesOfChannel gives up all that waits for a channel.
+-- CancelDeliveriesOfChannel gives up the pending deliveries of a deleted channel.
 -- name: CancelDeliveriesOfChannel :exec
 UPDATE notification_deliveries
-SET status = 'cancelled', error_class = 'channel_deleted', next_attempt_at = NULL, finished_at = clock_timestamp()
+SET status = 'cancelled', error_class = 'channel_deleted', next_attempt_at = NULL, finished_at = @now::timestamptz
 WHERE account_id = @account_id AND channel_id = @channel_id AND status = 'pending';
 
--- RestartDelivery begins another round: the job of the former one finds nothing to do.
--- name: RestartDelivery :one
+-- RequeueDelivery begins another generation: the job of the former one finds nothing to do.
+-- name: RequeueDelivery :one
 UPDATE notification_deliveries
-SET status = 'pending', round = round + 1, tries = 0, next_attempt_at = clock_timestamp(), finished_at = NULL
+SET status = 'pending', generation = generation + 1, attempts_in_generation = 0, next_attempt_at = @now::timestamptz, finished_at = NULL
 WHERE account_id = @account_id AND id = @id
 RETURNING *;
 
--- AnnounceDisabledChannel tells the account's other channels that people read. The jobs are enqueued with it.
--- name: AnnounceDisabledChannel :exec
-WITH made AS (
-  INSERT INTO notification_deliveries (account_id, channel_id, event_type, notice, next_attempt_at)
-  SELECT c.account_id, c.id, 'notification_channel.disabled', @notice, clock_timestamp()
-  FROM notification_channels AS c
-  WHERE c.account_id = @account_id AND c.id <> @channel_id AND c.enabled AND c.deleted_at IS NULL AND c.channel_type <> 'webhook'
-  RETURNING account_id, channel_id, id, round
-)
-SELECT enqueue_delivery(account_id, channel_id, id, round) FROM made;
+-- ListChannelsToAnnounce returns the account's other enabled channels for people: those that hear of a disabled channel.
+-- name: ListChannelsToAnnounce :many
+SELECT id FROM notification_channels
+WHERE account_id = @account_id AND id <> @channel_id AND enabled AND deleted_at IS NULL AND channel_type <> 'webhook'
+ORDER BY id;
 
--- EnqueueOwnerMail puts an e-mail to each of the account's admins in the queue: a job for each, so that one address that is
--- refused does not keep the others from hearing.
--- name: EnqueueOwnerMail :exec
-SELECT enqueue_owner_mail(u.account_id, u.id, @text::text)
-FROM users AS u
-WHERE u.account_id = @account_id AND coalesce(u.assigned_role, u.token_role) = 'admin' AND u.email <> '';
+-- InsertAnnouncements inserts pending deliveries that belong to no event.
+-- name: InsertAnnouncements :exec
+INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, payload, status, generation, attempts_in_generation, total_attempts,
+  created_at, next_attempt_at)
+SELECT @account_id, k.id, k.channel_id, @event_type, @payload, 'pending', 1, 0, 0, @now, @now::timestamptz
+FROM ROWS FROM (unnest(@ids::uuid[]), unnest(@channel_ids::uuid[])) AS k (id, channel_id);
 
--- DeleteForgottenDeliveries forgets, a batch at a time and oldest first, what ended three months ago. It concerns every
--- tenant.
--- name: DeleteForgottenDeliveries :execrows
-DELETE FROM notification_deliveries
-WHERE (account_id, id) IN (
-  SELECT d.account_id, d.id FROM notification_deliveries AS d
-  WHERE d.finished_at < clock_timestamp() - interval '90 days'
+-- DeleteExpiredDeliveries deletes deliveries that ended before a time, a batch at a time. Cross-tenant.
+-- name: DeleteExpiredDeliveries :execrows
+DELETE FROM notification_deliveries AS e
+WHERE e.finished_at < @before AND e.ctid = ANY (ARRAY(
+  SELECT d.ctid FROM notification_deliveries AS d
+  WHERE d.finished_at < @before
   ORDER BY d.finished_at
   LIMIT 5000
-  FOR UPDATE SKIP LOCKED
-);
+));

@@ -12,13 +12,14 @@ LIMIT @row_limit;
 SELECT * FROM products
 WHERE account_id = @account_id AND id = @id AND deleted_at IS NULL;
 
--- GetProductForUpdate returns one product, which nobody else can change until the transaction ends.
+-- GetProductForUpdate returns one product and locks it against other changes until the transaction ends. Events of the product are not
+-- blocked.
 -- name: GetProductForUpdate :one
 SELECT * FROM products
 WHERE account_id = @account_id AND id = @id AND deleted_at IS NULL
-FOR UPDATE;
+FOR NO KEY UPDATE;
 
--- FindProduct returns the identifier of a product by its own, or by a name that it answers to.
+-- FindProduct returns the identifier of a product by identifier, or by a name that resolves to it.
 -- name: FindProduct :one
 SELECT t.id FROM products AS t
 WHERE t.account_id = @account_id AND t.deleted_at IS NULL
@@ -26,33 +27,57 @@ WHERE t.account_id = @account_id AND t.deleted_at IS NULL
     OR t.id = (SELECT n.product_id FROM product_names AS n WHERE n.account_id = @account_id AND n.name = @name::text))
 LIMIT 1;
 
--- CreateProduct makes a product; its name must have been claimed.
+-- CreateProduct inserts a product; its name must have been reserved.
 -- name: CreateProduct :one
-INSERT INTO products (account_id, id, name, description, extra_metadata)
-VALUES (@account_id, @id, @name, @description, @extra_metadata)
+INSERT INTO products (account_id, id, name, description, extra_metadata, created_at, updated_at)
+VALUES (@account_id, @id, @name, @description, @extra_metadata, @now, @now)
 RETURNING *;
 
--- ClaimProductName makes a name lead to a product and returns the product that it leads to: another one's name stays.
--- name: ClaimProductName :one
+-- ReserveProductName makes a name resolve to a product and returns the product that it resolves to: a name in use is not taken over.
+-- name: ReserveProductName :one
 INSERT INTO product_names AS n (account_id, name, product_id)
 VALUES (@account_id, @name, @product_id)
 ON CONFLICT (account_id, name) DO UPDATE SET product_id = n.product_id
 RETURNING product_id;
 
--- UpdateProduct writes what may change and counts the revision on.
+-- UpdateProduct updates mutable columns and increments the revision.
 -- name: UpdateProduct :one
 UPDATE products
-SET name = @name, description = @description, extra_metadata = @extra_metadata, revision = revision + 1, updated_at = record_time()
+SET name = @name, description = @description, extra_metadata = @extra_metadata, revision = revision + 1, updated_at = @now
 WHERE account_id = @account_id AND id = @id
 RETURNING *;
 
--- DeleteProduct takes a product out of every view.
+-- DeleteProduct hides a product from every view.
 -- name: DeleteProduct :exec
 UPDATE products
-SET deleted_at = clock_timestamp(), revision = revision + 1
+SET deleted_at = @now::timestamptz, revision = revision + 1
 WHERE account_id = @account_id AND id = @id;
 
--- ReleaseProductNames frees every name of a product, so that the next event that mentions one makes a new product.
--- name: ReleaseProductNames :exec
+-- DeleteProductNames deletes every name of a product, so that the next event that mentions one creates a new product.
+-- name: DeleteProductNames :exec
 DELETE FROM product_names
 WHERE account_id = @account_id AND product_id = @product_id;
+
+-- GetProductForDelete returns one product and locks it against new references from events until the transaction ends. It comes after
+-- LockEnvironmentStatesOfProduct: the order in which events lock.
+-- name: GetProductForDelete :one
+SELECT * FROM products
+WHERE account_id = @account_id AND id = @id AND deleted_at IS NULL
+FOR UPDATE;
+
+-- InsertProductNames reserves names that events mention for new products, where they are not taken. First of an event batch's
+-- writes, in the order of the key, so that two batches never wait for each other.
+-- name: InsertProductNames :exec
+INSERT INTO product_names (account_id, name, product_id)
+SELECT k.account_id, k.name, k.product_id
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@names::text[]), unnest(@product_ids::uuid[])) AS k (account_id, name, product_id)
+ORDER BY k.account_id, k.name COLLATE "C"
+ON CONFLICT (account_id, name) DO NOTHING;
+
+-- InsertProducts inserts the products of the names that InsertProductNames has reserved.
+-- name: InsertProducts :exec
+INSERT INTO products (account_id, id, name, created_at, updated_at)
+SELECT n.account_id, n.product_id, n.name, @now, @now
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@names::text[]), unnest(@product_ids::uuid[])) AS k (account_id, name, product_id)
+JOIN product_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.product_id = k.product_id
+WHERE n.account_id = ANY (@accounts::uuid[]);

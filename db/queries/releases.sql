@@ -1,6 +1,10 @@
 -- ListReleases returns a page of the account's releases, newest first.
 -- name: ListReleases :many
-SELECT sqlc.embed(r), (SELECT count(*) FROM release_versions AS rv JOIN products AS p ON p.account_id = rv.account_id AND p.id = rv.product_id AND p.deleted_at IS NULL WHERE rv.account_id = r.account_id AND rv.release_id = r.id) AS version_count
+SELECT sqlc.embed(r), (
+    SELECT count(*) FROM release_versions AS rv
+    JOIN products AS p ON p.account_id = @account_id AND p.id = rv.product_id AND p.deleted_at IS NULL
+    WHERE rv.account_id = @account_id AND rv.release_id = r.id
+  ) AS version_count
 FROM releases AS r
 WHERE r.account_id = @account_id
   AND (sqlc.narg('after_at')::timestamptz IS NULL OR (r.created_at, r.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
@@ -11,26 +15,30 @@ LIMIT @row_limit;
 
 -- GetRelease returns one release.
 -- name: GetRelease :one
-SELECT sqlc.embed(r), (SELECT count(*) FROM release_versions AS rv JOIN products AS p ON p.account_id = rv.account_id AND p.id = rv.product_id AND p.deleted_at IS NULL WHERE rv.account_id = r.account_id AND rv.release_id = r.id) AS version_count
+SELECT sqlc.embed(r), (
+    SELECT count(*) FROM release_versions AS rv
+    JOIN products AS p ON p.account_id = @account_id AND p.id = rv.product_id AND p.deleted_at IS NULL
+    WHERE rv.account_id = @account_id AND rv.release_id = r.id
+  ) AS version_count
 FROM releases AS r
 WHERE r.account_id = @account_id AND r.id = @id;
 
--- GetReleaseForUpdate returns one release, which nobody else can change until the transaction ends.
+-- GetReleaseForUpdate returns one release and locks it until the transaction ends.
 -- name: GetReleaseForUpdate :one
 SELECT * FROM releases
 WHERE account_id = @account_id AND id = @id
 FOR UPDATE;
 
--- CreateRelease makes a release, a draft.
+-- CreateRelease inserts a release.
 -- name: CreateRelease :one
-INSERT INTO releases (account_id, name, description, extra_metadata)
-VALUES (@account_id, @name, @description, @extra_metadata)
+INSERT INTO releases (account_id, id, name, description, status, extra_metadata, created_at, updated_at)
+VALUES (@account_id, @id, @name, @description, @status, @extra_metadata, @now, @now)
 RETURNING *;
 
--- UpdateRelease writes what may change and counts the revision on.
+-- UpdateRelease updates mutable columns and increments the revision.
 -- name: UpdateRelease :one
 UPDATE releases
-SET name = @name, description = @description, status = @status, extra_metadata = @extra_metadata, revision = revision + 1, updated_at = record_time()
+SET name = @name, description = @description, status = @status, extra_metadata = @extra_metadata, revision = revision + 1, updated_at = @now
 WHERE account_id = @account_id AND id = @id
 RETURNING *;
 
@@ -42,7 +50,7 @@ WHERE account_id = @account_id AND id = @id;
 -- ListReleaseVersions returns a page of a release's versions, newest first.
 -- name: ListReleaseVersions :many
 SELECT v.* FROM release_versions AS rv
-JOIN version_records AS v ON v.account_id = rv.account_id AND v.id = rv.version_id
+JOIN version_details AS v ON v.account_id = @account_id AND v.id = rv.version_id
 WHERE rv.account_id = @account_id AND rv.release_id = @release_id
   AND (sqlc.narg('after_at')::timestamptz IS NULL OR (v.created_at, v.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
 ORDER BY v.created_at DESC, v.id DESC
@@ -61,19 +69,24 @@ WHERE rv.version_id <> excluded.version_id;
 DELETE FROM release_versions
 WHERE account_id = @account_id AND release_id = @release_id AND version_id = @version_id;
 
--- ListReleaseProgress tells the latest deployment of each version of a release in each environment, by product and
--- environment. Environments that a version never reached are in it too.
+-- ListReleaseProgress returns a page of the grid product x environment of a release, in the order of their identifiers, with
+-- the deployments that decide a cell: the current one of the pair, the last finished one of the version there (aborted ones do
+-- not count), and the unfinished ones of the pair.
 -- name: ListReleaseProgress :many
 SELECT v.product_id, v.product_name, v.id AS version_id, v.version, e.id AS environment_id, e.name AS environment_name, e.type AS environment_type,
-  d.id AS deployment_id, d.status, d.deployed_at
+  s.current_deployment_id, coalesce(s.open_deployment_ids, '{}')::uuid[] AS open_deployment_ids, f.id AS finished_deployment_id
 FROM release_versions AS rv
-JOIN version_records AS v ON v.account_id = rv.account_id AND v.id = rv.version_id
-JOIN environments AS e ON e.account_id = rv.account_id AND e.deleted_at IS NULL
-LEFT JOIN deployments AS d ON d.account_id = rv.account_id AND d.id = (
+JOIN version_details AS v ON v.account_id = @account_id AND v.id = rv.version_id
+JOIN environments AS e ON e.account_id = @account_id AND e.deleted_at IS NULL
+LEFT JOIN environment_state AS s ON s.account_id = @account_id AND s.product_id = rv.product_id AND s.environment_id = e.id
+LEFT JOIN deployments AS f ON f.account_id = @account_id AND f.id = (
   SELECT x.id FROM deployments AS x
-  WHERE x.version_id = rv.version_id AND x.environment_id = e.id
-  ORDER BY x.created_at DESC, x.id DESC
+  WHERE x.account_id = @account_id AND x.version_id = rv.version_id AND x.environment_id = e.id AND x.status IN ('completed', 'failed')
+  ORDER BY x.occurred_at DESC, x.id DESC
   LIMIT 1
 )
 WHERE rv.account_id = @account_id AND rv.release_id = @release_id
-ORDER BY v.product_name, v.product_id, e.name, e.id;
+  AND (sqlc.narg('after_product_id')::uuid IS NULL
+    OR (rv.product_id, e.id) > (sqlc.narg('after_product_id')::uuid, sqlc.narg('after_environment_id')::uuid))
+ORDER BY rv.product_id, e.id
+LIMIT @row_limit;

@@ -1,34 +1,34 @@
--- GetTenant finds the account of an organisation, and the person in it if they were here before.
+-- GetTenant finds the account of an organisation, and the user in it if known.
 -- name: GetTenant :one
-SELECT a.id AS account_id, a.slug, a.requests_per_hour, u.id AS user_id, u.name, u.email, u.token_role, u.assigned_role, u.last_seen_at
+SELECT a.id AS account_id, a.slug, a.requests_per_hour, u.id AS user_id, u.name, u.email, u.claimed_role, u.assigned_role, u.last_seen_at
 FROM accounts AS a
 LEFT JOIN users AS u ON u.account_id = a.id AND u.subject = @subject
 WHERE a.issuer = @issuer::text AND a.organization_id = @organization_id::text;
 
--- CreateTenant makes the account of an organisation, unless the slug or the organisation has one: then there is no row.
+-- CreateTenant creates the account of an organisation. No row: the slug or the organisation has one.
 -- name: CreateTenant :one
-INSERT INTO accounts (slug, issuer, organization_id)
-VALUES (@slug, @issuer::text, @organization_id::text)
+INSERT INTO accounts (id, slug, issuer, organization_id, created_at)
+VALUES (@id, @slug, @issuer::text, @organization_id::text, @now)
 ON CONFLICT DO NOTHING
 RETURNING *;
 
--- AdoptAccount gives an account that a command made to an organisation; only development does that.
--- name: AdoptAccount :one
-INSERT INTO accounts (slug, issuer, organization_id)
-VALUES (@slug, @issuer::text, @organization_id::text)
+-- LinkAccountToOrganization links an account that a command created to an organisation; only development does that.
+-- name: LinkAccountToOrganization :one
+INSERT INTO accounts (id, slug, issuer, organization_id, created_at)
+VALUES (@id, @slug, @issuer::text, @organization_id::text, @now)
 ON CONFLICT (slug) DO UPDATE SET issuer = excluded.issuer, organization_id = excluded.organization_id
 WHERE accounts.issuer IS NULL
 RETURNING *;
 
--- PutUser notes what a token says of a person, and that they were here.
--- name: PutUser :one
-INSERT INTO users (account_id, subject, name, email, token_role)
-VALUES (@account_id, @subject, @name, @email, @token_role)
-ON CONFLICT (subject, account_id) DO UPDATE
-SET name = excluded.name, email = excluded.email, token_role = excluded.token_role, last_seen_at = record_time()
+-- UpsertUser stores what a token claims of a user, and when the user was last seen.
+-- name: UpsertUser :one
+INSERT INTO users (account_id, id, subject, name, email, claimed_role, created_at, last_seen_at)
+VALUES (@account_id, @id, @subject, @name, @email, @claimed_role, @now, @now)
+ON CONFLICT (account_id, subject) DO UPDATE
+SET name = excluded.name, email = excluded.email, claimed_role = excluded.claimed_role, last_seen_at = excluded.last_seen_at
 RETURNING *;
 
--- ListUsers returns a page of the account's people, newest first.
+-- ListUsers returns a page of the account's users, newest first.
 -- name: ListUsers :many
 SELECT * FROM users
 WHERE account_id = @account_id
@@ -37,15 +37,15 @@ WHERE account_id = @account_id
 ORDER BY created_at DESC, id DESC
 LIMIT @row_limit;
 
--- GetUser returns one person.
+-- GetUser returns one user.
 -- name: GetUser :one
 SELECT * FROM users
 WHERE account_id = @account_id AND id = @id;
 
--- LockUsers keeps the roles of an account as they are until the transaction ends: the last admin is counted in it.
--- name: LockUsers :many
+-- LockAdmins locks a user and the account's admins until the transaction ends: the last admin is counted in it.
+-- name: LockAdmins :many
 SELECT * FROM users
-WHERE account_id = @account_id AND (id = @id OR coalesce(assigned_role, token_role) = 'admin')
+WHERE account_id = @account_id AND (id = @id OR coalesce(assigned_role, claimed_role) = 'admin')
 ORDER BY id
 FOR UPDATE;
 

@@ -218,6 +218,33 @@ func (e NotifiableEventType) Valid() bool {
 	}
 }
 
+// Defines values for RecordedEventEffect.
+const (
+	RecordedEventEffectConflicting RecordedEventEffect = "conflicting"
+	RecordedEventEffectCreated     RecordedEventEffect = "created"
+	RecordedEventEffectOutOfOrder  RecordedEventEffect = "out_of_order"
+	RecordedEventEffectProgressed  RecordedEventEffect = "progressed"
+	RecordedEventEffectTerminated  RecordedEventEffect = "terminated"
+)
+
+// Valid indicates whether the value is a known member of the RecordedEventEffect enum.
+func (e RecordedEventEffect) Valid() bool {
+	switch e {
+	case RecordedEventEffectConflicting:
+		return true
+	case RecordedEventEffectCreated:
+		return true
+	case RecordedEventEffectOutOfOrder:
+		return true
+	case RecordedEventEffectProgressed:
+		return true
+	case RecordedEventEffectTerminated:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReleaseCellStatus.
 const (
 	ReleaseCellStatusFailed      ReleaseCellStatus = "failed"
@@ -236,6 +263,24 @@ func (e ReleaseCellStatus) Valid() bool {
 	case ReleaseCellStatusNotDeployed:
 		return true
 	case ReleaseCellStatusSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReleaseCreateStatus.
+const (
+	ReleaseCreateStatusDraft      ReleaseCreateStatus = "draft"
+	ReleaseCreateStatusInProgress ReleaseCreateStatus = "in_progress"
+)
+
+// Valid indicates whether the value is a known member of the ReleaseCreateStatus enum.
+func (e ReleaseCreateStatus) Valid() bool {
+	switch e {
+	case ReleaseCreateStatusDraft:
+		return true
+	case ReleaseCreateStatusInProgress:
 		return true
 	default:
 		return false
@@ -476,6 +521,84 @@ type AuditEntryList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
+// Build A build of a version of a product.
+type Build struct {
+	// BuildID The build's identifier; the same as `id`.
+	BuildID openapi_types.UUID `json:"build_id"`
+
+	// BuildNumber The CI system's number of the run.
+	BuildNumber nullable.Nullable[string] `json:"build_number"`
+
+	// BuildURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+	BuildURL nullable.Nullable[string] `json:"build_url"`
+
+	// BuiltBy Who built it, as the CI system names them.
+	BuiltBy nullable.Nullable[string] `json:"built_by"`
+
+	// BuiltByEmail Their e-mail address.
+	BuiltByEmail nullable.Nullable[string] `json:"built_by_email"`
+
+	// BuiltByName Their name.
+	BuiltByName nullable.Nullable[string] `json:"built_by_name"`
+
+	// CompletedAt When it ended, in whatever way.
+	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
+
+	// CreatedAt When it was first heard of.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ErrorCode The CI system's code for why it failed.
+	ErrorCode nullable.Nullable[string] `json:"error_code"`
+
+	// ErrorMessage Why it failed.
+	ErrorMessage nullable.Nullable[string] `json:"error_message"`
+
+	// ExtraMetadata What the events told beside the named fields.
+	ExtraMetadata Metadata `json:"extra_metadata"`
+
+	// ID The build's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// InvokeID The CI run.
+	InvokeID nullable.Nullable[string] `json:"invoke_id"`
+
+	// IsStale Whether the unfinished build is not shown as in progress any more: no event for 24 hours, or its version has completed since in another build. Its status stays.
+	IsStale bool `json:"is_stale"`
+
+	// OccurredAt When it began; of a build of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// ProductID The product's identifier.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// ProductName The product's name.
+	ProductName string `json:"product_name"`
+
+	// SCMBranch The branch or tag.
+	SCMBranch nullable.Nullable[string] `json:"scm_branch"`
+
+	// SCMRepository The repository.
+	SCMRepository nullable.Nullable[string] `json:"scm_repository"`
+
+	// SCMSHA The commit.
+	SCMSHA nullable.Nullable[string] `json:"scm_sha"`
+
+	// SourceSystem The CI system.
+	SourceSystem nullable.Nullable[string] `json:"source_system"`
+
+	// StartedAt The earliest start that any event has told.
+	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
+
+	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	Status Status `json:"status"`
+
+	// Version The version's name.
+	Version string `json:"version"`
+
+	// VersionID The version's identifier.
+	VersionID openapi_types.UUID `json:"version_id"`
+}
+
 // BuildEvent What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
 // case-sensitive; white space around them is removed. Other texts may have 1,024 characters, addresses 4,096; an empty one
 // counts as absent.
@@ -534,6 +657,15 @@ type BuildEvent struct {
 
 	// Version The version that is built. Created on first mention.
 	Version string `json:"version"`
+}
+
+// BuildList A page of a list of builds.
+type BuildList struct {
+	// Items Builds of this page, newest first.
+	Items []Build `json:"items"`
+
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
 // ChannelConfig What the channel is configured with, masked where it is secret. Each type has its own members, the others are absent.
@@ -675,6 +807,12 @@ type Deployment struct {
 
 	// InvokeID The CI run.
 	InvokeID nullable.Nullable[string] `json:"invoke_id"`
+
+	// IsStale Whether the unfinished deployment is not shown as in progress any more: no event for 24 hours, its version has completed there since in another deployment, or no event for an hour while a later deployment has completed there. Its status stays.
+	IsStale bool `json:"is_stale"`
+
+	// OccurredAt When it began; of a deployment of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
+	OccurredAt time.Time `json:"occurred_at"`
 
 	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
@@ -926,6 +1064,15 @@ type EnvironmentType string
 // `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message (`smtp_refused`) or did not take it yet
 // (`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
 type ErrorClass = string
+
+// EventList A page of a list of events.
+type EventList struct {
+	// Items Events of this page, newest first.
+	Items []RecordedEvent `json:"items"`
+
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
 
 // EventStatus How far it has come. Case does not matter, and neither does white space around it.
 //
@@ -1409,6 +1556,31 @@ type RecordedDeployment struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
+// RecordedEvent An event as the server has recorded it.
+type RecordedEvent struct {
+	// Body The body as received; characters that cannot be stored are replaced, user info in URLs is removed.
+	Body json.RawMessage `json:"body"`
+
+	// Effect What the event did. `created`: a new deployment or build; `progressed`: the pending one started; `terminated`: the
+	// unfinished one ended; `out_of_order`: a later status had overtaken it; `conflicting`: an earlier attempt of the run,
+	// which had ended otherwise. The last two change nothing.
+	Effect RecordedEventEffect `json:"effect"`
+
+	// ID The event's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// ReceivedAt When the server recorded it.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	Status Status `json:"status"`
+}
+
+// RecordedEventEffect What the event did. `created`: a new deployment or build; `progressed`: the pending one started; `terminated`: the
+// unfinished one ended; `out_of_order`: a later status had overtaken it; `conflicting`: an earlier attempt of the run,
+// which had ended otherwise. The last two change nothing.
+type RecordedEventEffect string
+
 // Release Versions of several products that belong together.
 type Release struct {
 	// CreatedAt When it was created.
@@ -1459,7 +1631,7 @@ type ReleaseCell struct {
 	// ProductName Its name.
 	ProductName string `json:"product_name"`
 
-	// Status What the latest deployment of the version there has come to; aborted ones count as not deployed.
+	// Status `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and is neither; aborted deployments do not count.
 	Status ReleaseCellStatus `json:"status"`
 
 	// Version Its name.
@@ -1469,7 +1641,7 @@ type ReleaseCell struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
-// ReleaseCellStatus What the latest deployment of the version there has come to; aborted ones count as not deployed.
+// ReleaseCellStatus `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and is neither; aborted deployments do not count.
 type ReleaseCellStatus string
 
 // ReleaseCreate A release to create. Unknown members are refused.
@@ -1482,7 +1654,13 @@ type ReleaseCreate struct {
 
 	// Name Its name.
 	Name string `json:"name"`
+
+	// Status How it begins.
+	Status *ReleaseCreateStatus `json:"status,omitempty"`
 }
+
+// ReleaseCreateStatus How it begins.
+type ReleaseCreateStatus string
 
 // ReleaseList A page of a list of releases.
 type ReleaseList struct {
@@ -1512,6 +1690,9 @@ type ReleasePatch struct {
 type ReleaseProgress struct {
 	// Cells One for each version of the release and each environment of the account.
 	Cells []ReleaseCell `json:"cells"`
+
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 
 	// ReleaseID The release's identifier.
 	ReleaseID openapi_types.UUID `json:"release_id"`
@@ -1609,6 +1790,15 @@ type ValidationProblem struct {
 
 // Version A version of a product, as events have named it.
 type Version struct {
+	// BuildID Its newest build; null if none was reported.
+	BuildID nullable.Nullable[openapi_types.UUID] `json:"build_id"`
+
+	// BuildStatus How far its newest build has come.
+	BuildStatus nullable.Nullable[string] `json:"build_status"`
+
+	// BuildURL The address of its newest build. Any scheme is possible, so do not make a link of it unless it is http or https.
+	BuildURL nullable.Nullable[string] `json:"build_url"`
+
 	// CreatedAt When it was first heard of.
 	CreatedAt time.Time `json:"created_at"`
 
@@ -1621,7 +1811,7 @@ type Version struct {
 	// ProductName Its product's name.
 	ProductName string `json:"product_name"`
 
-	// SCMSHA The commit that it was built from, if a build event told.
+	// SCMSHA The commit that it was built from, as its first completed build reported; null until then.
 	SCMSHA nullable.Nullable[string] `json:"scm_sha"`
 
 	// Version Its name.
@@ -1703,6 +1893,9 @@ type ActionFilter = string
 
 // ActorFilter defines model for ActorFilter.
 type ActorFilter = openapi_types.UUID
+
+// BuildID defines model for BuildID.
+type BuildID = openapi_types.UUID
 
 // ChannelFilter defines model for ChannelFilter.
 type ChannelFilter = openapi_types.UUID
@@ -1878,10 +2071,10 @@ type ListAuditLogParams struct {
 	// ObjectID Only changes of this object.
 	ObjectID *ObjectFilter `form:"object_id,omitempty" json:"object_id,omitempty"`
 
-	// Since Only those created at this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those created before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
@@ -1891,6 +2084,42 @@ type CreateBuildEventParams struct {
 	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
 	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListBuildsParams defines parameters for ListBuilds.
+type ListBuildsParams struct {
+	// Limit How many objects a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Product Only those of this product, by name (a former one too) or identifier.
+	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
+
+	// Version Only those of this version, by name or identifier.
+	Version *VersionFilter `form:"version,omitempty" json:"version,omitempty"`
+
+	// Status Only those with this status.
+	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
+
+	// Since Only those of this time or later, in RFC 3339 with a time zone.
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only those before this time, in RFC 3339 with a time zone.
+	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// ListBuildEventsParams defines parameters for ListBuildEvents.
+type ListBuildEventsParams struct {
+	// Limit How many objects a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.
@@ -1924,11 +2153,20 @@ type ListDeploymentsParams struct {
 	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 
-	// Since Only those created at this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those created before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// ListDeploymentEventsParams defines parameters for ListDeploymentEvents.
+type ListDeploymentEventsParams struct {
+	// Limit How many objects a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListEnvironmentStateParams defines parameters for ListEnvironmentState.
@@ -2038,10 +2276,10 @@ type ListNotificationHistoryParams struct {
 	// EventType Only those about this type of event, written as in a preference; `test`, too.
 	EventType *EventTypeFilter `form:"event_type,omitempty" json:"event_type,omitempty"`
 
-	// Since Only those created at this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those created before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
@@ -2150,6 +2388,15 @@ type DeleteReleaseParams struct {
 type UpdateReleaseParams struct {
 	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetReleaseProgressParams defines parameters for GetReleaseProgress.
+type GetReleaseProgressParams struct {
+	// Limit How many objects a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListReleaseVersionsParams defines parameters for ListReleaseVersions.

@@ -41,6 +41,15 @@ type ServerInterface interface {
 	// CreateBuildEvent Record a build event
 	// (POST /build-events/)
 	CreateBuildEvent(ctx echo.Context, params CreateBuildEventParams) error
+	// ListBuilds List builds
+	// (GET /builds/)
+	ListBuilds(ctx echo.Context, params ListBuildsParams) error
+	// GetBuild Get a build
+	// (GET /builds/{id})
+	GetBuild(ctx echo.Context, id BuildID) error
+	// ListBuildEvents List the events of a build
+	// (GET /builds/{id}/events)
+	ListBuildEvents(ctx echo.Context, id BuildID, params ListBuildEventsParams) error
 	// CreateDeploymentEvent Record a deployment event
 	// (POST /deployment-events/)
 	CreateDeploymentEvent(ctx echo.Context, params CreateDeploymentEventParams) error
@@ -50,6 +59,9 @@ type ServerInterface interface {
 	// GetDeployment Read a deployment
 	// (GET /deployments/{id})
 	GetDeployment(ctx echo.Context, id DeploymentID) error
+	// ListDeploymentEvents List the events of a deployment
+	// (GET /deployments/{id}/events)
+	ListDeploymentEvents(ctx echo.Context, id DeploymentID, params ListDeploymentEventsParams) error
 	// GetSwaggerUI Try the API in Swagger UI
 	// (GET /docs)
 	GetSwaggerUI(ctx echo.Context) error
@@ -154,7 +166,7 @@ type ServerInterface interface {
 	UpdateRelease(ctx echo.Context, id ReleaseID, params UpdateReleaseParams) error
 	// GetReleaseProgress Read the progress of a release
 	// (GET /releases/{id}/deployments)
-	GetReleaseProgress(ctx echo.Context, id ReleaseID) error
+	GetReleaseProgress(ctx echo.Context, id ReleaseID, params GetReleaseProgressParams) error
 	// ListReleaseVersions List versions of a release
 	// (GET /releases/{id}/versions)
 	ListReleaseVersions(ctx echo.Context, id ReleaseID, params ListReleaseVersionsParams) error
@@ -458,6 +470,121 @@ func (w *ServerInterfaceWrapper) CreateBuildEvent(ctx echo.Context) error {
 	return err
 }
 
+// ListBuilds converts echo context to params.
+func (w *ServerInterfaceWrapper) ListBuilds(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBuildsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "product" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "product", ctx.QueryParams(), &params.Product, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter product: %s", err))
+	}
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", ctx.QueryParams(), &params.Version, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "scm_sha" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "scm_sha", ctx.QueryParams(), &params.SCMSHA, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter scm_sha: %s", err))
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", ctx.QueryParams(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter until: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListBuilds(ctx, params)
+	return err
+}
+
+// GetBuild converts echo context to params.
+func (w *ServerInterfaceWrapper) GetBuild(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id BuildID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetBuild(ctx, id)
+	return err
+}
+
+// ListBuildEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListBuildEvents(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id BuildID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBuildEventsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListBuildEvents(ctx, id, params)
+	return err
+}
+
 // CreateDeploymentEvent converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateDeploymentEvent(ctx echo.Context) error {
 	var err error
@@ -574,6 +701,38 @@ func (w *ServerInterfaceWrapper) GetDeployment(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetDeployment(ctx, id)
+	return err
+}
+
+// ListDeploymentEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeploymentEvents(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeploymentEventsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeploymentEvents(ctx, id, params)
 	return err
 }
 
@@ -1563,8 +1722,24 @@ func (w *ServerInterfaceWrapper) GetReleaseProgress(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetReleaseProgressParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetReleaseProgress(ctx, id)
+	err = w.Handler.GetReleaseProgress(ctx, id, params)
 	return err
 }
 
@@ -1890,9 +2065,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api-keys/:id/rotate", wrapper.RotateAPIKey, options.OperationMiddlewares["rotateAPIKey"]...)
 	router.GET(options.BaseURL+"/audit-log/", wrapper.ListAuditLog, options.OperationMiddlewares["listAuditLog"]...)
 	router.POST(options.BaseURL+"/build-events/", wrapper.CreateBuildEvent, options.OperationMiddlewares["createBuildEvent"]...)
+	router.GET(options.BaseURL+"/builds/", wrapper.ListBuilds, options.OperationMiddlewares["listBuilds"]...)
+	router.GET(options.BaseURL+"/builds/:id", wrapper.GetBuild, options.OperationMiddlewares["getBuild"]...)
+	router.GET(options.BaseURL+"/builds/:id/events", wrapper.ListBuildEvents, options.OperationMiddlewares["listBuildEvents"]...)
 	router.POST(options.BaseURL+"/deployment-events/", wrapper.CreateDeploymentEvent, options.OperationMiddlewares["createDeploymentEvent"]...)
 	router.GET(options.BaseURL+"/deployments/", wrapper.ListDeployments, options.OperationMiddlewares["listDeployments"]...)
 	router.GET(options.BaseURL+"/deployments/:id", wrapper.GetDeployment, options.OperationMiddlewares["getDeployment"]...)
+	router.GET(options.BaseURL+"/deployments/:id/events", wrapper.ListDeploymentEvents, options.OperationMiddlewares["listDeploymentEvents"]...)
 	router.GET(options.BaseURL+"/docs", wrapper.GetSwaggerUI, options.OperationMiddlewares["getSwaggerUI"]...)
 	router.GET(options.BaseURL+"/environment-state/", wrapper.ListEnvironmentState, options.OperationMiddlewares["listEnvironmentState"]...)
 	router.GET(options.BaseURL+"/environments/", wrapper.ListEnvironments, options.OperationMiddlewares["listEnvironments"]...)
@@ -1942,7 +2121,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 type BadRequestJSONResponse Problem
 
-type BuildRecordedJSONResponse RecordedBuild
+type BuildRecordedResponseHeaders struct {
+	IdempotentReplayed *string
+}
+type BuildRecordedJSONResponse struct {
+	Body RecordedBuild
+
+	Headers BuildRecordedResponseHeaders
+}
 
 type ConflictJSONResponse Problem
 
@@ -3012,10 +3198,13 @@ type CreateBuildEvent200JSONResponse struct{ BuildRecordedJSONResponse }
 func (response CreateBuildEvent200JSONResponse) VisitCreateBuildEventResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3156,6 +3345,374 @@ func (response CreateBuildEvent503JSONResponse) VisitCreateBuildEventResponse(w 
 	return err
 }
 
+type ListBuildsRequestObject struct {
+	Params ListBuildsParams
+}
+
+type ListBuildsResponseObject interface {
+	VisitListBuildsResponse(w http.ResponseWriter) error
+}
+
+type ListBuilds200JSONResponse BuildList
+
+func (response ListBuilds200JSONResponse) VisitListBuildsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuilds401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListBuilds401JSONResponse) VisitListBuildsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuilds403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListBuilds403JSONResponse) VisitListBuildsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuilds422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListBuilds422JSONResponse) VisitListBuildsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuilds429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListBuilds429JSONResponse) VisitListBuildsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuilds500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListBuilds500JSONResponse) VisitListBuildsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuilds503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListBuilds503JSONResponse) VisitListBuildsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBuildRequestObject struct {
+	ID BuildID `json:"id"`
+}
+
+type GetBuildResponseObject interface {
+	VisitGetBuildResponse(w http.ResponseWriter) error
+}
+
+type GetBuild200JSONResponse Build
+
+func (response GetBuild200JSONResponse) VisitGetBuildResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBuild401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetBuild401JSONResponse) VisitGetBuildResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBuild403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetBuild403JSONResponse) VisitGetBuildResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBuild404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetBuild404JSONResponse) VisitGetBuildResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBuild422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response GetBuild422JSONResponse) VisitGetBuildResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBuild429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetBuild429JSONResponse) VisitGetBuildResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBuild500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetBuild500JSONResponse) VisitGetBuildResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBuild503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetBuild503JSONResponse) VisitGetBuildResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuildEventsRequestObject struct {
+	ID     BuildID `json:"id"`
+	Params ListBuildEventsParams
+}
+
+type ListBuildEventsResponseObject interface {
+	VisitListBuildEventsResponse(w http.ResponseWriter) error
+}
+
+type ListBuildEvents200JSONResponse EventList
+
+func (response ListBuildEvents200JSONResponse) VisitListBuildEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuildEvents401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListBuildEvents401JSONResponse) VisitListBuildEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuildEvents403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListBuildEvents403JSONResponse) VisitListBuildEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuildEvents404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ListBuildEvents404JSONResponse) VisitListBuildEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuildEvents422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListBuildEvents422JSONResponse) VisitListBuildEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuildEvents429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListBuildEvents429JSONResponse) VisitListBuildEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuildEvents500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListBuildEvents500JSONResponse) VisitListBuildEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBuildEvents503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListBuildEvents503JSONResponse) VisitListBuildEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateDeploymentEventRequestObject struct {
 	Params CreateDeploymentEventParams
 	Body   *CreateDeploymentEventJSONRequestBody
@@ -3165,15 +3722,25 @@ type CreateDeploymentEventResponseObject interface {
 	VisitCreateDeploymentEventResponse(w http.ResponseWriter) error
 }
 
-type CreateDeploymentEvent200JSONResponse RecordedDeployment
+type CreateDeploymentEvent200ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateDeploymentEvent200JSONResponse struct {
+	Body    RecordedDeployment
+	Headers CreateDeploymentEvent200ResponseHeaders
+}
 
 func (response CreateDeploymentEvent200JSONResponse) VisitCreateDeploymentEventResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3528,6 +4095,134 @@ func (response GetDeployment500JSONResponse) VisitGetDeploymentResponse(w http.R
 type GetDeployment503JSONResponse struct{ ServiceUnavailableJSONResponse }
 
 func (response GetDeployment503JSONResponse) VisitGetDeploymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentEventsRequestObject struct {
+	ID     DeploymentID `json:"id"`
+	Params ListDeploymentEventsParams
+}
+
+type ListDeploymentEventsResponseObject interface {
+	VisitListDeploymentEventsResponse(w http.ResponseWriter) error
+}
+
+type ListDeploymentEvents200JSONResponse EventList
+
+func (response ListDeploymentEvents200JSONResponse) VisitListDeploymentEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentEvents401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListDeploymentEvents401JSONResponse) VisitListDeploymentEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentEvents403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListDeploymentEvents403JSONResponse) VisitListDeploymentEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentEvents404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ListDeploymentEvents404JSONResponse) VisitListDeploymentEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentEvents422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListDeploymentEvents422JSONResponse) VisitListDeploymentEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentEvents429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListDeploymentEvents429JSONResponse) VisitListDeploymentEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentEvents500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListDeploymentEvents500JSONResponse) VisitListDeploymentEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentEvents503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListDeploymentEvents503JSONResponse) VisitListDeploymentEventsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7836,7 +8531,8 @@ func (response UpdateRelease503JSONResponse) VisitUpdateReleaseResponse(w http.R
 }
 
 type GetReleaseProgressRequestObject struct {
-	ID ReleaseID `json:"id"`
+	ID     ReleaseID `json:"id"`
+	Params GetReleaseProgressParams
 }
 
 type GetReleaseProgressResponseObject interface {
@@ -8856,10 +9552,13 @@ type CreateVersionEvent200JSONResponse struct{ BuildRecordedJSONResponse }
 func (response CreateVersionEvent200JSONResponse) VisitCreateVersionEventResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -9266,6 +9965,15 @@ type StrictServerInterface interface {
 	// CreateBuildEvent Record a build event
 	// (POST /build-events/)
 	CreateBuildEvent(ctx context.Context, request CreateBuildEventRequestObject) (CreateBuildEventResponseObject, error)
+	// ListBuilds List builds
+	// (GET /builds/)
+	ListBuilds(ctx context.Context, request ListBuildsRequestObject) (ListBuildsResponseObject, error)
+	// GetBuild Get a build
+	// (GET /builds/{id})
+	GetBuild(ctx context.Context, request GetBuildRequestObject) (GetBuildResponseObject, error)
+	// ListBuildEvents List the events of a build
+	// (GET /builds/{id}/events)
+	ListBuildEvents(ctx context.Context, request ListBuildEventsRequestObject) (ListBuildEventsResponseObject, error)
 	// CreateDeploymentEvent Record a deployment event
 	// (POST /deployment-events/)
 	CreateDeploymentEvent(ctx context.Context, request CreateDeploymentEventRequestObject) (CreateDeploymentEventResponseObject, error)
@@ -9275,6 +9983,9 @@ type StrictServerInterface interface {
 	// GetDeployment Read a deployment
 	// (GET /deployments/{id})
 	GetDeployment(ctx context.Context, request GetDeploymentRequestObject) (GetDeploymentResponseObject, error)
+	// ListDeploymentEvents List the events of a deployment
+	// (GET /deployments/{id}/events)
+	ListDeploymentEvents(ctx context.Context, request ListDeploymentEventsRequestObject) (ListDeploymentEventsResponseObject, error)
 	// GetSwaggerUI Try the API in Swagger UI
 	// (GET /docs)
 	GetSwaggerUI(ctx context.Context, request GetSwaggerUIRequestObject) (GetSwaggerUIResponseObject, error)
@@ -9718,6 +10429,82 @@ func (sh *strictHandler) CreateBuildEvent(ctx echo.Context, params CreateBuildEv
 	return nil
 }
 
+// ListBuilds operation middleware
+func (sh *strictHandler) ListBuilds(ctx echo.Context, params ListBuildsParams) error {
+	var request ListBuildsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBuilds(ctx.Request().Context(), request.(ListBuildsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBuilds")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBuildsResponseObject); ok {
+		return validResponse.VisitListBuildsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetBuild operation middleware
+func (sh *strictHandler) GetBuild(ctx echo.Context, id BuildID) error {
+	var request GetBuildRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBuild(ctx.Request().Context(), request.(GetBuildRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBuild")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBuildResponseObject); ok {
+		return validResponse.VisitGetBuildResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListBuildEvents operation middleware
+func (sh *strictHandler) ListBuildEvents(ctx echo.Context, id BuildID, params ListBuildEventsParams) error {
+	var request ListBuildEventsRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBuildEvents(ctx.Request().Context(), request.(ListBuildEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBuildEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBuildEventsResponseObject); ok {
+		return validResponse.VisitListBuildEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateDeploymentEvent operation middleware
 func (sh *strictHandler) CreateDeploymentEvent(ctx echo.Context, params CreateDeploymentEventParams) error {
 	var request CreateDeploymentEventRequestObject
@@ -9810,6 +10597,32 @@ func (sh *strictHandler) GetDeployment(ctx echo.Context, id DeploymentID) error 
 		return err
 	} else if validResponse, ok := response.(GetDeploymentResponseObject); ok {
 		return validResponse.VisitGetDeploymentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeploymentEvents operation middleware
+func (sh *strictHandler) ListDeploymentEvents(ctx echo.Context, id DeploymentID, params ListDeploymentEventsParams) error {
+	var request ListDeploymentEventsRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeploymentEvents(ctx.Request().Context(), request.(ListDeploymentEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeploymentEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeploymentEventsResponseObject); ok {
+		return validResponse.VisitListDeploymentEventsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -10899,10 +11712,11 @@ func (sh *strictHandler) UpdateRelease(ctx echo.Context, id ReleaseID, params Up
 }
 
 // GetReleaseProgress operation middleware
-func (sh *strictHandler) GetReleaseProgress(ctx echo.Context, id ReleaseID) error {
+func (sh *strictHandler) GetReleaseProgress(ctx echo.Context, id ReleaseID, params GetReleaseProgressParams) error {
 	var request GetReleaseProgressRequestObject
 
 	request.ID = id
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetReleaseProgress(ctx.Request().Context(), request.(GetReleaseProgressRequestObject))

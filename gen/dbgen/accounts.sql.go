@@ -7,70 +7,76 @@ package dbgen
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
 
-const ensureAccount = `-- name: EnsureAccount :one
-INSERT INTO accounts (slug)
-VALUES ($1)
+const EnsureAccount = `-- name: EnsureAccount :one
+INSERT INTO accounts (id, slug, created_at)
+VALUES ($1, $2, $3)
 ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug
-RETURNING id, slug, created_at, issuer, organization_id, requests_per_hour
+RETURNING id, slug, issuer, organization_id, requests_per_hour, created_at
 `
 
-// EnsureAccount returns the account of that slug, made when it does not exist yet, and locks it until the
-// transaction ends.
-func (q *Queries) EnsureAccount(ctx context.Context, slug string) (Account, error) {
-	row := q.db.QueryRow(ctx, ensureAccount, slug)
+type EnsureAccountParams struct {
+	ID   uuid.UUID
+	Slug string
+	Now  time.Time
+}
+
+// EnsureAccount returns the account of that slug, created if missing, and locks it until the transaction ends.
+func (q *Queries) EnsureAccount(ctx context.Context, arg EnsureAccountParams) (Account, error) {
+	row := q.db.QueryRow(ctx, EnsureAccount, arg.ID, arg.Slug, arg.Now)
 	var i Account
 	err := row.Scan(
 		&i.ID,
 		&i.Slug,
-		&i.CreatedAt,
 		&i.Issuer,
 		&i.OrganizationID,
 		&i.RequestsPerHour,
+		&i.CreatedAt,
 	)
 	return i, err
 }
 
-const getAccountBySlug = `-- name: GetAccountBySlug :one
-SELECT id, slug, created_at, issuer, organization_id, requests_per_hour FROM accounts
+const GetAccountBySlug = `-- name: GetAccountBySlug :one
+SELECT id, slug, issuer, organization_id, requests_per_hour, created_at FROM accounts
 WHERE slug = $1
 `
 
 // GetAccountBySlug finds an account by the name that its keys carry.
 func (q *Queries) GetAccountBySlug(ctx context.Context, slug string) (Account, error) {
-	row := q.db.QueryRow(ctx, getAccountBySlug, slug)
+	row := q.db.QueryRow(ctx, GetAccountBySlug, slug)
 	var i Account
 	err := row.Scan(
 		&i.ID,
 		&i.Slug,
-		&i.CreatedAt,
 		&i.Issuer,
 		&i.OrganizationID,
 		&i.RequestsPerHour,
+		&i.CreatedAt,
 	)
 	return i, err
 }
 
-const hasAccounts = `-- name: HasAccounts :one
+const HasAccounts = `-- name: HasAccounts :one
 SELECT EXISTS (SELECT FROM accounts)
 `
 
-// HasAccounts tells an empty database from one in use.
+// HasAccounts reports whether the database is in use.
 func (q *Queries) HasAccounts(ctx context.Context) (bool, error) {
-	row := q.db.QueryRow(ctx, hasAccounts)
+	row := q.db.QueryRow(ctx, HasAccounts)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
 }
 
-const setAccountLimit = `-- name: SetAccountLimit :one
+const SetAccountLimit = `-- name: SetAccountLimit :one
 UPDATE accounts
 SET requests_per_hour = $1
 WHERE id = $2
-RETURNING id, slug, created_at, issuer, organization_id, requests_per_hour
+RETURNING id, slug, issuer, organization_id, requests_per_hour, created_at
 `
 
 type SetAccountLimitParams struct {
@@ -78,17 +84,17 @@ type SetAccountLimitParams struct {
 	AccountID       uuid.UUID
 }
 
-// SetAccountLimit says how many requests an hour an account may send; null is what the server says.
+// SetAccountLimit sets how many requests an hour an account may send; null is the server-wide limit.
 func (q *Queries) SetAccountLimit(ctx context.Context, arg SetAccountLimitParams) (Account, error) {
-	row := q.db.QueryRow(ctx, setAccountLimit, arg.RequestsPerHour, arg.AccountID)
+	row := q.db.QueryRow(ctx, SetAccountLimit, arg.RequestsPerHour, arg.AccountID)
 	var i Account
 	err := row.Scan(
 		&i.ID,
 		&i.Slug,
-		&i.CreatedAt,
 		&i.Issuer,
 		&i.OrganizationID,
 		&i.RequestsPerHour,
+		&i.CreatedAt,
 	)
 	return i, err
 }

@@ -12,32 +12,36 @@ import (
 	"github.com/google/uuid"
 )
 
-const createAPIKey = `-- name: CreateAPIKey :one
-INSERT INTO api_keys (account_id, key_id, name, description, token_hmac, expires_at, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-RETURNING account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by, requests_per_minute
+const CreateAPIKey = `-- name: CreateAPIKey :one
+INSERT INTO api_keys (account_id, id, key_id, name, description, token_hmac, expires_at, created_by, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at
 `
 
 type CreateAPIKeyParams struct {
 	AccountID   uuid.UUID
+	ID          uuid.UUID
 	KeyID       string
 	Name        string
 	Description string
 	TokenHMAC   []byte
 	ExpiresAt   *time.Time
 	CreatedBy   *uuid.UUID
+	Now         time.Time
 }
 
 // CreateAPIKey stores a new key, by the hash of its token.
 func (q *Queries) CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (APIKey, error) {
-	row := q.db.QueryRow(ctx, createAPIKey,
+	row := q.db.QueryRow(ctx, CreateAPIKey,
 		arg.AccountID,
+		arg.ID,
 		arg.KeyID,
 		arg.Name,
 		arg.Description,
 		arg.TokenHMAC,
 		arg.ExpiresAt,
 		arg.CreatedBy,
+		arg.Now,
 	)
 	var i APIKey
 	err := row.Scan(
@@ -47,21 +51,21 @@ func (q *Queries) CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (API
 		&i.Name,
 		&i.Description,
 		&i.TokenHMAC,
+		&i.RequestsPerMinute,
+		&i.CreatedBy,
+		&i.Revision,
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RevokedAt,
 		&i.LastUsedAt,
-		&i.Revision,
-		&i.CreatedBy,
-		&i.RequestsPerMinute,
 	)
 	return i, err
 }
 
-const getAPIKey = `-- name: GetAPIKey :one
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.revision, k.created_by, k.requests_per_minute, u.name AS created_by_name
+const GetAPIKey = `-- name: GetAPIKey :one
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, u.name AS created_by_name
 FROM api_keys AS k
-LEFT JOIN users AS u ON u.account_id = k.account_id AND u.id = k.created_by
+LEFT JOIN users AS u ON u.account_id = $1 AND u.id = k.created_by
 WHERE k.account_id = $1 AND k.id = $2
 `
 
@@ -77,7 +81,7 @@ type GetAPIKeyRow struct {
 
 // GetAPIKey returns one key.
 func (q *Queries) GetAPIKey(ctx context.Context, arg GetAPIKeyParams) (GetAPIKeyRow, error) {
-	row := q.db.QueryRow(ctx, getAPIKey, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, GetAPIKey, arg.AccountID, arg.ID)
 	var i GetAPIKeyRow
 	err := row.Scan(
 		&i.APIKey.AccountID,
@@ -86,20 +90,20 @@ func (q *Queries) GetAPIKey(ctx context.Context, arg GetAPIKeyParams) (GetAPIKey
 		&i.APIKey.Name,
 		&i.APIKey.Description,
 		&i.APIKey.TokenHMAC,
+		&i.APIKey.RequestsPerMinute,
+		&i.APIKey.CreatedBy,
+		&i.APIKey.Revision,
 		&i.APIKey.CreatedAt,
 		&i.APIKey.ExpiresAt,
 		&i.APIKey.RevokedAt,
 		&i.APIKey.LastUsedAt,
-		&i.APIKey.Revision,
-		&i.APIKey.CreatedBy,
-		&i.APIKey.RequestsPerMinute,
 		&i.CreatedByName,
 	)
 	return i, err
 }
 
-const getAPIKeyByHMAC = `-- name: GetAPIKeyByHMAC :one
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.revision, k.created_by, k.requests_per_minute, a.slug AS account_slug, a.requests_per_hour
+const GetAPIKeyByHMAC = `-- name: GetAPIKeyByHMAC :one
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, a.slug AS account_slug, a.requests_per_hour
 FROM api_keys AS k
 JOIN accounts AS a ON a.id = k.account_id
 WHERE k.token_hmac = $1
@@ -111,10 +115,9 @@ type GetAPIKeyByHMACRow struct {
 	RequestsPerHour *int32
 }
 
-// GetAPIKeyByHMAC finds the key behind a presented token. It is the one query that learns its tenant from the row: the
-// token's text is not to be believed.
+// GetAPIKeyByHMAC finds the key of a presented token. Cross-tenant: the row, not the token's text, authorises.
 func (q *Queries) GetAPIKeyByHMAC(ctx context.Context, tokenHmac []byte) (GetAPIKeyByHMACRow, error) {
-	row := q.db.QueryRow(ctx, getAPIKeyByHMAC, tokenHmac)
+	row := q.db.QueryRow(ctx, GetAPIKeyByHMAC, tokenHmac)
 	var i GetAPIKeyByHMACRow
 	err := row.Scan(
 		&i.APIKey.AccountID,
@@ -123,21 +126,21 @@ func (q *Queries) GetAPIKeyByHMAC(ctx context.Context, tokenHmac []byte) (GetAPI
 		&i.APIKey.Name,
 		&i.APIKey.Description,
 		&i.APIKey.TokenHMAC,
+		&i.APIKey.RequestsPerMinute,
+		&i.APIKey.CreatedBy,
+		&i.APIKey.Revision,
 		&i.APIKey.CreatedAt,
 		&i.APIKey.ExpiresAt,
 		&i.APIKey.RevokedAt,
 		&i.APIKey.LastUsedAt,
-		&i.APIKey.Revision,
-		&i.APIKey.CreatedBy,
-		&i.APIKey.RequestsPerMinute,
 		&i.AccountSlug,
 		&i.RequestsPerHour,
 	)
 	return i, err
 }
 
-const getAPIKeyForUpdate = `-- name: GetAPIKeyForUpdate :one
-SELECT account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by, requests_per_minute FROM api_keys
+const GetAPIKeyForUpdate = `-- name: GetAPIKeyForUpdate :one
+SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at FROM api_keys
 WHERE account_id = $1 AND id = $2
 FOR UPDATE
 `
@@ -147,9 +150,9 @@ type GetAPIKeyForUpdateParams struct {
 	ID        uuid.UUID
 }
 
-// GetAPIKeyForUpdate returns one key, which nobody else can change until the transaction ends.
+// GetAPIKeyForUpdate returns one key and locks it until the transaction ends.
 func (q *Queries) GetAPIKeyForUpdate(ctx context.Context, arg GetAPIKeyForUpdateParams) (APIKey, error) {
-	row := q.db.QueryRow(ctx, getAPIKeyForUpdate, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, GetAPIKeyForUpdate, arg.AccountID, arg.ID)
 	var i APIKey
 	err := row.Scan(
 		&i.AccountID,
@@ -158,26 +161,26 @@ func (q *Queries) GetAPIKeyForUpdate(ctx context.Context, arg GetAPIKeyForUpdate
 		&i.Name,
 		&i.Description,
 		&i.TokenHMAC,
+		&i.RequestsPerMinute,
+		&i.CreatedBy,
+		&i.Revision,
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RevokedAt,
 		&i.LastUsedAt,
-		&i.Revision,
-		&i.CreatedBy,
-		&i.RequestsPerMinute,
 	)
 	return i, err
 }
 
-const listAPIKeys = `-- name: ListAPIKeys :many
-SELECT account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by, requests_per_minute FROM api_keys
+const ListAPIKeys = `-- name: ListAPIKeys :many
+SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at FROM api_keys
 WHERE account_id = $1
 ORDER BY created_at, id
 `
 
 // ListAPIKeys returns the keys of an account, oldest first, revoked and expired ones included.
 func (q *Queries) ListAPIKeys(ctx context.Context, accountID uuid.UUID) ([]APIKey, error) {
-	rows, err := q.db.Query(ctx, listAPIKeys, accountID)
+	rows, err := q.db.Query(ctx, ListAPIKeys, accountID)
 	if err != nil {
 		return nil, err
 	}
@@ -192,13 +195,13 @@ func (q *Queries) ListAPIKeys(ctx context.Context, accountID uuid.UUID) ([]APIKe
 			&i.Name,
 			&i.Description,
 			&i.TokenHMAC,
+			&i.RequestsPerMinute,
+			&i.CreatedBy,
+			&i.Revision,
 			&i.CreatedAt,
 			&i.ExpiresAt,
 			&i.RevokedAt,
 			&i.LastUsedAt,
-			&i.Revision,
-			&i.CreatedBy,
-			&i.RequestsPerMinute,
 		); err != nil {
 			return nil, err
 		}
@@ -210,10 +213,10 @@ func (q *Queries) ListAPIKeys(ctx context.Context, accountID uuid.UUID) ([]APIKe
 	return items, nil
 }
 
-const listAPIKeysPage = `-- name: ListAPIKeysPage :many
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.revision, k.created_by, k.requests_per_minute, u.name AS created_by_name
+const ListAPIKeysPage = `-- name: ListAPIKeysPage :many
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, u.name AS created_by_name
 FROM api_keys AS k
-LEFT JOIN users AS u ON u.account_id = k.account_id AND u.id = k.created_by
+LEFT JOIN users AS u ON u.account_id = $1 AND u.id = k.created_by
 WHERE k.account_id = $1
   AND ($2::timestamptz IS NULL OR (k.created_at, k.id) < ($2::timestamptz, $3::uuid))
 ORDER BY k.created_at DESC, k.id DESC
@@ -234,7 +237,7 @@ type ListAPIKeysPageRow struct {
 
 // ListAPIKeysPage returns a page of the account's keys, newest first, revoked and expired ones included.
 func (q *Queries) ListAPIKeysPage(ctx context.Context, arg ListAPIKeysPageParams) ([]ListAPIKeysPageRow, error) {
-	rows, err := q.db.Query(ctx, listAPIKeysPage,
+	rows, err := q.db.Query(ctx, ListAPIKeysPage,
 		arg.AccountID,
 		arg.AfterAt,
 		arg.AfterID,
@@ -254,13 +257,13 @@ func (q *Queries) ListAPIKeysPage(ctx context.Context, arg ListAPIKeysPageParams
 			&i.APIKey.Name,
 			&i.APIKey.Description,
 			&i.APIKey.TokenHMAC,
+			&i.APIKey.RequestsPerMinute,
+			&i.APIKey.CreatedBy,
+			&i.APIKey.Revision,
 			&i.APIKey.CreatedAt,
 			&i.APIKey.ExpiresAt,
 			&i.APIKey.RevokedAt,
 			&i.APIKey.LastUsedAt,
-			&i.APIKey.Revision,
-			&i.APIKey.CreatedBy,
-			&i.APIKey.RequestsPerMinute,
 			&i.CreatedByName,
 		); err != nil {
 			return nil, err
@@ -273,28 +276,28 @@ func (q *Queries) ListAPIKeysPage(ctx context.Context, arg ListAPIKeysPageParams
 	return items, nil
 }
 
-const lockAccount = `-- name: LockAccount :one
-SELECT id, slug, created_at, issuer, organization_id, requests_per_hour FROM accounts
+const LockAccount = `-- name: LockAccount :one
+SELECT id, slug, issuer, organization_id, requests_per_hour, created_at FROM accounts
 WHERE id = $1
 FOR UPDATE
 `
 
 // LockAccount makes concurrent creations of keys in one account wait for each other, and returns the account.
 func (q *Queries) LockAccount(ctx context.Context, accountID uuid.UUID) (Account, error) {
-	row := q.db.QueryRow(ctx, lockAccount, accountID)
+	row := q.db.QueryRow(ctx, LockAccount, accountID)
 	var i Account
 	err := row.Scan(
 		&i.ID,
 		&i.Slug,
-		&i.CreatedAt,
 		&i.Issuer,
 		&i.OrganizationID,
 		&i.RequestsPerHour,
+		&i.CreatedAt,
 	)
 	return i, err
 }
 
-const nextAPIKeyNumber = `-- name: NextAPIKeyNumber :one
+const NextAPIKeyNumber = `-- name: NextAPIKeyNumber :one
 SELECT (coalesce(max(substr(key_id, 2)::bigint), 0) + 1)::bigint AS number
 FROM api_keys
 WHERE account_id = $1 AND key_id ~ '^k[0-9]{1,18}$'
@@ -303,17 +306,27 @@ WHERE account_id = $1 AND key_id ~ '^k[0-9]{1,18}$'
 // NextAPIKeyNumber counts on from the highest number that the account has used (k1, k2, …), revoked keys
 // included. EnsureAccount locks the account, so that each key gets a number of its own.
 func (q *Queries) NextAPIKeyNumber(ctx context.Context, accountID uuid.UUID) (int64, error) {
-	row := q.db.QueryRow(ctx, nextAPIKeyNumber, accountID)
+	row := q.db.QueryRow(ctx, NextAPIKeyNumber, accountID)
 	var number int64
 	err := row.Scan(&number)
 	return number, err
 }
 
-const setAPIKeyLimit = `-- name: SetAPIKeyLimit :one
+const NotifyAPIKeyChange = `-- name: NotifyAPIKeyChange :exec
+SELECT pg_notify('api_key_changed', ($1::uuid)::text)
+`
+
+// NotifyAPIKeyChange makes every server drop the key from its cache. It runs after the change is committed.
+func (q *Queries) NotifyAPIKeyChange(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, NotifyAPIKeyChange, id)
+	return err
+}
+
+const SetAPIKeyLimit = `-- name: SetAPIKeyLimit :one
 UPDATE api_keys
 SET requests_per_minute = $1, revision = revision + 1
 WHERE account_id = $2 AND key_id = $3
-RETURNING account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by, requests_per_minute
+RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at
 `
 
 type SetAPIKeyLimitParams struct {
@@ -322,9 +335,9 @@ type SetAPIKeyLimitParams struct {
 	KeyID             string
 }
 
-// SetAPIKeyLimit says how many requests a minute a key may send; null is what the server says.
+// SetAPIKeyLimit sets how many requests a minute a key may send; null is the server-wide limit.
 func (q *Queries) SetAPIKeyLimit(ctx context.Context, arg SetAPIKeyLimitParams) (APIKey, error) {
-	row := q.db.QueryRow(ctx, setAPIKeyLimit, arg.RequestsPerMinute, arg.AccountID, arg.KeyID)
+	row := q.db.QueryRow(ctx, SetAPIKeyLimit, arg.RequestsPerMinute, arg.AccountID, arg.KeyID)
 	var i APIKey
 	err := row.Scan(
 		&i.AccountID,
@@ -333,40 +346,22 @@ func (q *Queries) SetAPIKeyLimit(ctx context.Context, arg SetAPIKeyLimitParams) 
 		&i.Name,
 		&i.Description,
 		&i.TokenHMAC,
+		&i.RequestsPerMinute,
+		&i.CreatedBy,
+		&i.Revision,
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RevokedAt,
 		&i.LastUsedAt,
-		&i.Revision,
-		&i.CreatedBy,
-		&i.RequestsPerMinute,
 	)
 	return i, err
 }
 
-const touchAPIKeys = `-- name: TouchAPIKeys :exec
-UPDATE api_keys AS k
-SET last_used_at = greatest(k.last_used_at, u.used_at)
-FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::timestamptz[]) AS used_at) AS u
-WHERE k.id = u.id
-`
-
-type TouchAPIKeysParams struct {
-	IDs    []uuid.UUID
-	UsedAt []time.Time
-}
-
-// TouchAPIKeys notes when keys were last used, for many keys of many tenants at once.
-func (q *Queries) TouchAPIKeys(ctx context.Context, arg TouchAPIKeysParams) error {
-	_, err := q.db.Exec(ctx, touchAPIKeys, arg.IDs, arg.UsedAt)
-	return err
-}
-
-const updateAPIKey = `-- name: UpdateAPIKey :one
+const UpdateAPIKey = `-- name: UpdateAPIKey :one
 UPDATE api_keys
 SET name = $1, description = $2, expires_at = $3, revoked_at = $4, revision = revision + 1
 WHERE account_id = $5 AND id = $6
-RETURNING account_id, id, key_id, name, description, token_hmac, created_at, expires_at, revoked_at, last_used_at, revision, created_by, requests_per_minute
+RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at
 `
 
 type UpdateAPIKeyParams struct {
@@ -378,9 +373,9 @@ type UpdateAPIKeyParams struct {
 	ID          uuid.UUID
 }
 
-// UpdateAPIKey writes what may change and counts the revision on.
+// UpdateAPIKey updates mutable columns and increments the revision.
 func (q *Queries) UpdateAPIKey(ctx context.Context, arg UpdateAPIKeyParams) (APIKey, error) {
-	row := q.db.QueryRow(ctx, updateAPIKey,
+	row := q.db.QueryRow(ctx, UpdateAPIKey,
 		arg.Name,
 		arg.Description,
 		arg.ExpiresAt,
@@ -396,13 +391,32 @@ func (q *Queries) UpdateAPIKey(ctx context.Context, arg UpdateAPIKeyParams) (API
 		&i.Name,
 		&i.Description,
 		&i.TokenHMAC,
+		&i.RequestsPerMinute,
+		&i.CreatedBy,
+		&i.Revision,
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RevokedAt,
 		&i.LastUsedAt,
-		&i.Revision,
-		&i.CreatedBy,
-		&i.RequestsPerMinute,
 	)
 	return i, err
+}
+
+const UpdateAPIKeysLastUsed = `-- name: UpdateAPIKeysLastUsed :exec
+UPDATE api_keys AS k
+SET last_used_at = greatest(k.last_used_at, u.used_at)
+FROM (SELECT unnest($1::uuid[]) AS account_id, unnest($2::uuid[]) AS id, unnest($3::timestamptz[]) AS used_at) AS u
+WHERE k.account_id = ANY ($1::uuid[]) AND k.account_id = u.account_id AND k.id = u.id
+`
+
+type UpdateAPIKeysLastUsedParams struct {
+	AccountIDs []uuid.UUID
+	IDs        []uuid.UUID
+	UsedAt     []time.Time
+}
+
+// UpdateAPIKeysLastUsed records when keys were last used. Cross-tenant.
+func (q *Queries) UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error {
+	_, err := q.db.Exec(ctx, UpdateAPIKeysLastUsed, arg.AccountIDs, arg.IDs, arg.UsedAt)
+	return err
 }

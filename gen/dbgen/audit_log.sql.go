@@ -12,14 +12,16 @@ import (
 	"github.com/google/uuid"
 )
 
-const createAuditEntry = `-- name: CreateAuditEntry :exec
-INSERT INTO audit_log (account_id, actor_type, actor_id, actor_name, credential, action, object_type, object_id, fields, remote_ip, request_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
-  $10, $11)
+const CreateAuditEntry = `-- name: CreateAuditEntry :exec
+INSERT INTO audit_log (account_id, id, occurred_at, actor_type, actor_id, actor_name, credential, action, object_type, object_id, fields, remote_ip, request_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+  $12, $13)
 `
 
 type CreateAuditEntryParams struct {
 	AccountID  uuid.UUID
+	ID         uuid.UUID
+	Now        time.Time
 	ActorType  string
 	ActorID    *uuid.UUID
 	ActorName  string
@@ -32,10 +34,12 @@ type CreateAuditEntryParams struct {
 	RequestID  *string
 }
 
-// CreateAuditEntry notes a change, in the transaction of the change.
+// CreateAuditEntry records a change, in the transaction of the change.
 func (q *Queries) CreateAuditEntry(ctx context.Context, arg CreateAuditEntryParams) error {
-	_, err := q.db.Exec(ctx, createAuditEntry,
+	_, err := q.db.Exec(ctx, CreateAuditEntry,
 		arg.AccountID,
+		arg.ID,
+		arg.Now,
 		arg.ActorType,
 		arg.ActorID,
 		arg.ActorName,
@@ -50,16 +54,16 @@ func (q *Queries) CreateAuditEntry(ctx context.Context, arg CreateAuditEntryPara
 	return err
 }
 
-const listAuditLog = `-- name: ListAuditLog :many
-SELECT account_id, id, at, actor_type, actor_id, actor_name, credential, action, object_type, object_id, fields, remote_ip, request_id FROM audit_log
+const ListAuditLog = `-- name: ListAuditLog :many
+SELECT account_id, id, occurred_at, actor_type, actor_id, actor_name, credential, action, object_type, object_id, fields, remote_ip, request_id FROM audit_log
 WHERE account_id = $1
-  AND ($2::timestamptz IS NULL OR (at, id) < ($2::timestamptz, $3::uuid))
+  AND ($2::timestamptz IS NULL OR (occurred_at, id) < ($2::timestamptz, $3::uuid))
   AND ($4::uuid IS NULL OR actor_id = $4::uuid)
   AND ($5::text IS NULL OR action = $5::text)
   AND ($6::uuid IS NULL OR object_id = $6::uuid)
-  AND ($7::timestamptz IS NULL OR at >= $7::timestamptz)
-  AND ($8::timestamptz IS NULL OR at < $8::timestamptz)
-ORDER BY at DESC, id DESC
+  AND ($7::timestamptz IS NULL OR occurred_at >= $7::timestamptz)
+  AND ($8::timestamptz IS NULL OR occurred_at < $8::timestamptz)
+ORDER BY occurred_at DESC, id DESC
 LIMIT $9
 `
 
@@ -77,7 +81,7 @@ type ListAuditLogParams struct {
 
 // ListAuditLog returns a page of the account's changes, newest first.
 func (q *Queries) ListAuditLog(ctx context.Context, arg ListAuditLogParams) ([]AuditLog, error) {
-	rows, err := q.db.Query(ctx, listAuditLog,
+	rows, err := q.db.Query(ctx, ListAuditLog,
 		arg.AccountID,
 		arg.AfterAt,
 		arg.AfterID,
@@ -98,7 +102,7 @@ func (q *Queries) ListAuditLog(ctx context.Context, arg ListAuditLogParams) ([]A
 		if err := rows.Scan(
 			&i.AccountID,
 			&i.ID,
-			&i.At,
+			&i.OccurredAt,
 			&i.ActorType,
 			&i.ActorID,
 			&i.ActorName,

@@ -7,13 +7,14 @@ package dbgen
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-const getDeployment = `-- name: GetDeployment :one
-SELECT account_id, id, product_id, version_id, environment_id, status, seen, invoke_id, attempt, source_system, build_number, scm_sha, scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, deployed_at, started_at, completed_at, extra_metadata, created_at, updated_at, product_name, version, environment_name, environment_type FROM deployment_records
+const GetDeployment = `-- name: GetDeployment :one
+SELECT account_id, id, product_id, version_id, environment_id, status, invoke_id, source_system, build_number, scm_sha, scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at, completed_at, last_event_at, superseded, overtaken, extra_metadata, created_at, product_name, version, environment_name, environment_type FROM deployment_details
 WHERE account_id = $1 AND id = $2
 `
 
@@ -23,9 +24,9 @@ type GetDeploymentParams struct {
 }
 
 // GetDeployment returns one deployment.
-func (q *Queries) GetDeployment(ctx context.Context, arg GetDeploymentParams) (DeploymentRecord, error) {
-	row := q.db.QueryRow(ctx, getDeployment, arg.AccountID, arg.ID)
-	var i DeploymentRecord
+func (q *Queries) GetDeployment(ctx context.Context, arg GetDeploymentParams) (DeploymentDetail, error) {
+	row := q.db.QueryRow(ctx, GetDeployment, arg.AccountID, arg.ID)
+	var i DeploymentDetail
 	err := row.Scan(
 		&i.AccountID,
 		&i.ID,
@@ -33,9 +34,7 @@ func (q *Queries) GetDeployment(ctx context.Context, arg GetDeploymentParams) (D
 		&i.VersionID,
 		&i.EnvironmentID,
 		&i.Status,
-		&i.Seen,
 		&i.InvokeID,
-		&i.Attempt,
 		&i.SourceSystem,
 		&i.BuildNumber,
 		&i.SCMSHA,
@@ -46,12 +45,14 @@ func (q *Queries) GetDeployment(ctx context.Context, arg GetDeploymentParams) (D
 		&i.DeployedByEmail,
 		&i.DeployedByName,
 		&i.SoakTimeHours,
-		&i.DeployedAt,
+		&i.OccurredAt,
 		&i.StartedAt,
 		&i.CompletedAt,
+		&i.LastEventAt,
+		&i.Superseded,
+		&i.Overtaken,
 		&i.ExtraMetadata,
 		&i.CreatedAt,
-		&i.UpdatedAt,
 		&i.ProductName,
 		&i.Version,
 		&i.EnvironmentName,
@@ -60,10 +61,10 @@ func (q *Queries) GetDeployment(ctx context.Context, arg GetDeploymentParams) (D
 	return i, err
 }
 
-const listDeployments = `-- name: ListDeployments :many
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.deployed_at, d.started_at, d.completed_at, d.extra_metadata, d.created_at, d.updated_at, d.product_name, d.version, d.environment_name, d.environment_type FROM deployment_records AS d
+const ListDeployments = `-- name: ListDeployments :many
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.source_system, d.build_number, d.scm_sha, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.product_name, d.version, d.environment_name, d.environment_type FROM deployment_details AS d
 WHERE d.account_id = $1
-  AND ($2::timestamptz IS NULL OR (d.created_at, d.id) < ($2::timestamptz, $3::uuid))
+  AND ($2::timestamptz IS NULL OR (d.occurred_at, d.id) < ($2::timestamptz, $3::uuid))
   AND ($4::uuid IS NULL OR d.product_id = $4::uuid)
   AND ($5::uuid IS NULL OR d.environment_id = $5::uuid)
   AND ($6::uuid IS NULL OR d.version_id = $6::uuid)
@@ -73,9 +74,9 @@ WHERE d.account_id = $1
     SELECT x.id FROM deployments AS x
     WHERE x.account_id = $1
       AND x.commit_key >= $9::text AND x.commit_key < $9::text || chr(1114111))))
-  AND ($10::timestamptz IS NULL OR d.created_at >= $10::timestamptz)
-  AND ($11::timestamptz IS NULL OR d.created_at < $11::timestamptz)
-ORDER BY d.created_at DESC, d.id DESC
+  AND ($10::timestamptz IS NULL OR d.occurred_at >= $10::timestamptz)
+  AND ($11::timestamptz IS NULL OR d.occurred_at < $11::timestamptz)
+ORDER BY d.occurred_at DESC, d.id DESC
 LIMIT $12
 `
 
@@ -95,9 +96,9 @@ type ListDeploymentsParams struct {
 }
 
 // ListDeployments returns a page of the account's deployments, newest first. A commit, given whole or abbreviated in lower
-// case, is looked up apart by its own index: the planner would rather walk back in time, and may find none.
-func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams) ([]DeploymentRecord, error) {
-	rows, err := q.db.Query(ctx, listDeployments,
+// case, is found by its own index: the planner would rather walk back in time, and may find none.
+func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams) ([]DeploymentDetail, error) {
+	rows, err := q.db.Query(ctx, ListDeployments,
 		arg.AccountID,
 		arg.AfterAt,
 		arg.AfterID,
@@ -115,9 +116,9 @@ func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams
 		return nil, err
 	}
 	defer rows.Close()
-	items := []DeploymentRecord{}
+	items := []DeploymentDetail{}
 	for rows.Next() {
-		var i DeploymentRecord
+		var i DeploymentDetail
 		if err := rows.Scan(
 			&i.AccountID,
 			&i.ID,
@@ -125,9 +126,7 @@ func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams
 			&i.VersionID,
 			&i.EnvironmentID,
 			&i.Status,
-			&i.Seen,
 			&i.InvokeID,
-			&i.Attempt,
 			&i.SourceSystem,
 			&i.BuildNumber,
 			&i.SCMSHA,
@@ -138,12 +137,14 @@ func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams
 			&i.DeployedByEmail,
 			&i.DeployedByName,
 			&i.SoakTimeHours,
-			&i.DeployedAt,
+			&i.OccurredAt,
 			&i.StartedAt,
 			&i.CompletedAt,
+			&i.LastEventAt,
+			&i.Superseded,
+			&i.Overtaken,
 			&i.ExtraMetadata,
 			&i.CreatedAt,
-			&i.UpdatedAt,
 			&i.ProductName,
 			&i.Version,
 			&i.EnvironmentName,
@@ -159,104 +160,263 @@ func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams
 	return items, nil
 }
 
-const listEnvironmentState = `-- name: ListEnvironmentState :many
-SELECT
-  s.product_id, p.name AS product_name, s.environment_id, e.name AS environment_name, e.type AS environment_type,
-  s.deployment_id, s.since, d.version_id, v.version, d.deployed_by, d.deployed_by_name,
-  s.in_progress_id, i.created_at AS in_progress_since, iv.version AS in_progress_version,
-  EXISTS (
-    SELECT FROM current_state AS os
-    JOIN deployments AS od ON od.account_id = os.account_id AND od.id = os.deployment_id
-    JOIN environments AS oe ON oe.account_id = os.account_id AND oe.id = os.environment_id AND oe.deleted_at IS NULL
-    WHERE os.account_id = s.account_id AND os.product_id = s.product_id AND od.version_id <> d.version_id
-  ) AS drifts,
-  (
-    SELECT count(*) FROM versions AS nv
-    WHERE nv.product_id = s.product_id AND nv.created_at > v.created_at
-      AND EXISTS (SELECT FROM deployments AS nd WHERE nd.version_id = nv.id AND nd.status = 'completed')
-  ) AS versions_behind
-FROM current_state AS s
-JOIN products AS p ON p.account_id = s.account_id AND p.id = s.product_id AND p.deleted_at IS NULL
-JOIN environments AS e ON e.account_id = s.account_id AND e.id = s.environment_id AND e.deleted_at IS NULL
-LEFT JOIN deployments AS d ON d.account_id = s.account_id AND d.id = s.deployment_id
-LEFT JOIN versions AS v ON v.account_id = s.account_id AND v.id = d.version_id
-LEFT JOIN deployments AS i ON i.account_id = s.account_id AND i.id = s.in_progress_id
-LEFT JOIN versions AS iv ON iv.account_id = s.account_id AND iv.id = i.version_id
-WHERE s.account_id = $1
-  AND ($2::uuid IS NULL
-    OR (s.product_id, s.environment_id) > ($2::uuid, $3::uuid))
-  AND ($4::uuid IS NULL OR s.product_id = $4::uuid)
-  AND ($5::uuid IS NULL OR s.environment_id = $5::uuid)
-  AND ($6::text IS NULL OR e.type = $6::text)
-ORDER BY s.product_id, s.environment_id
-LIMIT $7
+const ListDeploymentsByID = `-- name: ListDeploymentsByID :many
+SELECT d.id, d.version_id, v.version, d.status, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken
+FROM deployments AS d
+JOIN versions AS v ON v.account_id = $1 AND v.id = d.version_id
+WHERE d.account_id = $1 AND d.id = ANY ($2::uuid[])
 `
 
-type ListEnvironmentStateParams struct {
-	AccountID          uuid.UUID
-	AfterProductID     *uuid.UUID
-	AfterEnvironmentID *uuid.UUID
-	ProductID          *uuid.UUID
-	EnvironmentID      *uuid.UUID
-	Type               *string
-	RowLimit           int32
+type ListDeploymentsByIDParams struct {
+	AccountID uuid.UUID
+	IDs       []uuid.UUID
 }
 
-type ListEnvironmentStateRow struct {
-	ProductID         uuid.UUID
-	ProductName       string
-	EnvironmentID     uuid.UUID
-	EnvironmentName   string
-	EnvironmentType   string
-	DeploymentID      *uuid.UUID
-	Since             *time.Time
-	VersionID         *uuid.UUID
-	Version           *string
-	DeployedBy        *string
-	DeployedByName    *string
-	InProgressID      *uuid.UUID
-	InProgressSince   *time.Time
-	InProgressVersion *string
-	Drifts            bool
-	VersionsBehind    int64
+type ListDeploymentsByIDRow struct {
+	ID          uuid.UUID
+	VersionID   uuid.UUID
+	Version     string
+	Status      string
+	OccurredAt  time.Time
+	StartedAt   *time.Time
+	CompletedAt *time.Time
+	LastEventAt time.Time
+	Superseded  bool
+	Overtaken   bool
 }
 
-// ListEnvironmentState tells what runs where, a row for each product and environment, by their identifiers. Drift looks at
-// the product's other environments; versions_behind counts the product's newer versions that have completed somewhere.
-func (q *Queries) ListEnvironmentState(ctx context.Context, arg ListEnvironmentStateParams) ([]ListEnvironmentStateRow, error) {
-	rows, err := q.db.Query(ctx, listEnvironmentState,
-		arg.AccountID,
-		arg.AfterProductID,
-		arg.AfterEnvironmentID,
-		arg.ProductID,
-		arg.EnvironmentID,
-		arg.Type,
-		arg.RowLimit,
+// ListDeploymentsByID returns some deployments with their versions.
+func (q *Queries) ListDeploymentsByID(ctx context.Context, arg ListDeploymentsByIDParams) ([]ListDeploymentsByIDRow, error) {
+	rows, err := q.db.Query(ctx, ListDeploymentsByID, arg.AccountID, arg.IDs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListDeploymentsByIDRow{}
+	for rows.Next() {
+		var i ListDeploymentsByIDRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.VersionID,
+			&i.Version,
+			&i.Status,
+			&i.OccurredAt,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.LastEventAt,
+			&i.Superseded,
+			&i.Overtaken,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const LoadDeploymentsOfEvents = `-- name: LoadDeploymentsOfEvents :many
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at FROM events AS e
+JOIN deployments AS d ON d.account_id = e.account_id AND d.id = e.deployment_id
+WHERE e.account_id = ANY ($1::uuid[]) AND e.id = ANY ($2::uuid[]) AND e.received_at >= $3
+  AND d.account_id = ANY ($1::uuid[])
+`
+
+type LoadDeploymentsOfEventsParams struct {
+	Accounts []uuid.UUID
+	EventIDs []uuid.UUID
+	Since    time.Time
+}
+
+// LoadDeploymentsOfEvents returns the deployments of events that an earlier try of a batch has recorded.
+func (q *Queries) LoadDeploymentsOfEvents(ctx context.Context, arg LoadDeploymentsOfEventsParams) ([]Deployment, error) {
+	rows, err := q.db.Query(ctx, LoadDeploymentsOfEvents, arg.Accounts, arg.EventIDs, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Deployment{}
+	for rows.Next() {
+		var i Deployment
+		if err := rows.Scan(
+			&i.AccountID,
+			&i.ID,
+			&i.ProductID,
+			&i.VersionID,
+			&i.EnvironmentID,
+			&i.Status,
+			&i.SeenStatuses,
+			&i.InvokeID,
+			&i.Attempt,
+			&i.SourceSystem,
+			&i.BuildNumber,
+			&i.SCMSHA,
+			&i.CommitKey,
+			&i.SCMBranch,
+			&i.SCMRepository,
+			&i.DeployURL,
+			&i.DeployedBy,
+			&i.DeployedByEmail,
+			&i.DeployedByName,
+			&i.SoakTimeHours,
+			&i.OccurredAt,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.LastEventAt,
+			&i.Superseded,
+			&i.Overtaken,
+			&i.ExtraMetadata,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const LoadDeploymentsOfFingerprints = `-- name: LoadDeploymentsOfFingerprints :many
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::bytea[])) AS k (account_id, fingerprint)
+JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = f.subject_id
+WHERE f.account_id = ANY ($3::uuid[]) AND d.account_id = ANY ($3::uuid[])
+`
+
+type LoadDeploymentsOfFingerprintsParams struct {
+	AccountIDs   []uuid.UUID
+	Fingerprints [][]byte
+	Accounts     []uuid.UUID
+}
+
+// LoadDeploymentsOfFingerprints returns the deployments of the known fingerprints among those of a batch.
+func (q *Queries) LoadDeploymentsOfFingerprints(ctx context.Context, arg LoadDeploymentsOfFingerprintsParams) ([]Deployment, error) {
+	rows, err := q.db.Query(ctx, LoadDeploymentsOfFingerprints, arg.AccountIDs, arg.Fingerprints, arg.Accounts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Deployment{}
+	for rows.Next() {
+		var i Deployment
+		if err := rows.Scan(
+			&i.AccountID,
+			&i.ID,
+			&i.ProductID,
+			&i.VersionID,
+			&i.EnvironmentID,
+			&i.Status,
+			&i.SeenStatuses,
+			&i.InvokeID,
+			&i.Attempt,
+			&i.SourceSystem,
+			&i.BuildNumber,
+			&i.SCMSHA,
+			&i.CommitKey,
+			&i.SCMBranch,
+			&i.SCMRepository,
+			&i.DeployURL,
+			&i.DeployedBy,
+			&i.DeployedByEmail,
+			&i.DeployedByName,
+			&i.SoakTimeHours,
+			&i.OccurredAt,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.LastEventAt,
+			&i.Superseded,
+			&i.Overtaken,
+			&i.ExtraMetadata,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const LoadDeploymentsOfRuns = `-- name: LoadDeploymentsOfRuns :many
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]))
+  AS k (account_id, product_name, environment_name, version, invoke_id)
+JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
+JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = ANY (ARRAY(
+  SELECT x.id FROM deployments AS x
+  WHERE x.account_id = ANY ($6::uuid[]) AND x.account_id = k.account_id
+    AND x.version_id = v.id AND x.environment_id = en.environment_id AND x.invoke_id = k.invoke_id
+  ORDER BY x.id DESC
+  LIMIT 8))
+WHERE pn.account_id = ANY ($6::uuid[]) AND en.account_id = ANY ($6::uuid[]) AND v.account_id = ANY ($6::uuid[])
+  AND d.account_id = ANY ($6::uuid[])
+`
+
+type LoadDeploymentsOfRunsParams struct {
+	AccountIDs       []uuid.UUID
+	ProductNames     []string
+	EnvironmentNames []string
+	Versions         []string
+	InvokeIDs        []string
+	Accounts         []uuid.UUID
+}
+
+// LoadDeploymentsOfRuns returns the newest deployments of the runs of a batch of events: those of the same product, environment,
+// version and invoke_id. Few of one run are of interest; a client may send the same invoke_id for ever.
+func (q *Queries) LoadDeploymentsOfRuns(ctx context.Context, arg LoadDeploymentsOfRunsParams) ([]Deployment, error) {
+	rows, err := q.db.Query(ctx, LoadDeploymentsOfRuns,
+		arg.AccountIDs,
+		arg.ProductNames,
+		arg.EnvironmentNames,
+		arg.Versions,
+		arg.InvokeIDs,
+		arg.Accounts,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListEnvironmentStateRow{}
+	items := []Deployment{}
 	for rows.Next() {
-		var i ListEnvironmentStateRow
+		var i Deployment
 		if err := rows.Scan(
+			&i.AccountID,
+			&i.ID,
 			&i.ProductID,
-			&i.ProductName,
-			&i.EnvironmentID,
-			&i.EnvironmentName,
-			&i.EnvironmentType,
-			&i.DeploymentID,
-			&i.Since,
 			&i.VersionID,
-			&i.Version,
+			&i.EnvironmentID,
+			&i.Status,
+			&i.SeenStatuses,
+			&i.InvokeID,
+			&i.Attempt,
+			&i.SourceSystem,
+			&i.BuildNumber,
+			&i.SCMSHA,
+			&i.CommitKey,
+			&i.SCMBranch,
+			&i.SCMRepository,
+			&i.DeployURL,
 			&i.DeployedBy,
+			&i.DeployedByEmail,
 			&i.DeployedByName,
-			&i.InProgressID,
-			&i.InProgressSince,
-			&i.InProgressVersion,
-			&i.Drifts,
-			&i.VersionsBehind,
+			&i.SoakTimeHours,
+			&i.OccurredAt,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.LastEventAt,
+			&i.Superseded,
+			&i.Overtaken,
+			&i.ExtraMetadata,
+			&i.CreatedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -266,4 +426,172 @@ func (q *Queries) ListEnvironmentState(ctx context.Context, arg ListEnvironmentS
 		return nil, err
 	}
 	return items, nil
+}
+
+const LoadOpenDeployments = `-- name: LoadOpenDeployments :many
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]))
+  AS k (account_id, product_name, environment_name)
+JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
+JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = pn.product_id AND s.environment_id = en.environment_id
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = ANY (s.open_deployment_ids)
+WHERE pn.account_id = ANY ($4::uuid[]) AND en.account_id = ANY ($4::uuid[]) AND s.account_id = ANY ($4::uuid[])
+  AND d.account_id = ANY ($4::uuid[])
+`
+
+type LoadOpenDeploymentsParams struct {
+	AccountIDs       []uuid.UUID
+	ProductNames     []string
+	EnvironmentNames []string
+	Accounts         []uuid.UUID
+}
+
+// LoadOpenDeployments returns the unfinished deployments of the pairs of a batch of events.
+func (q *Queries) LoadOpenDeployments(ctx context.Context, arg LoadOpenDeploymentsParams) ([]Deployment, error) {
+	rows, err := q.db.Query(ctx, LoadOpenDeployments,
+		arg.AccountIDs,
+		arg.ProductNames,
+		arg.EnvironmentNames,
+		arg.Accounts,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Deployment{}
+	for rows.Next() {
+		var i Deployment
+		if err := rows.Scan(
+			&i.AccountID,
+			&i.ID,
+			&i.ProductID,
+			&i.VersionID,
+			&i.EnvironmentID,
+			&i.Status,
+			&i.SeenStatuses,
+			&i.InvokeID,
+			&i.Attempt,
+			&i.SourceSystem,
+			&i.BuildNumber,
+			&i.SCMSHA,
+			&i.CommitKey,
+			&i.SCMBranch,
+			&i.SCMRepository,
+			&i.DeployURL,
+			&i.DeployedBy,
+			&i.DeployedByEmail,
+			&i.DeployedByName,
+			&i.SoakTimeHours,
+			&i.OccurredAt,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.LastEventAt,
+			&i.Superseded,
+			&i.Overtaken,
+			&i.ExtraMetadata,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const UpsertDeployments = `-- name: UpsertDeployments :exec
+INSERT INTO deployments (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha,
+  scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at, completed_at,
+  last_event_at, superseded, overtaken, extra_metadata, created_at)
+SELECT k.account_id, k.id, k.product_id, k.version_id, k.environment_id, k.status, string_to_array(k.seen_statuses, ','), nullif(k.invoke_id, ''),
+  nullif(k.attempt, 0), nullif(k.source_system, ''), nullif(k.build_number, ''), nullif(k.scm_sha, ''), nullif(k.scm_branch, ''),
+  nullif(k.scm_repository, ''), nullif(k.deploy_url, ''), nullif(k.deployed_by, ''), nullif(k.deployed_by_email, ''),
+  nullif(k.deployed_by_name, ''), nullif(k.soak_time_hours, -1), k.occurred_at, nullif(k.started_at, '0001-01-01 00:00:00+00'),
+  nullif(k.completed_at, '0001-01-01 00:00:00+00'), k.last_event_at, k.superseded, k.overtaken, k.extra_metadata, k.created_at
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::uuid[]),
+    unnest($5::uuid[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[]),
+    unnest($9::bigint[]), unnest($10::text[]), unnest($11::text[]), unnest($12::text[]),
+    unnest($13::text[]), unnest($14::text[]), unnest($15::text[]), unnest($16::text[]),
+    unnest($17::text[]), unnest($18::text[]), unnest($19::double precision[]),
+    unnest($20::timestamptz[]), unnest($21::timestamptz[]), unnest($22::timestamptz[]),
+    unnest($23::timestamptz[]), unnest($24::boolean[]), unnest($25::boolean[]), unnest($26::jsonb[]),
+    unnest($27::timestamptz[]))
+  AS k (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha,
+    scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at,
+    completed_at, last_event_at, superseded, overtaken, extra_metadata, created_at)
+ON CONFLICT (account_id, id) DO UPDATE
+SET status = excluded.status, seen_statuses = excluded.seen_statuses, invoke_id = excluded.invoke_id, attempt = excluded.attempt,
+  source_system = excluded.source_system, build_number = excluded.build_number, scm_sha = excluded.scm_sha, scm_branch = excluded.scm_branch,
+  scm_repository = excluded.scm_repository, deploy_url = excluded.deploy_url, deployed_by = excluded.deployed_by,
+  deployed_by_email = excluded.deployed_by_email, deployed_by_name = excluded.deployed_by_name, started_at = excluded.started_at,
+  completed_at = excluded.completed_at, last_event_at = excluded.last_event_at, superseded = excluded.superseded, overtaken = excluded.overtaken,
+  extra_metadata = excluded.extra_metadata
+`
+
+type UpsertDeploymentsParams struct {
+	AccountIDs       []uuid.UUID
+	IDs              []uuid.UUID
+	ProductIDs       []uuid.UUID
+	VersionIDs       []uuid.UUID
+	EnvironmentIDs   []uuid.UUID
+	Statuses         []string
+	SeenStatuses     []string
+	InvokeIDs        []string
+	Attempts         []int64
+	SourceSystems    []string
+	BuildNumbers     []string
+	SCMSHAs          []string
+	SCMBranches      []string
+	SCMRepositories  []string
+	DeployURLs       []string
+	DeployedBy       []string
+	DeployedByEmails []string
+	DeployedByNames  []string
+	SoakTimeHours    []float64
+	OccurredAt       []time.Time
+	StartedAt        []time.Time
+	CompletedAt      []time.Time
+	LastEventAt      []time.Time
+	Superseded       []bool
+	Overtaken        []bool
+	ExtraMetadata    []json.RawMessage
+	CreatedAt        []time.Time
+}
+
+// UpsertDeployments inserts the deployments that a batch of events creates and updates those that it changes: their pairs are locked. An empty
+// text, a zero number or time, and a negative soak time stand for NULL: arrays of parameters have none.
+func (q *Queries) UpsertDeployments(ctx context.Context, arg UpsertDeploymentsParams) error {
+	_, err := q.db.Exec(ctx, UpsertDeployments,
+		arg.AccountIDs,
+		arg.IDs,
+		arg.ProductIDs,
+		arg.VersionIDs,
+		arg.EnvironmentIDs,
+		arg.Statuses,
+		arg.SeenStatuses,
+		arg.InvokeIDs,
+		arg.Attempts,
+		arg.SourceSystems,
+		arg.BuildNumbers,
+		arg.SCMSHAs,
+		arg.SCMBranches,
+		arg.SCMRepositories,
+		arg.DeployURLs,
+		arg.DeployedBy,
+		arg.DeployedByEmails,
+		arg.DeployedByNames,
+		arg.SoakTimeHours,
+		arg.OccurredAt,
+		arg.StartedAt,
+		arg.CompletedAt,
+		arg.LastEventAt,
+		arg.Superseded,
+		arg.Overtaken,
+		arg.ExtraMetadata,
+		arg.CreatedAt,
+	)
+	return err
 }

@@ -13,31 +13,10 @@ import (
 	"github.com/google/uuid"
 )
 
-const claimEnvironmentName = `-- name: ClaimEnvironmentName :one
-INSERT INTO environment_names AS n (account_id, name, environment_id)
-VALUES ($1, $2, $3)
-ON CONFLICT (account_id, name) DO UPDATE SET environment_id = n.environment_id
-RETURNING environment_id
-`
-
-type ClaimEnvironmentNameParams struct {
-	AccountID     uuid.UUID
-	Name          string
-	EnvironmentID uuid.UUID
-}
-
-// ClaimEnvironmentName makes a name lead to an environment and returns the environment that it leads to: another one's name stays.
-func (q *Queries) ClaimEnvironmentName(ctx context.Context, arg ClaimEnvironmentNameParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, claimEnvironmentName, arg.AccountID, arg.Name, arg.EnvironmentID)
-	var environment_id uuid.UUID
-	err := row.Scan(&environment_id)
-	return environment_id, err
-}
-
-const createEnvironment = `-- name: CreateEnvironment :one
-INSERT INTO environments (account_id, id, name, type, description, metadata)
-VALUES ($1, $2, $3, $4, $5, $6)
-RETURNING account_id, id, name, type, description, metadata, created_at, updated_at, revision, deleted_at
+const CreateEnvironment = `-- name: CreateEnvironment :one
+INSERT INTO environments (account_id, id, name, type, description, metadata, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+RETURNING account_id, id, name, type, description, metadata, revision, created_at, updated_at, deleted_at
 `
 
 type CreateEnvironmentParams struct {
@@ -47,17 +26,19 @@ type CreateEnvironmentParams struct {
 	Type        string
 	Description string
 	Metadata    json.RawMessage
+	Now         time.Time
 }
 
-// CreateEnvironment makes an environment; its name must have been claimed.
+// CreateEnvironment inserts an environment; its name must have been reserved.
 func (q *Queries) CreateEnvironment(ctx context.Context, arg CreateEnvironmentParams) (Environment, error) {
-	row := q.db.QueryRow(ctx, createEnvironment,
+	row := q.db.QueryRow(ctx, CreateEnvironment,
 		arg.AccountID,
 		arg.ID,
 		arg.Name,
 		arg.Type,
 		arg.Description,
 		arg.Metadata,
+		arg.Now,
 	)
 	var i Environment
 	err := row.Scan(
@@ -67,32 +48,49 @@ func (q *Queries) CreateEnvironment(ctx context.Context, arg CreateEnvironmentPa
 		&i.Type,
 		&i.Description,
 		&i.Metadata,
+		&i.Revision,
 		&i.CreatedAt,
 		&i.UpdatedAt,
-		&i.Revision,
 		&i.DeletedAt,
 	)
 	return i, err
 }
 
-const deleteEnvironment = `-- name: DeleteEnvironment :exec
+const DeleteEnvironment = `-- name: DeleteEnvironment :exec
 UPDATE environments
-SET deleted_at = clock_timestamp(), revision = revision + 1
-WHERE account_id = $1 AND id = $2
+SET deleted_at = $1::timestamptz, revision = revision + 1
+WHERE account_id = $2 AND id = $3
 `
 
 type DeleteEnvironmentParams struct {
+	Now       time.Time
 	AccountID uuid.UUID
 	ID        uuid.UUID
 }
 
-// DeleteEnvironment takes an environment out of every view.
+// DeleteEnvironment hides an environment from every view.
 func (q *Queries) DeleteEnvironment(ctx context.Context, arg DeleteEnvironmentParams) error {
-	_, err := q.db.Exec(ctx, deleteEnvironment, arg.AccountID, arg.ID)
+	_, err := q.db.Exec(ctx, DeleteEnvironment, arg.Now, arg.AccountID, arg.ID)
 	return err
 }
 
-const findEnvironment = `-- name: FindEnvironment :one
+const DeleteEnvironmentNames = `-- name: DeleteEnvironmentNames :exec
+DELETE FROM environment_names
+WHERE account_id = $1 AND environment_id = $2
+`
+
+type DeleteEnvironmentNamesParams struct {
+	AccountID     uuid.UUID
+	EnvironmentID uuid.UUID
+}
+
+// DeleteEnvironmentNames deletes every name of an environment, so that the next event that mentions one creates a new environment.
+func (q *Queries) DeleteEnvironmentNames(ctx context.Context, arg DeleteEnvironmentNamesParams) error {
+	_, err := q.db.Exec(ctx, DeleteEnvironmentNames, arg.AccountID, arg.EnvironmentID)
+	return err
+}
+
+const FindEnvironment = `-- name: FindEnvironment :one
 SELECT t.id FROM environments AS t
 WHERE t.account_id = $1 AND t.deleted_at IS NULL
   AND (t.id = $2::uuid
@@ -106,16 +104,16 @@ type FindEnvironmentParams struct {
 	Name      string
 }
 
-// FindEnvironment returns the identifier of an environment by its own, or by a name that it answers to.
+// FindEnvironment returns the identifier of an environment by identifier, or by a name that resolves to it.
 func (q *Queries) FindEnvironment(ctx context.Context, arg FindEnvironmentParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, findEnvironment, arg.AccountID, arg.ID, arg.Name)
+	row := q.db.QueryRow(ctx, FindEnvironment, arg.AccountID, arg.ID, arg.Name)
 	var id uuid.UUID
 	err := row.Scan(&id)
 	return id, err
 }
 
-const getEnvironment = `-- name: GetEnvironment :one
-SELECT account_id, id, name, type, description, metadata, created_at, updated_at, revision, deleted_at FROM environments
+const GetEnvironment = `-- name: GetEnvironment :one
+SELECT account_id, id, name, type, description, metadata, revision, created_at, updated_at, deleted_at FROM environments
 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
 `
 
@@ -126,7 +124,7 @@ type GetEnvironmentParams struct {
 
 // GetEnvironment returns one environment.
 func (q *Queries) GetEnvironment(ctx context.Context, arg GetEnvironmentParams) (Environment, error) {
-	row := q.db.QueryRow(ctx, getEnvironment, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, GetEnvironment, arg.AccountID, arg.ID)
 	var i Environment
 	err := row.Scan(
 		&i.AccountID,
@@ -135,18 +133,49 @@ func (q *Queries) GetEnvironment(ctx context.Context, arg GetEnvironmentParams) 
 		&i.Type,
 		&i.Description,
 		&i.Metadata,
+		&i.Revision,
 		&i.CreatedAt,
 		&i.UpdatedAt,
-		&i.Revision,
 		&i.DeletedAt,
 	)
 	return i, err
 }
 
-const getEnvironmentForUpdate = `-- name: GetEnvironmentForUpdate :one
-SELECT account_id, id, name, type, description, metadata, created_at, updated_at, revision, deleted_at FROM environments
+const GetEnvironmentForDelete = `-- name: GetEnvironmentForDelete :one
+SELECT account_id, id, name, type, description, metadata, revision, created_at, updated_at, deleted_at FROM environments
 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
 FOR UPDATE
+`
+
+type GetEnvironmentForDeleteParams struct {
+	AccountID uuid.UUID
+	ID        uuid.UUID
+}
+
+// GetEnvironmentForDelete returns one environment and locks it against new references from events until the transaction ends. It comes after
+// LockEnvironmentStatesOfEnvironment: the order in which events lock.
+func (q *Queries) GetEnvironmentForDelete(ctx context.Context, arg GetEnvironmentForDeleteParams) (Environment, error) {
+	row := q.db.QueryRow(ctx, GetEnvironmentForDelete, arg.AccountID, arg.ID)
+	var i Environment
+	err := row.Scan(
+		&i.AccountID,
+		&i.ID,
+		&i.Name,
+		&i.Type,
+		&i.Description,
+		&i.Metadata,
+		&i.Revision,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.DeletedAt,
+	)
+	return i, err
+}
+
+const GetEnvironmentForUpdate = `-- name: GetEnvironmentForUpdate :one
+SELECT account_id, id, name, type, description, metadata, revision, created_at, updated_at, deleted_at FROM environments
+WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
+FOR NO KEY UPDATE
 `
 
 type GetEnvironmentForUpdateParams struct {
@@ -154,9 +183,10 @@ type GetEnvironmentForUpdateParams struct {
 	ID        uuid.UUID
 }
 
-// GetEnvironmentForUpdate returns one environment, which nobody else can change until the transaction ends.
+// GetEnvironmentForUpdate returns one environment and locks it against other changes until the transaction ends. Events of the environment are not
+// blocked.
 func (q *Queries) GetEnvironmentForUpdate(ctx context.Context, arg GetEnvironmentForUpdateParams) (Environment, error) {
-	row := q.db.QueryRow(ctx, getEnvironmentForUpdate, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, GetEnvironmentForUpdate, arg.AccountID, arg.ID)
 	var i Environment
 	err := row.Scan(
 		&i.AccountID,
@@ -165,16 +195,68 @@ func (q *Queries) GetEnvironmentForUpdate(ctx context.Context, arg GetEnvironmen
 		&i.Type,
 		&i.Description,
 		&i.Metadata,
+		&i.Revision,
 		&i.CreatedAt,
 		&i.UpdatedAt,
-		&i.Revision,
 		&i.DeletedAt,
 	)
 	return i, err
 }
 
-const listEnvironments = `-- name: ListEnvironments :many
-SELECT account_id, id, name, type, description, metadata, created_at, updated_at, revision, deleted_at FROM environments
+const InsertEnvironmentNames = `-- name: InsertEnvironmentNames :exec
+INSERT INTO environment_names (account_id, name, environment_id)
+SELECT k.account_id, k.name, k.environment_id
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::uuid[])) AS k (account_id, name, environment_id)
+ORDER BY k.account_id, k.name COLLATE "C"
+ON CONFLICT (account_id, name) DO NOTHING
+`
+
+type InsertEnvironmentNamesParams struct {
+	AccountIDs     []uuid.UUID
+	Names          []string
+	EnvironmentIDs []uuid.UUID
+}
+
+// InsertEnvironmentNames reserves names that events mention for new environments, where they are not taken. First of an event batch's
+// writes, in the order of the key, so that two batches never wait for each other.
+func (q *Queries) InsertEnvironmentNames(ctx context.Context, arg InsertEnvironmentNamesParams) error {
+	_, err := q.db.Exec(ctx, InsertEnvironmentNames, arg.AccountIDs, arg.Names, arg.EnvironmentIDs)
+	return err
+}
+
+const InsertEnvironments = `-- name: InsertEnvironments :exec
+INSERT INTO environments (account_id, id, name, type, created_at, updated_at)
+SELECT n.account_id, n.environment_id, n.name, k.type, $1, $1
+FROM ROWS FROM (unnest($2::uuid[]), unnest($3::text[]), unnest($4::uuid[]), unnest($5::text[]))
+  AS k (account_id, name, environment_id, type)
+JOIN environment_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.environment_id = k.environment_id
+WHERE n.account_id = ANY ($6::uuid[])
+`
+
+type InsertEnvironmentsParams struct {
+	Now            time.Time
+	AccountIDs     []uuid.UUID
+	Names          []string
+	EnvironmentIDs []uuid.UUID
+	Types          []string
+	Accounts       []uuid.UUID
+}
+
+// InsertEnvironments inserts the environments of the names that InsertEnvironmentNames has reserved.
+func (q *Queries) InsertEnvironments(ctx context.Context, arg InsertEnvironmentsParams) error {
+	_, err := q.db.Exec(ctx, InsertEnvironments,
+		arg.Now,
+		arg.AccountIDs,
+		arg.Names,
+		arg.EnvironmentIDs,
+		arg.Types,
+		arg.Accounts,
+	)
+	return err
+}
+
+const ListEnvironments = `-- name: ListEnvironments :many
+SELECT account_id, id, name, type, description, metadata, revision, created_at, updated_at, deleted_at FROM environments
 WHERE account_id = $1 AND deleted_at IS NULL
   AND ($2::timestamptz IS NULL OR (created_at, id) < ($2::timestamptz, $3::uuid))
   AND ($4::text IS NULL OR strpos(lower(name), lower($4::text)) > 0)
@@ -194,7 +276,7 @@ type ListEnvironmentsParams struct {
 
 // ListEnvironments returns a page of the account's environments, newest first.
 func (q *Queries) ListEnvironments(ctx context.Context, arg ListEnvironmentsParams) ([]Environment, error) {
-	rows, err := q.db.Query(ctx, listEnvironments,
+	rows, err := q.db.Query(ctx, ListEnvironments,
 		arg.AccountID,
 		arg.AfterAt,
 		arg.AfterID,
@@ -216,9 +298,9 @@ func (q *Queries) ListEnvironments(ctx context.Context, arg ListEnvironmentsPara
 			&i.Type,
 			&i.Description,
 			&i.Metadata,
+			&i.Revision,
 			&i.CreatedAt,
 			&i.UpdatedAt,
-			&i.Revision,
 			&i.DeletedAt,
 		); err != nil {
 			return nil, err
@@ -231,27 +313,32 @@ func (q *Queries) ListEnvironments(ctx context.Context, arg ListEnvironmentsPara
 	return items, nil
 }
 
-const releaseEnvironmentNames = `-- name: ReleaseEnvironmentNames :exec
-DELETE FROM environment_names
-WHERE account_id = $1 AND environment_id = $2
+const ReserveEnvironmentName = `-- name: ReserveEnvironmentName :one
+INSERT INTO environment_names AS n (account_id, name, environment_id)
+VALUES ($1, $2, $3)
+ON CONFLICT (account_id, name) DO UPDATE SET environment_id = n.environment_id
+RETURNING environment_id
 `
 
-type ReleaseEnvironmentNamesParams struct {
+type ReserveEnvironmentNameParams struct {
 	AccountID     uuid.UUID
+	Name          string
 	EnvironmentID uuid.UUID
 }
 
-// ReleaseEnvironmentNames frees every name of an environment, so that the next event that mentions one makes a new environment.
-func (q *Queries) ReleaseEnvironmentNames(ctx context.Context, arg ReleaseEnvironmentNamesParams) error {
-	_, err := q.db.Exec(ctx, releaseEnvironmentNames, arg.AccountID, arg.EnvironmentID)
-	return err
+// ReserveEnvironmentName makes a name resolve to an environment and returns the environment that it resolves to: a name in use is not taken over.
+func (q *Queries) ReserveEnvironmentName(ctx context.Context, arg ReserveEnvironmentNameParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, ReserveEnvironmentName, arg.AccountID, arg.Name, arg.EnvironmentID)
+	var environment_id uuid.UUID
+	err := row.Scan(&environment_id)
+	return environment_id, err
 }
 
-const updateEnvironment = `-- name: UpdateEnvironment :one
+const UpdateEnvironment = `-- name: UpdateEnvironment :one
 UPDATE environments
-SET name = $1, type = $2, description = $3, metadata = $4, revision = revision + 1, updated_at = record_time()
-WHERE account_id = $5 AND id = $6
-RETURNING account_id, id, name, type, description, metadata, created_at, updated_at, revision, deleted_at
+SET name = $1, type = $2, description = $3, metadata = $4, revision = revision + 1, updated_at = $5
+WHERE account_id = $6 AND id = $7
+RETURNING account_id, id, name, type, description, metadata, revision, created_at, updated_at, deleted_at
 `
 
 type UpdateEnvironmentParams struct {
@@ -259,17 +346,19 @@ type UpdateEnvironmentParams struct {
 	Type        string
 	Description string
 	Metadata    json.RawMessage
+	Now         time.Time
 	AccountID   uuid.UUID
 	ID          uuid.UUID
 }
 
-// UpdateEnvironment writes what may change and counts the revision on.
+// UpdateEnvironment updates mutable columns and increments the revision.
 func (q *Queries) UpdateEnvironment(ctx context.Context, arg UpdateEnvironmentParams) (Environment, error) {
-	row := q.db.QueryRow(ctx, updateEnvironment,
+	row := q.db.QueryRow(ctx, UpdateEnvironment,
 		arg.Name,
 		arg.Type,
 		arg.Description,
 		arg.Metadata,
+		arg.Now,
 		arg.AccountID,
 		arg.ID,
 	)
@@ -281,9 +370,9 @@ func (q *Queries) UpdateEnvironment(ctx context.Context, arg UpdateEnvironmentPa
 		&i.Type,
 		&i.Description,
 		&i.Metadata,
+		&i.Revision,
 		&i.CreatedAt,
 		&i.UpdatedAt,
-		&i.Revision,
 		&i.DeletedAt,
 	)
 	return i, err

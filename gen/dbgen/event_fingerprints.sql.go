@@ -12,113 +12,105 @@ import (
 	"github.com/google/uuid"
 )
 
-const getTriedBuildEvent = `-- name: GetTriedBuildEvent :one
-SELECT r.event_id, r.event_received_at, r.effect, r.is_repeat, r.account_id, r.id, r.product_id, r.version_id, r.status, r.seen, r.invoke_id, r.attempt, r.source_system, r.build_number, r.scm_sha, r.scm_branch, r.scm_repository, r.build_url, r.built_by, r.built_by_email, r.built_by_name, r.error_message, r.error_code, r.started_at, r.completed_at, r.extra_metadata, r.created_at, r.updated_at, r.product_name, r.version FROM event_fingerprints AS f
-JOIN recorded_build_events AS r
-  ON r.account_id = f.account_id AND r.event_id = f.event_id AND r.event_received_at = f.event_received_at AND r.id = f.record_id
-WHERE f.account_id = $1 AND f.fingerprint = $2
-  AND f.event_received_at >= ($3)::timestamptz - interval '3 minutes'
+const DeleteExpiredFingerprints = `-- name: DeleteExpiredFingerprints :execrows
+DELETE FROM event_fingerprints AS e
+WHERE e.received_at < $1 AND e.ctid = ANY (ARRAY(
+  SELECT f.ctid FROM event_fingerprints AS f
+  WHERE f.received_at < $1
+  ORDER BY f.received_at
+  LIMIT 5000
+))
 `
 
-type GetTriedBuildEventParams struct {
-	AccountID   uuid.UUID
-	Fingerprint []byte
-	TriedSince  time.Time
+// DeleteExpiredFingerprints deletes fingerprints that no repeat can match any more, a batch at a time. Cross-tenant.
+func (q *Queries) DeleteExpiredFingerprints(ctx context.Context, before time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, DeleteExpiredFingerprints, before)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
-// GetTriedBuildEvent is the same for a build.
-func (q *Queries) GetTriedBuildEvent(ctx context.Context, arg GetTriedBuildEventParams) (RecordedBuildEvent, error) {
-	row := q.db.QueryRow(ctx, getTriedBuildEvent, arg.AccountID, arg.Fingerprint, arg.TriedSince)
-	var i RecordedBuildEvent
-	err := row.Scan(
-		&i.EventID,
-		&i.EventReceivedAt,
-		&i.Effect,
-		&i.IsRepeat,
-		&i.AccountID,
-		&i.ID,
-		&i.ProductID,
-		&i.VersionID,
-		&i.Status,
-		&i.Seen,
-		&i.InvokeID,
-		&i.Attempt,
-		&i.SourceSystem,
-		&i.BuildNumber,
-		&i.SCMSHA,
-		&i.SCMBranch,
-		&i.SCMRepository,
-		&i.BuildURL,
-		&i.BuiltBy,
-		&i.BuiltByEmail,
-		&i.BuiltByName,
-		&i.ErrorMessage,
-		&i.ErrorCode,
-		&i.StartedAt,
-		&i.CompletedAt,
-		&i.ExtraMetadata,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.ProductName,
-		&i.Version,
-	)
-	return i, err
-}
-
-const getTriedDeploymentEvent = `-- name: GetTriedDeploymentEvent :one
-SELECT r.event_id, r.event_received_at, r.effect, r.is_repeat, r.account_id, r.id, r.product_id, r.version_id, r.environment_id, r.status, r.seen, r.invoke_id, r.attempt, r.source_system, r.build_number, r.scm_sha, r.scm_branch, r.scm_repository, r.deploy_url, r.deployed_by, r.deployed_by_email, r.deployed_by_name, r.soak_time_hours, r.deployed_at, r.started_at, r.completed_at, r.extra_metadata, r.created_at, r.updated_at, r.product_name, r.version, r.environment_name, r.environment_type FROM event_fingerprints AS f
-JOIN recorded_deployment_events AS r
-  ON r.account_id = f.account_id AND r.event_id = f.event_id AND r.event_received_at = f.event_received_at AND r.id = f.record_id
-WHERE f.account_id = $1 AND f.fingerprint = $2
-  AND f.event_received_at >= ($3)::timestamptz - interval '3 minutes'
+const ListEventFingerprints = `-- name: ListEventFingerprints :many
+SELECT f.account_id, f.fingerprint, coalesce(f.request_hash, '')::bytea AS request_hash, f.event_id, f.subject_id, f.received_at
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::bytea[])) AS k (account_id, fingerprint)
+JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
+WHERE f.account_id = ANY ($3::uuid[])
 `
 
-type GetTriedDeploymentEventParams struct {
-	AccountID   uuid.UUID
-	Fingerprint []byte
-	TriedSince  time.Time
+type ListEventFingerprintsParams struct {
+	AccountIDs   []uuid.UUID
+	Fingerprints [][]byte
+	Accounts     []uuid.UUID
 }
 
-// GetTriedDeploymentEvent finds the event that was recorded by a request of which it is only known that it was tried since
-// then; there is no row when it was not recorded. Three minutes before, an equal event was the same one (is_repeat), of which
-// the try has recorded nothing new.
-func (q *Queries) GetTriedDeploymentEvent(ctx context.Context, arg GetTriedDeploymentEventParams) (RecordedDeploymentEvent, error) {
-	row := q.db.QueryRow(ctx, getTriedDeploymentEvent, arg.AccountID, arg.Fingerprint, arg.TriedSince)
-	var i RecordedDeploymentEvent
-	err := row.Scan(
-		&i.EventID,
-		&i.EventReceivedAt,
-		&i.Effect,
-		&i.IsRepeat,
-		&i.AccountID,
-		&i.ID,
-		&i.ProductID,
-		&i.VersionID,
-		&i.EnvironmentID,
-		&i.Status,
-		&i.Seen,
-		&i.InvokeID,
-		&i.Attempt,
-		&i.SourceSystem,
-		&i.BuildNumber,
-		&i.SCMSHA,
-		&i.SCMBranch,
-		&i.SCMRepository,
-		&i.DeployURL,
-		&i.DeployedBy,
-		&i.DeployedByEmail,
-		&i.DeployedByName,
-		&i.SoakTimeHours,
-		&i.DeployedAt,
-		&i.StartedAt,
-		&i.CompletedAt,
-		&i.ExtraMetadata,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.ProductName,
-		&i.Version,
-		&i.EnvironmentName,
-		&i.EnvironmentType,
+type ListEventFingerprintsRow struct {
+	AccountID   uuid.UUID
+	Fingerprint []byte
+	RequestHash []byte
+	EventID     uuid.UUID
+	SubjectID   uuid.UUID
+	ReceivedAt  time.Time
+}
+
+// ListEventFingerprints returns the known fingerprints among those of a batch.
+func (q *Queries) ListEventFingerprints(ctx context.Context, arg ListEventFingerprintsParams) ([]ListEventFingerprintsRow, error) {
+	rows, err := q.db.Query(ctx, ListEventFingerprints, arg.AccountIDs, arg.Fingerprints, arg.Accounts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListEventFingerprintsRow{}
+	for rows.Next() {
+		var i ListEventFingerprintsRow
+		if err := rows.Scan(
+			&i.AccountID,
+			&i.Fingerprint,
+			&i.RequestHash,
+			&i.EventID,
+			&i.SubjectID,
+			&i.ReceivedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const UpsertEventFingerprints = `-- name: UpsertEventFingerprints :exec
+INSERT INTO event_fingerprints AS f (account_id, fingerprint, request_hash, event_id, subject_id, received_at)
+SELECT k.account_id, k.fingerprint, nullif(k.request_hash, ''), k.event_id, k.subject_id, k.received_at
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::bytea[]), unnest($3::bytea[]), unnest($4::uuid[]),
+    unnest($5::uuid[]), unnest($6::timestamptz[]))
+  AS k (account_id, fingerprint, request_hash, event_id, subject_id, received_at)
+ORDER BY k.account_id, k.fingerprint
+ON CONFLICT (account_id, fingerprint) DO UPDATE
+SET request_hash = excluded.request_hash, event_id = excluded.event_id, subject_id = excluded.subject_id, received_at = excluded.received_at
+`
+
+type UpsertEventFingerprintsParams struct {
+	AccountIDs    []uuid.UUID
+	Fingerprints  [][]byte
+	RequestHashes [][]byte
+	EventIDs      []uuid.UUID
+	SubjectIDs    []uuid.UUID
+	ReceivedAt    []time.Time
+}
+
+// UpsertEventFingerprints stores the fingerprints of recorded events, in the order of the key: two batches never wait for
+// each other.
+func (q *Queries) UpsertEventFingerprints(ctx context.Context, arg UpsertEventFingerprintsParams) error {
+	_, err := q.db.Exec(ctx, UpsertEventFingerprints,
+		arg.AccountIDs,
+		arg.Fingerprints,
+		arg.RequestHashes,
+		arg.EventIDs,
+		arg.SubjectIDs,
+		arg.ReceivedAt,
 	)
-	return i, err
+	return err
 }

@@ -7,12 +7,13 @@ package dbgen
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-const countEvents = `-- name: CountEvents :one
+const CountEvents = `-- name: CountEvents :one
 SELECT count(*) FROM (
   SELECT FROM events AS e
   WHERE e.account_id = $1
@@ -25,104 +26,289 @@ type CountEventsParams struct {
 	UpTo      int32
 }
 
-// CountEvents counts the account's events, up to a limit: whether there are few is what it is for.
+// CountEvents counts the account's events, up to a limit.
 func (q *Queries) CountEvents(ctx context.Context, arg CountEventsParams) (int64, error) {
-	row := q.db.QueryRow(ctx, countEvents, arg.AccountID, arg.UpTo)
+	row := q.db.QueryRow(ctx, CountEvents, arg.AccountID, arg.UpTo)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
-const deleteExpiredFingerprints = `-- name: DeleteExpiredFingerprints :execrows
-DELETE FROM event_fingerprints
-WHERE (account_id, fingerprint) IN (
-  SELECT f.account_id, f.fingerprint
-  FROM event_fingerprints AS f
-  WHERE f.event_received_at < clock_timestamp() - interval '7 days'
-  ORDER BY f.event_received_at
-  LIMIT 5000
-  FOR UPDATE SKIP LOCKED
-)
+const InsertEvents = `-- name: InsertEvents :exec
+INSERT INTO events (account_id, id, received_at, api_key_id, status, effect, deployment_id, build_id, body)
+SELECT k.account_id, k.id, k.received_at, k.api_key_id, k.status, k.effect,
+  CASE WHEN NOT k.is_build THEN k.subject_id END, CASE WHEN k.is_build THEN k.subject_id END, k.body
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::timestamptz[]), unnest($4::uuid[]),
+    unnest($5::text[]), unnest($6::text[]), unnest($7::boolean[]), unnest($8::uuid[]), unnest($9::json[]))
+  AS k (account_id, id, received_at, api_key_id, status, effect, is_build, subject_id, body)
 `
 
-// DeleteExpiredFingerprints forgets, a batch at a time and oldest first, what no client can be repeating any more. It
-// concerns every tenant.
-func (q *Queries) DeleteExpiredFingerprints(ctx context.Context) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteExpiredFingerprints)
+type InsertEventsParams struct {
+	AccountIDs []uuid.UUID
+	IDs        []uuid.UUID
+	ReceivedAt []time.Time
+	APIKeyIDs  []uuid.UUID
+	Statuses   []string
+	Effects    []string
+	IsBuild    []bool
+	SubjectIDs []uuid.UUID
+	Bodies     [][]byte
+}
+
+// InsertEvents appends the events of a batch to the log.
+func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) error {
+	_, err := q.db.Exec(ctx, InsertEvents,
+		arg.AccountIDs,
+		arg.IDs,
+		arg.ReceivedAt,
+		arg.APIKeyIDs,
+		arg.Statuses,
+		arg.Effects,
+		arg.IsBuild,
+		arg.SubjectIDs,
+		arg.Bodies,
+	)
+	return err
+}
+
+const InsertFanOutJob = `-- name: InsertFanOutJob :exec
+INSERT INTO river_job (kind, args, queue, priority, max_attempts)
+VALUES ('fan_out_events', $1, 'notifications', 1, 1000)
+`
+
+// InsertFanOutJob enqueues the notifications of a batch of events. Not tenant-scoped: the queue belongs to no account.
+func (q *Queries) InsertFanOutJob(ctx context.Context, args json.RawMessage) error {
+	_, err := q.db.Exec(ctx, InsertFanOutJob, args)
+	return err
+}
+
+const ListBuildEvents = `-- name: ListBuildEvents :many
+SELECT id, received_at, status, effect, body FROM events
+WHERE account_id = $1 AND build_id = $2
+  AND ($3::timestamptz IS NULL OR (received_at, id) < ($3::timestamptz, $4::uuid))
+ORDER BY received_at DESC, id DESC
+LIMIT $5
+`
+
+type ListBuildEventsParams struct {
+	AccountID uuid.UUID
+	BuildID   *uuid.UUID
+	AfterAt   *time.Time
+	AfterID   *uuid.UUID
+	RowLimit  int32
+}
+
+type ListBuildEventsRow struct {
+	ID         uuid.UUID
+	ReceivedAt time.Time
+	Status     string
+	Effect     string
+	Body       []byte
+}
+
+// ListBuildEvents returns a page of the event log of a build, newest first.
+func (q *Queries) ListBuildEvents(ctx context.Context, arg ListBuildEventsParams) ([]ListBuildEventsRow, error) {
+	rows, err := q.db.Query(ctx, ListBuildEvents,
+		arg.AccountID,
+		arg.BuildID,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.RowLimit,
+	)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	items := []ListBuildEventsRow{}
+	for rows.Next() {
+		var i ListBuildEventsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.ReceivedAt,
+			&i.Status,
+			&i.Effect,
+			&i.Body,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-const lockBuildEvents = `-- name: LockBuildEvents :exec
-SELECT lock_build_events(entered::uuid, $1::text, $2::text[], $3::text[])
-FROM set_config('versioner.account_id', ($4::uuid)::text, true) AS entered
+const ListDeploymentEvents = `-- name: ListDeploymentEvents :many
+SELECT id, received_at, status, effect, body FROM events
+WHERE account_id = $1 AND deployment_id = $2
+  AND ($3::timestamptz IS NULL OR (received_at, id) < ($3::timestamptz, $4::uuid))
+ORDER BY received_at DESC, id DESC
+LIMIT $5
 `
 
-type LockBuildEventsParams struct {
-	Patience     string
-	ProductNames []string
-	Versions     []string
+type ListDeploymentEventsParams struct {
 	AccountID    uuid.UUID
+	DeploymentID *uuid.UUID
+	AfterAt      *time.Time
+	AfterID      *uuid.UUID
+	RowLimit     int32
 }
 
-// LockBuildEvents is the same for builds.
-func (q *Queries) LockBuildEvents(ctx context.Context, arg LockBuildEventsParams) error {
-	_, err := q.db.Exec(ctx, lockBuildEvents,
-		arg.Patience,
-		arg.ProductNames,
-		arg.Versions,
+type ListDeploymentEventsRow struct {
+	ID         uuid.UUID
+	ReceivedAt time.Time
+	Status     string
+	Effect     string
+	Body       []byte
+}
+
+// ListDeploymentEvents returns a page of the event log of a deployment, newest first.
+func (q *Queries) ListDeploymentEvents(ctx context.Context, arg ListDeploymentEventsParams) ([]ListDeploymentEventsRow, error) {
+	rows, err := q.db.Query(ctx, ListDeploymentEvents,
 		arg.AccountID,
+		arg.DeploymentID,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.RowLimit,
 	)
-	return err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListDeploymentEventsRow{}
+	for rows.Next() {
+		var i ListDeploymentEventsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.ReceivedAt,
+			&i.Status,
+			&i.Effect,
+			&i.Body,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-const lockDeploymentEvents = `-- name: LockDeploymentEvents :exec
-SELECT lock_deployment_events(entered::uuid, $1::text, $2::text[], $3::text[], $4::text[], $5::text[])
-FROM set_config('versioner.account_id', ($6::uuid)::text, true) AS entered
+const ListEventsOfBuilds = `-- name: ListEventsOfBuilds :many
+SELECT e.build_id::uuid AS subject_id, e.status, e.id FROM events AS e
+WHERE e.account_id = ANY ($1::uuid[]) AND e.build_id = ANY ($2::uuid[]) AND e.effect IN ('created', 'progressed', 'terminated')
+ORDER BY e.received_at, e.id
 `
 
-type LockDeploymentEventsParams struct {
-	Patience         string
-	ProductNames     []string
-	Versions         []string
-	EnvironmentNames []string
-	EnvironmentTypes []string
-	AccountID        uuid.UUID
+type ListEventsOfBuildsParams struct {
+	Accounts []uuid.UUID
+	IDs      []uuid.UUID
 }
 
-// LockDeploymentEvents locks, before the first of several deployment events of an account is recorded in a transaction, all
-// that they will want to lock, in the order of all such transactions (db/migrations/00010).
-func (q *Queries) LockDeploymentEvents(ctx context.Context, arg LockDeploymentEventsParams) error {
-	_, err := q.db.Exec(ctx, lockDeploymentEvents,
-		arg.Patience,
-		arg.ProductNames,
-		arg.Versions,
-		arg.EnvironmentNames,
-		arg.EnvironmentTypes,
-		arg.AccountID,
-	)
-	return err
+type ListEventsOfBuildsRow struct {
+	SubjectID uuid.UUID
+	Status    string
+	ID        uuid.UUID
 }
 
-const prepareEventPartitions = `-- name: PrepareEventPartitions :exec
-SELECT prepare_event_partitions($1)
+// ListEventsOfBuilds is the same for builds.
+func (q *Queries) ListEventsOfBuilds(ctx context.Context, arg ListEventsOfBuildsParams) ([]ListEventsOfBuildsRow, error) {
+	rows, err := q.db.Query(ctx, ListEventsOfBuilds, arg.Accounts, arg.IDs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListEventsOfBuildsRow{}
+	for rows.Next() {
+		var i ListEventsOfBuildsRow
+		if err := rows.Scan(&i.SubjectID, &i.Status, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListEventsOfDeployments = `-- name: ListEventsOfDeployments :many
+SELECT e.deployment_id::uuid AS subject_id, e.status, e.id FROM events AS e
+WHERE e.account_id = ANY ($1::uuid[]) AND e.deployment_id = ANY ($2::uuid[]) AND e.effect IN ('created', 'progressed', 'terminated')
+ORDER BY e.received_at, e.id
 `
 
-// PrepareEventPartitions makes the partitions of this month and the months ahead. It concerns no tenant.
-func (q *Queries) PrepareEventPartitions(ctx context.Context, monthsAhead int32) error {
-	_, err := q.db.Exec(ctx, prepareEventPartitions, monthsAhead)
-	return err
+type ListEventsOfDeploymentsParams struct {
+	Accounts []uuid.UUID
+	IDs      []uuid.UUID
 }
 
-const preparePastEventPartitions = `-- name: PreparePastEventPartitions :exec
-SELECT prepare_past_event_partitions($1)
+type ListEventsOfDeploymentsRow struct {
+	SubjectID uuid.UUID
+	Status    string
+	ID        uuid.UUID
+}
+
+// ListEventsOfDeployments returns the events that made deployments what they are, oldest first: the answer to a repeat names
+// the event that it repeats.
+func (q *Queries) ListEventsOfDeployments(ctx context.Context, arg ListEventsOfDeploymentsParams) ([]ListEventsOfDeploymentsRow, error) {
+	rows, err := q.db.Query(ctx, ListEventsOfDeployments, arg.Accounts, arg.IDs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListEventsOfDeploymentsRow{}
+	for rows.Next() {
+		var i ListEventsOfDeploymentsRow
+		if err := rows.Scan(&i.SubjectID, &i.Status, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListRecordedEvents = `-- name: ListRecordedEvents :many
+SELECT e.id, coalesce(e.deployment_id, e.build_id)::uuid AS subject_id, e.effect
+FROM events AS e
+WHERE e.account_id = ANY ($1::uuid[]) AND e.id = ANY ($2::uuid[]) AND e.received_at >= $3
 `
 
-// PreparePastEventPartitions makes the partitions of the months since then, for history that is filled in. It concerns no
-// tenant.
-func (q *Queries) PreparePastEventPartitions(ctx context.Context, since time.Time) error {
-	_, err := q.db.Exec(ctx, preparePastEventPartitions, since)
-	return err
+type ListRecordedEventsParams struct {
+	Accounts []uuid.UUID
+	IDs      []uuid.UUID
+	Since    time.Time
+}
+
+type ListRecordedEventsRow struct {
+	ID        uuid.UUID
+	SubjectID uuid.UUID
+	Effect    string
+}
+
+// ListRecordedEvents returns which events of a batch are recorded already: an earlier try may have been committed although
+// its answer was lost.
+func (q *Queries) ListRecordedEvents(ctx context.Context, arg ListRecordedEventsParams) ([]ListRecordedEventsRow, error) {
+	rows, err := q.db.Query(ctx, ListRecordedEvents, arg.Accounts, arg.IDs, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListRecordedEventsRow{}
+	for rows.Next() {
+		var i ListRecordedEventsRow
+		if err := rows.Scan(&i.ID, &i.SubjectID, &i.Effect); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -12,172 +12,150 @@ import (
 	"github.com/google/uuid"
 )
 
-const answerIdempotencyKey = `-- name: AnswerIdempotencyKey :execrows
-UPDATE idempotency_keys
-SET sealed_response = $1
-WHERE account_id = $2 AND operation = $3 AND key = $4 AND claimed_at = $5
+const AbandonIdempotencyKey = `-- name: AbandonIdempotencyKey :exec
+DELETE FROM idempotency_keys
+WHERE account_id = $1 AND user_id = $2 AND operation = $3 AND key = $4 AND claim_id = $5 AND encrypted_response IS NULL
 `
 
-type AnswerIdempotencyKeyParams struct {
-	SealedResponse []byte
-	AccountID      uuid.UUID
-	Operation      string
-	Key            string
-	ClaimedAt      time.Time
+type AbandonIdempotencyKeyParams struct {
+	AccountID uuid.UUID
+	UserID    uuid.UUID
+	Operation string
+	Key       string
+	ClaimID   uuid.UUID
 }
 
-// AnswerIdempotencyKey keeps the answer. It writes nothing when the claim was taken over.
-func (q *Queries) AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotencyKeyParams) (int64, error) {
-	result, err := q.db.Exec(ctx, answerIdempotencyKey,
-		arg.SealedResponse,
+// AbandonIdempotencyKey deletes the claim of a request that changed nothing.
+func (q *Queries) AbandonIdempotencyKey(ctx context.Context, arg AbandonIdempotencyKeyParams) error {
+	_, err := q.db.Exec(ctx, AbandonIdempotencyKey,
 		arg.AccountID,
+		arg.UserID,
 		arg.Operation,
 		arg.Key,
-		arg.ClaimedAt,
+		arg.ClaimID,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	return err
 }
 
-const claimIdempotencyKey = `-- name: ClaimIdempotencyKey :one
-INSERT INTO idempotency_keys AS i (account_id, operation, key, request_hash, claim_id)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (key, operation, account_id) DO UPDATE
-SET request_hash = excluded.request_hash, sealed_response = NULL, claim_id = excluded.claim_id,
-  claimed_at = CASE WHEN i.claim_id = excluded.claim_id THEN i.claimed_at ELSE clock_timestamp() END,
-  tried_since = CASE
-    WHEN i.claim_id = excluded.claim_id THEN i.tried_since
-    WHEN i.claimed_at >= clock_timestamp() - interval '24 hours' THEN coalesce(i.tried_since, i.claimed_at)
-  END
-WHERE i.claimed_at < clock_timestamp() - interval '24 hours'
-  OR i.sealed_response IS NULL AND i.request_hash = excluded.request_hash
-    AND (i.claimed_at < clock_timestamp() - interval '30 seconds' OR i.claim_id = excluded.claim_id)
-RETURNING claimed_at, tried_since
+const ClaimIdempotencyKey = `-- name: ClaimIdempotencyKey :one
+INSERT INTO idempotency_keys AS i (account_id, user_id, operation, key, request_hash, claim_id, locked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (account_id, user_id, operation, key) DO UPDATE
+SET request_hash = excluded.request_hash, encrypted_response = NULL, claim_id = excluded.claim_id,
+  locked_at = CASE WHEN i.claim_id = excluded.claim_id THEN i.locked_at ELSE excluded.locked_at END
+WHERE i.locked_at < excluded.locked_at - interval '24 hours'
+  OR i.encrypted_response IS NULL AND i.request_hash = excluded.request_hash
+    AND (i.locked_at < excluded.locked_at - interval '30 seconds' OR i.claim_id = excluded.claim_id)
+RETURNING locked_at
 `
 
 type ClaimIdempotencyKeyParams struct {
 	AccountID   uuid.UUID
+	UserID      uuid.UUID
 	Operation   string
 	Key         string
 	RequestHash []byte
-	ClaimID     *uuid.UUID
+	ClaimID     uuid.UUID
+	Now         time.Time
 }
 
-type ClaimIdempotencyKeyRow struct {
-	ClaimedAt  time.Time
-	TriedSince *time.Time
-}
-
-// ClaimIdempotencyKey makes the request the one that is carried out. There is no row when another one is or was: unless
-// that was a day ago, or it has left no answer for half a minute, as its server died. What it may have done is remembered. A
-// claim that is made again, as its answer was lost, is the same claim.
-func (q *Queries) ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (ClaimIdempotencyKeyRow, error) {
-	row := q.db.QueryRow(ctx, claimIdempotencyKey,
+// ClaimIdempotencyKey makes the request the one that is executed. No row: another one is or was, within a day and with a
+// response, or within half a minute. A claim that is repeated because its answer was lost is the same claim.
+func (q *Queries) ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (time.Time, error) {
+	row := q.db.QueryRow(ctx, ClaimIdempotencyKey,
 		arg.AccountID,
+		arg.UserID,
 		arg.Operation,
 		arg.Key,
 		arg.RequestHash,
 		arg.ClaimID,
+		arg.Now,
 	)
-	var i ClaimIdempotencyKeyRow
-	err := row.Scan(&i.ClaimedAt, &i.TriedSince)
-	return i, err
+	var locked_at time.Time
+	err := row.Scan(&locked_at)
+	return locked_at, err
 }
 
-const deleteExpiredIdempotencyKeys = `-- name: DeleteExpiredIdempotencyKeys :execrows
-DELETE FROM idempotency_keys
-WHERE (key, operation, account_id) IN (
-  SELECT k.key, k.operation, k.account_id FROM idempotency_keys AS k
-  WHERE k.claimed_at < clock_timestamp() - interval '24 hours'
-  ORDER BY k.claimed_at
+const DeleteExpiredIdempotencyKeys = `-- name: DeleteExpiredIdempotencyKeys :execrows
+DELETE FROM idempotency_keys AS e
+WHERE e.locked_at < $1 AND e.ctid = ANY (ARRAY(
+  SELECT k.ctid FROM idempotency_keys AS k
+  WHERE k.locked_at < $1
+  ORDER BY k.locked_at
   LIMIT 5000
-  FOR UPDATE SKIP LOCKED
-)
+))
 `
 
-// DeleteExpiredIdempotencyKeys forgets, a batch at a time and oldest first, what was asked a day ago. It concerns every
-// tenant.
-func (q *Queries) DeleteExpiredIdempotencyKeys(ctx context.Context) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteExpiredIdempotencyKeys)
+// DeleteExpiredIdempotencyKeys deletes keys of more than a day ago, a batch at a time. Cross-tenant.
+func (q *Queries) DeleteExpiredIdempotencyKeys(ctx context.Context, before time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, DeleteExpiredIdempotencyKeys, before)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const endIdempotencyClaim = `-- name: EndIdempotencyClaim :exec
-UPDATE idempotency_keys
-SET tried_since = coalesce(tried_since, claimed_at), claimed_at = claimed_at - interval '30 seconds'
-WHERE account_id = $1 AND operation = $2 AND key = $3 AND claimed_at = $4 AND sealed_response IS NULL
-`
-
-type EndIdempotencyClaimParams struct {
-	AccountID uuid.UUID
-	Operation string
-	Key       string
-	ClaimedAt time.Time
-}
-
-// EndIdempotencyClaim lets the same request be tried again at once, as if the server had died: it may have been carried out.
-func (q *Queries) EndIdempotencyClaim(ctx context.Context, arg EndIdempotencyClaimParams) error {
-	_, err := q.db.Exec(ctx, endIdempotencyClaim,
-		arg.AccountID,
-		arg.Operation,
-		arg.Key,
-		arg.ClaimedAt,
-	)
-	return err
-}
-
-const getIdempotencyKey = `-- name: GetIdempotencyKey :one
-SELECT account_id, operation, key, request_hash, sealed_response, claimed_at, tried_since, claim_id FROM idempotency_keys
-WHERE account_id = $1 AND operation = $2 AND key = $3
+const GetIdempotencyKey = `-- name: GetIdempotencyKey :one
+SELECT account_id, user_id, operation, key, request_hash, encrypted_response, claim_id, locked_at FROM idempotency_keys
+WHERE account_id = $1 AND user_id = $2 AND operation = $3 AND key = $4
 `
 
 type GetIdempotencyKeyParams struct {
 	AccountID uuid.UUID
+	UserID    uuid.UUID
 	Operation string
 	Key       string
 }
 
-// GetIdempotencyKey returns what is known of the request of that name.
+// GetIdempotencyKey returns the stored request of that key.
 func (q *Queries) GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error) {
-	row := q.db.QueryRow(ctx, getIdempotencyKey, arg.AccountID, arg.Operation, arg.Key)
+	row := q.db.QueryRow(ctx, GetIdempotencyKey,
+		arg.AccountID,
+		arg.UserID,
+		arg.Operation,
+		arg.Key,
+	)
 	var i IdempotencyKey
 	err := row.Scan(
 		&i.AccountID,
+		&i.UserID,
 		&i.Operation,
 		&i.Key,
 		&i.RequestHash,
-		&i.SealedResponse,
-		&i.ClaimedAt,
-		&i.TriedSince,
+		&i.EncryptedResponse,
 		&i.ClaimID,
+		&i.LockedAt,
 	)
 	return i, err
 }
 
-const releaseIdempotencyKey = `-- name: ReleaseIdempotencyKey :exec
-DELETE FROM idempotency_keys
-WHERE account_id = $1 AND operation = $2 AND key = $3 AND claimed_at = $4 AND sealed_response IS NULL
+const SaveIdempotentResponse = `-- name: SaveIdempotentResponse :execrows
+UPDATE idempotency_keys
+SET encrypted_response = $1
+WHERE account_id = $2 AND user_id = $3 AND operation = $4 AND key = $5 AND claim_id = $6
 `
 
-type ReleaseIdempotencyKeyParams struct {
-	AccountID uuid.UUID
-	Operation string
-	Key       string
-	ClaimedAt time.Time
+type SaveIdempotentResponseParams struct {
+	EncryptedResponse []byte
+	AccountID         uuid.UUID
+	UserID            uuid.UUID
+	Operation         string
+	Key               string
+	ClaimID           uuid.UUID
 }
 
-// ReleaseIdempotencyKey frees the name: nothing was done. What was answered after all stays.
-func (q *Queries) ReleaseIdempotencyKey(ctx context.Context, arg ReleaseIdempotencyKeyParams) error {
-	_, err := q.db.Exec(ctx, releaseIdempotencyKey,
+// SaveIdempotentResponse stores the response. No row: the claim has expired and was taken over.
+func (q *Queries) SaveIdempotentResponse(ctx context.Context, arg SaveIdempotentResponseParams) (int64, error) {
+	result, err := q.db.Exec(ctx, SaveIdempotentResponse,
+		arg.EncryptedResponse,
 		arg.AccountID,
+		arg.UserID,
 		arg.Operation,
 		arg.Key,
-		arg.ClaimedAt,
+		arg.ClaimID,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

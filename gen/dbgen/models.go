@@ -18,28 +18,28 @@ type APIKey struct {
 	Name              string
 	Description       string
 	TokenHMAC         []byte
+	RequestsPerMinute *int32
+	CreatedBy         *uuid.UUID
+	Revision          int64
 	CreatedAt         time.Time
 	ExpiresAt         *time.Time
 	RevokedAt         *time.Time
 	LastUsedAt        *time.Time
-	Revision          int64
-	CreatedBy         *uuid.UUID
-	RequestsPerMinute *int32
 }
 
 type Account struct {
 	ID              uuid.UUID
 	Slug            string
-	CreatedAt       time.Time
 	Issuer          *string
 	OrganizationID  *string
 	RequestsPerHour *int32
+	CreatedAt       time.Time
 }
 
 type AuditLog struct {
 	AccountID  uuid.UUID
 	ID         uuid.UUID
-	At         time.Time
+	OccurredAt time.Time
 	ActorType  string
 	ActorID    *uuid.UUID
 	ActorName  string
@@ -58,12 +58,13 @@ type Build struct {
 	ProductID     uuid.UUID
 	VersionID     uuid.UUID
 	Status        string
-	Seen          []string
+	SeenStatuses  []string
 	InvokeID      *string
 	Attempt       *int64
 	SourceSystem  *string
 	BuildNumber   *string
 	SCMSHA        *string
+	CommitKey     *string
 	SCMBranch     *string
 	SCMRepository *string
 	BuildURL      *string
@@ -72,22 +73,23 @@ type Build struct {
 	BuiltByName   *string
 	ErrorMessage  *string
 	ErrorCode     *string
+	OccurredAt    time.Time
 	StartedAt     *time.Time
 	CompletedAt   *time.Time
+	LastEventAt   time.Time
+	Superseded    bool
+	Overtaken     bool
 	ExtraMetadata json.RawMessage
 	CreatedAt     time.Time
-	UpdatedAt     time.Time
 }
 
-type BuildRecord struct {
+type BuildDetail struct {
 	AccountID     uuid.UUID
 	ID            uuid.UUID
 	ProductID     uuid.UUID
 	VersionID     uuid.UUID
 	Status        string
-	Seen          []string
 	InvokeID      *string
-	Attempt       *int64
 	SourceSystem  *string
 	BuildNumber   *string
 	SCMSHA        *string
@@ -99,22 +101,42 @@ type BuildRecord struct {
 	BuiltByName   *string
 	ErrorMessage  *string
 	ErrorCode     *string
+	OccurredAt    time.Time
 	StartedAt     *time.Time
 	CompletedAt   *time.Time
+	LastEventAt   time.Time
+	Superseded    bool
+	Overtaken     bool
 	ExtraMetadata json.RawMessage
 	CreatedAt     time.Time
-	UpdatedAt     time.Time
 	ProductName   string
 	Version       string
 }
 
-type CurrentState struct {
-	AccountID     uuid.UUID
-	ProductID     uuid.UUID
-	EnvironmentID uuid.UUID
-	DeploymentID  *uuid.UUID
-	Since         *time.Time
-	InProgressID  *uuid.UUID
+type ClusterIdentity struct {
+	Singleton      bool
+	PepperVerifier []byte
+	CreatedAt      time.Time
+}
+
+type DeliveryDetail struct {
+	AccountID      uuid.UUID
+	ID             uuid.UUID
+	ChannelID      uuid.UUID
+	EventType      string
+	EventID        *uuid.UUID
+	SubjectID      *uuid.UUID
+	Status         string
+	TotalAttempts  int32
+	ResponseStatus *int32
+	ErrorClass     *string
+	LatencyMs      *int32
+	CreatedAt      time.Time
+	LastAttemptAt  *time.Time
+	NextAttemptAt  *time.Time
+	FinishedAt     *time.Time
+	ChannelName    string
+	ChannelType    string
 }
 
 type Deployment struct {
@@ -124,12 +146,13 @@ type Deployment struct {
 	VersionID       uuid.UUID
 	EnvironmentID   uuid.UUID
 	Status          string
-	Seen            []string
+	SeenStatuses    []string
 	InvokeID        *string
 	Attempt         *int64
 	SourceSystem    *string
 	BuildNumber     *string
 	SCMSHA          *string
+	CommitKey       *string
 	SCMBranch       *string
 	SCMRepository   *string
 	DeployURL       *string
@@ -137,25 +160,24 @@ type Deployment struct {
 	DeployedByEmail *string
 	DeployedByName  *string
 	SoakTimeHours   *float64
-	DeployedAt      time.Time
+	OccurredAt      time.Time
 	StartedAt       *time.Time
 	CompletedAt     *time.Time
+	LastEventAt     time.Time
+	Superseded      bool
+	Overtaken       bool
 	ExtraMetadata   json.RawMessage
 	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	CommitKey       *string
 }
 
-type DeploymentRecord struct {
+type DeploymentDetail struct {
 	AccountID       uuid.UUID
 	ID              uuid.UUID
 	ProductID       uuid.UUID
 	VersionID       uuid.UUID
 	EnvironmentID   uuid.UUID
 	Status          string
-	Seen            []string
 	InvokeID        *string
-	Attempt         *int64
 	SourceSystem    *string
 	BuildNumber     *string
 	SCMSHA          *string
@@ -166,12 +188,14 @@ type DeploymentRecord struct {
 	DeployedByEmail *string
 	DeployedByName  *string
 	SoakTimeHours   *float64
-	DeployedAt      time.Time
+	OccurredAt      time.Time
 	StartedAt       *time.Time
 	CompletedAt     *time.Time
+	LastEventAt     time.Time
+	Superseded      bool
+	Overtaken       bool
 	ExtraMetadata   json.RawMessage
 	CreatedAt       time.Time
-	UpdatedAt       time.Time
 	ProductName     string
 	Version         string
 	EnvironmentName string
@@ -185,9 +209,9 @@ type Environment struct {
 	Type        string
 	Description string
 	Metadata    json.RawMessage
+	Revision    int64
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
-	Revision    int64
 	DeletedAt   *time.Time
 }
 
@@ -195,6 +219,16 @@ type EnvironmentName struct {
 	AccountID     uuid.UUID
 	Name          string
 	EnvironmentID uuid.UUID
+}
+
+type EnvironmentState struct {
+	AccountID           uuid.UUID
+	ProductID           uuid.UUID
+	EnvironmentID       uuid.UUID
+	CurrentDeploymentID *uuid.UUID
+	CurrentSince        *time.Time
+	LatestDeploymentID  *uuid.UUID
+	OpenDeploymentIDs   []uuid.UUID
 }
 
 type Event struct {
@@ -210,11 +244,12 @@ type Event struct {
 }
 
 type EventFingerprint struct {
-	AccountID       uuid.UUID
-	Fingerprint     []byte
-	EventID         uuid.UUID
-	EventReceivedAt time.Time
-	RecordID        uuid.UUID
+	AccountID   uuid.UUID
+	Fingerprint []byte
+	RequestHash []byte
+	EventID     uuid.UUID
+	SubjectID   uuid.UUID
+	ReceivedAt  time.Time
 }
 
 type EventsDefault struct {
@@ -230,57 +265,51 @@ type EventsDefault struct {
 }
 
 type IdempotencyKey struct {
-	AccountID      uuid.UUID
-	Operation      string
-	Key            string
-	RequestHash    []byte
-	SealedResponse []byte
-	ClaimedAt      time.Time
-	TriedSince     *time.Time
-	ClaimID        *uuid.UUID
-}
-
-type Instance struct {
-	Singleton   bool
-	PepperCheck []byte
-	CreatedAt   time.Time
+	AccountID         uuid.UUID
+	UserID            uuid.UUID
+	Operation         string
+	Key               string
+	RequestHash       []byte
+	EncryptedResponse []byte
+	ClaimID           uuid.UUID
+	LockedAt          time.Time
 }
 
 type NotificationChannel struct {
-	AccountID      uuid.UUID
-	ID             uuid.UUID
-	Name           string
-	ChannelType    string
-	SealedConfig   []byte
-	Enabled        bool
-	DisabledReason *string
-	DisabledAt     *time.Time
-	FailingSince   *time.Time
-	Revision       int64
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-	DeletedAt      *time.Time
+	AccountID       uuid.UUID
+	ID              uuid.UUID
+	Name            string
+	ChannelType     string
+	EncryptedConfig []byte
+	Enabled         bool
+	DisabledReason  *string
+	DisabledAt      *time.Time
+	FailingSince    *time.Time
+	Revision        int64
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	DeletedAt       *time.Time
 }
 
 type NotificationDelivery struct {
-	AccountID      uuid.UUID
-	ID             uuid.UUID
-	ChannelID      uuid.UUID
-	EventType      string
-	EventID        *uuid.UUID
-	RecordID       *uuid.UUID
-	Notice         json.RawMessage
-	Status         string
-	Round          int32
-	Tries          int32
-	Attempts       int32
-	ResponseStatus *int32
-	ErrorClass     *string
-	LatencyMs      *int32
-	CreatedAt      time.Time
-	LastAttemptAt  *time.Time
-	NextAttemptAt  *time.Time
-	FinishedAt     *time.Time
+	AccountID            uuid.UUID
+	ID                   uuid.UUID
+	ChannelID            uuid.UUID
+	EventType            string
+	EventID              *uuid.UUID
+	SubjectID            *uuid.UUID
+	Payload              json.RawMessage
+	Status               string
+	Generation           int32
+	AttemptsInGeneration int32
+	TotalAttempts        int32
+	ResponseStatus       *int32
+	ErrorClass           *string
+	LatencyMs            *int32
+	CreatedAt            time.Time
+	LastAttemptAt        *time.Time
+	NextAttemptAt        *time.Time
+	FinishedAt           *time.Time
 }
 
 type NotificationPreference struct {
@@ -296,38 +325,15 @@ type NotificationPreference struct {
 	UpdatedAt    time.Time
 }
 
-type NotificationRecord struct {
-	AccountID      uuid.UUID
-	ID             uuid.UUID
-	ChannelID      uuid.UUID
-	EventType      string
-	EventID        *uuid.UUID
-	RecordID       *uuid.UUID
-	Notice         json.RawMessage
-	Status         string
-	Round          int32
-	Tries          int32
-	Attempts       int32
-	ResponseStatus *int32
-	ErrorClass     *string
-	LatencyMs      *int32
-	CreatedAt      time.Time
-	LastAttemptAt  *time.Time
-	NextAttemptAt  *time.Time
-	FinishedAt     *time.Time
-	ChannelName    string
-	ChannelType    string
-}
-
 type Product struct {
 	AccountID     uuid.UUID
 	ID            uuid.UUID
 	Name          string
 	Description   string
 	ExtraMetadata json.RawMessage
+	Revision      int64
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
-	Revision      int64
 	DeletedAt     *time.Time
 }
 
@@ -335,75 +341,6 @@ type ProductName struct {
 	AccountID uuid.UUID
 	Name      string
 	ProductID uuid.UUID
-}
-
-type RecordedBuildEvent struct {
-	EventID         uuid.UUID
-	EventReceivedAt time.Time
-	Effect          string
-	IsRepeat        bool
-	AccountID       uuid.UUID
-	ID              uuid.UUID
-	ProductID       uuid.UUID
-	VersionID       uuid.UUID
-	Status          string
-	Seen            []string
-	InvokeID        *string
-	Attempt         *int64
-	SourceSystem    *string
-	BuildNumber     *string
-	SCMSHA          *string
-	SCMBranch       *string
-	SCMRepository   *string
-	BuildURL        *string
-	BuiltBy         *string
-	BuiltByEmail    *string
-	BuiltByName     *string
-	ErrorMessage    *string
-	ErrorCode       *string
-	StartedAt       *time.Time
-	CompletedAt     *time.Time
-	ExtraMetadata   json.RawMessage
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	ProductName     string
-	Version         string
-}
-
-type RecordedDeploymentEvent struct {
-	EventID         uuid.UUID
-	EventReceivedAt time.Time
-	Effect          string
-	IsRepeat        bool
-	AccountID       uuid.UUID
-	ID              uuid.UUID
-	ProductID       uuid.UUID
-	VersionID       uuid.UUID
-	EnvironmentID   uuid.UUID
-	Status          string
-	Seen            []string
-	InvokeID        *string
-	Attempt         *int64
-	SourceSystem    *string
-	BuildNumber     *string
-	SCMSHA          *string
-	SCMBranch       *string
-	SCMRepository   *string
-	DeployURL       *string
-	DeployedBy      *string
-	DeployedByEmail *string
-	DeployedByName  *string
-	SoakTimeHours   *float64
-	DeployedAt      time.Time
-	StartedAt       *time.Time
-	CompletedAt     *time.Time
-	ExtraMetadata   json.RawMessage
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	ProductName     string
-	Version         string
-	EnvironmentName string
-	EnvironmentType string
 }
 
 type Release struct {
@@ -425,13 +362,21 @@ type ReleaseVersion struct {
 	VersionID uuid.UUID
 }
 
+type RiverJob struct {
+	Kind        string
+	Args        json.RawMessage
+	Queue       string
+	Priority    int16
+	MaxAttempts int16
+}
+
 type User struct {
 	AccountID    uuid.UUID
 	ID           uuid.UUID
 	Subject      string
 	Name         string
 	Email        string
-	TokenRole    string
+	ClaimedRole  string
 	AssignedRole *string
 	Revision     int64
 	CreatedAt    time.Time
@@ -439,16 +384,26 @@ type User struct {
 }
 
 type Version struct {
-	AccountID uuid.UUID
-	ID        uuid.UUID
-	ProductID uuid.UUID
-	Version   string
-	SCMSHA    *string
-	CreatedAt time.Time
-	CommitKey *string
+	AccountID          uuid.UUID
+	ID                 uuid.UUID
+	ProductID          uuid.UUID
+	Version            string
+	SemVerKey          *string
+	SCMSHA             *string
+	CommitKey          *string
+	SCMBranch          *string
+	SCMRepository      *string
+	LatestBuildID      *uuid.UUID
+	OpenBuildIDs       []uuid.UUID
+	OccurredAt         *time.Time
+	FirstCompletedAt   *time.Time
+	DevCompletedAt     *time.Time
+	TestCompletedAt    *time.Time
+	StagingCompletedAt *time.Time
+	CreatedAt          time.Time
 }
 
-type VersionRecord struct {
+type VersionDetail struct {
 	AccountID   uuid.UUID
 	ID          uuid.UUID
 	ProductID   uuid.UUID
@@ -456,4 +411,7 @@ type VersionRecord struct {
 	SCMSHA      *string
 	CreatedAt   time.Time
 	ProductName string
+	BuildID     *uuid.UUID
+	BuildStatus *string
+	BuildURL    *string
 }

@@ -12,30 +12,49 @@ import (
 	"github.com/google/uuid"
 )
 
-const createNotificationChannel = `-- name: CreateNotificationChannel :one
-INSERT INTO notification_channels (account_id, id, name, channel_type, sealed_config, enabled)
-VALUES ($1, $2, $3, $4, $5, $6)
-RETURNING account_id, id, name, channel_type, sealed_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at
+const ClearChannelFailure = `-- name: ClearChannelFailure :exec
+UPDATE notification_channels
+SET failing_since = NULL
+WHERE account_id = $1 AND id = $2 AND failing_since IS NOT NULL
+`
+
+type ClearChannelFailureParams struct {
+	AccountID uuid.UUID
+	ID        uuid.UUID
+}
+
+// ClearChannelFailure records that the channel works.
+func (q *Queries) ClearChannelFailure(ctx context.Context, arg ClearChannelFailureParams) error {
+	_, err := q.db.Exec(ctx, ClearChannelFailure, arg.AccountID, arg.ID)
+	return err
+}
+
+const CreateNotificationChannel = `-- name: CreateNotificationChannel :one
+INSERT INTO notification_channels (account_id, id, name, channel_type, encrypted_config, enabled, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+RETURNING account_id, id, name, channel_type, encrypted_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at
 `
 
 type CreateNotificationChannelParams struct {
-	AccountID    uuid.UUID
-	ID           uuid.UUID
-	Name         string
-	ChannelType  string
-	SealedConfig []byte
-	Enabled      bool
+	AccountID       uuid.UUID
+	ID              uuid.UUID
+	Name            string
+	ChannelType     string
+	EncryptedConfig []byte
+	Enabled         bool
+	Now             time.Time
 }
 
-// CreateNotificationChannel makes a channel. The identifier is the caller's, as the configuration is sealed to it.
+// CreateNotificationChannel inserts a channel. The configuration is encrypted for its identifier.
 func (q *Queries) CreateNotificationChannel(ctx context.Context, arg CreateNotificationChannelParams) (NotificationChannel, error) {
-	row := q.db.QueryRow(ctx, createNotificationChannel,
+	row := q.db.QueryRow(ctx, CreateNotificationChannel,
 		arg.AccountID,
 		arg.ID,
 		arg.Name,
 		arg.ChannelType,
-		arg.SealedConfig,
+		arg.EncryptedConfig,
 		arg.Enabled,
+		arg.Now,
 	)
 	var i NotificationChannel
 	err := row.Scan(
@@ -43,7 +62,7 @@ func (q *Queries) CreateNotificationChannel(ctx context.Context, arg CreateNotif
 		&i.ID,
 		&i.Name,
 		&i.ChannelType,
-		&i.SealedConfig,
+		&i.EncryptedConfig,
 		&i.Enabled,
 		&i.DisabledReason,
 		&i.DisabledAt,
@@ -56,46 +75,53 @@ func (q *Queries) CreateNotificationChannel(ctx context.Context, arg CreateNotif
 	return i, err
 }
 
-const deleteNotificationChannel = `-- name: DeleteNotificationChannel :exec
+const DeleteNotificationChannel = `-- name: DeleteNotificationChannel :exec
 UPDATE notification_channels
-SET deleted_at = clock_timestamp(), enabled = false, sealed_config = ''
-WHERE account_id = $1 AND id = $2
+SET deleted_at = $1::timestamptz, enabled = false, encrypted_config = ''
+WHERE account_id = $2 AND id = $3
 `
 
 type DeleteNotificationChannelParams struct {
+	Now       time.Time
 	AccountID uuid.UUID
 	ID        uuid.UUID
 }
 
-// DeleteNotificationChannel keeps the channel for the history, without what it was configured with.
+// DeleteNotificationChannel keeps the channel for the history, without its configuration.
 func (q *Queries) DeleteNotificationChannel(ctx context.Context, arg DeleteNotificationChannelParams) error {
-	_, err := q.db.Exec(ctx, deleteNotificationChannel, arg.AccountID, arg.ID)
+	_, err := q.db.Exec(ctx, DeleteNotificationChannel, arg.Now, arg.AccountID, arg.ID)
 	return err
 }
 
-const disableNotificationChannel = `-- name: DisableNotificationChannel :one
+const DisableNotificationChannel = `-- name: DisableNotificationChannel :one
 UPDATE notification_channels
-SET enabled = false, disabled_reason = $1, disabled_at = clock_timestamp(), revision = revision + 1
-WHERE account_id = $2 AND id = $3 AND enabled
-RETURNING account_id, id, name, channel_type, sealed_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at
+SET enabled = false, disabled_reason = $1, disabled_at = $2::timestamptz, revision = revision + 1
+WHERE account_id = $3 AND id = $4 AND enabled
+RETURNING account_id, id, name, channel_type, encrypted_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at
 `
 
 type DisableNotificationChannelParams struct {
 	Reason    *string
+	Now       time.Time
 	AccountID uuid.UUID
 	ID        uuid.UUID
 }
 
-// DisableNotificationChannel stops a channel that cannot be delivered to. There is no row when it was stopped before.
+// DisableNotificationChannel disables a channel that cannot be delivered to. No row: it was disabled before.
 func (q *Queries) DisableNotificationChannel(ctx context.Context, arg DisableNotificationChannelParams) (NotificationChannel, error) {
-	row := q.db.QueryRow(ctx, disableNotificationChannel, arg.Reason, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, DisableNotificationChannel,
+		arg.Reason,
+		arg.Now,
+		arg.AccountID,
+		arg.ID,
+	)
 	var i NotificationChannel
 	err := row.Scan(
 		&i.AccountID,
 		&i.ID,
 		&i.Name,
 		&i.ChannelType,
-		&i.SealedConfig,
+		&i.EncryptedConfig,
 		&i.Enabled,
 		&i.DisabledReason,
 		&i.DisabledAt,
@@ -108,8 +134,8 @@ func (q *Queries) DisableNotificationChannel(ctx context.Context, arg DisableNot
 	return i, err
 }
 
-const getNotificationChannel = `-- name: GetNotificationChannel :one
-SELECT account_id, id, name, channel_type, sealed_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at FROM notification_channels
+const GetNotificationChannel = `-- name: GetNotificationChannel :one
+SELECT account_id, id, name, channel_type, encrypted_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at FROM notification_channels
 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
 `
 
@@ -120,14 +146,14 @@ type GetNotificationChannelParams struct {
 
 // GetNotificationChannel returns one channel.
 func (q *Queries) GetNotificationChannel(ctx context.Context, arg GetNotificationChannelParams) (NotificationChannel, error) {
-	row := q.db.QueryRow(ctx, getNotificationChannel, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, GetNotificationChannel, arg.AccountID, arg.ID)
 	var i NotificationChannel
 	err := row.Scan(
 		&i.AccountID,
 		&i.ID,
 		&i.Name,
 		&i.ChannelType,
-		&i.SealedConfig,
+		&i.EncryptedConfig,
 		&i.Enabled,
 		&i.DisabledReason,
 		&i.DisabledAt,
@@ -140,8 +166,8 @@ func (q *Queries) GetNotificationChannel(ctx context.Context, arg GetNotificatio
 	return i, err
 }
 
-const getNotificationChannelForUpdate = `-- name: GetNotificationChannelForUpdate :one
-SELECT account_id, id, name, channel_type, sealed_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at FROM notification_channels
+const GetNotificationChannelForUpdate = `-- name: GetNotificationChannelForUpdate :one
+SELECT account_id, id, name, channel_type, encrypted_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at FROM notification_channels
 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
 FOR UPDATE
 `
@@ -151,16 +177,16 @@ type GetNotificationChannelForUpdateParams struct {
 	ID        uuid.UUID
 }
 
-// GetNotificationChannelForUpdate returns one channel, which nobody else can change until the transaction ends.
+// GetNotificationChannelForUpdate returns one channel and locks it until the transaction ends.
 func (q *Queries) GetNotificationChannelForUpdate(ctx context.Context, arg GetNotificationChannelForUpdateParams) (NotificationChannel, error) {
-	row := q.db.QueryRow(ctx, getNotificationChannelForUpdate, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, GetNotificationChannelForUpdate, arg.AccountID, arg.ID)
 	var i NotificationChannel
 	err := row.Scan(
 		&i.AccountID,
 		&i.ID,
 		&i.Name,
 		&i.ChannelType,
-		&i.SealedConfig,
+		&i.EncryptedConfig,
 		&i.Enabled,
 		&i.DisabledReason,
 		&i.DisabledAt,
@@ -173,8 +199,56 @@ func (q *Queries) GetNotificationChannelForUpdate(ctx context.Context, arg GetNo
 	return i, err
 }
 
-const listNotificationChannels = `-- name: ListNotificationChannels :many
-SELECT account_id, id, name, channel_type, sealed_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at FROM notification_channels
+const ListChannelsEncryptedWithOtherKey = `-- name: ListChannelsEncryptedWithOtherKey :many
+SELECT account_id, id, name, channel_type, encrypted_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at FROM notification_channels
+WHERE deleted_at IS NULL AND substring(encrypted_config FROM 1 FOR 4) <> $1::bytea AND id > $2
+ORDER BY id
+LIMIT 100
+`
+
+type ListChannelsEncryptedWithOtherKeyParams struct {
+	KeyID   []byte
+	AfterID uuid.UUID
+}
+
+// ListChannelsEncryptedWithOtherKey returns channels whose configuration is encrypted with another key than the given one, by
+// identifier. Cross-tenant.
+func (q *Queries) ListChannelsEncryptedWithOtherKey(ctx context.Context, arg ListChannelsEncryptedWithOtherKeyParams) ([]NotificationChannel, error) {
+	rows, err := q.db.Query(ctx, ListChannelsEncryptedWithOtherKey, arg.KeyID, arg.AfterID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []NotificationChannel{}
+	for rows.Next() {
+		var i NotificationChannel
+		if err := rows.Scan(
+			&i.AccountID,
+			&i.ID,
+			&i.Name,
+			&i.ChannelType,
+			&i.EncryptedConfig,
+			&i.Enabled,
+			&i.DisabledReason,
+			&i.DisabledAt,
+			&i.FailingSince,
+			&i.Revision,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.DeletedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListNotificationChannels = `-- name: ListNotificationChannels :many
+SELECT account_id, id, name, channel_type, encrypted_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at FROM notification_channels
 WHERE account_id = $1 AND deleted_at IS NULL
   AND ($2::timestamptz IS NULL OR (created_at, id) < ($2::timestamptz, $3::uuid))
 ORDER BY created_at DESC, id DESC
@@ -190,7 +264,7 @@ type ListNotificationChannelsParams struct {
 
 // ListNotificationChannels returns a page of the account's channels, newest first.
 func (q *Queries) ListNotificationChannels(ctx context.Context, arg ListNotificationChannelsParams) ([]NotificationChannel, error) {
-	rows, err := q.db.Query(ctx, listNotificationChannels,
+	rows, err := q.db.Query(ctx, ListNotificationChannels,
 		arg.AccountID,
 		arg.AfterAt,
 		arg.AfterID,
@@ -208,7 +282,7 @@ func (q *Queries) ListNotificationChannels(ctx context.Context, arg ListNotifica
 			&i.ID,
 			&i.Name,
 			&i.ChannelType,
-			&i.SealedConfig,
+			&i.EncryptedConfig,
 			&i.Enabled,
 			&i.DisabledReason,
 			&i.DisabledAt,
@@ -228,105 +302,41 @@ func (q *Queries) ListNotificationChannels(ctx context.Context, arg ListNotifica
 	return items, nil
 }
 
-const listSealedChannels = `-- name: ListSealedChannels :many
-SELECT account_id, id, name, channel_type, sealed_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at FROM notification_channels
-WHERE deleted_at IS NULL AND substring(sealed_config FROM 1 FOR 4) <> $1::bytea AND id > $2
-ORDER BY id
-LIMIT 100
-`
-
-type ListSealedChannelsParams struct {
-	KeyID   []byte
-	AfterID uuid.UUID
-}
-
-// ListSealedChannels returns channels of every tenant whose configuration is sealed with another key than the one whose
-// identifier is given, in the order of their identifiers.
-func (q *Queries) ListSealedChannels(ctx context.Context, arg ListSealedChannelsParams) ([]NotificationChannel, error) {
-	rows, err := q.db.Query(ctx, listSealedChannels, arg.KeyID, arg.AfterID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []NotificationChannel{}
-	for rows.Next() {
-		var i NotificationChannel
-		if err := rows.Scan(
-			&i.AccountID,
-			&i.ID,
-			&i.Name,
-			&i.ChannelType,
-			&i.SealedConfig,
-			&i.Enabled,
-			&i.DisabledReason,
-			&i.DisabledAt,
-			&i.FailingSince,
-			&i.Revision,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.DeletedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const markChannelFailing = `-- name: MarkChannelFailing :exec
+const MarkChannelFailing = `-- name: MarkChannelFailing :exec
 UPDATE notification_channels
-SET failing_since = clock_timestamp()
-WHERE account_id = $1 AND id = $2 AND failing_since IS NULL
+SET failing_since = $1::timestamptz
+WHERE account_id = $2 AND id = $3 AND failing_since IS NULL
 `
 
 type MarkChannelFailingParams struct {
+	Now       time.Time
 	AccountID uuid.UUID
 	ID        uuid.UUID
 }
 
-// MarkChannelFailing notes when the channel began to fail, unless it is noted already.
+// MarkChannelFailing records when the channel began to fail, unless it is recorded already.
 func (q *Queries) MarkChannelFailing(ctx context.Context, arg MarkChannelFailingParams) error {
-	_, err := q.db.Exec(ctx, markChannelFailing, arg.AccountID, arg.ID)
+	_, err := q.db.Exec(ctx, MarkChannelFailing, arg.Now, arg.AccountID, arg.ID)
 	return err
 }
 
-const markChannelWorking = `-- name: MarkChannelWorking :exec
+const ReplaceEncryptedConfig = `-- name: ReplaceEncryptedConfig :exec
 UPDATE notification_channels
-SET failing_since = NULL
-WHERE account_id = $1 AND id = $2 AND failing_since IS NOT NULL
+SET encrypted_config = $1
+WHERE account_id = $2 AND id = $3 AND encrypted_config = $4::bytea
 `
 
-type MarkChannelWorkingParams struct {
-	AccountID uuid.UUID
-	ID        uuid.UUID
+type ReplaceEncryptedConfigParams struct {
+	EncryptedConfig []byte
+	AccountID       uuid.UUID
+	ID              uuid.UUID
+	Former          []byte
 }
 
-// MarkChannelWorking notes that the channel works.
-func (q *Queries) MarkChannelWorking(ctx context.Context, arg MarkChannelWorkingParams) error {
-	_, err := q.db.Exec(ctx, markChannelWorking, arg.AccountID, arg.ID)
-	return err
-}
-
-const replaceSealedConfig = `-- name: ReplaceSealedConfig :exec
-UPDATE notification_channels
-SET sealed_config = $1
-WHERE account_id = $2 AND id = $3 AND sealed_config = $4::bytea
-`
-
-type ReplaceSealedConfigParams struct {
-	SealedConfig []byte
-	AccountID    uuid.UUID
-	ID           uuid.UUID
-	Former       []byte
-}
-
-// ReplaceSealedConfig writes the same configuration sealed anew, unless somebody has changed it meanwhile.
-func (q *Queries) ReplaceSealedConfig(ctx context.Context, arg ReplaceSealedConfigParams) error {
-	_, err := q.db.Exec(ctx, replaceSealedConfig,
-		arg.SealedConfig,
+// ReplaceEncryptedConfig stores the same configuration re-encrypted, unless it has changed concurrently.
+func (q *Queries) ReplaceEncryptedConfig(ctx context.Context, arg ReplaceEncryptedConfigParams) error {
+	_, err := q.db.Exec(ctx, ReplaceEncryptedConfig,
+		arg.EncryptedConfig,
 		arg.AccountID,
 		arg.ID,
 		arg.Former,
@@ -334,30 +344,32 @@ func (q *Queries) ReplaceSealedConfig(ctx context.Context, arg ReplaceSealedConf
 	return err
 }
 
-const updateNotificationChannel = `-- name: UpdateNotificationChannel :one
+const UpdateNotificationChannel = `-- name: UpdateNotificationChannel :one
 UPDATE notification_channels
-SET name = $1, sealed_config = $2, enabled = $3, revision = revision + 1, updated_at = clock_timestamp(),
+SET name = $1, encrypted_config = $2, enabled = $3, revision = revision + 1, updated_at = $4,
   disabled_reason = CASE WHEN $3 THEN NULL ELSE disabled_reason END,
-  disabled_at = CASE WHEN $3 THEN NULL ELSE coalesce(disabled_at, clock_timestamp()) END,
+  disabled_at = CASE WHEN $3 THEN NULL ELSE coalesce(disabled_at, $4::timestamptz) END,
   failing_since = CASE WHEN $3 AND NOT enabled THEN NULL ELSE failing_since END
-WHERE account_id = $4 AND id = $5
-RETURNING account_id, id, name, channel_type, sealed_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at
+WHERE account_id = $5 AND id = $6
+RETURNING account_id, id, name, channel_type, encrypted_config, enabled, disabled_reason, disabled_at, failing_since, revision, created_at, updated_at, deleted_at
 `
 
 type UpdateNotificationChannelParams struct {
-	Name         string
-	SealedConfig []byte
-	Enabled      bool
-	AccountID    uuid.UUID
-	ID           uuid.UUID
+	Name            string
+	EncryptedConfig []byte
+	Enabled         bool
+	Now             time.Time
+	AccountID       uuid.UUID
+	ID              uuid.UUID
 }
 
-// UpdateNotificationChannel writes what may change and counts the revision on. A channel that is enabled begins anew.
+// UpdateNotificationChannel updates mutable columns and increments the revision. Enabling a channel resets its failure.
 func (q *Queries) UpdateNotificationChannel(ctx context.Context, arg UpdateNotificationChannelParams) (NotificationChannel, error) {
-	row := q.db.QueryRow(ctx, updateNotificationChannel,
+	row := q.db.QueryRow(ctx, UpdateNotificationChannel,
 		arg.Name,
-		arg.SealedConfig,
+		arg.EncryptedConfig,
 		arg.Enabled,
+		arg.Now,
 		arg.AccountID,
 		arg.ID,
 	)
@@ -367,7 +379,7 @@ func (q *Queries) UpdateNotificationChannel(ctx context.Context, arg UpdateNotif
 		&i.ID,
 		&i.Name,
 		&i.ChannelType,
-		&i.SealedConfig,
+		&i.EncryptedConfig,
 		&i.Enabled,
 		&i.DisabledReason,
 		&i.DisabledAt,

@@ -13,186 +13,90 @@ import (
 	"github.com/google/uuid"
 )
 
-const announceDisabledChannel = `-- name: AnnounceDisabledChannel :exec
-WITH made AS (
-  INSERT INTO notification_deliveries (account_id, channel_id, event_type, notice, next_attempt_at)
-  SELECT c.account_id, c.id, 'notification_channel.disabled', $1, clock_timestamp()
-  FROM notification_channels AS c
-  WHERE c.account_id = $2 AND c.id <> $3 AND c.enabled AND c.deleted_at IS NULL AND c.channel_type <> 'webhook'
-  RETURNING account_id, channel_id, id, round
-)
-SELECT enqueue_delivery(account_id, channel_id, id, round) FROM made
-`
-
-type AnnounceDisabledChannelParams struct {
-	Notice    json.RawMessage
-	AccountID uuid.UUID
-	ChannelID uuid.UUID
-}
-
-// AnnounceDisabledChannel tells the account's other channels that people read. The jobs are enqueued with it.
-func (q *Queries) AnnounceDisabledChannel(ctx context.Context, arg AnnounceDisabledChannelParams) error {
-	_, err := q.db.Exec(ctx, announceDisabledChannel, arg.Notice, arg.AccountID, arg.ChannelID)
-	return err
-}
-
-const cancelDeliveriesOfChannel = `-- name: CancelDeliveriesOfChannel :exec
+const CancelDeliveriesOfChannel = `-- name: CancelDeliveriesOfChannel :exec
 UPDATE notification_deliveries
-SET status = 'cancelled', error_class = 'channel_deleted', next_attempt_at = NULL, finished_at = clock_timestamp()
-WHERE account_id = $1 AND channel_id = $2 AND status = 'pending'
+SET status = 'cancelled', error_class = 'channel_deleted', next_attempt_at = NULL, finished_at = $1::timestamptz
+WHERE account_id = $2 AND channel_id = $3 AND status = 'pending'
 `
 
 type CancelDeliveriesOfChannelParams struct {
+	Now       time.Time
 	AccountID uuid.UUID
 	ChannelID uuid.UUID
 }
 
-// CancelDeliveriesOfChannel gives up all that waits for a channel.
+// CancelDeliveriesOfChannel gives up the pending deliveries of a deleted channel.
 func (q *Queries) CancelDeliveriesOfChannel(ctx context.Context, arg CancelDeliveriesOfChannelParams) error {
-	_, err := q.db.Exec(ctx, cancelDeliveriesOfChannel, arg.AccountID, arg.ChannelID)
+	_, err := q.db.Exec(ctx, CancelDeliveriesOfChannel, arg.Now, arg.AccountID, arg.ChannelID)
 	return err
 }
 
-const cancelDelivery = `-- name: CancelDelivery :exec
+const CancelDelivery = `-- name: CancelDelivery :exec
 UPDATE notification_deliveries
-SET status = 'cancelled', error_class = 'channel_disabled', next_attempt_at = NULL, finished_at = clock_timestamp()
-WHERE account_id = $1 AND id = $2 AND round = $3 AND status = 'pending'
+SET status = 'cancelled', error_class = 'channel_disabled', next_attempt_at = NULL, finished_at = $1::timestamptz
+WHERE account_id = $2 AND id = $3 AND generation = $4 AND status = 'pending'
 `
 
 type CancelDeliveryParams struct {
-	AccountID uuid.UUID
-	ID        uuid.UUID
-	Round     int32
+	Now        time.Time
+	AccountID  uuid.UUID
+	ID         uuid.UUID
+	Generation int32
 }
 
-// CancelDelivery gives up what has nowhere to go any more.
+// CancelDelivery gives up a delivery whose channel is disabled.
 func (q *Queries) CancelDelivery(ctx context.Context, arg CancelDeliveryParams) error {
-	_, err := q.db.Exec(ctx, cancelDelivery, arg.AccountID, arg.ID, arg.Round)
+	_, err := q.db.Exec(ctx, CancelDelivery,
+		arg.Now,
+		arg.AccountID,
+		arg.ID,
+		arg.Generation,
+	)
 	return err
 }
 
-const deleteForgottenDeliveries = `-- name: DeleteForgottenDeliveries :execrows
-DELETE FROM notification_deliveries
-WHERE (account_id, id) IN (
-  SELECT d.account_id, d.id FROM notification_deliveries AS d
-  WHERE d.finished_at < clock_timestamp() - interval '90 days'
+const DeleteExpiredDeliveries = `-- name: DeleteExpiredDeliveries :execrows
+DELETE FROM notification_deliveries AS e
+WHERE e.finished_at < $1 AND e.ctid = ANY (ARRAY(
+  SELECT d.ctid FROM notification_deliveries AS d
+  WHERE d.finished_at < $1
   ORDER BY d.finished_at
   LIMIT 5000
-  FOR UPDATE SKIP LOCKED
-)
+))
 `
 
-// DeleteForgottenDeliveries forgets, a batch at a time and oldest first, what ended three months ago. It concerns every
-// tenant.
-func (q *Queries) DeleteForgottenDeliveries(ctx context.Context) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteForgottenDeliveries)
+// DeleteExpiredDeliveries deletes deliveries that ended before a time, a batch at a time. Cross-tenant.
+func (q *Queries) DeleteExpiredDeliveries(ctx context.Context, before *time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, DeleteExpiredDeliveries, before)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const enqueueDelivery = `-- name: EnqueueDelivery :exec
-SELECT enqueue_delivery($1, $2, $3, $4)
-`
-
-type EnqueueDeliveryParams struct {
-	AccountID uuid.UUID
-	ChannelID uuid.UUID
-	ID        uuid.UUID
-	Round     int32
-}
-
-// EnqueueDelivery puts the job of a delivery in the queue. The tenant is the function's first argument.
-func (q *Queries) EnqueueDelivery(ctx context.Context, arg EnqueueDeliveryParams) error {
-	_, err := q.db.Exec(ctx, enqueueDelivery,
-		arg.AccountID,
-		arg.ChannelID,
-		arg.ID,
-		arg.Round,
-	)
-	return err
-}
-
-const enqueueOwnerMail = `-- name: EnqueueOwnerMail :exec
-SELECT enqueue_owner_mail(u.account_id, u.id, $1::text)
-FROM users AS u
-WHERE u.account_id = $2 AND coalesce(u.assigned_role, u.token_role) = 'admin' AND u.email <> ''
-`
-
-type EnqueueOwnerMailParams struct {
-	Text      string
-	AccountID uuid.UUID
-}
-
-// EnqueueOwnerMail puts an e-mail to each of the account's admins in the queue: a job for each, so that one address that is
-// refused does not keep the others from hearing.
-func (q *Queries) EnqueueOwnerMail(ctx context.Context, arg EnqueueOwnerMailParams) error {
-	_, err := q.db.Exec(ctx, enqueueOwnerMail, arg.Text, arg.AccountID)
-	return err
-}
-
-const finishAttempt = `-- name: FinishAttempt :exec
-UPDATE notification_deliveries
-SET status = $1, attempts = attempts + 1, tries = tries + 1, last_attempt_at = clock_timestamp(),
-  response_status = $2, error_class = $3, latency_ms = $4,
-  next_attempt_at = CASE WHEN $1 = 'pending' THEN clock_timestamp() + make_interval(secs => $5) END,
-  finished_at = CASE WHEN $1 <> 'pending' THEN clock_timestamp() END
-WHERE account_id = $6 AND id = $7 AND round = $8 AND status = 'pending'
-`
-
-type FinishAttemptParams struct {
-	Status         string
-	ResponseStatus *int32
-	ErrorClass     *string
-	LatencyMs      *int32
-	DelaySeconds   float64
-	AccountID      uuid.UUID
-	ID             uuid.UUID
-	Round          int32
-}
-
-// FinishAttempt counts an attempt and notes what came of it, and when the next one is due.
-func (q *Queries) FinishAttempt(ctx context.Context, arg FinishAttemptParams) error {
-	_, err := q.db.Exec(ctx, finishAttempt,
-		arg.Status,
-		arg.ResponseStatus,
-		arg.ErrorClass,
-		arg.LatencyMs,
-		arg.DelaySeconds,
-		arg.AccountID,
-		arg.ID,
-		arg.Round,
-	)
-	return err
-}
-
-const getNotificationRecord = `-- name: GetNotificationRecord :one
-SELECT account_id, id, channel_id, event_type, event_id, record_id, notice, status, round, tries, attempts, response_status, error_class, latency_ms, created_at, last_attempt_at, next_attempt_at, finished_at, channel_name, channel_type FROM notification_records
+const GetDeliveryDetails = `-- name: GetDeliveryDetails :one
+SELECT account_id, id, channel_id, event_type, event_id, subject_id, status, total_attempts, response_status, error_class, latency_ms, created_at, last_attempt_at, next_attempt_at, finished_at, channel_name, channel_type FROM delivery_details
 WHERE account_id = $1 AND id = $2
 `
 
-type GetNotificationRecordParams struct {
+type GetDeliveryDetailsParams struct {
 	AccountID uuid.UUID
 	ID        uuid.UUID
 }
 
-// GetNotificationRecord returns one delivery with its channel.
-func (q *Queries) GetNotificationRecord(ctx context.Context, arg GetNotificationRecordParams) (NotificationRecord, error) {
-	row := q.db.QueryRow(ctx, getNotificationRecord, arg.AccountID, arg.ID)
-	var i NotificationRecord
+// GetDeliveryDetails returns one delivery with its channel.
+func (q *Queries) GetDeliveryDetails(ctx context.Context, arg GetDeliveryDetailsParams) (DeliveryDetail, error) {
+	row := q.db.QueryRow(ctx, GetDeliveryDetails, arg.AccountID, arg.ID)
+	var i DeliveryDetail
 	err := row.Scan(
 		&i.AccountID,
 		&i.ID,
 		&i.ChannelID,
 		&i.EventType,
 		&i.EventID,
-		&i.RecordID,
-		&i.Notice,
+		&i.SubjectID,
 		&i.Status,
-		&i.Round,
-		&i.Tries,
-		&i.Attempts,
+		&i.TotalAttempts,
 		&i.ResponseStatus,
 		&i.ErrorClass,
 		&i.LatencyMs,
@@ -206,46 +110,275 @@ func (q *Queries) GetNotificationRecord(ctx context.Context, arg GetNotification
 	return i, err
 }
 
-const getPendingDelivery = `-- name: GetPendingDelivery :one
-SELECT d.event_type, d.notice, d.tries, c.channel_type, c.sealed_config, c.failing_since
+const GetPendingDelivery = `-- name: GetPendingDelivery :one
+SELECT d.event_type, d.payload, d.attempts_in_generation, c.channel_type, c.encrypted_config, c.failing_since
 FROM notification_deliveries AS d
-JOIN notification_channels AS c ON c.account_id = d.account_id AND c.id = d.channel_id AND c.enabled AND c.deleted_at IS NULL
-WHERE d.account_id = $1 AND d.id = $2 AND d.round = $3 AND d.status = 'pending'
+JOIN notification_channels AS c ON c.account_id = $1 AND c.id = d.channel_id AND c.enabled AND c.deleted_at IS NULL
+WHERE d.account_id = $1 AND d.id = $2 AND d.generation = $3 AND d.status = 'pending'
 `
 
 type GetPendingDeliveryParams struct {
-	AccountID uuid.UUID
-	ID        uuid.UUID
-	Round     int32
+	AccountID  uuid.UUID
+	ID         uuid.UUID
+	Generation int32
 }
 
 type GetPendingDeliveryRow struct {
-	EventType    string
-	Notice       json.RawMessage
-	Tries        int32
-	ChannelType  string
-	SealedConfig []byte
-	FailingSince *time.Time
+	EventType            string
+	Payload              json.RawMessage
+	AttemptsInGeneration int32
+	ChannelType          string
+	EncryptedConfig      []byte
+	FailingSince         *time.Time
 }
 
-// GetPendingDelivery returns what an attempt needs. There is no row when there is nothing to deliver any more: it was
-// delivered, given up, or asked for again meanwhile, or the channel is disabled or deleted.
+// GetPendingDelivery returns the data of an attempt. No row: there is nothing to deliver (it was delivered, given up or
+// requeued, or its channel is disabled or deleted).
 func (q *Queries) GetPendingDelivery(ctx context.Context, arg GetPendingDeliveryParams) (GetPendingDeliveryRow, error) {
-	row := q.db.QueryRow(ctx, getPendingDelivery, arg.AccountID, arg.ID, arg.Round)
+	row := q.db.QueryRow(ctx, GetPendingDelivery, arg.AccountID, arg.ID, arg.Generation)
 	var i GetPendingDeliveryRow
 	err := row.Scan(
 		&i.EventType,
-		&i.Notice,
-		&i.Tries,
+		&i.Payload,
+		&i.AttemptsInGeneration,
 		&i.ChannelType,
-		&i.SealedConfig,
+		&i.EncryptedConfig,
 		&i.FailingSince,
 	)
 	return i, err
 }
 
-const listNotificationHistory = `-- name: ListNotificationHistory :many
-SELECT account_id, id, channel_id, event_type, event_id, record_id, notice, status, round, tries, attempts, response_status, error_class, latency_ms, created_at, last_attempt_at, next_attempt_at, finished_at, channel_name, channel_type FROM notification_records
+const InsertAdminEmailJobs = `-- name: InsertAdminEmailJobs :exec
+INSERT INTO river_job (kind, args, queue, priority, max_attempts)
+SELECT 'send_admin_email', k.args, 'notifications', 2, 12
+FROM unnest($1::jsonb[]) AS k (args)
+`
+
+// InsertAdminEmailJobs enqueues e-mails to admins: a job for each, so that one refused address does not keep the others from
+// their mail. Not tenant-scoped: the queue belongs to no account.
+func (q *Queries) InsertAdminEmailJobs(ctx context.Context, args []json.RawMessage) error {
+	_, err := q.db.Exec(ctx, InsertAdminEmailJobs, args)
+	return err
+}
+
+const InsertAnnouncements = `-- name: InsertAnnouncements :exec
+INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, payload, status, generation, attempts_in_generation, total_attempts,
+  created_at, next_attempt_at)
+SELECT $1, k.id, k.channel_id, $2, $3, 'pending', 1, 0, 0, $4, $4::timestamptz
+FROM ROWS FROM (unnest($5::uuid[]), unnest($6::uuid[])) AS k (id, channel_id)
+`
+
+type InsertAnnouncementsParams struct {
+	AccountID  uuid.UUID
+	EventType  string
+	Payload    json.RawMessage
+	Now        time.Time
+	IDs        []uuid.UUID
+	ChannelIDs []uuid.UUID
+}
+
+// InsertAnnouncements inserts pending deliveries that belong to no event.
+func (q *Queries) InsertAnnouncements(ctx context.Context, arg InsertAnnouncementsParams) error {
+	_, err := q.db.Exec(ctx, InsertAnnouncements,
+		arg.AccountID,
+		arg.EventType,
+		arg.Payload,
+		arg.Now,
+		arg.IDs,
+		arg.ChannelIDs,
+	)
+	return err
+}
+
+const InsertDeliveries = `-- name: InsertDeliveries :many
+INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, event_id, subject_id, payload, status, generation,
+  attempts_in_generation, total_attempts, created_at, next_attempt_at)
+SELECT $1, k.id, k.channel_id, k.event_type, k.event_id, k.subject_id, k.payload, 'pending', 1, 0, 0, $2, $2::timestamptz
+FROM ROWS FROM (unnest($3::uuid[]), unnest($4::uuid[]), unnest($5::text[]), unnest($6::uuid[]),
+    unnest($7::uuid[]), unnest($8::jsonb[]))
+  AS k (id, channel_id, event_type, event_id, subject_id, payload)
+ORDER BY k.subject_id, k.channel_id, k.event_type
+ON CONFLICT (account_id, subject_id, channel_id, event_type) WHERE subject_id IS NOT NULL DO NOTHING
+RETURNING id, channel_id
+`
+
+type InsertDeliveriesParams struct {
+	AccountID  uuid.UUID
+	Now        time.Time
+	IDs        []uuid.UUID
+	ChannelIDs []uuid.UUID
+	EventTypes []string
+	EventIDs   []uuid.UUID
+	SubjectIDs []uuid.UUID
+	Payloads   []json.RawMessage
+}
+
+type InsertDeliveriesRow struct {
+	ID        uuid.UUID
+	ChannelID uuid.UUID
+}
+
+// InsertDeliveries inserts pending deliveries, in the order of their unique key, and returns the identifiers of the new ones:
+// a channel is notified of each status of a deployment or build once.
+func (q *Queries) InsertDeliveries(ctx context.Context, arg InsertDeliveriesParams) ([]InsertDeliveriesRow, error) {
+	rows, err := q.db.Query(ctx, InsertDeliveries,
+		arg.AccountID,
+		arg.Now,
+		arg.IDs,
+		arg.ChannelIDs,
+		arg.EventTypes,
+		arg.EventIDs,
+		arg.SubjectIDs,
+		arg.Payloads,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []InsertDeliveriesRow{}
+	for rows.Next() {
+		var i InsertDeliveriesRow
+		if err := rows.Scan(&i.ID, &i.ChannelID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const InsertDeliveryJobs = `-- name: InsertDeliveryJobs :exec
+INSERT INTO river_job (kind, args, queue, priority, max_attempts)
+SELECT 'deliver_notification', k.args, 'notifications', 1, 1000
+FROM unnest($1::jsonb[]) AS k (args)
+`
+
+// InsertDeliveryJobs enqueues deliveries. Not tenant-scoped: the queue belongs to no account. A job may be tried often: only
+// internal errors count as a try for River, and internal/notify schedules the attempts.
+func (q *Queries) InsertDeliveryJobs(ctx context.Context, args []json.RawMessage) error {
+	_, err := q.db.Exec(ctx, InsertDeliveryJobs, args)
+	return err
+}
+
+const InsertTestDelivery = `-- name: InsertTestDelivery :one
+INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, payload, status, generation, attempts_in_generation, total_attempts,
+  response_status, error_class, latency_ms, created_at, last_attempt_at, finished_at)
+VALUES ($1, $2, $3, 'test', $4, $5, 1, 1, 1,
+  $6, $7, $8, $9, $9::timestamptz, $9::timestamptz)
+RETURNING account_id, id, channel_id, event_type, event_id, subject_id, payload, status, generation, attempts_in_generation, total_attempts, response_status, error_class, latency_ms, created_at, last_attempt_at, next_attempt_at, finished_at
+`
+
+type InsertTestDeliveryParams struct {
+	AccountID      uuid.UUID
+	ID             uuid.UUID
+	ChannelID      uuid.UUID
+	Payload        json.RawMessage
+	Status         string
+	ResponseStatus *int32
+	ErrorClass     *string
+	LatencyMs      *int32
+	Now            time.Time
+}
+
+// InsertTestDelivery records the result of a test message.
+func (q *Queries) InsertTestDelivery(ctx context.Context, arg InsertTestDeliveryParams) (NotificationDelivery, error) {
+	row := q.db.QueryRow(ctx, InsertTestDelivery,
+		arg.AccountID,
+		arg.ID,
+		arg.ChannelID,
+		arg.Payload,
+		arg.Status,
+		arg.ResponseStatus,
+		arg.ErrorClass,
+		arg.LatencyMs,
+		arg.Now,
+	)
+	var i NotificationDelivery
+	err := row.Scan(
+		&i.AccountID,
+		&i.ID,
+		&i.ChannelID,
+		&i.EventType,
+		&i.EventID,
+		&i.SubjectID,
+		&i.Payload,
+		&i.Status,
+		&i.Generation,
+		&i.AttemptsInGeneration,
+		&i.TotalAttempts,
+		&i.ResponseStatus,
+		&i.ErrorClass,
+		&i.LatencyMs,
+		&i.CreatedAt,
+		&i.LastAttemptAt,
+		&i.NextAttemptAt,
+		&i.FinishedAt,
+	)
+	return i, err
+}
+
+const ListAdminsWithEmail = `-- name: ListAdminsWithEmail :many
+SELECT id FROM users
+WHERE account_id = $1 AND coalesce(assigned_role, claimed_role) = 'admin' AND email <> ''
+`
+
+// ListAdminsWithEmail returns the account's admins that have an e-mail address.
+func (q *Queries) ListAdminsWithEmail(ctx context.Context, accountID uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, ListAdminsWithEmail, accountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListChannelsToAnnounce = `-- name: ListChannelsToAnnounce :many
+SELECT id FROM notification_channels
+WHERE account_id = $1 AND id <> $2 AND enabled AND deleted_at IS NULL AND channel_type <> 'webhook'
+ORDER BY id
+`
+
+type ListChannelsToAnnounceParams struct {
+	AccountID uuid.UUID
+	ChannelID uuid.UUID
+}
+
+// ListChannelsToAnnounce returns the account's other enabled channels for people: those that hear of a disabled channel.
+func (q *Queries) ListChannelsToAnnounce(ctx context.Context, arg ListChannelsToAnnounceParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, ListChannelsToAnnounce, arg.AccountID, arg.ChannelID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListNotificationHistory = `-- name: ListNotificationHistory :many
+SELECT account_id, id, channel_id, event_type, event_id, subject_id, status, total_attempts, response_status, error_class, latency_ms, created_at, last_attempt_at, next_attempt_at, finished_at, channel_name, channel_type FROM delivery_details
 WHERE account_id = $1
   AND ($2::timestamptz IS NULL OR (created_at, id) < ($2::timestamptz, $3::uuid))
   AND ($4::uuid IS NULL OR channel_id = $4::uuid)
@@ -270,8 +403,8 @@ type ListNotificationHistoryParams struct {
 }
 
 // ListNotificationHistory returns a page of the account's deliveries, newest first.
-func (q *Queries) ListNotificationHistory(ctx context.Context, arg ListNotificationHistoryParams) ([]NotificationRecord, error) {
-	rows, err := q.db.Query(ctx, listNotificationHistory,
+func (q *Queries) ListNotificationHistory(ctx context.Context, arg ListNotificationHistoryParams) ([]DeliveryDetail, error) {
+	rows, err := q.db.Query(ctx, ListNotificationHistory,
 		arg.AccountID,
 		arg.AfterAt,
 		arg.AfterID,
@@ -286,21 +419,18 @@ func (q *Queries) ListNotificationHistory(ctx context.Context, arg ListNotificat
 		return nil, err
 	}
 	defer rows.Close()
-	items := []NotificationRecord{}
+	items := []DeliveryDetail{}
 	for rows.Next() {
-		var i NotificationRecord
+		var i DeliveryDetail
 		if err := rows.Scan(
 			&i.AccountID,
 			&i.ID,
 			&i.ChannelID,
 			&i.EventType,
 			&i.EventID,
-			&i.RecordID,
-			&i.Notice,
+			&i.SubjectID,
 			&i.Status,
-			&i.Round,
-			&i.Tries,
-			&i.Attempts,
+			&i.TotalAttempts,
 			&i.ResponseStatus,
 			&i.ErrorClass,
 			&i.LatencyMs,
@@ -321,77 +451,60 @@ func (q *Queries) ListNotificationHistory(ctx context.Context, arg ListNotificat
 	return items, nil
 }
 
-const recordTest = `-- name: RecordTest :one
-INSERT INTO notification_deliveries (
-  account_id, id, channel_id, event_type, notice, status, tries, attempts, response_status, error_class, latency_ms, last_attempt_at, finished_at)
-VALUES (
-  $1, $2, $3, 'test', $4, $5, 1, 1, $6, $7, $8,
-  clock_timestamp(), clock_timestamp())
-RETURNING account_id, id, channel_id, event_type, event_id, record_id, notice, status, round, tries, attempts, response_status, error_class, latency_ms, created_at, last_attempt_at, next_attempt_at, finished_at
+const RecordDeliveryAttempt = `-- name: RecordDeliveryAttempt :exec
+UPDATE notification_deliveries
+SET status = $1, total_attempts = total_attempts + 1, attempts_in_generation = attempts_in_generation + 1, last_attempt_at = $2::timestamptz,
+  response_status = $3, error_class = $4, latency_ms = $5,
+  next_attempt_at = $6, finished_at = $7
+WHERE account_id = $8 AND id = $9 AND generation = $10 AND status = 'pending'
 `
 
-type RecordTestParams struct {
-	AccountID      uuid.UUID
-	ID             uuid.UUID
-	ChannelID      uuid.UUID
-	Notice         json.RawMessage
+type RecordDeliveryAttemptParams struct {
 	Status         string
+	LastAttemptAt  time.Time
 	ResponseStatus *int32
 	ErrorClass     *string
 	LatencyMs      *int32
+	NextAttemptAt  *time.Time
+	FinishedAt     *time.Time
+	AccountID      uuid.UUID
+	ID             uuid.UUID
+	Generation     int32
 }
 
-// RecordTest notes what came of a message that somebody asked for to try a channel.
-func (q *Queries) RecordTest(ctx context.Context, arg RecordTestParams) (NotificationDelivery, error) {
-	row := q.db.QueryRow(ctx, recordTest,
-		arg.AccountID,
-		arg.ID,
-		arg.ChannelID,
-		arg.Notice,
+// RecordDeliveryAttempt stores the result of an attempt, and when the next one is due.
+func (q *Queries) RecordDeliveryAttempt(ctx context.Context, arg RecordDeliveryAttemptParams) error {
+	_, err := q.db.Exec(ctx, RecordDeliveryAttempt,
 		arg.Status,
+		arg.LastAttemptAt,
 		arg.ResponseStatus,
 		arg.ErrorClass,
 		arg.LatencyMs,
+		arg.NextAttemptAt,
+		arg.FinishedAt,
+		arg.AccountID,
+		arg.ID,
+		arg.Generation,
 	)
-	var i NotificationDelivery
-	err := row.Scan(
-		&i.AccountID,
-		&i.ID,
-		&i.ChannelID,
-		&i.EventType,
-		&i.EventID,
-		&i.RecordID,
-		&i.Notice,
-		&i.Status,
-		&i.Round,
-		&i.Tries,
-		&i.Attempts,
-		&i.ResponseStatus,
-		&i.ErrorClass,
-		&i.LatencyMs,
-		&i.CreatedAt,
-		&i.LastAttemptAt,
-		&i.NextAttemptAt,
-		&i.FinishedAt,
-	)
-	return i, err
+	return err
 }
 
-const restartDelivery = `-- name: RestartDelivery :one
+const RequeueDelivery = `-- name: RequeueDelivery :one
 UPDATE notification_deliveries
-SET status = 'pending', round = round + 1, tries = 0, next_attempt_at = clock_timestamp(), finished_at = NULL
-WHERE account_id = $1 AND id = $2
-RETURNING account_id, id, channel_id, event_type, event_id, record_id, notice, status, round, tries, attempts, response_status, error_class, latency_ms, created_at, last_attempt_at, next_attempt_at, finished_at
+SET status = 'pending', generation = generation + 1, attempts_in_generation = 0, next_attempt_at = $1::timestamptz, finished_at = NULL
+WHERE account_id = $2 AND id = $3
+RETURNING account_id, id, channel_id, event_type, event_id, subject_id, payload, status, generation, attempts_in_generation, total_attempts, response_status, error_class, latency_ms, created_at, last_attempt_at, next_attempt_at, finished_at
 `
 
-type RestartDeliveryParams struct {
+type RequeueDeliveryParams struct {
+	Now       time.Time
 	AccountID uuid.UUID
 	ID        uuid.UUID
 }
 
-// RestartDelivery begins another round: the job of the former one finds nothing to do.
-func (q *Queries) RestartDelivery(ctx context.Context, arg RestartDeliveryParams) (NotificationDelivery, error) {
-	row := q.db.QueryRow(ctx, restartDelivery, arg.AccountID, arg.ID)
+// RequeueDelivery begins another generation: the job of the former one finds nothing to do.
+func (q *Queries) RequeueDelivery(ctx context.Context, arg RequeueDeliveryParams) (NotificationDelivery, error) {
+	row := q.db.QueryRow(ctx, RequeueDelivery, arg.Now, arg.AccountID, arg.ID)
 	var i NotificationDelivery
 	err := row.Scan(
 		&i.AccountID,
@@ -399,12 +512,12 @@ func (q *Queries) RestartDelivery(ctx context.Context, arg RestartDeliveryParams
 		&i.ChannelID,
 		&i.EventType,
 		&i.EventID,
-		&i.RecordID,
-		&i.Notice,
+		&i.SubjectID,
+		&i.Payload,
 		&i.Status,
-		&i.Round,
-		&i.Tries,
-		&i.Attempts,
+		&i.Generation,
+		&i.AttemptsInGeneration,
+		&i.TotalAttempts,
 		&i.ResponseStatus,
 		&i.ErrorClass,
 		&i.LatencyMs,

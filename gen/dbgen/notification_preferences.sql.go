@@ -12,30 +12,34 @@ import (
 	"github.com/google/uuid"
 )
 
-const createNotificationPreference = `-- name: CreateNotificationPreference :one
-INSERT INTO notification_preferences (account_id, channel_id, event_type, environments, products, statuses)
-VALUES ($1, $2, $3, $4, $5, $6)
+const CreateNotificationPreference = `-- name: CreateNotificationPreference :one
+INSERT INTO notification_preferences (account_id, id, channel_id, event_type, environments, products, statuses, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
 RETURNING account_id, id, channel_id, event_type, environments, products, statuses, revision, created_at, updated_at
 `
 
 type CreateNotificationPreferenceParams struct {
 	AccountID    uuid.UUID
+	ID           uuid.UUID
 	ChannelID    uuid.UUID
 	EventType    string
 	Environments []string
 	Products     []string
 	Statuses     []string
+	Now          time.Time
 }
 
-// CreateNotificationPreference makes a preference.
+// CreateNotificationPreference inserts a preference.
 func (q *Queries) CreateNotificationPreference(ctx context.Context, arg CreateNotificationPreferenceParams) (NotificationPreference, error) {
-	row := q.db.QueryRow(ctx, createNotificationPreference,
+	row := q.db.QueryRow(ctx, CreateNotificationPreference,
 		arg.AccountID,
+		arg.ID,
 		arg.ChannelID,
 		arg.EventType,
 		arg.Environments,
 		arg.Products,
 		arg.Statuses,
+		arg.Now,
 	)
 	var i NotificationPreference
 	err := row.Scan(
@@ -53,7 +57,7 @@ func (q *Queries) CreateNotificationPreference(ctx context.Context, arg CreateNo
 	return i, err
 }
 
-const deleteNotificationPreference = `-- name: DeleteNotificationPreference :exec
+const DeleteNotificationPreference = `-- name: DeleteNotificationPreference :exec
 DELETE FROM notification_preferences
 WHERE account_id = $1 AND id = $2
 `
@@ -65,11 +69,11 @@ type DeleteNotificationPreferenceParams struct {
 
 // DeleteNotificationPreference removes a preference.
 func (q *Queries) DeleteNotificationPreference(ctx context.Context, arg DeleteNotificationPreferenceParams) error {
-	_, err := q.db.Exec(ctx, deleteNotificationPreference, arg.AccountID, arg.ID)
+	_, err := q.db.Exec(ctx, DeleteNotificationPreference, arg.AccountID, arg.ID)
 	return err
 }
 
-const deletePreferencesOfChannel = `-- name: DeletePreferencesOfChannel :exec
+const DeletePreferencesOfChannel = `-- name: DeletePreferencesOfChannel :exec
 DELETE FROM notification_preferences
 WHERE account_id = $1 AND channel_id = $2
 `
@@ -79,13 +83,13 @@ type DeletePreferencesOfChannelParams struct {
 	ChannelID uuid.UUID
 }
 
-// DeletePreferencesOfChannel removes what a channel was told about.
+// DeletePreferencesOfChannel removes the preferences of a channel.
 func (q *Queries) DeletePreferencesOfChannel(ctx context.Context, arg DeletePreferencesOfChannelParams) error {
-	_, err := q.db.Exec(ctx, deletePreferencesOfChannel, arg.AccountID, arg.ChannelID)
+	_, err := q.db.Exec(ctx, DeletePreferencesOfChannel, arg.AccountID, arg.ChannelID)
 	return err
 }
 
-const getNotificationPreference = `-- name: GetNotificationPreference :one
+const GetNotificationPreference = `-- name: GetNotificationPreference :one
 SELECT account_id, id, channel_id, event_type, environments, products, statuses, revision, created_at, updated_at FROM notification_preferences
 WHERE account_id = $1 AND id = $2
 `
@@ -97,7 +101,7 @@ type GetNotificationPreferenceParams struct {
 
 // GetNotificationPreference returns one preference.
 func (q *Queries) GetNotificationPreference(ctx context.Context, arg GetNotificationPreferenceParams) (NotificationPreference, error) {
-	row := q.db.QueryRow(ctx, getNotificationPreference, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, GetNotificationPreference, arg.AccountID, arg.ID)
 	var i NotificationPreference
 	err := row.Scan(
 		&i.AccountID,
@@ -114,7 +118,7 @@ func (q *Queries) GetNotificationPreference(ctx context.Context, arg GetNotifica
 	return i, err
 }
 
-const getNotificationPreferenceForUpdate = `-- name: GetNotificationPreferenceForUpdate :one
+const GetNotificationPreferenceForUpdate = `-- name: GetNotificationPreferenceForUpdate :one
 SELECT account_id, id, channel_id, event_type, environments, products, statuses, revision, created_at, updated_at FROM notification_preferences
 WHERE account_id = $1 AND id = $2
 FOR UPDATE
@@ -125,9 +129,9 @@ type GetNotificationPreferenceForUpdateParams struct {
 	ID        uuid.UUID
 }
 
-// GetNotificationPreferenceForUpdate returns one preference, which nobody else can change until the transaction ends.
+// GetNotificationPreferenceForUpdate returns one preference and locks it until the transaction ends.
 func (q *Queries) GetNotificationPreferenceForUpdate(ctx context.Context, arg GetNotificationPreferenceForUpdateParams) (NotificationPreference, error) {
-	row := q.db.QueryRow(ctx, getNotificationPreferenceForUpdate, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, GetNotificationPreferenceForUpdate, arg.AccountID, arg.ID)
 	var i NotificationPreference
 	err := row.Scan(
 		&i.AccountID,
@@ -144,7 +148,93 @@ func (q *Queries) GetNotificationPreferenceForUpdate(ctx context.Context, arg Ge
 	return i, err
 }
 
-const listNotificationPreferences = `-- name: ListNotificationPreferences :many
+const ListEnvironmentNames = `-- name: ListEnvironmentNames :many
+SELECT environment_id, name FROM environment_names
+WHERE account_id = $1 AND environment_id = ANY ($2::uuid[])
+`
+
+type ListEnvironmentNamesParams struct {
+	AccountID uuid.UUID
+	IDs       []uuid.UUID
+}
+
+type ListEnvironmentNamesRow struct {
+	EnvironmentID uuid.UUID
+	Name          string
+}
+
+// ListEnvironmentNames returns every name of some environments.
+func (q *Queries) ListEnvironmentNames(ctx context.Context, arg ListEnvironmentNamesParams) ([]ListEnvironmentNamesRow, error) {
+	rows, err := q.db.Query(ctx, ListEnvironmentNames, arg.AccountID, arg.IDs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListEnvironmentNamesRow{}
+	for rows.Next() {
+		var i ListEnvironmentNamesRow
+		if err := rows.Scan(&i.EnvironmentID, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListMatchingPreferences = `-- name: ListMatchingPreferences :many
+SELECT p.account_id, p.channel_id, p.event_type, p.environments, p.products, p.statuses
+FROM notification_preferences AS p
+JOIN notification_channels AS c ON c.account_id = $1 AND c.id = p.channel_id AND c.enabled AND c.deleted_at IS NULL
+WHERE p.account_id = $1 AND p.event_type = ANY ($2::text[])
+ORDER BY p.id
+`
+
+type ListMatchingPreferencesParams struct {
+	AccountID  uuid.UUID
+	EventTypes []string
+}
+
+type ListMatchingPreferencesRow struct {
+	AccountID    uuid.UUID
+	ChannelID    uuid.UUID
+	EventType    string
+	Environments []string
+	Products     []string
+	Statuses     []string
+}
+
+// ListMatchingPreferences returns the preferences for event types, with their channels, that are enabled.
+func (q *Queries) ListMatchingPreferences(ctx context.Context, arg ListMatchingPreferencesParams) ([]ListMatchingPreferencesRow, error) {
+	rows, err := q.db.Query(ctx, ListMatchingPreferences, arg.AccountID, arg.EventTypes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListMatchingPreferencesRow{}
+	for rows.Next() {
+		var i ListMatchingPreferencesRow
+		if err := rows.Scan(
+			&i.AccountID,
+			&i.ChannelID,
+			&i.EventType,
+			&i.Environments,
+			&i.Products,
+			&i.Statuses,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListNotificationPreferences = `-- name: ListNotificationPreferences :many
 SELECT account_id, id, channel_id, event_type, environments, products, statuses, revision, created_at, updated_at FROM notification_preferences
 WHERE account_id = $1
   AND ($2::timestamptz IS NULL OR (created_at, id) < ($2::timestamptz, $3::uuid))
@@ -163,7 +253,7 @@ type ListNotificationPreferencesParams struct {
 
 // ListNotificationPreferences returns a page of the account's preferences, newest first.
 func (q *Queries) ListNotificationPreferences(ctx context.Context, arg ListNotificationPreferencesParams) ([]NotificationPreference, error) {
-	rows, err := q.db.Query(ctx, listNotificationPreferences,
+	rows, err := q.db.Query(ctx, ListNotificationPreferences,
 		arg.AccountID,
 		arg.AfterAt,
 		arg.AfterID,
@@ -199,11 +289,79 @@ func (q *Queries) ListNotificationPreferences(ctx context.Context, arg ListNotif
 	return items, nil
 }
 
-const updateNotificationPreference = `-- name: UpdateNotificationPreference :one
+const ListNotifiedEventTypes = `-- name: ListNotifiedEventTypes :many
+SELECT DISTINCT account_id, event_type FROM notification_preferences
+WHERE account_id = ANY ($1::uuid[])
+`
+
+type ListNotifiedEventTypesRow struct {
+	AccountID uuid.UUID
+	EventType string
+}
+
+// ListNotifiedEventTypes returns the event types that preferences of these accounts name: whether a batch of events needs a
+// fan-out.
+func (q *Queries) ListNotifiedEventTypes(ctx context.Context, accounts []uuid.UUID) ([]ListNotifiedEventTypesRow, error) {
+	rows, err := q.db.Query(ctx, ListNotifiedEventTypes, accounts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListNotifiedEventTypesRow{}
+	for rows.Next() {
+		var i ListNotifiedEventTypesRow
+		if err := rows.Scan(&i.AccountID, &i.EventType); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListProductNames = `-- name: ListProductNames :many
+SELECT product_id, name FROM product_names
+WHERE account_id = $1 AND product_id = ANY ($2::uuid[])
+`
+
+type ListProductNamesParams struct {
+	AccountID uuid.UUID
+	IDs       []uuid.UUID
+}
+
+type ListProductNamesRow struct {
+	ProductID uuid.UUID
+	Name      string
+}
+
+// ListProductNames returns every name of some products.
+func (q *Queries) ListProductNames(ctx context.Context, arg ListProductNamesParams) ([]ListProductNamesRow, error) {
+	rows, err := q.db.Query(ctx, ListProductNames, arg.AccountID, arg.IDs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListProductNamesRow{}
+	for rows.Next() {
+		var i ListProductNamesRow
+		if err := rows.Scan(&i.ProductID, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const UpdateNotificationPreference = `-- name: UpdateNotificationPreference :one
 UPDATE notification_preferences
 SET event_type = $1, environments = $2, products = $3, statuses = $4,
-  revision = revision + 1, updated_at = clock_timestamp()
-WHERE account_id = $5 AND id = $6
+  revision = revision + 1, updated_at = $5
+WHERE account_id = $6 AND id = $7
 RETURNING account_id, id, channel_id, event_type, environments, products, statuses, revision, created_at, updated_at
 `
 
@@ -212,17 +370,19 @@ type UpdateNotificationPreferenceParams struct {
 	Environments []string
 	Products     []string
 	Statuses     []string
+	Now          time.Time
 	AccountID    uuid.UUID
 	ID           uuid.UUID
 }
 
-// UpdateNotificationPreference writes what may change and counts the revision on.
+// UpdateNotificationPreference updates mutable columns and increments the revision.
 func (q *Queries) UpdateNotificationPreference(ctx context.Context, arg UpdateNotificationPreferenceParams) (NotificationPreference, error) {
-	row := q.db.QueryRow(ctx, updateNotificationPreference,
+	row := q.db.QueryRow(ctx, UpdateNotificationPreference,
 		arg.EventType,
 		arg.Environments,
 		arg.Products,
 		arg.Statuses,
+		arg.Now,
 		arg.AccountID,
 		arg.ID,
 	)

@@ -13,31 +13,10 @@ import (
 	"github.com/google/uuid"
 )
 
-const claimProductName = `-- name: ClaimProductName :one
-INSERT INTO product_names AS n (account_id, name, product_id)
-VALUES ($1, $2, $3)
-ON CONFLICT (account_id, name) DO UPDATE SET product_id = n.product_id
-RETURNING product_id
-`
-
-type ClaimProductNameParams struct {
-	AccountID uuid.UUID
-	Name      string
-	ProductID uuid.UUID
-}
-
-// ClaimProductName makes a name lead to a product and returns the product that it leads to: another one's name stays.
-func (q *Queries) ClaimProductName(ctx context.Context, arg ClaimProductNameParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, claimProductName, arg.AccountID, arg.Name, arg.ProductID)
-	var product_id uuid.UUID
-	err := row.Scan(&product_id)
-	return product_id, err
-}
-
-const createProduct = `-- name: CreateProduct :one
-INSERT INTO products (account_id, id, name, description, extra_metadata)
-VALUES ($1, $2, $3, $4, $5)
-RETURNING account_id, id, name, description, extra_metadata, created_at, updated_at, revision, deleted_at
+const CreateProduct = `-- name: CreateProduct :one
+INSERT INTO products (account_id, id, name, description, extra_metadata, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $6)
+RETURNING account_id, id, name, description, extra_metadata, revision, created_at, updated_at, deleted_at
 `
 
 type CreateProductParams struct {
@@ -46,16 +25,18 @@ type CreateProductParams struct {
 	Name          string
 	Description   string
 	ExtraMetadata json.RawMessage
+	Now           time.Time
 }
 
-// CreateProduct makes a product; its name must have been claimed.
+// CreateProduct inserts a product; its name must have been reserved.
 func (q *Queries) CreateProduct(ctx context.Context, arg CreateProductParams) (Product, error) {
-	row := q.db.QueryRow(ctx, createProduct,
+	row := q.db.QueryRow(ctx, CreateProduct,
 		arg.AccountID,
 		arg.ID,
 		arg.Name,
 		arg.Description,
 		arg.ExtraMetadata,
+		arg.Now,
 	)
 	var i Product
 	err := row.Scan(
@@ -64,32 +45,49 @@ func (q *Queries) CreateProduct(ctx context.Context, arg CreateProductParams) (P
 		&i.Name,
 		&i.Description,
 		&i.ExtraMetadata,
+		&i.Revision,
 		&i.CreatedAt,
 		&i.UpdatedAt,
-		&i.Revision,
 		&i.DeletedAt,
 	)
 	return i, err
 }
 
-const deleteProduct = `-- name: DeleteProduct :exec
+const DeleteProduct = `-- name: DeleteProduct :exec
 UPDATE products
-SET deleted_at = clock_timestamp(), revision = revision + 1
-WHERE account_id = $1 AND id = $2
+SET deleted_at = $1::timestamptz, revision = revision + 1
+WHERE account_id = $2 AND id = $3
 `
 
 type DeleteProductParams struct {
+	Now       time.Time
 	AccountID uuid.UUID
 	ID        uuid.UUID
 }
 
-// DeleteProduct takes a product out of every view.
+// DeleteProduct hides a product from every view.
 func (q *Queries) DeleteProduct(ctx context.Context, arg DeleteProductParams) error {
-	_, err := q.db.Exec(ctx, deleteProduct, arg.AccountID, arg.ID)
+	_, err := q.db.Exec(ctx, DeleteProduct, arg.Now, arg.AccountID, arg.ID)
 	return err
 }
 
-const findProduct = `-- name: FindProduct :one
+const DeleteProductNames = `-- name: DeleteProductNames :exec
+DELETE FROM product_names
+WHERE account_id = $1 AND product_id = $2
+`
+
+type DeleteProductNamesParams struct {
+	AccountID uuid.UUID
+	ProductID uuid.UUID
+}
+
+// DeleteProductNames deletes every name of a product, so that the next event that mentions one creates a new product.
+func (q *Queries) DeleteProductNames(ctx context.Context, arg DeleteProductNamesParams) error {
+	_, err := q.db.Exec(ctx, DeleteProductNames, arg.AccountID, arg.ProductID)
+	return err
+}
+
+const FindProduct = `-- name: FindProduct :one
 SELECT t.id FROM products AS t
 WHERE t.account_id = $1 AND t.deleted_at IS NULL
   AND (t.id = $2::uuid
@@ -103,16 +101,16 @@ type FindProductParams struct {
 	Name      string
 }
 
-// FindProduct returns the identifier of a product by its own, or by a name that it answers to.
+// FindProduct returns the identifier of a product by identifier, or by a name that resolves to it.
 func (q *Queries) FindProduct(ctx context.Context, arg FindProductParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, findProduct, arg.AccountID, arg.ID, arg.Name)
+	row := q.db.QueryRow(ctx, FindProduct, arg.AccountID, arg.ID, arg.Name)
 	var id uuid.UUID
 	err := row.Scan(&id)
 	return id, err
 }
 
-const getProduct = `-- name: GetProduct :one
-SELECT account_id, id, name, description, extra_metadata, created_at, updated_at, revision, deleted_at FROM products
+const GetProduct = `-- name: GetProduct :one
+SELECT account_id, id, name, description, extra_metadata, revision, created_at, updated_at, deleted_at FROM products
 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
 `
 
@@ -123,7 +121,7 @@ type GetProductParams struct {
 
 // GetProduct returns one product.
 func (q *Queries) GetProduct(ctx context.Context, arg GetProductParams) (Product, error) {
-	row := q.db.QueryRow(ctx, getProduct, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, GetProduct, arg.AccountID, arg.ID)
 	var i Product
 	err := row.Scan(
 		&i.AccountID,
@@ -131,18 +129,48 @@ func (q *Queries) GetProduct(ctx context.Context, arg GetProductParams) (Product
 		&i.Name,
 		&i.Description,
 		&i.ExtraMetadata,
+		&i.Revision,
 		&i.CreatedAt,
 		&i.UpdatedAt,
-		&i.Revision,
 		&i.DeletedAt,
 	)
 	return i, err
 }
 
-const getProductForUpdate = `-- name: GetProductForUpdate :one
-SELECT account_id, id, name, description, extra_metadata, created_at, updated_at, revision, deleted_at FROM products
+const GetProductForDelete = `-- name: GetProductForDelete :one
+SELECT account_id, id, name, description, extra_metadata, revision, created_at, updated_at, deleted_at FROM products
 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
 FOR UPDATE
+`
+
+type GetProductForDeleteParams struct {
+	AccountID uuid.UUID
+	ID        uuid.UUID
+}
+
+// GetProductForDelete returns one product and locks it against new references from events until the transaction ends. It comes after
+// LockEnvironmentStatesOfProduct: the order in which events lock.
+func (q *Queries) GetProductForDelete(ctx context.Context, arg GetProductForDeleteParams) (Product, error) {
+	row := q.db.QueryRow(ctx, GetProductForDelete, arg.AccountID, arg.ID)
+	var i Product
+	err := row.Scan(
+		&i.AccountID,
+		&i.ID,
+		&i.Name,
+		&i.Description,
+		&i.ExtraMetadata,
+		&i.Revision,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.DeletedAt,
+	)
+	return i, err
+}
+
+const GetProductForUpdate = `-- name: GetProductForUpdate :one
+SELECT account_id, id, name, description, extra_metadata, revision, created_at, updated_at, deleted_at FROM products
+WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
+FOR NO KEY UPDATE
 `
 
 type GetProductForUpdateParams struct {
@@ -150,9 +178,10 @@ type GetProductForUpdateParams struct {
 	ID        uuid.UUID
 }
 
-// GetProductForUpdate returns one product, which nobody else can change until the transaction ends.
+// GetProductForUpdate returns one product and locks it against other changes until the transaction ends. Events of the product are not
+// blocked.
 func (q *Queries) GetProductForUpdate(ctx context.Context, arg GetProductForUpdateParams) (Product, error) {
-	row := q.db.QueryRow(ctx, getProductForUpdate, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, GetProductForUpdate, arg.AccountID, arg.ID)
 	var i Product
 	err := row.Scan(
 		&i.AccountID,
@@ -160,16 +189,65 @@ func (q *Queries) GetProductForUpdate(ctx context.Context, arg GetProductForUpda
 		&i.Name,
 		&i.Description,
 		&i.ExtraMetadata,
+		&i.Revision,
 		&i.CreatedAt,
 		&i.UpdatedAt,
-		&i.Revision,
 		&i.DeletedAt,
 	)
 	return i, err
 }
 
-const listProducts = `-- name: ListProducts :many
-SELECT account_id, id, name, description, extra_metadata, created_at, updated_at, revision, deleted_at FROM products
+const InsertProductNames = `-- name: InsertProductNames :exec
+INSERT INTO product_names (account_id, name, product_id)
+SELECT k.account_id, k.name, k.product_id
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::uuid[])) AS k (account_id, name, product_id)
+ORDER BY k.account_id, k.name COLLATE "C"
+ON CONFLICT (account_id, name) DO NOTHING
+`
+
+type InsertProductNamesParams struct {
+	AccountIDs []uuid.UUID
+	Names      []string
+	ProductIDs []uuid.UUID
+}
+
+// InsertProductNames reserves names that events mention for new products, where they are not taken. First of an event batch's
+// writes, in the order of the key, so that two batches never wait for each other.
+func (q *Queries) InsertProductNames(ctx context.Context, arg InsertProductNamesParams) error {
+	_, err := q.db.Exec(ctx, InsertProductNames, arg.AccountIDs, arg.Names, arg.ProductIDs)
+	return err
+}
+
+const InsertProducts = `-- name: InsertProducts :exec
+INSERT INTO products (account_id, id, name, created_at, updated_at)
+SELECT n.account_id, n.product_id, n.name, $1, $1
+FROM ROWS FROM (unnest($2::uuid[]), unnest($3::text[]), unnest($4::uuid[])) AS k (account_id, name, product_id)
+JOIN product_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.product_id = k.product_id
+WHERE n.account_id = ANY ($5::uuid[])
+`
+
+type InsertProductsParams struct {
+	Now        time.Time
+	AccountIDs []uuid.UUID
+	Names      []string
+	ProductIDs []uuid.UUID
+	Accounts   []uuid.UUID
+}
+
+// InsertProducts inserts the products of the names that InsertProductNames has reserved.
+func (q *Queries) InsertProducts(ctx context.Context, arg InsertProductsParams) error {
+	_, err := q.db.Exec(ctx, InsertProducts,
+		arg.Now,
+		arg.AccountIDs,
+		arg.Names,
+		arg.ProductIDs,
+		arg.Accounts,
+	)
+	return err
+}
+
+const ListProducts = `-- name: ListProducts :many
+SELECT account_id, id, name, description, extra_metadata, revision, created_at, updated_at, deleted_at FROM products
 WHERE account_id = $1 AND deleted_at IS NULL
   AND ($2::timestamptz IS NULL OR (created_at, id) < ($2::timestamptz, $3::uuid))
   AND ($4::text IS NULL OR strpos(lower(name), lower($4::text)) > 0)
@@ -187,7 +265,7 @@ type ListProductsParams struct {
 
 // ListProducts returns a page of the account's products, newest first.
 func (q *Queries) ListProducts(ctx context.Context, arg ListProductsParams) ([]Product, error) {
-	rows, err := q.db.Query(ctx, listProducts,
+	rows, err := q.db.Query(ctx, ListProducts,
 		arg.AccountID,
 		arg.AfterAt,
 		arg.AfterID,
@@ -207,9 +285,9 @@ func (q *Queries) ListProducts(ctx context.Context, arg ListProductsParams) ([]P
 			&i.Name,
 			&i.Description,
 			&i.ExtraMetadata,
+			&i.Revision,
 			&i.CreatedAt,
 			&i.UpdatedAt,
-			&i.Revision,
 			&i.DeletedAt,
 		); err != nil {
 			return nil, err
@@ -222,43 +300,50 @@ func (q *Queries) ListProducts(ctx context.Context, arg ListProductsParams) ([]P
 	return items, nil
 }
 
-const releaseProductNames = `-- name: ReleaseProductNames :exec
-DELETE FROM product_names
-WHERE account_id = $1 AND product_id = $2
+const ReserveProductName = `-- name: ReserveProductName :one
+INSERT INTO product_names AS n (account_id, name, product_id)
+VALUES ($1, $2, $3)
+ON CONFLICT (account_id, name) DO UPDATE SET product_id = n.product_id
+RETURNING product_id
 `
 
-type ReleaseProductNamesParams struct {
+type ReserveProductNameParams struct {
 	AccountID uuid.UUID
+	Name      string
 	ProductID uuid.UUID
 }
 
-// ReleaseProductNames frees every name of a product, so that the next event that mentions one makes a new product.
-func (q *Queries) ReleaseProductNames(ctx context.Context, arg ReleaseProductNamesParams) error {
-	_, err := q.db.Exec(ctx, releaseProductNames, arg.AccountID, arg.ProductID)
-	return err
+// ReserveProductName makes a name resolve to a product and returns the product that it resolves to: a name in use is not taken over.
+func (q *Queries) ReserveProductName(ctx context.Context, arg ReserveProductNameParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, ReserveProductName, arg.AccountID, arg.Name, arg.ProductID)
+	var product_id uuid.UUID
+	err := row.Scan(&product_id)
+	return product_id, err
 }
 
-const updateProduct = `-- name: UpdateProduct :one
+const UpdateProduct = `-- name: UpdateProduct :one
 UPDATE products
-SET name = $1, description = $2, extra_metadata = $3, revision = revision + 1, updated_at = record_time()
-WHERE account_id = $4 AND id = $5
-RETURNING account_id, id, name, description, extra_metadata, created_at, updated_at, revision, deleted_at
+SET name = $1, description = $2, extra_metadata = $3, revision = revision + 1, updated_at = $4
+WHERE account_id = $5 AND id = $6
+RETURNING account_id, id, name, description, extra_metadata, revision, created_at, updated_at, deleted_at
 `
 
 type UpdateProductParams struct {
 	Name          string
 	Description   string
 	ExtraMetadata json.RawMessage
+	Now           time.Time
 	AccountID     uuid.UUID
 	ID            uuid.UUID
 }
 
-// UpdateProduct writes what may change and counts the revision on.
+// UpdateProduct updates mutable columns and increments the revision.
 func (q *Queries) UpdateProduct(ctx context.Context, arg UpdateProductParams) (Product, error) {
-	row := q.db.QueryRow(ctx, updateProduct,
+	row := q.db.QueryRow(ctx, UpdateProduct,
 		arg.Name,
 		arg.Description,
 		arg.ExtraMetadata,
+		arg.Now,
 		arg.AccountID,
 		arg.ID,
 	)
@@ -269,9 +354,9 @@ func (q *Queries) UpdateProduct(ctx context.Context, arg UpdateProductParams) (P
 		&i.Name,
 		&i.Description,
 		&i.ExtraMetadata,
+		&i.Revision,
 		&i.CreatedAt,
 		&i.UpdatedAt,
-		&i.Revision,
 		&i.DeletedAt,
 	)
 	return i, err

@@ -13,26 +13,32 @@ import (
 	"github.com/google/uuid"
 )
 
-const createRelease = `-- name: CreateRelease :one
-INSERT INTO releases (account_id, name, description, extra_metadata)
-VALUES ($1, $2, $3, $4)
+const CreateRelease = `-- name: CreateRelease :one
+INSERT INTO releases (account_id, id, name, description, status, extra_metadata, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
 RETURNING account_id, id, name, description, status, extra_metadata, revision, created_at, updated_at
 `
 
 type CreateReleaseParams struct {
 	AccountID     uuid.UUID
+	ID            uuid.UUID
 	Name          string
 	Description   string
+	Status        string
 	ExtraMetadata json.RawMessage
+	Now           time.Time
 }
 
-// CreateRelease makes a release, a draft.
+// CreateRelease inserts a release.
 func (q *Queries) CreateRelease(ctx context.Context, arg CreateReleaseParams) (Release, error) {
-	row := q.db.QueryRow(ctx, createRelease,
+	row := q.db.QueryRow(ctx, CreateRelease,
 		arg.AccountID,
+		arg.ID,
 		arg.Name,
 		arg.Description,
+		arg.Status,
 		arg.ExtraMetadata,
+		arg.Now,
 	)
 	var i Release
 	err := row.Scan(
@@ -49,7 +55,7 @@ func (q *Queries) CreateRelease(ctx context.Context, arg CreateReleaseParams) (R
 	return i, err
 }
 
-const deleteRelease = `-- name: DeleteRelease :exec
+const DeleteRelease = `-- name: DeleteRelease :exec
 DELETE FROM releases
 WHERE account_id = $1 AND id = $2
 `
@@ -61,12 +67,16 @@ type DeleteReleaseParams struct {
 
 // DeleteRelease removes a release and what it was composed of.
 func (q *Queries) DeleteRelease(ctx context.Context, arg DeleteReleaseParams) error {
-	_, err := q.db.Exec(ctx, deleteRelease, arg.AccountID, arg.ID)
+	_, err := q.db.Exec(ctx, DeleteRelease, arg.AccountID, arg.ID)
 	return err
 }
 
-const getRelease = `-- name: GetRelease :one
-SELECT r.account_id, r.id, r.name, r.description, r.status, r.extra_metadata, r.revision, r.created_at, r.updated_at, (SELECT count(*) FROM release_versions AS rv JOIN products AS p ON p.account_id = rv.account_id AND p.id = rv.product_id AND p.deleted_at IS NULL WHERE rv.account_id = r.account_id AND rv.release_id = r.id) AS version_count
+const GetRelease = `-- name: GetRelease :one
+SELECT r.account_id, r.id, r.name, r.description, r.status, r.extra_metadata, r.revision, r.created_at, r.updated_at, (
+    SELECT count(*) FROM release_versions AS rv
+    JOIN products AS p ON p.account_id = $1 AND p.id = rv.product_id AND p.deleted_at IS NULL
+    WHERE rv.account_id = $1 AND rv.release_id = r.id
+  ) AS version_count
 FROM releases AS r
 WHERE r.account_id = $1 AND r.id = $2
 `
@@ -83,7 +93,7 @@ type GetReleaseRow struct {
 
 // GetRelease returns one release.
 func (q *Queries) GetRelease(ctx context.Context, arg GetReleaseParams) (GetReleaseRow, error) {
-	row := q.db.QueryRow(ctx, getRelease, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, GetRelease, arg.AccountID, arg.ID)
 	var i GetReleaseRow
 	err := row.Scan(
 		&i.Release.AccountID,
@@ -100,7 +110,7 @@ func (q *Queries) GetRelease(ctx context.Context, arg GetReleaseParams) (GetRele
 	return i, err
 }
 
-const getReleaseForUpdate = `-- name: GetReleaseForUpdate :one
+const GetReleaseForUpdate = `-- name: GetReleaseForUpdate :one
 SELECT account_id, id, name, description, status, extra_metadata, revision, created_at, updated_at FROM releases
 WHERE account_id = $1 AND id = $2
 FOR UPDATE
@@ -111,9 +121,9 @@ type GetReleaseForUpdateParams struct {
 	ID        uuid.UUID
 }
 
-// GetReleaseForUpdate returns one release, which nobody else can change until the transaction ends.
+// GetReleaseForUpdate returns one release and locks it until the transaction ends.
 func (q *Queries) GetReleaseForUpdate(ctx context.Context, arg GetReleaseForUpdateParams) (Release, error) {
-	row := q.db.QueryRow(ctx, getReleaseForUpdate, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, GetReleaseForUpdate, arg.AccountID, arg.ID)
 	var i Release
 	err := row.Scan(
 		&i.AccountID,
@@ -129,44 +139,58 @@ func (q *Queries) GetReleaseForUpdate(ctx context.Context, arg GetReleaseForUpda
 	return i, err
 }
 
-const listReleaseProgress = `-- name: ListReleaseProgress :many
+const ListReleaseProgress = `-- name: ListReleaseProgress :many
 SELECT v.product_id, v.product_name, v.id AS version_id, v.version, e.id AS environment_id, e.name AS environment_name, e.type AS environment_type,
-  d.id AS deployment_id, d.status, d.deployed_at
+  s.current_deployment_id, coalesce(s.open_deployment_ids, '{}')::uuid[] AS open_deployment_ids, f.id AS finished_deployment_id
 FROM release_versions AS rv
-JOIN version_records AS v ON v.account_id = rv.account_id AND v.id = rv.version_id
-JOIN environments AS e ON e.account_id = rv.account_id AND e.deleted_at IS NULL
-LEFT JOIN deployments AS d ON d.account_id = rv.account_id AND d.id = (
+JOIN version_details AS v ON v.account_id = $1 AND v.id = rv.version_id
+JOIN environments AS e ON e.account_id = $1 AND e.deleted_at IS NULL
+LEFT JOIN environment_state AS s ON s.account_id = $1 AND s.product_id = rv.product_id AND s.environment_id = e.id
+LEFT JOIN deployments AS f ON f.account_id = $1 AND f.id = (
   SELECT x.id FROM deployments AS x
-  WHERE x.version_id = rv.version_id AND x.environment_id = e.id
-  ORDER BY x.created_at DESC, x.id DESC
+  WHERE x.account_id = $1 AND x.version_id = rv.version_id AND x.environment_id = e.id AND x.status IN ('completed', 'failed')
+  ORDER BY x.occurred_at DESC, x.id DESC
   LIMIT 1
 )
 WHERE rv.account_id = $1 AND rv.release_id = $2
-ORDER BY v.product_name, v.product_id, e.name, e.id
+  AND ($3::uuid IS NULL
+    OR (rv.product_id, e.id) > ($3::uuid, $4::uuid))
+ORDER BY rv.product_id, e.id
+LIMIT $5
 `
 
 type ListReleaseProgressParams struct {
-	AccountID uuid.UUID
-	ReleaseID uuid.UUID
+	AccountID          uuid.UUID
+	ReleaseID          uuid.UUID
+	AfterProductID     *uuid.UUID
+	AfterEnvironmentID *uuid.UUID
+	RowLimit           int32
 }
 
 type ListReleaseProgressRow struct {
-	ProductID       uuid.UUID
-	ProductName     string
-	VersionID       uuid.UUID
-	Version         string
-	EnvironmentID   uuid.UUID
-	EnvironmentName string
-	EnvironmentType string
-	DeploymentID    *uuid.UUID
-	Status          *string
-	DeployedAt      *time.Time
+	ProductID            uuid.UUID
+	ProductName          string
+	VersionID            uuid.UUID
+	Version              string
+	EnvironmentID        uuid.UUID
+	EnvironmentName      string
+	EnvironmentType      string
+	CurrentDeploymentID  *uuid.UUID
+	OpenDeploymentIDs    []uuid.UUID
+	FinishedDeploymentID *uuid.UUID
 }
 
-// ListReleaseProgress tells the latest deployment of each version of a release in each environment, by product and
-// environment. Environments that a version never reached are in it too.
+// ListReleaseProgress returns a page of the grid product x environment of a release, in the order of their identifiers, with
+// the deployments that decide a cell: the current one of the pair, the last finished one of the version there (aborted ones do
+// not count), and the unfinished ones of the pair.
 func (q *Queries) ListReleaseProgress(ctx context.Context, arg ListReleaseProgressParams) ([]ListReleaseProgressRow, error) {
-	rows, err := q.db.Query(ctx, listReleaseProgress, arg.AccountID, arg.ReleaseID)
+	rows, err := q.db.Query(ctx, ListReleaseProgress,
+		arg.AccountID,
+		arg.ReleaseID,
+		arg.AfterProductID,
+		arg.AfterEnvironmentID,
+		arg.RowLimit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -182,9 +206,9 @@ func (q *Queries) ListReleaseProgress(ctx context.Context, arg ListReleaseProgre
 			&i.EnvironmentID,
 			&i.EnvironmentName,
 			&i.EnvironmentType,
-			&i.DeploymentID,
-			&i.Status,
-			&i.DeployedAt,
+			&i.CurrentDeploymentID,
+			&i.OpenDeploymentIDs,
+			&i.FinishedDeploymentID,
 		); err != nil {
 			return nil, err
 		}
@@ -196,9 +220,9 @@ func (q *Queries) ListReleaseProgress(ctx context.Context, arg ListReleaseProgre
 	return items, nil
 }
 
-const listReleaseVersions = `-- name: ListReleaseVersions :many
-SELECT v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.created_at, v.product_name FROM release_versions AS rv
-JOIN version_records AS v ON v.account_id = rv.account_id AND v.id = rv.version_id
+const ListReleaseVersions = `-- name: ListReleaseVersions :many
+SELECT v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.created_at, v.product_name, v.build_id, v.build_status, v.build_url FROM release_versions AS rv
+JOIN version_details AS v ON v.account_id = $1 AND v.id = rv.version_id
 WHERE rv.account_id = $1 AND rv.release_id = $2
   AND ($3::timestamptz IS NULL OR (v.created_at, v.id) < ($3::timestamptz, $4::uuid))
 ORDER BY v.created_at DESC, v.id DESC
@@ -214,8 +238,8 @@ type ListReleaseVersionsParams struct {
 }
 
 // ListReleaseVersions returns a page of a release's versions, newest first.
-func (q *Queries) ListReleaseVersions(ctx context.Context, arg ListReleaseVersionsParams) ([]VersionRecord, error) {
-	rows, err := q.db.Query(ctx, listReleaseVersions,
+func (q *Queries) ListReleaseVersions(ctx context.Context, arg ListReleaseVersionsParams) ([]VersionDetail, error) {
+	rows, err := q.db.Query(ctx, ListReleaseVersions,
 		arg.AccountID,
 		arg.ReleaseID,
 		arg.AfterAt,
@@ -226,9 +250,9 @@ func (q *Queries) ListReleaseVersions(ctx context.Context, arg ListReleaseVersio
 		return nil, err
 	}
 	defer rows.Close()
-	items := []VersionRecord{}
+	items := []VersionDetail{}
 	for rows.Next() {
-		var i VersionRecord
+		var i VersionDetail
 		if err := rows.Scan(
 			&i.AccountID,
 			&i.ID,
@@ -237,6 +261,9 @@ func (q *Queries) ListReleaseVersions(ctx context.Context, arg ListReleaseVersio
 			&i.SCMSHA,
 			&i.CreatedAt,
 			&i.ProductName,
+			&i.BuildID,
+			&i.BuildStatus,
+			&i.BuildURL,
 		); err != nil {
 			return nil, err
 		}
@@ -248,8 +275,12 @@ func (q *Queries) ListReleaseVersions(ctx context.Context, arg ListReleaseVersio
 	return items, nil
 }
 
-const listReleases = `-- name: ListReleases :many
-SELECT r.account_id, r.id, r.name, r.description, r.status, r.extra_metadata, r.revision, r.created_at, r.updated_at, (SELECT count(*) FROM release_versions AS rv JOIN products AS p ON p.account_id = rv.account_id AND p.id = rv.product_id AND p.deleted_at IS NULL WHERE rv.account_id = r.account_id AND rv.release_id = r.id) AS version_count
+const ListReleases = `-- name: ListReleases :many
+SELECT r.account_id, r.id, r.name, r.description, r.status, r.extra_metadata, r.revision, r.created_at, r.updated_at, (
+    SELECT count(*) FROM release_versions AS rv
+    JOIN products AS p ON p.account_id = $1 AND p.id = rv.product_id AND p.deleted_at IS NULL
+    WHERE rv.account_id = $1 AND rv.release_id = r.id
+  ) AS version_count
 FROM releases AS r
 WHERE r.account_id = $1
   AND ($2::timestamptz IS NULL OR (r.created_at, r.id) < ($2::timestamptz, $3::uuid))
@@ -275,7 +306,7 @@ type ListReleasesRow struct {
 
 // ListReleases returns a page of the account's releases, newest first.
 func (q *Queries) ListReleases(ctx context.Context, arg ListReleasesParams) ([]ListReleasesRow, error) {
-	rows, err := q.db.Query(ctx, listReleases,
+	rows, err := q.db.Query(ctx, ListReleases,
 		arg.AccountID,
 		arg.AfterAt,
 		arg.AfterID,
@@ -312,7 +343,7 @@ func (q *Queries) ListReleases(ctx context.Context, arg ListReleasesParams) ([]L
 	return items, nil
 }
 
-const putReleaseVersion = `-- name: PutReleaseVersion :execrows
+const PutReleaseVersion = `-- name: PutReleaseVersion :execrows
 INSERT INTO release_versions AS rv (account_id, release_id, product_id, version_id)
 VALUES ($1, $2, $3, $4)
 ON CONFLICT (account_id, release_id, product_id) DO UPDATE SET version_id = excluded.version_id
@@ -329,7 +360,7 @@ type PutReleaseVersionParams struct {
 // PutReleaseVersion adds a version to a release, in the place of another one of its product. It tells whether anything
 // changed by the number of rows.
 func (q *Queries) PutReleaseVersion(ctx context.Context, arg PutReleaseVersionParams) (int64, error) {
-	result, err := q.db.Exec(ctx, putReleaseVersion,
+	result, err := q.db.Exec(ctx, PutReleaseVersion,
 		arg.AccountID,
 		arg.ReleaseID,
 		arg.ProductID,
@@ -341,7 +372,7 @@ func (q *Queries) PutReleaseVersion(ctx context.Context, arg PutReleaseVersionPa
 	return result.RowsAffected(), nil
 }
 
-const removeReleaseVersion = `-- name: RemoveReleaseVersion :execrows
+const RemoveReleaseVersion = `-- name: RemoveReleaseVersion :execrows
 DELETE FROM release_versions
 WHERE account_id = $1 AND release_id = $2 AND version_id = $3
 `
@@ -354,17 +385,17 @@ type RemoveReleaseVersionParams struct {
 
 // RemoveReleaseVersion takes a version out of a release.
 func (q *Queries) RemoveReleaseVersion(ctx context.Context, arg RemoveReleaseVersionParams) (int64, error) {
-	result, err := q.db.Exec(ctx, removeReleaseVersion, arg.AccountID, arg.ReleaseID, arg.VersionID)
+	result, err := q.db.Exec(ctx, RemoveReleaseVersion, arg.AccountID, arg.ReleaseID, arg.VersionID)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const updateRelease = `-- name: UpdateRelease :one
+const UpdateRelease = `-- name: UpdateRelease :one
 UPDATE releases
-SET name = $1, description = $2, status = $3, extra_metadata = $4, revision = revision + 1, updated_at = record_time()
-WHERE account_id = $5 AND id = $6
+SET name = $1, description = $2, status = $3, extra_metadata = $4, revision = revision + 1, updated_at = $5
+WHERE account_id = $6 AND id = $7
 RETURNING account_id, id, name, description, status, extra_metadata, revision, created_at, updated_at
 `
 
@@ -373,17 +404,19 @@ type UpdateReleaseParams struct {
 	Description   string
 	Status        string
 	ExtraMetadata json.RawMessage
+	Now           time.Time
 	AccountID     uuid.UUID
 	ID            uuid.UUID
 }
 
-// UpdateRelease writes what may change and counts the revision on.
+// UpdateRelease updates mutable columns and increments the revision.
 func (q *Queries) UpdateRelease(ctx context.Context, arg UpdateReleaseParams) (Release, error) {
-	row := q.db.QueryRow(ctx, updateRelease,
+	row := q.db.QueryRow(ctx, UpdateRelease,
 		arg.Name,
 		arg.Description,
 		arg.Status,
 		arg.ExtraMetadata,
+		arg.Now,
 		arg.AccountID,
 		arg.ID,
 	)

@@ -12,40 +12,11 @@ import (
 	"github.com/google/uuid"
 )
 
-const adoptAccount = `-- name: AdoptAccount :one
-INSERT INTO accounts (slug, issuer, organization_id)
-VALUES ($1, $2::text, $3::text)
-ON CONFLICT (slug) DO UPDATE SET issuer = excluded.issuer, organization_id = excluded.organization_id
-WHERE accounts.issuer IS NULL
-RETURNING id, slug, created_at, issuer, organization_id, requests_per_hour
-`
-
-type AdoptAccountParams struct {
-	Slug           string
-	Issuer         string
-	OrganizationID string
-}
-
-// AdoptAccount gives an account that a command made to an organisation; only development does that.
-func (q *Queries) AdoptAccount(ctx context.Context, arg AdoptAccountParams) (Account, error) {
-	row := q.db.QueryRow(ctx, adoptAccount, arg.Slug, arg.Issuer, arg.OrganizationID)
-	var i Account
-	err := row.Scan(
-		&i.ID,
-		&i.Slug,
-		&i.CreatedAt,
-		&i.Issuer,
-		&i.OrganizationID,
-		&i.RequestsPerHour,
-	)
-	return i, err
-}
-
-const assignRole = `-- name: AssignRole :one
+const AssignRole = `-- name: AssignRole :one
 UPDATE users
 SET assigned_role = $1, revision = revision + 1
 WHERE account_id = $2 AND id = $3
-RETURNING account_id, id, subject, name, email, token_role, assigned_role, revision, created_at, last_seen_at
+RETURNING account_id, id, subject, name, email, claimed_role, assigned_role, revision, created_at, last_seen_at
 `
 
 type AssignRoleParams struct {
@@ -56,7 +27,7 @@ type AssignRoleParams struct {
 
 // AssignRole sets the role that wins over the token's, or none.
 func (q *Queries) AssignRole(ctx context.Context, arg AssignRoleParams) (User, error) {
-	row := q.db.QueryRow(ctx, assignRole, arg.AssignedRole, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, AssignRole, arg.AssignedRole, arg.AccountID, arg.ID)
 	var i User
 	err := row.Scan(
 		&i.AccountID,
@@ -64,7 +35,7 @@ func (q *Queries) AssignRole(ctx context.Context, arg AssignRoleParams) (User, e
 		&i.Subject,
 		&i.Name,
 		&i.Email,
-		&i.TokenRole,
+		&i.ClaimedRole,
 		&i.AssignedRole,
 		&i.Revision,
 		&i.CreatedAt,
@@ -73,36 +44,44 @@ func (q *Queries) AssignRole(ctx context.Context, arg AssignRoleParams) (User, e
 	return i, err
 }
 
-const createTenant = `-- name: CreateTenant :one
-INSERT INTO accounts (slug, issuer, organization_id)
-VALUES ($1, $2::text, $3::text)
+const CreateTenant = `-- name: CreateTenant :one
+INSERT INTO accounts (id, slug, issuer, organization_id, created_at)
+VALUES ($1, $2, $3::text, $4::text, $5)
 ON CONFLICT DO NOTHING
-RETURNING id, slug, created_at, issuer, organization_id, requests_per_hour
+RETURNING id, slug, issuer, organization_id, requests_per_hour, created_at
 `
 
 type CreateTenantParams struct {
+	ID             uuid.UUID
 	Slug           string
 	Issuer         string
 	OrganizationID string
+	Now            time.Time
 }
 
-// CreateTenant makes the account of an organisation, unless the slug or the organisation has one: then there is no row.
+// CreateTenant creates the account of an organisation. No row: the slug or the organisation has one.
 func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (Account, error) {
-	row := q.db.QueryRow(ctx, createTenant, arg.Slug, arg.Issuer, arg.OrganizationID)
+	row := q.db.QueryRow(ctx, CreateTenant,
+		arg.ID,
+		arg.Slug,
+		arg.Issuer,
+		arg.OrganizationID,
+		arg.Now,
+	)
 	var i Account
 	err := row.Scan(
 		&i.ID,
 		&i.Slug,
-		&i.CreatedAt,
 		&i.Issuer,
 		&i.OrganizationID,
 		&i.RequestsPerHour,
+		&i.CreatedAt,
 	)
 	return i, err
 }
 
-const getTenant = `-- name: GetTenant :one
-SELECT a.id AS account_id, a.slug, a.requests_per_hour, u.id AS user_id, u.name, u.email, u.token_role, u.assigned_role, u.last_seen_at
+const GetTenant = `-- name: GetTenant :one
+SELECT a.id AS account_id, a.slug, a.requests_per_hour, u.id AS user_id, u.name, u.email, u.claimed_role, u.assigned_role, u.last_seen_at
 FROM accounts AS a
 LEFT JOIN users AS u ON u.account_id = a.id AND u.subject = $1
 WHERE a.issuer = $2::text AND a.organization_id = $3::text
@@ -121,14 +100,14 @@ type GetTenantRow struct {
 	UserID          *uuid.UUID
 	Name            *string
 	Email           *string
-	TokenRole       *string
+	ClaimedRole     *string
 	AssignedRole    *string
 	LastSeenAt      *time.Time
 }
 
-// GetTenant finds the account of an organisation, and the person in it if they were here before.
+// GetTenant finds the account of an organisation, and the user in it if known.
 func (q *Queries) GetTenant(ctx context.Context, arg GetTenantParams) (GetTenantRow, error) {
-	row := q.db.QueryRow(ctx, getTenant, arg.Subject, arg.Issuer, arg.OrganizationID)
+	row := q.db.QueryRow(ctx, GetTenant, arg.Subject, arg.Issuer, arg.OrganizationID)
 	var i GetTenantRow
 	err := row.Scan(
 		&i.AccountID,
@@ -137,15 +116,15 @@ func (q *Queries) GetTenant(ctx context.Context, arg GetTenantParams) (GetTenant
 		&i.UserID,
 		&i.Name,
 		&i.Email,
-		&i.TokenRole,
+		&i.ClaimedRole,
 		&i.AssignedRole,
 		&i.LastSeenAt,
 	)
 	return i, err
 }
 
-const getUser = `-- name: GetUser :one
-SELECT account_id, id, subject, name, email, token_role, assigned_role, revision, created_at, last_seen_at FROM users
+const GetUser = `-- name: GetUser :one
+SELECT account_id, id, subject, name, email, claimed_role, assigned_role, revision, created_at, last_seen_at FROM users
 WHERE account_id = $1 AND id = $2
 `
 
@@ -154,9 +133,9 @@ type GetUserParams struct {
 	ID        uuid.UUID
 }
 
-// GetUser returns one person.
+// GetUser returns one user.
 func (q *Queries) GetUser(ctx context.Context, arg GetUserParams) (User, error) {
-	row := q.db.QueryRow(ctx, getUser, arg.AccountID, arg.ID)
+	row := q.db.QueryRow(ctx, GetUser, arg.AccountID, arg.ID)
 	var i User
 	err := row.Scan(
 		&i.AccountID,
@@ -164,7 +143,7 @@ func (q *Queries) GetUser(ctx context.Context, arg GetUserParams) (User, error) 
 		&i.Subject,
 		&i.Name,
 		&i.Email,
-		&i.TokenRole,
+		&i.ClaimedRole,
 		&i.AssignedRole,
 		&i.Revision,
 		&i.CreatedAt,
@@ -173,8 +152,45 @@ func (q *Queries) GetUser(ctx context.Context, arg GetUserParams) (User, error) 
 	return i, err
 }
 
-const listUsers = `-- name: ListUsers :many
-SELECT account_id, id, subject, name, email, token_role, assigned_role, revision, created_at, last_seen_at FROM users
+const LinkAccountToOrganization = `-- name: LinkAccountToOrganization :one
+INSERT INTO accounts (id, slug, issuer, organization_id, created_at)
+VALUES ($1, $2, $3::text, $4::text, $5)
+ON CONFLICT (slug) DO UPDATE SET issuer = excluded.issuer, organization_id = excluded.organization_id
+WHERE accounts.issuer IS NULL
+RETURNING id, slug, issuer, organization_id, requests_per_hour, created_at
+`
+
+type LinkAccountToOrganizationParams struct {
+	ID             uuid.UUID
+	Slug           string
+	Issuer         string
+	OrganizationID string
+	Now            time.Time
+}
+
+// LinkAccountToOrganization links an account that a command created to an organisation; only development does that.
+func (q *Queries) LinkAccountToOrganization(ctx context.Context, arg LinkAccountToOrganizationParams) (Account, error) {
+	row := q.db.QueryRow(ctx, LinkAccountToOrganization,
+		arg.ID,
+		arg.Slug,
+		arg.Issuer,
+		arg.OrganizationID,
+		arg.Now,
+	)
+	var i Account
+	err := row.Scan(
+		&i.ID,
+		&i.Slug,
+		&i.Issuer,
+		&i.OrganizationID,
+		&i.RequestsPerHour,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
+const ListUsers = `-- name: ListUsers :many
+SELECT account_id, id, subject, name, email, claimed_role, assigned_role, revision, created_at, last_seen_at FROM users
 WHERE account_id = $1
   AND ($2::timestamptz IS NULL OR (created_at, id) < ($2::timestamptz, $3::uuid))
   AND ($4::text IS NULL OR strpos(lower(name), lower($4::text)) > 0 OR strpos(lower(email), lower($4::text)) > 0)
@@ -190,9 +206,9 @@ type ListUsersParams struct {
 	RowLimit  int32
 }
 
-// ListUsers returns a page of the account's people, newest first.
+// ListUsers returns a page of the account's users, newest first.
 func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, error) {
-	rows, err := q.db.Query(ctx, listUsers,
+	rows, err := q.db.Query(ctx, ListUsers,
 		arg.AccountID,
 		arg.AfterAt,
 		arg.AfterID,
@@ -212,7 +228,7 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 			&i.Subject,
 			&i.Name,
 			&i.Email,
-			&i.TokenRole,
+			&i.ClaimedRole,
 			&i.AssignedRole,
 			&i.Revision,
 			&i.CreatedAt,
@@ -228,21 +244,21 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 	return items, nil
 }
 
-const lockUsers = `-- name: LockUsers :many
-SELECT account_id, id, subject, name, email, token_role, assigned_role, revision, created_at, last_seen_at FROM users
-WHERE account_id = $1 AND (id = $2 OR coalesce(assigned_role, token_role) = 'admin')
+const LockAdmins = `-- name: LockAdmins :many
+SELECT account_id, id, subject, name, email, claimed_role, assigned_role, revision, created_at, last_seen_at FROM users
+WHERE account_id = $1 AND (id = $2 OR coalesce(assigned_role, claimed_role) = 'admin')
 ORDER BY id
 FOR UPDATE
 `
 
-type LockUsersParams struct {
+type LockAdminsParams struct {
 	AccountID uuid.UUID
 	ID        uuid.UUID
 }
 
-// LockUsers keeps the roles of an account as they are until the transaction ends: the last admin is counted in it.
-func (q *Queries) LockUsers(ctx context.Context, arg LockUsersParams) ([]User, error) {
-	rows, err := q.db.Query(ctx, lockUsers, arg.AccountID, arg.ID)
+// LockAdmins locks a user and the account's admins until the transaction ends: the last admin is counted in it.
+func (q *Queries) LockAdmins(ctx context.Context, arg LockAdminsParams) ([]User, error) {
+	rows, err := q.db.Query(ctx, LockAdmins, arg.AccountID, arg.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +272,7 @@ func (q *Queries) LockUsers(ctx context.Context, arg LockUsersParams) ([]User, e
 			&i.Subject,
 			&i.Name,
 			&i.Email,
-			&i.TokenRole,
+			&i.ClaimedRole,
 			&i.AssignedRole,
 			&i.Revision,
 			&i.CreatedAt,
@@ -272,30 +288,34 @@ func (q *Queries) LockUsers(ctx context.Context, arg LockUsersParams) ([]User, e
 	return items, nil
 }
 
-const putUser = `-- name: PutUser :one
-INSERT INTO users (account_id, subject, name, email, token_role)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (subject, account_id) DO UPDATE
-SET name = excluded.name, email = excluded.email, token_role = excluded.token_role, last_seen_at = record_time()
-RETURNING account_id, id, subject, name, email, token_role, assigned_role, revision, created_at, last_seen_at
+const UpsertUser = `-- name: UpsertUser :one
+INSERT INTO users (account_id, id, subject, name, email, claimed_role, created_at, last_seen_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+ON CONFLICT (account_id, subject) DO UPDATE
+SET name = excluded.name, email = excluded.email, claimed_role = excluded.claimed_role, last_seen_at = excluded.last_seen_at
+RETURNING account_id, id, subject, name, email, claimed_role, assigned_role, revision, created_at, last_seen_at
 `
 
-type PutUserParams struct {
-	AccountID uuid.UUID
-	Subject   string
-	Name      string
-	Email     string
-	TokenRole string
+type UpsertUserParams struct {
+	AccountID   uuid.UUID
+	ID          uuid.UUID
+	Subject     string
+	Name        string
+	Email       string
+	ClaimedRole string
+	Now         time.Time
 }
 
-// PutUser notes what a token says of a person, and that they were here.
-func (q *Queries) PutUser(ctx context.Context, arg PutUserParams) (User, error) {
-	row := q.db.QueryRow(ctx, putUser,
+// UpsertUser stores what a token claims of a user, and when the user was last seen.
+func (q *Queries) UpsertUser(ctx context.Context, arg UpsertUserParams) (User, error) {
+	row := q.db.QueryRow(ctx, UpsertUser,
 		arg.AccountID,
+		arg.ID,
 		arg.Subject,
 		arg.Name,
 		arg.Email,
-		arg.TokenRole,
+		arg.ClaimedRole,
+		arg.Now,
 	)
 	var i User
 	err := row.Scan(
@@ -304,7 +324,7 @@ func (q *Queries) PutUser(ctx context.Context, arg PutUserParams) (User, error) 
 		&i.Subject,
 		&i.Name,
 		&i.Email,
-		&i.TokenRole,
+		&i.ClaimedRole,
 		&i.AssignedRole,
 		&i.Revision,
 		&i.CreatedAt,

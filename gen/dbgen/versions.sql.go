@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 )
 
-const getVersion = `-- name: GetVersion :one
-SELECT account_id, id, product_id, version, scm_sha, created_at, product_name FROM version_records
+const GetVersion = `-- name: GetVersion :one
+SELECT account_id, id, product_id, version, scm_sha, created_at, product_name, build_id, build_status, build_url FROM version_details
 WHERE account_id = $1 AND id = $2
 `
 
@@ -23,9 +23,9 @@ type GetVersionParams struct {
 }
 
 // GetVersion returns one version.
-func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (VersionRecord, error) {
-	row := q.db.QueryRow(ctx, getVersion, arg.AccountID, arg.ID)
-	var i VersionRecord
+func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (VersionDetail, error) {
+	row := q.db.QueryRow(ctx, GetVersion, arg.AccountID, arg.ID)
+	var i VersionDetail
 	err := row.Scan(
 		&i.AccountID,
 		&i.ID,
@@ -34,19 +34,82 @@ func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (Version
 		&i.SCMSHA,
 		&i.CreatedAt,
 		&i.ProductName,
+		&i.BuildID,
+		&i.BuildStatus,
+		&i.BuildURL,
 	)
 	return i, err
 }
 
-const listVersions = `-- name: ListVersions :many
-SELECT v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.created_at, v.product_name FROM version_records AS v
+const InsertVersions = `-- name: InsertVersions :exec
+INSERT INTO versions (account_id, id, product_id, version, semver_key, occurred_at,
+  first_completed_at, dev_completed_at, test_completed_at, staging_completed_at, created_at)
+SELECT k.account_id, k.id, pn.product_id, k.version, nullif(k.semver_key, ''), nullif(k.occurred_at, '0001-01-01 00:00:00+00'),
+  nullif(k.first_completed_at, '0001-01-01 00:00:00+00'), nullif(k.dev_completed_at, '0001-01-01 00:00:00+00'),
+  nullif(k.test_completed_at, '0001-01-01 00:00:00+00'), nullif(k.staging_completed_at, '0001-01-01 00:00:00+00'), k.created_at
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]),
+    unnest($6::timestamptz[]), unnest($7::timestamptz[]), unnest($8::timestamptz[]),
+    unnest($9::timestamptz[]), unnest($10::timestamptz[]), unnest($11::timestamptz[]))
+  AS k (account_id, id, product_name, version, semver_key, occurred_at, first_completed_at, dev_completed_at, test_completed_at,
+    staging_completed_at, created_at)
+JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+WHERE pn.account_id = ANY ($12::uuid[])
+ORDER BY k.account_id, pn.product_id, k.version COLLATE "C"
+ON CONFLICT (account_id, product_id, version) DO NOTHING
+`
+
+type InsertVersionsParams struct {
+	AccountIDs         []uuid.UUID
+	IDs                []uuid.UUID
+	ProductNames       []string
+	Versions           []string
+	SemVerKeys         []string
+	OccurredAt         []time.Time
+	FirstCompletedAt   []time.Time
+	DevCompletedAt     []time.Time
+	TestCompletedAt    []time.Time
+	StagingCompletedAt []time.Time
+	CreatedAt          []time.Time
+	Accounts           []uuid.UUID
+}
+
+// InsertVersions inserts the versions that a batch of events mentions first, in the order of their keys. Where a concurrent
+// transaction was first, nothing is inserted and the batch runs again.
+func (q *Queries) InsertVersions(ctx context.Context, arg InsertVersionsParams) error {
+	_, err := q.db.Exec(ctx, InsertVersions,
+		arg.AccountIDs,
+		arg.IDs,
+		arg.ProductNames,
+		arg.Versions,
+		arg.SemVerKeys,
+		arg.OccurredAt,
+		arg.FirstCompletedAt,
+		arg.DevCompletedAt,
+		arg.TestCompletedAt,
+		arg.StagingCompletedAt,
+		arg.CreatedAt,
+		arg.Accounts,
+	)
+	return err
+}
+
+const ListVersions = `-- name: ListVersions :many
+SELECT v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.created_at, v.product_name, v.build_id, v.build_status, v.build_url FROM version_details AS v
 WHERE v.account_id = $1
   AND ($2::timestamptz IS NULL OR (v.created_at, v.id) < ($2::timestamptz, $3::uuid))
   AND ($4::uuid IS NULL OR v.product_id = $4::uuid)
   AND ($5::text IS NULL OR v.id = ANY (ARRAY(
     SELECT x.id FROM versions AS x
     WHERE x.account_id = $1
-      AND x.commit_key >= $5::text AND x.commit_key < $5::text || chr(1114111))))
+      AND x.commit_key >= $5::text AND x.commit_key < $5::text || chr(1114111)
+    UNION
+    SELECT b.version_id FROM builds AS b
+    WHERE b.account_id = $1
+      AND b.commit_key >= $5::text AND b.commit_key < $5::text || chr(1114111)
+    UNION
+    SELECT d.version_id FROM deployments AS d
+    WHERE d.account_id = $1
+      AND d.commit_key >= $5::text AND d.commit_key < $5::text || chr(1114111))))
   AND ($6::text IS NULL OR strpos(lower(v.version), lower($6::text)) > 0)
 ORDER BY v.created_at DESC, v.id DESC
 LIMIT $7
@@ -62,10 +125,10 @@ type ListVersionsParams struct {
 	RowLimit  int32
 }
 
-// ListVersions returns a page of the account's versions, newest first. A commit, given whole or abbreviated in lower
-// case, is looked up apart by its own index.
-func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]VersionRecord, error) {
-	rows, err := q.db.Query(ctx, listVersions,
+// ListVersions returns a page of the account's versions, newest first. A commit (whole or abbreviated, in lower case) is that
+// of the version or of any of its builds or deployments, each found by its own index.
+func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]VersionDetail, error) {
+	rows, err := q.db.Query(ctx, ListVersions,
 		arg.AccountID,
 		arg.AfterAt,
 		arg.AfterID,
@@ -78,9 +141,9 @@ func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]V
 		return nil, err
 	}
 	defer rows.Close()
-	items := []VersionRecord{}
+	items := []VersionDetail{}
 	for rows.Next() {
-		var i VersionRecord
+		var i VersionDetail
 		if err := rows.Scan(
 			&i.AccountID,
 			&i.ID,
@@ -89,6 +152,9 @@ func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]V
 			&i.SCMSHA,
 			&i.CreatedAt,
 			&i.ProductName,
+			&i.BuildID,
+			&i.BuildStatus,
+			&i.BuildURL,
 		); err != nil {
 			return nil, err
 		}
@@ -98,4 +164,234 @@ func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]V
 		return nil, err
 	}
 	return items, nil
+}
+
+const LoadVersions = `-- name: LoadVersions :many
+SELECT v.account_id, v.id, v.product_id, v.version, v.scm_branch, v.scm_repository, v.occurred_at,
+  v.first_completed_at, v.dev_completed_at, v.test_completed_at, v.staging_completed_at
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[])) AS k (account_id, product_name, version)
+JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
+WHERE pn.account_id = ANY ($4::uuid[]) AND v.account_id = ANY ($4::uuid[])
+`
+
+type LoadVersionsParams struct {
+	AccountIDs   []uuid.UUID
+	ProductNames []string
+	Versions     []string
+	Accounts     []uuid.UUID
+}
+
+type LoadVersionsRow struct {
+	AccountID          uuid.UUID
+	ID                 uuid.UUID
+	ProductID          uuid.UUID
+	Version            string
+	SCMBranch          *string
+	SCMRepository      *string
+	OccurredAt         *time.Time
+	FirstCompletedAt   *time.Time
+	DevCompletedAt     *time.Time
+	TestCompletedAt    *time.Time
+	StagingCompletedAt *time.Time
+}
+
+// LoadVersions returns the known versions of a batch of deployment events.
+func (q *Queries) LoadVersions(ctx context.Context, arg LoadVersionsParams) ([]LoadVersionsRow, error) {
+	rows, err := q.db.Query(ctx, LoadVersions,
+		arg.AccountIDs,
+		arg.ProductNames,
+		arg.Versions,
+		arg.Accounts,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LoadVersionsRow{}
+	for rows.Next() {
+		var i LoadVersionsRow
+		if err := rows.Scan(
+			&i.AccountID,
+			&i.ID,
+			&i.ProductID,
+			&i.Version,
+			&i.SCMBranch,
+			&i.SCMRepository,
+			&i.OccurredAt,
+			&i.FirstCompletedAt,
+			&i.DevCompletedAt,
+			&i.TestCompletedAt,
+			&i.StagingCompletedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const LockVersions = `-- name: LockVersions :many
+SELECT k.product_name::text AS name_in_event, p.name AS product_name,
+  v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.scm_branch, v.scm_repository, v.latest_build_id, v.open_build_ids, v.occurred_at
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[])) AS k (account_id, product_name, version)
+JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+JOIN products AS p ON p.account_id = k.account_id AND p.id = pn.product_id AND p.deleted_at IS NULL
+JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
+WHERE pn.account_id = ANY ($4::uuid[]) AND p.account_id = ANY ($4::uuid[]) AND v.account_id = ANY ($4::uuid[])
+ORDER BY v.account_id, v.id
+FOR NO KEY UPDATE OF v
+FOR KEY SHARE OF p
+`
+
+type LockVersionsParams struct {
+	AccountIDs   []uuid.UUID
+	ProductNames []string
+	Versions     []string
+	Accounts     []uuid.UUID
+}
+
+type LockVersionsRow struct {
+	NameInEvent   string
+	ProductName   string
+	AccountID     uuid.UUID
+	ID            uuid.UUID
+	ProductID     uuid.UUID
+	Version       string
+	SCMSHA        *string
+	SCMBranch     *string
+	SCMRepository *string
+	LatestBuildID *uuid.UUID
+	OpenBuildIDs  []uuid.UUID
+	OccurredAt    *time.Time
+}
+
+// LockVersions locks the versions of a batch of build events, in the order of their keys, until the transaction ends, and
+// their products against deletion. Deployments that reference the versions are not blocked.
+func (q *Queries) LockVersions(ctx context.Context, arg LockVersionsParams) ([]LockVersionsRow, error) {
+	rows, err := q.db.Query(ctx, LockVersions,
+		arg.AccountIDs,
+		arg.ProductNames,
+		arg.Versions,
+		arg.Accounts,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LockVersionsRow{}
+	for rows.Next() {
+		var i LockVersionsRow
+		if err := rows.Scan(
+			&i.NameInEvent,
+			&i.ProductName,
+			&i.AccountID,
+			&i.ID,
+			&i.ProductID,
+			&i.Version,
+			&i.SCMSHA,
+			&i.SCMBranch,
+			&i.SCMRepository,
+			&i.LatestBuildID,
+			&i.OpenBuildIDs,
+			&i.OccurredAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const UpdateVersionBuilds = `-- name: UpdateVersionBuilds :exec
+UPDATE versions AS v
+SET scm_sha = nullif(k.scm_sha, ''), scm_branch = nullif(k.scm_branch, ''), scm_repository = nullif(k.scm_repository, ''),
+  latest_build_id = k.latest_build_id, open_build_ids = string_to_array(k.open_build_ids, ',')::uuid[],
+  occurred_at = nullif(k.occurred_at, '0001-01-01 00:00:00+00')
+FROM ROWS FROM (unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::text[]), unnest($5::text[]),
+    unnest($6::text[]), unnest($7::uuid[]), unnest($8::text[]), unnest($9::timestamptz[]))
+  AS k (account_id, id, scm_sha, scm_branch, scm_repository, latest_build_id, open_build_ids, occurred_at)
+WHERE v.account_id = ANY ($1::uuid[]) AND v.account_id = k.account_id AND v.id = k.id
+`
+
+type UpdateVersionBuildsParams struct {
+	Accounts        []uuid.UUID
+	AccountIDs      []uuid.UUID
+	IDs             []uuid.UUID
+	SCMSHAs         []string
+	SCMBranches     []string
+	SCMRepositories []string
+	LatestBuildIDs  []uuid.UUID
+	OpenBuildIDs    []string
+	OccurredAt      []time.Time
+}
+
+// UpdateVersionBuilds stores the state of the builds of versions that LockVersions has locked.
+func (q *Queries) UpdateVersionBuilds(ctx context.Context, arg UpdateVersionBuildsParams) error {
+	_, err := q.db.Exec(ctx, UpdateVersionBuilds,
+		arg.Accounts,
+		arg.AccountIDs,
+		arg.IDs,
+		arg.SCMSHAs,
+		arg.SCMBranches,
+		arg.SCMRepositories,
+		arg.LatestBuildIDs,
+		arg.OpenBuildIDs,
+		arg.OccurredAt,
+	)
+	return err
+}
+
+const UpdateVersionMilestones = `-- name: UpdateVersionMilestones :exec
+WITH locked AS (
+  SELECT v.account_id, v.id FROM versions AS v
+  WHERE v.account_id = ANY ($1::uuid[]) AND v.id = ANY ($3::uuid[])
+  ORDER BY v.account_id, v.id
+  FOR NO KEY UPDATE
+)
+UPDATE versions AS v
+SET occurred_at = least(v.occurred_at, nullif(k.occurred_at, '0001-01-01 00:00:00+00')),
+  first_completed_at = least(v.first_completed_at, nullif(k.first_completed_at, '0001-01-01 00:00:00+00')),
+  dev_completed_at = least(v.dev_completed_at, nullif(k.dev_completed_at, '0001-01-01 00:00:00+00')),
+  test_completed_at = least(v.test_completed_at, nullif(k.test_completed_at, '0001-01-01 00:00:00+00')),
+  staging_completed_at = least(v.staging_completed_at, nullif(k.staging_completed_at, '0001-01-01 00:00:00+00'))
+FROM locked
+JOIN ROWS FROM (unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::timestamptz[]), unnest($5::timestamptz[]),
+    unnest($6::timestamptz[]), unnest($7::timestamptz[]), unnest($8::timestamptz[]))
+  AS k (account_id, id, occurred_at, first_completed_at, dev_completed_at, test_completed_at, staging_completed_at)
+  ON k.account_id = locked.account_id AND k.id = locked.id
+WHERE v.account_id = ANY ($1::uuid[]) AND v.account_id = locked.account_id AND v.id = locked.id
+`
+
+type UpdateVersionMilestonesParams struct {
+	Accounts           []uuid.UUID
+	AccountIDs         []uuid.UUID
+	IDs                []uuid.UUID
+	OccurredAt         []time.Time
+	FirstCompletedAt   []time.Time
+	DevCompletedAt     []time.Time
+	TestCompletedAt    []time.Time
+	StagingCompletedAt []time.Time
+}
+
+// UpdateVersionMilestones records the first completed deployments of versions. The rows are locked in the order of their keys:
+// two batches never wait for each other. The earlier time wins, in whatever order transactions commit.
+func (q *Queries) UpdateVersionMilestones(ctx context.Context, arg UpdateVersionMilestonesParams) error {
+	_, err := q.db.Exec(ctx, UpdateVersionMilestones,
+		arg.Accounts,
+		arg.AccountIDs,
+		arg.IDs,
+		arg.OccurredAt,
+		arg.FirstCompletedAt,
+		arg.DevCompletedAt,
+		arg.TestCompletedAt,
+		arg.StagingCompletedAt,
+	)
+	return err
 }

@@ -3,6 +3,7 @@ package audit
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -18,6 +19,7 @@ type Actor struct {
 	Credential string // what identifies the credential without giving it away
 	RemoteIP   string
 	RequestID  string
+	At         time.Time // of the changes; zero: now
 }
 
 type actorKey struct{}
@@ -47,12 +49,16 @@ func Record(ctx context.Context, db *postgres.DB, change Change) error {
 	if !ok {
 		actor = Command("versionerd")
 	}
+	at := actor.At
+	if at.IsZero() {
+		at = time.Now()
+	}
 	fields := change.Fields
 	if fields == nil {
 		fields = []string{}
 	}
 	return postgres.Classify(db.CreateAuditEntry(ctx, dbgen.CreateAuditEntryParams{
-		AccountID: change.AccountID, ActorType: actor.Type, ActorID: actor.ID, ActorName: actor.Name, Credential: actor.Credential,
+		AccountID: change.AccountID, ID: uuid.Must(uuid.NewV7()), Now: at, ActorType: actor.Type, ActorID: actor.ID, ActorName: actor.Name, Credential: actor.Credential,
 		Action: change.Action, ObjectType: change.ObjectType, ObjectID: change.ObjectID, Fields: fields,
 		RemoteIP: orNil(actor.RemoteIP), RequestID: orNil(actor.RequestID),
 	}))

@@ -52,7 +52,7 @@ func (k *APIKeys) ApiKeyAuth(ctx context.Context, r *http.Request) (context.Cont
 	if err != nil {
 		return ctx, err
 	}
-	k.usage.note(key.APIKeyID, time.Now())
+	k.usage.note(keyName{accountID: key.AccountID, keyID: key.APIKeyID}, time.Now())
 	return WithPrincipal(ctx, key), nil
 }
 
@@ -88,6 +88,7 @@ func (k *APIKeys) lookUp(ctx context.Context, key fingerprint) (verified, error)
 	return verified{
 		principal: Principal{AccountID: row.APIKey.AccountID, AccountSlug: row.AccountSlug, APIKeyID: row.APIKey.ID, RequestsPerMinute: row.APIKey.RequestsPerMinute, RequestsPerHour: row.RequestsPerHour},
 		expires:   row.APIKey.ExpiresAt,
+		added:     time.Now(),
 	}, nil
 }
 

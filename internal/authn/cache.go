@@ -13,6 +13,11 @@ const (
 	cacheWindow    = 600 * time.Millisecond
 	listenInterval = 200 * time.Millisecond
 	maxCached      = 50_000
+
+	// maxAge bounds how long a revoked key is cached when the server that revoked it died before it announced that.
+	maxAge = 30 * time.Second
+
+	announceTimeout = 5 * time.Second
 )
 
 type fingerprint [32]byte
@@ -21,6 +26,7 @@ type fingerprint [32]byte
 type verified struct {
 	principal Principal
 	expires   *time.Time
+	added     time.Time
 }
 
 // cache remembers valid keys for as long as it is certain to hear of their revocation.
@@ -37,6 +43,7 @@ func (c *cache) get(key fingerprint, now time.Time) (found verified, ok bool, ge
 	defer c.mu.RUnlock()
 	if now.Before(c.trustUntil) {
 		found, ok = c.keys[key]
+		ok = ok && now.Sub(found.added) < maxAge
 	}
 	return found, ok, c.generation
 }

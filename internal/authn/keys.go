@@ -39,7 +39,7 @@ func (k *APIKeys) CreateFor(ctx context.Context, accountSlug string, key NewKey)
 		return created, err
 	}
 	return created, k.pool.WithTx(ctx, func(db *postgres.DB) error {
-		account, err := db.EnsureAccount(ctx, accountSlug)
+		account, err := db.EnsureAccount(ctx, dbgen.EnsureAccountParams{ID: uuid.Must(uuid.NewV7()), Slug: accountSlug, Now: time.Now()})
 		if err != nil {
 			return postgres.Classify(err)
 		}
@@ -74,7 +74,7 @@ func (k *APIKeys) create(ctx context.Context, db *postgres.DB, account dbgen.Acc
 	created.Prefix = displayPrefix(account.Slug, keyID)
 	digest := k.fingerprint(created.Token)
 	created.APIKey, err = db.CreateAPIKey(ctx, dbgen.CreateAPIKeyParams{
-		AccountID: account.ID, KeyID: keyID, Name: strings.TrimSpace(key.Name), Description: key.Description, TokenHMAC: digest[:],
+		AccountID: account.ID, ID: uuid.Must(uuid.NewV7()), Now: time.Now(), KeyID: keyID, Name: strings.TrimSpace(key.Name), Description: key.Description, TokenHMAC: digest[:],
 		ExpiresAt: key.ExpiresAt, CreatedBy: key.CreatedBy,
 	})
 	if err != nil {
@@ -165,7 +165,22 @@ func (k *APIKeys) write(ctx context.Context, db *postgres.DB, key dbgen.APIKey, 
 	if err != nil {
 		return postgres.Classify(err)
 	}
+	k.announce(ctx, db, key.ID)
 	return audit.Record(ctx, db, keyChange(key, action, fields...))
+}
+
+// announce makes every server drop keys from its cache, once the change is committed. When this server dies in between, the
+// others trust the keys for as long as maxAge.
+func (k *APIKeys) announce(ctx context.Context, db *postgres.DB, ids ...uuid.UUID) {
+	db.AfterCommit(ctx, func(ctx context.Context) {
+		for _, id := range ids {
+			k.cache.forget(id)
+			err := postgres.Retry(ctx, announceTimeout, func(ctx context.Context) error { return k.pool.NotifyAPIKeyChange(ctx, id) })
+			if err != nil {
+				k.logger.WarnContext(ctx, "failed to announce a changed api key", "api_key_id", id, "error", err)
+			}
+		}
+	})
 }
 
 func keyChange(key dbgen.APIKey, action string, fields ...string) audit.Change {
@@ -230,6 +245,13 @@ func (k *APIKeys) SetAccountLimit(ctx context.Context, accountSlug string, reque
 		if _, err := db.SetAccountLimit(ctx, dbgen.SetAccountLimitParams{AccountID: account, RequestsPerHour: requestsPerHour}); err != nil {
 			return postgres.Classify(err)
 		}
+		keys, err := db.ListAPIKeys(ctx, account)
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		for _, key := range keys { // servers cache the account's limit with each of its keys
+			k.announce(ctx, db, key.ID)
+		}
 		return audit.Record(ctx, db, audit.Change{AccountID: account, Action: "account.limit", ObjectType: "account", ObjectID: account, Fields: []string{"requests_per_hour"}})
 	})
 }
@@ -245,6 +267,7 @@ func (k *APIKeys) SetKeyLimit(ctx context.Context, accountSlug, keyID string, re
 		if err != nil {
 			return postgres.Classify(err)
 		}
+		k.announce(ctx, db, key.ID)
 		return audit.Record(ctx, db, audit.Change{AccountID: account, Action: "api_key.limit", ObjectType: "api_key", ObjectID: key.ID, Fields: []string{"requests_per_minute"}})
 	})
 }
@@ -279,7 +302,7 @@ func (k *APIKeys) CheckPepper(ctx context.Context) error {
 	mac := hmac.New(sha256.New, k.pepper)
 	_, _ = mac.Write([]byte("pepper check"))
 	own := mac.Sum(nil)
-	claimed, err := k.pool.ClaimInstance(ctx, own)
+	claimed, err := k.pool.EnsureClusterIdentity(ctx, dbgen.EnsureClusterIdentityParams{PepperVerifier: own, Now: time.Now()})
 	if err != nil {
 		return fmt.Errorf("check the pepper: %w", postgres.Classify(err))
 	}

@@ -73,7 +73,7 @@ func (a Accounts) resolve(ctx context.Context, identity Identity) (Principal, er
 
 // isKnown tells whether there is nothing to note of a person but that they are here.
 func isKnown(known dbgen.GetTenantRow, identity Identity) bool {
-	return known.UserID != nil && *known.Name == identity.Name && *known.Email == identity.Email && *known.TokenRole == identity.Role
+	return known.UserID != nil && *known.Name == identity.Name && *known.Email == identity.Email && *known.ClaimedRole == identity.Role
 }
 
 // welcome makes the account of an organisation that was never here.
@@ -95,7 +95,7 @@ func (a Accounts) welcome(ctx context.Context, identity Identity) (principal Pri
 // the account meanwhile.
 func (a Accounts) makeAccount(ctx context.Context, db *postgres.DB, identity Identity) (dbgen.Account, error) {
 	if identity.Issuer == DevIssuer {
-		adopted, err := db.AdoptAccount(ctx, dbgen.AdoptAccountParams{Slug: identity.OrganizationID, Issuer: identity.Issuer, OrganizationID: identity.OrganizationID})
+		adopted, err := db.LinkAccountToOrganization(ctx, dbgen.LinkAccountToOrganizationParams{ID: uuid.Must(uuid.NewV7()), Now: time.Now(), Slug: identity.OrganizationID, Issuer: identity.Issuer, OrganizationID: identity.OrganizationID})
 		if err = postgres.Classify(err); err == nil || apperr.CodeOf(err) != apperr.NotFound {
 			return adopted, err
 		}
@@ -107,7 +107,7 @@ func (a Accounts) makeAccount(ctx context.Context, db *postgres.DB, identity Ide
 		if number > 1 {
 			slug = fmt.Sprintf("%s-%d", base, number)
 		}
-		made, err := db.CreateTenant(ctx, dbgen.CreateTenantParams{Slug: slug, Issuer: identity.Issuer, OrganizationID: identity.OrganizationID})
+		made, err := db.CreateTenant(ctx, dbgen.CreateTenantParams{ID: uuid.Must(uuid.NewV7()), Now: time.Now(), Slug: slug, Issuer: identity.Issuer, OrganizationID: identity.OrganizationID})
 		if err = postgres.Classify(err); err == nil || apperr.CodeOf(err) != apperr.NotFound {
 			return made, err
 		}
@@ -125,8 +125,9 @@ func knownAccount(ctx context.Context, db *postgres.DB, identity Identity) (dbge
 }
 
 func (a Accounts) putUser(ctx context.Context, db *postgres.DB, accountID uuid.UUID, slug string, identity Identity) (Principal, error) {
-	user, err := db.PutUser(ctx, dbgen.PutUserParams{
-		AccountID: accountID, Subject: identity.Subject, Name: identity.Name, Email: identity.Email, TokenRole: identity.Role,
+	user, err := db.UpsertUser(ctx, dbgen.UpsertUserParams{
+		AccountID: accountID, ID: uuid.Must(uuid.NewV7()), Subject: identity.Subject, Name: identity.Name, Email: identity.Email, ClaimedRole: identity.Role,
+		Now: time.Now(),
 	})
 	if err != nil {
 		return Principal{}, postgres.Classify(err)
@@ -171,7 +172,7 @@ func Role(user dbgen.User) string {
 	if user.AssignedRole != nil {
 		return *user.AssignedRole
 	}
-	return user.TokenRole
+	return user.ClaimedRole
 }
 
 // AssignRole sets the role that wins over the token's; nil gives it back to the token. The error is Conflict when somebody
@@ -181,7 +182,7 @@ func (a Accounts) AssignRole(ctx context.Context, target revision.Target, role *
 		return user, apperr.New(apperr.Conflict, "Nobody changes their own role")
 	}
 	return user, a.DB.WithTx(ctx, func(db *postgres.DB) error {
-		locked, err := db.LockUsers(ctx, dbgen.LockUsersParams{AccountID: target.AccountID, ID: target.ID})
+		locked, err := db.LockAdmins(ctx, dbgen.LockAdminsParams{AccountID: target.AccountID, ID: target.ID})
 		if err != nil {
 			return postgres.Classify(err)
 		}

@@ -15,14 +15,17 @@ import (
 // usage gathers when keys were last used. It is written in batches: one hot key would otherwise be a hot row.
 type usage struct {
 	mu   sync.Mutex
-	last map[uuid.UUID]time.Time
+	last map[keyName]time.Time
 }
 
-func (u *usage) note(id uuid.UUID, at time.Time) {
+// keyName identifies a key.
+type keyName struct{ accountID, keyID uuid.UUID }
+
+func (u *usage) note(id keyName, at time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.last == nil {
-		u.last = make(map[uuid.UUID]time.Time)
+		u.last = make(map[keyName]time.Time)
 	}
 	u.last[id] = at
 }
@@ -36,12 +39,13 @@ func (u *usage) flush(ctx context.Context, db *postgres.DB) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	params := dbgen.TouchAPIKeysParams{}
+	params := dbgen.UpdateAPIKeysLastUsedParams{}
 	for id, at := range batch {
-		params.IDs = append(params.IDs, id)
+		params.AccountIDs = append(params.AccountIDs, id.accountID)
+		params.IDs = append(params.IDs, id.keyID)
 		params.UsedAt = append(params.UsedAt, at)
 	}
-	if err := db.TouchAPIKeys(ctx, params); err != nil {
+	if err := db.UpdateAPIKeysLastUsed(ctx, params); err != nil {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		maps.Copy(batch, u.last) // what came meanwhile is newer

@@ -3,14 +3,15 @@ package catalogue
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/revision"
-	"github.com/versioner-io/versioner/internal/tracking"
 )
 
 // Environments changes environments.
@@ -28,17 +29,17 @@ func (e Environments) Create(ctx context.Context, accountID uuid.UUID, name stri
 		return environment, err
 	}
 	if kind == nil {
-		inferred := string(tracking.InferEnvironmentType(name))
+		inferred := string(ingest.InferEnvironmentType(name))
 		kind = &inferred
 	}
 	return environment, e.DB.WithTx(ctx, func(db *postgres.DB) error {
 		id := uuid.Must(uuid.NewV7())
-		claimed, err := db.ClaimEnvironmentName(ctx, dbgen.ClaimEnvironmentNameParams{AccountID: accountID, Name: name, EnvironmentID: id})
+		claimed, err := db.ReserveEnvironmentName(ctx, dbgen.ReserveEnvironmentNameParams{AccountID: accountID, Name: name, EnvironmentID: id})
 		if err := claim(id, claimed, err); err != nil {
 			return err
 		}
 		environment, err = db.CreateEnvironment(ctx, dbgen.CreateEnvironmentParams{
-			AccountID: accountID, ID: id, Name: name, Type: *kind, Description: description, Metadata: metadataOrEmpty(metadata),
+			AccountID: accountID, ID: id, Name: name, Type: *kind, Description: description, Metadata: metadataOrEmpty(metadata), Now: time.Now(),
 		})
 		if err != nil {
 			return postgres.Classify(err)
@@ -66,12 +67,12 @@ func (e Environments) Update(ctx context.Context, target revision.Target, patch 
 		if len(changed.fields) == 0 {
 			return nil
 		}
-		claimed, err := db.ClaimEnvironmentName(ctx, dbgen.ClaimEnvironmentNameParams{AccountID: target.AccountID, Name: environment.Name, EnvironmentID: target.ID})
+		claimed, err := db.ReserveEnvironmentName(ctx, dbgen.ReserveEnvironmentNameParams{AccountID: target.AccountID, Name: environment.Name, EnvironmentID: target.ID})
 		if err := claim(target.ID, claimed, err); err != nil {
 			return err
 		}
 		environment, err = db.UpdateEnvironment(ctx, dbgen.UpdateEnvironmentParams{
-			AccountID: target.AccountID, ID: target.ID, Name: environment.Name, Type: environment.Type, Description: environment.Description, Metadata: environment.Metadata,
+			AccountID: target.AccountID, ID: target.ID, Name: environment.Name, Type: environment.Type, Description: environment.Description, Metadata: environment.Metadata, Now: time.Now(),
 		})
 		if err != nil {
 			return postgres.Classify(err)
@@ -80,16 +81,25 @@ func (e Environments) Update(ctx context.Context, target revision.Target, patch 
 	})
 }
 
-// Delete takes an environment out of every view and frees its names.
+// Delete hides an environment from every view and frees its names. Its state rows are locked first, in the order in which events lock.
 func (e Environments) Delete(ctx context.Context, target revision.Target) error {
 	return e.DB.WithTx(ctx, func(db *postgres.DB) error {
-		environment, err := e.lock(ctx, db, target)
+		if _, err := db.LockEnvironmentStatesOfEnvironment(ctx, dbgen.LockEnvironmentStatesOfEnvironmentParams{AccountID: target.AccountID, EnvironmentID: target.ID}); err != nil {
+			return postgres.Classify(err)
+		}
+		environment, err := db.GetEnvironmentForDelete(ctx, dbgen.GetEnvironmentForDeleteParams{AccountID: target.AccountID, ID: target.ID})
 		if err != nil {
+			return postgres.Classify(err)
+		}
+		if err := target.Check(environment.Revision); err != nil {
 			return err
 		}
-		err = db.DeleteEnvironment(ctx, dbgen.DeleteEnvironmentParams{AccountID: target.AccountID, ID: target.ID})
+		err = db.DeleteEnvironment(ctx, dbgen.DeleteEnvironmentParams{AccountID: target.AccountID, ID: target.ID, Now: time.Now()})
 		if err == nil {
-			err = db.ReleaseEnvironmentNames(ctx, dbgen.ReleaseEnvironmentNamesParams{AccountID: target.AccountID, EnvironmentID: target.ID})
+			err = db.DeleteEnvironmentNames(ctx, dbgen.DeleteEnvironmentNamesParams{AccountID: target.AccountID, EnvironmentID: target.ID})
+		}
+		if err == nil {
+			err = db.DeleteEnvironmentStatesOfEnvironment(ctx, dbgen.DeleteEnvironmentStatesOfEnvironmentParams{AccountID: target.AccountID, EnvironmentID: target.ID})
 		}
 		if err != nil {
 			return postgres.Classify(err)

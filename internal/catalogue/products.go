@@ -3,6 +3,7 @@ package catalogue
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -28,12 +29,12 @@ func (p Products) Create(ctx context.Context, accountID uuid.UUID, name, descrip
 	}
 	return product, p.DB.WithTx(ctx, func(db *postgres.DB) error {
 		id := uuid.Must(uuid.NewV7())
-		claimed, err := db.ClaimProductName(ctx, dbgen.ClaimProductNameParams{AccountID: accountID, Name: name, ProductID: id})
+		claimed, err := db.ReserveProductName(ctx, dbgen.ReserveProductNameParams{AccountID: accountID, Name: name, ProductID: id})
 		if err := claim(id, claimed, err); err != nil {
 			return err
 		}
 		product, err = db.CreateProduct(ctx, dbgen.CreateProductParams{
-			AccountID: accountID, ID: id, Name: name, Description: description, ExtraMetadata: metadataOrEmpty(metadata),
+			AccountID: accountID, ID: id, Name: name, Description: description, ExtraMetadata: metadataOrEmpty(metadata), Now: time.Now(),
 		})
 		if err != nil {
 			return postgres.Classify(err)
@@ -60,12 +61,12 @@ func (p Products) Update(ctx context.Context, target revision.Target, patch Prod
 		if len(changed.fields) == 0 {
 			return nil
 		}
-		claimed, err := db.ClaimProductName(ctx, dbgen.ClaimProductNameParams{AccountID: target.AccountID, Name: product.Name, ProductID: target.ID})
+		claimed, err := db.ReserveProductName(ctx, dbgen.ReserveProductNameParams{AccountID: target.AccountID, Name: product.Name, ProductID: target.ID})
 		if err := claim(target.ID, claimed, err); err != nil {
 			return err
 		}
 		product, err = db.UpdateProduct(ctx, dbgen.UpdateProductParams{
-			AccountID: target.AccountID, ID: target.ID, Name: product.Name, Description: product.Description, ExtraMetadata: product.ExtraMetadata,
+			AccountID: target.AccountID, ID: target.ID, Name: product.Name, Description: product.Description, ExtraMetadata: product.ExtraMetadata, Now: time.Now(),
 		})
 		if err != nil {
 			return postgres.Classify(err)
@@ -74,16 +75,25 @@ func (p Products) Update(ctx context.Context, target revision.Target, patch Prod
 	})
 }
 
-// Delete takes a product out of every view and frees its names.
+// Delete hides a product from every view and frees its names. Its state rows are locked first, in the order in which events lock.
 func (p Products) Delete(ctx context.Context, target revision.Target) error {
 	return p.DB.WithTx(ctx, func(db *postgres.DB) error {
-		product, err := p.lock(ctx, db, target)
+		if _, err := db.LockEnvironmentStatesOfProduct(ctx, dbgen.LockEnvironmentStatesOfProductParams{AccountID: target.AccountID, ProductID: target.ID}); err != nil {
+			return postgres.Classify(err)
+		}
+		product, err := db.GetProductForDelete(ctx, dbgen.GetProductForDeleteParams{AccountID: target.AccountID, ID: target.ID})
 		if err != nil {
+			return postgres.Classify(err)
+		}
+		if err := target.Check(product.Revision); err != nil {
 			return err
 		}
-		err = db.DeleteProduct(ctx, dbgen.DeleteProductParams{AccountID: target.AccountID, ID: target.ID})
+		err = db.DeleteProduct(ctx, dbgen.DeleteProductParams{AccountID: target.AccountID, ID: target.ID, Now: time.Now()})
 		if err == nil {
-			err = db.ReleaseProductNames(ctx, dbgen.ReleaseProductNamesParams{AccountID: target.AccountID, ProductID: target.ID})
+			err = db.DeleteProductNames(ctx, dbgen.DeleteProductNamesParams{AccountID: target.AccountID, ProductID: target.ID})
+		}
+		if err == nil {
+			err = db.DeleteEnvironmentStatesOfProduct(ctx, dbgen.DeleteEnvironmentStatesOfProductParams{AccountID: target.AccountID, ProductID: target.ID})
 		}
 		if err != nil {
 			return postgres.Classify(err)

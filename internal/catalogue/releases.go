@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -43,14 +44,15 @@ func mayBecome(from, to string) bool {
 	}
 }
 
-// Create makes a draft.
-func (r Releases) Create(ctx context.Context, accountID uuid.UUID, name, description string, metadata *json.RawMessage) (release dbgen.Release, err error) {
+// Create makes a release, a draft unless it is in progress already.
+func (r Releases) Create(ctx context.Context, accountID uuid.UUID, name, description, status string, metadata *json.RawMessage) (release dbgen.Release, err error) {
 	if name, err = cleanName(name); err != nil {
 		return release, err
 	}
 	return release, r.DB.WithTx(ctx, func(db *postgres.DB) error {
 		release, err = db.CreateRelease(ctx, dbgen.CreateReleaseParams{
-			AccountID: accountID, Name: name, Description: description, ExtraMetadata: metadataOrEmpty(metadata),
+			AccountID: accountID, ID: uuid.Must(uuid.NewV7()), Name: name, Description: description, Status: status,
+			ExtraMetadata: metadataOrEmpty(metadata), Now: time.Now(),
 		})
 		if err != nil {
 			return postgres.Classify(err)
@@ -84,7 +86,7 @@ func (r Releases) Update(ctx context.Context, target revision.Target, patch Rele
 			return nil
 		}
 		release, err = db.UpdateRelease(ctx, dbgen.UpdateReleaseParams{
-			AccountID: target.AccountID, ID: target.ID, Name: release.Name, Description: release.Description,
+			Now: time.Now(), AccountID: target.AccountID, ID: target.ID, Name: release.Name, Description: release.Description,
 			Status: release.Status, ExtraMetadata: release.ExtraMetadata,
 		})
 		if err != nil {
@@ -109,7 +111,7 @@ func (r Releases) Delete(ctx context.Context, target revision.Target) error {
 }
 
 // AddVersion adds a version, in the place of another one of its product, and returns it. Adding it again changes nothing.
-func (r Releases) AddVersion(ctx context.Context, target revision.Target, versionID uuid.UUID) (version dbgen.VersionRecord, err error) {
+func (r Releases) AddVersion(ctx context.Context, target revision.Target, versionID uuid.UUID) (version dbgen.VersionDetail, err error) {
 	return version, r.DB.WithTx(ctx, func(db *postgres.DB) error {
 		release, err := r.lockOpen(ctx, db, target)
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/versioner-io/versioner/internal/tracking"
+	"github.com/versioner-io/versioner/internal/ingest"
 )
 
 // MinDays and MaxDays bound how long a history may be: a version needs days to reach production.
@@ -66,27 +66,27 @@ type Event struct {
 	At      time.Time `json:"-"`
 	IsBuild bool      `json:"-"`
 
-	Product       string          `json:"product_name"`
-	Version       string          `json:"version"`
-	Environment   string          `json:"environment_name,omitempty"`
-	Status        tracking.Status `json:"status"`
-	SourceSystem  string          `json:"source_system"`
-	BuildNumber   string          `json:"build_number"`
-	SHA           string          `json:"scm_sha"`
-	Branch        string          `json:"scm_branch"`
-	Repository    string          `json:"scm_repository"`
-	InvokeID      string          `json:"invoke_id"`
-	BuildURL      string          `json:"build_url,omitempty"`
-	BuiltBy       string          `json:"built_by,omitempty"`
-	BuiltByEmail  string          `json:"built_by_email,omitempty"`
-	BuiltByName   string          `json:"built_by_name,omitempty"`
-	DeployURL     string          `json:"deploy_url,omitempty"`
-	DeployedBy    string          `json:"deployed_by,omitempty"`
-	DeployerEmail string          `json:"deployed_by_email,omitempty"`
-	DeployerName  string          `json:"deployed_by_name,omitempty"`
-	ErrorMessage  string          `json:"error_message,omitempty"`
-	ErrorCode     string          `json:"error_code,omitempty"`
-	Metadata      map[string]any  `json:"extra_metadata,omitempty"`
+	Product       string         `json:"product_name"`
+	Version       string         `json:"version"`
+	Environment   string         `json:"environment_name,omitempty"`
+	Status        ingest.Status  `json:"status"`
+	SourceSystem  string         `json:"source_system"`
+	BuildNumber   string         `json:"build_number"`
+	SHA           string         `json:"scm_sha"`
+	Branch        string         `json:"scm_branch"`
+	Repository    string         `json:"scm_repository"`
+	InvokeID      string         `json:"invoke_id"`
+	BuildURL      string         `json:"build_url,omitempty"`
+	BuiltBy       string         `json:"built_by,omitempty"`
+	BuiltByEmail  string         `json:"built_by_email,omitempty"`
+	BuiltByName   string         `json:"built_by_name,omitempty"`
+	DeployURL     string         `json:"deploy_url,omitempty"`
+	DeployedBy    string         `json:"deployed_by,omitempty"`
+	DeployerEmail string         `json:"deployed_by_email,omitempty"`
+	DeployerName  string         `json:"deployed_by_name,omitempty"`
+	ErrorMessage  string         `json:"error_message,omitempty"`
+	ErrorCode     string         `json:"error_code,omitempty"`
+	Metadata      map[string]any `json:"extra_metadata,omitempty"`
 }
 
 // Edit is a change that somebody made to a product.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/versioner-io/versioner/internal/tracking"
+	"github.com/versioner-io/versioner/internal/ingest"
 )
 
 type deployOptions struct {
@@ -75,16 +75,16 @@ func (p *pipeline) deploy(at time.Time, env int, v *version, options deployOptio
 	v.tried[env] = true
 	event := p.deployment(env, v, options)
 	if env == production && options.why == "" && !options.rollback && p.chance(0.45) {
-		event.Status = tracking.Pending // somebody has to approve
+		event.Status = ingest.Pending // somebody has to approve
 		p.tell(at, event)
 		at = at.Add(p.between(2*minute, 50*minute))
 		if p.chance(0.04) {
 			stage.busyUntil = at
-			p.finish(at, event, tracking.Aborted, "the deployment was not approved")
+			p.finish(at, event, ingest.Aborted, "the deployment was not approved")
 			return
 		}
 	}
-	event.Status = tracking.Started
+	event.Status = ingest.Started
 	p.tell(at, event)
 	limits := deploySpan(env)
 	done := at.Add(p.between(limits.low, limits.high))
@@ -92,14 +92,14 @@ func (p *pipeline) deploy(at time.Time, env int, v *version, options deployOptio
 	calm := options.rollback || v.order == 0
 	switch x := p.Float64(); {
 	case calm || x < [stages]float64{0.945, 0.93, 0.94, 0.95}[env]:
-		p.finish(done, event, tracking.Completed, "")
+		p.finish(done, event, ingest.Completed, "")
 		p.arrived(done, env, v, options)
 	case x < 0.975 || env == production:
-		p.finish(done, event, tracking.Failed, pick(p.dice, deployErrors()))
+		p.finish(done, event, ingest.Failed, pick(p.dice, deployErrors()))
 		p.recover(done, env, v, options)
 	case x < 0.99:
 		stage.busyUntil = at.Add(done.Sub(at) / 2)
-		p.finish(stage.busyUntil, event, tracking.Aborted, "cancelled by "+options.by.Name)
+		p.finish(stage.busyUntil, event, ingest.Aborted, "cancelled by "+options.by.Name)
 	default: // the runner died: nobody ever heard of it again
 		stage.busyUntil = at.Add(time.Hour)
 	}
@@ -169,7 +169,7 @@ func (p *pipeline) deployment(env int, v *version, options deployOptions) Event 
 }
 
 // finish tells how a deployment ended.
-func (p *pipeline) finish(at time.Time, event Event, status tracking.Status, problem string) {
+func (p *pipeline) finish(at time.Time, event Event, status ingest.Status, problem string) {
 	event.Status = status
 	if problem != "" {
 		event.Metadata = maps.Clone(event.Metadata)

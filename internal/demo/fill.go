@@ -14,9 +14,9 @@ import (
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/catalogue"
+	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/revision"
-	"github.com/versioner-io/versioner/internal/tracking"
 )
 
 // Account is the one that `versionerd dev` makes, for trying out.
@@ -55,7 +55,7 @@ type filler struct {
 // it has written. Nobody is notified of anything. The error is ErrFilled or ErrInUse for an account that it leaves alone.
 func Fill(ctx context.Context, pool *postgres.Pool, keys *authn.APIKeys, account string, history History, progress func(events int)) error {
 	if err := postgres.Retry(ctx, partitionPatience, func(ctx context.Context) error {
-		return postgres.Classify(pool.PreparePastEventPartitions(ctx, history.Start))
+		return pool.EnsureEventPartitions(ctx, history.Start, time.Now())
 	}); err != nil {
 		return fmt.Errorf("prepare the months of the history: %w", err)
 	}
@@ -97,18 +97,15 @@ func (f *filler) fill(ctx context.Context, keys *authn.APIKeys, account string, 
 	if err := f.people(ctx); err != nil {
 		return err
 	}
-	return postgres.Classify(f.db.TouchAPIKeys(ctx, dbgen.TouchAPIKeysParams{
-		IDs: []uuid.UUID{f.key}, UsedAt: []time.Time{f.history.Events[len(f.history.Events)-1].At},
+	return postgres.Classify(f.db.UpdateAPIKeysLastUsed(ctx, dbgen.UpdateAPIKeysLastUsedParams{
+		AccountIDs: []uuid.UUID{f.account}, IDs: []uuid.UUID{f.key}, UsedAt: []time.Time{f.history.Events[len(f.history.Events)-1].At},
 	}))
 }
 
 // claim locks the account and makes sure that it is nobody's, and makes the key that the events come by. Nobody ever learns
 // that key.
 func (f *filler) claim(ctx context.Context, keys *authn.APIKeys, slug string) error {
-	if err := f.db.EnterPast(ctx, f.history.Start); err != nil {
-		return err
-	}
-	account, err := f.db.EnsureAccount(ctx, slug)
+	account, err := f.db.EnsureAccount(ctx, dbgen.EnsureAccountParams{ID: uuid.Must(uuid.NewV7()), Slug: slug, Now: f.history.Start})
 	if err != nil {
 		return postgres.Classify(err)
 	}
@@ -125,9 +122,13 @@ func (f *filler) claim(ctx context.Context, keys *authn.APIKeys, slug string) er
 	if err := f.checkUnused(ctx, slug); err != nil {
 		return err
 	}
+	ctx = audit.WithActor(ctx, audit.Actor{Type: "command", Name: "versionerd", Credential: "shell", At: f.history.Start})
 	made, err := keys.CreateFor(ctx, slug, authn.NewKey{Name: keyName, Description: "What versionerd demo told came by it. Nobody has it."})
+	if err != nil {
+		return err
+	}
 	f.key = made.ID
-	return err
+	return postgres.Classify(f.db.SetAPIKeyCreatedAt(ctx, dbgen.SetAPIKeyCreatedAtParams{AccountID: f.account, ID: f.key, At: f.history.Start}))
 }
 
 // checkUnused keeps the history out of an account that has data of its own, but for a few events in the one for trying out.
@@ -160,11 +161,9 @@ func (f *filler) checkUnused(ctx context.Context, slug string) error {
 // get mail.
 func (f *filler) people(ctx context.Context) error {
 	for _, person := range f.history.People {
-		if err := f.db.EnterPast(ctx, later(person.Joined, f.seen[person.Login])); err != nil {
-			return err
-		}
-		user, err := f.db.PutUser(ctx, dbgen.PutUserParams{
-			AccountID: f.account, Subject: "demo|" + person.Login, Name: person.Name, Email: person.Email(), TokenRole: person.Role,
+		user, err := f.db.UpsertUser(ctx, dbgen.UpsertUserParams{
+			AccountID: f.account, ID: uuid.Must(uuid.NewV7()), Subject: "demo|" + person.Login, Name: person.Name, Email: person.Email(),
+			ClaimedRole: person.Role, Now: later(person.Joined, f.seen[person.Login]),
 		})
 		if err != nil {
 			return postgres.Classify(err)
@@ -175,10 +174,10 @@ func (f *filler) people(ctx context.Context) error {
 }
 
 // as is what a person does at a time.
-func (f *filler) as(ctx context.Context, person Person, at time.Time) (context.Context, error) {
+func (f *filler) as(ctx context.Context, person Person, at time.Time) context.Context {
 	user := f.users[person.Login]
 	f.seen[person.Login] = later(f.seen[person.Login], at)
-	return audit.WithActor(ctx, audit.Actor{Type: "user", ID: &user, Name: person.Email(), Credential: "session demo"}), f.db.EnterPast(ctx, at)
+	return audit.WithActor(ctx, audit.Actor{Type: "user", ID: &user, Name: person.Email(), Credential: "session demo", At: at})
 }
 
 // environments that are there already stay as they are.
@@ -191,11 +190,12 @@ func (f *filler) environments(ctx context.Context) error {
 			return err
 		}
 		metadata := toJSON(map[string]any{"region": environment.Region})
-		ctx, err := f.as(ctx, environment.CreatedBy, environment.CreatedAt)
-		if err != nil {
-			return err
+		ctx := f.as(ctx, environment.CreatedBy, environment.CreatedAt)
+		made, err := catalogue.Environments{DB: f.db}.Create(ctx, f.account, environment.Name, nil, environment.Description, &metadata)
+		if err == nil {
+			err = postgres.Classify(f.db.SetEnvironmentTimes(ctx, dbgen.SetEnvironmentTimesParams{AccountID: f.account, ID: made.ID, At: environment.CreatedAt}))
 		}
-		if _, err := (catalogue.Environments{DB: f.db}).Create(ctx, f.account, environment.Name, nil, environment.Description, &metadata); err != nil {
+		if err != nil {
 			return fmt.Errorf("environment %q: %w", environment.Name, err)
 		}
 	}
@@ -206,10 +206,7 @@ func (f *filler) environments(ctx context.Context) error {
 func (f *filler) makeProducts(ctx context.Context) error {
 	for _, product := range f.history.Products {
 		metadata := toJSON(map[string]any{"team": product.Team, "language": product.Language, "repository": product.Repository()})
-		ctx, err := f.as(ctx, product.CreatedBy, product.CreatedAt)
-		if err != nil {
-			return err
-		}
+		ctx := f.as(ctx, product.CreatedBy, product.CreatedAt)
 		made, err := catalogue.Products{DB: f.db}.Create(ctx, f.account, product.Name, product.Description, &metadata)
 		if apperr.CodeOf(err) == apperr.Conflict {
 			return fmt.Errorf("%w: a product %q", ErrInUse, product.Name)
@@ -218,42 +215,48 @@ func (f *filler) makeProducts(ctx context.Context) error {
 			return fmt.Errorf("product %q: %w", product.Name, err)
 		}
 		f.products[product.Name] = made.ID
+		if err := f.db.SetProductTimes(ctx, dbgen.SetProductTimesParams{AccountID: f.account, ID: made.ID, At: product.CreatedAt}); err != nil {
+			return postgres.Classify(err)
+		}
 	}
 	return nil
 }
 
 // events records some events. Builds go first: no rule makes a build depend on a deployment.
 func (f *filler) events(ctx context.Context, events []Event) error {
-	var builds []tracking.Past[tracking.BuildEvent]
-	var deployments []tracking.Past[tracking.DeploymentEvent]
+	var builds, deployments []ingest.Backdated
 	for _, event := range events {
-		origin := tracking.Origin{AccountID: f.account, APIKeyID: f.key, Body: toJSON(event)}
+		one := ingest.Backdated{At: event.At, Event: event.ingest()}
+		one.Event.AccountID, one.Event.APIKeyID, one.Event.Body = f.account, f.key, toJSON(event)
+		if err := one.Event.Normalize(); err != nil {
+			return err
+		}
 		if event.IsBuild {
-			builds = append(builds, tracking.Past[tracking.BuildEvent]{At: event.At, Origin: origin, Event: event.build()})
+			builds = append(builds, one)
 		} else {
-			deployments = append(deployments, tracking.Past[tracking.DeploymentEvent]{At: event.At, Origin: origin, Event: event.deployment()})
+			deployments = append(deployments, one)
 		}
 	}
-	recorded, err := tracking.RecordPastBuilds(ctx, f.db, builds)
+	recorded, err := ingest.RecordBackdated(ctx, f.db, builds)
 	if err != nil {
 		return err
 	}
 	for _, build := range recorded {
-		f.versions[[2]string{build.ProductName, build.Version}] = build.VersionID
+		f.versions[[2]string{build.ProductName, build.Version}] = build.Subject.VersionID
 	}
-	_, err = tracking.RecordPastDeployments(ctx, f.db, deployments)
+	_, err = ingest.RecordBackdated(ctx, f.db, deployments)
 	return err
 }
 
 func (f *filler) edits(ctx context.Context) error {
 	for _, edit := range f.history.Edits {
-		ctx, err := f.as(ctx, edit.By, edit.At)
-		if err != nil {
-			return err
-		}
+		ctx := f.as(ctx, edit.By, edit.At)
 		target := revision.Target{AccountID: f.account, ID: f.products[edit.Product]}
 		if _, err := (catalogue.Products{DB: f.db}).Update(ctx, target, catalogue.ProductPatch{Description: &edit.Description}); err != nil {
 			return fmt.Errorf("product %q: %w", edit.Product, err)
+		}
+		if err := f.db.SetProductTimes(ctx, dbgen.SetProductTimesParams{AccountID: f.account, ID: target.ID, At: edit.At}); err != nil {
+			return postgres.Classify(err)
 		}
 	}
 	return nil
@@ -261,48 +264,48 @@ func (f *filler) edits(ctx context.Context) error {
 
 func (f *filler) release(ctx context.Context, release Release) error {
 	releases := catalogue.Releases{DB: f.db}
-	asCreator, err := f.as(ctx, release.CreatedBy, release.CreatedAt)
-	if err != nil {
-		return err
-	}
-	made, err := releases.Create(asCreator, f.account, release.Name, release.Description, nil)
+	made, err := releases.Create(f.as(ctx, release.CreatedBy, release.CreatedAt), f.account, release.Name, release.Description, "draft", nil)
 	if err != nil {
 		return err
 	}
 	target := revision.Target{AccountID: f.account, ID: made.ID}
+	times := []time.Time{release.CreatedAt}
 	for _, step := range release.Steps {
-		ctx, err := f.as(ctx, step.By, step.At)
-		if err == nil && step.Status != "" {
+		ctx := f.as(ctx, step.By, step.At)
+		if step.Status != "" {
 			_, err = releases.Update(ctx, target, catalogue.ReleasePatch{Status: &step.Status})
-		} else if err == nil {
+			times = append(times, step.At)
+		} else {
 			_, err = releases.AddVersion(ctx, target, f.versions[[2]string{step.Product, step.Version}])
 		}
 		if err != nil {
 			return err
 		}
 	}
+	for _, at := range times {
+		if err := f.db.SetReleaseTimes(ctx, dbgen.SetReleaseTimesParams{AccountID: f.account, ID: target.ID, At: at}); err != nil {
+			return postgres.Classify(err)
+		}
+	}
 	return nil
 }
 
-func (e Event) source() tracking.Source {
-	return tracking.Source{
-		System: &e.SourceSystem, BuildNumber: &e.BuildNumber, InvokeID: &e.InvokeID, SHA: &e.SHA, Branch: &e.Branch, Repository: &e.Repository,
+// ingest returns the event as a CI system reports it.
+func (e Event) ingest() ingest.Event {
+	event := ingest.Event{
+		Kind: ingest.Deployment, ProductName: e.Product, Version: e.Version, EnvironmentName: e.Environment, Status: e.Status, InvokeID: e.InvokeID,
+		Details: ingest.Details{
+			SourceSystem: e.SourceSystem, BuildNumber: e.BuildNumber, SHA: e.SHA, Branch: e.Branch, Repository: e.Repository,
+			URL: e.DeployURL, By: e.DeployedBy, ByEmail: e.DeployerEmail, ByName: e.DeployerName,
+		},
+		Metadata: toJSON(e.Metadata),
 	}
-}
-
-func (e Event) build() tracking.BuildEvent {
-	return tracking.BuildEvent{
-		ProductName: e.Product, Version: e.Version, Status: string(e.Status), Source: e.source(), BuildURL: &e.BuildURL,
-		BuiltBy:      tracking.Reporter{Login: &e.BuiltBy, Email: &e.BuiltByEmail, Name: &e.BuiltByName},
-		ErrorMessage: &e.ErrorMessage, ErrorCode: &e.ErrorCode, ExtraMetadata: toJSON(e.Metadata),
+	if e.IsBuild {
+		event.Kind, event.EnvironmentName = ingest.Build, ""
+		event.URL, event.By, event.ByEmail, event.ByName = e.BuildURL, e.BuiltBy, e.BuiltByEmail, e.BuiltByName
+		event.ErrorMessage, event.ErrorCode = e.ErrorMessage, e.ErrorCode
 	}
-}
-
-func (e Event) deployment() tracking.DeploymentEvent {
-	return tracking.DeploymentEvent{
-		ProductName: e.Product, Version: e.Version, EnvironmentName: e.Environment, Status: string(e.Status), Source: e.source(), DeployURL: &e.DeployURL,
-		DeployedBy: tracking.Reporter{Login: &e.DeployedBy, Email: &e.DeployerEmail, Name: &e.DeployerName}, ExtraMetadata: toJSON(e.Metadata),
-	}
+	return event
 }
 
 // toJSON writes what is known to be writable.

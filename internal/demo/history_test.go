@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/demo"
-	"github.com/versioner-io/versioner/internal/tracking"
+	"github.com/versioner-io/versioner/internal/ingest"
 )
 
 // theEnd is a Wednesday afternoon, long ago.
@@ -101,7 +101,7 @@ func TestDeploymentsMakeSense(t *testing.T) {
 		type place struct{ product, environment string }
 		built, done := make(map[[2]string]bool), make(map[[3]string]bool)
 		shas := make(map[[2]string]string)
-		open, state := make(map[place]demo.Event), make(map[run]tracking.Status)
+		open, state := make(map[place]demo.Event), make(map[run]ingest.Status)
 		for _, event := range history.Events {
 			require.False(t, event.At.Before(products[event.Product].CreatedAt), "%s: %+v", name, event)
 			version := [2]string{event.Product, event.Version}
@@ -109,14 +109,14 @@ func TestDeploymentsMakeSense(t *testing.T) {
 				shas[version] = event.SHA
 			}
 			require.Equal(t, shas[version], event.SHA, "%s: a version is of one commit", name)
-			require.False(t, state[runOf(event)].Final(), "%s: nothing happens after the end: %+v", name, event)
-			if event.Status.Final() && state[runOf(event)] != tracking.Started {
-				require.Equal(t, tracking.Pending, state[runOf(event)], "%s: %+v", name, event)
-				require.Equal(t, tracking.Aborted, event.Status, "%s: what never began was not approved: %+v", name, event)
+			require.False(t, state[runOf(event)].IsTerminal(), "%s: nothing happens after the end: %+v", name, event)
+			if event.Status.IsTerminal() && state[runOf(event)] != ingest.Started {
+				require.Equal(t, ingest.Pending, state[runOf(event)], "%s: %+v", name, event)
+				require.Equal(t, ingest.Aborted, event.Status, "%s: what never began was not approved: %+v", name, event)
 			}
 			state[runOf(event)] = event.Status
 			if event.IsBuild {
-				built[version] = built[version] || event.Status == tracking.Completed
+				built[version] = built[version] || event.Status == ingest.Completed
 				continue
 			}
 			require.True(t, built[version], "%s: %+v", name, event)
@@ -128,13 +128,13 @@ func TestDeploymentsMakeSense(t *testing.T) {
 				require.Greater(t, event.At.Sub(running.At), 59*time.Minute, "%s: %+v in the way of %+v", name, running, event)
 			}
 			open[here] = event
-			if event.Status.Final() {
+			if event.Status.IsTerminal() {
 				delete(open, here)
 			}
-			if event.Status == tracking.Failed {
+			if event.Status == ingest.Failed {
 				require.NotEmpty(t, event.Metadata["error"])
 			}
-			done[[3]string{event.Product, event.Version, event.Environment}] = done[[3]string{event.Product, event.Version, event.Environment}] || event.Status == tracking.Completed
+			done[[3]string{event.Product, event.Version, event.Environment}] = done[[3]string{event.Product, event.Version, event.Environment}] || event.Status == ingest.Completed
 		}
 	}
 }
@@ -176,7 +176,7 @@ func TestHistoriesHaveEverything(t *testing.T) {
 				kind = "build "
 			}
 			seen[kind+string(event.Status)]++
-			if event.Status == tracking.Started {
+			if event.Status == ingest.Started {
 				if history.End.Sub(event.At) < time.Hour {
 					seen[kind+"running"]++
 				} else {

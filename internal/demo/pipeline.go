@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/versioner-io/versioner/internal/tracking"
+	"github.com/versioner-io/versioner/internal/ingest"
 )
 
 // pipeline is how one product went from builds to production. Things are done in the order of their times; what is done
@@ -218,7 +218,7 @@ func (p *pipeline) attemptBuild(at time.Time, v *version, again bool) {
 	p.builds++
 	run := p.runOf(v, "build", again)
 	event := Event{
-		IsBuild: true, Version: v.name, Status: tracking.Started, BuildNumber: strconv.Itoa(p.builds), SHA: v.sha,
+		IsBuild: true, Version: v.name, Status: ingest.Started, BuildNumber: strconv.Itoa(p.builds), SHA: v.sha,
 		InvokeID: strconv.Itoa(run.id), BuildURL: p.product.runURL(run.id),
 		BuiltBy: v.author.Login, BuiltByEmail: v.author.Email(), BuiltByName: v.author.Name, Metadata: p.metadata(run, "build"),
 	}
@@ -226,7 +226,7 @@ func (p *pipeline) attemptBuild(at time.Time, v *version, again bool) {
 	done := at.Add(p.between(buildSpan().low, buildSpan().high))
 	switch x := p.Float64(); {
 	case x < 0.9 || v.order == 0:
-		event.Status = tracking.Completed
+		event.Status = ingest.Completed
 		p.tell(done, event)
 		v.built = done
 		p.plan(done.Add(p.between(15*time.Second, 90*time.Second)), func(at time.Time) {
@@ -234,13 +234,13 @@ func (p *pipeline) attemptBuild(at time.Time, v *version, again bool) {
 		})
 	case x < 0.985:
 		problem := pick(p.dice, buildErrors())
-		event.Status, event.ErrorCode, event.ErrorMessage = tracking.Failed, problem[0], problem[1]
+		event.Status, event.ErrorCode, event.ErrorMessage = ingest.Failed, problem[0], problem[1]
 		p.tell(done, event)
 		if p.chance(0.5) { // it was not the code
 			p.plan(done.Add(p.between(4*minute, 40*minute)), func(at time.Time) { p.attemptBuild(at, v, true) })
 		}
 	default:
-		event.Status = tracking.Aborted
+		event.Status = ingest.Aborted
 		p.tell(at.Add(done.Sub(at)/3), event)
 	}
 }

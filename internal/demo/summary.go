@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/versioner-io/versioner/internal/tracking"
+	"github.com/versioner-io/versioner/internal/ingest"
 )
 
 // staleAfter is when what was started and never finished is taken for something that nobody will hear of again: the longest
@@ -19,7 +19,7 @@ func (h History) Summary() string {
 	rollbacks := 0
 	for _, event := range h.Events {
 		versions[[2]string{event.Product, event.Version}] = true
-		if event.Metadata["rollback"] == true && event.Status == tracking.Started {
+		if event.Metadata["rollback"] == true && event.Status == ingest.Started {
 			rollbacks++
 		}
 	}
@@ -53,9 +53,9 @@ func (h History) outcomes() (builds, deployments map[string]int) {
 	for what, event := range last {
 		outcome := string(event.Status)
 		switch {
-		case !event.Status.Final() && h.End.Sub(event.At) > staleAfter:
+		case !event.Status.IsTerminal() && h.End.Sub(event.At) > staleAfter:
 			outcome = "stale"
-		case event.Status == tracking.Started:
+		case event.Status == ingest.Started:
 			outcome = "running"
 		}
 		if what.isBuild {

@@ -119,8 +119,8 @@ func (h catalogueAPI) DeleteEnvironment(ctx context.Context, req apigen.DeleteEn
 func (h catalogueAPI) ListVersions(ctx context.Context, req apigen.ListVersionsRequestObject) (apigen.ListVersionsResponseObject, error) {
 	find := finder{ctx: ctx, db: h.db}
 	product := find.product(req.Params.Product)
-	items, next, err := page[dbgen.VersionRecord, apigen.Version]{
-		rows: func(after *position, limit int32) ([]dbgen.VersionRecord, error) {
+	items, next, err := page[dbgen.VersionDetail, apigen.Version]{
+		rows: func(after *position, limit int32) ([]dbgen.VersionDetail, error) {
 			if find.nothing || find.err != nil {
 				return nil, find.err
 			}
@@ -130,7 +130,7 @@ func (h catalogueAPI) ListVersions(ctx context.Context, req apigen.ListVersionsR
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.VersionRecord) position { return position{at: row.CreatedAt, id: row.ID} },
+		at:   func(row dbgen.VersionDetail) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIVersion,
 	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListVersions200JSONResponse{Items: items, NextCursor: next}, err
@@ -158,9 +158,10 @@ func toAPIEnvironment(row dbgen.Environment) apigen.Environment {
 	}
 }
 
-func toAPIVersion(row dbgen.VersionRecord) apigen.Version {
+func toAPIVersion(row dbgen.VersionDetail) apigen.Version {
 	return apigen.Version{
 		ID: row.ID, ProductID: row.ProductID, ProductName: row.ProductName, Version: row.Version,
-		SCMSHA: toNullable(row.SCMSHA), CreatedAt: row.CreatedAt.UTC(),
+		SCMSHA: toNullable(row.SCMSHA), BuildID: toNullable(row.BuildID), BuildStatus: toNullable(row.BuildStatus), BuildURL: toNullable(row.BuildURL),
+		CreatedAt: row.CreatedAt.UTC(),
 	}
 }

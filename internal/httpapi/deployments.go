@@ -2,16 +2,21 @@ package httpapi
 
 import (
 	"context"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
 type deployments struct {
 	db    *postgres.DB
 	pager pager
+	clock func() time.Time
 }
 
 func (h deployments) ListDeployments(ctx context.Context, req apigen.ListDeploymentsRequestObject) (apigen.ListDeploymentsResponseObject, error) {
@@ -24,8 +29,8 @@ func (h deployments) ListDeployments(ctx context.Context, req apigen.ListDeploym
 	if params.VersionID = asID(req.Params.Version); params.VersionID == nil {
 		params.Version = req.Params.Version
 	}
-	items, next, err := page[dbgen.DeploymentRecord, apigen.Deployment]{
-		rows: func(after *position, limit int32) ([]dbgen.DeploymentRecord, error) {
+	items, next, err := page[dbgen.DeploymentDetail, apigen.Deployment]{
+		rows: func(after *position, limit int32) ([]dbgen.DeploymentDetail, error) {
 			if find.nothing || find.err != nil {
 				return nil, find.err
 			}
@@ -33,8 +38,8 @@ func (h deployments) ListDeployments(ctx context.Context, req apigen.ListDeploym
 			rows, err := h.db.ListDeployments(ctx, params)
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.DeploymentRecord) position { return position{at: row.CreatedAt, id: row.ID} },
-		item: toAPIDeployment,
+		at:   func(row dbgen.DeploymentDetail) position { return position{at: row.OccurredAt, id: row.ID} },
+		item: func(row dbgen.DeploymentDetail) apigen.Deployment { return toAPIDeployment(row, h.clock()) },
 	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListDeployments200JSONResponse{Items: items, NextCursor: next}, err
 }
@@ -44,7 +49,7 @@ func (h deployments) GetDeployment(ctx context.Context, req apigen.GetDeployment
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
-	return apigen.GetDeployment200JSONResponse(toAPIDeployment(row)), nil
+	return apigen.GetDeployment200JSONResponse(toAPIDeployment(row, h.clock())), nil
 }
 
 func (h deployments) ListEnvironmentState(ctx context.Context, req apigen.ListEnvironmentStateRequestObject) (apigen.ListEnvironmentStateResponseObject, error) {
@@ -53,16 +58,16 @@ func (h deployments) ListEnvironmentState(ctx context.Context, req apigen.ListEn
 		AccountID: authn.PrincipalFrom(ctx).AccountID,
 		ProductID: find.product(req.Params.Product), EnvironmentID: find.environment(req.Params.Environment), Type: (*string)(req.Params.Type),
 	}
-	items, next, err := page[dbgen.ListEnvironmentStateRow, apigen.EnvironmentState]{
-		rows: func(after *position, limit int32) ([]dbgen.ListEnvironmentStateRow, error) {
+	now := h.clock()
+	items, next, err := page[environmentState, apigen.EnvironmentState]{
+		rows: func(after *position, limit int32) ([]environmentState, error) {
 			if find.nothing || find.err != nil {
 				return nil, find.err
 			}
 			params.AfterProductID, params.AfterEnvironmentID, params.RowLimit = firstOfPosition(after), idOf(after), limit
-			rows, err := h.db.ListEnvironmentState(ctx, params)
-			return rows, postgres.Classify(err)
+			return h.environmentStates(ctx, params, now)
 		},
-		at: func(row dbgen.ListEnvironmentStateRow) position {
+		at: func(row environmentState) position {
 			return position{first: row.ProductID, id: row.EnvironmentID}
 		},
 		item: toAPIEnvironmentState,
@@ -70,7 +75,80 @@ func (h deployments) ListEnvironmentState(ctx context.Context, req apigen.ListEn
 	return apigen.ListEnvironmentState200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func toAPIDeployment(row dbgen.DeploymentRecord) apigen.Deployment {
+func (h deployments) ListDeploymentEvents(ctx context.Context, req apigen.ListDeploymentEventsRequestObject) (apigen.ListDeploymentEventsResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	if _, err := h.db.GetDeployment(ctx, dbgen.GetDeploymentParams{AccountID: account, ID: req.ID}); err != nil {
+		return nil, postgres.Classify(err)
+	}
+	items, next, err := page[dbgen.ListDeploymentEventsRow, apigen.RecordedEvent]{
+		rows: func(after *position, limit int32) ([]dbgen.ListDeploymentEventsRow, error) {
+			rows, err := h.db.ListDeploymentEvents(ctx, dbgen.ListDeploymentEventsParams{
+				AccountID: account, DeploymentID: &req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
+			return rows, postgres.Classify(err)
+		},
+		at:   func(row dbgen.ListDeploymentEventsRow) position { return position{at: row.ReceivedAt, id: row.ID} },
+		item: toAPIEvent,
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.ListDeploymentEvents200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+// environmentState is a row with the deployment that is in progress, if any.
+type environmentState struct {
+	dbgen.ListEnvironmentStateRow
+
+	inProgress *dbgen.ListDeploymentsByIDRow
+}
+
+func (h deployments) environmentStates(ctx context.Context, params dbgen.ListEnvironmentStateParams, now time.Time) ([]environmentState, error) {
+	rows, err := h.db.ListEnvironmentState(ctx, params)
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	var ids []uuid.UUID
+	for _, row := range rows {
+		ids = append(ids, row.OpenDeploymentIDs...)
+	}
+	known, err := deploymentsByID(ctx, h.db, params.AccountID, ids)
+	if err != nil {
+		return nil, err
+	}
+	states := make([]environmentState, len(rows))
+	for i, row := range rows {
+		states[i] = environmentState{ListEnvironmentStateRow: row, inProgress: inProgress(known, row.OpenDeploymentIDs, now)}
+	}
+	return states, nil
+}
+
+// deploymentsByID returns deployments by their identifiers.
+func deploymentsByID(ctx context.Context, db *postgres.DB, account uuid.UUID, ids []uuid.UUID) (map[uuid.UUID]dbgen.ListDeploymentsByIDRow, error) {
+	known := make(map[uuid.UUID]dbgen.ListDeploymentsByIDRow, len(ids))
+	if len(ids) == 0 {
+		return known, nil
+	}
+	rows, err := db.ListDeploymentsByID(ctx, dbgen.ListDeploymentsByIDParams{AccountID: account, IDs: ids})
+	for _, row := range rows {
+		known[row.ID] = row
+	}
+	return known, postgres.Classify(err)
+}
+
+// inProgress returns the deployment that is in progress among the unfinished ones of a pair, oldest first; nil: there is none.
+func inProgress(known map[uuid.UUID]dbgen.ListDeploymentsByIDRow, open []uuid.UUID, now time.Time) *dbgen.ListDeploymentsByIDRow {
+	subjects := make([]ingest.Subject, len(open))
+	for i, id := range open {
+		row := known[id]
+		subjects[i] = ingest.Subject{ID: id, Status: ingest.Status(row.Status), LastEventAt: row.LastEventAt, Superseded: row.Superseded, Overtaken: row.Overtaken}
+	}
+	at := ingest.InProgress(subjects, now)
+	if at < 0 {
+		return nil
+	}
+	found := known[open[at]]
+	return &found
+}
+
+func toAPIDeployment(row dbgen.DeploymentDetail, now time.Time) apigen.Deployment {
 	return apigen.Deployment{
 		ID:              row.ID,
 		DeploymentID:    row.ID,
@@ -82,7 +160,9 @@ func toAPIDeployment(row dbgen.DeploymentRecord) apigen.Deployment {
 		EnvironmentName: row.EnvironmentName,
 		EnvironmentType: apigen.EnvironmentType(row.EnvironmentType),
 		Status:          apigen.Status(row.Status),
-		DeployedAt:      row.DeployedAt.UTC(),
+		IsStale:         isStale(row.Status, row.LastEventAt, row.Superseded, row.Overtaken, now),
+		DeployedAt:      deployedAt(row.OccurredAt, row.StartedAt, row.CompletedAt),
+		OccurredAt:      row.OccurredAt.UTC(),
 		StartedAt:       toNullableTime(row.StartedAt),
 		CompletedAt:     toNullableTime(row.CompletedAt),
 		CreatedAt:       row.CreatedAt.UTC(),
@@ -101,18 +181,32 @@ func toAPIDeployment(row dbgen.DeploymentRecord) apigen.Deployment {
 	}
 }
 
-func toAPIEnvironmentState(row dbgen.ListEnvironmentStateRow) apigen.EnvironmentState {
-	var behind *int
-	if row.DeploymentID != nil {
-		count := int(row.VersionsBehind)
-		behind = &count
+func isStale(status string, lastEventAt time.Time, superseded, overtaken bool, now time.Time) bool {
+	return ingest.Subject{Status: ingest.Status(status), LastEventAt: lastEventAt, Superseded: superseded, Overtaken: overtaken}.IsStale(now)
+}
+
+func toAPIEvent(row dbgen.ListDeploymentEventsRow) apigen.RecordedEvent {
+	return apigen.RecordedEvent{
+		ID: row.ID, ReceivedAt: row.ReceivedAt.UTC(), Status: apigen.Status(row.Status), Effect: apigen.RecordedEventEffect(row.Effect), Body: row.Body,
 	}
-	return apigen.EnvironmentState{
+}
+
+func toAPIEnvironmentState(row environmentState) apigen.EnvironmentState {
+	state := apigen.EnvironmentState{
 		ProductID: row.ProductID, ProductName: row.ProductName,
 		EnvironmentID: row.EnvironmentID, EnvironmentName: row.EnvironmentName, EnvironmentType: apigen.EnvironmentType(row.EnvironmentType),
-		DeploymentID: toNullable(row.DeploymentID), VersionID: toNullable(row.VersionID), Version: toNullable(row.Version),
-		Since: toNullableTime(row.Since), DeployedBy: toNullable(row.DeployedBy), DeployedByName: toNullable(row.DeployedByName),
-		InProgressDeploymentID: toNullable(row.InProgressID), InProgressVersion: toNullable(row.InProgressVersion),
-		InProgressSince: toNullableTime(row.InProgressSince), Drifts: row.Drifts, VersionsBehind: toNullable(behind),
+		DeploymentID: toNullable(row.CurrentDeploymentID), VersionID: toNullable(row.VersionID), Version: toNullable(row.Version),
+		Since: toNullableTime(row.CurrentSince), DeployedBy: toNullable(row.DeployedBy), DeployedByName: toNullable(row.DeployedByName),
+		InProgressDeploymentID: toNullable[uuid.UUID](nil), InProgressVersion: toNullable[string](nil), InProgressSince: toNullableTime(nil),
+		Drifts: row.HasDrift, VersionsBehind: toNullable[int](nil),
 	}
+	if row.CurrentDeploymentID != nil {
+		count := int(row.VersionsBehind)
+		state.VersionsBehind = toNullable(&count)
+	}
+	if row.inProgress != nil {
+		state.InProgressDeploymentID, state.InProgressVersion = toNullable(&row.inProgress.ID), toNullable(&row.inProgress.Version)
+		state.InProgressSince = toNullableTime(&row.inProgress.OccurredAt)
+	}
+	return state
 }

@@ -32,10 +32,9 @@ const (
 	partingPatience = time.Second      // for what is written at the end of a request, which can do without
 )
 
-// idempotency carries a POST with an Idempotency-Key out once: the same request again, within 24 hours, is given the
-// answer of the first. What people change is changed in the transaction that keeps the answer. An event is recorded before
-// its answer is kept: when that is left open, the name remembers since when the event may have been recorded, and the next
-// try looks for it. A test message is all that may be sent again when a server dies.
+// idempotency executes a POST of a user with an Idempotency-Key once: the same request again, within 24 hours, gets the
+// response of the first. The change and its response are stored in one transaction. A test message, which calls out, may be
+// sent again when a server dies. Keys belong to their user; those of events are internal/ingest's.
 type idempotency struct {
 	db   *postgres.DB
 	aead cipher.AEAD
@@ -58,18 +57,16 @@ func newIdempotency(db *postgres.DB, key []byte) (idempotency, error) {
 type claim struct {
 	dbgen.GetIdempotencyKeyParams
 
-	hash       []byte
-	id         uuid.UUID  // tells the claim from those of its twins
-	at         time.Time  // when it was claimed
-	triedSince *time.Time // since when it may have been carried out already; nil when it was not
-	until      time.Time  // how long the request waits, for a database that is away above all
+	hash  []byte
+	id    uuid.UUID // distinguishes the claim from those of concurrent duplicates
+	until time.Time // how long the request waits, for a database that is away above all
 }
 
 // patience is what is left of the time to wait for the database, but a moment at least for what makes the request whole.
 func (k claim) patience() time.Duration { return max(time.Until(k.until), partingPatience) }
 
 func (k claim) name() []byte {
-	return fmt.Appendf(nil, "%s %s %s", k.AccountID, k.Operation, k.Key)
+	return fmt.Appendf(nil, "%s %s %s %s", k.AccountID, k.UserID, k.Operation, k.Key)
 }
 
 // answer is what was answered.
@@ -84,15 +81,17 @@ func (i idempotency) middleware(operation string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			key := c.Request().Header.Get(idempotencyKey)
-			if key == "" || c.Request().Method != http.MethodPost {
-				return next(c)
-			}
 			ctx := c.Request().Context()
 			principal := authn.PrincipalFrom(ctx)
+			if key == "" || c.Request().Method != http.MethodPost || !principal.IsPerson() {
+				return next(c)
+			}
 			request := claim{
-				GetIdempotencyKeyParams: dbgen.GetIdempotencyKeyParams{AccountID: principal.AccountID, Operation: operation, Key: key},
-				hash:                    hashOf(requestFrom(ctx).path, c.Request().URL.RawQuery, rawBody(ctx)),
-				id:                      uuid.New(),
+				GetIdempotencyKeyParams: dbgen.GetIdempotencyKeyParams{
+					AccountID: principal.AccountID, UserID: principal.UserID, Operation: operation, Key: key,
+				},
+				hash: hashOf(requestFrom(ctx).path, c.Request().URL.RawQuery, rawBody(ctx)),
+				id:   uuid.New(),
 			}
 			former, err := i.claim(ctx, &request)
 			switch {
@@ -104,10 +103,8 @@ func (i idempotency) middleware(operation string) echo.MiddlewareFunc {
 			case callsOut(operation):
 				request.until = time.Now().Add(callPatience)
 				return i.actOnce(c, request, next)
-			case principal.IsPerson():
-				return i.changeOnce(c, request, next)
 			default:
-				return i.actOnce(c, request, next)
+				return i.changeOnce(c, request, next)
 			}
 		}
 	}
@@ -153,11 +150,11 @@ func (i idempotency) claim(ctx context.Context, request *claim) (*answer, error)
 func (i idempotency) tryClaim(ctx context.Context, request *claim) (former *answer, isUnderWay bool, err error) {
 	request.until = time.Now().Add(postgres.Patience)
 	err = postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) error {
-		claimed, err := i.db.ClaimIdempotencyKey(ctx, dbgen.ClaimIdempotencyKeyParams{
-			AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, RequestHash: request.hash, ClaimID: &request.id,
+		_, err := i.db.ClaimIdempotencyKey(ctx, dbgen.ClaimIdempotencyKeyParams{
+			AccountID: request.AccountID, UserID: request.UserID, Operation: request.Operation, Key: request.Key,
+			RequestHash: request.hash, ClaimID: request.id, Now: time.Now(),
 		})
 		if err == nil {
-			request.at, request.triedSince = claimed.ClaimedAt, claimed.TriedSince
 			return nil
 		}
 		if err := postgres.Classify(err); apperr.CodeOf(err) != apperr.NotFound {
@@ -169,8 +166,8 @@ func (i idempotency) tryClaim(ctx context.Context, request *claim) (former *answ
 			return err
 		case err == nil && !bytes.Equal(row.RequestHash, request.hash):
 			return errReused
-		case err == nil && row.SealedResponse != nil:
-			former, err = i.open(*request, row.SealedResponse)
+		case err == nil && row.EncryptedResponse != nil:
+			former, err = i.open(*request, row.EncryptedResponse)
 			return err
 		}
 		isUnderWay = true // or was released meanwhile
@@ -203,23 +200,18 @@ func (i idempotency) changeOnce(c echo.Context, request claim, next echo.Handler
 	return got.send(c)
 }
 
-// actOnce carries out what cannot be done in the transaction that keeps the answer, and then keeps it: an event, which
-// shares its transaction with others, and what calls out. It does so for a caller who has left meanwhile, too, and may come
-// back for the answer.
+// actOnce executes what calls out, and then stores the response: also for a client that has disconnected, and may come back
+// for it.
 func (i idempotency) actOnce(c echo.Context, request claim, next echo.HandlerFunc) (err error) {
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(c.Request().Context()), request.until)
 	defer cancel()
 	isKept := false
 	defer func() { // after a panic, too
-		switch code := apperr.CodeOf(err); {
-		case isKept:
-		case code == apperr.Unavailable || code == apperr.Internal:
-			err = i.leaveOpen(ctx, request, err)
-		default:
+		if !isKept {
 			err = i.release(ctx, request, err)
 		}
 	}()
-	c.SetRequest(c.Request().WithContext(withTriedSince(ctx, request.triedSince)))
+	c.SetRequest(c.Request().WithContext(ctx))
 	got, err := capture(c, next)
 	if err != nil {
 		return err
@@ -232,26 +224,14 @@ func (i idempotency) actOnce(c echo.Context, request claim, next echo.HandlerFun
 	return got.send(c)
 }
 
-type triedSinceKey struct{}
-
-func withTriedSince(ctx context.Context, at *time.Time) context.Context {
-	return context.WithValue(ctx, triedSinceKey{}, at)
-}
-
-// triedSince returns since when the event that is being recorded may have been recorded already, nil when it was not.
-func triedSince(ctx context.Context) *time.Time {
-	at, _ := ctx.Value(triedSinceKey{}).(*time.Time)
-	return at
-}
-
 func (i idempotency) keep(ctx context.Context, db *postgres.DB, request claim, got answer) error {
 	text, err := json.Marshal(got)
 	if err != nil {
 		return fmt.Errorf("keep an answer: %w", err)
 	}
-	kept, err := db.AnswerIdempotencyKey(ctx, dbgen.AnswerIdempotencyKeyParams{
-		AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, ClaimedAt: request.at,
-		SealedResponse: i.aead.Seal(nil, nil, text, request.name()), //nolint:gosec // the nonce is random, and made inside
+	kept, err := db.SaveIdempotentResponse(ctx, dbgen.SaveIdempotentResponseParams{
+		AccountID: request.AccountID, UserID: request.UserID, Operation: request.Operation, Key: request.Key, ClaimID: request.id,
+		EncryptedResponse: i.aead.Seal(nil, nil, text, request.name()), //nolint:gosec // the nonce is random, and made inside
 	})
 	if err == nil && kept == 0 {
 		return apperr.Wrap(apperr.Unavailable, "too slow", errors.New("the claim was taken over"))
@@ -275,21 +255,8 @@ func (i idempotency) open(request claim, sealed []byte) (*answer, error) {
 func (i idempotency) release(ctx context.Context, request claim, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingPatience)
 	defer cancel()
-	err := i.db.ReleaseIdempotencyKey(ctx, dbgen.ReleaseIdempotencyKeyParams{
-		AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, ClaimedAt: request.at,
-	})
-	if err != nil { // the claim ends by itself
-		return errors.Join(cause, postgres.Classify(err))
-	}
-	return cause
-}
-
-// leaveOpen lets the same request be tried again after an error that says nothing of whether it was carried out.
-func (i idempotency) leaveOpen(ctx context.Context, request claim, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingPatience)
-	defer cancel()
-	err := i.db.EndIdempotencyClaim(ctx, dbgen.EndIdempotencyClaimParams{
-		AccountID: request.AccountID, Operation: request.Operation, Key: request.Key, ClaimedAt: request.at,
+	err := i.db.AbandonIdempotencyKey(ctx, dbgen.AbandonIdempotencyKeyParams{
+		AccountID: request.AccountID, UserID: request.UserID, Operation: request.Operation, Key: request.Key, ClaimID: request.id,
 	})
 	if err != nil { // the claim ends by itself
 		return errors.Join(cause, postgres.Classify(err))

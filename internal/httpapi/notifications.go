@@ -142,15 +142,15 @@ func (h notifications) DeleteNotificationPreference(ctx context.Context, req api
 
 func (h notifications) ListNotificationHistory(ctx context.Context, req apigen.ListNotificationHistoryRequestObject) (apigen.ListNotificationHistoryResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	items, next, err := page[dbgen.NotificationRecord, apigen.NotificationDelivery]{
-		rows: func(after *position, limit int32) ([]dbgen.NotificationRecord, error) {
+	items, next, err := page[dbgen.DeliveryDetail, apigen.NotificationDelivery]{
+		rows: func(after *position, limit int32) ([]dbgen.DeliveryDetail, error) {
 			rows, err := h.db.ListNotificationHistory(ctx, dbgen.ListNotificationHistoryParams{
 				AccountID: account, ChannelID: req.Params.ChannelID, Status: (*string)(req.Params.Status), EventType: req.Params.EventType,
 				Since: req.Params.Since, Until: req.Params.Until, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.NotificationRecord) position { return position{at: row.CreatedAt, id: row.ID} },
+		at:   func(row dbgen.DeliveryDetail) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIDelivery,
 	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListNotificationHistory200JSONResponse{Items: items, NextCursor: next}, err
@@ -187,11 +187,11 @@ func toAPIPreference(row dbgen.NotificationPreference) apigen.NotificationPrefer
 	}
 }
 
-func toAPIDelivery(row dbgen.NotificationRecord) apigen.NotificationDelivery {
+func toAPIDelivery(row dbgen.DeliveryDetail) apigen.NotificationDelivery {
 	return apigen.NotificationDelivery{
 		ID: row.ID, ChannelID: row.ChannelID, ChannelName: row.ChannelName, ChannelType: apigen.ChannelType(row.ChannelType),
-		EventType: row.EventType, EventID: toNullable(row.EventID), ObjectID: toNullable(row.RecordID),
-		Status: apigen.DeliveryStatus(row.Status), Attempts: int(row.Attempts), ResponseStatus: toNullableInt(row.ResponseStatus),
+		EventType: row.EventType, EventID: toNullable(row.EventID), ObjectID: toNullable(row.SubjectID),
+		Status: apigen.DeliveryStatus(row.Status), Attempts: int(row.TotalAttempts), ResponseStatus: toNullableInt(row.ResponseStatus),
 		ErrorClass: toNullable(row.ErrorClass), LatencyMs: toNullableInt(row.LatencyMs), CreatedAt: row.CreatedAt.UTC(),
 		LastAttemptAt: toNullableTime(row.LastAttemptAt), NextAttemptAt: toNullableTime(row.NextAttemptAt), FinishedAt: toNullableTime(row.FinishedAt),
 	}

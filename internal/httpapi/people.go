@@ -55,7 +55,7 @@ func (h people) ListAuditLog(ctx context.Context, req apigen.ListAuditLogRequest
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.AuditLog) position { return position{at: row.At, id: row.ID} },
+		at:   func(row dbgen.AuditLog) position { return position{at: row.OccurredAt, id: row.ID} },
 		item: toAPIAuditEntry,
 	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListAuditLog200JSONResponse{Items: items, NextCursor: next}, err
@@ -70,7 +70,7 @@ func toAPIUser(row dbgen.User) apigen.User {
 
 func toAPIAuditEntry(row dbgen.AuditLog) apigen.AuditEntry {
 	return apigen.AuditEntry{
-		ID: row.ID, At: row.At.UTC(), ActorType: apigen.AuditEntryActorType(row.ActorType), ActorID: toNullable(row.ActorID), ActorName: row.ActorName,
+		ID: row.ID, At: row.OccurredAt.UTC(), ActorType: apigen.AuditEntryActorType(row.ActorType), ActorID: toNullable(row.ActorID), ActorName: row.ActorName,
 		Credential: row.Credential, Action: row.Action, ObjectType: row.ObjectType, ObjectID: row.ObjectID, Fields: row.Fields,
 		RemoteIP: toNullable(row.RemoteIP), RequestID: toNullable(row.RequestID),
 	}

@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -9,14 +11,15 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/catalogue"
+	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/revision"
-	"github.com/versioner-io/versioner/internal/tracking"
 )
 
 type releases struct {
 	db       *postgres.DB
 	pager    pager
+	clock    func() time.Time
 	releases catalogue.Releases
 }
 
@@ -49,7 +52,8 @@ func (h releases) GetRelease(ctx context.Context, req apigen.GetReleaseRequestOb
 
 func (h releases) CreateRelease(ctx context.Context, req apigen.CreateReleaseRequestObject) (apigen.CreateReleaseResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := h.releases.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), fromNullable(req.Body.ExtraMetadata))
+	status := valueOr((*string)(req.Body.Status), string(apigen.ReleaseStatusDraft))
+	row, err := h.releases.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), status, fromNullable(req.Body.ExtraMetadata))
 	if err != nil {
 		return nil, err
 	}
@@ -81,14 +85,14 @@ func (h releases) ListReleaseVersions(ctx context.Context, req apigen.ListReleas
 	if _, err := h.db.GetRelease(ctx, dbgen.GetReleaseParams{AccountID: account, ID: req.ID}); err != nil {
 		return nil, postgres.Classify(err)
 	}
-	items, next, err := page[dbgen.VersionRecord, apigen.Version]{
-		rows: func(after *position, limit int32) ([]dbgen.VersionRecord, error) {
+	items, next, err := page[dbgen.VersionDetail, apigen.Version]{
+		rows: func(after *position, limit int32) ([]dbgen.VersionDetail, error) {
 			rows, err := h.db.ListReleaseVersions(ctx, dbgen.ListReleaseVersionsParams{
 				AccountID: account, ReleaseID: req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.VersionRecord) position { return position{at: row.CreatedAt, id: row.ID} },
+		at:   func(row dbgen.VersionDetail) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIVersion,
 	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListReleaseVersions200JSONResponse{Items: items, NextCursor: next}, err
@@ -111,15 +115,80 @@ func (h releases) GetReleaseProgress(ctx context.Context, req apigen.GetReleaseP
 	if _, err := h.db.GetRelease(ctx, dbgen.GetReleaseParams{AccountID: account, ID: req.ID}); err != nil {
 		return nil, postgres.Classify(err)
 	}
-	rows, err := h.db.ListReleaseProgress(ctx, dbgen.ListReleaseProgressParams{AccountID: account, ReleaseID: req.ID})
+	now := h.clock()
+	cells, next, err := page[releaseCell, apigen.ReleaseCell]{
+		rows: func(after *position, limit int32) ([]releaseCell, error) {
+			return h.releaseCells(ctx, dbgen.ListReleaseProgressParams{
+				AccountID: account, ReleaseID: req.ID, AfterProductID: firstOfPosition(after), AfterEnvironmentID: idOf(after), RowLimit: limit,
+			}, now)
+		},
+		at:   func(row releaseCell) position { return position{first: row.ProductID, id: row.EnvironmentID} },
+		item: toAPIReleaseCell,
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.GetReleaseProgress200JSONResponse{ReleaseID: req.ID, Cells: cells, NextCursor: next}, err
+}
+
+// releaseCell is a cell of the grid with the deployments that decide it; nil where there is none.
+type releaseCell struct {
+	dbgen.ListReleaseProgressRow
+
+	current, finished, inProgress *dbgen.ListDeploymentsByIDRow
+}
+
+func (h releases) releaseCells(ctx context.Context, params dbgen.ListReleaseProgressParams, now time.Time) ([]releaseCell, error) {
+	rows, err := h.db.ListReleaseProgress(ctx, params)
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
-	cells := make([]apigen.ReleaseCell, len(rows))
-	for i, row := range rows {
-		cells[i] = toAPIReleaseCell(row)
+	var ids []uuid.UUID
+	for _, row := range rows {
+		ids = append(ids, row.OpenDeploymentIDs...)
+		for _, id := range []*uuid.UUID{row.CurrentDeploymentID, row.FinishedDeploymentID} {
+			if id != nil {
+				ids = append(ids, *id)
+			}
+		}
 	}
-	return apigen.GetReleaseProgress200JSONResponse{ReleaseID: req.ID, Cells: cells}, nil
+	known, err := deploymentsByID(ctx, h.db, params.AccountID, ids)
+	if err != nil {
+		return nil, err
+	}
+	cells := make([]releaseCell, len(rows))
+	for i, row := range rows {
+		isOther := func(id uuid.UUID) bool { return known[id].VersionID != row.VersionID }
+		cells[i] = releaseCell{
+			ListReleaseProgressRow: row, current: lookUp(known, row.CurrentDeploymentID), finished: lookUp(known, row.FinishedDeploymentID),
+			inProgress: inProgress(known, slices.DeleteFunc(slices.Clone(row.OpenDeploymentIDs), isOther), now),
+		}
+	}
+	return cells, nil
+}
+
+func lookUp(known map[uuid.UUID]dbgen.ListDeploymentsByIDRow, id *uuid.UUID) *dbgen.ListDeploymentsByIDRow {
+	if id == nil {
+		return nil
+	}
+	row, ok := known[*id]
+	if !ok {
+		return nil
+	}
+	return &row
+}
+
+// decide returns the status of contract.md §8, by §6 rule 11, and the deployment behind it.
+func (c releaseCell) decide() (apigen.ReleaseCellStatus, *dbgen.ListDeploymentsByIDRow) {
+	switch {
+	case c.current != nil && c.current.VersionID == c.VersionID:
+		return apigen.ReleaseCellStatusSuccess, c.current
+	case c.finished != nil && c.finished.Status == string(ingest.Completed):
+		return apigen.ReleaseCellStatusSuccess, c.finished
+	case c.inProgress != nil:
+		return apigen.ReleaseCellStatusInProgress, c.inProgress
+	case c.finished != nil:
+		return apigen.ReleaseCellStatusFailed, c.finished
+	default:
+		return apigen.ReleaseCellStatusNotDeployed, nil
+	}
 }
 
 func toAPIRelease(row dbgen.Release, versions int64) apigen.Release {
@@ -129,28 +198,16 @@ func toAPIRelease(row dbgen.Release, versions int64) apigen.Release {
 	}
 }
 
-func toAPIReleaseCell(row dbgen.ListReleaseProgressRow) apigen.ReleaseCell {
+func toAPIReleaseCell(row releaseCell) apigen.ReleaseCell {
+	status, deployment := row.decide()
 	cell := apigen.ReleaseCell{
 		ProductID: row.ProductID, ProductName: row.ProductName, VersionID: row.VersionID, Version: row.Version,
 		EnvironmentID: row.EnvironmentID, EnvironmentName: row.EnvironmentName, EnvironmentType: apigen.EnvironmentType(row.EnvironmentType),
-		Status: progress(row.Status), DeploymentID: toNullable[uuid.UUID](nil), DeployedAt: toNullableTime(nil),
+		Status: status, DeploymentID: toNullable[uuid.UUID](nil), DeployedAt: toNullableTime(nil),
 	}
-	if row.DeploymentID != nil {
-		cell.DeploymentID, cell.DeployedAt = toNullable(row.DeploymentID), toNullableTime(row.DeployedAt)
+	if deployment != nil {
+		at := deployedAt(deployment.OccurredAt, deployment.StartedAt, deployment.CompletedAt)
+		cell.DeploymentID, cell.DeployedAt = toNullable(&deployment.ID), toNullableTime(&at)
 	}
 	return cell
-}
-
-// progress is the word of contract.md §8 for what the latest deployment has come to.
-func progress(status *string) apigen.ReleaseCellStatus {
-	switch tracking.Status(valueOr(status, "")) {
-	case tracking.Completed:
-		return apigen.ReleaseCellStatusSuccess
-	case tracking.Failed:
-		return apigen.ReleaseCellStatusFailed
-	case tracking.Pending, tracking.Started:
-		return apigen.ReleaseCellStatusInProgress
-	default:
-		return apigen.ReleaseCellStatusNotDeployed
-	}
 }

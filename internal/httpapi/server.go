@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
@@ -17,14 +18,14 @@ import (
 	"github.com/versioner-io/versioner/internal/notify"
 	docs "github.com/versioner-io/versioner/internal/pages"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/tracking"
 )
 
 // Config is what the API stands on.
 type Config struct {
 	Logger   *slog.Logger
 	Security apigen.SecurityHandler
-	Recorder *tracking.Recorder
+	Recorder EventRecorder
+	Clock    func() time.Time // of what is in progress
 	DB       *postgres.DB
 	Keys     *authn.APIKeys
 	Channels notify.Channels
@@ -39,6 +40,7 @@ type api struct {
 	events
 	catalogueAPI
 	deployments
+	builds
 	releases
 	notifications
 	apiKeys
@@ -78,8 +80,9 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	implementation := api{
 		events:        events{recorder: config.Recorder},
 		catalogueAPI:  catalogueAPI{db: config.DB, pager: lists, products: catalogue.Products{DB: config.DB}, environments: catalogue.Environments{DB: config.DB}},
-		deployments:   deployments{db: config.DB, pager: lists},
-		releases:      releases{db: config.DB, pager: lists, releases: catalogue.Releases{DB: config.DB}},
+		deployments:   deployments{db: config.DB, pager: lists, clock: config.Clock},
+		builds:        builds{db: config.DB, pager: lists, clock: config.Clock},
+		releases:      releases{db: config.DB, pager: lists, clock: config.Clock, releases: catalogue.Releases{DB: config.DB}},
 		notifications: notifications{db: config.DB, pager: lists, channels: config.Channels, preferences: notify.Preferences{DB: config.DB}},
 		apiKeys:       apiKeys{db: config.DB, pager: lists, keys: config.Keys},
 		people:        people{db: config.DB, pager: lists, accounts: authn.Accounts{DB: config.DB}},

@@ -20,7 +20,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/versioner-io/versioner/internal/apperr"
-	"github.com/versioner-io/versioner/internal/tracking"
+	"github.com/versioner-io/versioner/internal/ingest"
 )
 
 // namePattern is what the specification asks of names.
@@ -338,7 +338,7 @@ var formatTypes = map[string]string{
 
 //nolint:gochecknoglobals // a constant table
 var formatMessages = map[string]string{
-	"event-status": "unknown status; accepted are: " + strings.Join(tracking.AcceptedStatusWords(), ", "),
+	"event-status": "unknown status; accepted are: " + strings.Join(ingest.StatusAliases(), ", "),
 	"date-time":    "not a time such as 2026-11-21T18:00:00Z: RFC 3339, with a zone, from year 1 to 9999",
 	"uuid":         "value is not a valid uuid",
 }
@@ -346,7 +346,7 @@ var formatMessages = map[string]string{
 var errFormat = errors.New("not of the format")
 
 func checkStatus(text string) error {
-	if _, ok := tracking.ParseStatus(text); !ok {
+	if _, ok := ingest.ParseStatus(text); !ok {
 		return errFormat
 	}
 	return nil

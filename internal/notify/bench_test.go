@@ -18,10 +18,10 @@ import (
 
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/egress"
+	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/testdb"
-	"github.com/versioner-io/versioner/internal/tracking"
 )
 
 // BenchmarkFirstAttempt records 200 events a second, each for one channel, and reports how long it takes from the event's
@@ -68,7 +68,7 @@ func BenchmarkFirstAttempt(b *testing.B) {
 
 	background, stop := context.WithCancel(ctx)
 	defer stop()
-	recorder := tracking.NewRecorder(pool.DB, logger)
+	recorder := ingest.NewRecorder(ingestPool, pool, time.Now, logger)
 	go recorder.Run(background)
 	engine, err := notify.NewEngine(open(), channels, logger)
 	require.NoError(b, err)
@@ -82,14 +82,14 @@ func BenchmarkFirstAttempt(b *testing.B) {
 	for i := range b.N {
 		<-ticker.C
 		sending.Go(func() {
-			event := tracking.DeploymentEvent{
+			event := ingest.DeploymentEvent{
 				ProductName: fmt.Sprintf("product %d", i%100), Version: fmt.Sprintf("1.0.%d", i), EnvironmentName: "production", Status: "completed",
 			}
 			body, err := json.Marshal(event)
 			if err != nil {
 				return
 			}
-			recorded, err := recorder.RecordDeployment(ctx, tracking.Origin{AccountID: account, APIKeyID: infos[0].ID, Body: body}, event)
+			recorded, err := recorder.RecordDeployment(ctx, ingest.Origin{AccountID: account, APIKeyID: infos[0].ID, Body: body}, event)
 			if err != nil {
 				b.Error(err)
 				return

@@ -213,7 +213,7 @@ func (c Channels) Create(ctx context.Context, accountID uuid.UUID, name, channel
 	var channel dbgen.NotificationChannel
 	err = c.DB.WithTx(ctx, func(db *postgres.DB) error {
 		channel, err = db.CreateNotificationChannel(ctx, dbgen.CreateNotificationChannelParams{
-			AccountID: accountID, ID: id, Name: name, ChannelType: channelType, SealedConfig: sealed, Enabled: enabled,
+			AccountID: accountID, ID: id, Name: name, ChannelType: channelType, EncryptedConfig: sealed, Enabled: enabled, Now: time.Now(),
 		})
 		if err != nil {
 			return postgres.Classify(err)
@@ -252,7 +252,7 @@ func (c Channels) Update(ctx context.Context, target revision.Target, patch Chan
 		if patch.Config != nil {
 			if changed := config.apply(*patch.Config, time.Now()); len(changed) > 0 {
 				fields = append(fields, changed...)
-				if channel.SealedConfig, err = c.seal(channel.AccountID, channel.ID, config); err != nil {
+				if channel.EncryptedConfig, err = c.seal(channel.AccountID, channel.ID, config); err != nil {
 					return err
 				}
 			}
@@ -261,7 +261,7 @@ func (c Channels) Update(ctx context.Context, target revision.Target, patch Chan
 			return nil
 		}
 		channel, err = db.UpdateNotificationChannel(ctx, dbgen.UpdateNotificationChannelParams{
-			AccountID: channel.AccountID, ID: channel.ID, Name: channel.Name, SealedConfig: channel.SealedConfig, Enabled: channel.Enabled,
+			AccountID: channel.AccountID, ID: channel.ID, Name: channel.Name, EncryptedConfig: channel.EncryptedConfig, Enabled: channel.Enabled, Now: time.Now(),
 		})
 		if err != nil {
 			return postgres.Classify(err)
@@ -278,12 +278,12 @@ func (c Channels) Delete(ctx context.Context, target revision.Target) error {
 		if err != nil {
 			return err
 		}
-		err = db.DeleteNotificationChannel(ctx, dbgen.DeleteNotificationChannelParams{AccountID: target.AccountID, ID: target.ID})
+		err = db.DeleteNotificationChannel(ctx, dbgen.DeleteNotificationChannelParams{AccountID: target.AccountID, ID: target.ID, Now: time.Now()})
 		if err == nil {
 			err = db.DeletePreferencesOfChannel(ctx, dbgen.DeletePreferencesOfChannelParams{AccountID: target.AccountID, ChannelID: target.ID})
 		}
 		if err == nil {
-			err = db.CancelDeliveriesOfChannel(ctx, dbgen.CancelDeliveriesOfChannelParams{AccountID: target.AccountID, ChannelID: target.ID})
+			err = db.CancelDeliveriesOfChannel(ctx, dbgen.CancelDeliveriesOfChannelParams{AccountID: target.AccountID, ChannelID: target.ID, Now: time.Now()})
 		}
 		if err != nil {
 			return postgres.Classify(err)
@@ -317,17 +317,17 @@ func (c Channels) Test(ctx context.Context, accountID, id uuid.UUID) (dbgen.Noti
 	}
 	ctx, cancel := context.WithTimeout(ctx, postgres.Patience)
 	defer cancel()
-	row, err := c.DB.RecordTest(ctx, dbgen.RecordTestParams{
-		AccountID: accountID, ID: deliveryID, ChannelID: id, Notice: text, Status: status,
+	row, err := c.DB.InsertTestDelivery(ctx, dbgen.InsertTestDeliveryParams{
+		AccountID: accountID, ID: deliveryID, ChannelID: id, Payload: text, Status: status, Now: time.Now(),
 		ResponseStatus: sent.responseStatus, ErrorClass: sent.errorClass, LatencyMs: sent.latencyMS(),
 	})
 	return row, postgres.Classify(err)
 }
 
 // Redeliver begins another round of tries for a delivery.
-func (c Channels) Redeliver(ctx context.Context, accountID, id uuid.UUID) (record dbgen.NotificationRecord, err error) {
+func (c Channels) Redeliver(ctx context.Context, accountID, id uuid.UUID) (record dbgen.DeliveryDetail, err error) {
 	return record, c.DB.WithTx(ctx, func(db *postgres.DB) error {
-		record, err = db.GetNotificationRecord(ctx, dbgen.GetNotificationRecordParams{AccountID: accountID, ID: id})
+		record, err = db.GetDeliveryDetails(ctx, dbgen.GetDeliveryDetailsParams{AccountID: accountID, ID: id})
 		if err != nil {
 			return postgres.Classify(err)
 		}
@@ -340,12 +340,12 @@ func (c Channels) Redeliver(ctx context.Context, accountID, id uuid.UUID) (recor
 		case !channel.Enabled:
 			return apperr.New(apperr.Conflict, "The channel is disabled: enable it first")
 		}
-		restarted, err := db.RestartDelivery(ctx, dbgen.RestartDeliveryParams{AccountID: accountID, ID: id})
+		requeued, err := db.RequeueDelivery(ctx, dbgen.RequeueDeliveryParams{AccountID: accountID, ID: id, Now: time.Now()})
 		if err == nil {
-			err = db.EnqueueDelivery(ctx, dbgen.EnqueueDeliveryParams{AccountID: accountID, ChannelID: channel.ID, ID: id, Round: restarted.Round})
+			err = enqueue(ctx, db, deliverArgs{AccountID: accountID, ChannelID: channel.ID, DeliveryID: id, Generation: requeued.Generation})
 		}
 		if err == nil {
-			record, err = db.GetNotificationRecord(ctx, dbgen.GetNotificationRecordParams{AccountID: accountID, ID: id})
+			record, err = db.GetDeliveryDetails(ctx, dbgen.GetDeliveryDetailsParams{AccountID: accountID, ID: id})
 		}
 		if err != nil {
 			return postgres.Classify(err)
@@ -386,7 +386,7 @@ func (c Channels) lock(ctx context.Context, db *postgres.DB, target revision.Tar
 // open is for showing and changing: a channel that cannot be opened is shown without its configuration and can be given a
 // new one, and the log tells whoever runs the server why.
 func (c Channels) open(ctx context.Context, channel dbgen.NotificationChannel) Config {
-	config, err := c.Keys.openConfig(channel.AccountID, channel.ID, channel.SealedConfig)
+	config, err := c.Keys.openConfig(channel.AccountID, channel.ID, channel.EncryptedConfig)
 	if err != nil {
 		c.Logger.ErrorContext(ctx, "a channel cannot be read", "channel_id", channel.ID, "error", err)
 	}
@@ -417,20 +417,20 @@ func (r *KeyRing) openConfig(accountID, id uuid.UUID, sealed []byte) (config Con
 func (c Channels) Reseal(ctx context.Context) (unreadable int, err error) {
 	var after uuid.UUID
 	for {
-		rows, err := c.DB.ListSealedChannels(ctx, dbgen.ListSealedChannelsParams{KeyID: c.Keys.keys[0].id, AfterID: after})
+		rows, err := c.DB.ListChannelsEncryptedWithOtherKey(ctx, dbgen.ListChannelsEncryptedWithOtherKeyParams{KeyID: c.Keys.keys[0].id, AfterID: after})
 		if err != nil || len(rows) == 0 {
 			return unreadable, postgres.Classify(err)
 		}
 		for _, row := range rows {
 			after = row.ID
-			plain, err := c.Keys.open(row.AccountID, row.ID, row.SealedConfig)
+			plain, err := c.Keys.open(row.AccountID, row.ID, row.EncryptedConfig)
 			if err != nil {
 				unreadable++
 				c.Logger.ErrorContext(ctx, "a channel cannot be read", "channel_id", row.ID, "error", err)
 				continue
 			}
-			err = c.DB.ReplaceSealedConfig(ctx, dbgen.ReplaceSealedConfigParams{
-				AccountID: row.AccountID, ID: row.ID, SealedConfig: c.Keys.seal(row.AccountID, row.ID, plain), Former: row.SealedConfig,
+			err = c.DB.ReplaceEncryptedConfig(ctx, dbgen.ReplaceEncryptedConfigParams{
+				AccountID: row.AccountID, ID: row.ID, EncryptedConfig: c.Keys.seal(row.AccountID, row.ID, plain), Former: row.EncryptedConfig,
 			})
 			if err != nil {
 				return unreadable, postgres.Classify(err)

@@ -41,6 +41,8 @@ const (
 	keepDiscarded  = 7 * 24 * time.Hour
 	finishPatience = 10 * time.Second // for a database that is away when there is something to note
 	forgetEvery    = time.Hour
+
+	deliveryRetention = 90 * 24 * time.Hour
 )
 
 // Engine works on the queue.
@@ -57,9 +59,10 @@ type Engine struct {
 func NewEngine(pool *postgres.Pool, channels Channels, logger *slog.Logger) (*Engine, error) {
 	engine := &Engine{db: pool.DB, keys: channels.Keys, sender: channels.Sender, logger: logger, lanes: newLanes()}
 	registry := river.NewWorkers()
+	river.AddWorker(registry, &fanOutWorker{db: pool.DB})
 	river.AddWorker(registry, &deliverWorker{engine: engine})
-	river.AddWorker(registry, &ownerWorker{engine: engine})
-	river.AddWorker(registry, &forgetWorker{engine: engine})
+	river.AddWorker(registry, &adminEmailWorker{engine: engine})
+	river.AddWorker(registry, &purgeWorker{engine: engine})
 	client, err := river.NewClient(pool.Queue(), &river.Config{
 		Logger: slog.New(quiet{logger.Handler()}), Workers: registry,
 		Queues: map[string]river.QueueConfig{queue: {MaxWorkers: workers}},
@@ -69,7 +72,7 @@ func NewEngine(pool *postgres.Pool, channels Channels, logger *slog.Logger) (*En
 		CompletedJobRetentionPeriod: keepDone, CancelledJobRetentionPeriod: keepDone, DiscardedJobRetentionPeriod: keepDiscarded,
 		ReindexerIndexNames: []string{"river_job_pkey", "river_job_prioritized_fetching_index", "river_job_state_and_finalized_at_index", "river_job_unique_idx"},
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(
-			river.PeriodicInterval(forgetEvery), func() (river.JobArgs, *river.InsertOpts) { return forgetArgs{}, nil }, nil)},
+			river.PeriodicInterval(forgetEvery), func() (river.JobArgs, *river.InsertOpts) { return purgeArgs{}, nil }, nil)},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare the queue: %w", err)
@@ -106,12 +109,12 @@ func (ownRetries) NextRetry(job *rivertype.JobRow) time.Time {
 	return time.Now().Add(pause + rand.N(pause/4)) //nolint:gosec // spreading is no secret
 }
 
-// deliverArgs is what enqueue_delivery writes.
+// deliverArgs is the job of a delivery.
 type deliverArgs struct {
 	AccountID  uuid.UUID `json:"account_id"`
 	ChannelID  uuid.UUID `json:"channel_id"`
 	DeliveryID uuid.UUID `json:"delivery_id"`
-	Round      int32     `json:"round"`
+	Generation int32     `json:"generation"`
 }
 
 // Kind is the name in the queue.
@@ -154,20 +157,20 @@ type attempted struct {
 
 // attempt makes one attempt of a delivery and notes what came of it. An error is one of our own.
 func (e *Engine) attempt(ctx context.Context, args deliverArgs) (attempted, error) {
-	row, err := e.db.GetPendingDelivery(ctx, dbgen.GetPendingDeliveryParams{AccountID: args.AccountID, ID: args.DeliveryID, Round: args.Round})
+	row, err := e.db.GetPendingDelivery(ctx, dbgen.GetPendingDeliveryParams{AccountID: args.AccountID, ID: args.DeliveryID, Generation: args.Generation})
 	switch err := postgres.Classify(err); {
 	case err != nil && apperr.CodeOf(err) == apperr.NotFound:
-		err := e.db.CancelDelivery(ctx, dbgen.CancelDeliveryParams{AccountID: args.AccountID, ID: args.DeliveryID, Round: args.Round})
+		err := e.db.CancelDelivery(ctx, dbgen.CancelDeliveryParams{AccountID: args.AccountID, ID: args.DeliveryID, Generation: args.Generation, Now: time.Now()})
 		return attempted{}, postgres.Classify(err)
 	case err != nil:
 		return attempted{}, err
 	}
-	config, err := e.keys.openConfig(args.AccountID, args.ChannelID, row.SealedConfig)
+	config, err := e.keys.openConfig(args.AccountID, args.ChannelID, row.EncryptedConfig)
 	if err != nil {
 		return attempted{}, err
 	}
 	var message notice
-	if err := json.Unmarshal(row.Notice, &message); err != nil {
+	if err := json.Unmarshal(row.Payload, &message); err != nil {
 		return attempted{}, fmt.Errorf("read a notice: %w", err)
 	}
 	sent := e.sender.send(ctx, delivery{id: args.DeliveryID, channelType: row.ChannelType, eventType: row.EventType, notice: message, config: config})
@@ -186,14 +189,22 @@ func (e *Engine) finish(ctx context.Context, args deliverArgs, row dbgen.GetPend
 	if !sent.delivered {
 		status = statusFailed
 		if !sent.final {
-			if delay, more := delayAfter(int(row.Tries)+1, sent.retryAfter); more {
+			if delay, more := delayAfter(int(row.AttemptsInGeneration)+1, sent.retryAfter); more {
 				status, again = statusPending, delay
 			}
 		}
 	}
+	now := time.Now()
+	var next, finished *time.Time
+	if due := now.Add(again); status == statusPending {
+		next = &due
+	} else {
+		finished = &now
+	}
 	err := postgres.Retry(ctx, finishPatience, func(ctx context.Context) error {
-		return postgres.Classify(e.db.FinishAttempt(ctx, dbgen.FinishAttemptParams{
-			AccountID: args.AccountID, ID: args.DeliveryID, Round: args.Round, Status: status, DelaySeconds: again.Seconds(),
+		return postgres.Classify(e.db.RecordDeliveryAttempt(ctx, dbgen.RecordDeliveryAttemptParams{
+			AccountID: args.AccountID, ID: args.DeliveryID, Generation: args.Generation, Status: status,
+			LastAttemptAt: now, NextAttemptAt: next, FinishedAt: finished,
 			ResponseStatus: sent.responseStatus, ErrorClass: sent.errorClass, LatencyMs: sent.latencyMS(),
 		}))
 	})
@@ -212,11 +223,11 @@ func (e *Engine) noteHealth(ctx context.Context, args deliverArgs, row dbgen.Get
 	case sent.gone:
 		return e.disable(ctx, args, "gone")
 	case sent.delivered && row.FailingSince != nil:
-		return postgres.Classify(e.db.MarkChannelWorking(ctx, dbgen.MarkChannelWorkingParams{AccountID: args.AccountID, ID: args.ChannelID}))
+		return postgres.Classify(e.db.ClearChannelFailure(ctx, dbgen.ClearChannelFailureParams{AccountID: args.AccountID, ID: args.ChannelID}))
 	case sent.delivered:
 		return nil
 	case row.FailingSince == nil:
-		return postgres.Classify(e.db.MarkChannelFailing(ctx, dbgen.MarkChannelFailingParams{AccountID: args.AccountID, ID: args.ChannelID}))
+		return postgres.Classify(e.db.MarkChannelFailing(ctx, dbgen.MarkChannelFailingParams{AccountID: args.AccountID, ID: args.ChannelID, Now: time.Now()}))
 	case time.Since(*row.FailingSince) > failingLimit:
 		return e.disable(ctx, args, "failing")
 	}
@@ -226,7 +237,7 @@ func (e *Engine) noteHealth(ctx context.Context, args deliverArgs, row dbgen.Get
 // disable stops a channel and tells those whom it concerns: the account's other channels for people, and its admins.
 func (e *Engine) disable(ctx context.Context, args deliverArgs, reason string) error {
 	err := e.db.WithTx(ctx, func(db *postgres.DB) error {
-		channel, err := db.DisableNotificationChannel(ctx, dbgen.DisableNotificationChannelParams{AccountID: args.AccountID, ID: args.ChannelID, Reason: &reason})
+		channel, err := db.DisableNotificationChannel(ctx, dbgen.DisableNotificationChannelParams{AccountID: args.AccountID, ID: args.ChannelID, Reason: &reason, Now: time.Now()})
 		if err != nil {
 			return postgres.Classify(err)
 		}
@@ -239,12 +250,13 @@ func (e *Engine) disable(ctx context.Context, args deliverArgs, reason string) e
 		if err != nil {
 			return fmt.Errorf("write a notice: %w", err)
 		}
-		err = db.AnnounceDisabledChannel(ctx, dbgen.AnnounceDisabledChannelParams{AccountID: args.AccountID, ChannelID: args.ChannelID, Notice: message})
-		if err == nil && e.sender.Mail != nil {
-			err = db.EnqueueOwnerMail(ctx, dbgen.EnqueueOwnerMailParams{AccountID: args.AccountID, Text: text})
+		if err := announce(ctx, db, args, message); err != nil {
+			return err
 		}
-		if err != nil {
-			return postgres.Classify(err)
+		if e.sender.Mail != nil {
+			if err := enqueueAdminEmails(ctx, db, args.AccountID, text); err != nil {
+				return err
+			}
 		}
 		return audit.Record(ctx, db, channelChange(channel, "notification_channel.disable", "enabled"))
 	})
@@ -254,24 +266,83 @@ func (e *Engine) disable(ctx context.Context, args deliverArgs, reason string) e
 	return err
 }
 
-// ownerArgs is what enqueue_owner_mail writes.
-type ownerArgs struct {
+// announce notifies the account's other channels for people of a disabled one.
+func announce(ctx context.Context, db *postgres.DB, args deliverArgs, message []byte) error {
+	channels, err := db.ListChannelsToAnnounce(ctx, dbgen.ListChannelsToAnnounceParams{AccountID: args.AccountID, ChannelID: args.ChannelID})
+	if err != nil || len(channels) == 0 {
+		return postgres.Classify(err)
+	}
+	jobs := make([]deliverArgs, len(channels))
+	ids := make([]uuid.UUID, len(channels))
+	for i, channel := range channels {
+		ids[i] = uuid.Must(uuid.NewV7())
+		jobs[i] = deliverArgs{AccountID: args.AccountID, ChannelID: channel, DeliveryID: ids[i], Generation: 1}
+	}
+	err = db.InsertAnnouncements(ctx, dbgen.InsertAnnouncementsParams{
+		AccountID: args.AccountID, EventType: eventChannelDisabled, Payload: message, Now: time.Now(), IDs: ids, ChannelIDs: channels,
+	})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	return enqueue(ctx, db, jobs...)
+}
+
+// enqueue inserts the jobs of deliveries.
+func enqueue(ctx context.Context, db *postgres.DB, jobs ...deliverArgs) error {
+	args, err := encodeAll(jobs)
+	if err != nil || len(jobs) == 0 {
+		return err
+	}
+	return postgres.Classify(db.InsertDeliveryJobs(ctx, args))
+}
+
+// enqueueAdminEmails inserts a job for each of the account's admins.
+func enqueueAdminEmails(ctx context.Context, db *postgres.DB, accountID uuid.UUID, text string) error {
+	admins, err := db.ListAdminsWithEmail(ctx, accountID)
+	if err != nil || len(admins) == 0 {
+		return postgres.Classify(err)
+	}
+	jobs := make([]adminEmailArgs, len(admins))
+	for i, id := range admins {
+		jobs[i] = adminEmailArgs{AccountID: accountID, UserID: id, Text: text}
+	}
+	args, err := encodeAll(jobs)
+	if err != nil {
+		return err
+	}
+	return postgres.Classify(db.InsertAdminEmailJobs(ctx, args))
+}
+
+func encodeAll[T any](jobs []T) ([]json.RawMessage, error) {
+	encoded := make([]json.RawMessage, len(jobs))
+	for i, job := range jobs {
+		text, err := json.Marshal(job)
+		if err != nil {
+			return nil, fmt.Errorf("encode a job: %w", err)
+		}
+		encoded[i] = text
+	}
+	return encoded, nil
+}
+
+// adminEmailArgs is the job of an e-mail to one admin.
+type adminEmailArgs struct {
 	AccountID uuid.UUID `json:"account_id"`
 	UserID    uuid.UUID `json:"user_id"`
 	Text      string    `json:"text"`
 }
 
 // Kind is the name in the queue.
-func (ownerArgs) Kind() string { return "mail_owner" }
+func (adminEmailArgs) Kind() string { return "send_admin_email" }
 
-type ownerWorker struct {
-	river.WorkerDefaults[ownerArgs]
+type adminEmailWorker struct {
+	river.WorkerDefaults[adminEmailArgs]
 
 	engine *Engine
 }
 
 // Work writes to one admin.
-func (w *ownerWorker) Work(ctx context.Context, job *river.Job[ownerArgs]) error {
+func (w *adminEmailWorker) Work(ctx context.Context, job *river.Job[adminEmailArgs]) error {
 	user, err := w.engine.db.GetUser(ctx, dbgen.GetUserParams{AccountID: job.Args.AccountID, ID: job.Args.UserID})
 	if err != nil {
 		return postgres.Classify(err)
@@ -285,26 +356,27 @@ func (w *ownerWorker) Work(ctx context.Context, job *river.Job[ownerArgs]) error
 	return w.engine.sender.Mail.send(ctx, uuid.NewSHA1(job.Args.UserID, []byte(strconv.FormatInt(job.ID, 10))), to, message)
 }
 
-type forgetArgs struct{}
+type purgeArgs struct{}
 
 // Kind is the name in the queue.
-func (forgetArgs) Kind() string { return "forget_deliveries" }
+func (purgeArgs) Kind() string { return "purge_deliveries" }
 
 // InsertOpts puts it beside the other work, once: the next hour tries again.
-func (forgetArgs) InsertOpts() river.InsertOpts {
+func (purgeArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queue, MaxAttempts: 1, Priority: 4}
 }
 
-type forgetWorker struct {
-	river.WorkerDefaults[forgetArgs]
+type purgeWorker struct {
+	river.WorkerDefaults[purgeArgs]
 
 	engine *Engine
 }
 
 // Work deletes a batch at a time for as long as the job may run.
-func (w *forgetWorker) Work(ctx context.Context, _ *river.Job[forgetArgs]) error {
+func (w *purgeWorker) Work(ctx context.Context, _ *river.Job[purgeArgs]) error {
+	before := time.Now().Add(-deliveryRetention)
 	for {
-		deleted, err := w.engine.db.DeleteForgottenDeliveries(ctx)
+		deleted, err := w.engine.db.DeleteExpiredDeliveries(ctx, &before)
 		if err != nil || deleted == 0 {
 			return postgres.Classify(err)
 		}

@@ -5,15 +5,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/revision"
-	"github.com/versioner-io/versioner/internal/tracking"
 )
 
 // Preferences changes what channels are told about.
@@ -42,7 +43,7 @@ func (p Preferences) Create(ctx context.Context, accountID, channelID uuid.UUID,
 			return postgres.Classify(err)
 		}
 		preference, err = db.CreateNotificationPreference(ctx, dbgen.CreateNotificationPreferenceParams{
-			AccountID: accountID, ChannelID: channelID, EventType: eventType,
+			AccountID: accountID, ID: uuid.Must(uuid.NewV7()), ChannelID: channelID, EventType: eventType, Now: time.Now(),
 			Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses,
 		})
 		if err != nil {
@@ -92,7 +93,7 @@ func (p Preferences) Update(ctx context.Context, target revision.Target, patch P
 			return nil
 		}
 		preference, err = db.UpdateNotificationPreference(ctx, dbgen.UpdateNotificationPreferenceParams{
-			AccountID: target.AccountID, ID: target.ID, EventType: preference.EventType,
+			AccountID: target.AccountID, ID: target.ID, EventType: preference.EventType, Now: time.Now(),
 			Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses,
 		})
 		if err != nil {
@@ -149,9 +150,9 @@ func cleanPreference(eventType string, filters Filters) (string, Filters, error)
 	filters.Products = clean("products", filters.Products)
 	statuses := make([]string, 0, len(filters.Statuses))
 	for i, word := range filters.Statuses {
-		status, known := tracking.ParseStatus(word)
+		status, known := ingest.ParseStatus(word)
 		if !known {
-			problem("not a status: use one of "+strings.Join(tracking.AcceptedStatusWords(), ", "), "value_error.status", "statuses", i)
+			problem("not a status: use one of "+strings.Join(ingest.StatusAliases(), ", "), "value_error.status", "statuses", i)
 		} else if !slices.Contains(statuses, string(status)) {
 			statuses = append(statuses, string(status))
 		}
@@ -161,7 +162,7 @@ func cleanPreference(eventType string, filters Filters) (string, Filters, error)
 	if kind == "build" && len(filters.Environments) > 0 {
 		problem("builds have no environment", "value_error.environments", "environments")
 	}
-	if _, isStatus := tracking.ParseStatus(of); isStatus && len(statuses) > 0 && !slices.Contains(statuses, of) {
+	if _, isStatus := ingest.ParseStatus(of); isStatus && len(statuses) > 0 && !slices.Contains(statuses, of) {
 		problem(fmt.Sprintf("events of the type %s have the status %s alone", eventType, of), "value_error.statuses", "statuses")
 	}
 	if len(problems) > 0 {

@@ -71,6 +71,11 @@ func IsLocked(err error) bool {
 	return hasState(err, []string{"55P03", "40P01"})
 }
 
+// IsConstraintViolation reports whether a unique or a foreign key was violated.
+func IsConstraintViolation(err error) bool {
+	return hasState(err, []string{"23505", "23503"})
+}
+
 // isBrokenConnection recognises what pgx reports, in several ways, of a connection that went away.
 func isBrokenConnection(err error) bool {
 	for _, broken := range []error{pgconn.ErrConnClosed, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {

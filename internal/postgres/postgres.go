@@ -26,6 +26,9 @@ const (
 
 	// defaultMaxConns leaves connections for reads, keys and health while every recording worker waits for a lock.
 	defaultMaxConns = 16
+
+	// ingestMaxConns is one for each worker and one for parked jobs.
+	ingestMaxConns = 9
 )
 
 // beginner is what a pool and a transaction have in common.
@@ -38,35 +41,12 @@ type beginner interface {
 type DB struct {
 	*dbgen.Queries
 	conn     beginner
-	isShared bool // a transaction that Share has begun, or one inside of it
+	isShared bool                     // a transaction that Share has begun, or one inside of it
+	commits  *[]func(context.Context) // what follows when the outermost transaction is committed; nil outside of one
 }
 
 func newDB(conn beginner) *DB {
-	return &DB{Queries: dbgen.New(batches{conn}), conn: conn}
-}
-
-// batches sends batches that may be closed twice, as the generated code and its caller do: the second time their connection
-// may be somebody else's already.
-type batches struct{ beginner }
-
-// SendBatch is for the generated code.
-func (b batches) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults {
-	return &closedOnce{BatchResults: b.beginner.SendBatch(ctx, batch)}
-}
-
-type closedOnce struct {
-	pgx.BatchResults
-
-	closed bool
-	err    error
-}
-
-// Close returns what it returned the first time.
-func (c *closedOnce) Close() error {
-	if !c.closed {
-		c.closed, c.err = true, c.BatchResults.Close()
-	}
-	return c.err
+	return &DB{Queries: dbgen.New(conn), conn: conn}
 }
 
 // WithTx runs fn in a transaction, which commits when fn returns nil. A nested call is a savepoint.
@@ -74,19 +54,43 @@ func (d *DB) WithTx(ctx context.Context, fn func(*DB) error) error {
 	if shared, ok := ctx.Value(sharedKey{}).(*DB); ok && !d.isShared {
 		return shared.WithTx(ctx, fn)
 	}
-	//nolint:wrapcheck // fn's error must come back as it is; Classify sees the rest
-	return pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error { return fn(&DB{Queries: dbgen.New(batches{tx}), conn: tx, isShared: d.isShared}) })
+	return d.begin(ctx, d.isShared, fn)
+}
+
+// AfterCommit makes fn run once the outermost transaction is committed; outside of a transaction it runs at once. It is for
+// notices that must not go out before the change is visible, and that may be lost when the server dies in between.
+func (d *DB) AfterCommit(ctx context.Context, fn func(context.Context)) {
+	if d.commits == nil {
+		fn(ctx)
+		return
+	}
+	*d.commits = append(*d.commits, fn)
 }
 
 type sharedKey struct{}
 
 // Share runs fn in a transaction which all that calls WithTx with fn's context takes part in.
 func (d *DB) Share(ctx context.Context, fn func(context.Context, *DB) error) error {
-	//nolint:wrapcheck // fn's error must come back as it is; Classify sees the rest
-	return pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error {
-		shared := &DB{Queries: dbgen.New(batches{tx}), conn: tx, isShared: true}
-		return fn(context.WithValue(ctx, sharedKey{}, shared), shared)
+	return d.begin(ctx, true, func(shared *DB) error { return fn(context.WithValue(ctx, sharedKey{}, shared), shared) })
+}
+
+func (d *DB) begin(ctx context.Context, isShared bool, fn func(*DB) error) error {
+	commits := d.commits
+	if commits == nil {
+		commits = new([]func(context.Context))
+	}
+	err := pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error {
+		return fn(&DB{Queries: dbgen.New(tx), conn: tx, isShared: isShared, commits: commits})
 	})
+	if err != nil {
+		return err //nolint:wrapcheck // fn's error must come back as it is; Classify sees the rest
+	}
+	if d.commits == nil {
+		for _, fn := range *commits {
+			fn(context.WithoutCancel(ctx))
+		}
+	}
+	return nil
 }
 
 // Pool is a DB on a pool of connections.
@@ -97,6 +101,27 @@ type Pool struct {
 
 // Open connects to the database and checks that it is one we can work with.
 func Open(ctx context.Context, dsn string) (*Pool, error) {
+	return open(ctx, dsn, defaultMaxConns, limitSession)
+}
+
+// ingestSettings make the connections of the ingest path the application's role, which sees the rows of the accounts that a
+// transaction names and nothing without. All look-ups are by key: no plan may depend on statistics, which a fresh database
+// does not have.
+const ingestSettings = "SET ROLE " + tenantRole + "; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; " +
+	"SET enable_material = off; SET enable_memoize = off; SET plan_cache_mode = force_generic_plan; SET jit = off"
+
+// OpenIngest opens the pool of the ingest path, whose transactions are BatchTx. The database has been migrated.
+func OpenIngest(ctx context.Context, dsn string) (*Pool, error) {
+	return open(ctx, dsn, ingestMaxConns, func(ctx context.Context, conn *pgx.Conn) error {
+		if err := limitSession(ctx, conn); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, ingestSettings)
+		return err //nolint:wrapcheck // Classify sees it
+	})
+}
+
+func open(ctx context.Context, dsn string, maxConns int32, prepare func(context.Context, *pgx.Conn) error) (*Pool, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("read DATABASE_URL: %w", err)
@@ -104,9 +129,9 @@ func Open(ctx context.Context, dsn string) (*Pool, error) {
 	config.ConnConfig.ConnectTimeout = connectTimeout
 	config.PingTimeout = pingTimeout
 	if !strings.Contains(dsn, "pool_max_conns") {
-		config.MaxConns = defaultMaxConns
+		config.MaxConns = maxConns
 	}
-	config.AfterConnect = limitSession
+	config.AfterConnect = prepare
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)

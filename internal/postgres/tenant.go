@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// tenantRole is whom requests are to the database: row-level security shows it one account (db/migrations/00008).
+// tenantRole is whom requests are to the database: row-level security shows it one account (db/migrations).
 const tenantRole = "versioner_app"
 
 type tenantKey struct{}
@@ -21,10 +21,6 @@ func WithTenant(ctx context.Context, accountID uuid.UUID) context.Context {
 	return context.WithValue(ctx, tenantKey{}, accountID)
 }
 
-// WithTenants is for statements of several accounts in one transaction: each enters its own account, and those that do not
-// see nothing.
-func WithTenants(ctx context.Context) context.Context { return WithTenant(ctx, uuid.Nil) }
-
 func tenantFrom(ctx context.Context) (uuid.UUID, bool) {
 	accountID, ok := ctx.Value(tenantKey{}).(uuid.UUID)
 	return accountID, ok
@@ -32,7 +28,7 @@ func tenantFrom(ctx context.Context) (uuid.UUID, bool) {
 
 // enter is sent before a statement, in the same round trip: PostgreSQL takes what is sent together for one transaction,
 // and forgets the settings when it ends.
-const enter = "SELECT set_config('role', '" + tenantRole + "', true), set_config('versioner.account_id', $1, true)"
+const enter = "SELECT set_config('role', '" + tenantRole + "', true), set_config('app.account_ids', $1, true)"
 
 // enterForList has the statement planned for its parameters: those of lists are filters, most of which are not there, and
 // a plan that would do for all of them is a bad one for each.
@@ -58,7 +54,7 @@ func (w walled) begin(ctx context.Context) (pgx.Tx, error) {
 	}
 	//nolint:wrapcheck // Classify sees it
 	return w.pool.BeginTx(ctx, pgx.TxOptions{
-		BeginQuery: fmt.Sprintf("BEGIN; SET LOCAL ROLE %s; SET LOCAL versioner.account_id = '%s'", tenantRole, accountID),
+		BeginQuery: fmt.Sprintf("BEGIN; SET LOCAL ROLE %s; SET LOCAL app.account_ids = '{%s}'", tenantRole, accountID),
 	})
 }
 
@@ -104,22 +100,10 @@ func (w walled) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return walledRow{rows: rows, err: err}
 }
 
-// SendBatch is for the generated code.
-func (w walled) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults {
-	accountID, ok := tenantFrom(ctx)
-	if !ok {
-		return w.pool.SendBatch(ctx, batch)
-	}
-	entering := &pgx.Batch{}
-	entering.Queue(enter, accountID.String())
-	entering.QueuedQueries = append(entering.QueuedQueries, batch.QueuedQueries...)
-	return w.send(ctx, entering)
-}
-
 // entering sends one statement in the name of an account.
 func (w walled) entering(ctx context.Context, enter string, accountID uuid.UUID, sql string, args []any) pgx.BatchResults {
 	batch := &pgx.Batch{}
-	batch.Queue(enter, accountID.String())
+	batch.Queue(enter, "{"+accountID.String()+"}")
 	batch.Queue(sql, args...)
 	return w.send(ctx, batch)
 }

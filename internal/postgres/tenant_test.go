@@ -73,7 +73,7 @@ func TestTenantWall(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Open(t)
 	product := func(slug string) dbgen.CreateProductParams {
-		account, err := pool.EnsureAccount(t.Context(), slug)
+		account, err := pool.EnsureAccount(t.Context(), dbgen.EnsureAccountParams{ID: uuid.Must(uuid.NewV7()), Slug: slug, Now: time.Now()})
 		require.NoError(t, err)
 		params := dbgen.CreateProductParams{AccountID: account.ID, ID: uuid.Must(uuid.NewV7()), Name: "shop", ExtraMetadata: []byte("{}")}
 		_, err = pool.CreateProduct(t.Context(), params)

@@ -24,11 +24,11 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/httpapi"
+	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/ratelimit"
 	"github.com/versioner-io/versioner/internal/testdb"
-	"github.com/versioner-io/versioner/internal/tracking"
 )
 
 // stopPatience is for deliveries that are under way when a test ends.
@@ -62,6 +62,7 @@ type settings struct {
 	mailer   *notify.Mailer
 	limits   httpapi.Limits
 	proxies  []*net.IPNet
+	clock    func() time.Time
 	security func(apigen.SecurityHandler) apigen.SecurityHandler
 }
 
@@ -85,10 +86,13 @@ func WithLimits(limits httpapi.Limits) Option { return func(s *settings) { s.lim
 // WithProxies believes what those networks say of where requests come from.
 func WithProxies(networks ...*net.IPNet) Option { return func(s *settings) { s.proxies = networks } }
 
+// WithClock makes events be received at the times of a clock.
+func WithClock(clock func() time.Time) Option { return func(s *settings) { s.clock = clock } }
+
 // New starts a server; it stops when the test ends.
 func New(t *testing.T, options ...Option) *API {
 	t.Helper()
-	chosen := settings{security: func(handler apigen.SecurityHandler) apigen.SecurityHandler { return handler }}
+	chosen := settings{clock: time.Now, security: func(handler apigen.SecurityHandler) apigen.SecurityHandler { return handler }}
 	for _, option := range options {
 		option(&chosen)
 	}
@@ -104,7 +108,9 @@ func New(t *testing.T, options ...Option) *API {
 	logs := &Logs{}
 	logger := slog.New(httpapi.LogHandler(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	keys := authn.NewAPIKeys(pool, []byte(strings.Repeat("pepper", 8)), logger)
-	recorder := tracking.NewRecorder(pool.DB, logger)
+	ingestPool, err := postgres.OpenIngest(t.Context(), chosen.dsn)
+	require.NoError(t, err)
+	recorder := ingest.NewRecorder(ingestPool, pool, chosen.clock, logger)
 	background, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
@@ -126,7 +132,7 @@ func New(t *testing.T, options ...Option) *API {
 	tokens, err := authn.NewJWTs([]authn.Issuer{dev.Issuer()}, accounts, http.DefaultClient, time.Now, logger)
 	require.NoError(t, err)
 	handler, err := httpapi.New(t.Context(), httpapi.Config{
-		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: keys, JWTs: tokens}), Recorder: recorder,
+		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: keys, JWTs: tokens}), Recorder: recorder, Clock: chosen.clock,
 		DB: pool.DB, Keys: keys, Channels: channels, Limits: chosen.limits, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies, Ready: pool.Ready,
 	})
 	require.NoError(t, err)
@@ -135,6 +141,7 @@ func New(t *testing.T, options ...Option) *API {
 		server.Close()
 		stop()
 		running.Wait()
+		ingestPool.Close()
 		pool.Close()
 	})
 	api := &API{

@@ -1,0 +1,92 @@
+-- ListBuilds returns a page of the account's builds, newest first. A commit, given whole or abbreviated in lower case, is found
+-- by its own index.
+-- name: ListBuilds :many
+SELECT b.* FROM build_details AS b
+WHERE b.account_id = @account_id
+  AND (sqlc.narg('after_at')::timestamptz IS NULL OR (b.occurred_at, b.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
+  AND (sqlc.narg('product_id')::uuid IS NULL OR b.product_id = sqlc.narg('product_id')::uuid)
+  AND (sqlc.narg('version_id')::uuid IS NULL OR b.version_id = sqlc.narg('version_id')::uuid)
+  AND (sqlc.narg('version')::text IS NULL OR b.version = sqlc.narg('version')::text)
+  AND (sqlc.narg('status')::text IS NULL OR b.status = sqlc.narg('status')::text)
+  AND (sqlc.narg('commit')::text IS NULL OR b.id = ANY (ARRAY(
+    SELECT x.id FROM builds AS x
+    WHERE x.account_id = @account_id
+      AND x.commit_key >= sqlc.narg('commit')::text AND x.commit_key < sqlc.narg('commit')::text || chr(1114111))))
+  AND (sqlc.narg('since')::timestamptz IS NULL OR b.occurred_at >= sqlc.narg('since')::timestamptz)
+  AND (sqlc.narg('until')::timestamptz IS NULL OR b.occurred_at < sqlc.narg('until')::timestamptz)
+ORDER BY b.occurred_at DESC, b.id DESC
+LIMIT @row_limit;
+
+-- GetBuild returns one build.
+-- name: GetBuild :one
+SELECT * FROM build_details
+WHERE account_id = @account_id AND id = @id;
+
+-- LoadBuildsOfRuns returns the newest builds of the runs of a batch of events: those of the same product, version and invoke_id.
+-- Few of one run are of interest; a client may send the same invoke_id for ever.
+-- name: LoadBuildsOfRuns :many
+SELECT b.*
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[]), unnest(@invoke_ids::text[]))
+  AS k (account_id, product_name, version, invoke_id)
+JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
+JOIN builds AS b ON b.account_id = k.account_id AND b.id = ANY (ARRAY(
+  SELECT x.id FROM builds AS x
+  WHERE x.account_id = ANY (@accounts::uuid[]) AND x.account_id = k.account_id AND x.version_id = v.id AND x.invoke_id = k.invoke_id
+  ORDER BY x.id DESC
+  LIMIT 8))
+WHERE pn.account_id = ANY (@accounts::uuid[]) AND v.account_id = ANY (@accounts::uuid[]) AND b.account_id = ANY (@accounts::uuid[]);
+
+-- LoadOpenBuilds returns the unfinished builds of the versions of a batch of events.
+-- name: LoadOpenBuilds :many
+SELECT b.*
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[])) AS k (account_id, product_name, version)
+JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
+JOIN builds AS b ON b.account_id = k.account_id AND b.id = ANY (v.open_build_ids)
+WHERE pn.account_id = ANY (@accounts::uuid[]) AND v.account_id = ANY (@accounts::uuid[]) AND b.account_id = ANY (@accounts::uuid[]);
+
+-- LoadBuildsOfFingerprints returns the builds of the known fingerprints among those of a batch.
+-- name: LoadBuildsOfFingerprints :many
+SELECT b.*
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@fingerprints::bytea[])) AS k (account_id, fingerprint)
+JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
+JOIN builds AS b ON b.account_id = k.account_id AND b.id = f.subject_id
+WHERE f.account_id = ANY (@accounts::uuid[]) AND b.account_id = ANY (@accounts::uuid[]);
+
+-- LoadBuildsOfEvents returns the builds of events that an earlier try of a batch has recorded.
+-- name: LoadBuildsOfEvents :many
+SELECT b.* FROM events AS e
+JOIN builds AS b ON b.account_id = e.account_id AND b.id = e.build_id
+WHERE e.account_id = ANY (@accounts::uuid[]) AND e.id = ANY (@event_ids::uuid[]) AND e.received_at >= @since
+  AND b.account_id = ANY (@accounts::uuid[]);
+
+-- UpsertBuilds inserts the builds that a batch of events creates and updates those that it changes: their pairs are locked. An empty
+-- text, a zero number or time, and a negative soak time stand for NULL: arrays of parameters have none.
+-- name: UpsertBuilds :exec
+INSERT INTO builds (account_id, id, product_id, version_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha, scm_branch,
+  scm_repository, build_url, built_by, built_by_email, built_by_name, error_message, error_code, occurred_at, started_at, completed_at,
+  last_event_at, superseded, overtaken, extra_metadata, created_at)
+SELECT k.account_id, k.id, k.product_id, k.version_id, k.status, string_to_array(k.seen_statuses, ','), nullif(k.invoke_id, ''), nullif(k.attempt, 0),
+  nullif(k.source_system, ''), nullif(k.build_number, ''), nullif(k.scm_sha, ''), nullif(k.scm_branch, ''), nullif(k.scm_repository, ''),
+  nullif(k.build_url, ''), nullif(k.built_by, ''), nullif(k.built_by_email, ''), nullif(k.built_by_name, ''), nullif(k.error_message, ''),
+  nullif(k.error_code, ''), k.occurred_at, nullif(k.started_at, '0001-01-01 00:00:00+00'), nullif(k.completed_at, '0001-01-01 00:00:00+00'),
+  k.last_event_at, k.superseded, k.overtaken, k.extra_metadata, k.created_at
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@product_ids::uuid[]), unnest(@version_ids::uuid[]), unnest(@statuses::text[]),
+    unnest(@seen_statuses::text[]), unnest(@invoke_ids::text[]), unnest(@attempts::bigint[]), unnest(@source_systems::text[]),
+    unnest(@build_numbers::text[]), unnest(@scm_shas::text[]), unnest(@scm_branches::text[]), unnest(@scm_repositories::text[]),
+    unnest(@build_urls::text[]), unnest(@built_by::text[]), unnest(@built_by_emails::text[]), unnest(@built_by_names::text[]),
+    unnest(@error_messages::text[]), unnest(@error_codes::text[]), unnest(@occurred_at::timestamptz[]), unnest(@started_at::timestamptz[]),
+    unnest(@completed_at::timestamptz[]), unnest(@last_event_at::timestamptz[]), unnest(@superseded::boolean[]), unnest(@overtaken::boolean[]),
+    unnest(@extra_metadata::jsonb[]), unnest(@created_at::timestamptz[]))
+  AS k (account_id, id, product_id, version_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha, scm_branch,
+    scm_repository, build_url, built_by, built_by_email, built_by_name, error_message, error_code, occurred_at, started_at, completed_at,
+    last_event_at, superseded, overtaken, extra_metadata, created_at)
+ON CONFLICT (account_id, id) DO UPDATE
+SET status = excluded.status, seen_statuses = excluded.seen_statuses, invoke_id = excluded.invoke_id, attempt = excluded.attempt,
+  source_system = excluded.source_system, build_number = excluded.build_number, scm_sha = excluded.scm_sha, scm_branch = excluded.scm_branch,
+  scm_repository = excluded.scm_repository, build_url = excluded.build_url, built_by = excluded.built_by,
+  built_by_email = excluded.built_by_email, built_by_name = excluded.built_by_name, error_message = excluded.error_message,
+  error_code = excluded.error_code, started_at = excluded.started_at, completed_at = excluded.completed_at,
+  last_event_at = excluded.last_event_at, superseded = excluded.superseded, overtaken = excluded.overtaken,
+  extra_metadata = excluded.extra_metadata;

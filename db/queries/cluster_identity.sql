@@ -1,0 +1,7 @@
+-- EnsureClusterIdentity returns the pepper verifier of the first server that used this database; the first one stores its
+-- own. Not tenant-scoped.
+-- name: EnsureClusterIdentity :one
+INSERT INTO cluster_identity (pepper_verifier, created_at)
+VALUES (@pepper_verifier, @now)
+ON CONFLICT (singleton) DO UPDATE SET pepper_verifier = cluster_identity.pepper_verifier
+RETURNING pepper_verifier;

@@ -1,0 +1,99 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+type builds struct {
+	db    *postgres.DB
+	pager pager
+	clock func() time.Time
+}
+
+func (h builds) ListBuilds(ctx context.Context, req apigen.ListBuildsRequestObject) (apigen.ListBuildsResponseObject, error) {
+	find := finder{ctx: ctx, db: h.db}
+	params := dbgen.ListBuildsParams{
+		AccountID: authn.PrincipalFrom(ctx).AccountID, ProductID: find.product(req.Params.Product),
+		Status: (*string)(req.Params.Status), Commit: commitOf(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
+	}
+	if params.VersionID = asID(req.Params.Version); params.VersionID == nil {
+		params.Version = req.Params.Version
+	}
+	items, next, err := page[dbgen.BuildDetail, apigen.Build]{
+		rows: func(after *position, limit int32) ([]dbgen.BuildDetail, error) {
+			if find.nothing || find.err != nil {
+				return nil, find.err
+			}
+			params.AfterAt, params.AfterID, params.RowLimit = timeOf(after), idOf(after), limit
+			rows, err := h.db.ListBuilds(ctx, params)
+			return rows, postgres.Classify(err)
+		},
+		at:   func(row dbgen.BuildDetail) position { return position{at: row.OccurredAt, id: row.ID} },
+		item: func(row dbgen.BuildDetail) apigen.Build { return toAPIBuild(row, h.clock()) },
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.ListBuilds200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+func (h builds) GetBuild(ctx context.Context, req apigen.GetBuildRequestObject) (apigen.GetBuildResponseObject, error) {
+	row, err := h.db.GetBuild(ctx, dbgen.GetBuildParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	return apigen.GetBuild200JSONResponse(toAPIBuild(row, h.clock())), nil
+}
+
+func (h builds) ListBuildEvents(ctx context.Context, req apigen.ListBuildEventsRequestObject) (apigen.ListBuildEventsResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	if _, err := h.db.GetBuild(ctx, dbgen.GetBuildParams{AccountID: account, ID: req.ID}); err != nil {
+		return nil, postgres.Classify(err)
+	}
+	items, next, err := page[dbgen.ListBuildEventsRow, apigen.RecordedEvent]{
+		rows: func(after *position, limit int32) ([]dbgen.ListBuildEventsRow, error) {
+			rows, err := h.db.ListBuildEvents(ctx, dbgen.ListBuildEventsParams{
+				AccountID: account, BuildID: &req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
+			return rows, postgres.Classify(err)
+		},
+		at: func(row dbgen.ListBuildEventsRow) position { return position{at: row.ReceivedAt, id: row.ID} },
+		item: func(row dbgen.ListBuildEventsRow) apigen.RecordedEvent {
+			return toAPIEvent(dbgen.ListDeploymentEventsRow(row))
+		},
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.ListBuildEvents200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+func toAPIBuild(row dbgen.BuildDetail, now time.Time) apigen.Build {
+	return apigen.Build{
+		ID:            row.ID,
+		BuildID:       row.ID,
+		ProductID:     row.ProductID,
+		ProductName:   row.ProductName,
+		VersionID:     row.VersionID,
+		Version:       row.Version,
+		BuildNumber:   toNullable(row.BuildNumber),
+		Status:        apigen.Status(row.Status),
+		IsStale:       isStale(row.Status, row.LastEventAt, row.Superseded, row.Overtaken, now),
+		BuildURL:      toNullable(row.BuildURL),
+		OccurredAt:    row.OccurredAt.UTC(),
+		StartedAt:     toNullableTime(row.StartedAt),
+		CompletedAt:   toNullableTime(row.CompletedAt),
+		CreatedAt:     row.CreatedAt.UTC(),
+		SourceSystem:  toNullable(row.SourceSystem),
+		SCMSHA:        toNullable(row.SCMSHA),
+		SCMBranch:     toNullable(row.SCMBranch),
+		SCMRepository: toNullable(row.SCMRepository),
+		InvokeID:      toNullable(row.InvokeID),
+		BuiltBy:       toNullable(row.BuiltBy),
+		BuiltByName:   toNullable(row.BuiltByName),
+		BuiltByEmail:  toNullable(row.BuiltByEmail),
+		ErrorMessage:  toNullable(row.ErrorMessage),
+		ErrorCode:     toNullable(row.ErrorCode),
+		ExtraMetadata: row.ExtraMetadata,
+	}
+}

@@ -1,0 +1,510 @@
+package ingest
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/internal/apperr"
+)
+
+// The periods of contract.md §6.
+const (
+	repeatWithoutRun = 3 * time.Minute  // a byte-equal terminal event without a run is a repeat for so long (rule 2d)
+	repeatOfRun      = 10 * time.Second // and one of a run, whatever came between (rule 2e)
+	silentLimit      = 24 * time.Hour   // an unfinished subject without events is stale after so long (rule 8)
+	overtakenLimit   = time.Hour        // and one that a later one has overtaken after so long (rule 8)
+	futureLimit      = 5 * time.Minute  // how far a client's clock may be ahead (rule 9)
+	backfillAge      = time.Hour        // an end of so long ago, reported alone, is backfill (rule 9)
+)
+
+// maxOpen bounds the unfinished subjects that a pair keeps track of: clients that never report an end would otherwise make
+// every event read them all. Older ones are still found by their run.
+const maxOpen = 32
+
+// maxMetadata bounds merged metadata, in bytes: four times the limit of one event.
+const maxMetadata = 1 << 20
+
+// Effect is what an event did to its subject.
+type Effect string
+
+// The effects. docs/state-machine.md has the diagram.
+const (
+	Created     Effect = "created"      // a new subject: nothing matched, or the run was started or ended again
+	Progressed  Effect = "progressed"   // the unfinished subject moved from pending to started
+	Terminated  Effect = "terminated"   // the unfinished subject reached its end
+	Duplicate   Effect = "duplicate"    // a repeat: nothing is recorded
+	OutOfOrder  Effect = "out_of_order" // a later status overtook it: recorded in the log, changes nothing
+	Conflicting Effect = "conflicting"  // the earlier attempt ended otherwise: recorded in the log, changes nothing
+)
+
+// Subject is a deployment or a build: what the events of one run add up to.
+type Subject struct {
+	ID                                             uuid.UUID
+	AccountID, ProductID, VersionID, EnvironmentID uuid.UUID
+
+	Status   Status
+	Seen     StatusSet // every status that events have reported, in whatever order
+	InvokeID string
+	Attempt  int64
+	Details
+	SoakTimeHours *float64
+
+	OccurredAt  time.Time // the live start, or the end if nothing else was reported; never changes
+	StartedAt   time.Time // zero: never started
+	CompletedAt time.Time // zero: unfinished
+	LastEventAt time.Time
+	Superseded  bool // the same version has completed in the pair since, in another subject
+	Overtaken   bool // a subject of the pair that was opened later has completed
+	Metadata    json.RawMessage
+	CreatedAt   time.Time
+}
+
+// IsStale reports whether an unfinished subject is not to be shown as in progress any more (rule 8).
+func (s Subject) IsStale(now time.Time) bool {
+	silence := now.Sub(s.LastEventAt)
+	return !s.Status.IsTerminal() && (s.Superseded || silence > silentLimit || s.Overtaken && silence > overtakenLimit)
+}
+
+// Pair is the state that the events of one product and environment (builds: product and version) share.
+type Pair struct {
+	CurrentID    uuid.UUID // the deployment that is live; nil: none. Builds have none
+	CurrentSince time.Time
+	LatestID     uuid.UUID   // the subject that was opened last; nil: none
+	OpenIDs      []uuid.UUID // the unfinished subjects, oldest first
+}
+
+// Version is the state of an event's version. Zero times are unknown.
+type Version struct {
+	ID                 uuid.UUID
+	SHA                string // bound by completed builds
+	Branch, Repository string // of the newest build
+
+	OccurredAt       time.Time // of the first build or completed deployment
+	FirstCompletedAt time.Time // of a deployment, anywhere
+	CompletedAt      map[EnvironmentType]time.Time
+}
+
+// Earlier is a recorded event with the same fingerprint or Idempotency-Key.
+type Earlier struct {
+	EventID     uuid.UUID
+	ReceivedAt  time.Time
+	RequestHash []byte  // of the request with the key; nil for fingerprints
+	Subject     Subject // as it is now
+}
+
+// State is everything that the decision on an event depends on.
+type State struct {
+	ProductID, EnvironmentID uuid.UUID
+	EnvironmentType          EnvironmentType
+	Pair                     Pair
+	Version                  Version
+	Open                     []Subject // the unfinished subjects of the pair, oldest first
+	Run                      []Subject // the subjects of the event's run and version in the pair, newest first
+	Fingerprint, Key         *Earlier  // nil: unknown
+}
+
+// Outcome is the decision: the state afterwards.
+type Outcome struct {
+	Effect   Effect
+	IsReplay bool      // the Idempotency-Key is known
+	EventID  uuid.UUID // of the recorded event: the event's own, or the one that it repeats; nil: of a repeat, not known here
+	Subject  Subject
+	Changed  []Subject // other subjects that the event has changed
+	Pair     Pair
+	Version  Version
+}
+
+// Apply decides what an event does, by the rules of contract.md §6. It depends on nothing but its arguments. The error is
+// VersionConflict for a build with another commit than the version's, and Invalid for a reused Idempotency-Key.
+func Apply(state State, event Event, now time.Time) (Outcome, error) {
+	if state.Key != nil {
+		if !slices.Equal(state.Key.RequestHash, event.Fingerprint[:]) {
+			return Outcome{}, errKeyReused()
+		}
+		outcome := duplicateOf(state, *state.Key)
+		outcome.IsReplay = true
+		return outcome, nil
+	}
+	matched := match(state, event, now)
+	if isRepeat(state, event, matched, now) {
+		return duplicateOf(state, *state.Fingerprint), nil
+	}
+	effect := transition(state, event, matched)
+	if event.Kind == Build && !isSameCommit(state.Version.SHA, event.SHA) && !(effect == Duplicate && isSameCommit(matched.SHA, event.SHA)) {
+		return Outcome{}, apperr.New(apperr.VersionConflict, "Version "+event.Version+" already exists with different SHA")
+	}
+	outcome := Outcome{Effect: effect, EventID: event.ID, Pair: state.Pair, Version: state.Version}
+	switch effect {
+	case Created:
+		outcome.Subject = open(state, event, now)
+	case Progressed, Terminated:
+		outcome.Subject = advance(*matched, state, event, now)
+	case OutOfOrder, Conflicting:
+		outcome.Subject = *matched
+		outcome.Subject.Seen = matched.Seen.With(event.Status)
+		return outcome, nil
+	case Duplicate:
+		return duplicateOf(state, Earlier{Subject: *matched}), nil
+	}
+	outcome.settle(state, event, now)
+	return outcome, nil
+}
+
+func errKeyReused() error {
+	return apperr.NewInvalid(apperr.Field{
+		Loc: []any{"header", "Idempotency-Key"}, Msg: "Idempotency-Key was already used with a different request", Type: "value_error.idempotency_key",
+	})
+}
+
+func duplicateOf(state State, earlier Earlier) Outcome {
+	return Outcome{Effect: Duplicate, EventID: earlier.EventID, Subject: earlier.Subject, Pair: state.Pair, Version: state.Version}
+}
+
+// match returns the subject that the event belongs to, nil if there is none: the newest of the same run and attempt, else an
+// unfinished one of the version where one side reports no run. A start without a run does not continue what has been silent
+// for a day.
+func match(state State, event Event, now time.Time) *Subject {
+	if event.InvokeID != "" {
+		if same := newestOfRun(state.Run, event.Attempt); same != nil {
+			return same
+		}
+	}
+	for i := range slices.Backward(state.Open) {
+		open := &state.Open[i]
+		switch {
+		case open.VersionID != state.Version.ID || open.InvokeID != "" && event.InvokeID != "":
+		case !event.Status.IsTerminal() && now.Sub(open.LastEventAt) > silentLimit:
+		default:
+			return open
+		}
+	}
+	return nil
+}
+
+// newestOfRun prefers the same attempt to one that is not reported on one side.
+func newestOfRun(run []Subject, attempt int64) *Subject {
+	for i := range run {
+		if run[i].Attempt == attempt {
+			return &run[i]
+		}
+	}
+	for i := range run {
+		if run[i].Attempt == 0 || attempt == 0 {
+			return &run[i]
+		}
+	}
+	return nil
+}
+
+// isRepeat reports whether a terminal event is the same one sent again (rules 2d and 2e) rather than a new one that is equal.
+// One that ends an unfinished re-run of its own is new.
+func isRepeat(state State, event Event, matched *Subject, now time.Time) bool {
+	earlier := state.Fingerprint
+	if earlier == nil || !event.Status.IsTerminal() {
+		return false
+	}
+	age := now.Sub(earlier.ReceivedAt)
+	if event.InvokeID == "" {
+		return age <= repeatWithoutRun && state.Pair.LatestID == earlier.Subject.ID
+	}
+	endsRerun := matched != nil && !matched.Status.IsTerminal() && matched.ID != earlier.Subject.ID
+	return age <= repeatOfRun && !endsRerun
+}
+
+// transition is the state machine: what an event does to the subject that it matched.
+func transition(state State, event Event, matched *Subject) Effect {
+	if matched == nil {
+		return Created
+	}
+	isTerminal, isSeen := event.Status.IsTerminal(), matched.Seen.Has(event.Status)
+	if !matched.Status.IsTerminal() {
+		switch {
+		case isTerminal:
+			return Terminated
+		case isSeen:
+			return Duplicate
+		case matched.Status == Started:
+			return OutOfOrder
+		default:
+			return Progressed
+		}
+	}
+	isEarlierAttempt := isEarlierAttempt(state.Run, event.Attempt)
+	switch {
+	case !isTerminal && (isEarlierAttempt || !isSeen):
+		return OutOfOrder
+	case !isTerminal:
+		return Created // the run was started again
+	case isEarlierAttempt && event.Status == matched.Status:
+		return Duplicate
+	case isEarlierAttempt:
+		return Conflicting
+	case event.Status != matched.Status:
+		return Created // the retried job ended otherwise
+	case state.Pair.LatestID == matched.ID:
+		return Duplicate
+	default:
+		return Created // rolled back, by running the former run again
+	}
+}
+
+// isEarlierAttempt reports whether the run is known to have a later attempt.
+func isEarlierAttempt(run []Subject, attempt int64) bool {
+	return attempt > 0 && slices.ContainsFunc(run, func(s Subject) bool { return s.Attempt > attempt })
+}
+
+// open returns the subject that an event creates.
+func open(state State, event Event, now time.Time) Subject {
+	subject := Subject{
+		ID: event.SubjectID, AccountID: event.AccountID, ProductID: state.ProductID, VersionID: state.Version.ID, EnvironmentID: state.EnvironmentID,
+		Status: event.Status, Seen: StatusSet(0).With(event.Status), InvokeID: event.InvokeID, Attempt: event.Attempt, Details: event.Details,
+		OccurredAt: now, LastEventAt: now, CreatedAt: now, Metadata: event.Metadata,
+		Superseded: !event.Status.IsTerminal() && isEarlierAttempt(state.Run, event.Attempt),
+	}
+	if event.Status.IsTerminal() {
+		subject.CompletedAt = completedAt(event, now, time.Time{})
+		subject.OccurredAt = subject.CompletedAt
+	}
+	subject.setStart(event, now)
+	subject.inheritSource(event.Kind, state.Version)
+	if event.Kind == Deployment {
+		subject.SoakTimeHours = soakTime(state, subject.OccurredAt)
+	}
+	return subject
+}
+
+// advance returns the subject after an event that moves it on.
+func advance(subject Subject, state State, event Event, now time.Time) Subject {
+	now = later(now, subject.LastEventAt) // the clock may have jumped back
+	subject.Status, subject.Seen, subject.LastEventAt = event.Status, subject.Seen.With(event.Status), now
+	if subject.InvokeID == "" {
+		subject.InvokeID = event.InvokeID
+	}
+	if subject.Attempt == 0 {
+		subject.Attempt = event.Attempt
+	}
+	subject.Details = subject.Details.merge(event.Details)
+	subject.Metadata = mergeMetadata(subject.Metadata, event.Metadata)
+	if event.Status.IsTerminal() {
+		subject.CompletedAt = completedAt(event, now, subject.OccurredAt)
+	}
+	subject.setStart(event, now)
+	subject.inheritSource(event.Kind, state.Version)
+	return subject
+}
+
+// completedAt is the client's time unless it lies before a start that was received live, or too far ahead (rule 9).
+func completedAt(event Event, now, liveStart time.Time) time.Time {
+	end := event.CompletedAt
+	if end.IsZero() || end.Before(liveStart) || end.After(now.Add(futureLimit)) {
+		return now
+	}
+	return end
+}
+
+// setStart sets the start: the server's clock at the first start; of builds the earliest that was reported, too. There is no
+// negative duration.
+func (s *Subject) setStart(event Event, now time.Time) {
+	if event.Status == Started && s.StartedAt.IsZero() {
+		s.StartedAt = now
+	}
+	reported := event.StartedAt
+	if event.Kind == Build && !reported.IsZero() && !reported.After(now.Add(futureLimit)) && (s.StartedAt.IsZero() || reported.Before(s.StartedAt)) {
+		s.StartedAt = reported
+	}
+	if !s.CompletedAt.IsZero() && s.StartedAt.After(s.CompletedAt) {
+		s.StartedAt = s.CompletedAt
+	}
+}
+
+// inheritSource gives a deployment without a branch those of the newest build of its version.
+func (s *Subject) inheritSource(kind Kind, version Version) {
+	if kind == Build || s.Branch != "" {
+		return
+	}
+	s.Branch = version.Branch
+	if s.Repository == "" {
+		s.Repository = version.Repository
+	}
+}
+
+// soakTime returns the hours since the version completed first in the nearest lower type of environment; nil: it never did.
+func soakTime(state State, at time.Time) *float64 {
+	stages := []EnvironmentType{DevType, TestType, StagingType, ProductionType}
+	for i := slices.Index(stages, state.EnvironmentType) - 1; i >= 0; i-- {
+		completed, ok := state.Version.CompletedAt[stages[i]]
+		if ok && !completed.After(at) {
+			hours := at.Sub(completed).Hours()
+			return &hours
+		}
+	}
+	return nil
+}
+
+// settle updates what the pair and the version share after the subject was created or changed.
+func (o *Outcome) settle(state State, event Event, now time.Time) {
+	subject := o.Subject
+	isBackfill := o.Effect == Created && event.Status.IsTerminal() && subject.CompletedAt.Before(now.Add(-backfillAge))
+	isEarlier := isEarlierAttempt(state.Run, event.Attempt)
+	if o.Effect == Created && (o.Pair.LatestID == uuid.Nil || !isBackfill && !isEarlier) {
+		o.Pair.LatestID = subject.ID
+	}
+	o.Pair.OpenIDs = openAfter(state.Pair.OpenIDs, subject)
+	if event.Kind == Build {
+		o.bindVersion(event)
+	}
+	if event.Status != Completed {
+		return
+	}
+	o.markOvertaken(state, isBackfill)
+	if event.Kind == Build {
+		return
+	}
+	since := now
+	if isBackfill {
+		since = subject.CompletedAt
+	}
+	isOlder := isBackfill && since.Before(state.Pair.CurrentSince)
+	isOfRun := isEarlier && slices.ContainsFunc(state.Run, func(s Subject) bool { return s.ID == state.Pair.CurrentID })
+	if state.Pair.CurrentID == uuid.Nil || !isOlder && !isOfRun {
+		o.Pair.CurrentID, o.Pair.CurrentSince = subject.ID, since
+	}
+	o.Version.complete(state.EnvironmentType, subject)
+}
+
+// openAfter returns the identifiers of the unfinished subjects, oldest first.
+func openAfter(ids []uuid.UUID, subject Subject) []uuid.UUID {
+	if subject.Status.IsTerminal() {
+		return slices.DeleteFunc(slices.Clone(ids), func(id uuid.UUID) bool { return id == subject.ID })
+	}
+	if slices.Contains(ids, subject.ID) {
+		return ids
+	}
+	ids = append(slices.Clone(ids), subject.ID)
+	return ids[max(0, len(ids)-maxOpen):]
+}
+
+// markOvertaken marks the other unfinished subjects of the pair when the outcome's subject has completed: those of the same
+// version, and those that were opened before it. Backfill concerns those alone that were open at its time.
+func (o *Outcome) markOvertaken(state State, isBackfill bool) {
+	isOlder := true // state.Open is in the order of opening; a new subject is the youngest
+	for _, other := range state.Open {
+		if other.ID == o.Subject.ID {
+			isOlder = false
+			continue
+		}
+		if isBackfill && other.OccurredAt.After(o.Subject.CompletedAt) {
+			continue
+		}
+		before := other
+		other.Superseded = other.Superseded || other.VersionID == o.Subject.VersionID
+		other.Overtaken = other.Overtaken || isOlder
+		if other.Superseded != before.Superseded || other.Overtaken != before.Overtaken {
+			o.Changed = append(o.Changed, other)
+		}
+	}
+}
+
+// bindVersion updates the version of a build: a completed build binds the commit, a longer SHA replaces its abbreviation.
+func (o *Outcome) bindVersion(event Event) {
+	subject, version := o.Subject, &o.Version
+	if event.Status == Completed && isSameCommit(version.SHA, subject.SHA) && len(subject.SHA) > len(version.SHA) {
+		version.SHA = subject.SHA
+	}
+	if o.Pair.LatestID == subject.ID {
+		if subject.Branch != "" {
+			version.Branch = subject.Branch
+		}
+		if subject.Repository != "" {
+			version.Repository = subject.Repository
+		}
+	}
+	version.OccurredAt = earliest(version.OccurredAt, subject.OccurredAt)
+}
+
+// complete records the first completed deployments of the version.
+func (v *Version) complete(environment EnvironmentType, subject Subject) {
+	v.OccurredAt = earliest(v.OccurredAt, subject.OccurredAt)
+	v.FirstCompletedAt = earliest(v.FirstCompletedAt, subject.CompletedAt)
+	completed := make(map[EnvironmentType]time.Time, len(v.CompletedAt)+1)
+	for kind, at := range v.CompletedAt {
+		completed[kind] = at
+	}
+	completed[environment] = earliest(completed[environment], subject.CompletedAt)
+	v.CompletedAt = completed
+}
+
+// isSameCommit reports whether two commit identifiers can name the same commit: one is unknown, they are equal but for case,
+// or one abbreviates the other to no fewer than the four characters that Git accepts.
+func isSameCommit(one, other string) bool {
+	if one == "" || other == "" {
+		return true
+	}
+	n := min(len(one), len(other))
+	return strings.EqualFold(one, other) || n >= 4 && strings.EqualFold(one[:n], other[:n])
+}
+
+// merge returns the details with those of a newer event, which win.
+func (d Details) merge(newer Details) Details {
+	for _, field := range []struct {
+		target *string
+		value  string
+	}{
+		{&d.SourceSystem, newer.SourceSystem},
+		{&d.BuildNumber, newer.BuildNumber},
+		{&d.SHA, newer.SHA},
+		{&d.Branch, newer.Branch},
+		{&d.Repository, newer.Repository},
+		{&d.URL, newer.URL},
+		{&d.By, newer.By},
+		{&d.ByEmail, newer.ByEmail},
+		{&d.ByName, newer.ByName},
+		{&d.ErrorMessage, newer.ErrorMessage},
+		{&d.ErrorCode, newer.ErrorCode},
+	} {
+		if field.value != "" {
+			*field.target = field.value
+		}
+	}
+	return d
+}
+
+// mergeMetadata merges the metadata of successive events key by key; the newer value wins. Where the result would be too
+// large, the newer metadata stands alone.
+func mergeMetadata(older, newer json.RawMessage) json.RawMessage {
+	if len(newer) <= len("{}") {
+		return older
+	}
+	if len(older) <= len("{}") {
+		return newer
+	}
+	merged := make(map[string]json.RawMessage)
+	for _, object := range []json.RawMessage{older, newer} {
+		if json.Unmarshal(object, &merged) != nil {
+			return newer // both were validated
+		}
+	}
+	encoded, err := json.Marshal(merged)
+	if err != nil || len(encoded) > maxMetadata {
+		return newer
+	}
+	return encoded
+}
+
+func earliest(one, other time.Time) time.Time {
+	if one.IsZero() || !other.IsZero() && other.Before(one) {
+		return other
+	}
+	return one
+}
+
+func later(one, other time.Time) time.Time {
+	if other.After(one) {
+		return other
+	}
+	return one
+}

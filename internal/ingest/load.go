@@ -1,0 +1,289 @@
+package ingest
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+// The locks of a batch, in the order in which every transaction takes them: names of products, names of environments, versions
+// of builds or state rows (inserted where they are missing), then the existing state rows or versions; within each, the order
+// of the key. What is written afterwards belongs to locked pairs. Versions of deployments are inserted and updated last, in
+// the order of their keys. So no two transactions wait for each other.
+
+// accountsOf returns the accounts of the events, each once.
+func accountsOf(events []Event) []uuid.UUID {
+	var accounts []uuid.UUID
+	seen := make(map[uuid.UUID]bool)
+	for _, event := range events {
+		if !seen[event.AccountID] {
+			seen[event.AccountID] = true
+			accounts = append(accounts, event.AccountID)
+		}
+	}
+	return accounts
+}
+
+// queueLoad queues the statements that read the state of the events' pairs and lock it.
+func (w *workingSet) queueLoad(batch *pgx.Batch, accounts []uuid.UUID, events []Event) {
+	if w.kind == Build {
+		w.queueLoadBuilds(batch, accounts, events)
+	} else {
+		w.queueLoadDeployments(batch, accounts, events)
+	}
+	w.queueLoadFingerprints(batch, accounts, events)
+}
+
+func (w *workingSet) queueLoadDeployments(batch *pgx.Batch, accounts []uuid.UUID, events []Event) {
+	pairs := gather(events, nameOf)
+	versions := gather(events, func(e Event) nameKey {
+		return nameKey{accountID: e.AccountID, product: e.ProductName, partner: e.Version}
+	})
+	runs := gather(eventsOfRuns(events), runOf)
+	postgres.QueueRows(batch, dbgen.LockEnvironmentStates, dbgen.LockEnvironmentStatesParams{
+		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments, Accounts: accounts,
+	}, w.addEnvironmentState)
+	postgres.QueueRows(batch, dbgen.LoadVersions, dbgen.LoadVersionsParams{
+		AccountIDs: versions.accountIDs, ProductNames: versions.products, Versions: versions.versions, Accounts: accounts,
+	}, w.addVersion)
+	postgres.QueueRows(batch, dbgen.LoadOpenDeployments, dbgen.LoadOpenDeploymentsParams{
+		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments, Accounts: accounts,
+	}, w.addDeployment)
+	if len(runs.accountIDs) > 0 {
+		postgres.QueueRows(batch, dbgen.LoadDeploymentsOfRuns, dbgen.LoadDeploymentsOfRunsParams{
+			AccountIDs: runs.accountIDs, ProductNames: runs.products, EnvironmentNames: runs.environments,
+			Versions: runs.versions, InvokeIDs: runs.invokeIDs, Accounts: accounts,
+		}, w.addDeployment)
+	}
+}
+
+func (w *workingSet) queueLoadBuilds(batch *pgx.Batch, accounts []uuid.UUID, events []Event) {
+	pairs := gather(events, nameOf)
+	runs := gather(eventsOfRuns(events), runOf)
+	postgres.QueueRows(batch, dbgen.LockVersions, dbgen.LockVersionsParams{
+		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, Versions: pairs.versions, Accounts: accounts,
+	}, w.addLockedVersion)
+	postgres.QueueRows(batch, dbgen.LoadOpenBuilds, dbgen.LoadOpenBuildsParams{
+		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, Versions: pairs.versions, Accounts: accounts,
+	}, w.addBuild)
+	if len(runs.accountIDs) > 0 {
+		postgres.QueueRows(batch, dbgen.LoadBuildsOfRuns, dbgen.LoadBuildsOfRunsParams{
+			AccountIDs: runs.accountIDs, ProductNames: runs.products, Versions: runs.versions, InvokeIDs: runs.invokeIDs, Accounts: accounts,
+		}, w.addBuild)
+	}
+}
+
+// runName names the run of an event in its pair and version.
+type runName struct {
+	nameKey
+
+	version, invokeID string
+}
+
+func runOf(event Event) runName {
+	return runName{nameKey: nameOf(event), version: event.Version, invokeID: event.InvokeID}
+}
+
+func eventsOfRuns(events []Event) []Event {
+	var ofRuns []Event
+	for _, event := range events {
+		if event.InvokeID != "" {
+			ofRuns = append(ofRuns, event)
+		}
+	}
+	return ofRuns
+}
+
+// columns are events as arrays of parameters.
+type columns struct {
+	accountIDs                                                     []uuid.UUID
+	products, environments, types, versions, semVerKeys, invokeIDs []string
+}
+
+// gather returns the columns of the events, one for each key.
+func gather[K comparable](events []Event, keyOf func(Event) K) *columns {
+	var c columns
+	seen := make(map[K]bool, len(events))
+	for _, event := range events {
+		key := keyOf(event)
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		c.accountIDs = append(c.accountIDs, event.AccountID)
+		c.products = append(c.products, event.ProductName)
+		c.environments = append(c.environments, event.EnvironmentName)
+		c.types = append(c.types, string(event.EnvironmentType))
+		c.versions = append(c.versions, event.Version)
+		c.semVerKeys = append(c.semVerKeys, event.SemVerKey)
+		c.invokeIDs = append(c.invokeIDs, event.InvokeID)
+	}
+	return &c
+}
+
+// newIDs returns an identifier for each row of columns.
+func (c *columns) newIDs() []uuid.UUID {
+	ids := make([]uuid.UUID, len(c.accountIDs))
+	for i := range ids {
+		ids[i] = newID()
+	}
+	return ids
+}
+
+// queueLoadFingerprints looks for earlier events with the same body or Idempotency-Key.
+func (w *workingSet) queueLoadFingerprints(batch *pgx.Batch, accounts []uuid.UUID, events []Event) {
+	var accountIDs []uuid.UUID
+	var fingerprints [][]byte
+	add := func(event Event, fingerprint [32]byte) {
+		accountIDs = append(accountIDs, event.AccountID)
+		fingerprints = append(fingerprints, fingerprint[:])
+	}
+	for _, event := range events {
+		if event.Status.IsTerminal() {
+			add(event, event.Fingerprint)
+		}
+		if event.IdempotencyKey != "" {
+			add(event, event.keyFingerprint())
+		}
+	}
+	if len(fingerprints) == 0 {
+		return
+	}
+	postgres.QueueRows(batch, dbgen.ListEventFingerprints, dbgen.ListEventFingerprintsParams{
+		AccountIDs: accountIDs, Fingerprints: fingerprints, Accounts: accounts,
+	}, func(row dbgen.ListEventFingerprintsRow) {
+		w.earlier[earlierKey{accountID: row.AccountID, fingerprint: [32]byte(row.Fingerprint)}] = earlierEvent{
+			eventID: row.EventID, subjectID: row.SubjectID, receivedAt: row.ReceivedAt, requestHash: row.RequestHash,
+		}
+	})
+	if w.kind == Build {
+		postgres.QueueRows(batch, dbgen.LoadBuildsOfFingerprints, dbgen.LoadBuildsOfFingerprintsParams{
+			AccountIDs: accountIDs, Fingerprints: fingerprints, Accounts: accounts,
+		}, w.addBuild)
+		return
+	}
+	postgres.QueueRows(batch, dbgen.LoadDeploymentsOfFingerprints, dbgen.LoadDeploymentsOfFingerprintsParams{
+		AccountIDs: accountIDs, Fingerprints: fingerprints, Accounts: accounts,
+	}, w.addDeployment)
+}
+
+func (w *workingSet) addEnvironmentState(row dbgen.LockEnvironmentStatesRow) {
+	key := pairKey{accountID: row.AccountID, productID: row.ProductID, partnerID: row.EnvironmentID}
+	w.names[nameKey{accountID: row.AccountID, product: row.ProductNameInEvent, partner: row.EnvironmentNameInEvent}] = &resolvedPair{
+		key: key, productName: row.ProductName, environmentName: row.EnvironmentName, environmentType: EnvironmentType(row.EnvironmentType),
+	}
+	w.pairs[key] = &pairState{Pair: Pair{
+		CurrentID: orZero(row.CurrentDeploymentID), CurrentSince: orZero(row.CurrentSince),
+		LatestID: orZero(row.LatestDeploymentID), OpenIDs: row.OpenDeploymentIDs,
+	}}
+}
+
+func (w *workingSet) addVersion(row dbgen.LoadVersionsRow) {
+	w.versions[versionKey{accountID: row.AccountID, productID: row.ProductID, version: row.Version}] = &versionState{
+		accountID: row.AccountID, version: row.Version,
+		Version: Version{
+			ID: row.ID, Branch: orZero(row.SCMBranch), Repository: orZero(row.SCMRepository),
+			OccurredAt: orZero(row.OccurredAt), FirstCompletedAt: orZero(row.FirstCompletedAt),
+			CompletedAt: completions(row.DevCompletedAt, row.TestCompletedAt, row.StagingCompletedAt),
+		},
+	}
+}
+
+func completions(dev, test, staging *time.Time) map[EnvironmentType]time.Time {
+	completed := make(map[EnvironmentType]time.Time)
+	for kind, at := range map[EnvironmentType]*time.Time{DevType: dev, TestType: test, StagingType: staging} {
+		if at != nil {
+			completed[kind] = *at
+		}
+	}
+	return completed
+}
+
+func (w *workingSet) addLockedVersion(row dbgen.LockVersionsRow) {
+	key := pairKey{accountID: row.AccountID, productID: row.ProductID, partnerID: row.ID}
+	w.names[nameKey{accountID: row.AccountID, product: row.NameInEvent, partner: row.Version}] = &resolvedPair{key: key, productName: row.ProductName}
+	w.pairs[key] = &pairState{Pair: Pair{LatestID: orZero(row.LatestBuildID), OpenIDs: row.OpenBuildIDs}}
+	w.versions[versionKey{accountID: row.AccountID, productID: row.ProductID, version: row.Version}] = &versionState{
+		accountID: row.AccountID, version: row.Version,
+		Version: Version{
+			ID: row.ID, SHA: orZero(row.SCMSHA), Branch: orZero(row.SCMBranch), Repository: orZero(row.SCMRepository), OccurredAt: orZero(row.OccurredAt),
+		},
+	}
+}
+
+func (w *workingSet) addDeployment(row dbgen.Deployment) {
+	w.addSubject(Subject{
+		ID: row.ID, AccountID: row.AccountID, ProductID: row.ProductID, VersionID: row.VersionID, EnvironmentID: row.EnvironmentID,
+		Status: Status(row.Status), Seen: newStatusSet(row.SeenStatuses), InvokeID: orZero(row.InvokeID), Attempt: orZero(row.Attempt),
+		Details: Details{
+			SourceSystem: orZero(row.SourceSystem), BuildNumber: orZero(row.BuildNumber),
+			SHA: orZero(row.SCMSHA), Branch: orZero(row.SCMBranch), Repository: orZero(row.SCMRepository), URL: orZero(row.DeployURL),
+			By: orZero(row.DeployedBy), ByEmail: orZero(row.DeployedByEmail), ByName: orZero(row.DeployedByName),
+		},
+		SoakTimeHours: row.SoakTimeHours,
+		OccurredAt:    row.OccurredAt, StartedAt: orZero(row.StartedAt), CompletedAt: orZero(row.CompletedAt), LastEventAt: row.LastEventAt,
+		Superseded: row.Superseded, Overtaken: row.Overtaken, Metadata: row.ExtraMetadata, CreatedAt: row.CreatedAt,
+	})
+}
+
+func (w *workingSet) addBuild(row dbgen.Build) {
+	w.addSubject(Subject{
+		ID: row.ID, AccountID: row.AccountID, ProductID: row.ProductID, VersionID: row.VersionID,
+		Status: Status(row.Status), Seen: newStatusSet(row.SeenStatuses), InvokeID: orZero(row.InvokeID), Attempt: orZero(row.Attempt),
+		Details: Details{
+			SourceSystem: orZero(row.SourceSystem), BuildNumber: orZero(row.BuildNumber),
+			SHA: orZero(row.SCMSHA), Branch: orZero(row.SCMBranch), Repository: orZero(row.SCMRepository), URL: orZero(row.BuildURL),
+			By: orZero(row.BuiltBy), ByEmail: orZero(row.BuiltByEmail), ByName: orZero(row.BuiltByName),
+			ErrorMessage: orZero(row.ErrorMessage), ErrorCode: orZero(row.ErrorCode),
+		},
+		OccurredAt: row.OccurredAt, StartedAt: orZero(row.StartedAt), CompletedAt: orZero(row.CompletedAt), LastEventAt: row.LastEventAt,
+		Superseded: row.Superseded, Overtaken: row.Overtaken, Metadata: row.ExtraMetadata, CreatedAt: row.CreatedAt,
+	})
+}
+
+func orZero[T any](value *T) T {
+	var zero T
+	if value == nil {
+		return zero
+	}
+	return *value
+}
+
+// createNames inserts the products, environments, versions of builds and state rows that events mention first, before the first
+// lock of an existing row is taken.
+func createNames(ctx context.Context, tx *postgres.BatchTx, kind Kind, events []Event, now time.Time) error {
+	batch := &pgx.Batch{}
+	accounts := accountsOf(events)
+	pairs := gather(events, nameOf)
+	productIDs := pairs.newIDs()
+	postgres.QueueQuery(batch, dbgen.InsertProductNames, dbgen.InsertProductNamesParams{AccountIDs: pairs.accountIDs, Names: pairs.products, ProductIDs: productIDs})
+	postgres.QueueQuery(batch, dbgen.InsertProducts, dbgen.InsertProductsParams{
+		Now: now, AccountIDs: pairs.accountIDs, Names: pairs.products, ProductIDs: productIDs, Accounts: accounts,
+	})
+	if kind == Build {
+		unknown, created := make([]time.Time, len(productIDs)), slices.Repeat([]time.Time{now}, len(productIDs))
+		postgres.QueueQuery(batch, dbgen.InsertVersions, dbgen.InsertVersionsParams{
+			AccountIDs: pairs.accountIDs, IDs: pairs.newIDs(), ProductNames: pairs.products, Versions: pairs.versions, SemVerKeys: pairs.semVerKeys,
+			OccurredAt: unknown, FirstCompletedAt: unknown, DevCompletedAt: unknown, TestCompletedAt: unknown, StagingCompletedAt: unknown,
+			CreatedAt: created, Accounts: accounts,
+		})
+		return tx.Send(ctx, batch) //nolint:wrapcheck // Classify sees it
+	}
+	environmentIDs := pairs.newIDs()
+	postgres.QueueQuery(batch, dbgen.InsertEnvironmentNames, dbgen.InsertEnvironmentNamesParams{
+		AccountIDs: pairs.accountIDs, Names: pairs.environments, EnvironmentIDs: environmentIDs,
+	})
+	postgres.QueueQuery(batch, dbgen.InsertEnvironments, dbgen.InsertEnvironmentsParams{
+		Now: now, AccountIDs: pairs.accountIDs, Names: pairs.environments, EnvironmentIDs: environmentIDs, Types: pairs.types, Accounts: accounts,
+	})
+	postgres.QueueQuery(batch, dbgen.InsertEnvironmentStates, dbgen.InsertEnvironmentStatesParams{
+		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments, Accounts: accounts,
+	})
+	return tx.Send(ctx, batch) //nolint:wrapcheck // Classify sees it
+}

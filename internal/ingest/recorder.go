@@ -1,0 +1,65 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+// errConcurrent means that another transaction has created or deleted what the batch needs: it runs again.
+var errConcurrent = errors.New("a concurrent transaction changed what the batch depends on")
+
+// errBlocked answers events whose pair another transaction has kept locked until the deadline.
+var errBlocked = apperr.New(apperr.Unavailable, "another transaction holds a lock")
+
+// Recorded is the result of an event.
+type Recorded struct {
+	EventID uuid.UUID // the event's own, or of the event that it repeats
+	Effect  Effect
+	Subject Subject
+	// IsReplay is set when an event with the same Idempotency-Key was recorded before.
+	IsReplay bool
+
+	ProductName, Version, EnvironmentName string
+
+	status Status // of a repeat
+}
+
+// Recorder records events. What it has answered without an error is committed.
+type Recorder struct {
+	owner   *postgres.Pool
+	logger  *slog.Logger
+	batcher *batcher
+}
+
+// NewRecorder returns a recorder, which works while Run does. pool is demoted (postgres.OpenIngest); owner maintains the event
+// log.
+func NewRecorder(pool, owner *postgres.Pool, clock func() time.Time, logger *slog.Logger) *Recorder {
+	r := &Recorder{owner: owner, logger: logger}
+	r.batcher = newBatcher(func(ctx context.Context, jobs []*job, lockTimeout time.Duration) error {
+		return runBatch(ctx, pool, jobs, lockTimeout, clock)
+	})
+	return r
+}
+
+// Run records until ctx ends, and maintains the event log.
+func (r *Recorder) Run(ctx context.Context) {
+	var group sync.WaitGroup
+	group.Go(func() { r.batcher.Run(ctx) })
+	group.Go(func() { r.maintain(ctx) })
+	group.Wait()
+}
+
+// Record records a normalized event and returns it with its deployment or build. A repeat changes nothing and returns the
+// same. The error is VersionConflict for a build with another commit than the version's.
+func (r *Recorder) Record(ctx context.Context, event Event) (Recorded, error) {
+	event.ID = newID()
+	return r.batcher.Submit(ctx, event)
+}

@@ -1,0 +1,152 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+	"github.com/tidwall/gjson"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+// maxErrorText bounds the error text of a message, in characters.
+const maxErrorText = 4000
+
+// fanOutWorker makes deliveries of the events that an ingest batch has recorded. The job is inserted in the transaction of the
+// events: no event without its notifications, no notification without its event. A repeated job inserts nothing twice.
+type fanOutWorker struct {
+	river.WorkerDefaults[ingest.FanOutArgs]
+
+	db *postgres.DB
+}
+
+// Work matches the events with the preferences of their accounts, account by account.
+func (w *fanOutWorker) Work(ctx context.Context, job *river.Job[ingest.FanOutArgs]) error {
+	events := slices.Clone(job.Args.Events)
+	for len(events) > 0 {
+		account := events[0].AccountID
+		isOther := func(e ingest.FanOutEvent) bool { return e.AccountID != account }
+		if err := w.fanOut(ctx, account, slices.DeleteFunc(slices.Clone(events), isOther)); err != nil {
+			return err
+		}
+		events = slices.DeleteFunc(events, func(e ingest.FanOutEvent) bool { return !isOther(e) })
+	}
+	return nil
+}
+
+func (w *fanOutWorker) fanOut(ctx context.Context, account uuid.UUID, events []ingest.FanOutEvent) error {
+	audience, err := w.load(ctx, account, events)
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	params := dbgen.InsertDeliveriesParams{AccountID: account, Now: time.Now()}
+	for _, event := range events {
+		channels := audience.channelsOf(event)
+		if len(channels) == 0 {
+			continue
+		}
+		payload, err := json.Marshal(noticeOf(event))
+		if err != nil {
+			return fmt.Errorf("encode a payload: %w", err)
+		}
+		for _, channel := range channels {
+			params.IDs, params.ChannelIDs = append(params.IDs, uuid.Must(uuid.NewV7())), append(params.ChannelIDs, channel)
+			params.EventTypes, params.EventIDs = append(params.EventTypes, event.EventType), append(params.EventIDs, event.EventID)
+			params.SubjectIDs, params.Payloads = append(params.SubjectIDs, event.SubjectID), append(params.Payloads, payload)
+		}
+	}
+	if len(params.IDs) == 0 {
+		return nil
+	}
+	err = w.db.WithTx(ctx, func(db *postgres.DB) error {
+		inserted, err := db.InsertDeliveries(ctx, params)
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		jobs := make([]deliverArgs, len(inserted))
+		for i, delivery := range inserted {
+			jobs[i] = deliverArgs{AccountID: account, ChannelID: delivery.ChannelID, DeliveryID: delivery.ID, Generation: 1}
+		}
+		return enqueue(ctx, db, jobs...)
+	})
+	return postgres.Classify(err)
+}
+
+// audience is what decides who is notified of an account's events.
+type audience struct {
+	preferences  []dbgen.ListMatchingPreferencesRow
+	products     map[uuid.UUID][]string // every name of a product
+	environments map[uuid.UUID][]string // every name of an environment
+}
+
+func (w *fanOutWorker) load(ctx context.Context, account uuid.UUID, events []ingest.FanOutEvent) (audience, error) {
+	a := audience{products: make(map[uuid.UUID][]string), environments: make(map[uuid.UUID][]string)}
+	var types []string
+	var products, environments []uuid.UUID
+	for _, event := range events {
+		types, products, environments = append(types, event.EventType), append(products, event.ProductID), append(environments, event.EnvironmentID)
+	}
+	var err error
+	a.preferences, err = w.db.ListMatchingPreferences(ctx, dbgen.ListMatchingPreferencesParams{AccountID: account, EventTypes: types})
+	if err != nil || len(a.preferences) == 0 {
+		return a, err
+	}
+	productNames, err := w.db.ListProductNames(ctx, dbgen.ListProductNamesParams{AccountID: account, IDs: products})
+	if err != nil {
+		return a, err
+	}
+	for _, row := range productNames {
+		a.products[row.ProductID] = append(a.products[row.ProductID], row.Name)
+	}
+	environmentNames, err := w.db.ListEnvironmentNames(ctx, dbgen.ListEnvironmentNamesParams{AccountID: account, IDs: environments})
+	for _, row := range environmentNames {
+		a.environments[row.EnvironmentID] = append(a.environments[row.EnvironmentID], row.Name)
+	}
+	return a, err
+}
+
+// channelsOf returns the channels that are notified of an event, each once.
+func (a audience) channelsOf(event ingest.FanOutEvent) []uuid.UUID {
+	var channels []uuid.UUID
+	for _, preference := range a.preferences {
+		if preference.EventType == event.EventType && !slices.Contains(channels, preference.ChannelID) &&
+			matches(preference.Statuses, string(event.Status)) &&
+			matches(preference.Products, append(a.products[event.ProductID], event.ProductID.String())...) &&
+			matches(preference.Environments, append(a.environments[event.EnvironmentID], event.EnvironmentID.String())...) {
+			channels = append(channels, preference.ChannelID)
+		}
+	}
+	return channels
+}
+
+// matches reports whether a filter lets something with these names pass. An empty filter lets everything pass.
+func matches(filter []string, names ...string) bool {
+	return len(filter) == 0 || slices.ContainsFunc(names, func(name string) bool { return slices.Contains(filter, name) })
+}
+
+// noticeOf returns the content of the messages about an event.
+func noticeOf(event ingest.FanOutEvent) notice {
+	deployer := event.Details.ByName
+	for _, name := range []string{event.Details.By, event.Details.ByEmail} {
+		if deployer == "" {
+			deployer = name
+		}
+	}
+	problem := event.Details.ErrorMessage
+	if problem == "" {
+		problem = gjson.GetBytes(event.Metadata, "error").String()
+	}
+	return notice{
+		ID: event.SubjectID, Status: string(event.Status), OccurredAt: event.OccurredAt.UTC(),
+		Product: event.Product, Version: event.Version, Environment: event.Environment, Deployer: deployer,
+		Repository: event.Details.Repository, CommitSHA: event.Details.SHA, SourceURL: event.Details.URL,
+		PreflightStatus: gjson.GetBytes(event.Metadata, "preflight_status.status").String(), Error: cut(problem, maxErrorText), TookSeconds: event.TookSeconds,
+	}
+}

@@ -1,0 +1,105 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// BatchTx is a transaction of few round trips: one to begin it for its accounts, and one for each batch of statements. The
+// last batch commits it.
+type BatchTx struct {
+	conn *pgxpool.Conn
+	tx   pgx.Tx
+
+	isJoined bool // the transaction is another one's
+}
+
+// BeginBatch begins a transaction that sees the rows of the accounts, and waits for each lock no longer than lockTimeout.
+func (p *Pool) BeginBatch(ctx context.Context, accounts []uuid.UUID, lockTimeout time.Duration) (*BatchTx, error) {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("acquire a connection: %w", err)
+	}
+	ids := make([]string, len(accounts))
+	for i, id := range accounts {
+		ids[i] = id.String()
+	}
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: fmt.Sprintf("BEGIN; SET LOCAL app.account_ids = '{%s}'; SET LOCAL lock_timeout = %d",
+		strings.Join(ids, ","), lockTimeout.Milliseconds())})
+	if err != nil {
+		conn.Release()
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	return &BatchTx{conn: conn, tx: tx}, nil
+}
+
+// BatchTx sends batches in the transaction of d, which is committed where it was begun.
+func (d *DB) BatchTx() *BatchTx {
+	tx, ok := d.conn.(pgx.Tx)
+	if !ok {
+		panic("not in a transaction")
+	}
+	return &BatchTx{tx: tx, isJoined: true}
+}
+
+// Send executes the statements of a batch in one round trip and calls their functions.
+func (t *BatchTx) Send(ctx context.Context, batch *pgx.Batch) error {
+	return t.tx.SendBatch(ctx, batch).Close() //nolint:wrapcheck // Classify sees it
+}
+
+// SendAndCommit executes the last statements and commits, in one round trip. After an error it is unknown whether the
+// transaction was committed, unless the error is of a statement.
+func (t *BatchTx) SendAndCommit(ctx context.Context, batch *pgx.Batch) error {
+	if t.isJoined {
+		return t.Send(ctx, batch)
+	}
+	batch.Queue("COMMIT")
+	if err := t.Send(ctx, batch); err != nil {
+		return err
+	}
+	t.tx = nil
+	return nil
+}
+
+// Close rolls back what is not committed, and gives the connection back.
+func (t *BatchTx) Close(ctx context.Context) {
+	if t.isJoined {
+		return
+	}
+	if t.tx != nil {
+		_ = t.tx.Rollback(context.WithoutCancel(ctx)) // a connection that cannot is closed by the pool
+	}
+	t.conn.Release()
+}
+
+// QueueQuery queues a generated query with its parameters: sqlc declares the fields of a query's Params in the order of its
+// placeholders.
+func QueueQuery(batch *pgx.Batch, sql string, params any) *pgx.QueuedQuery {
+	value := reflect.ValueOf(params)
+	args := make([]any, value.NumField())
+	for i := range args {
+		args[i] = value.Field(i).Interface()
+	}
+	return batch.Queue(sql, args...)
+}
+
+// QueueRows queues a generated query and calls each for every row of its result.
+func QueueRows[T any](batch *pgx.Batch, sql string, params any, each func(T)) {
+	QueueQuery(batch, sql, params).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			row, err := pgx.RowToStructByPos[T](rows)
+			if err != nil {
+				return err //nolint:wrapcheck // Classify sees it
+			}
+			each(row)
+		}
+		return rows.Err() //nolint:wrapcheck // Classify sees it
+	})
+}

@@ -1,0 +1,50 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// EnsureEventPartitions creates the monthly partitions of the event log from the month of from to the month of to, in UTC. It
+// gives up rather than make events wait for a transaction that reads them for long, such as a backup; callers try again. A
+// month whose events are in the default partition already stays there.
+func (p *Pool) EnsureEventPartitions(ctx context.Context, from, to time.Time) error {
+	month := time.Date(from.UTC().Year(), from.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
+	for ; !month.After(to); month = month.AddDate(0, 1, 0) {
+		if err := p.ensureEventPartition(ctx, month); err != nil {
+			return Classify(err)
+		}
+	}
+	return nil
+}
+
+func (p *Pool) ensureEventPartition(ctx context.Context, month time.Time) error {
+	name := "events_" + month.Format("2006_01")
+	//nolint:wrapcheck // Classify sees it
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		var exists bool
+		err := tx.QueryRow(ctx, "SELECT set_config('lock_timeout', '1s', true) IS NOT NULL AND to_regclass($1) IS NOT NULL", name).Scan(&exists)
+		if err != nil || exists {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('event_partitions', 0))"); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, fmt.Sprintf("SAVEPOINT partition; CREATE TABLE IF NOT EXISTS %s PARTITION OF events FOR VALUES FROM ('%s') TO ('%s')",
+			name, month.Format(time.RFC3339), month.AddDate(0, 1, 0).Format(time.RFC3339)))
+		if isCheckViolation(err) {
+			_, err = tx.Exec(ctx, "ROLLBACK TO partition")
+		}
+		return err
+	})
+}
+
+func isCheckViolation(err error) bool {
+	failure, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && failure.Code == "23514"
+}
