@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ratelimit"
 	"github.com/versioner-io/versioner/internal/testapi"
+	"github.com/versioner-io/versioner/internal/testredis"
 )
 
 func TestRateLimits(t *testing.T) {
@@ -156,16 +156,27 @@ func TestRateLimits(t *testing.T) {
 
 	t.Run("WithRedisAwayRequestsPass", func(t *testing.T) {
 		t.Parallel()
-		server := miniredis.RunT(t)
-		limiter, err := ratelimit.NewShared(t.Context(), "redis://"+server.Addr(), slog.New(slog.DiscardHandler))
+		server := testredis.New(t)
+		limiter, err := ratelimit.NewShared(t.Context(), server.URL(), slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = limiter.Close() })
-		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{Limiter: limiter, KeyPerMinute: 100, AccountPerHour: 1000}))
-		for i := range 60 {
-			if i == 20 {
-				server.Close()
-			}
-			api.PostEvent(t, deploymentEvents, deployment(map[string]any{"invoke_id": strconv.Itoa(i)}))
+		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{Limiter: limiter, KeyPerMinute: 2000, AccountPerHour: 2000}))
+		post := func(id int) {
+			api.PostEvent(t, deploymentEvents, deployment(map[string]any{"invoke_id": strconv.Itoa(id)}))
+		}
+		client := server.Client(t)
+		counted := func() bool { // besides the limiter's own probe
+			keys, err := client.Keys(t.Context(), "versioner:rate:*").Result()
+			require.NoError(t, err)
+			return len(keys) > 1
+		}
+		sent := 0
+		for ; !counted(); sent++ {
+			post(sent)
+		}
+		server.Kill(t)
+		for i := range 40 {
+			post(sent + i)
 		}
 	})
 }

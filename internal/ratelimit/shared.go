@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	sharedBudget = 30 * time.Millisecond // of a request, for asking Redis
+	redisTimeout = 30 * time.Millisecond // of a request, for asking Redis
 	searchPause  = time.Second
 	connections  = 16
 )
@@ -31,25 +31,30 @@ var takeScript = redis.NewScript(takeLua)
 // Shared counts in Redis or Valkey, together with every other server. While that is away or slow each server counts for
 // itself: requests are never refused or delayed for it.
 type Shared struct {
-	client *redis.Client
-	local  *Local
-	logger *slog.Logger
-	away   atomic.Bool
-	ctx    context.Context //nolint:containedctx // of the search for a Redis that is away, which no request waits for
-	stop   context.CancelFunc
+	client  *redis.Client
+	timeout time.Duration // of asking Redis
+	local   *Local
+	logger  *slog.Logger
+	away    atomic.Bool
+	ctx     context.Context //nolint:containedctx // of the search for a Redis that is away, which no request waits for
+	stop    context.CancelFunc
 }
 
 // NewShared reads redis://user:password@host:6379/0 or rediss://. The error never repeats the password. Until Redis has
 // answered for the first time it counts as away.
 func NewShared(ctx context.Context, address string, logger *slog.Logger) (*Shared, error) {
+	return newShared(ctx, address, redisTimeout, logger)
+}
+
+func newShared(ctx context.Context, address string, timeout time.Duration, logger *slog.Logger) (*Shared, error) {
 	options, err := redis.ParseURL(address)
 	if err != nil {
 		return nil, errors.New("REDIS_URL cannot be read: use redis://user:password@host:6379/0 or rediss://")
 	}
 	options.ContextTimeoutEnabled = true
 	options.MaxRetries = -1
-	options.PoolSize, options.MinIdleConns = connections, connections // made before they are needed: the budget is for an answer
-	s := &Shared{client: redis.NewClient(options), local: NewLocal(), logger: logger}
+	options.PoolSize, options.MinIdleConns = connections, connections // made before they are needed: the timeout is for an answer
+	s := &Shared{client: redis.NewClient(options), timeout: timeout, local: NewLocal(), logger: logger}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	s.away.Store(true)
 	go s.search(s.ctx, 0) //nolint:contextcheck // it outlives the request
@@ -82,7 +87,7 @@ func (s *Shared) search(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// Take asks Redis, for sharedBudget at most, and else decides by what this server has admitted itself.
+// Take asks Redis, for redisTimeout at most, and else decides by what this server has admitted itself.
 func (s *Shared) Take(ctx context.Context, quotas ...Quota) Decision {
 	if s.away.Load() {
 		return s.local.Take(ctx, quotas...)
@@ -115,7 +120,7 @@ func (s *Shared) ask(ctx context.Context, quotas []Quota) (Decision, error) {
 	if len(keys) == 0 {
 		return decision, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, sharedBudget)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	answer, err := takeScript.Run(ctx, s.client, keys, args...).Int64Slice()
 	if err != nil {
