@@ -98,8 +98,19 @@ FUZZ_TIME := 20s
 fuzz: ## Run every fuzz target for FUZZ_TIME
 	.ci/fuzz $(FUZZ_TIME)
 
+BENCH_FLAGS :=
+
 .PHONY: bench
-bench: ## Compare ways to record events, and the wall between accounts with none, in one run, as ratios; time notices
+bench: build ## Benchmark ingestion beside a minimal transaction, and the parts alone (BASELINE=REVISION compares, BENCH_FLAGS=-quick is a smoke run)
+	flags='$(BENCH_FLAGS)'; \
+	if [ -n '$(BASELINE)' ]; then \
+		dir=$$(mktemp -d); \
+		trap 'git worktree remove --force "$$dir/src" || true; rm -rf "$$dir"' EXIT; \
+		git worktree add --quiet --detach "$$dir/src" '$(BASELINE)'; \
+		make -C "$$dir/src" build; \
+		flags="$$flags -baseline $$dir/src/bin/versionerd"; \
+	fi; \
+	go run ./test/bench $$flags
 	go test -run '^$$' -bench 'Shared|Wall' -benchtime 3s ./internal/tracking
 	go test -run '^$$' -bench Notices -benchtime 20000x ./internal/tracking
 	go test -run '^$$' -bench FirstAttempt -benchtime 6000x ./internal/notify
