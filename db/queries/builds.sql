@@ -22,44 +22,58 @@ LIMIT @row_limit;
 SELECT * FROM build_details
 WHERE account_id = @account_id AND id = @id;
 
--- LoadBuildsOfRuns returns the newest builds of the runs of a batch of events: those of the same product, version and invoke_id.
--- Few of one run are of interest; a client may send the same invoke_id for ever.
+-- LoadBuildsOfRuns returns the newest builds of the runs of a batch of events: those of the same product, version and
+-- invoke_id. Few of one run are of interest; a client may send the same invoke_id for ever.
 -- name: LoadBuildsOfRuns :many
-SELECT b.*
-FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[]), unnest(@invoke_ids::text[]))
-  AS k (account_id, product_name, version, invoke_id)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
-JOIN builds AS b ON b.account_id = k.account_id AND b.id = ANY (ARRAY(
-  SELECT x.id FROM builds AS x
-  WHERE x.account_id = ANY (@accounts::uuid[]) AND x.account_id = k.account_id AND x.version_id = v.id AND x.invoke_id = k.invoke_id
-  ORDER BY x.id DESC
-  LIMIT 8))
-WHERE pn.account_id = ANY (@accounts::uuid[]) AND v.account_id = ANY (@accounts::uuid[]) AND b.account_id = ANY (@accounts::uuid[]);
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.version::text AS version, k.invoke_id::text AS invoke_id, pn.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[]), unnest(@invoke_ids::text[]))
+    AS k (account_id, product_name, version, invoke_id)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+), of_versions AS MATERIALIZED (
+  SELECT k.account_id, v.id AS version_id, k.invoke_id
+  FROM of_products AS k
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+), newest AS MATERIALIZED (
+  SELECT k.account_id, unnest(ARRAY(
+    SELECT x.id FROM builds AS x
+    WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.invoke_id = k.invoke_id
+    ORDER BY x.id DESC
+    LIMIT 8)) AS id
+  FROM of_versions AS k
+)
+SELECT b.* FROM newest AS k
+JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.id;
 
 -- LoadOpenBuilds returns the unfinished builds of the versions of a batch of events.
 -- name: LoadOpenBuilds :many
-SELECT b.*
-FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[])) AS k (account_id, product_name, version)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
-JOIN builds AS b ON b.account_id = k.account_id AND b.id = ANY (v.open_build_ids)
-WHERE pn.account_id = ANY (@accounts::uuid[]) AND v.account_id = ANY (@accounts::uuid[]) AND b.account_id = ANY (@accounts::uuid[]);
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.version::text AS version, pn.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[])) AS k (account_id, product_name, version)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+), unfinished AS MATERIALIZED (
+  SELECT k.account_id, unnest(v.open_build_ids) AS id
+  FROM of_products AS k
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+)
+SELECT b.* FROM unfinished AS k
+JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.id;
 
 -- LoadBuildsOfFingerprints returns the builds of the known fingerprints among those of a batch.
 -- name: LoadBuildsOfFingerprints :many
-SELECT b.*
-FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@fingerprints::bytea[])) AS k (account_id, fingerprint)
-JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
-JOIN builds AS b ON b.account_id = k.account_id AND b.id = f.subject_id
-WHERE f.account_id = ANY (@accounts::uuid[]) AND b.account_id = ANY (@accounts::uuid[]);
+WITH known AS MATERIALIZED (
+  SELECT f.account_id, f.subject_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@fingerprints::bytea[])) AS k (account_id, fingerprint)
+  JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
+)
+SELECT b.* FROM known AS k
+JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.subject_id;
 
 -- LoadBuildsOfEvents returns the builds of events that an earlier try of a batch has recorded.
 -- name: LoadBuildsOfEvents :many
 SELECT b.* FROM events AS e
 JOIN builds AS b ON b.account_id = e.account_id AND b.id = e.build_id
-WHERE e.account_id = ANY (@accounts::uuid[]) AND e.id = ANY (@event_ids::uuid[]) AND e.received_at >= @since
-  AND b.account_id = ANY (@accounts::uuid[]);
+WHERE e.account_id = ANY (@accounts::uuid[]) AND e.id = ANY (@event_ids::uuid[]) AND e.received_at >= @since;
 
 -- UpsertBuilds inserts the builds that a batch of events creates and updates those that it changes: their pairs are locked. An empty
 -- text, a zero number or time, and a negative soak time stand for NULL: arrays of parameters have none.

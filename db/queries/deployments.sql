@@ -30,50 +30,67 @@ FROM deployments AS d
 JOIN versions AS v ON v.account_id = @account_id AND v.id = d.version_id
 WHERE d.account_id = @account_id AND d.id = ANY (@ids::uuid[]);
 
--- LoadDeploymentsOfRuns returns the newest deployments of the runs of a batch of events: those of the same product, environment,
--- version and invoke_id. Few of one run are of interest; a client may send the same invoke_id for ever.
+-- LoadDeploymentsOfRuns returns the newest deployments of the runs of a batch of events: those of the same product, environment, version and
+-- invoke_id. Few of one run are of interest; a client may send the same invoke_id for ever.
 -- name: LoadDeploymentsOfRuns :many
-SELECT d.*
-FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]), unnest(@versions::text[]), unnest(@invoke_ids::text[]))
-  AS k (account_id, product_name, environment_name, version, invoke_id)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
-JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
-JOIN deployments AS d ON d.account_id = k.account_id AND d.id = ANY (ARRAY(
-  SELECT x.id FROM deployments AS x
-  WHERE x.account_id = ANY (@accounts::uuid[]) AND x.account_id = k.account_id
-    AND x.version_id = v.id AND x.environment_id = en.environment_id AND x.invoke_id = k.invoke_id
-  ORDER BY x.id DESC
-  LIMIT 8))
-WHERE pn.account_id = ANY (@accounts::uuid[]) AND en.account_id = ANY (@accounts::uuid[]) AND v.account_id = ANY (@accounts::uuid[])
-  AND d.account_id = ANY (@accounts::uuid[]);
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.environment_name::text AS environment_name, k.version::text AS version, k.invoke_id::text AS invoke_id, pn.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]), unnest(@versions::text[]), unnest(@invoke_ids::text[]))
+    AS k (account_id, product_name, environment_name, version, invoke_id)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+), of_pairs AS MATERIALIZED (
+  SELECT k.account_id, k.product_id, en.environment_id, k.version, k.invoke_id
+  FROM of_products AS k
+  JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
+), of_versions AS MATERIALIZED (
+  SELECT k.account_id, k.environment_id, v.id AS version_id, k.invoke_id
+  FROM of_pairs AS k
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+), newest AS MATERIALIZED (
+  SELECT k.account_id, unnest(ARRAY(
+    SELECT x.id FROM deployments AS x
+    WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = k.environment_id AND x.invoke_id = k.invoke_id
+    ORDER BY x.id DESC
+    LIMIT 8)) AS id
+  FROM of_versions AS k
+)
+SELECT d.* FROM newest AS k
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id;
 
 -- LoadOpenDeployments returns the unfinished deployments of the pairs of a batch of events.
 -- name: LoadOpenDeployments :many
-SELECT d.*
-FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
-  AS k (account_id, product_name, environment_name)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
-JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = pn.product_id AND s.environment_id = en.environment_id
-JOIN deployments AS d ON d.account_id = k.account_id AND d.id = ANY (s.open_deployment_ids)
-WHERE pn.account_id = ANY (@accounts::uuid[]) AND en.account_id = ANY (@accounts::uuid[]) AND s.account_id = ANY (@accounts::uuid[])
-  AND d.account_id = ANY (@accounts::uuid[]);
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.environment_name::text AS environment_name, pn.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
+    AS k (account_id, product_name, environment_name)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+), of_pairs AS MATERIALIZED (
+  SELECT k.account_id, k.product_id, en.environment_id
+  FROM of_products AS k
+  JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
+), unfinished AS MATERIALIZED (
+  SELECT k.account_id, unnest(s.open_deployment_ids) AS id
+  FROM of_pairs AS k
+  JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id
+)
+SELECT d.* FROM unfinished AS k
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id;
 
 -- LoadDeploymentsOfFingerprints returns the deployments of the known fingerprints among those of a batch.
 -- name: LoadDeploymentsOfFingerprints :many
-SELECT d.*
-FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@fingerprints::bytea[])) AS k (account_id, fingerprint)
-JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
-JOIN deployments AS d ON d.account_id = k.account_id AND d.id = f.subject_id
-WHERE f.account_id = ANY (@accounts::uuid[]) AND d.account_id = ANY (@accounts::uuid[]);
+WITH known AS MATERIALIZED (
+  SELECT f.account_id, f.subject_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@fingerprints::bytea[])) AS k (account_id, fingerprint)
+  JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
+)
+SELECT d.* FROM known AS k
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.subject_id;
 
 -- LoadDeploymentsOfEvents returns the deployments of events that an earlier try of a batch has recorded.
 -- name: LoadDeploymentsOfEvents :many
 SELECT d.* FROM events AS e
 JOIN deployments AS d ON d.account_id = e.account_id AND d.id = e.deployment_id
-WHERE e.account_id = ANY (@accounts::uuid[]) AND e.id = ANY (@event_ids::uuid[]) AND e.received_at >= @since
-  AND d.account_id = ANY (@accounts::uuid[]);
+WHERE e.account_id = ANY (@accounts::uuid[]) AND e.id = ANY (@event_ids::uuid[]) AND e.received_at >= @since;
 
 -- UpsertDeployments inserts the deployments that a batch of events creates and updates those that it changes: their pairs are locked. An empty
 -- text, a zero number or time, and a negative soak time stand for NULL: arrays of parameters have none.

@@ -1,35 +1,52 @@
 -- InsertEnvironmentStates inserts the state rows of pairs that a batch of events mentions first, after their names, in the
 -- order of the key. The products and environments are locked against deletion.
 -- name: InsertEnvironmentStates :exec
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.environment_name::text AS environment_name, pn.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
+    AS k (account_id, product_name, environment_name)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+), of_pairs AS MATERIALIZED (
+  SELECT k.account_id, k.product_id, en.environment_id
+  FROM of_products AS k
+  JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
+)
 INSERT INTO environment_state (account_id, product_id, environment_id)
 SELECT p.account_id, p.id, e.id
-FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
-  AS k (account_id, product_name, environment_name)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN products AS p ON p.account_id = k.account_id AND p.id = pn.product_id AND p.deleted_at IS NULL
-JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
-JOIN environments AS e ON e.account_id = k.account_id AND e.id = en.environment_id AND e.deleted_at IS NULL
-WHERE pn.account_id = ANY (@accounts::uuid[]) AND p.account_id = ANY (@accounts::uuid[])
-  AND en.account_id = ANY (@accounts::uuid[]) AND e.account_id = ANY (@accounts::uuid[])
+FROM of_pairs AS k
+JOIN products AS p ON p.account_id = k.account_id AND p.id = k.product_id AND p.deleted_at IS NULL
+JOIN environments AS e ON e.account_id = k.account_id AND e.id = k.environment_id AND e.deleted_at IS NULL
 ORDER BY p.account_id, p.id, e.id
 FOR KEY SHARE OF p, e
 ON CONFLICT (account_id, product_id, environment_id) DO NOTHING;
 
 -- LockEnvironmentStates locks the pairs of a batch of deployment events, in the order of the key, until the transaction ends.
--- A deleted product or environment has no rows.
+-- A deleted product or environment has no rows. One table joins at a time, by all columns of an index: the plan is the same
+-- with and without statistics.
 -- name: LockEnvironmentStates :many
-SELECT k.product_name::text AS product_name_in_event, k.environment_name::text AS environment_name_in_event,
-  p.name AS product_name, e.name AS environment_name, e.type AS environment_type,
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.environment_name::text AS environment_name, pn.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
+    AS k (account_id, product_name, environment_name)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+), of_pairs AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.environment_name, k.product_id, en.environment_id
+  FROM of_products AS k
+  JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
+), named AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.environment_name, k.product_id, k.environment_id, p.name
+  FROM of_pairs AS k
+  JOIN products AS p ON p.account_id = k.account_id AND p.id = k.product_id
+), typed AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.environment_name, k.product_id, k.environment_id, k.name, e.name AS environment, e.type
+  FROM named AS k
+  JOIN environments AS e ON e.account_id = k.account_id AND e.id = k.environment_id
+)
+SELECT k.product_name AS product_name_in_event, k.environment_name AS environment_name_in_event,
+  k.name AS product_name, k.environment AS environment_name, k.type AS environment_type,
   s.account_id, s.product_id, s.environment_id, s.current_deployment_id, s.current_since, s.latest_deployment_id, s.open_deployment_ids
-FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
-  AS k (account_id, product_name, environment_name)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
-JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = pn.product_id AND s.environment_id = en.environment_id
-JOIN products AS p ON p.account_id = k.account_id AND p.id = s.product_id
-JOIN environments AS e ON e.account_id = k.account_id AND e.id = s.environment_id
-WHERE pn.account_id = ANY (@accounts::uuid[]) AND en.account_id = ANY (@accounts::uuid[]) AND s.account_id = ANY (@accounts::uuid[])
-  AND p.account_id = ANY (@accounts::uuid[]) AND e.account_id = ANY (@accounts::uuid[])
+FROM typed AS k
+JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id
 ORDER BY s.account_id, s.product_id, s.environment_id
 FOR UPDATE OF s;
 
@@ -43,8 +60,7 @@ SET current_deployment_id = nullif(k.current_deployment_id, '00000000-0000-0000-
 FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_ids::uuid[]), unnest(@environment_ids::uuid[]), unnest(@current_deployment_ids::uuid[]),
     unnest(@current_since::timestamptz[]), unnest(@latest_deployment_ids::uuid[]), unnest(@open_deployment_ids::text[]))
   AS k (account_id, product_id, environment_id, current_deployment_id, current_since, latest_deployment_id, open_deployment_ids)
-WHERE s.account_id = ANY (@accounts::uuid[])
-  AND s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id;
+WHERE s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id;
 
 -- LockEnvironmentStatesOfProduct locks the state rows of a product before it is deleted, in the order in which events lock.
 -- name: LockEnvironmentStatesOfProduct :many

@@ -81,5 +81,4 @@ INSERT INTO environments (account_id, id, name, type, created_at, updated_at)
 SELECT n.account_id, n.environment_id, n.name, k.type, @now, @now
 FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@names::text[]), unnest(@environment_ids::uuid[]), unnest(@types::text[]))
   AS k (account_id, name, environment_id, type)
-JOIN environment_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.environment_id = k.environment_id
-WHERE n.account_id = ANY (@accounts::uuid[]);
+JOIN environment_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.environment_id = k.environment_id;

@@ -2,8 +2,7 @@
 -- name: ListEventFingerprints :many
 SELECT f.account_id, f.fingerprint, coalesce(f.request_hash, '')::bytea AS request_hash, f.event_id, f.subject_id, f.received_at
 FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@fingerprints::bytea[])) AS k (account_id, fingerprint)
-JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
-WHERE f.account_id = ANY (@accounts::uuid[]);
+JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint;
 
 -- UpsertEventFingerprints stores the fingerprints of recorded events, in the order of the key: two batches never wait for
 -- each other.

@@ -79,5 +79,4 @@ ON CONFLICT (account_id, name) DO NOTHING;
 INSERT INTO products (account_id, id, name, created_at, updated_at)
 SELECT n.account_id, n.product_id, n.name, @now, @now
 FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@names::text[]), unnest(@product_ids::uuid[])) AS k (account_id, name, product_id)
-JOIN product_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.product_id = k.product_id
-WHERE n.account_id = ANY (@accounts::uuid[]);
+JOIN product_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.product_id = k.product_id;

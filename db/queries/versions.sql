@@ -28,23 +28,29 @@ WHERE account_id = @account_id AND id = @id;
 
 -- LoadVersions returns the known versions of a batch of deployment events.
 -- name: LoadVersions :many
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.version::text AS version, pn.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[])) AS k (account_id, product_name, version)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+)
 SELECT v.account_id, v.id, v.product_id, v.version, v.scm_branch, v.scm_repository, v.occurred_at,
   v.first_completed_at, v.dev_completed_at, v.test_completed_at, v.staging_completed_at
-FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[])) AS k (account_id, product_name, version)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
-WHERE pn.account_id = ANY (@accounts::uuid[]) AND v.account_id = ANY (@accounts::uuid[]);
+FROM of_products AS k
+JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version;
 
 -- LockVersions locks the versions of a batch of build events, in the order of their keys, until the transaction ends, and
 -- their products against deletion. Deployments that reference the versions are not blocked.
 -- name: LockVersions :many
-SELECT k.product_name::text AS name_in_event, p.name AS product_name,
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.version::text AS version, pn.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[])) AS k (account_id, product_name, version)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+)
+SELECT k.product_name AS name_in_event, p.name AS product_name,
   v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.scm_branch, v.scm_repository, v.latest_build_id, v.open_build_ids, v.occurred_at
-FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[])) AS k (account_id, product_name, version)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN products AS p ON p.account_id = k.account_id AND p.id = pn.product_id AND p.deleted_at IS NULL
-JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
-WHERE pn.account_id = ANY (@accounts::uuid[]) AND p.account_id = ANY (@accounts::uuid[]) AND v.account_id = ANY (@accounts::uuid[])
+FROM of_products AS k
+JOIN products AS p ON p.account_id = k.account_id AND p.id = k.product_id AND p.deleted_at IS NULL
+JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
 ORDER BY v.account_id, v.id
 FOR NO KEY UPDATE OF v
 FOR KEY SHARE OF p;
@@ -63,31 +69,29 @@ FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@prod
   AS k (account_id, id, product_name, version, semver_key, occurred_at, first_completed_at, dev_completed_at, test_completed_at,
     staging_completed_at, created_at)
 JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-WHERE pn.account_id = ANY (@accounts::uuid[])
 ORDER BY k.account_id, pn.product_id, k.version COLLATE "C"
-ON CONFLICT (account_id, product_id, version) DO NOTHING;
+ON CONFLICT (product_id, version, account_id) DO NOTHING;
 
--- UpdateVersionMilestones records the first completed deployments of versions. The rows are locked in the order of their keys:
--- two batches never wait for each other. The earlier time wins, in whatever order transactions commit.
+-- LockVersionsByID locks versions in the order of their keys: two batches never wait for each other.
+-- name: LockVersionsByID :exec
+SELECT FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[])) AS k (account_id, id)
+JOIN versions AS v ON v.account_id = k.account_id AND v.id = k.id
+ORDER BY v.account_id, v.id
+FOR NO KEY UPDATE OF v;
+
+-- UpdateVersionMilestones records the first completed deployments of versions that LockVersionsByID has locked. The earlier
+-- time wins, in whatever order transactions commit.
 -- name: UpdateVersionMilestones :exec
-WITH locked AS (
-  SELECT v.account_id, v.id FROM versions AS v
-  WHERE v.account_id = ANY (@accounts::uuid[]) AND v.id = ANY (@ids::uuid[])
-  ORDER BY v.account_id, v.id
-  FOR NO KEY UPDATE
-)
 UPDATE versions AS v
 SET occurred_at = least(v.occurred_at, nullif(k.occurred_at, '0001-01-01 00:00:00+00')),
   first_completed_at = least(v.first_completed_at, nullif(k.first_completed_at, '0001-01-01 00:00:00+00')),
   dev_completed_at = least(v.dev_completed_at, nullif(k.dev_completed_at, '0001-01-01 00:00:00+00')),
   test_completed_at = least(v.test_completed_at, nullif(k.test_completed_at, '0001-01-01 00:00:00+00')),
   staging_completed_at = least(v.staging_completed_at, nullif(k.staging_completed_at, '0001-01-01 00:00:00+00'))
-FROM locked
-JOIN ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@occurred_at::timestamptz[]), unnest(@first_completed_at::timestamptz[]),
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@occurred_at::timestamptz[]), unnest(@first_completed_at::timestamptz[]),
     unnest(@dev_completed_at::timestamptz[]), unnest(@test_completed_at::timestamptz[]), unnest(@staging_completed_at::timestamptz[]))
   AS k (account_id, id, occurred_at, first_completed_at, dev_completed_at, test_completed_at, staging_completed_at)
-  ON k.account_id = locked.account_id AND k.id = locked.id
-WHERE v.account_id = ANY (@accounts::uuid[]) AND v.account_id = locked.account_id AND v.id = locked.id;
+WHERE v.account_id = k.account_id AND v.id = k.id;
 
 -- UpdateVersionBuilds stores the state of the builds of versions that LockVersions has locked.
 -- name: UpdateVersionBuilds :exec
@@ -98,4 +102,4 @@ SET scm_sha = nullif(k.scm_sha, ''), scm_branch = nullif(k.scm_branch, ''), scm_
 FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@scm_shas::text[]), unnest(@scm_branches::text[]),
     unnest(@scm_repositories::text[]), unnest(@latest_build_ids::uuid[]), unnest(@open_build_ids::text[]), unnest(@occurred_at::timestamptz[]))
   AS k (account_id, id, scm_sha, scm_branch, scm_repository, latest_build_id, open_build_ids, occurred_at)
-WHERE v.account_id = ANY (@accounts::uuid[]) AND v.account_id = k.account_id AND v.id = k.id;
+WHERE v.account_id = k.account_id AND v.id = k.id;

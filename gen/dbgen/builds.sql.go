@@ -157,7 +157,6 @@ const LoadBuildsOfEvents = `-- name: LoadBuildsOfEvents :many
 SELECT b.account_id, b.id, b.product_id, b.version_id, b.status, b.seen_statuses, b.invoke_id, b.attempt, b.source_system, b.build_number, b.scm_sha, b.commit_key, b.scm_branch, b.scm_repository, b.build_url, b.built_by, b.built_by_email, b.built_by_name, b.error_message, b.error_code, b.occurred_at, b.started_at, b.completed_at, b.last_event_at, b.superseded, b.overtaken, b.extra_metadata, b.created_at FROM events AS e
 JOIN builds AS b ON b.account_id = e.account_id AND b.id = e.build_id
 WHERE e.account_id = ANY ($1::uuid[]) AND e.id = ANY ($2::uuid[]) AND e.received_at >= $3
-  AND b.account_id = ANY ($1::uuid[])
 `
 
 type LoadBuildsOfEventsParams struct {
@@ -217,22 +216,23 @@ func (q *Queries) LoadBuildsOfEvents(ctx context.Context, arg LoadBuildsOfEvents
 }
 
 const LoadBuildsOfFingerprints = `-- name: LoadBuildsOfFingerprints :many
-SELECT b.account_id, b.id, b.product_id, b.version_id, b.status, b.seen_statuses, b.invoke_id, b.attempt, b.source_system, b.build_number, b.scm_sha, b.commit_key, b.scm_branch, b.scm_repository, b.build_url, b.built_by, b.built_by_email, b.built_by_name, b.error_message, b.error_code, b.occurred_at, b.started_at, b.completed_at, b.last_event_at, b.superseded, b.overtaken, b.extra_metadata, b.created_at
-FROM ROWS FROM (unnest($1::uuid[]), unnest($2::bytea[])) AS k (account_id, fingerprint)
-JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
-JOIN builds AS b ON b.account_id = k.account_id AND b.id = f.subject_id
-WHERE f.account_id = ANY ($3::uuid[]) AND b.account_id = ANY ($3::uuid[])
+WITH known AS MATERIALIZED (
+  SELECT f.account_id, f.subject_id
+  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::bytea[])) AS k (account_id, fingerprint)
+  JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
+)
+SELECT b.account_id, b.id, b.product_id, b.version_id, b.status, b.seen_statuses, b.invoke_id, b.attempt, b.source_system, b.build_number, b.scm_sha, b.commit_key, b.scm_branch, b.scm_repository, b.build_url, b.built_by, b.built_by_email, b.built_by_name, b.error_message, b.error_code, b.occurred_at, b.started_at, b.completed_at, b.last_event_at, b.superseded, b.overtaken, b.extra_metadata, b.created_at FROM known AS k
+JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.subject_id
 `
 
 type LoadBuildsOfFingerprintsParams struct {
 	AccountIDs   []uuid.UUID
 	Fingerprints [][]byte
-	Accounts     []uuid.UUID
 }
 
 // LoadBuildsOfFingerprints returns the builds of the known fingerprints among those of a batch.
 func (q *Queries) LoadBuildsOfFingerprints(ctx context.Context, arg LoadBuildsOfFingerprintsParams) ([]Build, error) {
-	rows, err := q.db.Query(ctx, LoadBuildsOfFingerprints, arg.AccountIDs, arg.Fingerprints, arg.Accounts)
+	rows, err := q.db.Query(ctx, LoadBuildsOfFingerprints, arg.AccountIDs, arg.Fingerprints)
 	if err != nil {
 		return nil, err
 	}
@@ -281,17 +281,25 @@ func (q *Queries) LoadBuildsOfFingerprints(ctx context.Context, arg LoadBuildsOf
 }
 
 const LoadBuildsOfRuns = `-- name: LoadBuildsOfRuns :many
-SELECT b.account_id, b.id, b.product_id, b.version_id, b.status, b.seen_statuses, b.invoke_id, b.attempt, b.source_system, b.build_number, b.scm_sha, b.commit_key, b.scm_branch, b.scm_repository, b.build_url, b.built_by, b.built_by_email, b.built_by_name, b.error_message, b.error_code, b.occurred_at, b.started_at, b.completed_at, b.last_event_at, b.superseded, b.overtaken, b.extra_metadata, b.created_at
-FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]))
-  AS k (account_id, product_name, version, invoke_id)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
-JOIN builds AS b ON b.account_id = k.account_id AND b.id = ANY (ARRAY(
-  SELECT x.id FROM builds AS x
-  WHERE x.account_id = ANY ($5::uuid[]) AND x.account_id = k.account_id AND x.version_id = v.id AND x.invoke_id = k.invoke_id
-  ORDER BY x.id DESC
-  LIMIT 8))
-WHERE pn.account_id = ANY ($5::uuid[]) AND v.account_id = ANY ($5::uuid[]) AND b.account_id = ANY ($5::uuid[])
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.version::text AS version, k.invoke_id::text AS invoke_id, pn.product_id
+  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]))
+    AS k (account_id, product_name, version, invoke_id)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+), of_versions AS MATERIALIZED (
+  SELECT k.account_id, v.id AS version_id, k.invoke_id
+  FROM of_products AS k
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+), newest AS MATERIALIZED (
+  SELECT k.account_id, unnest(ARRAY(
+    SELECT x.id FROM builds AS x
+    WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.invoke_id = k.invoke_id
+    ORDER BY x.id DESC
+    LIMIT 8)) AS id
+  FROM of_versions AS k
+)
+SELECT b.account_id, b.id, b.product_id, b.version_id, b.status, b.seen_statuses, b.invoke_id, b.attempt, b.source_system, b.build_number, b.scm_sha, b.commit_key, b.scm_branch, b.scm_repository, b.build_url, b.built_by, b.built_by_email, b.built_by_name, b.error_message, b.error_code, b.occurred_at, b.started_at, b.completed_at, b.last_event_at, b.superseded, b.overtaken, b.extra_metadata, b.created_at FROM newest AS k
+JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.id
 `
 
 type LoadBuildsOfRunsParams struct {
@@ -299,18 +307,16 @@ type LoadBuildsOfRunsParams struct {
 	ProductNames []string
 	Versions     []string
 	InvokeIDs    []string
-	Accounts     []uuid.UUID
 }
 
-// LoadBuildsOfRuns returns the newest builds of the runs of a batch of events: those of the same product, version and invoke_id.
-// Few of one run are of interest; a client may send the same invoke_id for ever.
+// LoadBuildsOfRuns returns the newest builds of the runs of a batch of events: those of the same product, version and
+// invoke_id. Few of one run are of interest; a client may send the same invoke_id for ever.
 func (q *Queries) LoadBuildsOfRuns(ctx context.Context, arg LoadBuildsOfRunsParams) ([]Build, error) {
 	rows, err := q.db.Query(ctx, LoadBuildsOfRuns,
 		arg.AccountIDs,
 		arg.ProductNames,
 		arg.Versions,
 		arg.InvokeIDs,
-		arg.Accounts,
 	)
 	if err != nil {
 		return nil, err
@@ -360,29 +366,28 @@ func (q *Queries) LoadBuildsOfRuns(ctx context.Context, arg LoadBuildsOfRunsPara
 }
 
 const LoadOpenBuilds = `-- name: LoadOpenBuilds :many
-SELECT b.account_id, b.id, b.product_id, b.version_id, b.status, b.seen_statuses, b.invoke_id, b.attempt, b.source_system, b.build_number, b.scm_sha, b.commit_key, b.scm_branch, b.scm_repository, b.build_url, b.built_by, b.built_by_email, b.built_by_name, b.error_message, b.error_code, b.occurred_at, b.started_at, b.completed_at, b.last_event_at, b.superseded, b.overtaken, b.extra_metadata, b.created_at
-FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[])) AS k (account_id, product_name, version)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
-JOIN builds AS b ON b.account_id = k.account_id AND b.id = ANY (v.open_build_ids)
-WHERE pn.account_id = ANY ($4::uuid[]) AND v.account_id = ANY ($4::uuid[]) AND b.account_id = ANY ($4::uuid[])
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.version::text AS version, pn.product_id
+  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[])) AS k (account_id, product_name, version)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+), unfinished AS MATERIALIZED (
+  SELECT k.account_id, unnest(v.open_build_ids) AS id
+  FROM of_products AS k
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+)
+SELECT b.account_id, b.id, b.product_id, b.version_id, b.status, b.seen_statuses, b.invoke_id, b.attempt, b.source_system, b.build_number, b.scm_sha, b.commit_key, b.scm_branch, b.scm_repository, b.build_url, b.built_by, b.built_by_email, b.built_by_name, b.error_message, b.error_code, b.occurred_at, b.started_at, b.completed_at, b.last_event_at, b.superseded, b.overtaken, b.extra_metadata, b.created_at FROM unfinished AS k
+JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.id
 `
 
 type LoadOpenBuildsParams struct {
 	AccountIDs   []uuid.UUID
 	ProductNames []string
 	Versions     []string
-	Accounts     []uuid.UUID
 }
 
 // LoadOpenBuilds returns the unfinished builds of the versions of a batch of events.
 func (q *Queries) LoadOpenBuilds(ctx context.Context, arg LoadOpenBuildsParams) ([]Build, error) {
-	rows, err := q.db.Query(ctx, LoadOpenBuilds,
-		arg.AccountIDs,
-		arg.ProductNames,
-		arg.Versions,
-		arg.Accounts,
-	)
+	rows, err := q.db.Query(ctx, LoadOpenBuilds, arg.AccountIDs, arg.ProductNames, arg.Versions)
 	if err != nil {
 		return nil, err
 	}

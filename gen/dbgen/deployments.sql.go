@@ -221,7 +221,6 @@ const LoadDeploymentsOfEvents = `-- name: LoadDeploymentsOfEvents :many
 SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at FROM events AS e
 JOIN deployments AS d ON d.account_id = e.account_id AND d.id = e.deployment_id
 WHERE e.account_id = ANY ($1::uuid[]) AND e.id = ANY ($2::uuid[]) AND e.received_at >= $3
-  AND d.account_id = ANY ($1::uuid[])
 `
 
 type LoadDeploymentsOfEventsParams struct {
@@ -281,22 +280,23 @@ func (q *Queries) LoadDeploymentsOfEvents(ctx context.Context, arg LoadDeploymen
 }
 
 const LoadDeploymentsOfFingerprints = `-- name: LoadDeploymentsOfFingerprints :many
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at
-FROM ROWS FROM (unnest($1::uuid[]), unnest($2::bytea[])) AS k (account_id, fingerprint)
-JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
-JOIN deployments AS d ON d.account_id = k.account_id AND d.id = f.subject_id
-WHERE f.account_id = ANY ($3::uuid[]) AND d.account_id = ANY ($3::uuid[])
+WITH known AS MATERIALIZED (
+  SELECT f.account_id, f.subject_id
+  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::bytea[])) AS k (account_id, fingerprint)
+  JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
+)
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at FROM known AS k
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.subject_id
 `
 
 type LoadDeploymentsOfFingerprintsParams struct {
 	AccountIDs   []uuid.UUID
 	Fingerprints [][]byte
-	Accounts     []uuid.UUID
 }
 
 // LoadDeploymentsOfFingerprints returns the deployments of the known fingerprints among those of a batch.
 func (q *Queries) LoadDeploymentsOfFingerprints(ctx context.Context, arg LoadDeploymentsOfFingerprintsParams) ([]Deployment, error) {
-	rows, err := q.db.Query(ctx, LoadDeploymentsOfFingerprints, arg.AccountIDs, arg.Fingerprints, arg.Accounts)
+	rows, err := q.db.Query(ctx, LoadDeploymentsOfFingerprints, arg.AccountIDs, arg.Fingerprints)
 	if err != nil {
 		return nil, err
 	}
@@ -345,20 +345,29 @@ func (q *Queries) LoadDeploymentsOfFingerprints(ctx context.Context, arg LoadDep
 }
 
 const LoadDeploymentsOfRuns = `-- name: LoadDeploymentsOfRuns :many
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at
-FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]))
-  AS k (account_id, product_name, environment_name, version, invoke_id)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
-JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
-JOIN deployments AS d ON d.account_id = k.account_id AND d.id = ANY (ARRAY(
-  SELECT x.id FROM deployments AS x
-  WHERE x.account_id = ANY ($6::uuid[]) AND x.account_id = k.account_id
-    AND x.version_id = v.id AND x.environment_id = en.environment_id AND x.invoke_id = k.invoke_id
-  ORDER BY x.id DESC
-  LIMIT 8))
-WHERE pn.account_id = ANY ($6::uuid[]) AND en.account_id = ANY ($6::uuid[]) AND v.account_id = ANY ($6::uuid[])
-  AND d.account_id = ANY ($6::uuid[])
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.environment_name::text AS environment_name, k.version::text AS version, k.invoke_id::text AS invoke_id, pn.product_id
+  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]))
+    AS k (account_id, product_name, environment_name, version, invoke_id)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+), of_pairs AS MATERIALIZED (
+  SELECT k.account_id, k.product_id, en.environment_id, k.version, k.invoke_id
+  FROM of_products AS k
+  JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
+), of_versions AS MATERIALIZED (
+  SELECT k.account_id, k.environment_id, v.id AS version_id, k.invoke_id
+  FROM of_pairs AS k
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+), newest AS MATERIALIZED (
+  SELECT k.account_id, unnest(ARRAY(
+    SELECT x.id FROM deployments AS x
+    WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = k.environment_id AND x.invoke_id = k.invoke_id
+    ORDER BY x.id DESC
+    LIMIT 8)) AS id
+  FROM of_versions AS k
+)
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at FROM newest AS k
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id
 `
 
 type LoadDeploymentsOfRunsParams struct {
@@ -367,11 +376,10 @@ type LoadDeploymentsOfRunsParams struct {
 	EnvironmentNames []string
 	Versions         []string
 	InvokeIDs        []string
-	Accounts         []uuid.UUID
 }
 
-// LoadDeploymentsOfRuns returns the newest deployments of the runs of a batch of events: those of the same product, environment,
-// version and invoke_id. Few of one run are of interest; a client may send the same invoke_id for ever.
+// LoadDeploymentsOfRuns returns the newest deployments of the runs of a batch of events: those of the same product, environment, version and
+// invoke_id. Few of one run are of interest; a client may send the same invoke_id for ever.
 func (q *Queries) LoadDeploymentsOfRuns(ctx context.Context, arg LoadDeploymentsOfRunsParams) ([]Deployment, error) {
 	rows, err := q.db.Query(ctx, LoadDeploymentsOfRuns,
 		arg.AccountIDs,
@@ -379,7 +387,6 @@ func (q *Queries) LoadDeploymentsOfRuns(ctx context.Context, arg LoadDeployments
 		arg.EnvironmentNames,
 		arg.Versions,
 		arg.InvokeIDs,
-		arg.Accounts,
 	)
 	if err != nil {
 		return nil, err
@@ -429,32 +436,33 @@ func (q *Queries) LoadDeploymentsOfRuns(ctx context.Context, arg LoadDeployments
 }
 
 const LoadOpenDeployments = `-- name: LoadOpenDeployments :many
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at
-FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]))
-  AS k (account_id, product_name, environment_name)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
-JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = pn.product_id AND s.environment_id = en.environment_id
-JOIN deployments AS d ON d.account_id = k.account_id AND d.id = ANY (s.open_deployment_ids)
-WHERE pn.account_id = ANY ($4::uuid[]) AND en.account_id = ANY ($4::uuid[]) AND s.account_id = ANY ($4::uuid[])
-  AND d.account_id = ANY ($4::uuid[])
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.environment_name::text AS environment_name, pn.product_id
+  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]))
+    AS k (account_id, product_name, environment_name)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+), of_pairs AS MATERIALIZED (
+  SELECT k.account_id, k.product_id, en.environment_id
+  FROM of_products AS k
+  JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
+), unfinished AS MATERIALIZED (
+  SELECT k.account_id, unnest(s.open_deployment_ids) AS id
+  FROM of_pairs AS k
+  JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id
+)
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at FROM unfinished AS k
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id
 `
 
 type LoadOpenDeploymentsParams struct {
 	AccountIDs       []uuid.UUID
 	ProductNames     []string
 	EnvironmentNames []string
-	Accounts         []uuid.UUID
 }
 
 // LoadOpenDeployments returns the unfinished deployments of the pairs of a batch of events.
 func (q *Queries) LoadOpenDeployments(ctx context.Context, arg LoadOpenDeploymentsParams) ([]Deployment, error) {
-	rows, err := q.db.Query(ctx, LoadOpenDeployments,
-		arg.AccountIDs,
-		arg.ProductNames,
-		arg.EnvironmentNames,
-		arg.Accounts,
-	)
+	rows, err := q.db.Query(ctx, LoadOpenDeployments, arg.AccountIDs, arg.ProductNames, arg.EnvironmentNames)
 	if err != nil {
 		return nil, err
 	}

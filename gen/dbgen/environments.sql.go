@@ -230,7 +230,6 @@ SELECT n.account_id, n.environment_id, n.name, k.type, $1, $1
 FROM ROWS FROM (unnest($2::uuid[]), unnest($3::text[]), unnest($4::uuid[]), unnest($5::text[]))
   AS k (account_id, name, environment_id, type)
 JOIN environment_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.environment_id = k.environment_id
-WHERE n.account_id = ANY ($6::uuid[])
 `
 
 type InsertEnvironmentsParams struct {
@@ -239,7 +238,6 @@ type InsertEnvironmentsParams struct {
 	Names          []string
 	EnvironmentIDs []uuid.UUID
 	Types          []string
-	Accounts       []uuid.UUID
 }
 
 // InsertEnvironments inserts the environments of the names that InsertEnvironmentNames has reserved.
@@ -250,7 +248,6 @@ func (q *Queries) InsertEnvironments(ctx context.Context, arg InsertEnvironments
 		arg.Names,
 		arg.EnvironmentIDs,
 		arg.Types,
-		arg.Accounts,
 	)
 	return err
 }

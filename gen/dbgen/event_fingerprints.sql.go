@@ -35,13 +35,11 @@ const ListEventFingerprints = `-- name: ListEventFingerprints :many
 SELECT f.account_id, f.fingerprint, coalesce(f.request_hash, '')::bytea AS request_hash, f.event_id, f.subject_id, f.received_at
 FROM ROWS FROM (unnest($1::uuid[]), unnest($2::bytea[])) AS k (account_id, fingerprint)
 JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
-WHERE f.account_id = ANY ($3::uuid[])
 `
 
 type ListEventFingerprintsParams struct {
 	AccountIDs   []uuid.UUID
 	Fingerprints [][]byte
-	Accounts     []uuid.UUID
 }
 
 type ListEventFingerprintsRow struct {
@@ -55,7 +53,7 @@ type ListEventFingerprintsRow struct {
 
 // ListEventFingerprints returns the known fingerprints among those of a batch.
 func (q *Queries) ListEventFingerprints(ctx context.Context, arg ListEventFingerprintsParams) ([]ListEventFingerprintsRow, error) {
-	rows, err := q.db.Query(ctx, ListEventFingerprints, arg.AccountIDs, arg.Fingerprints, arg.Accounts)
+	rows, err := q.db.Query(ctx, ListEventFingerprints, arg.AccountIDs, arg.Fingerprints)
 	if err != nil {
 		return nil, err
 	}

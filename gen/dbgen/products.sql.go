@@ -223,7 +223,6 @@ INSERT INTO products (account_id, id, name, created_at, updated_at)
 SELECT n.account_id, n.product_id, n.name, $1, $1
 FROM ROWS FROM (unnest($2::uuid[]), unnest($3::text[]), unnest($4::uuid[])) AS k (account_id, name, product_id)
 JOIN product_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.product_id = k.product_id
-WHERE n.account_id = ANY ($5::uuid[])
 `
 
 type InsertProductsParams struct {
@@ -231,7 +230,6 @@ type InsertProductsParams struct {
 	AccountIDs []uuid.UUID
 	Names      []string
 	ProductIDs []uuid.UUID
-	Accounts   []uuid.UUID
 }
 
 // InsertProducts inserts the products of the names that InsertProductNames has reserved.
@@ -241,7 +239,6 @@ func (q *Queries) InsertProducts(ctx context.Context, arg InsertProductsParams) 
 		arg.AccountIDs,
 		arg.Names,
 		arg.ProductIDs,
-		arg.Accounts,
 	)
 	return err
 }

@@ -53,9 +53,8 @@ FROM ROWS FROM (unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::text[]), unne
   AS k (account_id, id, product_name, version, semver_key, occurred_at, first_completed_at, dev_completed_at, test_completed_at,
     staging_completed_at, created_at)
 JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-WHERE pn.account_id = ANY ($12::uuid[])
 ORDER BY k.account_id, pn.product_id, k.version COLLATE "C"
-ON CONFLICT (account_id, product_id, version) DO NOTHING
+ON CONFLICT (product_id, version, account_id) DO NOTHING
 `
 
 type InsertVersionsParams struct {
@@ -70,7 +69,6 @@ type InsertVersionsParams struct {
 	TestCompletedAt    []time.Time
 	StagingCompletedAt []time.Time
 	CreatedAt          []time.Time
-	Accounts           []uuid.UUID
 }
 
 // InsertVersions inserts the versions that a batch of events mentions first, in the order of their keys. Where a concurrent
@@ -88,7 +86,6 @@ func (q *Queries) InsertVersions(ctx context.Context, arg InsertVersionsParams) 
 		arg.TestCompletedAt,
 		arg.StagingCompletedAt,
 		arg.CreatedAt,
-		arg.Accounts,
 	)
 	return err
 }
@@ -167,19 +164,21 @@ func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]V
 }
 
 const LoadVersions = `-- name: LoadVersions :many
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.version::text AS version, pn.product_id
+  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[])) AS k (account_id, product_name, version)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+)
 SELECT v.account_id, v.id, v.product_id, v.version, v.scm_branch, v.scm_repository, v.occurred_at,
   v.first_completed_at, v.dev_completed_at, v.test_completed_at, v.staging_completed_at
-FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[])) AS k (account_id, product_name, version)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
-WHERE pn.account_id = ANY ($4::uuid[]) AND v.account_id = ANY ($4::uuid[])
+FROM of_products AS k
+JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
 `
 
 type LoadVersionsParams struct {
 	AccountIDs   []uuid.UUID
 	ProductNames []string
 	Versions     []string
-	Accounts     []uuid.UUID
 }
 
 type LoadVersionsRow struct {
@@ -198,12 +197,7 @@ type LoadVersionsRow struct {
 
 // LoadVersions returns the known versions of a batch of deployment events.
 func (q *Queries) LoadVersions(ctx context.Context, arg LoadVersionsParams) ([]LoadVersionsRow, error) {
-	rows, err := q.db.Query(ctx, LoadVersions,
-		arg.AccountIDs,
-		arg.ProductNames,
-		arg.Versions,
-		arg.Accounts,
-	)
+	rows, err := q.db.Query(ctx, LoadVersions, arg.AccountIDs, arg.ProductNames, arg.Versions)
 	if err != nil {
 		return nil, err
 	}
@@ -235,13 +229,16 @@ func (q *Queries) LoadVersions(ctx context.Context, arg LoadVersionsParams) ([]L
 }
 
 const LockVersions = `-- name: LockVersions :many
-SELECT k.product_name::text AS name_in_event, p.name AS product_name,
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.version::text AS version, pn.product_id
+  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[])) AS k (account_id, product_name, version)
+  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+)
+SELECT k.product_name AS name_in_event, p.name AS product_name,
   v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.scm_branch, v.scm_repository, v.latest_build_id, v.open_build_ids, v.occurred_at
-FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[])) AS k (account_id, product_name, version)
-JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-JOIN products AS p ON p.account_id = k.account_id AND p.id = pn.product_id AND p.deleted_at IS NULL
-JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = pn.product_id AND v.version = k.version
-WHERE pn.account_id = ANY ($4::uuid[]) AND p.account_id = ANY ($4::uuid[]) AND v.account_id = ANY ($4::uuid[])
+FROM of_products AS k
+JOIN products AS p ON p.account_id = k.account_id AND p.id = k.product_id AND p.deleted_at IS NULL
+JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
 ORDER BY v.account_id, v.id
 FOR NO KEY UPDATE OF v
 FOR KEY SHARE OF p
@@ -251,7 +248,6 @@ type LockVersionsParams struct {
 	AccountIDs   []uuid.UUID
 	ProductNames []string
 	Versions     []string
-	Accounts     []uuid.UUID
 }
 
 type LockVersionsRow struct {
@@ -272,12 +268,7 @@ type LockVersionsRow struct {
 // LockVersions locks the versions of a batch of build events, in the order of their keys, until the transaction ends, and
 // their products against deletion. Deployments that reference the versions are not blocked.
 func (q *Queries) LockVersions(ctx context.Context, arg LockVersionsParams) ([]LockVersionsRow, error) {
-	rows, err := q.db.Query(ctx, LockVersions,
-		arg.AccountIDs,
-		arg.ProductNames,
-		arg.Versions,
-		arg.Accounts,
-	)
+	rows, err := q.db.Query(ctx, LockVersions, arg.AccountIDs, arg.ProductNames, arg.Versions)
 	if err != nil {
 		return nil, err
 	}
@@ -309,19 +300,36 @@ func (q *Queries) LockVersions(ctx context.Context, arg LockVersionsParams) ([]L
 	return items, nil
 }
 
+const LockVersionsByID = `-- name: LockVersionsByID :exec
+SELECT FROM ROWS FROM (unnest($1::uuid[]), unnest($2::uuid[])) AS k (account_id, id)
+JOIN versions AS v ON v.account_id = k.account_id AND v.id = k.id
+ORDER BY v.account_id, v.id
+FOR NO KEY UPDATE OF v
+`
+
+type LockVersionsByIDParams struct {
+	AccountIDs []uuid.UUID
+	IDs        []uuid.UUID
+}
+
+// LockVersionsByID locks versions in the order of their keys: two batches never wait for each other.
+func (q *Queries) LockVersionsByID(ctx context.Context, arg LockVersionsByIDParams) error {
+	_, err := q.db.Exec(ctx, LockVersionsByID, arg.AccountIDs, arg.IDs)
+	return err
+}
+
 const UpdateVersionBuilds = `-- name: UpdateVersionBuilds :exec
 UPDATE versions AS v
 SET scm_sha = nullif(k.scm_sha, ''), scm_branch = nullif(k.scm_branch, ''), scm_repository = nullif(k.scm_repository, ''),
   latest_build_id = k.latest_build_id, open_build_ids = string_to_array(k.open_build_ids, ',')::uuid[],
   occurred_at = nullif(k.occurred_at, '0001-01-01 00:00:00+00')
-FROM ROWS FROM (unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::text[]), unnest($5::text[]),
-    unnest($6::text[]), unnest($7::uuid[]), unnest($8::text[]), unnest($9::timestamptz[]))
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::text[]), unnest($4::text[]),
+    unnest($5::text[]), unnest($6::uuid[]), unnest($7::text[]), unnest($8::timestamptz[]))
   AS k (account_id, id, scm_sha, scm_branch, scm_repository, latest_build_id, open_build_ids, occurred_at)
-WHERE v.account_id = ANY ($1::uuid[]) AND v.account_id = k.account_id AND v.id = k.id
+WHERE v.account_id = k.account_id AND v.id = k.id
 `
 
 type UpdateVersionBuildsParams struct {
-	Accounts        []uuid.UUID
 	AccountIDs      []uuid.UUID
 	IDs             []uuid.UUID
 	SCMSHAs         []string
@@ -335,7 +343,6 @@ type UpdateVersionBuildsParams struct {
 // UpdateVersionBuilds stores the state of the builds of versions that LockVersions has locked.
 func (q *Queries) UpdateVersionBuilds(ctx context.Context, arg UpdateVersionBuildsParams) error {
 	_, err := q.db.Exec(ctx, UpdateVersionBuilds,
-		arg.Accounts,
 		arg.AccountIDs,
 		arg.IDs,
 		arg.SCMSHAs,
@@ -349,28 +356,19 @@ func (q *Queries) UpdateVersionBuilds(ctx context.Context, arg UpdateVersionBuil
 }
 
 const UpdateVersionMilestones = `-- name: UpdateVersionMilestones :exec
-WITH locked AS (
-  SELECT v.account_id, v.id FROM versions AS v
-  WHERE v.account_id = ANY ($1::uuid[]) AND v.id = ANY ($3::uuid[])
-  ORDER BY v.account_id, v.id
-  FOR NO KEY UPDATE
-)
 UPDATE versions AS v
 SET occurred_at = least(v.occurred_at, nullif(k.occurred_at, '0001-01-01 00:00:00+00')),
   first_completed_at = least(v.first_completed_at, nullif(k.first_completed_at, '0001-01-01 00:00:00+00')),
   dev_completed_at = least(v.dev_completed_at, nullif(k.dev_completed_at, '0001-01-01 00:00:00+00')),
   test_completed_at = least(v.test_completed_at, nullif(k.test_completed_at, '0001-01-01 00:00:00+00')),
   staging_completed_at = least(v.staging_completed_at, nullif(k.staging_completed_at, '0001-01-01 00:00:00+00'))
-FROM locked
-JOIN ROWS FROM (unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::timestamptz[]), unnest($5::timestamptz[]),
-    unnest($6::timestamptz[]), unnest($7::timestamptz[]), unnest($8::timestamptz[]))
+FROM ROWS FROM (unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::timestamptz[]), unnest($4::timestamptz[]),
+    unnest($5::timestamptz[]), unnest($6::timestamptz[]), unnest($7::timestamptz[]))
   AS k (account_id, id, occurred_at, first_completed_at, dev_completed_at, test_completed_at, staging_completed_at)
-  ON k.account_id = locked.account_id AND k.id = locked.id
-WHERE v.account_id = ANY ($1::uuid[]) AND v.account_id = locked.account_id AND v.id = locked.id
+WHERE v.account_id = k.account_id AND v.id = k.id
 `
 
 type UpdateVersionMilestonesParams struct {
-	Accounts           []uuid.UUID
 	AccountIDs         []uuid.UUID
 	IDs                []uuid.UUID
 	OccurredAt         []time.Time
@@ -380,11 +378,10 @@ type UpdateVersionMilestonesParams struct {
 	StagingCompletedAt []time.Time
 }
 
-// UpdateVersionMilestones records the first completed deployments of versions. The rows are locked in the order of their keys:
-// two batches never wait for each other. The earlier time wins, in whatever order transactions commit.
+// UpdateVersionMilestones records the first completed deployments of versions that LockVersionsByID has locked. The earlier
+// time wins, in whatever order transactions commit.
 func (q *Queries) UpdateVersionMilestones(ctx context.Context, arg UpdateVersionMilestonesParams) error {
 	_, err := q.db.Exec(ctx, UpdateVersionMilestones,
-		arg.Accounts,
 		arg.AccountIDs,
 		arg.IDs,
 		arg.OccurredAt,

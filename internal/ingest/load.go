@@ -31,50 +31,50 @@ func accountsOf(events []Event) []uuid.UUID {
 }
 
 // queueLoad queues the statements that read the state of the events' pairs and lock it.
-func (w *workingSet) queueLoad(batch *pgx.Batch, accounts []uuid.UUID, events []Event) {
+func (w *workingSet) queueLoad(batch *pgx.Batch, events []Event) {
 	if w.kind == Build {
-		w.queueLoadBuilds(batch, accounts, events)
+		w.queueLoadBuilds(batch, events)
 	} else {
-		w.queueLoadDeployments(batch, accounts, events)
+		w.queueLoadDeployments(batch, events)
 	}
-	w.queueLoadFingerprints(batch, accounts, events)
+	w.queueLoadFingerprints(batch, events)
 }
 
-func (w *workingSet) queueLoadDeployments(batch *pgx.Batch, accounts []uuid.UUID, events []Event) {
+func (w *workingSet) queueLoadDeployments(batch *pgx.Batch, events []Event) {
 	pairs := gather(events, nameOf)
 	versions := gather(events, func(e Event) nameKey {
 		return nameKey{accountID: e.AccountID, product: e.ProductName, partner: e.Version}
 	})
 	runs := gather(eventsOfRuns(events), runOf)
 	postgres.QueueRows(batch, dbgen.LockEnvironmentStates, dbgen.LockEnvironmentStatesParams{
-		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments, Accounts: accounts,
+		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments,
 	}, w.addEnvironmentState)
 	postgres.QueueRows(batch, dbgen.LoadVersions, dbgen.LoadVersionsParams{
-		AccountIDs: versions.accountIDs, ProductNames: versions.products, Versions: versions.versions, Accounts: accounts,
+		AccountIDs: versions.accountIDs, ProductNames: versions.products, Versions: versions.versions,
 	}, w.addVersion)
 	postgres.QueueRows(batch, dbgen.LoadOpenDeployments, dbgen.LoadOpenDeploymentsParams{
-		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments, Accounts: accounts,
+		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments,
 	}, w.addDeployment)
 	if len(runs.accountIDs) > 0 {
 		postgres.QueueRows(batch, dbgen.LoadDeploymentsOfRuns, dbgen.LoadDeploymentsOfRunsParams{
 			AccountIDs: runs.accountIDs, ProductNames: runs.products, EnvironmentNames: runs.environments,
-			Versions: runs.versions, InvokeIDs: runs.invokeIDs, Accounts: accounts,
+			Versions: runs.versions, InvokeIDs: runs.invokeIDs,
 		}, w.addDeployment)
 	}
 }
 
-func (w *workingSet) queueLoadBuilds(batch *pgx.Batch, accounts []uuid.UUID, events []Event) {
+func (w *workingSet) queueLoadBuilds(batch *pgx.Batch, events []Event) {
 	pairs := gather(events, nameOf)
 	runs := gather(eventsOfRuns(events), runOf)
 	postgres.QueueRows(batch, dbgen.LockVersions, dbgen.LockVersionsParams{
-		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, Versions: pairs.versions, Accounts: accounts,
+		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, Versions: pairs.versions,
 	}, w.addLockedVersion)
 	postgres.QueueRows(batch, dbgen.LoadOpenBuilds, dbgen.LoadOpenBuildsParams{
-		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, Versions: pairs.versions, Accounts: accounts,
+		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, Versions: pairs.versions,
 	}, w.addBuild)
 	if len(runs.accountIDs) > 0 {
 		postgres.QueueRows(batch, dbgen.LoadBuildsOfRuns, dbgen.LoadBuildsOfRunsParams{
-			AccountIDs: runs.accountIDs, ProductNames: runs.products, Versions: runs.versions, InvokeIDs: runs.invokeIDs, Accounts: accounts,
+			AccountIDs: runs.accountIDs, ProductNames: runs.products, Versions: runs.versions, InvokeIDs: runs.invokeIDs,
 		}, w.addBuild)
 	}
 }
@@ -137,7 +137,7 @@ func (c *columns) newIDs() []uuid.UUID {
 }
 
 // queueLoadFingerprints looks for earlier events with the same body or Idempotency-Key.
-func (w *workingSet) queueLoadFingerprints(batch *pgx.Batch, accounts []uuid.UUID, events []Event) {
+func (w *workingSet) queueLoadFingerprints(batch *pgx.Batch, events []Event) {
 	var accountIDs []uuid.UUID
 	var fingerprints [][]byte
 	add := func(event Event, fingerprint [32]byte) {
@@ -156,7 +156,7 @@ func (w *workingSet) queueLoadFingerprints(batch *pgx.Batch, accounts []uuid.UUI
 		return
 	}
 	postgres.QueueRows(batch, dbgen.ListEventFingerprints, dbgen.ListEventFingerprintsParams{
-		AccountIDs: accountIDs, Fingerprints: fingerprints, Accounts: accounts,
+		AccountIDs: accountIDs, Fingerprints: fingerprints,
 	}, func(row dbgen.ListEventFingerprintsRow) {
 		w.earlier[earlierKey{accountID: row.AccountID, fingerprint: [32]byte(row.Fingerprint)}] = earlierEvent{
 			eventID: row.EventID, subjectID: row.SubjectID, receivedAt: row.ReceivedAt, requestHash: row.RequestHash,
@@ -164,12 +164,12 @@ func (w *workingSet) queueLoadFingerprints(batch *pgx.Batch, accounts []uuid.UUI
 	})
 	if w.kind == Build {
 		postgres.QueueRows(batch, dbgen.LoadBuildsOfFingerprints, dbgen.LoadBuildsOfFingerprintsParams{
-			AccountIDs: accountIDs, Fingerprints: fingerprints, Accounts: accounts,
+			AccountIDs: accountIDs, Fingerprints: fingerprints,
 		}, w.addBuild)
 		return
 	}
 	postgres.QueueRows(batch, dbgen.LoadDeploymentsOfFingerprints, dbgen.LoadDeploymentsOfFingerprintsParams{
-		AccountIDs: accountIDs, Fingerprints: fingerprints, Accounts: accounts,
+		AccountIDs: accountIDs, Fingerprints: fingerprints,
 	}, w.addDeployment)
 }
 
@@ -259,19 +259,18 @@ func orZero[T any](value *T) T {
 // lock of an existing row is taken.
 func createNames(ctx context.Context, tx *postgres.BatchTx, kind Kind, events []Event, now time.Time) error {
 	batch := &pgx.Batch{}
-	accounts := accountsOf(events)
 	pairs := gather(events, nameOf)
 	productIDs := pairs.newIDs()
 	postgres.QueueQuery(batch, dbgen.InsertProductNames, dbgen.InsertProductNamesParams{AccountIDs: pairs.accountIDs, Names: pairs.products, ProductIDs: productIDs})
 	postgres.QueueQuery(batch, dbgen.InsertProducts, dbgen.InsertProductsParams{
-		Now: now, AccountIDs: pairs.accountIDs, Names: pairs.products, ProductIDs: productIDs, Accounts: accounts,
+		Now: now, AccountIDs: pairs.accountIDs, Names: pairs.products, ProductIDs: productIDs,
 	})
 	if kind == Build {
 		unknown, created := make([]time.Time, len(productIDs)), slices.Repeat([]time.Time{now}, len(productIDs))
 		postgres.QueueQuery(batch, dbgen.InsertVersions, dbgen.InsertVersionsParams{
 			AccountIDs: pairs.accountIDs, IDs: pairs.newIDs(), ProductNames: pairs.products, Versions: pairs.versions, SemVerKeys: pairs.semVerKeys,
 			OccurredAt: unknown, FirstCompletedAt: unknown, DevCompletedAt: unknown, TestCompletedAt: unknown, StagingCompletedAt: unknown,
-			CreatedAt: created, Accounts: accounts,
+			CreatedAt: created,
 		})
 		return tx.Send(ctx, batch) //nolint:wrapcheck // Classify sees it
 	}
@@ -280,10 +279,10 @@ func createNames(ctx context.Context, tx *postgres.BatchTx, kind Kind, events []
 		AccountIDs: pairs.accountIDs, Names: pairs.environments, EnvironmentIDs: environmentIDs,
 	})
 	postgres.QueueQuery(batch, dbgen.InsertEnvironments, dbgen.InsertEnvironmentsParams{
-		Now: now, AccountIDs: pairs.accountIDs, Names: pairs.environments, EnvironmentIDs: environmentIDs, Types: pairs.types, Accounts: accounts,
+		Now: now, AccountIDs: pairs.accountIDs, Names: pairs.environments, EnvironmentIDs: environmentIDs, Types: pairs.types,
 	})
 	postgres.QueueQuery(batch, dbgen.InsertEnvironmentStates, dbgen.InsertEnvironmentStatesParams{
-		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments, Accounts: accounts,
+		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments,
 	})
 	return tx.Send(ctx, batch) //nolint:wrapcheck // Classify sees it
 }

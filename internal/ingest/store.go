@@ -22,12 +22,12 @@ func (w *workingSet) store(ctx context.Context, tx *postgres.BatchTx, accounts [
 	batch := &pgx.Batch{}
 	if w.kind == Build {
 		w.queueBuilds(batch)
-		w.queueVersionBuilds(batch, accounts)
+		w.queueVersionBuilds(batch)
 	} else {
-		w.queueNewVersions(batch, accounts)
-		w.queueVersionMilestones(batch, accounts)
+		w.queueNewVersions(batch)
+		w.queueVersionMilestones(batch)
 		w.queueDeployments(batch)
-		w.queueStates(batch, accounts)
+		w.queueStates(batch)
 	}
 	w.queueEvents(batch)
 	w.queueNewFingerprints(batch)
@@ -38,8 +38,8 @@ func (w *workingSet) store(ctx context.Context, tx *postgres.BatchTx, accounts [
 	return tx.SendAndCommit(ctx, batch) //nolint:wrapcheck // Classify sees it
 }
 
-func (w *workingSet) queueNewVersions(batch *pgx.Batch, accounts []uuid.UUID) {
-	p := dbgen.InsertVersionsParams{Accounts: accounts}
+func (w *workingSet) queueNewVersions(batch *pgx.Batch) {
+	p := dbgen.InsertVersionsParams{}
 	for _, v := range w.versions {
 		if !v.isNew || v.createdAt.IsZero() {
 			continue
@@ -58,8 +58,8 @@ func (w *workingSet) queueNewVersions(batch *pgx.Batch, accounts []uuid.UUID) {
 	}
 }
 
-func (w *workingSet) queueVersionMilestones(batch *pgx.Batch, accounts []uuid.UUID) {
-	p := dbgen.UpdateVersionMilestonesParams{Accounts: accounts}
+func (w *workingSet) queueVersionMilestones(batch *pgx.Batch) {
+	p := dbgen.UpdateVersionMilestonesParams{}
 	for _, v := range w.versions {
 		if v.isNew || !v.isDirty {
 			continue
@@ -71,12 +71,13 @@ func (w *workingSet) queueVersionMilestones(batch *pgx.Batch, accounts []uuid.UU
 		p.StagingCompletedAt = append(p.StagingCompletedAt, v.CompletedAt[StagingType])
 	}
 	if len(p.IDs) > 0 {
+		postgres.QueueQuery(batch, dbgen.LockVersionsByID, dbgen.LockVersionsByIDParams{AccountIDs: p.AccountIDs, IDs: p.IDs})
 		postgres.QueueQuery(batch, dbgen.UpdateVersionMilestones, p)
 	}
 }
 
-func (w *workingSet) queueVersionBuilds(batch *pgx.Batch, accounts []uuid.UUID) {
-	p := dbgen.UpdateVersionBuildsParams{Accounts: accounts}
+func (w *workingSet) queueVersionBuilds(batch *pgx.Batch) {
+	p := dbgen.UpdateVersionBuildsParams{}
 	for key, v := range w.versions {
 		pair := w.pairs[pairKey{accountID: key.accountID, productID: key.productID, partnerID: v.ID}]
 		if !v.isDirty && !pair.isDirty {
@@ -92,8 +93,8 @@ func (w *workingSet) queueVersionBuilds(batch *pgx.Batch, accounts []uuid.UUID) 
 	}
 }
 
-func (w *workingSet) queueStates(batch *pgx.Batch, accounts []uuid.UUID) {
-	p := dbgen.UpdateEnvironmentStatesParams{Accounts: accounts}
+func (w *workingSet) queueStates(batch *pgx.Batch) {
+	p := dbgen.UpdateEnvironmentStatesParams{}
 	for key, pair := range w.pairs {
 		if !pair.isDirty {
 			continue

@@ -89,7 +89,7 @@ var errRejected = errors.New("an event of the batch is rejected")
 func (t *transaction) load(ctx context.Context) (unknown []Event, err error) {
 	t.state, t.notified, t.committed = newWorkingSet(t.kind), make(notifiedTypes), make(map[uuid.UUID]committedEvent)
 	batch := &pgx.Batch{}
-	t.state.queueLoad(batch, t.accounts, t.events)
+	t.state.queueLoad(batch, t.events)
 	postgres.QueueRows(batch, dbgen.ListNotifiedEventTypes, struct{ Accounts []uuid.UUID }{t.accounts}, func(row dbgen.ListNotifiedEventTypesRow) {
 		t.notified[notifiedType{accountID: row.AccountID, eventType: row.EventType}] = true
 	})

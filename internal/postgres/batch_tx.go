@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -85,9 +87,27 @@ func QueueQuery(batch *pgx.Batch, sql string, params any) *pgx.QueuedQuery {
 	value := reflect.ValueOf(params)
 	args := make([]any, value.NumField())
 	for i := range args {
-		args[i] = value.Field(i).Interface()
+		args[i] = withoutReflection(value.Field(i).Interface())
 	}
 	return batch.Queue(sql, args...)
+}
+
+// withoutReflection returns a parameter as a type that pgx encodes without reflection: it matters for long arrays.
+func withoutReflection(param any) any {
+	switch param := param.(type) {
+	case []uuid.UUID:
+		ids := make([][16]byte, len(param))
+		for i, id := range param {
+			ids[i] = id
+		}
+		return ids
+	case []json.RawMessage:
+		return pgtype.FlatArray[json.RawMessage](param)
+	case [][]byte:
+		return pgtype.FlatArray[[]byte](param)
+	default:
+		return param
+	}
 }
 
 // QueueRows queues a generated query and calls each for every row of its result.

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 )
@@ -108,7 +109,7 @@ func Open(ctx context.Context, dsn string) (*Pool, error) {
 // transaction names and nothing without. All look-ups are by key: no plan may depend on statistics, which a fresh database
 // does not have.
 const ingestSettings = "SET ROLE " + tenantRole + "; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; " +
-	"SET enable_material = off; SET enable_memoize = off; SET plan_cache_mode = force_generic_plan; SET jit = off"
+	"SET enable_material = off; SET enable_memoize = off; SET join_collapse_limit = 1; SET from_collapse_limit = 1; SET plan_cache_mode = force_generic_plan; SET jit = off"
 
 // OpenIngest opens the pool of the ingest path, whose transactions are BatchTx. The database has been migrated.
 func OpenIngest(ctx context.Context, dsn string) (*Pool, error) {
@@ -131,7 +132,10 @@ func open(ctx context.Context, dsn string, maxConns int32, prepare func(context.
 	if !strings.Contains(dsn, "pool_max_conns") {
 		config.MaxConns = maxConns
 	}
-	config.AfterConnect = prepare
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		pgxuuid.Register(conn.TypeMap())
+		return prepare(ctx, conn)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
