@@ -1,0 +1,2 @@
+// Package ingest turns events into deployments and builds.
+package ingest
