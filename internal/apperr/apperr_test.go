@@ -42,7 +42,7 @@ func TestNewInvalidIsBounded(t *testing.T) {
 		require.NoError(t, failure)
 		require.Less(t, len(answer), 64<<10)
 		var line strings.Builder
-		slog.New(slog.NewJSONHandler(&line, nil)).Info("request failed", "error", err)
+		slog.New(slog.NewJSONHandler(&line, nil)).InfoContext(t.Context(), "request failed", "error", err)
 		require.Less(t, line.Len(), 64<<10)
 	}
 }
