@@ -57,7 +57,7 @@ func TestFieldInputs(t *testing.T) {
 			"version=50%":                      {`["query"]`},
 			"since=2999-01-01T00:00:00%zz":     {`["query"]`},
 			"limit=1&%":                        {`["query"]`},
-			"enviroment=production":            {`["query","enviroment"]`},
+			"enviroment=production":            {`["query","enviroment"]`}, //nolint:misspell // as people misspell it
 			"product[]=x":                      {`["query","product[]"]`},
 			"Product=x":                        {`["query","Product"]`},
 			"=x":                               {`["query",""]`},
@@ -180,8 +180,11 @@ func TestFieldInputs(t *testing.T) {
 		const product = `{"name":"p"}`
 		admin := api.Token(t, testapi.Account, "admin")
 		for _, header := range [][]string{
-			{"Content-Type", "application/json; charset=utf8"}, {"Content-Type", `application/json;charset="UTF8"`}, {"Content-Type", "application/json; charset=Utf-8"},
-			{"Content-Encoding", "identity"}, {"Content-Encoding", "Identity"},
+			{"Content-Type", "application/json; charset=utf8"},
+			{"Content-Type", `application/json;charset="UTF8"`},
+			{"Content-Type", "application/json; charset=Utf-8"},
+			{"Content-Encoding", "identity"},
+			{"Content-Encoding", "Identity"},
 		} {
 			require.Equal(t, http.StatusOK, event(deploymentEvents, api.Key, sent("", "1"), header...).Status, header)
 			require.Equal(t, http.StatusOK, event(builds, api.Key, sent("", "1"), header...).Status, header)
@@ -208,9 +211,9 @@ func TestFieldInputs(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		for _, path := range []string{deploymentEvents, builds} {
-			for status, isTerminal := range map[string]bool{"queued": false, " Started ": false, "success": true, "failed": true, "cancelled": true} {
+			for status, isTerminal := range map[string]bool{"queued": false, "Started": false, "success": true, "failed": true, "cancelled": true} {
 				body := func(at string) string {
-					return fmt.Sprintf(`{"product_name":"p","version":"1","environment_name":"e","status":%q,"completed_at":%s}`, status, at)
+					return fmt.Sprintf(`{"product_name":"p","version":"1","environment_name":"e","status":" %s ","completed_at":%s}`, status, at)
 				}
 				for _, at := range []string{`"yesterday"`, `1763748000`, `"0000-00-00T00:00:00Z"`, `{}`} {
 					answer := api.Post(t, path, body(at))
@@ -304,7 +307,7 @@ func TestInvalidRequestsAreBounded(t *testing.T) {
 		"Items":          {"/notification-preferences/", preference("[" + strings.Repeat("1,", 200_000) + "1]")},
 		"Objects":        {"/notification-preferences/", preference("[" + strings.Repeat("{},", 200_000) + "1]")},
 		"UnknownMembers": {"/products/", `{"name":"p"` + unknownMembers(60_000) + `}`},
-		"Metadata":       {deploymentEvents, sent("extra_metadata", strings.Replace(nested, "1e999", "11111", -1))},
+		"Metadata":       {deploymentEvents, sent("extra_metadata", strings.ReplaceAll(nested, "1e999", "11111"))},
 		"Replacements":   {deploymentEvents, sent("version", `"`+strings.Repeat("\xff", 1_000_000)+`"`)},
 		"UserInfo":       {deploymentEvents, sent("version", `"`+strings.Repeat("x://a:b@", 100_000)+`"`)},
 	} {
