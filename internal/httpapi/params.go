@@ -20,9 +20,8 @@ import (
 // paramValidator checks an operation's parameters against the specification, all of them single values.
 type paramValidator struct {
 	params []*openapi3.Parameter
-	// isPublic leaves the query alone. A query that an operation does not know is a mistake that must not be answered as if
-	// the filter held; but browsers and load balancers read the public documents and the health checks, and what they add to
-	// an address, such as a number against caches, must not make a server unhealthy.
+	// isPublic disables the checks of the query string. Elsewhere a filter with a typing error must not be ignored. Browsers
+	// and load balancers, which read the public documents and health checks, may add parameters against caches.
 	isPublic bool
 }
 
@@ -41,14 +40,14 @@ func newParamValidator(path *openapi3.PathItem, operation *openapi3.Operation) (
 // middleware lets requests with valid parameters pass, and reports every problem of the others.
 func (v paramValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		// Not net/url.URL.Query: it drops silently what cannot be decoded.
+		// url.URL.Query would silently drop parameters that cannot be decoded.
 		query, err := url.ParseQuery(c.Request().URL.RawQuery)
 		var problems []apperr.Field
 		if !v.isPublic {
 			if err != nil {
 				return apperr.NewInvalid(apperr.Field{Loc: []any{"query"}, Msg: "the query cannot be decoded", Type: "value_error.query"})
 			}
-			problems = v.checkNames(query)
+			problems = v.unknown(query)
 		}
 		for _, param := range v.params {
 			problems = append(problems, checkParam(param, given(c, query, param))...)
@@ -60,8 +59,8 @@ func (v paramValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// checkNames returns a problem for each parameter of the query that the operation does not have.
-func (v paramValidator) checkNames(query url.Values) []apperr.Field {
+// unknown returns a problem for each parameter of the query that the operation does not have.
+func (v paramValidator) unknown(query url.Values) []apperr.Field {
 	var problems []apperr.Field
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		isKnown := slices.ContainsFunc(v.params, func(param *openapi3.Parameter) bool {

@@ -48,8 +48,8 @@ type bodyValidator struct {
 	alternatives openapi3.SchemaRefs // of which one must hold
 	options      []openapi3.SchemaValidationOption
 	limits       map[string]int // x-max-bytes by member
-	names        []string       // members with the pattern of a name
-	isLenient    bool           // the operation takes events
+	names        []string       // members that are names
+	isLenient    bool           // whether the operation takes events
 }
 
 // newBodyValidator returns nil for an operation without a body.
@@ -169,8 +169,8 @@ func (v *bodyValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// accepts reports whether the body is of a content type that is read. Events may also say that they have no content
-// coding, and misspell UTF-8.
+// accepts reports whether the body is JSON in UTF-8 without a content coding, by its headers. For events, "utf8" and
+// "identity" mean that, too.
 func (v *bodyValidator) accepts(r *http.Request) bool {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	isJSON := media == echo.MIMEApplicationJSON || media == mergePatch && r.Method == http.MethodPatch
@@ -204,8 +204,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return raw, nil
 }
 
-// coerce converts what clients of the event operations send in another type: whole numbers for texts that are numbers in
-// most CI systems, and texts for booleans. The end of what has not ended is dropped unread.
+// coerce converts members of an event that clients send in another type: integers to texts where most CI systems have
+// numbers, and texts to booleans. It drops completed_at when the status is not terminal, without reading it.
 func (v *bodyValidator) coerce(value any) {
 	object, _ := value.(map[string]any)
 	for _, name := range []string{"build_number", "invoke_id"} {
@@ -235,9 +235,8 @@ func isInteger(number json.Number) bool {
 	return strings.Trim(number.String(), "-0123456789") == ""
 }
 
-// normalize takes an empty text for absent where any text may stand or be absent, and brings names into their normal form,
-// before anything is measured. An empty time is no time, but for CI systems: they write what they do not know as an empty
-// text.
+// normalize brings names into their normal form and replaces empty texts by null where any text or none is allowed, before
+// lengths are checked. Empty times are null for events alone: CI systems write unknown values as empty texts.
 func (v *bodyValidator) normalize(value any) {
 	object, _ := value.(map[string]any)
 	for name, member := range object {
@@ -247,7 +246,7 @@ func (v *bodyValidator) normalize(value any) {
 			continue
 		}
 		if property.Value.Pattern == namePattern {
-			text, _ = ingest.NormalizeName(text) // check reports the problem
+			text, _ = ingest.NormalizeName(text) // checkNames reports the problem
 			object[name] = text
 		}
 		if text == "" && property.Value.Nullable && (property.Value.Format == "" || property.Value.Extensions[emptyExtension] == true) {
@@ -274,8 +273,7 @@ func writeIntegers(schema *openapi3.Schema, value any) {
 	}
 }
 
-// check returns the problems of the value, in the order of their places. The invalid names had characters that are not
-// text.
+// check returns the problems of the value, in the order of their places. In the invalid names, characters were replaced.
 func (v *bodyValidator) check(value any, invalidNames []string) []apperr.Field {
 	value = bound(&v.schema, value)
 	problems := flatten(v.schema.VisitJSON(value, v.options...), []any{"body"})
@@ -299,8 +297,8 @@ func (v *bodyValidator) check(value any, invalidNames []string) []apperr.Field {
 	return problems
 }
 
-// bound shortens what is too long to be valid before each part of it is found wrong: a list to one item more than it may
-// have, and the unknown members of an object that allows none to as many as are listed.
+// bound cuts a value that is too long to be valid, so that the number of problems does not grow with the body: a list to one
+// item more than it may have, and unknown members, where there may be none, to apperr.MaxFields.
 func bound(schema *openapi3.Schema, value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -326,7 +324,7 @@ func bound(schema *openapi3.Schema, value any) any {
 	return value
 }
 
-// checkNames returns the problems of names that the schema cannot express.
+// checkNames returns the problems of names that the schema cannot express, and that are not among those already found.
 func (v *bodyValidator) checkNames(object map[string]any, invalid []string, found []apperr.Field) []apperr.Field {
 	var problems []apperr.Field
 	for _, name := range v.names {
