@@ -59,8 +59,8 @@ func New(code Code, message string) *Error {
 	return &Error{Code: code, Message: message}
 }
 
-// NewInvalid returns an error that lists what is wrong with each field: the first MaxFields of them, with their places
-// shortened, because a request can make both as many and as long as it likes.
+// NewInvalid returns an error that lists a problem of each field: the first MaxFields, with their places shortened, because
+// the request determines both the number and the length.
 func NewInvalid(fields ...Field) *Error {
 	listed := make([]Field, 0, min(len(fields), MaxFields))
 	for _, field := range fields[:cap(listed)] {

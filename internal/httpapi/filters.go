@@ -39,7 +39,7 @@ func (f *finder) find(text *string, query func(account uuid.UUID, id *uuid.UUID,
 	if text == nil {
 		return nil
 	}
-	name, _ := ingest.NormalizeName(*text) // what is no name is not found
+	name, _ := ingest.NormalizeName(*text) // an invalid name is not found
 	found, err := query(authn.PrincipalFrom(f.ctx).AccountID, asID(text), name)
 	switch err = postgres.Classify(err); {
 	case err == nil:

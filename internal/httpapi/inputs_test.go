@@ -41,7 +41,7 @@ func storedBody(t *testing.T, api *testapi.API) (body string) {
 	return body
 }
 
-// TestFieldInputs sends what CI clients, browsers and people send in the field, and what is nearly right (contract.md §3 and §11).
+// TestFieldInputs sends unusual inputs that occur in the field, and similar ones that are refused (contract.md §3 and §11).
 func TestFieldInputs(t *testing.T) {
 	t.Parallel()
 	t.Run("Queries", func(t *testing.T) {
@@ -287,8 +287,8 @@ func postRaw(t *testing.T, api *testapi.API, authorization string) int {
 	return response.StatusCode
 }
 
-// TestInvalidRequestsAreBounded sends bodies of 1 MB in which everything is wrong: the answer and each line of the log stay
-// short, and memory flat.
+// TestInvalidRequestsAreBounded sends bodies of 1 MB with up to 200,000 problems: the answer, each log line and the allocated
+// memory are bounded.
 //
 //nolint:paralleltest // it measures what the whole process allocates
 func TestInvalidRequestsAreBounded(t *testing.T) {

@@ -142,7 +142,7 @@ func (d *decoder) locate(pointer jsontext.Pointer) []any {
 	return loc
 }
 
-// syntaxError distinguishes a name that stands twice from what is no JSON at all.
+// syntaxError distinguishes duplicate names from text that is not JSON.
 func (d *decoder) syntaxError(err error) error {
 	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
 	if !ok || !errors.Is(err, jsontext.ErrDuplicateName) {
