@@ -485,7 +485,7 @@ type AuditEntryList struct {
 }
 
 // BuildEvent What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
-// case-sensitive; white space around them is removed. Other texts may have 1,024 characters, addresses 4,096; an empty one
+// case-sensitive. Other texts may have 1,024 characters, addresses 4,096; an empty one
 // counts as absent.
 type BuildEvent struct {
 	// BuildNumber The CI system's number of the run, such as `312`: people look for it there.
@@ -503,7 +503,7 @@ type BuildEvent struct {
 	// BuiltByName Their name, as people know them; messages prefer it to `built_by`.
 	BuiltByName nullable.Nullable[string] `json:"built_by_name,omitempty"`
 
-	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored unless the status is final.
+	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
 	// ErrorCode Why the build failed, for programs: the CI system's code, or one of your own.
@@ -719,7 +719,7 @@ type Deployment struct {
 }
 
 // DeploymentEvent What a CI system tells about a deployment. Unknown fields are ignored, and kept with the event. One of
-// `environment_name` and `environment` is required. Names are case-sensitive; white space around them is removed.
+// `environment_name` and `environment` is required. Names are case-sensitive.
 // Other texts may have 1,024 characters, addresses 4,096; an empty one counts as absent.
 type DeploymentEvent struct {
 	// BuildNumber The CI system's number of the run, such as `312`: people look for it there.
@@ -728,7 +728,7 @@ type DeploymentEvent struct {
 	// BuildURL Another name of `deploy_url`, which wins when both are given.
 	BuildURL nullable.Nullable[string] `json:"build_url,omitempty"`
 
-	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored unless the status is final.
+	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
 	// DeployURL Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
@@ -1611,7 +1611,7 @@ type ValidationItem struct {
 
 // ValidationProblem Everything that is wrong with the request.
 type ValidationProblem struct {
-	// Detail The problems, all of them.
+	// Detail The problems, all of them, up to 50.
 	Detail []ValidationItem `json:"detail"`
 }
 
@@ -2442,7 +2442,7 @@ type ClientInterface interface {
 	// CreateBuildEventWithBody Record a build event
 	//
 	// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-	// together as those of a deployment are.
+	// together as those of a deployment are, and read as leniently.
 	//
 	// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
 	// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
@@ -2457,7 +2457,7 @@ type ClientInterface interface {
 	// CreateBuildEvent Record a build event
 	//
 	// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-	// together as those of a deployment are.
+	// together as those of a deployment are, and read as leniently.
 	//
 	// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
 	// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
@@ -2489,6 +2489,13 @@ type ClientInterface interface {
 	// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
 	// ignored for any other.
 	//
+	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
+	//
+	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+	// - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
+	// - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
+	// - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
@@ -2513,6 +2520,13 @@ type ClientInterface interface {
 	//
 	// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
 	// ignored for any other.
+	//
+	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
+	//
+	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+	// - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
+	// - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
+	// - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3234,7 +3248,7 @@ func (c *Client) ListAuditLog(ctx context.Context, params *ListAuditLogParams, r
 // CreateBuildEventWithBody Record a build event
 //
 // Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-// together as those of a deployment are.
+// together as those of a deployment are, and read as leniently.
 //
 // **A version is immutable.** Once a build event has named the commit of a version, a build event that names
 // another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
@@ -3259,7 +3273,7 @@ func (c *Client) CreateBuildEventWithBody(ctx context.Context, params *CreateBui
 // CreateBuildEvent Record a build event
 //
 // Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-// together as those of a deployment are.
+// together as those of a deployment are, and read as leniently.
 //
 // **A version is immutable.** Once a build event has named the commit of a version, a build event that names
 // another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
@@ -3301,6 +3315,13 @@ func (c *Client) CreateBuildEvent(ctx context.Context, params *CreateBuildEventP
 // The time of an event is the time the server received it. `completed_at` is believed for a final status, and
 // ignored for any other.
 //
+// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
+//
+// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+// - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
+// - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
+// - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
@@ -3335,6 +3356,13 @@ func (c *Client) CreateDeploymentEventWithBody(ctx context.Context, params *Crea
 //
 // The time of an event is the time the server received it. `completed_at` is believed for a final status, and
 // ignored for any other.
+//
+// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
+//
+// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+// - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
+// - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
+// - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7791,7 +7819,7 @@ type ClientWithResponsesInterface interface {
 	// CreateBuildEventWithBodyWithResponse Record a build event
 	//
 	// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-	// together as those of a deployment are.
+	// together as those of a deployment are, and read as leniently.
 	//
 	// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
 	// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
@@ -7806,7 +7834,7 @@ type ClientWithResponsesInterface interface {
 	// CreateBuildEventWithResponse Record a build event
 	//
 	// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-	// together as those of a deployment are.
+	// together as those of a deployment are, and read as leniently.
 	//
 	// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
 	// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
@@ -7838,6 +7866,13 @@ type ClientWithResponsesInterface interface {
 	// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
 	// ignored for any other.
 	//
+	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
+	//
+	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+	// - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
+	// - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
+	// - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
@@ -7862,6 +7897,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
 	// ignored for any other.
+	//
+	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
+	//
+	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+	// - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
+	// - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
+	// - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14764,7 +14806,7 @@ func (c *ClientWithResponses) ListAuditLogWithResponse(ctx context.Context, para
 // CreateBuildEventWithBodyWithResponse Record a build event
 //
 // Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-// together as those of a deployment are.
+// together as those of a deployment are, and read as leniently.
 //
 // **A version is immutable.** Once a build event has named the commit of a version, a build event that names
 // another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
@@ -14785,7 +14827,7 @@ func (c *ClientWithResponses) CreateBuildEventWithBodyWithResponse(ctx context.C
 // CreateBuildEventWithResponse Record a build event
 //
 // Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-// together as those of a deployment are.
+// together as those of a deployment are, and read as leniently.
 //
 // **A version is immutable.** Once a build event has named the commit of a version, a build event that names
 // another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
@@ -14823,6 +14865,13 @@ func (c *ClientWithResponses) CreateBuildEventWithResponse(ctx context.Context, 
 // The time of an event is the time the server received it. `completed_at` is believed for a final status, and
 // ignored for any other.
 //
+// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
+//
+// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+// - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
+// - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
+// - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
@@ -14853,6 +14902,13 @@ func (c *ClientWithResponses) CreateDeploymentEventWithBodyWithResponse(ctx cont
 //
 // The time of an event is the time the server received it. `completed_at` is believed for a final status, and
 // ignored for any other.
+//
+// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
+//
+// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+// - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
+// - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
+// - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -600,7 +600,7 @@ type Build struct {
 }
 
 // BuildEvent What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
-// case-sensitive; white space around them is removed. Other texts may have 1,024 characters, addresses 4,096; an empty one
+// case-sensitive. Other texts may have 1,024 characters, addresses 4,096; an empty one
 // counts as absent.
 type BuildEvent struct {
 	// BuildNumber The CI system's number of the run, such as `312`: people look for it there.
@@ -618,7 +618,7 @@ type BuildEvent struct {
 	// BuiltByName Their name, as people know them; messages prefer it to `built_by`.
 	BuiltByName nullable.Nullable[string] `json:"built_by_name,omitempty"`
 
-	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored unless the status is final.
+	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
 	// ErrorCode Why the build failed, for programs: the CI system's code, or one of your own.
@@ -849,7 +849,7 @@ type Deployment struct {
 }
 
 // DeploymentEvent What a CI system tells about a deployment. Unknown fields are ignored, and kept with the event. One of
-// `environment_name` and `environment` is required. Names are case-sensitive; white space around them is removed.
+// `environment_name` and `environment` is required. Names are case-sensitive.
 // Other texts may have 1,024 characters, addresses 4,096; an empty one counts as absent.
 type DeploymentEvent struct {
 	// BuildNumber The CI system's number of the run, such as `312`: people look for it there.
@@ -858,7 +858,7 @@ type DeploymentEvent struct {
 	// BuildURL Another name of `deploy_url`, which wins when both are given.
 	BuildURL nullable.Nullable[string] `json:"build_url,omitempty"`
 
-	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored unless the status is final.
+	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
 	// DeployURL Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
@@ -1784,7 +1784,7 @@ type ValidationItem struct {
 
 // ValidationProblem Everything that is wrong with the request.
 type ValidationProblem struct {
-	// Detail The problems, all of them.
+	// Detail The problems, all of them, up to 50.
 	Detail []ValidationItem `json:"detail"`
 }
 

@@ -3,8 +3,10 @@
 package apperr
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -37,6 +39,14 @@ type Error struct {
 	cause      error // logged, never serialised
 }
 
+// Bounds of what an invalid request is answered and logged with: 64 KiB in all.
+const (
+	MaxFields  = 50  // problems that an error lists
+	maxLocName = 100 // characters of a name in the place of a problem
+	maxLocSize = 700 // bytes of a place as JSON
+	ellipsis   = "…"
+)
+
 // Field is one problem of a request, as contract.md §11 shapes it.
 type Field struct {
 	Loc  []any // where: "body", "query" or "path", then names and positions
@@ -49,9 +59,43 @@ func New(code Code, message string) *Error {
 	return &Error{Code: code, Message: message}
 }
 
-// NewInvalid returns an error that lists what is wrong with each field.
+// NewInvalid returns an error that lists a problem of each field: the first MaxFields, with their places shortened, because
+// the request determines both the number and the length.
 func NewInvalid(fields ...Field) *Error {
-	return &Error{Code: Invalid, Message: "the request is not valid", Fields: fields}
+	listed := make([]Field, 0, min(len(fields), MaxFields))
+	for _, field := range fields[:cap(listed)] {
+		listed = append(listed, Field{Loc: shortenLoc(field.Loc), Msg: field.Msg, Type: field.Type})
+	}
+	return &Error{Code: Invalid, Message: "the request is not valid", Fields: listed}
+}
+
+// shortenLoc cuts each name to maxLocName characters, and the place after maxLocSize bytes of JSON.
+func shortenLoc(loc []any) []any {
+	short := make([]any, 0, len(loc))
+	size := 0
+	for _, step := range loc {
+		if name, ok := step.(string); ok {
+			step = shortenName(name)
+		}
+		encoded, err := json.Marshal(step)
+		if size += len(encoded) + len(","); err != nil || size > maxLocSize {
+			return append(short, ellipsis)
+		}
+		short = append(short, step)
+	}
+	return short
+}
+
+// shortenName also makes the name UTF-8: a query may have other bytes.
+func shortenName(name string) string {
+	characters, end := 0, 0
+	for at := range name {
+		if characters == maxLocName {
+			return strings.ToValidUTF8(name[:end], "\uFFFD") + ellipsis
+		}
+		characters, end = characters+1, at
+	}
+	return strings.ToValidUTF8(name, "\uFFFD")
 }
 
 // NewRateLimited returns an error that says when to come again, in whole seconds.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -167,17 +168,19 @@ func (k *APIKeys) flushUsage(ctx context.Context) {
 	}
 }
 
-// bearer returns the token of the one Authorization header (RFC 6750).
+// bearer returns the token of the one Authorization header (RFC 6750). White space around it is ignored: secrets are often
+// stored with a line break at their end, which HTTP folds into spaces.
 func bearer(header http.Header) (string, error) {
 	values := header.Values("Authorization")
 	if len(values) != 1 {
 		return "", unauthenticated(errors.New("not exactly one Authorization header"))
 	}
-	scheme, token, ok := strings.Cut(values[0], " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" {
+	value := strings.TrimSpace(values[0])
+	end := strings.IndexFunc(value, unicode.IsSpace)
+	if end < 0 || !strings.EqualFold(value[:end], "Bearer") {
 		return "", unauthenticated(errors.New("no bearer token"))
 	}
-	return token, nil
+	return strings.TrimSpace(value[end:]), nil
 }
 
 // unauthenticated hides which of the many reasons it was.

@@ -12,7 +12,7 @@ import (
 
 // FuzzBearer reads the token back out of the header that it was taken from.
 func FuzzBearer(f *testing.F) {
-	for _, seed := range []string{"Bearer x", "bearer  x", "Basic x", "Bearer", "Bearer ", "BEARER a b", "\tBearer x", ""} {
+	for _, seed := range []string{"Bearer x", "bearer  x", "Basic x", "Bearer", "Bearer ", "BEARER a b", "\tBearer x", "Bearer\nx \r\n", "Bearerx", ""} {
 		f.Add(seed, false)
 	}
 	f.Fuzz(func(t *testing.T, value string, twice bool) {
@@ -24,8 +24,12 @@ func FuzzBearer(f *testing.F) {
 		switch {
 		case err != nil && apperr.CodeOf(err) != apperr.Unauthenticated:
 			t.Fatalf("%q: %v", value, err)
-		case err == nil && (twice || token == "" || len(value) != len("Bearer ")+len(token) || !strings.EqualFold(value, "bearer "+token)):
+		case err == nil && (twice || token == "" || token != strings.TrimSpace(token)):
 			t.Fatalf("%q was read as %q", value, token)
+		case err == nil:
+			if before, ok := strings.CutSuffix(strings.TrimSpace(value), token); !ok || !strings.EqualFold(strings.TrimSpace(before), "Bearer") {
+				t.Fatalf("%q was read as %q", value, token)
+			}
 		}
 	})
 }

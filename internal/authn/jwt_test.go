@@ -307,6 +307,7 @@ func TestJWTIsFoundInHeaderOrCookie(t *testing.T) {
 	other := sign(t, jwa.RS256, key, header(), payload(p.URL, "org_id", `"org_9"`))
 
 	b.accept(t, request("Authorization", "bearer "+token), ada(p.URL))
+	b.accept(t, request("Authorization", " Bearer \t"+token+"\r\n"), ada(p.URL))
 	b.accept(t, request("Cookie", "__session="+token), ada(p.URL))
 	b.accept(t, request("Cookie", `a=b; __session_x=c; broken="; __session=`+token+"; __client=d"), ada(p.URL))
 	b.accept(t, request("Authorization", "Bearer "+token, "Cookie", "__session="+other), ada(p.URL))

@@ -49,7 +49,7 @@ func TestBadCredentialsAreRefused(t *testing.T) {
 				require.Equal(t, unauthenticated, string(answer.Body), name)
 				require.Equal(t, "Bearer", answer.Header.Get("WWW-Authenticate"), name)
 			}
-			fitting, other := []string{"Bearer " + w.api.Key, "bearer " + w.api.Key, "BEARER " + stranger}, w.admin
+			fitting, other := []string{"Bearer " + w.api.Key, "bearer " + w.api.Key, "BEARER " + stranger, "Bearer  " + w.api.Key + " \t"}, w.admin
 			if scheme == people {
 				fitting, other = []string{"Bearer " + w.admin}, w.api.Key
 			}
@@ -93,7 +93,6 @@ func (w *world) badCredentials(t *testing.T) map[string][]string {
 		"Basic":              {"Basic " + api.Key},
 		"TwoHeaders":         {"Bearer " + api.Key, "Bearer " + api.Key},
 		"TwoKeysInOne":       {"Bearer " + api.Key + ", Bearer " + api.Key},
-		"TwoSpaces":          {"Bearer  " + api.Key},
 		"FlippedSecret":      bearer(flip(api.Key, len(api.Key)-20)),
 		"FlippedChecksum":    bearer(flip(api.Key, len(api.Key)-1)),
 		"FlippedAccount":     bearer(flip(api.Key, 3)),

@@ -51,6 +51,9 @@ func operations(document *openapi3.T) []operation {
 	return all
 }
 
+// isEvent reports whether CI systems send events to the operation.
+func (o operation) isEvent() bool { return o.Tags[0] == "Events" }
+
 // scheme is how callers of the operation authenticate; empty when they need not.
 func (o operation) scheme(t *testing.T) string {
 	t.Helper()

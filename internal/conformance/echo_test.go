@@ -52,8 +52,7 @@ func requireEchoed(t *testing.T, op operation, g given, answer testapi.Answer) {
 // interpreted are members that the description lets the server read in its own way: status words, times that are believed
 // for a final status alone, secrets that are masked, and filters that are written in one way.
 func interpreted(op operation, name string) bool {
-	event := op.Tags[0] == "Events"
-	return event && (name == "status" || name == "completed_at" || name == "started_at") || name == "config" || name == "filters" || name == "event_type"
+	return op.isEvent() && (name == "status" || name == "completed_at" || name == "started_at") || name == "config" || name == "filters" || name == "event_type"
 }
 
 func marshalled(t *testing.T, value any) string {

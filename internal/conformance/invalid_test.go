@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -64,7 +65,11 @@ func TestWhatIsNoJSONIsRefused(t *testing.T) {
 		t.Run(op.OperationID, func(t *testing.T) {
 			base := w.base(t, op)
 			before := w.snapshot(t)
-			for _, text := range []string{"", " ", "{", "}", `{"name":}`, "name=x", "{} {}", "{}x", "\xff", "NaN", "'x'", "{\"a\":\"\xff\"}"} {
+			texts := []string{"", " ", "{", "}", `{"name":}`, "name=x", "{} {}", "{}x", "\xff", "NaN", "'x'", "{\"a\":\"\n\"}", "\ufeff\ufeff{}"}
+			if !op.isEvent() {
+				texts = append(texts, "{\"a\":\"\xff\"}", `{"a":"\ud83d"}`, "\ufeff{}")
+			}
+			for _, text := range texts {
 				bad := base.with("no JSON")
 				bad.raw, bad.isRaw = text, true
 				answer := w.send(t, op, bad)
@@ -91,6 +96,35 @@ func TestWhatIsNoJSONIsRefused(t *testing.T) {
 	require.NotZero(t, taken)
 }
 
+// TestUndecodableQueriesAreRefused sends queries of which net/http would drop a part, and parameters that the operation does
+// not have. Public operations ignore them.
+func TestUndecodableQueriesAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.populate(t)
+	for _, op := range operations(w.document) {
+		t.Run(op.OperationID, func(t *testing.T) {
+			base := w.base(t, op)
+			if op.scheme(t) == "" {
+				base.rawQuery = "a;b&c=50%&nonsense=1"
+				require.Equal(t, op.success(t), w.send(t, op, base).Status)
+				return
+			}
+			before := w.snapshot(t)
+			for query, want := range map[string]string{
+				"a;b": `["query"]`, "limit=50%": `["query"]`, "limit=1&since=2999-01-01T00:00:00%zz": `["query"]`,
+				"nonsense=1": `["query","nonsense"]`, "Limit=1": `["query","Limit"]`, "limit[]=1": `["query","limit[]"]`, "=1": `["query",""]`,
+			} {
+				base.rawQuery = query
+				answer := w.send(t, op, base)
+				require.Equal(t, http.StatusUnprocessableEntity, answer.Status, "%s\n%s", query, answer.Body)
+				require.Equal(t, []string{want}, placesOf(t, answer), query)
+			}
+			require.Equal(t, before, w.snapshot(t), "nothing is written")
+		})
+	}
+}
+
 // base is a request with which nothing is wrong, and all that its body may have.
 func (w *world) base(t *testing.T, op operation) given {
 	t.Helper()
@@ -98,6 +132,9 @@ func (w *world) base(t *testing.T, op operation) given {
 	if reference := op.body(t); reference != nil {
 		body := w.make.everything(t, reference)
 		w.complete(t, component(reference.Ref), body)
+		if op.isEvent() {
+			body["status"] = "completed" // or completed_at is ignored
+		}
 		g.body = body
 	}
 	return w.fill(t, op, g)
@@ -111,6 +148,9 @@ func (w *world) wrongBodies(t *testing.T, op operation, base given) []wrong {
 	}
 	var all []wrong
 	for _, broken := range violations(t, reference) {
+		if op.isEvent() && readLeniently(reference.Value, broken) {
+			continue
+		}
 		bad := base.with(broken.what)
 		bad.body = broken.apply(bad.body)
 		all = append(all, wrong{bad, append([]any{"body"}, broken.loc...)})
@@ -125,6 +165,22 @@ func (w *world) wrongBodies(t *testing.T, op operation, base given) []wrong {
 		all = append(all, wrong{bad, []any{"body", alternatives[0].Value.Required[0]}})
 	}
 	return all
+}
+
+// readLeniently reports whether events are accepted all the same (contract.md §3): with characters in free text that are
+// replaced, and with numbers where CI systems have numbers.
+func readLeniently(schema *openapi3.Schema, broken violation) bool {
+	member := schema.Properties[fmt.Sprint(broken.loc...)]
+	switch {
+	case member == nil:
+		return false
+	case broken.what == "with NUL":
+		return member.Value.Pattern != namePattern
+	case broken.what == "of the kind integer":
+		return broken.loc[0] == "build_number" || broken.loc[0] == "invoke_id"
+	default:
+		return false
+	}
 }
 
 func (w *world) wrongParams(t *testing.T, op operation, base given) []wrong {

@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -21,9 +22,11 @@ type given struct {
 	path   map[string]string
 	query  url.Values
 	header http.Header
-	body   any    // marshalled, unless nil
-	raw    string // sent instead of body, when isRaw
-	isRaw  bool
+
+	rawQuery string // sent instead of query, when not empty
+	body     any    // marshalled, unless nil
+	raw      string // sent instead of body, when isRaw
+	isRaw    bool
 }
 
 // with returns a copy that may be changed without changing the original.
@@ -67,8 +70,8 @@ func (g given) target(op operation) string {
 	for name, value := range g.path {
 		target = strings.ReplaceAll(target, "{"+name+"}", value)
 	}
-	if len(g.query) > 0 {
-		target += "?" + g.query.Encode()
+	if query := cmp.Or(g.rawQuery, g.query.Encode()); query != "" {
+		target += "?" + query
 	}
 	return target
 }

@@ -139,6 +139,9 @@ func (r reader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// namePattern is that of names.
+const namePattern = `\S`
+
 // longest is for texts without a bound.
 const longest = 300
 
@@ -160,6 +163,11 @@ func (g *generator) texts(t *testing.T, key string, schema *openapi3.Schema) []s
 		{"right to left", g.unique(10, 'ש')},
 		{"padded", " \t" + g.unique(10, 'p') + "\n "},
 		{"empty", ""},
+	}
+	if schema.Pattern == namePattern { // of which the prose says that control characters are refused
+		for i, s := range found {
+			found[i].value = strings.NewReplacer("\u0001", "", "\u007f", "").Replace(s.value.(string))
+		}
 	}
 	if schema.Pattern != "" && !regexp.MustCompile(schema.Pattern).MatchString("é") { // one for whom no name must be free
 		found = append(found, sample{"one character of ASCII", "~"})

@@ -174,17 +174,18 @@ func requireKnownTypes(t *testing.T, g *guide) {
 	for _, event := range []string{
 		`{}`, `{"product_name":1,"version":null,"environment_name":"","status":"x","completed_at":"today"}`,
 		`{"product_name":" ","version":"` + strings.Repeat("v", 256) + `","environment_name":["a"],"status":"failed","extra_metadata":[]}`,
-		`{"product_name":"a\u0000b","version":"1","environment_name":"e","status":"failed","skip_preflight_checks":"no"}`,
+		`{"product_name":"a\u0000b","version":"a\tb","environment_name":"e","status":"failed","skip_preflight_checks":"no"}`,
 		`{"product_name":"a","product_name":"b"}`, `{"product_name":"a","extra_metadata":{"a":1e400}}`,
 		`{"product_name":"a","version":"1","environment_name":"e","status":"failed","extra_metadata":{"a":"` + strings.Repeat("x", 256<<10) + `"}}`,
 		`{"product_name":"` + strings.Repeat("x", 1<<20) + `"}`, strings.Repeat(`{"a":`, 2000) + "1" + strings.Repeat("}", 2000),
 	} {
 		told(api.Post(t, deploy, event))
 	}
-	for _, query := range []string{"limit=0", "limit=x", "limit=1&limit=2", "cursor=x", "since=today", "status=x"} {
+	for _, query := range []string{"limit=0", "limit=x", "limit=1&limit=2", "cursor=x", "since=today", "status=x", "x=1", "a;b"} {
 		told(api.As(t, "viewer", http.MethodGet, "/deployments/?"+query, ""))
 	}
 	told(api.As(t, "viewer", http.MethodGet, "/products/x", ""))
+	told(api.As(t, "admin", http.MethodPost, "/products/", `{"name":"x","description":"a\u0000b"}`))
 	told(api.As(t, "admin", http.MethodPost, "/products/", `{"name":"a","colour":"b","description":7}`))
 	for i, name := range []string{"a", "b"} {
 		request := api.Request(t, http.MethodPost, "/products/", []byte(`{"name":"`+name+`"}`))

@@ -4,11 +4,11 @@
 //
 // middleware.go names it, logs it, catches its panics and straightens its slashes; echo finds the operation; then, for
 // that operation alone: security.go asks the validator of its security scheme who calls, limits.go whether they may send
-// so much, permission.go whether they may do that; validate.go reads the body and checks it against the specification; a
-// person's request is given time (patience.go) and a place to be worked on (shed.go), before all that if its credential
-// is known (guests.go) and it has no body; the generated strict handler binds
-// it, and a handler of ours (a file for each tag) says who, what, and reply. Errors come back as Go errors and become an
-// answer in errors.go; nothing else knows a status.
+// so much, permission.go whether they may do that; params.go checks the parameters and validate.go the body, which it reads
+// leniently where events are taken, against the specification; a person's request is given time (patience.go) and a place to
+// be worked on (shed.go), before all that if its credential is known (guests.go) and it has no body; the generated strict
+// handler binds it, and a handler of ours (a file for each tag) says who, what, and reply. Errors come back as Go errors and
+// become an answer in errors.go; nothing else knows a status.
 //
 // # Adding an operation
 //

@@ -11,6 +11,7 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
@@ -38,7 +39,8 @@ func (f *finder) find(text *string, query func(account uuid.UUID, id *uuid.UUID,
 	if text == nil {
 		return nil
 	}
-	found, err := query(authn.PrincipalFrom(f.ctx).AccountID, asID(text), strings.TrimSpace(*text))
+	name, _ := ingest.NormalizeName(*text) // an invalid name is not found
+	found, err := query(authn.PrincipalFrom(f.ctx).AccountID, asID(text), name)
 	switch err = postgres.Classify(err); {
 	case err == nil:
 		return &found

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -25,10 +24,10 @@ const maxDepth = 128
 var errNotJSON = apperr.New(apperr.Malformed, "Invalid JSON in request body")
 
 // decodeJSON reads one JSON value strictly: UTF-8, each name once, nothing after it, and only what the database can store.
-// Numbers stay json.Number. Everything that the database could not store is told at once.
+// Numbers stay json.Number. The error lists every value that the database cannot store, up to apperr.MaxFields.
 func decodeJSON(body []byte) (any, error) {
-	d := decoder{tokens: jsontext.NewDecoder(bytes.NewReader(body))}
-	value, err := d.value([]any{"body"})
+	d := decoder{tokens: jsontext.NewDecoder(bytes.NewBuffer(body))}
+	value, err := d.value()
 	if err != nil {
 		return nil, err
 	}
@@ -46,23 +45,26 @@ type decoder struct {
 	problems []apperr.Field
 }
 
-func (d *decoder) value(loc []any) (any, error) {
+func (d *decoder) value() (any, error) {
 	if d.tokens.StackDepth() > maxDepth {
 		return nil, apperr.NewInvalid(apperr.Field{Loc: []any{"body"}, Msg: fmt.Sprintf("nested deeper than %d levels", maxDepth), Type: "value_error.depth"})
 	}
+	if len(d.problems) >= apperr.MaxFields { // no more are listed
+		return nil, apperr.NewInvalid(d.problems...)
+	}
 	read, err := d.tokens.ReadToken()
 	if err != nil {
-		return nil, toProblem(err)
+		return nil, d.syntaxError(err)
 	}
 	switch read.Kind() {
 	case '{':
-		return d.object(loc)
+		return d.object()
 	case '[':
-		return d.list(loc)
+		return d.list()
 	case '"':
-		return d.text(loc, read.String()), nil
+		return d.text(read.String()), nil
 	case '0':
-		return d.number(loc, read.String()), nil
+		return d.number(read.String()), nil
 	case 't', 'f':
 		return read.Bool(), nil
 	default: // 'n'; the decoder lets no stray bracket through
@@ -70,27 +72,25 @@ func (d *decoder) value(loc []any) (any, error) {
 	}
 }
 
-func (d *decoder) object(loc []any) (any, error) {
+func (d *decoder) object() (any, error) {
 	object := make(map[string]any)
 	for d.tokens.PeekKind() != '}' {
 		read, err := d.tokens.ReadToken()
 		if err != nil {
-			return nil, toProblem(err)
+			return nil, d.syntaxError(err)
 		}
-		name := read.String()
-		at := append(slices.Clip(loc), name)
-		d.text(at, name)
-		if object[name], err = d.value(at); err != nil {
+		name := d.text(read.String())
+		if object[name], err = d.value(); err != nil {
 			return nil, err
 		}
 	}
 	return object, d.end()
 }
 
-func (d *decoder) list(loc []any) (any, error) {
+func (d *decoder) list() (any, error) {
 	list := []any{}
 	for d.tokens.PeekKind() != ']' {
-		value, err := d.value(append(slices.Clip(loc), len(list)))
+		value, err := d.value()
 		if err != nil {
 			return nil, err
 		}
@@ -101,38 +101,54 @@ func (d *decoder) list(loc []any) (any, error) {
 
 func (d *decoder) end() error {
 	if _, err := d.tokens.ReadToken(); err != nil {
-		return toProblem(err)
+		return d.syntaxError(err)
 	}
 	return nil
 }
 
-func (d *decoder) text(loc []any, text string) string {
+func (d *decoder) text(text string) string {
 	if strings.ContainsRune(text, 0) {
-		d.problems = append(d.problems, apperr.Field{Loc: loc, Msg: "the character NUL cannot be stored", Type: "value_error.nul"})
+		d.report("the character NUL cannot be stored", "value_error.nul")
 	}
 	return text
 }
 
-func (d *decoder) number(loc []any, text string) json.Number {
+func (d *decoder) number(text string) json.Number {
 	_, exponent, _ := strings.Cut(strings.ToLower(text), "e")
 	zeros, errExponent := strconv.ParseInt(cmp.Or(exponent, "0"), 10, 16)
 	if _, err := strconv.ParseFloat(text, 64); err != nil || errExponent != nil || max(zeros, -zeros) > maxExponent {
-		d.problems = append(d.problems, apperr.Field{Loc: loc, Msg: "the number is out of range", Type: "value_error.number.range"})
+		d.report("the number is out of range", "value_error.number.range")
 	}
 	return json.Number(text)
 }
 
-// toProblem tells a name that stands twice from what is no JSON at all.
-func toProblem(err error) error {
+// report adds a problem of the name or value that was read last.
+func (d *decoder) report(message, kind string) {
+	d.problems = append(d.problems, apperr.Field{Loc: d.locate(d.tokens.StackPointer()), Msg: message, Type: kind})
+}
+
+// locate returns the place that the pointer names below the objects and lists that are being read. It is computed for
+// problems alone: in deeply nested bodies a place for each value would take more memory than the values.
+func (d *decoder) locate(pointer jsontext.Pointer) []any {
+	loc := []any{"body"}
+	for name := range pointer.Tokens() {
+		if kind, _ := d.tokens.StackIndex(len(loc)); kind == '[' {
+			position, _ := strconv.Atoi(name) // jsontext writes no other
+			loc = append(loc, position)
+			continue
+		}
+		loc = append(loc, name)
+	}
+	return loc
+}
+
+// syntaxError distinguishes duplicate names from text that is not JSON.
+func (d *decoder) syntaxError(err error) error {
 	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
 	if !ok || !errors.Is(err, jsontext.ErrDuplicateName) {
 		return errNotJSON
 	}
-	loc := []any{"body"}
-	for name := range syntax.JSONPointer.Tokens() {
-		loc = append(loc, name)
-	}
-	return apperr.NewInvalid(apperr.Field{Loc: loc, Msg: "the name stands twice in its object", Type: "value_error.duplicate"})
+	return apperr.NewInvalid(apperr.Field{Loc: d.locate(syntax.JSONPointer), Msg: "the name stands twice in its object", Type: "value_error.duplicate"})
 }
 
 // compactSize is the length of the value as compact JSON, numbers written out in full as the database keeps them: 1e300

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -43,4 +44,22 @@ func FuzzDecodeJSON(f *testing.F) {
 		require.Equal(t, want, value)
 		compactSize(value)
 	})
+}
+
+// TestDecodeJSONLocatesProblems reports names as text, and positions in lists as numbers.
+func TestDecodeJSONLocatesProblems(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string][]any{
+		`"\u0000"`:                       {"body"},
+		`[0,[1e999]]`:                    {"body", 1, 0},
+		`{"a":[{},{"0":{"b/~":1e999}}]}`: {"body", "a", 1, "0", "b/~"},
+		`{"a":{"b":1,"\u0000":[]}}`:      {"body", "a", "\x00"},
+		`{"a":[[{"b":1,"b":2}]]}`:        {"body", "a", 0, 0, "b"},
+	} {
+		_, err := decodeJSON([]byte(body))
+		failure, ok := errors.AsType[*apperr.Error](err)
+		require.True(t, ok, body)
+		require.Len(t, failure.Fields, 1, body)
+		require.Equal(t, want, failure.Fields[0].Loc, body)
+	}
 }

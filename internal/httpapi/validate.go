@@ -32,6 +32,10 @@ const maxBody = 1 << 20
 // mergePatch is the proper name of what PATCH takes (RFC 7396).
 const mergePatch = "application/merge-patch+json"
 
+// eventsTag marks the operations that CI systems send events to. Their bodies are read leniently (contract.md §3): a
+// pipeline cannot repair what it sends, and an event that is refused is lost.
+const eventsTag = "Events"
+
 // What the specification says of members beyond JSON Schema.
 const (
 	maxBytesExtension = "x-max-bytes"
@@ -44,6 +48,8 @@ type bodyValidator struct {
 	alternatives openapi3.SchemaRefs // of which one must hold
 	options      []openapi3.SchemaValidationOption
 	limits       map[string]int // x-max-bytes by member
+	names        []string       // members that are names
+	isLenient    bool           // whether the operation takes events
 }
 
 // newBodyValidator returns nil for an operation without a body.
@@ -55,19 +61,43 @@ func newBodyValidator(operation *openapi3.Operation) (*bodyValidator, error) {
 	if media == nil || media.Schema == nil {
 		return nil, fmt.Errorf("operation %s: a body must be JSON and have a schema", operation.OperationID)
 	}
+	if err := requireBounds(media.Schema.Value); err != nil {
+		return nil, fmt.Errorf("operation %s: %w", operation.OperationID, err)
+	}
 	v := &bodyValidator{
 		schema:       *media.Schema.Value,
 		alternatives: media.Schema.Value.AnyOf,
 		options:      schemaOptions(),
 		limits:       make(map[string]int),
+		isLenient:    slices.Contains(operation.Tags, eventsTag),
 	}
 	v.schema.AnyOf = nil
 	for name, property := range v.schema.Properties {
 		if limit, ok := property.Value.Extensions[maxBytesExtension].(float64); ok {
 			v.limits[name] = int(limit)
 		}
+		if property.Value.Pattern == namePattern {
+			v.names = append(v.names, name)
+		}
 	}
+	slices.Sort(v.names)
 	return v, nil
+}
+
+// requireBounds returns an error for a list without maxItems: each of its items could have a problem.
+func requireBounds(schema *openapi3.Schema) error {
+	for name, property := range schema.Properties {
+		if err := requireBounds(property.Value); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if schema.Items == nil {
+		return nil
+	}
+	if schema.MaxItems == nil {
+		return errors.New("a list must have maxItems")
+	}
+	return requireBounds(schema.Items.Value)
 }
 
 // schemaOptions has a schema checked as we mean it: every problem, and the formats that we know.
@@ -97,7 +127,7 @@ func (b validatedBody) Close() error { return nil }
 
 type rawBodyKey struct{}
 
-// rawBody returns the body as it was received.
+// rawBody returns the body as it was received; that of an event is cleaned for storage.
 func rawBody(ctx context.Context) []byte {
 	raw, _ := ctx.Value(rawBodyKey{}).([]byte)
 	return raw
@@ -107,16 +137,26 @@ func rawBody(ctx context.Context) []byte {
 func (v *bodyValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		raw, err := readJSONBody(c.Response(), r)
+		if !v.accepts(r) {
+			return apperr.New(apperr.UnsupportedMedia, "Unsupported media type")
+		}
+		raw, err := readBody(c.Response(), r)
 		if err != nil {
 			return err
+		}
+		var invalidNames []string
+		if v.isLenient {
+			raw, invalidNames = ingest.CleanBody(raw, v.names...)
 		}
 		value, err := decodeJSON(raw)
 		if err != nil {
 			return err
 		}
-		v.tidy(value)
-		if problems := v.check(value); len(problems) > 0 {
+		if v.isLenient {
+			v.coerce(value)
+		}
+		v.normalize(value)
+		if problems := v.check(value, invalidNames); len(problems) > 0 {
 			return apperr.NewInvalid(problems...)
 		}
 		writeIntegers(&v.schema, value)
@@ -129,13 +169,22 @@ func (v *bodyValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-func readJSONBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// accepts reports whether the body is JSON in UTF-8 without a content coding, by its headers. For events, "utf8" and
+// "identity" mean that, too.
+func (v *bodyValidator) accepts(r *http.Request) bool {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	charset := params["charset"]
 	isJSON := media == echo.MIMEApplicationJSON || media == mergePatch && r.Method == http.MethodPatch
-	if err != nil || !isJSON || charset != "" && !strings.EqualFold(charset, "utf-8") || r.Header.Get("Content-Encoding") != "" {
-		return nil, apperr.New(apperr.UnsupportedMedia, "Unsupported media type")
+	if err != nil || !isJSON {
+		return false
 	}
+	charset, coding := strings.ToLower(params["charset"]), r.Header.Get("Content-Encoding")
+	if v.isLenient {
+		return slices.Contains([]string{"", "utf-8", "utf8"}, charset) && (coding == "" || strings.EqualFold(coding, "identity"))
+	}
+	return (charset == "" || charset == "utf-8") && coding == ""
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	tooLarge := apperr.NewInvalid(apperr.Field{
 		Loc: []any{"body"}, Msg: fmt.Sprintf("the body is larger than %d bytes", maxBody), Type: "value_error.too_large",
 	})
@@ -155,9 +204,40 @@ func readJSONBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return raw, nil
 }
 
-// tidy takes an empty text for absent where any text may stand or be absent, and white space from around names, before
-// anything is measured. An empty time is no time, but for CI systems: they write what they do not know as an empty text.
-func (v *bodyValidator) tidy(value any) {
+// coerce converts members of an event that clients send in another type: integers to texts where most CI systems have
+// numbers, and texts to booleans. It drops completed_at when the status is not terminal, without reading it.
+func (v *bodyValidator) coerce(value any) {
+	object, _ := value.(map[string]any)
+	for _, name := range []string{"build_number", "invoke_id"} {
+		if number, ok := object[name].(json.Number); ok && isInteger(number) {
+			object[name] = number.String()
+		}
+	}
+	for name, member := range object {
+		text, isText := member.(string)
+		if property := v.schema.Properties[name]; isText && property != nil && property.Value.Type.Is("boolean") {
+			switch strings.ToLower(strings.TrimSpace(text)) {
+			case "true":
+				object[name] = true
+			case "false":
+				object[name] = false
+			}
+		}
+	}
+	text, _ := object["status"].(string)
+	if status, ok := ingest.ParseStatus(text); ok && !status.IsTerminal() {
+		delete(object, "completed_at")
+	}
+}
+
+// isInteger reports whether the number has neither a fraction nor an exponent.
+func isInteger(number json.Number) bool {
+	return strings.Trim(number.String(), "-0123456789") == ""
+}
+
+// normalize brings names into their normal form and replaces empty texts by null where any text or none is allowed, before
+// lengths are checked. Empty times are null for events alone: CI systems write unknown values as empty texts.
+func (v *bodyValidator) normalize(value any) {
 	object, _ := value.(map[string]any)
 	for name, member := range object {
 		text, isText := member.(string)
@@ -166,7 +246,7 @@ func (v *bodyValidator) tidy(value any) {
 			continue
 		}
 		if property.Value.Pattern == namePattern {
-			text = strings.TrimSpace(text)
+			text, _ = ingest.NormalizeName(text) // checkNames reports the problem
 			object[name] = text
 		}
 		if text == "" && property.Value.Nullable && (property.Value.Format == "" || property.Value.Extensions[emptyExtension] == true) {
@@ -193,11 +273,13 @@ func writeIntegers(schema *openapi3.Schema, value any) {
 	}
 }
 
-// check returns every problem of the value, in the order of their places.
-func (v *bodyValidator) check(value any) []apperr.Field {
+// check returns the problems of the value, in the order of their places. In the invalid names, characters were replaced.
+func (v *bodyValidator) check(value any, invalidNames []string) []apperr.Field {
+	value = bound(&v.schema, value)
 	problems := flatten(v.schema.VisitJSON(value, v.options...), []any{"body"})
 	if object, ok := value.(map[string]any); ok {
 		problems = append(problems, v.missingAlternative(object)...)
+		problems = append(problems, v.checkNames(object, invalidNames, problems)...)
 		for name, limit := range v.limits {
 			if compactSize(object[name]) > limit {
 				problems = append(problems, apperr.Field{
@@ -212,6 +294,51 @@ func (v *bodyValidator) check(value any) []apperr.Field {
 	slices.SortStableFunc(problems, func(one, other apperr.Field) int {
 		return strings.Compare(fmt.Sprint(one.Loc...), fmt.Sprint(other.Loc...))
 	})
+	return problems
+}
+
+// bound cuts a value that is too long to be valid, so that the number of problems does not grow with the body: a list to one
+// item more than it may have, and unknown members, where there may be none, to apperr.MaxFields.
+func bound(schema *openapi3.Schema, value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		isClosed := schema.AdditionalProperties.Has != nil && !*schema.AdditionalProperties.Has
+		unknown := 0
+		for name, member := range value {
+			if property := schema.Properties[name]; property != nil {
+				value[name] = bound(property.Value, member)
+			} else if unknown++; isClosed && unknown > apperr.MaxFields {
+				delete(value, name)
+			}
+		}
+	case []any:
+		if schema.Items == nil || schema.MaxItems == nil {
+			return value // of another type
+		}
+		list := value[:min(len(value), int(*schema.MaxItems)+1)] //nolint:gosec // a hundred or so
+		for i, item := range list {
+			list[i] = bound(schema.Items.Value, item)
+		}
+		return list
+	}
+	return value
+}
+
+// checkNames returns the problems of names that the schema cannot express, and that are not among those already found.
+func (v *bodyValidator) checkNames(object map[string]any, invalid []string, found []apperr.Field) []apperr.Field {
+	var problems []apperr.Field
+	for _, name := range v.names {
+		loc := []any{"body", name}
+		text, _ := object[name].(string)
+		_, problem := ingest.NormalizeName(text)
+		switch {
+		case slices.Contains(invalid, name):
+			problems = append(problems, apperr.Field{Loc: loc, Msg: "must not contain NUL or characters that are not Unicode", Type: "value_error.text"})
+		case text == "" || problem == "" || slices.ContainsFunc(found, func(other apperr.Field) bool { return slices.Equal(other.Loc, loc) }):
+		default:
+			problems = append(problems, apperr.Field{Loc: loc, Msg: problem, Type: "value_error.text"})
+		}
+	}
 	return problems
 }
 

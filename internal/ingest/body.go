@@ -93,14 +93,14 @@ func invalidMembers(body []byte, names []string) (invalid []string) {
 	return invalid
 }
 
-// newLenientDecoder returns a decoder that reads U+FFFD for what is not Unicode. It does not copy the body.
+// newLenientDecoder returns a decoder that reads U+FFFD for invalid UTF-8 and lone surrogates. It does not copy the body.
 func newLenientDecoder(body []byte) *jsontext.Decoder {
 	return jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 }
 
 // editStrings returns the JSON document with edit applied to every string, names of members included; all other bytes
-// stay. A name that an edit makes equal to another one of its object gets U+FFFD appended. What is not JSON is returned as
-// it is, and so is a document that edit leaves alone.
+// stay. A name that an edit makes equal to another one of its object gets U+FFFD appended. A body that is not JSON
+// and a document without edits are returned as they are.
 func editStrings(body []byte, edit func(string) string) []byte {
 	decoder := newLenientDecoder(body)
 	var edited, text []byte
@@ -126,7 +126,7 @@ func editStrings(body []byte, edit func(string) string) []byte {
 		if err != nil {
 			return body
 		}
-		text, err = jsontext.AppendUnquote(text[:0], quoted) // the error reports what is not Unicode, which the text has no more
+		text, err = jsontext.AppendUnquote(text[:0], quoted) // the error reports characters that were replaced
 		changed := edit(string(text))
 		isEdited := err != nil || changed != string(text)
 		if isName {

@@ -17,7 +17,7 @@ How far it has come. `completed`, `failed` and `aborted` are final.
 class DeploymentEvent(BaseModel):
     """
     What a CI system tells about a deployment. Unknown fields are ignored, and kept with the event. One of
-    `environment_name` and `environment` is required. Names are case-sensitive; white space around them is removed.
+    `environment_name` and `environment` is required. Names are case-sensitive.
     Other texts may have 1,024 characters, addresses 4,096; an empty one counts as absent.
 
     """
@@ -103,7 +103,7 @@ class DeploymentEvent(BaseModel):
     """
     completed_at: AwareDatetime | None = None
     """
-    When the deployment ended, if not now; empty counts as absent. Ignored unless the status is final.
+    When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
     """
     skip_preflight_checks: bool | None = None
     """
@@ -120,7 +120,7 @@ class DeploymentEvent(BaseModel):
 class BuildEvent(BaseModel):
     """
     What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
-    case-sensitive; white space around them is removed. Other texts may have 1,024 characters, addresses 4,096; an empty one
+    case-sensitive. Other texts may have 1,024 characters, addresses 4,096; an empty one
     counts as absent.
 
     """
@@ -187,7 +187,7 @@ class BuildEvent(BaseModel):
     """
     completed_at: AwareDatetime | None = None
     """
-    When the build ended, if not now; empty counts as absent. Ignored unless the status is final.
+    When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
     """
     error_message: str | None = None
     """
@@ -2053,7 +2053,7 @@ class ValidationProblem(BaseModel):
     )
     detail: list[ValidationItem]
     """
-    The problems, all of them.
+    The problems, all of them, up to 50.
     """
 
 

@@ -183,6 +183,13 @@ import type {
  * The time of an event is the time the server received it. `completed_at` is believed for a final status, and
  * ignored for any other.
  *
+ * **Bodies are read leniently**, because a pipeline cannot repair what it sends:
+ *
+ * - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+ * - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
+ * - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
+ * - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
+ *
  */
 export const createDeploymentEvent = (
   options: Options<CreateDeploymentEventData>,
@@ -207,7 +214,7 @@ export const createDeploymentEvent = (
  * Record a build event
  *
  * Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
- * together as those of a deployment are.
+ * together as those of a deployment are, and read as leniently.
  *
  * **A version is immutable.** Once a build event has named the commit of a version, a build event that names
  * another one is refused with 409. A short commit identifier equals the long one that it abbreviates.

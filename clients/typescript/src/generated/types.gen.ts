@@ -30,7 +30,7 @@ export type ExtraMetadata = {
 
 /**
  * What a CI system tells about a deployment. Unknown fields are ignored, and kept with the event. One of
- * `environment_name` and `environment` is required. Names are case-sensitive; white space around them is removed.
+ * `environment_name` and `environment` is required. Names are case-sensitive.
  * Other texts may have 1,024 characters, addresses 4,096; an empty one counts as absent.
  *
  */
@@ -101,7 +101,7 @@ export type DeploymentEvent = {
    */
   deployed_by_name?: string | null;
   /**
-   * When the deployment ended, if not now; empty counts as absent. Ignored unless the status is final.
+   * When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
    */
   completed_at?: string | null;
   /**
@@ -113,7 +113,7 @@ export type DeploymentEvent = {
 
 /**
  * What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
- * case-sensitive; white space around them is removed. Other texts may have 1,024 characters, addresses 4,096; an empty one
+ * case-sensitive. Other texts may have 1,024 characters, addresses 4,096; an empty one
  * counts as absent.
  *
  */
@@ -175,7 +175,7 @@ export type BuildEvent = {
    */
   started_at?: string | null;
   /**
-   * When the build ended, if not now; empty counts as absent. Ignored unless the status is final.
+   * When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
    */
   completed_at?: string | null;
   /**
@@ -1290,7 +1290,7 @@ export type Problem = {
  */
 export type ValidationProblem = {
   /**
-   * The problems, all of them.
+   * The problems, all of them, up to 50.
    */
   detail: Array<ValidationItem>;
 };
@@ -1979,7 +1979,7 @@ export type CreateDeploymentEventErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2045,7 +2045,7 @@ export type CreateBuildEventErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2111,7 +2111,7 @@ export type CreateVersionEventErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2169,7 +2169,7 @@ export type ListProductsErrors = {
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2235,7 +2235,7 @@ export type CreateProductErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2299,7 +2299,7 @@ export type DeleteProductErrors = {
    */
   412: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2353,7 +2353,7 @@ export type GetProductErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2429,7 +2429,7 @@ export type UpdateProductErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2491,7 +2491,7 @@ export type ListEnvironmentsErrors = {
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2557,7 +2557,7 @@ export type CreateEnvironmentErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2621,7 +2621,7 @@ export type DeleteEnvironmentErrors = {
    */
   412: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2675,7 +2675,7 @@ export type GetEnvironmentErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2751,7 +2751,7 @@ export type UpdateEnvironmentErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2817,7 +2817,7 @@ export type ListVersionsErrors = {
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2871,7 +2871,7 @@ export type GetVersionErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -2953,7 +2953,7 @@ export type ListDeploymentsErrors = {
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3007,7 +3007,7 @@ export type GetDeploymentErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3073,7 +3073,7 @@ export type ListEnvironmentStateErrors = {
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3135,7 +3135,7 @@ export type ListReleasesErrors = {
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3197,7 +3197,7 @@ export type CreateReleaseErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3261,7 +3261,7 @@ export type DeleteReleaseErrors = {
    */
   412: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3315,7 +3315,7 @@ export type GetReleaseErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3387,7 +3387,7 @@ export type UpdateReleaseErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3450,7 +3450,7 @@ export type ListReleaseVersionsErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3525,7 +3525,7 @@ export type AddReleaseVersionErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3587,7 +3587,7 @@ export type RemoveReleaseVersionErrors = {
    */
   409: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3641,7 +3641,7 @@ export type GetReleaseProgressErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3695,7 +3695,7 @@ export type ListNotificationChannelsErrors = {
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3758,7 +3758,7 @@ export type CreateNotificationChannelErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3823,7 +3823,7 @@ export type DeleteNotificationChannelErrors = {
    */
   412: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3878,7 +3878,7 @@ export type GetNotificationChannelErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -3950,7 +3950,7 @@ export type UpdateNotificationChannelErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4014,7 +4014,7 @@ export type TestNotificationChannelErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4072,7 +4072,7 @@ export type ListNotificationPreferencesErrors = {
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4140,7 +4140,7 @@ export type CreateNotificationPreferenceErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4206,7 +4206,7 @@ export type DeleteNotificationPreferenceErrors = {
    */
   412: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4262,7 +4262,7 @@ export type GetNotificationPreferenceErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4335,7 +4335,7 @@ export type UpdateNotificationPreferenceErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4411,7 +4411,7 @@ export type ListNotificationHistoryErrors = {
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4478,7 +4478,7 @@ export type RedeliverNotificationErrors = {
    */
   409: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4532,7 +4532,7 @@ export type ListApiKeysErrors = {
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4594,7 +4594,7 @@ export type CreateApiKeyErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4658,7 +4658,7 @@ export type RevokeApiKeyErrors = {
    */
   412: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4712,7 +4712,7 @@ export type GetApiKeyErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4784,7 +4784,7 @@ export type UpdateApiKeyErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4859,7 +4859,7 @@ export type RotateApiKeyErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4917,7 +4917,7 @@ export type ListUsersErrors = {
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -4971,7 +4971,7 @@ export type GetUserErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -5047,7 +5047,7 @@ export type UpdateUserErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**
@@ -5121,7 +5121,7 @@ export type ListAuditLogErrors = {
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed.
+   * The request was understood and has problems; all of them are listed, up to 50.
    */
   422: ValidationProblem;
   /**

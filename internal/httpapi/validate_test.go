@@ -1,0 +1,43 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/gen/apigen"
+)
+
+// BenchmarkEventBody reads and validates an ordinary event of 1 KiB.
+func BenchmarkEventBody(b *testing.B) {
+	document, err := apigen.GetSpec()
+	require.NoError(b, err)
+	validator, err := newBodyValidator(document.Paths.Value("/deployment-events/").Post)
+	require.NoError(b, err)
+	handler := validator.middleware(func(echo.Context) error { return nil })
+	plain := `{"product_name":"checkout","version":"1.4.2","environment_name":"production","status":"completed","source_system":"github",
+		"scm_repository":"https://github.com/acme/checkout","deploy_url":"https://github.com/acme/checkout/actions/runs/16421337842",
+		"scm_sha":"9fceb02d0ae598e95dc970b74767f19372d61af8","scm_branch":"main","invoke_id":"16421337842","build_number":"312",
+		"deployed_by":"ada","deployed_by_name":"Ada Lovelace","deployed_by_email":"ada@example.com","completed_at":"2026-11-21T18:00:00Z",
+		"extra_metadata":{"vi_gh_run_attempt":"1","vi_gh_workflow":"Deploy","commits":["` + strings.Repeat(`A message\nof two lines","`, 14) + `end"]}}`
+	for name, body := range map[string]string{
+		"Plain":   plain,
+		"NotUTF8": strings.Replace(plain, "message", "m\xe9ssage", 1),
+	} {
+		b.Run(name, func(b *testing.B) {
+			e := echo.New()
+			b.ReportAllocs()
+			for b.Loop() {
+				request := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/", strings.NewReader(body))
+				request.Header.Set("Content-Type", "application/json")
+				if err := handler(e.NewContext(request, httptest.NewRecorder())); err != nil && name == "Plain" {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
