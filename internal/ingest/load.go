@@ -32,50 +32,34 @@ func accountsOf(events []Event) []uuid.UUID {
 
 // queueLoad queues the statements that read the state of the events' pairs and lock it.
 func (w *workingSet) queueLoad(batch *pgx.Batch, events []Event) {
+	pairs, runs := gather(events, nameOf), gather(events, runOf)
+	fingerprints := fingerprintsOf(events)
 	if w.kind == Build {
-		w.queueLoadBuilds(batch, events)
+		postgres.QueueRows(batch, dbgen.LockVersions, dbgen.LockVersionsParams{
+			AccountIDs: pairs.accountIDs, ProductNames: pairs.products, Versions: pairs.versions,
+		}, w.addLockedVersion)
+		postgres.QueueRows(batch, dbgen.LoadBuilds, dbgen.LoadBuildsParams{
+			AccountIDs: runs.accountIDs, ProductNames: runs.products, Versions: runs.versions, InvokeIDs: runs.invokeIDs,
+			FingerprintAccountIDs: fingerprints.AccountIDs, Fingerprints: fingerprints.Fingerprints,
+		}, w.addBuild)
 	} else {
-		w.queueLoadDeployments(batch, events)
-	}
-	w.queueLoadFingerprints(batch, events)
-}
-
-func (w *workingSet) queueLoadDeployments(batch *pgx.Batch, events []Event) {
-	pairs := gather(events, nameOf)
-	versions := gather(events, func(e Event) nameKey {
-		return nameKey{accountID: e.AccountID, product: e.ProductName, partner: e.Version}
-	})
-	runs := gather(eventsOfRuns(events), runOf)
-	postgres.QueueRows(batch, dbgen.LockEnvironmentStates, dbgen.LockEnvironmentStatesParams{
-		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments,
-	}, w.addEnvironmentState)
-	postgres.QueueRows(batch, dbgen.LoadVersions, dbgen.LoadVersionsParams{
-		AccountIDs: versions.accountIDs, ProductNames: versions.products, Versions: versions.versions,
-	}, w.addVersion)
-	postgres.QueueRows(batch, dbgen.LoadOpenDeployments, dbgen.LoadOpenDeploymentsParams{
-		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments,
-	}, w.addDeployment)
-	if len(runs.accountIDs) > 0 {
-		postgres.QueueRows(batch, dbgen.LoadDeploymentsOfRuns, dbgen.LoadDeploymentsOfRunsParams{
+		versions := gather(events, func(e Event) nameKey {
+			return nameKey{accountID: e.AccountID, product: e.ProductName, partner: e.Version}
+		})
+		postgres.QueueRows(batch, dbgen.LockEnvironmentStates, dbgen.LockEnvironmentStatesParams{
+			AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments,
+		}, w.addEnvironmentState)
+		postgres.QueueRows(batch, dbgen.LoadVersions, dbgen.LoadVersionsParams{
+			AccountIDs: versions.accountIDs, ProductNames: versions.products, Versions: versions.versions,
+		}, w.addVersion)
+		postgres.QueueRows(batch, dbgen.LoadDeployments, dbgen.LoadDeploymentsParams{
 			AccountIDs: runs.accountIDs, ProductNames: runs.products, EnvironmentNames: runs.environments,
 			Versions: runs.versions, InvokeIDs: runs.invokeIDs,
+			FingerprintAccountIDs: fingerprints.AccountIDs, Fingerprints: fingerprints.Fingerprints,
 		}, w.addDeployment)
 	}
-}
-
-func (w *workingSet) queueLoadBuilds(batch *pgx.Batch, events []Event) {
-	pairs := gather(events, nameOf)
-	runs := gather(eventsOfRuns(events), runOf)
-	postgres.QueueRows(batch, dbgen.LockVersions, dbgen.LockVersionsParams{
-		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, Versions: pairs.versions,
-	}, w.addLockedVersion)
-	postgres.QueueRows(batch, dbgen.LoadOpenBuilds, dbgen.LoadOpenBuildsParams{
-		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, Versions: pairs.versions,
-	}, w.addBuild)
-	if len(runs.accountIDs) > 0 {
-		postgres.QueueRows(batch, dbgen.LoadBuildsOfRuns, dbgen.LoadBuildsOfRunsParams{
-			AccountIDs: runs.accountIDs, ProductNames: runs.products, Versions: runs.versions, InvokeIDs: runs.invokeIDs,
-		}, w.addBuild)
+	if len(fingerprints.AccountIDs) > 0 {
+		postgres.QueueRows(batch, dbgen.ListEventFingerprints, fingerprints, w.addFingerprint)
 	}
 }
 
@@ -90,14 +74,26 @@ func runOf(event Event) runName {
 	return runName{nameKey: nameOf(event), version: event.Version, invokeID: event.InvokeID}
 }
 
-func eventsOfRuns(events []Event) []Event {
-	var ofRuns []Event
+// fingerprintsOf returns what recognises earlier events with the same body or Idempotency-Key.
+func fingerprintsOf(events []Event) (p dbgen.ListEventFingerprintsParams) {
+	add := func(event Event, fingerprint [32]byte) {
+		p.AccountIDs, p.Fingerprints = append(p.AccountIDs, event.AccountID), append(p.Fingerprints, fingerprint[:])
+	}
 	for _, event := range events {
-		if event.InvokeID != "" {
-			ofRuns = append(ofRuns, event)
+		if event.Status.IsTerminal() {
+			add(event, event.Fingerprint)
+		}
+		if event.IdempotencyKey != "" {
+			add(event, event.keyFingerprint())
 		}
 	}
-	return ofRuns
+	return p
+}
+
+func (w *workingSet) addFingerprint(row dbgen.ListEventFingerprintsRow) {
+	w.earlier[earlierKey{accountID: row.AccountID, fingerprint: [32]byte(row.Fingerprint)}] = earlierEvent{
+		eventID: row.EventID, subjectID: row.SubjectID, receivedAt: row.ReceivedAt, requestHash: row.RequestHash,
+	}
 }
 
 // columns are events as arrays of parameters.
@@ -134,43 +130,6 @@ func (c *columns) newIDs() []uuid.UUID {
 		ids[i] = newID()
 	}
 	return ids
-}
-
-// queueLoadFingerprints looks for earlier events with the same body or Idempotency-Key.
-func (w *workingSet) queueLoadFingerprints(batch *pgx.Batch, events []Event) {
-	var accountIDs []uuid.UUID
-	var fingerprints [][]byte
-	add := func(event Event, fingerprint [32]byte) {
-		accountIDs = append(accountIDs, event.AccountID)
-		fingerprints = append(fingerprints, fingerprint[:])
-	}
-	for _, event := range events {
-		if event.Status.IsTerminal() {
-			add(event, event.Fingerprint)
-		}
-		if event.IdempotencyKey != "" {
-			add(event, event.keyFingerprint())
-		}
-	}
-	if len(fingerprints) == 0 {
-		return
-	}
-	postgres.QueueRows(batch, dbgen.ListEventFingerprints, dbgen.ListEventFingerprintsParams{
-		AccountIDs: accountIDs, Fingerprints: fingerprints,
-	}, func(row dbgen.ListEventFingerprintsRow) {
-		w.earlier[earlierKey{accountID: row.AccountID, fingerprint: [32]byte(row.Fingerprint)}] = earlierEvent{
-			eventID: row.EventID, subjectID: row.SubjectID, receivedAt: row.ReceivedAt, requestHash: row.RequestHash,
-		}
-	})
-	if w.kind == Build {
-		postgres.QueueRows(batch, dbgen.LoadBuildsOfFingerprints, dbgen.LoadBuildsOfFingerprintsParams{
-			AccountIDs: accountIDs, Fingerprints: fingerprints,
-		}, w.addBuild)
-		return
-	}
-	postgres.QueueRows(batch, dbgen.LoadDeploymentsOfFingerprints, dbgen.LoadDeploymentsOfFingerprintsParams{
-		AccountIDs: accountIDs, Fingerprints: fingerprints,
-	}, w.addDeployment)
 }
 
 func (w *workingSet) addEnvironmentState(row dbgen.LockEnvironmentStatesRow) {
