@@ -152,7 +152,10 @@ func (w *workingSet) state(event Event, pair *resolvedPair, version *versionStat
 	shared := w.pairs[pair.key]
 	state := State{
 		ProductID: pair.key.productID, EnvironmentType: pair.environmentType,
-		Pair: shared.Pair, Version: version.Version, Fingerprint: w.earlierOf(event.AccountID, event.Fingerprint),
+		Pair: shared.Pair, Version: version.Version,
+	}
+	if earlier := w.earlierOf(event.AccountID, event.Fingerprint); earlier != nil && w.pairOf(earlier.Subject) == pair.key {
+		state.Fingerprint = earlier // of the same pair: its product may have been deleted and created again
 	}
 	if w.kind == Deployment {
 		state.EnvironmentID = pair.key.partnerID
