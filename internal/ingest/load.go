@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -100,18 +99,20 @@ func (w *workingSet) addFingerprint(row dbgen.ListEventFingerprintsRow) {
 type columns struct {
 	accountIDs                                                     []uuid.UUID
 	products, environments, types, versions, semVerKeys, invokeIDs []string
+	events                                                         []int // the position of the event that a row is of
 }
 
 // gather returns the columns of the events, one for each key.
 func gather[K comparable](events []Event, keyOf func(Event) K) *columns {
 	var c columns
 	seen := make(map[K]bool, len(events))
-	for _, event := range events {
+	for i, event := range events {
 		key := keyOf(event)
 		if seen[key] {
 			continue
 		}
 		seen[key] = true
+		c.events = append(c.events, i)
 		c.accountIDs = append(c.accountIDs, event.AccountID)
 		c.products = append(c.products, event.ProductName)
 		c.environments = append(c.environments, event.EnvironmentName)
@@ -215,17 +216,21 @@ func orZero[T any](value *T) T {
 }
 
 // createNames inserts the products, environments, versions of builds and state rows that events mention first, before the first
-// lock of an existing row is taken.
-func createNames(ctx context.Context, tx *postgres.BatchTx, kind Kind, events []Event, now time.Time) error {
+// lock of an existing row is taken. at returns the time of an event, by its position; products and environments are as old as
+// the first one.
+func createNames(ctx context.Context, tx *postgres.BatchTx, kind Kind, events []Event, at func(event int) time.Time) error {
 	batch := &pgx.Batch{}
 	pairs := gather(events, nameOf)
 	productIDs := pairs.newIDs()
 	postgres.QueueQuery(batch, dbgen.InsertProductNames, dbgen.InsertProductNamesParams{AccountIDs: pairs.accountIDs, Names: pairs.products, ProductIDs: productIDs})
 	postgres.QueueQuery(batch, dbgen.InsertProducts, dbgen.InsertProductsParams{
-		Now: now, AccountIDs: pairs.accountIDs, Names: pairs.products, ProductIDs: productIDs,
+		Now: at(0), AccountIDs: pairs.accountIDs, Names: pairs.products, ProductIDs: productIDs,
 	})
 	if kind == Build {
-		unknown, created := make([]time.Time, len(productIDs)), slices.Repeat([]time.Time{now}, len(productIDs))
+		unknown, created := make([]time.Time, len(productIDs)), make([]time.Time, len(productIDs))
+		for row, event := range pairs.events {
+			created[row] = at(event)
+		}
 		postgres.QueueQuery(batch, dbgen.InsertVersions, dbgen.InsertVersionsParams{
 			AccountIDs: pairs.accountIDs, IDs: pairs.newIDs(), ProductNames: pairs.products, Versions: pairs.versions, SemVerKeys: pairs.semVerKeys,
 			OccurredAt: unknown, FirstCompletedAt: unknown, DevCompletedAt: unknown, TestCompletedAt: unknown, StagingCompletedAt: unknown,
@@ -238,7 +243,7 @@ func createNames(ctx context.Context, tx *postgres.BatchTx, kind Kind, events []
 		AccountIDs: pairs.accountIDs, Names: pairs.environments, EnvironmentIDs: environmentIDs,
 	})
 	postgres.QueueQuery(batch, dbgen.InsertEnvironments, dbgen.InsertEnvironmentsParams{
-		Now: now, AccountIDs: pairs.accountIDs, Names: pairs.environments, EnvironmentIDs: environmentIDs, Types: pairs.types,
+		Now: at(0), AccountIDs: pairs.accountIDs, Names: pairs.environments, EnvironmentIDs: environmentIDs, Types: pairs.types,
 	})
 	postgres.QueueQuery(batch, dbgen.InsertEnvironmentStates, dbgen.InsertEnvironmentStatesParams{
 		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments,

@@ -123,10 +123,10 @@ func QueueRows[T any](batch *pgx.Batch, sql string, params any, each func(T)) {
 		for rows.Next() {
 			row, err := pgx.RowToStructByPos[T](rows)
 			if err != nil {
-				return err //nolint:wrapcheck // Classify sees it
+				return err
 			}
 			each(row)
 		}
-		return rows.Err() //nolint:wrapcheck // Classify sees it
+		return rows.Err()
 	})
 }
