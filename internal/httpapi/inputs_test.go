@@ -48,7 +48,7 @@ func TestFieldInputs(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		lists := []string{
-			"/deployments/", "/products/", "/environments/", "/versions/", "/environment-state/", "/releases/", "/api-keys/", "/users/", "/audit-log/",
+			"/deployments/", "/builds/", "/products/", "/environments/", "/versions/", "/environment-state/", "/releases/", "/api-keys/", "/users/", "/audit-log/",
 			"/notification-channels/", "/notification-preferences/", "/notification-history/",
 		}
 		for query, want := range map[string][]string{
