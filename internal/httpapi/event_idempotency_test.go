@@ -282,6 +282,29 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 		require.Equal(t, "2", answer.Field(t, "version"))
 	})
 
+	t.Run("OfRepeats", func(t *testing.T) {
+		t.Parallel()
+		for name, event := range map[string]struct{ path, body string }{
+			"Terminal": {deploymentEvents, aDeployment}, "Started": {deploymentEvents, started}, "Build": {builds, `{"product_name":"p","version":"1"}`},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				api, clock := newAPI(t)
+				first := api.Post(t, event.path, event.body)
+				repeat := named(t, api, api.Key, event.path, "k", event.body)
+				require.Equal(t, string(first.Body), string(repeat.Body))
+				require.Empty(t, repeat.Header.Get("Idempotent-Replayed"), "the key is new")
+				require.Equal(t, http.StatusOK, api.Post(t, deploymentEvents, strings.Replace(started, "started", "failed", 1)).Status)
+				clock.advance(time.Hour) // the body alone would be another record
+				replay := named(t, api, api.Key, event.path, "k", event.body)
+				require.Equal(t, "true", replay.Header.Get("Idempotent-Replayed"))
+				require.Equal(t, first.Field(t, "id"), replay.Field(t, "id"))
+				require.Equal(t, first.Field(t, "event_id"), replay.Field(t, "event_id"))
+				require.Equal(t, http.StatusUnprocessableEntity, named(t, api, api.Key, event.path, "k", event.body+" ").Status)
+			})
+		}
+	})
+
 	t.Run("AreFreeAfterARefusal", func(t *testing.T) {
 		t.Parallel()
 		api, _ := newAPI(t)

@@ -201,6 +201,9 @@ func (w *workingSet) apply(event Event, now time.Time) (Recorded, error) {
 		if result.EventID == uuid.Nil {
 			result.EventID = w.eventOf(outcome.Subject.ID, event.Status)
 		}
+		if !outcome.IsReplay {
+			w.rememberKey(event, earlierEvent{eventID: result.EventID, subjectID: outcome.Subject.ID, receivedAt: now, isNew: true})
+		}
 		return result, nil
 	}
 	w.put(outcome.Subject, outcome.Effect == Created)
@@ -244,10 +247,17 @@ func (w *workingSet) remember(event Event, outcome Outcome, now time.Time) {
 	if event.Status.IsTerminal() {
 		w.earlier[earlierKey{accountID: event.AccountID, fingerprint: event.Fingerprint}] = known
 	}
-	if event.IdempotencyKey != "" {
-		known.requestHash = event.Fingerprint[:]
-		w.earlier[earlierKey{accountID: event.AccountID, fingerprint: event.keyFingerprint()}] = known
+	w.rememberKey(event, known)
+}
+
+// rememberKey stores the Idempotency-Key of an event, also of a repeat: the same request again is the same repeat, however
+// late. The event that it repeats may be unknown here.
+func (w *workingSet) rememberKey(event Event, known earlierEvent) {
+	if event.IdempotencyKey == "" {
+		return
 	}
+	known.requestHash = event.Fingerprint[:]
+	w.earlier[earlierKey{accountID: event.AccountID, fingerprint: event.keyFingerprint()}] = known
 }
 
 func (p Pair) equal(other Pair) bool {
