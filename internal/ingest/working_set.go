@@ -72,7 +72,7 @@ type versionState struct {
 type subjectState struct {
 	Subject
 
-	isNew, isDirty bool
+	isDirty bool
 }
 
 type earlierEvent struct {
@@ -209,9 +209,9 @@ func (w *workingSet) apply(event Event, now time.Time) (Recorded, error) {
 		}
 		return result, nil
 	}
-	w.put(outcome.Subject, outcome.Effect == Created)
+	w.put(outcome.Subject)
 	for _, changed := range outcome.Changed {
-		w.put(changed, false)
+		w.put(changed)
 	}
 	shared := w.pairs[pair.key]
 	shared.Pair, shared.isDirty = outcome.Pair, shared.isDirty || !outcome.Pair.equal(shared.Pair)
@@ -233,13 +233,8 @@ func (w *workingSet) eventOf(subjectID uuid.UUID, status Status) uuid.UUID {
 	return uuid.Nil
 }
 
-func (w *workingSet) put(subject Subject, isNew bool) {
-	known, ok := w.subjects[subject.ID]
-	if !ok {
-		known = &subjectState{isNew: isNew}
-		w.subjects[subject.ID] = known
-	}
-	known.Subject, known.isDirty = subject, true
+func (w *workingSet) put(subject Subject) {
+	w.subjects[subject.ID] = &subjectState{Subject: subject, isDirty: true}
 	w.indexRun(subject)
 }
 
@@ -253,7 +248,8 @@ func (w *workingSet) remember(event Event, outcome Outcome, now time.Time) {
 	w.rememberKey(event, known)
 }
 
-// rememberKey keeps the Idempotency-Key of an event, of a repeat too: the same key again is answered alike.
+// rememberKey stores the Idempotency-Key of an event, also of a repeat: the same request again is the same repeat, however
+// late. The event that it repeats may be unknown here.
 func (w *workingSet) rememberKey(event Event, known earlierEvent) {
 	if event.IdempotencyKey == "" {
 		return
