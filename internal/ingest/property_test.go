@@ -164,14 +164,14 @@ func TestReplayWithKeysChangesNothing(t *testing.T) {
 			events := drawEvents(rt, 30)
 			first := make([]Recorded, len(events))
 			for i, s := range events {
-				s.Key = fmt.Sprint("key ", i)
+				s.Key, s.After = fmt.Sprint("key ", i), min(s.After, 30*time.Minute) // a key is valid for a day
 				var err error
 				first[i], err = l.play(rt, s)
 				require.NoError(rt, err)
 			}
 			before := l.shape()
 			for i, s := range events[:rapid.IntRange(1, len(events)).Draw(rt, "prefix")] {
-				s.Key = fmt.Sprint("key ", i)
+				s.Key, s.After = fmt.Sprint("key ", i), min(s.After, 30*time.Minute)
 				again, err := l.sendAt(rt, s, l.now)
 				require.NoError(rt, err)
 				require.True(rt, again.IsReplay)
