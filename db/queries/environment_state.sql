@@ -10,14 +10,25 @@ WITH of_products AS MATERIALIZED (
   SELECT k.account_id, k.product_id, en.environment_id
   FROM of_products AS k
   JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
+), of_locked_products AS MATERIALIZED (
+  SELECT k.account_id, k.product_id, k.environment_id, p.deleted_at
+  FROM of_pairs AS k
+  JOIN products AS p ON p.account_id = k.account_id AND p.id = k.product_id
+  ORDER BY p.account_id, p.id
+  FOR KEY SHARE OF p
+), of_locked_environments AS MATERIALIZED (
+  SELECT k.account_id, k.product_id, k.environment_id, e.deleted_at
+  FROM of_locked_products AS k
+  JOIN environments AS e ON e.account_id = k.account_id AND e.id = k.environment_id
+  WHERE k.deleted_at IS NULL
+  ORDER BY e.account_id, e.id
+  FOR KEY SHARE OF e
 )
 INSERT INTO environment_state (account_id, product_id, environment_id)
-SELECT p.account_id, p.id, e.id
-FROM of_pairs AS k
-JOIN products AS p ON p.account_id = k.account_id AND p.id = k.product_id AND p.deleted_at IS NULL
-JOIN environments AS e ON e.account_id = k.account_id AND e.id = k.environment_id AND e.deleted_at IS NULL
-ORDER BY p.account_id, p.id, e.id
-FOR KEY SHARE OF p, e
+SELECT k.account_id, k.product_id, k.environment_id
+FROM of_locked_environments AS k
+WHERE k.deleted_at IS NULL
+ORDER BY k.account_id, k.product_id, k.environment_id
 ON CONFLICT (account_id, product_id, environment_id) DO NOTHING;
 
 -- LockEnvironmentStates locks the pairs of a batch of deployment events, in the order of the key, until the transaction ends.

@@ -233,15 +233,20 @@ WITH of_products AS MATERIALIZED (
   SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.version::text AS version, pn.product_id
   FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[])) AS k (account_id, product_name, version)
   JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
+), of_locked_products AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.version, k.product_id, p.name, p.deleted_at
+  FROM of_products AS k
+  JOIN products AS p ON p.account_id = k.account_id AND p.id = k.product_id
+  ORDER BY p.account_id, p.id
+  FOR KEY SHARE OF p
 )
-SELECT k.product_name AS name_in_event, p.name AS product_name,
+SELECT k.product_name AS name_in_event, k.name AS product_name,
   v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.scm_branch, v.scm_repository, v.latest_build_id, v.open_build_ids, v.occurred_at
-FROM of_products AS k
-JOIN products AS p ON p.account_id = k.account_id AND p.id = k.product_id AND p.deleted_at IS NULL
+FROM of_locked_products AS k
 JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+WHERE k.deleted_at IS NULL
 ORDER BY v.account_id, v.id
 FOR NO KEY UPDATE OF v
-FOR KEY SHARE OF p
 `
 
 type LockVersionsParams struct {
