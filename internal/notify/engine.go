@@ -32,7 +32,7 @@ const (
 const (
 	queue = "notifications"
 
-	pollInterval   = 250 * time.Millisecond // how late a notice may leave
+	pollInterval   = 100 * time.Millisecond // a notification waits for two polls: of its fan-out job and of its delivery
 	fetchCooldown  = 50 * time.Millisecond
 	jobTimeout     = 30 * time.Second
 	rescueAfter    = time.Minute // what a process that died was working on
