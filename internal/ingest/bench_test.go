@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/authn"
@@ -18,53 +21,120 @@ import (
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
-// BenchmarkRecord records events from 64 goroutines, without HTTP: the cost of load, decide and store.
-func BenchmarkRecord(b *testing.B) {
+const benchClients = 64
+
+// benchTarget records events into one database, without HTTP.
+type benchTarget struct {
+	recorder     *ingest.Recorder
+	account, key uuid.UUID
+	number       atomic.Int64
+}
+
+func newBenchTarget(b *testing.B, dsn string) *benchTarget {
+	b.Helper()
 	ctx := context.Background()
 	logger := slog.New(slog.DiscardHandler)
-	dsn := os.Getenv("BENCH_DSN")
-	if dsn == "" {
-		dsn = testdb.NewDurable(b)
-	}
 	owner, err := postgres.Open(ctx, dsn)
 	require.NoError(b, err)
-	defer owner.Close()
 	pool, err := postgres.OpenIngest(ctx, dsn)
 	require.NoError(b, err)
-	defer pool.Close()
-	keys := authn.NewAPIKeys(owner, []byte(strings.Repeat("pepper", 8)), logger)
-	key, err := keys.CreateFor(ctx, "acme", authn.NewKey{Name: "bench"})
+	key, err := authn.NewAPIKeys(owner, []byte(strings.Repeat("pepper", 8)), logger).CreateFor(ctx, "acme", authn.NewKey{Name: "bench"})
 	require.NoError(b, err)
-	recorder := ingest.NewRecorder(pool, owner, time.Now, logger)
+	target := &benchTarget{recorder: ingest.NewRecorder(pool, owner, time.Now, logger), account: key.AccountID, key: key.ID}
 	background, stop := context.WithCancel(ctx)
-	defer stop()
-	go recorder.Run(background)
+	var running sync.WaitGroup
+	running.Go(func() { target.recorder.Run(background) })
+	b.Cleanup(func() { stop(); running.Wait(); pool.Close(); owner.Close() })
+	return target
+}
 
-	var number atomic.Int64
+// record records the next event: of 80 pairs, with a version for 20 events of a product.
+func (t *benchTarget) record() error {
+	n := t.number.Add(1)
+	event := ingest.Event{
+		Kind: ingest.Deployment, AccountID: t.account, APIKeyID: t.key,
+		ProductName: fmt.Sprintf("product %d", n%20), EnvironmentName: []string{"dev", "qa", "staging", "production"}[n/20%4],
+		Version: fmt.Sprintf("1.0.%d", n/400), Status: ingest.Completed, InvokeID: fmt.Sprint(n),
+		Details: ingest.Details{
+			SourceSystem: "github", BuildNumber: "17", SHA: "9fceb02d0ae598e95dc970b74767f19372d61af8", Branch: "main", Repository: "acme/shop",
+			URL: "https://github.com/acme/shop/actions/runs/16421300017", By: "ada", ByEmail: "ada@example.com", ByName: "Ada Lovelace",
+		},
+		Metadata: []byte(`{"vi_gh_workflow":"deploy","vi_gh_run_attempt":"1","vi_gh_actor":"ada","vi_gh_ref":"refs/heads/main","vi_gh_event_name":"push"}`),
+		Body:     fmt.Appendf(nil, `{"n":%d,"body":%q}`, n, strings.Repeat("x", 800)),
+	}
+	if err := event.Normalize(); err != nil {
+		return err
+	}
+	_, err := t.recorder.Record(context.Background(), event)
+	return err
+}
+
+// run records n events from benchClients goroutines and returns the time that it took.
+func (t *benchTarget) run(b *testing.B, n int) time.Duration {
+	b.Helper()
+	begin := time.Now()
+	var left atomic.Int64
+	left.Store(int64(n))
+	var group sync.WaitGroup
+	for range benchClients {
+		group.Go(func() {
+			for left.Add(-1) >= 0 {
+				if err := t.record(); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	return time.Since(begin)
+}
+
+// BenchmarkRecord reports the cost of load, decide and store.
+func BenchmarkRecord(b *testing.B) {
+	target := newBenchTarget(b, testdb.NewDurable(b))
 	b.ReportAllocs()
-	b.SetParallelism(64 / 2)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			n := number.Add(1)
-			event := ingest.Event{
-				Kind: ingest.Deployment, AccountID: key.AccountID, APIKeyID: key.ID,
-				ProductName: fmt.Sprintf("product %d", n%20), EnvironmentName: []string{"dev", "qa", "staging", "production"}[n/20%4],
-				Version: fmt.Sprintf("1.0.%d", n/400), Status: "completed", InvokeID: fmt.Sprint(n), Attempt: 1,
-				Details: ingest.Details{
-					SourceSystem: "github", BuildNumber: "17", SHA: "9fceb02d0ae598e95dc970b74767f19372d61af8", Branch: "main", Repository: "acme/shop",
-					URL: "https://github.com/acme/shop/actions/runs/16421300017", By: "ada", ByEmail: "ada@example.com", ByName: "Ada Lovelace",
-				},
-				Metadata: []byte(`{"vi_gh_workflow":"deploy","vi_gh_run_attempt":"1","vi_gh_actor":"ada","vi_gh_ref":"refs/heads/main","vi_gh_event_name":"push"}`),
-				Body:     []byte(fmt.Sprintf(`{"n":%d,"body":%q}`, n, strings.Repeat("x", 800))),
-			}
-			if err := event.Normalize(); err != nil {
-				b.Error(err)
-				return
-			}
-			if _, err := recorder.Record(ctx, event); err != nil {
-				b.Error(err)
-				return
-			}
+	b.ResetTimer()
+	target.run(b, b.N)
+}
+
+// BenchmarkRowLevelSecurity records events into two databases of one server in turns, with and without row-level security. It
+// reports the rate with it as a part of the rate without: the median of the turns.
+func BenchmarkRowLevelSecurity(b *testing.B) {
+	const turns = 15
+	ctx := context.Background()
+	dsn := testdb.NewDurable(b)
+	conn, err := pgx.Connect(ctx, dsn)
+	require.NoError(b, err)
+	_, err = conn.Exec(ctx, "CREATE DATABASE without_security TEMPLATE template0")
+	require.NoError(b, err)
+	require.NoError(b, conn.Close(ctx))
+	other := dsn + " dbname=without_security"
+	pool, err := postgres.Open(ctx, other)
+	require.NoError(b, err)
+	require.NoError(b, pool.Migrate(ctx, slog.New(slog.DiscardHandler)))
+	pool.Close()
+	conn, err = pgx.Connect(ctx, other)
+	require.NoError(b, err)
+	_, err = conn.Exec(ctx, `DO $$ DECLARE v_table text; BEGIN
+		FOR v_table IN SELECT relname FROM pg_class WHERE relrowsecurity LOOP EXECUTE format('ALTER TABLE %I DISABLE ROW LEVEL SECURITY', v_table); END LOOP; END $$`)
+	require.NoError(b, err)
+	require.NoError(b, conn.Close(ctx))
+
+	with, without := newBenchTarget(b, dsn), newBenchTarget(b, other)
+	with.run(b, 1000)
+	without.run(b, 1000)
+	each := max(b.N/(2*turns), 100)
+	parts := make([]float64, turns)
+	for turn := range parts {
+		if turn%2 == 0 { // neither is always the second
+			first := without.run(b, each)
+			parts[turn] = first.Seconds() / with.run(b, each).Seconds()
+		} else {
+			first := with.run(b, each)
+			parts[turn] = without.run(b, each).Seconds() / first.Seconds()
 		}
-	})
+	}
+	slices.Sort(parts)
+	b.ReportMetric(parts[turns/2], "of-the-rate-without")
 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 const seedConnections = 64
@@ -68,13 +70,19 @@ func (s *server) subscribe(ctx context.Context, t *tenant) error {
 	}, nil)
 }
 
-// hasDeliveries reports whether an account has notifications.
-func (s *server) hasDeliveries(ctx context.Context, t *tenant) (bool, error) {
-	var list struct {
-		Items []json.RawMessage `json:"items"`
+// hasFanOut reports whether events of an account are queued for notification.
+func (s *server) hasFanOut(ctx context.Context, t *tenant) (has bool, err error) {
+	conn, err := pgx.Connect(ctx, s.dsn)
+	if err != nil {
+		return false, fmt.Errorf("connect: %w", err)
 	}
-	err := s.call(ctx, http.MethodGet, "/notification-history/?limit=1", t.token, nil, &list)
-	return len(list.Items) > 0, err
+	defer func() { _ = conn.Close(ctx) }()
+	err = conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM river_job, jsonb_array_elements(args -> 'events') AS event
+		WHERE kind = 'fan_out_events' AND event ->> 'account_id' = (SELECT id::text FROM accounts WHERE slug = $1))`, t.slug).Scan(&has)
+	if err != nil {
+		return false, fmt.Errorf("read the queue: %w", err)
+	}
+	return has, nil
 }
 
 // call sends a request with a user's token and decodes the answer.

@@ -178,7 +178,7 @@ func (b *bench) prepareNotifications(ctx context.Context, s *server) error {
 		b.serverSeries(phaseNotifications, labelNotified, s, middleConnections, []*tenant{notified}))
 	b.checks = append(b.checks, func(ctx context.Context) error {
 		for t, wanted := range map[*tenant]bool{quiet: false, notified: true} {
-			if has, err := s.hasDeliveries(ctx, t); err != nil || has != wanted {
+			if has, err := s.hasFanOut(ctx, t); err != nil || has != wanted {
 				return errors.Join(err, fmt.Errorf("account %s has notifications: %v, expected %v", t.slug, has, wanted))
 			}
 		}

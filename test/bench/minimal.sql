@@ -25,7 +25,7 @@ WITH new AS (
   RETURNING account_id, id, product_id, environment_id, completed_at
 ), event AS (
   INSERT INTO minimal_events (account_id, id, received_at, api_key_id, status, effect, deployment_id, body)
-  SELECT account_id, id, completed_at, '00000000-0000-7000-8000-000000000002', 'completed', 'finished', id, :body::json
+  SELECT account_id, id, completed_at, '00000000-0000-7000-8000-000000000002', 'completed', 'created', id, :body::json
   FROM deployment
 )
 INSERT INTO minimal_state (account_id, product_id, environment_id, deployment_id, since)
