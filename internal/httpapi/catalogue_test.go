@@ -146,7 +146,7 @@ func TestDeletion(t *testing.T) {
 	for _, path := range []string{product, "/versions/" + before.Field(t, "version_id").(string), "/deployments/" + before.Field(t, "id").(string)} {
 		require.Equal(t, http.StatusNotFound, api.As(t, "admin", http.MethodGet, path, "").Status, path)
 	}
-	for _, path := range []string{"/products/", "/versions/", "/deployments/", "/environment-state/", "/deployments/?product=checkout"} {
+	for _, path := range []string{"/products/", "/versions/", "/deployments/", "/builds/", "/environment-state/", "/deployments/?product=checkout", "/builds/?version=1.4.2"} {
 		require.Empty(t, items(t, api.As(t, "admin", http.MethodGet, path, "")), path)
 	}
 	require.Equal(t, http.StatusNotFound, api.As(t, "admin", http.MethodDelete, product, "").Status, "once")
