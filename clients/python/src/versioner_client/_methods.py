@@ -187,8 +187,8 @@ class Methods(ABC):
     ) -> Pages[models.Version]:
         """List versions.
 
-        Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
-        built from a commit. A filter that matches nothing gives an empty list.
+        Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+        commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -247,6 +247,70 @@ class Methods(ABC):
         """
         return (self.send(operations.get_deployment(id))).data
 
+    def list_deployment_events(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.RecordedEvent]:
+        """List the events of a deployment.
+
+        Lists the events that the server has recorded for one deployment, newest first: when each was received, what it did, and
+        its body as received. Repeats are not recorded.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_deployment_events(id, limit=limit, cursor=cursor))
+
+    def list_builds(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        product: str | None = None,
+        version: str | None = None,
+        status: models.Status | None = None,
+        scm_sha: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Pages[models.Build]:
+        """List builds.
+
+        Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
+        from a commit. A filter that matches nothing gives an empty list.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(
+            self.send,
+            operations.list_builds(
+                limit=limit,
+                cursor=cursor,
+                product=product,
+                version=version,
+                status=status,
+                scm_sha=scm_sha,
+                since=since,
+                until=until,
+            ),
+        )
+
+    def get_build(self, id: UUID | str) -> models.Build:
+        """Get a build.
+
+        Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+        """
+        return (self.send(operations.get_build(id))).data
+
+    def list_build_events(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.RecordedEvent]:
+        """List the events of a build.
+
+        Lists the events that the server has recorded for one build, newest first: when each was received, what it did, and
+        its body as received. Repeats are not recorded.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_build_events(id, limit=limit, cursor=cursor))
+
     def list_environment_state(
         self,
         *,
@@ -291,8 +355,8 @@ class Methods(ABC):
     def create_release(self, body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> models.Release:
         """Create a release.
 
-        Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-        with `POST /releases/{id}/versions`.
+        Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+        is `in_progress`; add versions with `POST /releases/{id}/versions`.
         """
         return (self.send(operations.create_release(body, idempotency_key=idempotency_key))).data
 
@@ -349,13 +413,16 @@ class Methods(ABC):
         """
         self.send(operations.remove_release_version(id, version_id))
 
-    def get_release_progress(self, id: UUID | str) -> models.ReleaseProgress:
+    def get_release_progress(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.ReleaseProgress:
         """Read the progress of a release.
 
         Tells, for each version of the release and each environment of the account, how far the deployment of the version
         has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+        Sorted by the product's, then the environment's identifier.
         """
-        return (self.send(operations.get_release_progress(id))).data
+        return (self.send(operations.get_release_progress(id, limit=limit, cursor=cursor))).data
 
     def list_notification_channels(
         self, *, limit: int | None = None, cursor: str | None = None
@@ -810,8 +877,8 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.Version]:
         """List versions.
 
-        Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
-        built from a commit. A filter that matches nothing gives an empty list.
+        Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+        commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -870,6 +937,70 @@ class AsyncMethods(ABC):
         """
         return (await self.send(operations.get_deployment(id))).data
 
+    def list_deployment_events(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.RecordedEvent]:
+        """List the events of a deployment.
+
+        Lists the events that the server has recorded for one deployment, newest first: when each was received, what it did, and
+        its body as received. Repeats are not recorded.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_deployment_events(id, limit=limit, cursor=cursor))
+
+    def list_builds(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        product: str | None = None,
+        version: str | None = None,
+        status: models.Status | None = None,
+        scm_sha: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncPages[models.Build]:
+        """List builds.
+
+        Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
+        from a commit. A filter that matches nothing gives an empty list.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(
+            self.send,
+            operations.list_builds(
+                limit=limit,
+                cursor=cursor,
+                product=product,
+                version=version,
+                status=status,
+                scm_sha=scm_sha,
+                since=since,
+                until=until,
+            ),
+        )
+
+    async def get_build(self, id: UUID | str) -> models.Build:
+        """Get a build.
+
+        Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+        """
+        return (await self.send(operations.get_build(id))).data
+
+    def list_build_events(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.RecordedEvent]:
+        """List the events of a build.
+
+        Lists the events that the server has recorded for one build, newest first: when each was received, what it did, and
+        its body as received. Repeats are not recorded.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_build_events(id, limit=limit, cursor=cursor))
+
     def list_environment_state(
         self,
         *,
@@ -914,8 +1045,8 @@ class AsyncMethods(ABC):
     async def create_release(self, body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> models.Release:
         """Create a release.
 
-        Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-        with `POST /releases/{id}/versions`.
+        Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+        is `in_progress`; add versions with `POST /releases/{id}/versions`.
         """
         return (await self.send(operations.create_release(body, idempotency_key=idempotency_key))).data
 
@@ -972,13 +1103,16 @@ class AsyncMethods(ABC):
         """
         await self.send(operations.remove_release_version(id, version_id))
 
-    async def get_release_progress(self, id: UUID | str) -> models.ReleaseProgress:
+    async def get_release_progress(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.ReleaseProgress:
         """Read the progress of a release.
 
         Tells, for each version of the release and each environment of the account, how far the deployment of the version
         has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+        Sorted by the product's, then the environment's identifier.
         """
-        return (await self.send(operations.get_release_progress(id))).data
+        return (await self.send(operations.get_release_progress(id, limit=limit, cursor=cursor))).data
 
     def list_notification_channels(
         self, *, limit: int | None = None, cursor: str | None = None

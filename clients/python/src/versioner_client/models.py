@@ -680,7 +680,19 @@ class Version(BaseModel):
     """
     scm_sha: Annotated[str | None, Field(...)]
     """
-    The commit that it was built from, if a build event told.
+    The commit that it was built from, as its first completed build reported; null until then.
+    """
+    build_id: Annotated[UUID | None, Field(...)]
+    """
+    Its newest build; null if none was reported.
+    """
+    build_status: Annotated[Literal["pending", "started", "completed", "failed", "aborted"] | str | None, Field(...)]
+    """
+    How far its newest build has come.
+    """
+    build_url: Annotated[str | None, Field(...)]
+    """
+    The address of its newest build. Any scheme is possible, so do not make a link of it unless it is http or https.
     """
     created_at: AwareDatetime
     """
@@ -748,9 +760,17 @@ class Deployment(BaseModel):
     """
     environment_type: EnvironmentType | str
     status: Status | str
+    is_stale: bool
+    """
+    Whether the unfinished deployment is not shown as in progress any more: no event for 24 hours, its version has completed there since in another deployment, or no event for an hour while a later deployment has completed there. Its status stays.
+    """
     deployed_at: AwareDatetime
     """
     When it ended; until then, when it started; until then, when it was first heard of.
+    """
+    occurred_at: AwareDatetime
+    """
+    When it began; of a deployment of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
     """
     started_at: Annotated[AwareDatetime | None, Field(...)]
     """
@@ -825,6 +845,179 @@ class DeploymentList(BaseModel):
     items: list[Deployment]
     """
     Deployments of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    Where the next page begins, for the parameter `cursor`; null on the last page.
+    """
+
+
+class Build(BaseModel):
+    """
+    A build of a version of a product.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The build's identifier.
+    """
+    build_id: UUID
+    """
+    The build's identifier; the same as `id`.
+    """
+    product_id: UUID
+    """
+    The product's identifier.
+    """
+    product_name: str
+    """
+    The product's name.
+    """
+    version_id: UUID
+    """
+    The version's identifier.
+    """
+    version: str
+    """
+    The version's name.
+    """
+    build_number: Annotated[str | None, Field(...)]
+    """
+    The CI system's number of the run.
+    """
+    status: Status | str
+    is_stale: bool
+    """
+    Whether the unfinished build is not shown as in progress any more: no event for 24 hours, or its version has completed since in another build. Its status stays.
+    """
+    build_url: Annotated[str | None, Field(...)]
+    """
+    Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+    """
+    occurred_at: AwareDatetime
+    """
+    When it began; of a build of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
+    """
+    started_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    The earliest start that any event has told.
+    """
+    completed_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it ended, in whatever way.
+    """
+    created_at: AwareDatetime
+    """
+    When it was first heard of.
+    """
+    source_system: Annotated[str | None, Field(...)]
+    """
+    The CI system.
+    """
+    scm_sha: Annotated[str | None, Field(...)]
+    """
+    The commit.
+    """
+    scm_branch: Annotated[str | None, Field(...)]
+    """
+    The branch or tag.
+    """
+    scm_repository: Annotated[str | None, Field(...)]
+    """
+    The repository.
+    """
+    invoke_id: Annotated[str | None, Field(...)]
+    """
+    The CI run.
+    """
+    built_by: Annotated[str | None, Field(...)]
+    """
+    Who built it, as the CI system names them.
+    """
+    built_by_name: Annotated[str | None, Field(...)]
+    """
+    Their name.
+    """
+    built_by_email: Annotated[str | None, Field(...)]
+    """
+    Their e-mail address.
+    """
+    error_message: Annotated[str | None, Field(...)]
+    """
+    Why it failed.
+    """
+    error_code: Annotated[str | None, Field(...)]
+    """
+    The CI system's code for why it failed.
+    """
+    extra_metadata: dict[str, Any]
+    """
+    What the events told beside the named fields.
+    """
+
+
+class BuildList(BaseModel):
+    """
+    A page of a list of builds.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[Build]
+    """
+    Builds of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    Where the next page begins, for the parameter `cursor`; null on the last page.
+    """
+
+
+class RecordedEvent(BaseModel):
+    """
+    An event as the server has recorded it.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The event's identifier.
+    """
+    received_at: AwareDatetime
+    """
+    When the server recorded it.
+    """
+    status: Status | str
+    effect: Literal["created", "progressed", "terminated", "out_of_order", "conflicting"] | str
+    """
+    What the event did. `created`: a new deployment or build; `progressed`: the pending one started; `terminated`: the
+    unfinished one ended; `out_of_order`: a later status had overtaken it; `conflicting`: an earlier attempt of the run,
+    which had ended otherwise. The last two change nothing.
+
+    """
+    body: dict[str, Any]
+    """
+    The body as received; characters that cannot be stored are replaced, user info in URLs is removed.
+    """
+
+
+class EventList(BaseModel):
+    """
+    A page of a list of events.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[RecordedEvent]
+    """
+    Events of this page, newest first.
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
@@ -995,6 +1188,10 @@ class ReleaseCreate(BaseModel):
     """
     What it is, at most 4,096 characters.
     """
+    status: Literal["draft", "in_progress"] = "draft"
+    """
+    How it begins.
+    """
     extra_metadata: dict[str, Any] | None = None
     """
     Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
@@ -1075,7 +1272,7 @@ class ReleaseCell(BaseModel):
     environment_type: EnvironmentType | str
     status: Literal["success", "not_deployed", "failed", "in_progress"] | str
     """
-    What the latest deployment of the version there has come to; aborted ones count as not deployed.
+    `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and is neither; aborted deployments do not count.
     """
     deployment_id: Annotated[UUID | None, Field(...)]
     """
@@ -2040,6 +2237,10 @@ class ReleaseProgress(BaseModel):
     cells: list[ReleaseCell]
     """
     One for each version of the release and each environment of the account.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 

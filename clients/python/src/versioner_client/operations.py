@@ -281,8 +281,8 @@ def list_versions(
 ) -> Operation[models.VersionList]:
     """List versions.
 
-    Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
-    built from a commit. A filter that matches nothing gives an empty list.
+    Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+    commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
     """
     return Operation(
         method="GET",
@@ -359,6 +359,89 @@ def get_deployment(id: UUID | str) -> Operation[models.Deployment]:
     )
 
 
+def list_deployment_events(
+    id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.EventList]:
+    """List the events of a deployment.
+
+    Lists the events that the server has recorded for one deployment, newest first: when each was received, what it did, and
+    its body as received. Repeats are not recorded.
+    """
+    return Operation(
+        method="GET",
+        path=f"/deployments/{segment(id)}/events",
+        answer=models.EventList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def list_builds(
+    *,
+    limit: int | None = None,
+    cursor: str | None = None,
+    product: str | None = None,
+    version: str | None = None,
+    status: models.Status | None = None,
+    scm_sha: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Operation[models.BuildList]:
+    """List builds.
+
+    Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
+    from a commit. A filter that matches nothing gives an empty list.
+    """
+    return Operation(
+        method="GET",
+        path="/builds/",
+        answer=models.BuildList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+            "product": product,
+            "version": version,
+            "status": status,
+            "scm_sha": scm_sha,
+            "since": since,
+            "until": until,
+        },
+    )
+
+
+def get_build(id: UUID | str) -> Operation[models.Build]:
+    """Get a build.
+
+    Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+    """
+    return Operation(
+        method="GET",
+        path=f"/builds/{segment(id)}",
+        answer=models.Build,
+    )
+
+
+def list_build_events(
+    id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.EventList]:
+    """List the events of a build.
+
+    Lists the events that the server has recorded for one build, newest first: when each was received, what it did, and
+    its body as received. Repeats are not recorded.
+    """
+    return Operation(
+        method="GET",
+        path=f"/builds/{segment(id)}/events",
+        answer=models.EventList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
 def list_environment_state(
     *,
     limit: int | None = None,
@@ -415,8 +498,8 @@ def list_releases(
 def create_release(body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> Operation[models.Release]:
     """Create a release.
 
-    Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-    with `POST /releases/{id}/versions`.
+    Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+    is `in_progress`; add versions with `POST /releases/{id}/versions`.
     """
     return Operation(
         method="POST",
@@ -525,16 +608,23 @@ def remove_release_version(id: UUID | str, version_id: UUID | str) -> Operation[
     )
 
 
-def get_release_progress(id: UUID | str) -> Operation[models.ReleaseProgress]:
+def get_release_progress(
+    id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.ReleaseProgress]:
     """Read the progress of a release.
 
     Tells, for each version of the release and each environment of the account, how far the deployment of the version
     has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+    Sorted by the product's, then the environment's identifier.
     """
     return Operation(
         method="GET",
         path=f"/releases/{segment(id)}/deployments",
         answer=models.ReleaseProgress,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
     )
 
 

@@ -51,6 +51,9 @@ import type {
   GetApiKeyData,
   GetApiKeyErrors,
   GetApiKeyResponses,
+  GetBuildData,
+  GetBuildErrors,
+  GetBuildResponses,
   GetDeploymentData,
   GetDeploymentErrors,
   GetDeploymentResponses,
@@ -91,6 +94,15 @@ import type {
   ListAuditLogData,
   ListAuditLogErrors,
   ListAuditLogResponses,
+  ListBuildEventsData,
+  ListBuildEventsErrors,
+  ListBuildEventsResponses,
+  ListBuildsData,
+  ListBuildsErrors,
+  ListBuildsResponses,
+  ListDeploymentEventsData,
+  ListDeploymentEventsErrors,
+  ListDeploymentEventsResponses,
   ListDeploymentsData,
   ListDeploymentsErrors,
   ListDeploymentsResponses,
@@ -501,8 +513,8 @@ export const updateEnvironment = (
 /**
  * List versions
  *
- * Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
- * built from a commit. A filter that matches nothing gives an empty list.
+ * Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+ * commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
  *
  */
 export const listVersions = (
@@ -585,6 +597,89 @@ export const getDeployment = (
   });
 
 /**
+ * List the events of a deployment
+ *
+ * Lists the events that the server has recorded for one deployment, newest first: when each was received, what it did, and
+ * its body as received. Repeats are not recorded.
+ *
+ */
+export const listDeploymentEvents = (
+  options: Options<ListDeploymentEventsData>,
+): RequestResult<ListDeploymentEventsResponses, ListDeploymentEventsErrors> =>
+  options.client.get<ListDeploymentEventsResponses, ListDeploymentEventsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployments/{id}/events",
+    ...options,
+  });
+
+/**
+ * List builds
+ *
+ * Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
+ * from a commit. A filter that matches nothing gives an empty list.
+ *
+ */
+export const listBuilds = (options: Options<ListBuildsData>): RequestResult<ListBuildsResponses, ListBuildsErrors> =>
+  options.client.get<ListBuildsResponses, ListBuildsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/builds/",
+    ...options,
+  });
+
+/**
+ * Get a build
+ *
+ * Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+ *
+ */
+export const getBuild = (options: Options<GetBuildData>): RequestResult<GetBuildResponses, GetBuildErrors> =>
+  options.client.get<GetBuildResponses, GetBuildErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/builds/{id}",
+    ...options,
+  });
+
+/**
+ * List the events of a build
+ *
+ * Lists the events that the server has recorded for one build, newest first: when each was received, what it did, and
+ * its body as received. Repeats are not recorded.
+ *
+ */
+export const listBuildEvents = (
+  options: Options<ListBuildEventsData>,
+): RequestResult<ListBuildEventsResponses, ListBuildEventsErrors> =>
+  options.client.get<ListBuildEventsResponses, ListBuildEventsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/builds/{id}/events",
+    ...options,
+  });
+
+/**
  * Read what runs where
  *
  * Tells, for each product and environment that a deployment has reached, which version runs there, since when and
@@ -632,8 +727,8 @@ export const listReleases = (
 /**
  * Create a release
  *
- * Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
- * with `POST /releases/{id}/versions`.
+ * Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+ * is `in_progress`; add versions with `POST /releases/{id}/versions`.
  *
  */
 export const createRelease = (
@@ -795,6 +890,7 @@ export const removeReleaseVersion = (
  *
  * Tells, for each version of the release and each environment of the account, how far the deployment of the version
  * has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+ * Sorted by the product's, then the environment's identifier.
  *
  */
 export const getReleaseProgress = (

@@ -604,9 +604,21 @@ export type Version = {
    */
   version: string;
   /**
-   * The commit that it was built from, if a build event told.
+   * The commit that it was built from, as its first completed build reported; null until then.
    */
   scm_sha: string | null;
+  /**
+   * Its newest build; null if none was reported.
+   */
+  build_id: string | null;
+  /**
+   * How far its newest build has come.
+   */
+  build_status: "pending" | "started" | "completed" | "failed" | "aborted" | null;
+  /**
+   * The address of its newest build. Any scheme is possible, so do not make a link of it unless it is http or https.
+   */
+  build_url: string | null;
   /**
    * When it was first heard of.
    */
@@ -666,9 +678,17 @@ export type Deployment = {
   environment_type: EnvironmentType;
   status: Status;
   /**
+   * Whether the unfinished deployment is not shown as in progress any more: no event for 24 hours, its version has completed there since in another deployment, or no event for an hour while a later deployment has completed there. Its status stays.
+   */
+  is_stale: boolean;
+  /**
    * When it ended; until then, when it started; until then, when it was first heard of.
    */
   deployed_at: string;
+  /**
+   * When it began; of a deployment of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
+   */
+  occurred_at: string;
   /**
    * When it was first reported as started.
    */
@@ -736,6 +756,162 @@ export type DeploymentList = {
    * Deployments of this page, newest first.
    */
   items: Array<Deployment>;
+  /**
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * A build of a version of a product.
+ */
+export type Build = {
+  /**
+   * The build's identifier.
+   */
+  id: string;
+  /**
+   * The build's identifier; the same as `id`.
+   */
+  build_id: string;
+  /**
+   * The product's identifier.
+   */
+  product_id: string;
+  /**
+   * The product's name.
+   */
+  product_name: string;
+  /**
+   * The version's identifier.
+   */
+  version_id: string;
+  /**
+   * The version's name.
+   */
+  version: string;
+  /**
+   * The CI system's number of the run.
+   */
+  build_number: string | null;
+  status: Status;
+  /**
+   * Whether the unfinished build is not shown as in progress any more: no event for 24 hours, or its version has completed since in another build. Its status stays.
+   */
+  is_stale: boolean;
+  /**
+   * Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+   */
+  build_url: string | null;
+  /**
+   * When it began; of a build of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
+   */
+  occurred_at: string;
+  /**
+   * The earliest start that any event has told.
+   */
+  started_at: string | null;
+  /**
+   * When it ended, in whatever way.
+   */
+  completed_at: string | null;
+  /**
+   * When it was first heard of.
+   */
+  created_at: string;
+  /**
+   * The CI system.
+   */
+  source_system: string | null;
+  /**
+   * The commit.
+   */
+  scm_sha: string | null;
+  /**
+   * The branch or tag.
+   */
+  scm_branch: string | null;
+  /**
+   * The repository.
+   */
+  scm_repository: string | null;
+  /**
+   * The CI run.
+   */
+  invoke_id: string | null;
+  /**
+   * Who built it, as the CI system names them.
+   */
+  built_by: string | null;
+  /**
+   * Their name.
+   */
+  built_by_name: string | null;
+  /**
+   * Their e-mail address.
+   */
+  built_by_email: string | null;
+  /**
+   * Why it failed.
+   */
+  error_message: string | null;
+  /**
+   * The CI system's code for why it failed.
+   */
+  error_code: string | null;
+  extra_metadata: Metadata;
+};
+
+/**
+ * A page of a list of builds.
+ */
+export type BuildList = {
+  /**
+   * Builds of this page, newest first.
+   */
+  items: Array<Build>;
+  /**
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * An event as the server has recorded it.
+ */
+export type RecordedEvent = {
+  /**
+   * The event's identifier.
+   */
+  id: string;
+  /**
+   * When the server recorded it.
+   */
+  received_at: string;
+  status: Status;
+  /**
+   * What the event did. `created`: a new deployment or build; `progressed`: the pending one started; `terminated`: the
+   * unfinished one ended; `out_of_order`: a later status had overtaken it; `conflicting`: an earlier attempt of the run,
+   * which had ended otherwise. The last two change nothing.
+   *
+   */
+  effect: "created" | "progressed" | "terminated" | "out_of_order" | "conflicting";
+  /**
+   * The body as received; characters that cannot be stored are replaced, user info in URLs is removed.
+   */
+  body: {
+    [key: string]: unknown;
+  };
+};
+
+/**
+ * A page of a list of events.
+ */
+export type EventList = {
+  /**
+   * Events of this page, newest first.
+   */
+  items: Array<RecordedEvent>;
   /**
    * Where the next page begins, for the parameter `cursor`; null on the last page.
    */
@@ -881,6 +1057,10 @@ export type ReleaseCreate = {
    * What it is, at most 4,096 characters.
    */
   description?: string;
+  /**
+   * How it begins.
+   */
+  status?: "draft" | "in_progress";
   extra_metadata?: ObjectMetadata;
 };
 
@@ -922,6 +1102,10 @@ export type ReleaseProgress = {
    * One for each version of the release and each environment of the account.
    */
   cells: Array<ReleaseCell>;
+  /**
+   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   */
+  next_cursor: string | null;
 };
 
 /**
@@ -954,7 +1138,7 @@ export type ReleaseCell = {
   environment_name: string;
   environment_type: EnvironmentType;
   /**
-   * What the latest deployment of the version there has come to; aborted ones count as not deployed.
+   * `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and is neither; aborted deployments do not count.
    */
   status: "success" | "not_deployed" | "failed" | "in_progress";
   /**
@@ -1808,6 +1992,11 @@ export type VersionID = string;
 export type DeploymentID = string;
 
 /**
+ * The build's identifier, a UUID; the build event endpoint answers with it.
+ */
+export type BuildID = string;
+
+/**
  * The release's identifier, a UUID.
  */
 export type ReleaseID = string;
@@ -1893,12 +2082,12 @@ export type ReleaseStatusFilter = ReleaseStatus;
 export type SCMSHAFilter = string;
 
 /**
- * Only those created at this time or later, in RFC 3339 with a time zone.
+ * Only those of this time or later, in RFC 3339 with a time zone.
  */
 export type Since = string;
 
 /**
- * Only those created before this time, in RFC 3339 with a time zone.
+ * Only those before this time, in RFC 3339 with a time zone.
  */
 export type Until = string;
 
@@ -2932,11 +3121,11 @@ export type ListDeploymentsData = {
      */
     scm_sha?: string;
     /**
-     * Only those created at this time or later, in RFC 3339 with a time zone.
+     * Only those of this time or later, in RFC 3339 with a time zone.
      */
     since?: string;
     /**
-     * Only those created before this time, in RFC 3339 with a time zone.
+     * Only those before this time, in RFC 3339 with a time zone.
      */
     until?: string;
   };
@@ -3034,6 +3223,264 @@ export type GetDeploymentResponses = {
 };
 
 export type GetDeploymentResponse = GetDeploymentResponses[keyof GetDeploymentResponses];
+
+export type ListDeploymentEventsData = {
+  body?: never;
+  path: {
+    /**
+     * The deployment's identifier, a UUID; the event endpoints answer with it.
+     */
+    id: string;
+  };
+  query?: {
+    /**
+     * How many objects a page holds at most.
+     */
+    limit?: number;
+    /**
+     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/deployments/{id}/events";
+};
+
+export type ListDeploymentEventsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but may not do this.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request was understood and has problems; all of them are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   */
+  429: Problem;
+  /**
+   * A fault of this server. Nothing was recorded.
+   */
+  500: Problem;
+  /**
+   * The service cannot serve the request now. Sending it again later is safe.
+   */
+  503: Problem;
+};
+
+export type ListDeploymentEventsError = ListDeploymentEventsErrors[keyof ListDeploymentEventsErrors];
+
+export type ListDeploymentEventsResponses = {
+  /**
+   * A page of events.
+   */
+  200: EventList;
+};
+
+export type ListDeploymentEventsResponse = ListDeploymentEventsResponses[keyof ListDeploymentEventsResponses];
+
+export type ListBuildsData = {
+  body?: never;
+  path?: never;
+  query?: {
+    /**
+     * How many objects a page holds at most.
+     */
+    limit?: number;
+    /**
+     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+    /**
+     * Only those of this product, by name (a former one too) or identifier.
+     */
+    product?: string;
+    /**
+     * Only those of this version, by name or identifier.
+     */
+    version?: string;
+    /**
+     * Only those with this status.
+     */
+    status?: Status;
+    /**
+     * Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+     */
+    scm_sha?: string;
+    /**
+     * Only those of this time or later, in RFC 3339 with a time zone.
+     */
+    since?: string;
+    /**
+     * Only those before this time, in RFC 3339 with a time zone.
+     */
+    until?: string;
+  };
+  url: "/builds/";
+};
+
+export type ListBuildsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but may not do this.
+   */
+  403: Problem;
+  /**
+   * The request was understood and has problems; all of them are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   */
+  429: Problem;
+  /**
+   * A fault of this server. Nothing was recorded.
+   */
+  500: Problem;
+  /**
+   * The service cannot serve the request now. Sending it again later is safe.
+   */
+  503: Problem;
+};
+
+export type ListBuildsError = ListBuildsErrors[keyof ListBuildsErrors];
+
+export type ListBuildsResponses = {
+  /**
+   * A page of builds.
+   */
+  200: BuildList;
+};
+
+export type ListBuildsResponse = ListBuildsResponses[keyof ListBuildsResponses];
+
+export type GetBuildData = {
+  body?: never;
+  path: {
+    /**
+     * The build's identifier, a UUID; the build event endpoint answers with it.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/builds/{id}";
+};
+
+export type GetBuildErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but may not do this.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request was understood and has problems; all of them are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   */
+  429: Problem;
+  /**
+   * A fault of this server. Nothing was recorded.
+   */
+  500: Problem;
+  /**
+   * The service cannot serve the request now. Sending it again later is safe.
+   */
+  503: Problem;
+};
+
+export type GetBuildError = GetBuildErrors[keyof GetBuildErrors];
+
+export type GetBuildResponses = {
+  /**
+   * The build.
+   */
+  200: Build;
+};
+
+export type GetBuildResponse = GetBuildResponses[keyof GetBuildResponses];
+
+export type ListBuildEventsData = {
+  body?: never;
+  path: {
+    /**
+     * The build's identifier, a UUID; the build event endpoint answers with it.
+     */
+    id: string;
+  };
+  query?: {
+    /**
+     * How many objects a page holds at most.
+     */
+    limit?: number;
+    /**
+     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/builds/{id}/events";
+};
+
+export type ListBuildEventsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but may not do this.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request was understood and has problems; all of them are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   */
+  429: Problem;
+  /**
+   * A fault of this server. Nothing was recorded.
+   */
+  500: Problem;
+  /**
+   * The service cannot serve the request now. Sending it again later is safe.
+   */
+  503: Problem;
+};
+
+export type ListBuildEventsError = ListBuildEventsErrors[keyof ListBuildEventsErrors];
+
+export type ListBuildEventsResponses = {
+  /**
+   * A page of events.
+   */
+  200: EventList;
+};
+
+export type ListBuildEventsResponse = ListBuildEventsResponses[keyof ListBuildEventsResponses];
 
 export type ListEnvironmentStateData = {
   body?: never;
@@ -3623,7 +4070,16 @@ export type GetReleaseProgressData = {
      */
     id: string;
   };
-  query?: never;
+  query?: {
+    /**
+     * How many objects a page holds at most.
+     */
+    limit?: number;
+    /**
+     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
   url: "/releases/{id}/deployments";
 };
 
@@ -4390,11 +4846,11 @@ export type ListNotificationHistoryData = {
      */
     event_type?: string;
     /**
-     * Only those created at this time or later, in RFC 3339 with a time zone.
+     * Only those of this time or later, in RFC 3339 with a time zone.
      */
     since?: string;
     /**
-     * Only those created before this time, in RFC 3339 with a time zone.
+     * Only those before this time, in RFC 3339 with a time zone.
      */
     until?: string;
   };
@@ -5100,11 +5556,11 @@ export type ListAuditLogData = {
      */
     object_id?: string;
     /**
-     * Only those created at this time or later, in RFC 3339 with a time zone.
+     * Only those of this time or later, in RFC 3339 with a time zone.
      */
     since?: string;
     /**
-     * Only those created before this time, in RFC 3339 with a time zone.
+     * Only those before this time, in RFC 3339 with a time zone.
      */
     until?: string;
   };
