@@ -570,7 +570,7 @@ type Build struct {
 	// InvokeID The CI run.
 	InvokeID nullable.Nullable[string] `json:"invoke_id"`
 
-	// IsStale Whether the unfinished build is not shown as in progress any more: no event for 24 hours, or its version has completed since in another build. Its status stays.
+	// IsStale Whether the unfinished build is not in progress any more: no event for 24 hours, or its version has completed since in another build. Its status stays.
 	IsStale bool `json:"is_stale"`
 
 	// OccurredAt When it began; of a build of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
@@ -594,7 +594,7 @@ type Build struct {
 	// SourceSystem The CI system.
 	SourceSystem nullable.Nullable[string] `json:"source_system"`
 
-	// StartedAt The earliest start that any event has told.
+	// StartedAt The earliest start that any event has reported; null when none has.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
 	// Status How far it has come. `completed`, `failed` and `aborted` are final.
@@ -626,7 +626,8 @@ type BuildEvent struct {
 	// BuiltByName Their name, as people know them; messages prefer it to `built_by`.
 	BuiltByName nullable.Nullable[string] `json:"built_by_name,omitempty"`
 
-	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
+	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
+	// before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
 	// ErrorCode Why the build failed, for programs: the CI system's code, or one of your own.
@@ -639,7 +640,8 @@ type BuildEvent struct {
 	// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
 	ExtraMetadata nullable.Nullable[ExtraMetadata] `json:"extra_metadata,omitempty"`
 
-	// InvokeID The CI run that this event comes from. Events of one run belong to one build.
+	// InvokeID The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
+	// belong to one build, until the run is started again or ends again.
 	InvokeID nullable.Nullable[string] `json:"invoke_id,omitempty"`
 
 	// ProductName The product that is built. Created on first mention.
@@ -657,10 +659,12 @@ type BuildEvent struct {
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
 	SourceSystem nullable.Nullable[string] `json:"source_system,omitempty"`
 
-	// StartedAt When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept.
+	// StartedAt When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept. A time
+	// more than five minutes in the future is ignored.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at,omitempty"`
 
-	// Status How far the build has come; `completed` when absent or empty. The words are those of a deployment's status.
+	// Status How far the build has come; `completed` when absent or empty. The words are those of a deployment's status, and the first
+	// final status ends the build.
 	Status nullable.Nullable[string] `json:"status,omitempty"`
 
 	// Version The version that is built. Created on first mention.
@@ -783,7 +787,7 @@ type Deployment struct {
 	// DeployURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
 	DeployURL nullable.Nullable[string] `json:"deploy_url"`
 
-	// DeployedAt When it ended; until then, when it started; until then, when it was first heard of.
+	// DeployedAt When it ended; until then, when it started; until then, when its first event was received.
 	DeployedAt time.Time `json:"deployed_at"`
 
 	// DeployedBy Who deployed it, as the CI system names them.
@@ -804,7 +808,16 @@ type Deployment struct {
 	// EnvironmentName The environment's name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -816,7 +829,7 @@ type Deployment struct {
 	// InvokeID The CI run.
 	InvokeID nullable.Nullable[string] `json:"invoke_id"`
 
-	// IsStale Whether the unfinished deployment is not shown as in progress any more: no event for 24 hours, its version has completed there since in another deployment, or no event for an hour while a later deployment has completed there. Its status stays.
+	// IsStale Whether the unfinished deployment is not in progress any more: no event for 24 hours, its version has completed there since in another deployment, or no event for an hour while a later deployment has completed there. Its status stays.
 	IsStale bool `json:"is_stale"`
 
 	// OccurredAt When it began; of a deployment of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
@@ -843,7 +856,7 @@ type Deployment struct {
 	// SourceSystem The CI system.
 	SourceSystem nullable.Nullable[string] `json:"source_system"`
 
-	// StartedAt When it was first reported as started.
+	// StartedAt When the server received the first start; null when no start was reported.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
 	// Status How far it has come. `completed`, `failed` and `aborted` are final.
@@ -866,7 +879,8 @@ type DeploymentEvent struct {
 	// BuildURL Another name of `deploy_url`, which wins when both are given.
 	BuildURL nullable.Nullable[string] `json:"build_url,omitempty"`
 
-	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
+	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
+	// before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
 	// DeployURL Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
@@ -885,21 +899,24 @@ type DeploymentEvent struct {
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	Environment nullable.Nullable[string] `json:"environment,omitempty"`
 
-	// EnvironmentName Where it is deployed. Created on first mention, with a type inferred from the words in its name: `prod-eu` is
-	// `production`, `qa-smoke` is `test`, and a name without a known word is `other`.
+	// EnvironmentName Where it is deployed. Created on first mention, with a type inferred from its name (see `EnvironmentType`): `prod-eu`
+	// is `production`, `qa-smoke` is `test`, `review/fix-live-chat` is `dev`, and a name without a known word is `other`.
 	EnvironmentName nullable.Nullable[string] `json:"environment_name,omitempty"`
 
 	// ExtraMetadata Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
 	// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
 	ExtraMetadata nullable.Nullable[ExtraMetadata] `json:"extra_metadata,omitempty"`
 
-	// InvokeID The CI run that this event comes from. Events of one run belong to one deployment.
+	// InvokeID The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
+	// and version belong to one deployment, until the run is started again or ends again. Without it the version
+	// alone identifies the deployment.
 	InvokeID nullable.Nullable[string] `json:"invoke_id,omitempty"`
 
 	// ProductName The product that is deployed, 1 to 255 characters. Created on first mention.
 	ProductName string `json:"product_name"`
 
-	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`.
+	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`. Without it, the deployment takes
+	// branch and repository from the newest build of its version.
 	SCMBranch nullable.Nullable[string] `json:"scm_branch,omitempty"`
 
 	// SCMRepository The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
@@ -914,7 +931,8 @@ type DeploymentEvent struct {
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
 	SourceSystem nullable.Nullable[string] `json:"source_system,omitempty"`
 
-	// Status How far it has come. Case does not matter, and neither does white space around it.
+	// Status How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
+	// are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
 	//
 	// | status | accepted words |
 	// |---|---|
@@ -958,7 +976,16 @@ type Environment struct {
 	// Name Its name, as events give it.
 	Name string `json:"name"`
 
-	// Type What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	Type EnvironmentType `json:"type"`
 
 	// UpdatedAt When it was last changed by somebody.
@@ -976,7 +1003,16 @@ type EnvironmentCreate struct {
 	// Name Its name, free in the account.
 	Name string `json:"name"`
 
-	// Type What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	Type *EnvironmentType `json:"type,omitempty"`
 }
 
@@ -1000,7 +1036,16 @@ type EnvironmentPatch struct {
 	// Name Its new name, free in the account.
 	Name *string `json:"name,omitempty"`
 
-	// Type What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	Type *EnvironmentType `json:"type,omitempty"`
 }
 
@@ -1024,10 +1069,19 @@ type EnvironmentState struct {
 	// EnvironmentName Its name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
-	// InProgressDeploymentID The deployment in progress.
+	// InProgressDeploymentID The deployment in progress; null when there is none, or only stale ones.
 	InProgressDeploymentID nullable.Nullable[openapi_types.UUID] `json:"in_progress_deployment_id"`
 
 	// InProgressSince Since when.
@@ -1051,7 +1105,7 @@ type EnvironmentState struct {
 	// VersionID The version that runs there.
 	VersionID nullable.Nullable[openapi_types.UUID] `json:"version_id"`
 
-	// VersionsBehind How many newer versions of the product have been deployed completely, here or elsewhere; null while nothing runs here.
+	// VersionsBehind How many newer versions of the product have completed in any environment; null while nothing runs here.
 	VersionsBehind nullable.Nullable[int] `json:"versions_behind"`
 }
 
@@ -1064,7 +1118,16 @@ type EnvironmentStateList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+//
+// | type | words |
+// |---|---|
+// | `dev` | review, pr, mr, feature, branch, ephemeral |
+// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+// | `other` | any other name |
 type EnvironmentType string
 
 // ErrorClass What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
@@ -1082,7 +1145,8 @@ type EventList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// EventStatus How far it has come. Case does not matter, and neither does white space around it.
+// EventStatus How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
+// are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
 //
 // | status | accepted words |
 // |---|---|
@@ -1440,7 +1504,7 @@ type RecordedBuild struct {
 	// ErrorMessage Why it failed.
 	ErrorMessage nullable.Nullable[string] `json:"error_message"`
 
-	// EventID The event's identifier. One that is sent again has that of the first.
+	// EventID The event's identifier. A repeat has that of the event that it repeats.
 	EventID openapi_types.UUID `json:"event_id"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -1470,7 +1534,7 @@ type RecordedBuild struct {
 	// SourceSystem The CI system.
 	SourceSystem nullable.Nullable[string] `json:"source_system"`
 
-	// StartedAt The earliest start that any event has told.
+	// StartedAt The earliest start that any event has reported; null when none has.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
 	// Status How far it has come. `completed`, `failed` and `aborted` are final.
@@ -1497,7 +1561,7 @@ type RecordedDeployment struct {
 	// DeployURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
 	DeployURL nullable.Nullable[string] `json:"deploy_url"`
 
-	// DeployedAt When it ended; until then, when it started; until then, when it was first heard of.
+	// DeployedAt When it ended; until then, when it started; until then, when its first event was received.
 	DeployedAt time.Time `json:"deployed_at"`
 
 	// DeployedBy Who deployed it, as the CI system names them.
@@ -1518,7 +1582,7 @@ type RecordedDeployment struct {
 	// EnvironmentName The environment's name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EventID The event's identifier. One that is sent again has that of the first.
+	// EventID The event's identifier. A repeat has that of the event that it repeats.
 	EventID openapi_types.UUID `json:"event_id"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -1551,7 +1615,7 @@ type RecordedDeployment struct {
 	// SourceSystem The CI system.
 	SourceSystem nullable.Nullable[string] `json:"source_system"`
 
-	// StartedAt When it was first reported as started.
+	// StartedAt When the server received the first start; null when no start was reported.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
 	// Status How far it has come. `completed`, `failed` and `aborted` are final.
@@ -1630,7 +1694,16 @@ type ReleaseCell struct {
 	// EnvironmentName Its name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
 	// ProductID The product's identifier.
@@ -1929,7 +2002,16 @@ type EnvironmentFilter = string
 // EnvironmentID defines model for EnvironmentID.
 type EnvironmentID = openapi_types.UUID
 
-// EnvironmentTypeFilter What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+// EnvironmentTypeFilter What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+//
+// | type | words |
+// |---|---|
+// | `dev` | review, pr, mr, feature, branch, ephemeral |
+// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+// | `other` | any other name |
 type EnvironmentTypeFilter = EnvironmentType
 
 // EventTypeFilter defines model for EventTypeFilter.
@@ -2036,9 +2118,11 @@ type ListAPIKeysParams struct {
 
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2056,9 +2140,11 @@ type UpdateAPIKeyParams struct {
 
 // RotateAPIKeyParams defines parameters for RotateAPIKey.
 type RotateAPIKeyParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2079,18 +2165,20 @@ type ListAuditLogParams struct {
 	// ObjectID Only changes of this object.
 	ObjectID *ObjectFilter `form:"object_id,omitempty" json:"object_id,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // CreateBuildEventParams defines parameters for CreateBuildEvent.
 type CreateBuildEventParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2114,10 +2202,10 @@ type ListBuildsParams struct {
 	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
@@ -2132,9 +2220,11 @@ type ListBuildEventsParams struct {
 
 // CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.
 type CreateDeploymentEventParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2161,10 +2251,10 @@ type ListDeploymentsParams struct {
 	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
@@ -2212,9 +2302,11 @@ type ListEnvironmentsParams struct {
 
 // CreateEnvironmentParams defines parameters for CreateEnvironment.
 type CreateEnvironmentParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2241,9 +2333,11 @@ type ListNotificationChannelsParams struct {
 
 // CreateNotificationChannelParams defines parameters for CreateNotificationChannel.
 type CreateNotificationChannelParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2261,9 +2355,11 @@ type UpdateNotificationChannelParams struct {
 
 // TestNotificationChannelParams defines parameters for TestNotificationChannel.
 type TestNotificationChannelParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2284,18 +2380,20 @@ type ListNotificationHistoryParams struct {
 	// EventType Only those about this type of event, written as in a preference; `test`, too.
 	EventType *EventTypeFilter `form:"event_type,omitempty" json:"event_type,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // RedeliverNotificationParams defines parameters for RedeliverNotification.
 type RedeliverNotificationParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2313,9 +2411,11 @@ type ListNotificationPreferencesParams struct {
 
 // CreateNotificationPreferenceParams defines parameters for CreateNotificationPreference.
 type CreateNotificationPreferenceParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2345,9 +2445,11 @@ type ListProductsParams struct {
 
 // CreateProductParams defines parameters for CreateProduct.
 type CreateProductParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2380,9 +2482,11 @@ type ListReleasesParams struct {
 
 // CreateReleaseParams defines parameters for CreateRelease.
 type CreateReleaseParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2418,9 +2522,11 @@ type ListReleaseVersionsParams struct {
 
 // AddReleaseVersionParams defines parameters for AddReleaseVersion.
 type AddReleaseVersionParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2444,9 +2550,11 @@ type UpdateUserParams struct {
 
 // CreateVersionEventParams defines parameters for CreateVersionEvent.
 type CreateVersionEventParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2688,13 +2796,14 @@ type ClientInterface interface {
 
 	// CreateBuildEventWithBody Record a build event
 	//
-	// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-	// together as those of a deployment are, and read as leniently.
+	// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+	// apply, with product and version in place of product and environment; bodies are read as leniently.
 	//
-	// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-	// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+	// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+	// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+	// name. A short commit identifier equals the long one that it abbreviates.
 	//
-	// `started_at` keeps the earliest time that any event of the build has told.
+	// `started_at` is the earliest start that any event of the build has reported.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2703,13 +2812,14 @@ type ClientInterface interface {
 
 	// CreateBuildEvent Record a build event
 	//
-	// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-	// together as those of a deployment are, and read as leniently.
+	// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+	// apply, with product and version in place of product and environment; bodies are read as leniently.
 	//
-	// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-	// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+	// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+	// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+	// name. A short commit identifier equals the long one that it abbreviates.
 	//
-	// `started_at` keeps the earliest time that any event of the build has told.
+	// `started_at` is the earliest start that any event of the build has reported.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2719,7 +2829,8 @@ type ClientInterface interface {
 	// ListBuilds List builds
 	//
 	// Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
-	// from a commit. A filter that matches nothing gives an empty list.
+	// from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+	// gives an empty list.
 	//
 	// Corresponds with GET /builds/ (the `ListBuilds` operationId).
 	ListBuilds(ctx context.Context, params *ListBuildsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2741,23 +2852,42 @@ type ClientInterface interface {
 
 	// CreateDeploymentEventWithBody Record a deployment event
 	//
-	// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+	// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 	//
-	// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-	// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+	// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+	// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 	// unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 	//
-	// - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-	// - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-	//   `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-	// - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-	//   kept in the event log.
-	// - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-	//   unless the very same event comes again within three minutes: that is a client's retry.
-	// - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+	// **Repeats** return the same deployment, record nothing and notify no channel:
 	//
-	// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-	// ignored for any other.
+	// - an event with the same `Idempotency-Key`, within 24 hours;
+	// - `pending` or `started` that the deployment has had, while it is unfinished;
+	// - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+	// - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+	//   deployment has been opened there: after that it is a redeployment.
+	//
+	// **Re-runs** open a new deployment of the same run:
+	//
+	// - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+	//   not, the event is late and changes nothing.
+	// - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+	//   run again.
+	// - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+	//   `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+	// - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+	//   deployment, and an event of an earlier attempt belongs to that one.
+	//
+	// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+	// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+	//
+	// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+	// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+	// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+	// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+	//
+	// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+	// when a later deployment has completed there, and once the same version has completed there in another deployment,
+	// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
@@ -2773,23 +2903,42 @@ type ClientInterface interface {
 
 	// CreateDeploymentEvent Record a deployment event
 	//
-	// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+	// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 	//
-	// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-	// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+	// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+	// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 	// unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 	//
-	// - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-	// - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-	//   `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-	// - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-	//   kept in the event log.
-	// - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-	//   unless the very same event comes again within three minutes: that is a client's retry.
-	// - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+	// **Repeats** return the same deployment, record nothing and notify no channel:
 	//
-	// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-	// ignored for any other.
+	// - an event with the same `Idempotency-Key`, within 24 hours;
+	// - `pending` or `started` that the deployment has had, while it is unfinished;
+	// - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+	// - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+	//   deployment has been opened there: after that it is a redeployment.
+	//
+	// **Re-runs** open a new deployment of the same run:
+	//
+	// - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+	//   not, the event is late and changes nothing.
+	// - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+	//   run again.
+	// - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+	//   `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+	// - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+	//   deployment, and an event of an earlier attempt belongs to that one.
+	//
+	// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+	// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+	//
+	// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+	// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+	// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+	// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+	//
+	// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+	// when a later deployment has completed there, and once the same version has completed there in another deployment,
+	// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
@@ -2806,15 +2955,16 @@ type ClientInterface interface {
 	// ListDeployments List deployments
 	//
 	// Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-	// deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
+	// deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+	// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /deployments/ (the `ListDeployments` operationId).
 	ListDeployments(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetDeployment Read a deployment
 	//
-	// Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
-	// again to see how it ended.
+	// Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
+	// read it again to see how it ended.
 	//
 	// Corresponds with GET /deployments/{id} (the `GetDeployment` operationId).
 	GetDeployment(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2836,10 +2986,14 @@ type ClientInterface interface {
 
 	// ListEnvironmentState Read what runs where
 	//
-	// Tells, for each product and environment that a deployment has reached, which version runs there, since when and
+	// Lists, for each product and environment that a deployment has reached, which version runs there, since when and
 	// who put it there; the deployment in progress, if any; whether the environments of the product run different
-	// versions (`drifts`), and how many versions of the product that are newer than the one here have been deployed
-	// completely anywhere (`versions_behind`). Sorted by the product's, then the environment's identifier. A filter that matches nothing gives an empty list.
+	// versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+	//
+	// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
+	// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
+	// the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
+	// matches nothing gives an empty list.
 	//
 	// Corresponds with GET /environment-state/ (the `ListEnvironmentState` operationId).
 	ListEnvironmentState(ctx context.Context, params *ListEnvironmentStateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2854,7 +3008,8 @@ type ClientInterface interface {
 
 	// CreateEnvironmentWithBody Create an environment
 	//
-	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+	// `EnvironmentType` describes.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2863,7 +3018,8 @@ type ClientInterface interface {
 
 	// CreateEnvironment Create an environment
 	//
-	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+	// `EnvironmentType` describes.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3329,8 +3485,8 @@ type ClientInterface interface {
 
 	// GetVersion Read a version
 	//
-	// Returns one version, with the commit that it was built from when a build event has told it. A version never changes
-	// after that.
+	// Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
+	// version never changes.
 	//
 	// Corresponds with GET /versions/{id} (the `GetVersion` operationId).
 	GetVersion(ctx context.Context, id VersionID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3526,13 +3682,14 @@ func (c *Client) ListAuditLog(ctx context.Context, params *ListAuditLogParams, r
 
 // CreateBuildEventWithBody Record a build event
 //
-// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-// together as those of a deployment are, and read as leniently.
+// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+// apply, with product and version in place of product and environment; bodies are read as leniently.
 //
-// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+// name. A short commit identifier equals the long one that it abbreviates.
 //
-// `started_at` keeps the earliest time that any event of the build has told.
+// `started_at` is the earliest start that any event of the build has reported.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3551,13 +3708,14 @@ func (c *Client) CreateBuildEventWithBody(ctx context.Context, params *CreateBui
 
 // CreateBuildEvent Record a build event
 //
-// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-// together as those of a deployment are, and read as leniently.
+// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+// apply, with product and version in place of product and environment; bodies are read as leniently.
 //
-// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+// name. A short commit identifier equals the long one that it abbreviates.
 //
-// `started_at` keeps the earliest time that any event of the build has told.
+// `started_at` is the earliest start that any event of the build has reported.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3577,7 +3735,8 @@ func (c *Client) CreateBuildEvent(ctx context.Context, params *CreateBuildEventP
 // ListBuilds List builds
 //
 // Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
-// from a commit. A filter that matches nothing gives an empty list.
+// from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+// gives an empty list.
 //
 // Corresponds with GET /builds/ (the `ListBuilds` operationId).
 func (c *Client) ListBuilds(ctx context.Context, params *ListBuildsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3629,23 +3788,42 @@ func (c *Client) ListBuildEvents(ctx context.Context, id BuildID, params *ListBu
 
 // CreateDeploymentEventWithBody Record a deployment event
 //
-// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 //
-// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 // unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 //
-//   - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-//   - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-//     `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-//   - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-//     kept in the event log.
-//   - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-//     unless the very same event comes again within three minutes: that is a client's retry.
-//   - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+// **Repeats** return the same deployment, record nothing and notify no channel:
 //
-// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-// ignored for any other.
+//   - an event with the same `Idempotency-Key`, within 24 hours;
+//   - `pending` or `started` that the deployment has had, while it is unfinished;
+//   - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+//   - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+//     deployment has been opened there: after that it is a redeployment.
+//
+// **Re-runs** open a new deployment of the same run:
+//
+//   - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+//     not, the event is late and changes nothing.
+//   - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+//     run again.
+//   - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+//     `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+//   - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+//     deployment, and an event of an earlier attempt belongs to that one.
+//
+// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+//
+// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+//
+// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+// when a later deployment has completed there, and once the same version has completed there in another deployment,
+// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
@@ -3671,23 +3849,42 @@ func (c *Client) CreateDeploymentEventWithBody(ctx context.Context, params *Crea
 
 // CreateDeploymentEvent Record a deployment event
 //
-// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 //
-// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 // unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 //
-//   - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-//   - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-//     `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-//   - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-//     kept in the event log.
-//   - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-//     unless the very same event comes again within three minutes: that is a client's retry.
-//   - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+// **Repeats** return the same deployment, record nothing and notify no channel:
 //
-// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-// ignored for any other.
+//   - an event with the same `Idempotency-Key`, within 24 hours;
+//   - `pending` or `started` that the deployment has had, while it is unfinished;
+//   - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+//   - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+//     deployment has been opened there: after that it is a redeployment.
+//
+// **Re-runs** open a new deployment of the same run:
+//
+//   - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+//     not, the event is late and changes nothing.
+//   - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+//     run again.
+//   - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+//     `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+//   - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+//     deployment, and an event of an earlier attempt belongs to that one.
+//
+// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+//
+// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+//
+// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+// when a later deployment has completed there, and once the same version has completed there in another deployment,
+// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
@@ -3714,7 +3911,8 @@ func (c *Client) CreateDeploymentEvent(ctx context.Context, params *CreateDeploy
 // ListDeployments List deployments
 //
 // Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-// deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
+// deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /deployments/ (the `ListDeployments` operationId).
 func (c *Client) ListDeployments(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3731,8 +3929,8 @@ func (c *Client) ListDeployments(ctx context.Context, params *ListDeploymentsPar
 
 // GetDeployment Read a deployment
 //
-// Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
-// again to see how it ended.
+// Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
+// read it again to see how it ended.
 //
 // Corresponds with GET /deployments/{id} (the `GetDeployment` operationId).
 func (c *Client) GetDeployment(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3784,10 +3982,14 @@ func (c *Client) GetSwaggerUI(ctx context.Context, reqEditors ...RequestEditorFn
 
 // ListEnvironmentState Read what runs where
 //
-// Tells, for each product and environment that a deployment has reached, which version runs there, since when and
+// Lists, for each product and environment that a deployment has reached, which version runs there, since when and
 // who put it there; the deployment in progress, if any; whether the environments of the product run different
-// versions (`drifts`), and how many versions of the product that are newer than the one here have been deployed
-// completely anywhere (`versions_behind`). Sorted by the product's, then the environment's identifier. A filter that matches nothing gives an empty list.
+// versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+//
+// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
+// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
+// the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
+// matches nothing gives an empty list.
 //
 // Corresponds with GET /environment-state/ (the `ListEnvironmentState` operationId).
 func (c *Client) ListEnvironmentState(ctx context.Context, params *ListEnvironmentStateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3822,7 +4024,8 @@ func (c *Client) ListEnvironments(ctx context.Context, params *ListEnvironmentsP
 
 // CreateEnvironmentWithBody Create an environment
 //
-// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+// `EnvironmentType` describes.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3841,7 +4044,8 @@ func (c *Client) CreateEnvironmentWithBody(ctx context.Context, params *CreateEn
 
 // CreateEnvironment Create an environment
 //
-// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+// `EnvironmentType` describes.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4825,8 +5029,8 @@ func (c *Client) ListVersions(ctx context.Context, params *ListVersionsParams, r
 
 // GetVersion Read a version
 //
-// Returns one version, with the commit that it was built from when a build event has told it. A version never changes
-// after that.
+// Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
+// version never changes.
 //
 // Corresponds with GET /versions/{id} (the `GetVersion` operationId).
 func (c *Client) GetVersion(ctx context.Context, id VersionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8526,13 +8730,14 @@ type ClientWithResponsesInterface interface {
 
 	// CreateBuildEventWithBodyWithResponse Record a build event
 	//
-	// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-	// together as those of a deployment are, and read as leniently.
+	// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+	// apply, with product and version in place of product and environment; bodies are read as leniently.
 	//
-	// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-	// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+	// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+	// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+	// name. A short commit identifier equals the long one that it abbreviates.
 	//
-	// `started_at` keeps the earliest time that any event of the build has told.
+	// `started_at` is the earliest start that any event of the build has reported.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8541,13 +8746,14 @@ type ClientWithResponsesInterface interface {
 
 	// CreateBuildEventWithResponse Record a build event
 	//
-	// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-	// together as those of a deployment are, and read as leniently.
+	// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+	// apply, with product and version in place of product and environment; bodies are read as leniently.
 	//
-	// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-	// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+	// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+	// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+	// name. A short commit identifier equals the long one that it abbreviates.
 	//
-	// `started_at` keeps the earliest time that any event of the build has told.
+	// `started_at` is the earliest start that any event of the build has reported.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8557,7 +8763,8 @@ type ClientWithResponsesInterface interface {
 	// ListBuildsWithResponse List builds
 	//
 	// Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
-	// from a commit. A filter that matches nothing gives an empty list.
+	// from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+	// gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8585,23 +8792,42 @@ type ClientWithResponsesInterface interface {
 
 	// CreateDeploymentEventWithBodyWithResponse Record a deployment event
 	//
-	// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+	// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 	//
-	// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-	// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+	// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+	// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 	// unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 	//
-	// - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-	// - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-	//   `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-	// - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-	//   kept in the event log.
-	// - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-	//   unless the very same event comes again within three minutes: that is a client's retry.
-	// - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+	// **Repeats** return the same deployment, record nothing and notify no channel:
 	//
-	// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-	// ignored for any other.
+	// - an event with the same `Idempotency-Key`, within 24 hours;
+	// - `pending` or `started` that the deployment has had, while it is unfinished;
+	// - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+	// - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+	//   deployment has been opened there: after that it is a redeployment.
+	//
+	// **Re-runs** open a new deployment of the same run:
+	//
+	// - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+	//   not, the event is late and changes nothing.
+	// - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+	//   run again.
+	// - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+	//   `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+	// - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+	//   deployment, and an event of an earlier attempt belongs to that one.
+	//
+	// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+	// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+	//
+	// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+	// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+	// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+	// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+	//
+	// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+	// when a later deployment has completed there, and once the same version has completed there in another deployment,
+	// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
@@ -8617,23 +8843,42 @@ type ClientWithResponsesInterface interface {
 
 	// CreateDeploymentEventWithResponse Record a deployment event
 	//
-	// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+	// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 	//
-	// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-	// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+	// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+	// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 	// unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 	//
-	// - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-	// - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-	//   `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-	// - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-	//   kept in the event log.
-	// - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-	//   unless the very same event comes again within three minutes: that is a client's retry.
-	// - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+	// **Repeats** return the same deployment, record nothing and notify no channel:
 	//
-	// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-	// ignored for any other.
+	// - an event with the same `Idempotency-Key`, within 24 hours;
+	// - `pending` or `started` that the deployment has had, while it is unfinished;
+	// - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+	// - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+	//   deployment has been opened there: after that it is a redeployment.
+	//
+	// **Re-runs** open a new deployment of the same run:
+	//
+	// - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+	//   not, the event is late and changes nothing.
+	// - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+	//   run again.
+	// - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+	//   `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+	// - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+	//   deployment, and an event of an earlier attempt belongs to that one.
+	//
+	// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+	// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+	//
+	// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+	// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+	// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+	// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+	//
+	// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+	// when a later deployment has completed there, and once the same version has completed there in another deployment,
+	// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
@@ -8650,7 +8895,8 @@ type ClientWithResponsesInterface interface {
 	// ListDeploymentsWithResponse List deployments
 	//
 	// Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-	// deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
+	// deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+	// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8659,8 +8905,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetDeploymentWithResponse Read a deployment
 	//
-	// Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
-	// again to see how it ended.
+	// Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
+	// read it again to see how it ended.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8688,10 +8934,14 @@ type ClientWithResponsesInterface interface {
 
 	// ListEnvironmentStateWithResponse Read what runs where
 	//
-	// Tells, for each product and environment that a deployment has reached, which version runs there, since when and
+	// Lists, for each product and environment that a deployment has reached, which version runs there, since when and
 	// who put it there; the deployment in progress, if any; whether the environments of the product run different
-	// versions (`drifts`), and how many versions of the product that are newer than the one here have been deployed
-	// completely anywhere (`versions_behind`). Sorted by the product's, then the environment's identifier. A filter that matches nothing gives an empty list.
+	// versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+	//
+	// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
+	// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
+	// the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
+	// matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8710,7 +8960,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateEnvironmentWithBodyWithResponse Create an environment
 	//
-	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+	// `EnvironmentType` describes.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8719,7 +8970,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateEnvironmentWithResponse Create an environment
 	//
-	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+	// `EnvironmentType` describes.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9239,8 +9491,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetVersionWithResponse Read a version
 	//
-	// Returns one version, with the commit that it was built from when a build event has told it. A version never changes
-	// after that.
+	// Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
+	// version never changes.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16011,13 +16263,14 @@ func (c *ClientWithResponses) ListAuditLogWithResponse(ctx context.Context, para
 
 // CreateBuildEventWithBodyWithResponse Record a build event
 //
-// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-// together as those of a deployment are, and read as leniently.
+// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+// apply, with product and version in place of product and environment; bodies are read as leniently.
 //
-// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+// name. A short commit identifier equals the long one that it abbreviates.
 //
-// `started_at` keeps the earliest time that any event of the build has told.
+// `started_at` is the earliest start that any event of the build has reported.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16032,13 +16285,14 @@ func (c *ClientWithResponses) CreateBuildEventWithBodyWithResponse(ctx context.C
 
 // CreateBuildEventWithResponse Record a build event
 //
-// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-// together as those of a deployment are, and read as leniently.
+// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+// apply, with product and version in place of product and environment; bodies are read as leniently.
 //
-// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+// name. A short commit identifier equals the long one that it abbreviates.
 //
-// `started_at` keeps the earliest time that any event of the build has told.
+// `started_at` is the earliest start that any event of the build has reported.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16054,7 +16308,8 @@ func (c *ClientWithResponses) CreateBuildEventWithResponse(ctx context.Context, 
 // ListBuildsWithResponse List builds
 //
 // Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
-// from a commit. A filter that matches nothing gives an empty list.
+// from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+// gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16100,23 +16355,42 @@ func (c *ClientWithResponses) ListBuildEventsWithResponse(ctx context.Context, i
 
 // CreateDeploymentEventWithBodyWithResponse Record a deployment event
 //
-// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 //
-// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 // unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 //
-//   - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-//   - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-//     `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-//   - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-//     kept in the event log.
-//   - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-//     unless the very same event comes again within three minutes: that is a client's retry.
-//   - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+// **Repeats** return the same deployment, record nothing and notify no channel:
 //
-// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-// ignored for any other.
+//   - an event with the same `Idempotency-Key`, within 24 hours;
+//   - `pending` or `started` that the deployment has had, while it is unfinished;
+//   - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+//   - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+//     deployment has been opened there: after that it is a redeployment.
+//
+// **Re-runs** open a new deployment of the same run:
+//
+//   - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+//     not, the event is late and changes nothing.
+//   - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+//     run again.
+//   - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+//     `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+//   - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+//     deployment, and an event of an earlier attempt belongs to that one.
+//
+// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+//
+// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+//
+// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+// when a later deployment has completed there, and once the same version has completed there in another deployment,
+// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
@@ -16138,23 +16412,42 @@ func (c *ClientWithResponses) CreateDeploymentEventWithBodyWithResponse(ctx cont
 
 // CreateDeploymentEventWithResponse Record a deployment event
 //
-// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 //
-// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 // unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 //
-//   - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-//   - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-//     `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-//   - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-//     kept in the event log.
-//   - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-//     unless the very same event comes again within three minutes: that is a client's retry.
-//   - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+// **Repeats** return the same deployment, record nothing and notify no channel:
 //
-// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-// ignored for any other.
+//   - an event with the same `Idempotency-Key`, within 24 hours;
+//   - `pending` or `started` that the deployment has had, while it is unfinished;
+//   - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+//   - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+//     deployment has been opened there: after that it is a redeployment.
+//
+// **Re-runs** open a new deployment of the same run:
+//
+//   - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+//     not, the event is late and changes nothing.
+//   - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+//     run again.
+//   - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+//     `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+//   - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+//     deployment, and an event of an earlier attempt belongs to that one.
+//
+// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+//
+// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+//
+// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+// when a later deployment has completed there, and once the same version has completed there in another deployment,
+// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
@@ -16177,7 +16470,8 @@ func (c *ClientWithResponses) CreateDeploymentEventWithResponse(ctx context.Cont
 // ListDeploymentsWithResponse List deployments
 //
 // Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-// deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
+// deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16192,8 +16486,8 @@ func (c *ClientWithResponses) ListDeploymentsWithResponse(ctx context.Context, p
 
 // GetDeploymentWithResponse Read a deployment
 //
-// Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
-// again to see how it ended.
+// Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
+// read it again to see how it ended.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16239,10 +16533,14 @@ func (c *ClientWithResponses) GetSwaggerUIWithResponse(ctx context.Context, reqE
 
 // ListEnvironmentStateWithResponse Read what runs where
 //
-// Tells, for each product and environment that a deployment has reached, which version runs there, since when and
+// Lists, for each product and environment that a deployment has reached, which version runs there, since when and
 // who put it there; the deployment in progress, if any; whether the environments of the product run different
-// versions (`drifts`), and how many versions of the product that are newer than the one here have been deployed
-// completely anywhere (`versions_behind`). Sorted by the product's, then the environment's identifier. A filter that matches nothing gives an empty list.
+// versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+//
+// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
+// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
+// the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
+// matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16273,7 +16571,8 @@ func (c *ClientWithResponses) ListEnvironmentsWithResponse(ctx context.Context, 
 
 // CreateEnvironmentWithBodyWithResponse Create an environment
 //
-// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+// `EnvironmentType` describes.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16288,7 +16587,8 @@ func (c *ClientWithResponses) CreateEnvironmentWithBodyWithResponse(ctx context.
 
 // CreateEnvironmentWithResponse Create an environment
 //
-// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+// `EnvironmentType` describes.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17119,8 +17419,8 @@ func (c *ClientWithResponses) ListVersionsWithResponse(ctx context.Context, para
 
 // GetVersionWithResponse Read a version
 //
-// Returns one version, with the commit that it was built from when a build event has told it. A version never changes
-// after that.
+// Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
+// version never changes.
 //
 // Returns a wrapper object for the known response body format(s).
 //
