@@ -27,13 +27,18 @@ build: ## Build bin/versionerd
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/versionerd ./cmd/versionerd
 
 .PHONY: generate
-generate: ## Generate gen/ and clients/ from openapi.yaml, db/migrations and db/queries
+generate: ## Generate gen/, clients/ and db/schema.sql from openapi.yaml, db/migrations and db/queries
 	for part in models server spec security; do $(OAPI_CODEGEN) -config gen/apigen/$$part.yaml openapi.yaml; done
 	$(OAPI_CODEGEN) -config clients/go/oapi-codegen.yaml openapi.yaml
 	go run ./internal/samples/generate | go run github.com/mikefarah/yq/v4 eval-all --output-format json --indent 0 \
 		'select(fileIndex == 0) * select(fileIndex == 1)' openapi.yaml - > gen/apigen/openapi.json
 	CGO_ENABLED=1 go run github.com/sqlc-dev/sqlc/cmd/sqlc generate
-	$(MAKE) generate-python generate-typescript
+	$(MAKE) schema generate-python generate-typescript
+
+.PHONY: schema
+schema: ## Generate db/schema.sql, a snapshot of what the migrations make (wants pg_dump)
+	go run ./tools/schemadump > db/schema.sql.new
+	mv db/schema.sql.new db/schema.sql
 
 .PHONY: generate-python
 generate-python: $(PYTHON_VENV) ## Generate the Python client from openapi.yaml
@@ -45,8 +50,8 @@ generate-typescript: $(TYPESCRIPT_TOOLS) ## Generate the TypeScript client from 
 
 .PHONY: verify
 verify: generate ## Fail when what is generated differs from what is committed
-	git diff --exit-code -- gen clients
-	test -z "$$(git status --porcelain -- gen clients)"
+	git diff --exit-code -- gen clients db/schema.sql
+	test -z "$$(git status --porcelain -- gen clients db/schema.sql)"
 	go mod tidy -diff
 	@! git grep -n '"resolved"' -- '*package-lock.json' || { echo 'lock files name packages, versions and checksums, and no registry'; exit 1; }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,8 +18,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
@@ -362,5 +365,27 @@ func TestLimits(t *testing.T) {
 		_, said, err := call(t, env, append([]string{"limits"}, args...)...)
 		require.Error(t, err)
 		require.Contains(t, said, want)
+	}
+}
+
+// TestOlderSchemaIsRefused starts on a data directory of the time before the baseline migration.
+func TestOlderSchemaIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := newDataDir(t)
+	database, err := postgres.StartEmbedded(t.Context(), postgres.EmbeddedConfig{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = database.Stop(context.Background()) })
+	conn, err := pgx.Connect(t.Context(), database.DSN())
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), "CREATE TABLE instance (id int); CREATE TABLE goose_db_version (id int)")
+	require.NoError(t, err)
+	require.NoError(t, conn.Close(t.Context()))
+	require.NoError(t, database.Stop(t.Context()))
+	for _, args := range [][]string{{"dev"}, {"serve"}, {"work"}, {"demo"}, {"keys", "list", "--account", "acme"}} {
+		stdout, stderr, err := call(t, environment(dir), args...)
+		require.Error(t, err, args)
+		require.Empty(t, stdout, args)
+		require.Equal(t, "versionerd: the database was created by a development version before 0.1, whose schema cannot be upgraded: "+
+			"start with an empty data directory or database\n", stderr, args)
 	}
 }

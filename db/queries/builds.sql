@@ -22,18 +22,22 @@ LIMIT @row_limit;
 SELECT * FROM build_details
 WHERE account_id = @account_id AND id = @id;
 
--- LoadBuildsOfRuns returns the newest builds of the runs of a batch of events: those of the same product, version and
--- invoke_id. Few of one run are of interest; a client may send the same invoke_id for ever.
--- name: LoadBuildsOfRuns :many
+-- LoadBuilds returns the builds that the decisions on a batch of events may depend on: the unfinished ones of their
+-- versions, the newest of their runs, and those of earlier events with the same fingerprint. Few of one run are of interest: a
+-- client may send the same invoke_id for ever.
+-- name: LoadBuilds :many
 WITH of_products AS MATERIALIZED (
   SELECT k.account_id::uuid AS account_id, k.version::text AS version, k.invoke_id::text AS invoke_id, pn.product_id
   FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[]), unnest(@invoke_ids::text[]))
     AS k (account_id, product_name, version, invoke_id)
   JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
 ), of_versions AS MATERIALIZED (
-  SELECT k.account_id, v.id AS version_id, k.invoke_id
+  SELECT k.account_id, v.id AS version_id, v.open_build_ids, k.invoke_id
   FROM of_products AS k
   JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+), unfinished AS MATERIALIZED (
+  SELECT k.account_id, unnest(k.open_build_ids) AS id
+  FROM of_versions AS k
 ), newest AS MATERIALIZED (
   SELECT k.account_id, unnest(ARRAY(
     SELECT x.id FROM builds AS x
@@ -41,33 +45,18 @@ WITH of_products AS MATERIALIZED (
     ORDER BY x.id DESC
     LIMIT 8)) AS id
   FROM of_versions AS k
-)
-SELECT b.* FROM newest AS k
-JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.id;
-
--- LoadOpenBuilds returns the unfinished builds of the versions of a batch of events.
--- name: LoadOpenBuilds :many
-WITH of_products AS MATERIALIZED (
-  SELECT k.account_id::uuid AS account_id, k.version::text AS version, pn.product_id
-  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[])) AS k (account_id, product_name, version)
-  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-), unfinished AS MATERIALIZED (
-  SELECT k.account_id, unnest(v.open_build_ids) AS id
-  FROM of_products AS k
-  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
-)
-SELECT b.* FROM unfinished AS k
-JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.id;
-
--- LoadBuildsOfFingerprints returns the builds of the known fingerprints among those of a batch.
--- name: LoadBuildsOfFingerprints :many
-WITH known AS MATERIALIZED (
-  SELECT f.account_id, f.subject_id
-  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@fingerprints::bytea[])) AS k (account_id, fingerprint)
+  WHERE k.invoke_id <> ''
+), known AS MATERIALIZED (
+  SELECT f.account_id, f.subject_id AS id
+  FROM ROWS FROM (unnest(@fingerprint_account_ids::uuid[]), unnest(@fingerprints::bytea[])) AS k (account_id, fingerprint)
   JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
+), wanted AS MATERIALIZED (
+  SELECT account_id, id FROM unfinished
+  UNION SELECT account_id, id FROM newest
+  UNION SELECT account_id, id FROM known
 )
-SELECT b.* FROM known AS k
-JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.subject_id;
+SELECT b.* FROM wanted AS k
+JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.id;
 
 -- LoadBuildsOfEvents returns the builds of events that an earlier try of a batch has recorded.
 -- name: LoadBuildsOfEvents :many

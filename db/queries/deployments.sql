@@ -30,9 +30,10 @@ FROM deployments AS d
 JOIN versions AS v ON v.account_id = @account_id AND v.id = d.version_id
 WHERE d.account_id = @account_id AND d.id = ANY (@ids::uuid[]);
 
--- LoadDeploymentsOfRuns returns the newest deployments of the runs of a batch of events: those of the same product, environment, version and
--- invoke_id. Few of one run are of interest; a client may send the same invoke_id for ever.
--- name: LoadDeploymentsOfRuns :many
+-- LoadDeployments returns the deployments that the decisions on a batch of events may depend on: the unfinished ones of their
+-- pairs, the newest of their runs, and those of earlier events with the same fingerprint. Few of one run are of interest: a
+-- client may send the same invoke_id for ever.
+-- name: LoadDeployments :many
 WITH of_products AS MATERIALIZED (
   SELECT k.account_id::uuid AS account_id, k.environment_name::text AS environment_name, k.version::text AS version, k.invoke_id::text AS invoke_id, pn.product_id
   FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]), unnest(@versions::text[]), unnest(@invoke_ids::text[]))
@@ -42,10 +43,15 @@ WITH of_products AS MATERIALIZED (
   SELECT k.account_id, k.product_id, en.environment_id, k.version, k.invoke_id
   FROM of_products AS k
   JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
+), unfinished AS MATERIALIZED (
+  SELECT k.account_id, unnest(s.open_deployment_ids) AS id
+  FROM of_pairs AS k
+  JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id
 ), of_versions AS MATERIALIZED (
   SELECT k.account_id, k.environment_id, v.id AS version_id, k.invoke_id
   FROM of_pairs AS k
   JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+  WHERE k.invoke_id <> ''
 ), newest AS MATERIALIZED (
   SELECT k.account_id, unnest(ARRAY(
     SELECT x.id FROM deployments AS x
@@ -53,38 +59,17 @@ WITH of_products AS MATERIALIZED (
     ORDER BY x.id DESC
     LIMIT 8)) AS id
   FROM of_versions AS k
-)
-SELECT d.* FROM newest AS k
-JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id;
-
--- LoadOpenDeployments returns the unfinished deployments of the pairs of a batch of events.
--- name: LoadOpenDeployments :many
-WITH of_products AS MATERIALIZED (
-  SELECT k.account_id::uuid AS account_id, k.environment_name::text AS environment_name, pn.product_id
-  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
-    AS k (account_id, product_name, environment_name)
-  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-), of_pairs AS MATERIALIZED (
-  SELECT k.account_id, k.product_id, en.environment_id
-  FROM of_products AS k
-  JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
-), unfinished AS MATERIALIZED (
-  SELECT k.account_id, unnest(s.open_deployment_ids) AS id
-  FROM of_pairs AS k
-  JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id
-)
-SELECT d.* FROM unfinished AS k
-JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id;
-
--- LoadDeploymentsOfFingerprints returns the deployments of the known fingerprints among those of a batch.
--- name: LoadDeploymentsOfFingerprints :many
-WITH known AS MATERIALIZED (
-  SELECT f.account_id, f.subject_id
-  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@fingerprints::bytea[])) AS k (account_id, fingerprint)
+), known AS MATERIALIZED (
+  SELECT f.account_id, f.subject_id AS id
+  FROM ROWS FROM (unnest(@fingerprint_account_ids::uuid[]), unnest(@fingerprints::bytea[])) AS k (account_id, fingerprint)
   JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
+), wanted AS MATERIALIZED (
+  SELECT account_id, id FROM unfinished
+  UNION SELECT account_id, id FROM newest
+  UNION SELECT account_id, id FROM known
 )
-SELECT d.* FROM known AS k
-JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.subject_id;
+SELECT d.* FROM wanted AS k
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id;
 
 -- LoadDeploymentsOfEvents returns the deployments of events that an earlier try of a batch has recorded.
 -- name: LoadDeploymentsOfEvents :many

@@ -82,7 +82,7 @@ LEFT JOIN environment_state AS s ON s.account_id = @account_id AND s.product_id 
 LEFT JOIN deployments AS f ON f.account_id = @account_id AND f.id = (
   SELECT x.id FROM deployments AS x
   WHERE x.account_id = @account_id AND x.version_id = rv.version_id AND x.environment_id = e.id AND x.status IN ('completed', 'failed')
-  ORDER BY x.occurred_at DESC, x.id DESC
+  ORDER BY x.completed_at DESC, x.id DESC
   LIMIT 1
 )
 WHERE rv.account_id = @account_id AND rv.release_id = @release_id

@@ -153,143 +153,19 @@ func (q *Queries) ListBuilds(ctx context.Context, arg ListBuildsParams) ([]Build
 	return items, nil
 }
 
-const LoadBuildsOfEvents = `-- name: LoadBuildsOfEvents :many
-SELECT b.account_id, b.id, b.product_id, b.version_id, b.status, b.seen_statuses, b.invoke_id, b.attempt, b.source_system, b.build_number, b.scm_sha, b.commit_key, b.scm_branch, b.scm_repository, b.build_url, b.built_by, b.built_by_email, b.built_by_name, b.error_message, b.error_code, b.occurred_at, b.started_at, b.completed_at, b.last_event_at, b.superseded, b.overtaken, b.extra_metadata, b.created_at FROM events AS e
-JOIN builds AS b ON b.account_id = e.account_id AND b.id = e.build_id
-WHERE e.account_id = ANY ($1::uuid[]) AND e.id = ANY ($2::uuid[]) AND e.received_at >= $3
-`
-
-type LoadBuildsOfEventsParams struct {
-	Accounts []uuid.UUID
-	EventIDs []uuid.UUID
-	Since    time.Time
-}
-
-// LoadBuildsOfEvents returns the builds of events that an earlier try of a batch has recorded.
-func (q *Queries) LoadBuildsOfEvents(ctx context.Context, arg LoadBuildsOfEventsParams) ([]Build, error) {
-	rows, err := q.db.Query(ctx, LoadBuildsOfEvents, arg.Accounts, arg.EventIDs, arg.Since)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Build{}
-	for rows.Next() {
-		var i Build
-		if err := rows.Scan(
-			&i.AccountID,
-			&i.ID,
-			&i.ProductID,
-			&i.VersionID,
-			&i.Status,
-			&i.SeenStatuses,
-			&i.InvokeID,
-			&i.Attempt,
-			&i.SourceSystem,
-			&i.BuildNumber,
-			&i.SCMSHA,
-			&i.CommitKey,
-			&i.SCMBranch,
-			&i.SCMRepository,
-			&i.BuildURL,
-			&i.BuiltBy,
-			&i.BuiltByEmail,
-			&i.BuiltByName,
-			&i.ErrorMessage,
-			&i.ErrorCode,
-			&i.OccurredAt,
-			&i.StartedAt,
-			&i.CompletedAt,
-			&i.LastEventAt,
-			&i.Superseded,
-			&i.Overtaken,
-			&i.ExtraMetadata,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const LoadBuildsOfFingerprints = `-- name: LoadBuildsOfFingerprints :many
-WITH known AS MATERIALIZED (
-  SELECT f.account_id, f.subject_id
-  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::bytea[])) AS k (account_id, fingerprint)
-  JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
-)
-SELECT b.account_id, b.id, b.product_id, b.version_id, b.status, b.seen_statuses, b.invoke_id, b.attempt, b.source_system, b.build_number, b.scm_sha, b.commit_key, b.scm_branch, b.scm_repository, b.build_url, b.built_by, b.built_by_email, b.built_by_name, b.error_message, b.error_code, b.occurred_at, b.started_at, b.completed_at, b.last_event_at, b.superseded, b.overtaken, b.extra_metadata, b.created_at FROM known AS k
-JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.subject_id
-`
-
-type LoadBuildsOfFingerprintsParams struct {
-	AccountIDs   []uuid.UUID
-	Fingerprints [][]byte
-}
-
-// LoadBuildsOfFingerprints returns the builds of the known fingerprints among those of a batch.
-func (q *Queries) LoadBuildsOfFingerprints(ctx context.Context, arg LoadBuildsOfFingerprintsParams) ([]Build, error) {
-	rows, err := q.db.Query(ctx, LoadBuildsOfFingerprints, arg.AccountIDs, arg.Fingerprints)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Build{}
-	for rows.Next() {
-		var i Build
-		if err := rows.Scan(
-			&i.AccountID,
-			&i.ID,
-			&i.ProductID,
-			&i.VersionID,
-			&i.Status,
-			&i.SeenStatuses,
-			&i.InvokeID,
-			&i.Attempt,
-			&i.SourceSystem,
-			&i.BuildNumber,
-			&i.SCMSHA,
-			&i.CommitKey,
-			&i.SCMBranch,
-			&i.SCMRepository,
-			&i.BuildURL,
-			&i.BuiltBy,
-			&i.BuiltByEmail,
-			&i.BuiltByName,
-			&i.ErrorMessage,
-			&i.ErrorCode,
-			&i.OccurredAt,
-			&i.StartedAt,
-			&i.CompletedAt,
-			&i.LastEventAt,
-			&i.Superseded,
-			&i.Overtaken,
-			&i.ExtraMetadata,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const LoadBuildsOfRuns = `-- name: LoadBuildsOfRuns :many
+const LoadBuilds = `-- name: LoadBuilds :many
 WITH of_products AS MATERIALIZED (
   SELECT k.account_id::uuid AS account_id, k.version::text AS version, k.invoke_id::text AS invoke_id, pn.product_id
   FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]))
     AS k (account_id, product_name, version, invoke_id)
   JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
 ), of_versions AS MATERIALIZED (
-  SELECT k.account_id, v.id AS version_id, k.invoke_id
+  SELECT k.account_id, v.id AS version_id, v.open_build_ids, k.invoke_id
   FROM of_products AS k
   JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+), unfinished AS MATERIALIZED (
+  SELECT k.account_id, unnest(k.open_build_ids) AS id
+  FROM of_versions AS k
 ), newest AS MATERIALIZED (
   SELECT k.account_id, unnest(ARRAY(
     SELECT x.id FROM builds AS x
@@ -297,26 +173,40 @@ WITH of_products AS MATERIALIZED (
     ORDER BY x.id DESC
     LIMIT 8)) AS id
   FROM of_versions AS k
+  WHERE k.invoke_id <> ''
+), known AS MATERIALIZED (
+  SELECT f.account_id, f.subject_id AS id
+  FROM ROWS FROM (unnest($5::uuid[]), unnest($6::bytea[])) AS k (account_id, fingerprint)
+  JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
+), wanted AS MATERIALIZED (
+  SELECT account_id, id FROM unfinished
+  UNION SELECT account_id, id FROM newest
+  UNION SELECT account_id, id FROM known
 )
-SELECT b.account_id, b.id, b.product_id, b.version_id, b.status, b.seen_statuses, b.invoke_id, b.attempt, b.source_system, b.build_number, b.scm_sha, b.commit_key, b.scm_branch, b.scm_repository, b.build_url, b.built_by, b.built_by_email, b.built_by_name, b.error_message, b.error_code, b.occurred_at, b.started_at, b.completed_at, b.last_event_at, b.superseded, b.overtaken, b.extra_metadata, b.created_at FROM newest AS k
+SELECT b.account_id, b.id, b.product_id, b.version_id, b.status, b.seen_statuses, b.invoke_id, b.attempt, b.source_system, b.build_number, b.scm_sha, b.commit_key, b.scm_branch, b.scm_repository, b.build_url, b.built_by, b.built_by_email, b.built_by_name, b.error_message, b.error_code, b.occurred_at, b.started_at, b.completed_at, b.last_event_at, b.superseded, b.overtaken, b.extra_metadata, b.created_at FROM wanted AS k
 JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.id
 `
 
-type LoadBuildsOfRunsParams struct {
-	AccountIDs   []uuid.UUID
-	ProductNames []string
-	Versions     []string
-	InvokeIDs    []string
+type LoadBuildsParams struct {
+	AccountIDs            []uuid.UUID
+	ProductNames          []string
+	Versions              []string
+	InvokeIDs             []string
+	FingerprintAccountIDs []uuid.UUID
+	Fingerprints          [][]byte
 }
 
-// LoadBuildsOfRuns returns the newest builds of the runs of a batch of events: those of the same product, version and
-// invoke_id. Few of one run are of interest; a client may send the same invoke_id for ever.
-func (q *Queries) LoadBuildsOfRuns(ctx context.Context, arg LoadBuildsOfRunsParams) ([]Build, error) {
-	rows, err := q.db.Query(ctx, LoadBuildsOfRuns,
+// LoadBuilds returns the builds that the decisions on a batch of events may depend on: the unfinished ones of their
+// versions, the newest of their runs, and those of earlier events with the same fingerprint. Few of one run are of interest: a
+// client may send the same invoke_id for ever.
+func (q *Queries) LoadBuilds(ctx context.Context, arg LoadBuildsParams) ([]Build, error) {
+	rows, err := q.db.Query(ctx, LoadBuilds,
 		arg.AccountIDs,
 		arg.ProductNames,
 		arg.Versions,
 		arg.InvokeIDs,
+		arg.FingerprintAccountIDs,
+		arg.Fingerprints,
 	)
 	if err != nil {
 		return nil, err
@@ -365,29 +255,21 @@ func (q *Queries) LoadBuildsOfRuns(ctx context.Context, arg LoadBuildsOfRunsPara
 	return items, nil
 }
 
-const LoadOpenBuilds = `-- name: LoadOpenBuilds :many
-WITH of_products AS MATERIALIZED (
-  SELECT k.account_id::uuid AS account_id, k.version::text AS version, pn.product_id
-  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[])) AS k (account_id, product_name, version)
-  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-), unfinished AS MATERIALIZED (
-  SELECT k.account_id, unnest(v.open_build_ids) AS id
-  FROM of_products AS k
-  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
-)
-SELECT b.account_id, b.id, b.product_id, b.version_id, b.status, b.seen_statuses, b.invoke_id, b.attempt, b.source_system, b.build_number, b.scm_sha, b.commit_key, b.scm_branch, b.scm_repository, b.build_url, b.built_by, b.built_by_email, b.built_by_name, b.error_message, b.error_code, b.occurred_at, b.started_at, b.completed_at, b.last_event_at, b.superseded, b.overtaken, b.extra_metadata, b.created_at FROM unfinished AS k
-JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.id
+const LoadBuildsOfEvents = `-- name: LoadBuildsOfEvents :many
+SELECT b.account_id, b.id, b.product_id, b.version_id, b.status, b.seen_statuses, b.invoke_id, b.attempt, b.source_system, b.build_number, b.scm_sha, b.commit_key, b.scm_branch, b.scm_repository, b.build_url, b.built_by, b.built_by_email, b.built_by_name, b.error_message, b.error_code, b.occurred_at, b.started_at, b.completed_at, b.last_event_at, b.superseded, b.overtaken, b.extra_metadata, b.created_at FROM events AS e
+JOIN builds AS b ON b.account_id = e.account_id AND b.id = e.build_id
+WHERE e.account_id = ANY ($1::uuid[]) AND e.id = ANY ($2::uuid[]) AND e.received_at >= $3
 `
 
-type LoadOpenBuildsParams struct {
-	AccountIDs   []uuid.UUID
-	ProductNames []string
-	Versions     []string
+type LoadBuildsOfEventsParams struct {
+	Accounts []uuid.UUID
+	EventIDs []uuid.UUID
+	Since    time.Time
 }
 
-// LoadOpenBuilds returns the unfinished builds of the versions of a batch of events.
-func (q *Queries) LoadOpenBuilds(ctx context.Context, arg LoadOpenBuildsParams) ([]Build, error) {
-	rows, err := q.db.Query(ctx, LoadOpenBuilds, arg.AccountIDs, arg.ProductNames, arg.Versions)
+// LoadBuildsOfEvents returns the builds of events that an earlier try of a batch has recorded.
+func (q *Queries) LoadBuildsOfEvents(ctx context.Context, arg LoadBuildsOfEventsParams) ([]Build, error) {
+	rows, err := q.db.Query(ctx, LoadBuildsOfEvents, arg.Accounts, arg.EventIDs, arg.Since)
 	if err != nil {
 		return nil, err
 	}

@@ -217,134 +217,7 @@ func (q *Queries) ListDeploymentsByID(ctx context.Context, arg ListDeploymentsBy
 	return items, nil
 }
 
-const LoadDeploymentsOfEvents = `-- name: LoadDeploymentsOfEvents :many
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at FROM events AS e
-JOIN deployments AS d ON d.account_id = e.account_id AND d.id = e.deployment_id
-WHERE e.account_id = ANY ($1::uuid[]) AND e.id = ANY ($2::uuid[]) AND e.received_at >= $3
-`
-
-type LoadDeploymentsOfEventsParams struct {
-	Accounts []uuid.UUID
-	EventIDs []uuid.UUID
-	Since    time.Time
-}
-
-// LoadDeploymentsOfEvents returns the deployments of events that an earlier try of a batch has recorded.
-func (q *Queries) LoadDeploymentsOfEvents(ctx context.Context, arg LoadDeploymentsOfEventsParams) ([]Deployment, error) {
-	rows, err := q.db.Query(ctx, LoadDeploymentsOfEvents, arg.Accounts, arg.EventIDs, arg.Since)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Deployment{}
-	for rows.Next() {
-		var i Deployment
-		if err := rows.Scan(
-			&i.AccountID,
-			&i.ID,
-			&i.ProductID,
-			&i.VersionID,
-			&i.EnvironmentID,
-			&i.Status,
-			&i.SeenStatuses,
-			&i.InvokeID,
-			&i.Attempt,
-			&i.SourceSystem,
-			&i.BuildNumber,
-			&i.SCMSHA,
-			&i.CommitKey,
-			&i.SCMBranch,
-			&i.SCMRepository,
-			&i.DeployURL,
-			&i.DeployedBy,
-			&i.DeployedByEmail,
-			&i.DeployedByName,
-			&i.SoakTimeHours,
-			&i.OccurredAt,
-			&i.StartedAt,
-			&i.CompletedAt,
-			&i.LastEventAt,
-			&i.Superseded,
-			&i.Overtaken,
-			&i.ExtraMetadata,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const LoadDeploymentsOfFingerprints = `-- name: LoadDeploymentsOfFingerprints :many
-WITH known AS MATERIALIZED (
-  SELECT f.account_id, f.subject_id
-  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::bytea[])) AS k (account_id, fingerprint)
-  JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
-)
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at FROM known AS k
-JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.subject_id
-`
-
-type LoadDeploymentsOfFingerprintsParams struct {
-	AccountIDs   []uuid.UUID
-	Fingerprints [][]byte
-}
-
-// LoadDeploymentsOfFingerprints returns the deployments of the known fingerprints among those of a batch.
-func (q *Queries) LoadDeploymentsOfFingerprints(ctx context.Context, arg LoadDeploymentsOfFingerprintsParams) ([]Deployment, error) {
-	rows, err := q.db.Query(ctx, LoadDeploymentsOfFingerprints, arg.AccountIDs, arg.Fingerprints)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Deployment{}
-	for rows.Next() {
-		var i Deployment
-		if err := rows.Scan(
-			&i.AccountID,
-			&i.ID,
-			&i.ProductID,
-			&i.VersionID,
-			&i.EnvironmentID,
-			&i.Status,
-			&i.SeenStatuses,
-			&i.InvokeID,
-			&i.Attempt,
-			&i.SourceSystem,
-			&i.BuildNumber,
-			&i.SCMSHA,
-			&i.CommitKey,
-			&i.SCMBranch,
-			&i.SCMRepository,
-			&i.DeployURL,
-			&i.DeployedBy,
-			&i.DeployedByEmail,
-			&i.DeployedByName,
-			&i.SoakTimeHours,
-			&i.OccurredAt,
-			&i.StartedAt,
-			&i.CompletedAt,
-			&i.LastEventAt,
-			&i.Superseded,
-			&i.Overtaken,
-			&i.ExtraMetadata,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const LoadDeploymentsOfRuns = `-- name: LoadDeploymentsOfRuns :many
+const LoadDeployments = `-- name: LoadDeployments :many
 WITH of_products AS MATERIALIZED (
   SELECT k.account_id::uuid AS account_id, k.environment_name::text AS environment_name, k.version::text AS version, k.invoke_id::text AS invoke_id, pn.product_id
   FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]))
@@ -354,10 +227,15 @@ WITH of_products AS MATERIALIZED (
   SELECT k.account_id, k.product_id, en.environment_id, k.version, k.invoke_id
   FROM of_products AS k
   JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
+), unfinished AS MATERIALIZED (
+  SELECT k.account_id, unnest(s.open_deployment_ids) AS id
+  FROM of_pairs AS k
+  JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id
 ), of_versions AS MATERIALIZED (
   SELECT k.account_id, k.environment_id, v.id AS version_id, k.invoke_id
   FROM of_pairs AS k
   JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+  WHERE k.invoke_id <> ''
 ), newest AS MATERIALIZED (
   SELECT k.account_id, unnest(ARRAY(
     SELECT x.id FROM deployments AS x
@@ -365,28 +243,41 @@ WITH of_products AS MATERIALIZED (
     ORDER BY x.id DESC
     LIMIT 8)) AS id
   FROM of_versions AS k
+), known AS MATERIALIZED (
+  SELECT f.account_id, f.subject_id AS id
+  FROM ROWS FROM (unnest($6::uuid[]), unnest($7::bytea[])) AS k (account_id, fingerprint)
+  JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint
+), wanted AS MATERIALIZED (
+  SELECT account_id, id FROM unfinished
+  UNION SELECT account_id, id FROM newest
+  UNION SELECT account_id, id FROM known
 )
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at FROM newest AS k
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at FROM wanted AS k
 JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id
 `
 
-type LoadDeploymentsOfRunsParams struct {
-	AccountIDs       []uuid.UUID
-	ProductNames     []string
-	EnvironmentNames []string
-	Versions         []string
-	InvokeIDs        []string
+type LoadDeploymentsParams struct {
+	AccountIDs            []uuid.UUID
+	ProductNames          []string
+	EnvironmentNames      []string
+	Versions              []string
+	InvokeIDs             []string
+	FingerprintAccountIDs []uuid.UUID
+	Fingerprints          [][]byte
 }
 
-// LoadDeploymentsOfRuns returns the newest deployments of the runs of a batch of events: those of the same product, environment, version and
-// invoke_id. Few of one run are of interest; a client may send the same invoke_id for ever.
-func (q *Queries) LoadDeploymentsOfRuns(ctx context.Context, arg LoadDeploymentsOfRunsParams) ([]Deployment, error) {
-	rows, err := q.db.Query(ctx, LoadDeploymentsOfRuns,
+// LoadDeployments returns the deployments that the decisions on a batch of events may depend on: the unfinished ones of their
+// pairs, the newest of their runs, and those of earlier events with the same fingerprint. Few of one run are of interest: a
+// client may send the same invoke_id for ever.
+func (q *Queries) LoadDeployments(ctx context.Context, arg LoadDeploymentsParams) ([]Deployment, error) {
+	rows, err := q.db.Query(ctx, LoadDeployments,
 		arg.AccountIDs,
 		arg.ProductNames,
 		arg.EnvironmentNames,
 		arg.Versions,
 		arg.InvokeIDs,
+		arg.FingerprintAccountIDs,
+		arg.Fingerprints,
 	)
 	if err != nil {
 		return nil, err
@@ -435,34 +326,21 @@ func (q *Queries) LoadDeploymentsOfRuns(ctx context.Context, arg LoadDeployments
 	return items, nil
 }
 
-const LoadOpenDeployments = `-- name: LoadOpenDeployments :many
-WITH of_products AS MATERIALIZED (
-  SELECT k.account_id::uuid AS account_id, k.environment_name::text AS environment_name, pn.product_id
-  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]))
-    AS k (account_id, product_name, environment_name)
-  JOIN product_names AS pn ON pn.account_id = k.account_id AND pn.name = k.product_name
-), of_pairs AS MATERIALIZED (
-  SELECT k.account_id, k.product_id, en.environment_id
-  FROM of_products AS k
-  JOIN environment_names AS en ON en.account_id = k.account_id AND en.name = k.environment_name
-), unfinished AS MATERIALIZED (
-  SELECT k.account_id, unnest(s.open_deployment_ids) AS id
-  FROM of_pairs AS k
-  JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id
-)
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at FROM unfinished AS k
-JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id
+const LoadDeploymentsOfEvents = `-- name: LoadDeploymentsOfEvents :many
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at FROM events AS e
+JOIN deployments AS d ON d.account_id = e.account_id AND d.id = e.deployment_id
+WHERE e.account_id = ANY ($1::uuid[]) AND e.id = ANY ($2::uuid[]) AND e.received_at >= $3
 `
 
-type LoadOpenDeploymentsParams struct {
-	AccountIDs       []uuid.UUID
-	ProductNames     []string
-	EnvironmentNames []string
+type LoadDeploymentsOfEventsParams struct {
+	Accounts []uuid.UUID
+	EventIDs []uuid.UUID
+	Since    time.Time
 }
 
-// LoadOpenDeployments returns the unfinished deployments of the pairs of a batch of events.
-func (q *Queries) LoadOpenDeployments(ctx context.Context, arg LoadOpenDeploymentsParams) ([]Deployment, error) {
-	rows, err := q.db.Query(ctx, LoadOpenDeployments, arg.AccountIDs, arg.ProductNames, arg.EnvironmentNames)
+// LoadDeploymentsOfEvents returns the deployments of events that an earlier try of a batch has recorded.
+func (q *Queries) LoadDeploymentsOfEvents(ctx context.Context, arg LoadDeploymentsOfEventsParams) ([]Deployment, error) {
+	rows, err := q.db.Query(ctx, LoadDeploymentsOfEvents, arg.Accounts, arg.EventIDs, arg.Since)
 	if err != nil {
 		return nil, err
 	}

@@ -149,7 +149,7 @@ LEFT JOIN environment_state AS s ON s.account_id = $1 AND s.product_id = rv.prod
 LEFT JOIN deployments AS f ON f.account_id = $1 AND f.id = (
   SELECT x.id FROM deployments AS x
   WHERE x.account_id = $1 AND x.version_id = rv.version_id AND x.environment_id = e.id AND x.status IN ('completed', 'failed')
-  ORDER BY x.occurred_at DESC, x.id DESC
+  ORDER BY x.completed_at DESC, x.id DESC
   LIMIT 1
 )
 WHERE rv.account_id = $1 AND rv.release_id = $2

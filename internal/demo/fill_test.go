@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,20 +59,21 @@ func read[T any](t *testing.T, dsn, sql string) []T {
 const everything = `SELECT line FROM (
 SELECT 'account ' || jsonb_build_array(slug, created_at)::text AS line FROM accounts
 UNION ALL SELECT 'key ' || jsonb_build_array(name, description, created_at, last_used_at, revoked_at)::text FROM api_keys
-UNION ALL SELECT 'user ' || jsonb_build_array(subject, name, email, token_role, created_at, last_seen_at)::text FROM users
+UNION ALL SELECT 'user ' || jsonb_build_array(subject, name, email, claimed_role, created_at, last_seen_at)::text FROM users
 UNION ALL SELECT 'environment ' || jsonb_build_array(name, type, description, metadata, created_at, updated_at)::text FROM environments
 UNION ALL SELECT 'product ' || jsonb_build_array(name, description, extra_metadata, revision, created_at, updated_at)::text FROM products
-UNION ALL SELECT 'version ' || jsonb_build_array(product_name, version, scm_sha, created_at)::text FROM version_records
-UNION ALL SELECT 'build ' || (to_jsonb(b) - '{account_id,id,product_id,version_id}'::text[])::text FROM build_records AS b
-UNION ALL SELECT 'deployment ' || (to_jsonb(d) - '{account_id,id,product_id,version_id,environment_id}'::text[])::text FROM deployment_records AS d
-UNION ALL SELECT 'state ' || jsonb_build_array(p.name, e.name, d.version, d.created_at, s.since, i.version, i.created_at)::text
-  FROM current_state AS s JOIN products AS p ON p.id = s.product_id JOIN environments AS e ON e.id = s.environment_id
-  LEFT JOIN deployment_records AS d ON d.id = s.deployment_id LEFT JOIN deployment_records AS i ON i.id = s.in_progress_id
+UNION ALL SELECT 'version ' || jsonb_build_array(product_name, version, scm_sha, created_at, build_status)::text FROM version_details
+UNION ALL SELECT 'build ' || (to_jsonb(b) - '{account_id,id,product_id,version_id}'::text[])::text FROM build_details AS b
+UNION ALL SELECT 'deployment ' || (to_jsonb(d) - '{account_id,id,product_id,version_id,environment_id}'::text[])::text FROM deployment_details AS d
+UNION ALL SELECT 'state ' || jsonb_build_array(p.name, e.name, d.version, d.created_at, s.current_since, l.version, l.created_at,
+    ARRAY(SELECT o.version || o.created_at FROM unnest(s.open_deployment_ids) WITH ORDINALITY AS k (id, n) JOIN deployment_details AS o USING (id) ORDER BY k.n))::text
+  FROM environment_state AS s JOIN products AS p ON p.id = s.product_id JOIN environments AS e ON e.id = s.environment_id
+  LEFT JOIN deployment_details AS d ON d.id = s.current_deployment_id LEFT JOIN deployment_details AS l ON l.id = s.latest_deployment_id
 UNION ALL SELECT 'event ' || jsonb_build_array(received_at, status, effect, body)::text FROM events
 UNION ALL SELECT 'release ' || jsonb_build_array(name, description, status, revision, created_at, updated_at)::text FROM releases
 UNION ALL SELECT 'release version ' || jsonb_build_array(r.name, v.product_name, v.version)::text
-  FROM release_versions AS x JOIN releases AS r ON r.id = x.release_id JOIN version_records AS v ON v.id = x.version_id
-UNION ALL SELECT 'change ' || jsonb_build_array(at, actor_type, actor_name, credential, action, fields)::text FROM audit_log
+  FROM release_versions AS x JOIN releases AS r ON r.id = x.release_id JOIN version_details AS v ON v.id = x.version_id
+UNION ALL SELECT 'change ' || jsonb_build_array(occurred_at, actor_type, actor_name, credential, action, fields)::text FROM audit_log
 ) AS lines ORDER BY line COLLATE "C"`
 
 // TestFill fills two databases alike, and looks at what is there.
@@ -85,29 +87,37 @@ func TestFill(t *testing.T) {
 	require.Equal(t, len(history.Events), told[len(told)-1])
 	require.NoError(t, other.fill(t.Context(), demo.Account, demo.New(3, 14, theEnd())))
 	require.Equal(t, read[string](t, one.dsn, everything), read[string](t, other.dsn, everything))
+	require.True(t, slices.EqualFunc(history.Events, read[time.Time](t, one.dsn, "SELECT received_at FROM events ORDER BY received_at"),
+		func(event demo.Event, at time.Time) bool { return at.Equal(event.At.Truncate(time.Microsecond)) }), "every event is there, at its time")
 
 	for what, sql := range map[string]string{
-		"every event is there":         "SELECT count(*) = (SELECT count(*) FROM event_fingerprints) FROM events",
-		"and did something":            "SELECT count(*) = 0 FROM events WHERE effect NOT IN ('opened', 'advanced', 'finished')",
+		"every event did something":    "SELECT count(*) = 0 FROM events WHERE effect NOT IN ('created', 'progressed', 'terminated')",
 		"in the partition of its time": "SELECT count(*) = 0 FROM events_default",
 		"by a key that was there":      "SELECT bool_and(e.received_at > k.created_at) FROM events AS e JOIN api_keys AS k ON k.id = e.api_key_id",
-		"identifiers tell the time":    "SELECT bool_and(abs(('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint - floor(extract(epoch FROM received_at) * 1000)) <= 1) FROM events",
-		"started, completed, deployed": "SELECT bool_and(created_at <= started_at AND started_at < completed_at AND deployed_at = completed_at AND updated_at = completed_at) FROM deployments WHERE status IN ('completed', 'failed')",
-		"built before deployed":        "SELECT bool_and(d.created_at > (SELECT min(b.completed_at) FROM builds AS b WHERE b.version_id = d.version_id AND b.status = 'completed')) FROM deployments AS d",
-		"versions as of their builds":  "SELECT bool_and(v.created_at = (SELECT min(b.created_at) FROM builds AS b WHERE b.version_id = v.id)) FROM versions AS v",
-		"soak times": `SELECT bool_and(d.soak_time_hours IS NOT DISTINCT FROM (
-			SELECT (extract(epoch FROM d.created_at - min(l.completed_at)) / 3600)::double precision FROM deployment_records AS l
-			WHERE l.version_id = d.version_id AND l.status = 'completed' AND l.environment_type = CASE d.environment_type WHEN 'test' THEN 'dev' WHEN 'staging' THEN 'test' WHEN 'production' THEN 'staging' END))
-			FROM deployment_records AS d`,
-		"production soaked for hours": "SELECT min(soak_time_hours) >= 5 FROM deployment_records WHERE environment_type = 'production'",
-		"what runs is what was completed last": `SELECT bool_and(s.deployment_id = (SELECT d.id FROM deployments AS d
+		"started, then ended":          "SELECT bool_and(created_at = occurred_at AND created_at <= started_at AND started_at < completed_at AND last_event_at = completed_at) FROM deployments WHERE status IN ('completed', 'failed')",
+		"as their first and last event": `SELECT bool_and(d.created_at = (SELECT min(e.received_at) FROM events AS e WHERE e.deployment_id = d.id)
+			AND d.last_event_at = (SELECT max(e.received_at) FROM events AS e WHERE e.deployment_id = d.id)) FROM deployments AS d`,
+		"builds, too": `SELECT bool_and(b.created_at = (SELECT min(e.received_at) FROM events AS e WHERE e.build_id = b.id)
+			AND b.last_event_at = (SELECT max(e.received_at) FROM events AS e WHERE e.build_id = b.id)) FROM builds AS b`,
+		"built before deployed":       "SELECT bool_and(d.created_at > (SELECT min(b.completed_at) FROM builds AS b WHERE b.version_id = d.version_id AND b.status = 'completed')) FROM deployments AS d",
+		"versions as of their builds": "SELECT bool_and(v.created_at = (SELECT min(b.created_at) FROM builds AS b WHERE b.version_id = v.id)) FROM versions AS v",
+		"soak times": `SELECT bool_and(abs(coalesce(d.soak_time_hours, -1) - coalesce((
+			SELECT extract(epoch FROM d.created_at - min(l.completed_at)) / 3600 FROM deployment_details AS l
+			WHERE l.version_id = d.version_id AND l.status = 'completed' AND l.environment_type = CASE d.environment_type WHEN 'test' THEN 'dev' WHEN 'staging' THEN 'test' WHEN 'production' THEN 'staging' END), -1)) < 1e-6)
+			FROM deployment_details AS d`,
+		"production soaked for hours": "SELECT min(soak_time_hours) >= 5 FROM deployment_details WHERE environment_type = 'production'",
+		"what runs is what was completed last": `SELECT bool_and(s.current_deployment_id = (SELECT d.id FROM deployments AS d
 			WHERE d.product_id = s.product_id AND d.environment_id = s.environment_id AND d.status = 'completed' ORDER BY d.completed_at DESC LIMIT 1)
-			AND s.since = (SELECT d.completed_at FROM deployments AS d WHERE d.id = s.deployment_id)) FROM current_state AS s WHERE s.deployment_id IS NOT NULL`,
-		"what is in progress is the newest": `SELECT bool_and(i.status IN ('pending', 'started') AND i.created_at = (SELECT max(d.created_at) FROM deployments AS d
-			WHERE d.product_id = s.product_id AND d.environment_id = s.environment_id)) FROM current_state AS s JOIN deployments AS i ON i.id = s.in_progress_id`,
-		"products are everywhere": "SELECT count(*) FILTER (WHERE deployment_id IS NOT NULL) >= 65 FROM current_state",
-		"nobody is an admin":      "SELECT bool_and(token_role <> 'admin') FROM users",
-		"nobody is reachable":     "SELECT bool_and(email LIKE '%@example.com') FROM users",
+			AND s.current_since = (SELECT d.completed_at FROM deployments AS d WHERE d.id = s.current_deployment_id))
+			FROM environment_state AS s WHERE s.current_deployment_id IS NOT NULL`,
+		"the latest is the newest": `SELECT bool_and(l.created_at = (SELECT max(d.created_at) FROM deployments AS d
+			WHERE d.product_id = s.product_id AND d.environment_id = s.environment_id)) FROM environment_state AS s JOIN deployments AS l ON l.id = s.latest_deployment_id`,
+		"the unfinished ones are listed": `SELECT bool_and(s.open_deployment_ids = ARRAY(SELECT d.id FROM deployments AS d
+			WHERE d.product_id = s.product_id AND d.environment_id = s.environment_id AND d.status IN ('pending', 'started') ORDER BY d.created_at)) FROM environment_state AS s`,
+		"and some are in progress": "SELECT count(*) > 0 FROM environment_state WHERE open_deployment_ids <> '{}'",
+		"products are everywhere":  "SELECT count(*) FILTER (WHERE current_deployment_id IS NOT NULL) >= 65 FROM environment_state",
+		"no admins":                "SELECT bool_and(claimed_role <> 'admin') FROM users",
+		"no real addresses":        "SELECT bool_and(email LIKE '%@example.com') FROM users",
 		"people's changes are theirs": `SELECT bool_and(u.id IS NOT NULL) FROM audit_log AS a LEFT JOIN users AS u ON u.id = a.actor_id AND u.email = a.actor_name
 			WHERE a.action NOT LIKE 'api_key.%'`,
 		"no other tables are filled": "SELECT (SELECT count(*) FROM notification_deliveries) + (SELECT count(*) FROM river_job) + (SELECT count(*) FROM idempotency_keys) = 0",
@@ -115,9 +125,9 @@ func TestFill(t *testing.T) {
 		require.Equal(t, []bool{true}, read[bool](t, one.dsn, sql), what)
 	}
 	for table, column := range map[string]string{
-		"events": "received_at", "deployments": "greatest(created_at, updated_at, deployed_at, started_at, completed_at)", "builds": "greatest(created_at, updated_at, started_at, completed_at)",
-		"releases": "greatest(created_at, updated_at)", "products": "updated_at", "environments": "updated_at", "users": "greatest(created_at, last_seen_at)", "audit_log": "at",
-		"versions": "created_at", "api_keys": "greatest(created_at, last_used_at)", "accounts": "created_at",
+		"events": "received_at", "deployments": "greatest(created_at, occurred_at, started_at, completed_at, last_event_at)", "builds": "greatest(created_at, occurred_at, started_at, completed_at, last_event_at)",
+		"releases": "greatest(created_at, updated_at)", "products": "updated_at", "environments": "updated_at", "users": "greatest(created_at, last_seen_at)", "audit_log": "occurred_at",
+		"versions": "greatest(created_at, occurred_at, first_completed_at)", "environment_state": "current_since", "event_fingerprints": "received_at", "api_keys": "greatest(created_at, last_used_at)", "accounts": "created_at",
 	} {
 		last := read[time.Time](t, one.dsn, "SELECT max("+column+") FROM "+table)
 		require.False(t, last[0].After(history.End), "%s: %v", table, last)
@@ -131,7 +141,7 @@ func TestAnotherSeedFillsOtherwise(t *testing.T) {
 	g := newTarget(t)
 	require.NoError(t, g.fill(t.Context(), demo.Account, demo.New(1, 7, theEnd())))
 	require.NoError(t, g.fill(t.Context(), "demo2", demo.New(2, 7, theEnd())), "accounts do not see each other")
-	versions := `SELECT product_name || ' ' || version || ' ' || scm_sha FROM version_records WHERE account_id = (SELECT id FROM accounts WHERE slug = '`
+	versions := `SELECT product_name || ' ' || version || ' ' || coalesce(scm_sha, '') FROM version_details WHERE account_id = (SELECT id FROM accounts WHERE slug = '`
 	one, other := read[string](t, g.dsn, versions+`demo')`), read[string](t, g.dsn, versions+`demo2')`)
 	require.NotEmpty(t, one)
 	require.NotEmpty(t, other)
@@ -227,8 +237,8 @@ func TestAccountsOfOthersAreLeftAlone(t *testing.T) {
 	})
 }
 
-// TestNobodyIsNotified has somebody who wants to hear of everything.
-func TestNobodyIsNotified(t *testing.T) {
+// TestFillNotifiesOfNothing subscribes a channel to every event.
+func TestFillNotifiesOfNothing(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
 	channel := api.As(t, "admin", http.MethodPost, "/notification-channels/", `{"name":"all","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`)
@@ -243,5 +253,5 @@ func TestNobodyIsNotified(t *testing.T) {
 	require.Zero(t, api.Count(t, "notification_deliveries"))
 	require.Zero(t, api.Count(t, "river_job"))
 	api.PostEvent(t, "/deployment-events/", map[string]any{"product_name": "storefront", "version": "now", "environment_name": "dev", "status": "completed"})
-	require.Equal(t, 1, api.Count(t, "notification_deliveries"), "of what happens now they hear")
+	require.Equal(t, 1, api.Count(t, "river_job"), "events of now have a fan-out job")
 }

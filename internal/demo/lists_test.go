@@ -63,7 +63,7 @@ func counts(items []map[string]any, name string) map[any]int {
 // TestEveryListHasSomethingToShow reads a month, as whoever tries the product out does.
 func TestEveryListHasSomethingToShow(t *testing.T) {
 	t.Parallel()
-	api := testapi.New(t)
+	api := testapi.New(t, testapi.WithClock(theEnd)) // later, deployments in progress are stale
 	history := demo.New(1, 30, theEnd())
 	require.NoError(t, demo.Fill(t.Context(), api.Pool, api.Keys, demo.Account, history, func(int) {}))
 	r := reader{api: api, token: api.Token(t, demo.Account, "admin")}

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,8 +24,8 @@ func sent(member, value string) string {
 	members := map[string]string{"product_name": `"p"`, "version": `"1"`, "environment_name": `"e"`, "status": `"completed"`}
 	members[member] = value
 	parts := make([]string, 0, len(members))
-	for name, text := range members {
-		parts = append(parts, fmt.Sprintf("%q:%s", name, text))
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		parts = append(parts, fmt.Sprintf("%q:%s", name, members[name]))
 	}
 	return "{" + strings.Join(parts, ",") + "}"
 }

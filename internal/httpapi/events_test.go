@@ -195,13 +195,16 @@ func TestIdenticalEvents(t *testing.T) {
 		require.Equal(t, 1, api.Count(t, "versions"))
 	})
 
-	t.Run("AreRecognisedWhateverTheirOrderAndWhiteSpace", func(t *testing.T) {
+	t.Run("WithoutInvokeIDAreEqualByteForByte", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
-		first := api.Post(t, deploymentEvents, `{"product_name":"p","version":"1","environment_name":"e","status":"completed","extra_metadata":{"a":1,"b":2}}`)
-		again := api.Post(t, deploymentEvents, `{"extra_metadata": {"b":2, "a":1}, "status":"completed","environment_name":"e","version":"1","product_name":"p"}`)
-		require.Equal(t, string(first.Body), string(again.Body))
+		const body = `{"product_name":"p","version":"1","environment_name":"e","status":"completed","extra_metadata":{"a":1,"b":2}}`
+		first := api.Post(t, deploymentEvents, body)
+		require.Equal(t, string(first.Body), string(api.Post(t, deploymentEvents, body).Body))
 		require.Equal(t, 1, api.Count(t, "events"))
+		other := api.Post(t, deploymentEvents, strings.Replace(body, `"a":1,"b":2`, `"b":2, "a":1`, 1))
+		require.NotEqual(t, first.Field(t, "id"), other.Field(t, "id"), "another body is a redeployment")
+		require.Equal(t, 2, api.Count(t, "events"))
 	})
 
 	t.Run("AreRecognisedAfterALostAnswer", func(t *testing.T) {
@@ -265,8 +268,10 @@ func TestBuildEvent(t *testing.T) {
 		require.Equal(t, http.StatusConflict, refused.Status)
 		require.Equal(t, "Version 1.2.3 already exists with different SHA", refused.Field(t, "detail"))
 		require.Equal(t, "version_conflict", refused.Field(t, "error"))
-		require.Equal(t, http.StatusOK, build("abc123", 2).Status, "an old event sent again never conflicts")
+		require.Equal(t, http.StatusOK, build("", 5).Status, "a repeat")
 		require.Equal(t, 5, api.Count(t, "events"))
+		require.Equal(t, http.StatusOK, build("abc123", 2).Status, "an old event sent again never conflicts")
+		require.Equal(t, 6, api.Count(t, "events"), "it is a build of its own, as it is not the latest any more")
 	})
 
 	t.Run("LeavesTheCommitOfDeploymentsAlone", func(t *testing.T) {
@@ -300,7 +305,7 @@ func TestFirstMentionsInParallel(t *testing.T) {
 	group.Wait()
 	require.Equal(t, 5, api.Count(t, "products"))
 	require.Equal(t, 5, api.Count(t, "environments"))
-	require.Equal(t, 25, api.Count(t, "current_state"))
+	require.Equal(t, 25, api.Count(t, "environment_state"))
 	require.Equal(t, 15, api.Count(t, "versions"))
 	require.Equal(t, 400, api.Count(t, "deployments"))
 	require.Equal(t, 400, api.Count(t, "events"))

@@ -108,6 +108,29 @@ func TestIdempotencyKeys(t *testing.T) {
 		}
 	})
 
+	t.Run("BelongToAUser", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		users := []string{api.TokenOf(t, testapi.Account, "admin", "ada"), api.TokenOf(t, testapi.Account, "admin", "mona")}
+		var answers []testapi.Answer
+		for _, user := range users {
+			answer := named(t, api, user, "/api-keys/", "k", `{"name":"ci"}`)
+			require.Equal(t, http.StatusCreated, answer.Status, "%s", answer.Body)
+			require.Empty(t, answer.Header.Get("Idempotent-Replayed"))
+			answers = append(answers, answer)
+		}
+		require.NotEqual(t, answers[0].Field(t, "id"), answers[1].Field(t, "id"))
+		require.Equal(t, 2, api.Count(t, "api_keys WHERE name = 'ci'"))
+		for i, user := range users {
+			replay := named(t, api, user, "/api-keys/", "k", `{"name":"ci"}`)
+			require.Equal(t, "true", replay.Header.Get("Idempotent-Replayed"))
+			require.Equal(t, string(answers[i].Body), string(replay.Body), "each user is shown their own key")
+			require.NotContains(t, string(replay.Body), answers[1-i].Field(t, "key"))
+		}
+		require.Equal(t, http.StatusUnprocessableEntity, named(t, api, users[0], "/api-keys/", "k", `{"name":"other"}`).Status)
+		require.Equal(t, 2, api.Count(t, "idempotency_keys"))
+	})
+
 	t.Run("ErrorsAreNotKept", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
@@ -125,9 +148,9 @@ func TestIdempotencyKeys(t *testing.T) {
 		api := testapi.New(t)
 		admin := api.Token(t, testapi.Account, "admin")
 		named(t, api, admin, "/products/", "k", `{"name":"x"}`)
-		api.Exec(t, "UPDATE idempotency_keys SET claimed_at = claimed_at - interval '23 hours 59 minutes'")
+		api.Exec(t, "UPDATE idempotency_keys SET locked_at = locked_at - interval '23 hours 59 minutes'")
 		require.Equal(t, "true", named(t, api, admin, "/products/", "k", `{"name":"x"}`).Header.Get("Idempotent-Replayed"))
-		api.Exec(t, "UPDATE idempotency_keys SET claimed_at = claimed_at - interval '1 minute'")
+		api.Exec(t, "UPDATE idempotency_keys SET locked_at = locked_at - interval '1 minute'")
 		require.Equal(t, http.StatusCreated, named(t, api, admin, "/products/", "k", `{"name":"y"}`).Status)
 	})
 
@@ -136,7 +159,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		api := testapi.New(t)
 		admin := api.Token(t, testapi.Account, "admin")
 		named(t, api, admin, "/products/", "k", `{"name":"x"}`)
-		api.Exec(t, "UPDATE idempotency_keys SET sealed_response = NULL, claimed_at = claimed_at - interval '29 seconds'")
+		api.Exec(t, "UPDATE idempotency_keys SET encrypted_response = NULL, locked_at = locked_at - interval '29 seconds'")
 		api.Exec(t, "DELETE FROM product_names; DELETE FROM products") // as if it had not committed
 		begin := time.Now()
 		answer := named(t, api, admin, "/products/", "k", `{"name":"x"}`)
@@ -199,118 +222,6 @@ func TestAPanicIsAnsweredAndLeavesTheNameFree(t *testing.T) {
 }
 
 const aDeployment = `{"product_name":"p","version":"1","environment_name":"e","status":"completed"}`
-
-// age moves all that was recorded and asked into the past.
-func age(t *testing.T, api *testapi.API, by string) {
-	t.Helper()
-	api.Exec(t, fmt.Sprintf(`SET session_replication_role = replica;
-		UPDATE event_fingerprints SET event_received_at = event_received_at - interval '%[1]s';
-		UPDATE events SET received_at = received_at - interval '%[1]s';
-		UPDATE deployments SET updated_at = updated_at - interval '%[1]s';
-		UPDATE idempotency_keys SET claimed_at = claimed_at - interval '%[1]s', tried_since = tried_since - interval '%[1]s'`, by))
-}
-
-// TestEventsAreRecordedOnce sends an event with a key again after it could be a new one, as without an invoke_id it is one
-// three minutes later: whatever happened to the first request, there is one deployment.
-func TestEventsAreRecordedOnce(t *testing.T) {
-	t.Parallel()
-
-	// again sends the event as it was sent before.
-	again := func(t *testing.T, api *testapi.API) testapi.Answer {
-		t.Helper()
-		age(t, api, "1 hour")
-		answer := named(t, api, api.Key, deploymentEvents, "k", aDeployment)
-		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
-		require.Equal(t, 1, api.Count(t, "deployments"))
-		require.Equal(t, 1, api.Count(t, "events WHERE status = 'completed'"))
-		require.Equal(t, "true", named(t, api, api.Key, deploymentEvents, "k", aDeployment).Header.Get("Idempotent-Replayed"))
-		return answer
-	}
-
-	t.Run("WhenTheClientGivesUp", func(t *testing.T) {
-		t.Parallel()
-		api := testapi.New(t)
-		require.Equal(t, http.StatusOK, api.Post(t, deploymentEvents, strings.Replace(aDeployment, "completed", "started", 1)).Status)
-		unlock := lock(t, api, "SELECT FROM current_state FOR UPDATE") // what the event waits for
-		ctx, giveUp := context.WithCancel(t.Context())
-		request := api.Request(t, http.MethodPost, deploymentEvents, []byte(aDeployment)).WithContext(ctx)
-		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("Authorization", "Bearer "+api.Key)
-		request.Header.Set("Idempotency-Key", "k")
-		gone := make(chan error)
-		go func() {
-			response, err := http.DefaultClient.Do(request)
-			if err == nil {
-				_ = response.Body.Close()
-			}
-			gone <- err
-		}()
-		waitForLock(t, api)
-		giveUp()
-		require.ErrorIs(t, <-gone, context.Canceled)
-		time.Sleep(100 * time.Millisecond) // until the server knows
-		unlock()
-		require.Eventually(t, func() bool { return api.Count(t, "idempotency_keys WHERE sealed_response IS NOT NULL") == 1 }, time.Minute, time.Millisecond)
-		require.Equal(t, "true", again(t, api).Header.Get("Idempotent-Replayed"))
-	})
-
-	t.Run("WhenTheServerDies", func(t *testing.T) {
-		t.Parallel()
-		api := testapi.New(t)
-		recorded := named(t, api, api.Key, deploymentEvents, "k", aDeployment)
-		api.Exec(t, "UPDATE idempotency_keys SET sealed_response = NULL") // as if it had died before it kept the answer
-		require.Equal(t, string(recorded.Body), string(again(t, api).Body))
-	})
-
-	t.Run("WhenTheServerDiesTwice", func(t *testing.T) {
-		t.Parallel()
-		api := testapi.New(t)
-		recorded := named(t, api, api.Key, deploymentEvents, "k", aDeployment)
-		api.Exec(t, "UPDATE idempotency_keys SET sealed_response = NULL")
-		age(t, api, "1 hour")
-		named(t, api, api.Key, deploymentEvents, "k", aDeployment)
-		api.Exec(t, "UPDATE idempotency_keys SET sealed_response = NULL")
-		require.Equal(t, string(recorded.Body), string(again(t, api).Body))
-	})
-
-	t.Run("WhenTheServerDiesBeforeItIsRecorded", func(t *testing.T) {
-		t.Parallel()
-		api := testapi.New(t)
-		named(t, api, api.Key, deploymentEvents, "k", aDeployment)
-		api.Exec(t, "UPDATE idempotency_keys SET sealed_response = NULL; TRUNCATE event_fingerprints, events, current_state, deployments")
-		again(t, api)
-	})
-
-	t.Run("WhenTheAnswerIsNotKept", func(t *testing.T) {
-		t.Parallel()
-		api := testapi.New(t)
-		api.Exec(t, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room' USING ERRCODE = 'P0001'; END $$;
-			CREATE TRIGGER refuse BEFORE UPDATE OF sealed_response ON idempotency_keys FOR EACH ROW EXECUTE FUNCTION refuse()`)
-		require.Equal(t, http.StatusInternalServerError, named(t, api, api.Key, deploymentEvents, "k", aDeployment).Status)
-		api.Exec(t, "DROP TRIGGER refuse ON idempotency_keys")
-		again(t, api)
-	})
-
-	t.Run("BuildsToo", func(t *testing.T) {
-		t.Parallel()
-		api := testapi.New(t)
-		const build = `{"product_name":"p","version":"1"}`
-		recorded := named(t, api, api.Key, "/build-events/", "k", build)
-		require.Equal(t, http.StatusOK, recorded.Status)
-		api.Exec(t, "UPDATE idempotency_keys SET sealed_response = NULL")
-		age(t, api, "1 hour")
-		require.Equal(t, string(recorded.Body), string(named(t, api, api.Key, "/build-events/", "k", build).Body))
-		require.Equal(t, 1, api.Count(t, "builds"))
-	})
-
-	t.Run("ButNotWhatIsRefused", func(t *testing.T) {
-		t.Parallel()
-		api := testapi.New(t)
-		require.Equal(t, http.StatusOK, api.Post(t, "/build-events/", `{"product_name":"p","version":"1","scm_sha":"abcdef1"}`).Status)
-		require.Equal(t, http.StatusConflict, named(t, api, api.Key, "/build-events/", "k", `{"product_name":"p","version":"1","scm_sha":"1234567"}`).Status)
-		require.Equal(t, http.StatusOK, named(t, api, api.Key, "/build-events/", "k", `{"product_name":"p","version":"2","scm_sha":"1234567"}`).Status)
-	})
-}
 
 // lock runs a statement that locks something until the test calls unlock.
 func lock(t *testing.T, api *testapi.API, sql string) (unlock func()) {

@@ -48,7 +48,7 @@ func TestFieldInputs(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		lists := []string{
-			"/deployments/", "/products/", "/environments/", "/versions/", "/environment-state/", "/releases/", "/api-keys/", "/users/", "/audit-log/",
+			"/deployments/", "/builds/", "/products/", "/environments/", "/versions/", "/environment-state/", "/releases/", "/api-keys/", "/users/", "/audit-log/",
 			"/notification-channels/", "/notification-preferences/", "/notification-history/",
 		}
 		for query, want := range map[string][]string{
@@ -231,6 +231,65 @@ func TestFieldInputs(t *testing.T) {
 		require.Equal(t, []string{`["body","completed_at"]`, `["body","status"]`}, locs(t, api.Post(t, deploymentEvents, `{"product_name":"p","version":"1","environment_name":"e","status":"done","completed_at":"yesterday"}`)))
 	})
 
+	t.Run("FutureAndPastEnds", func(t *testing.T) {
+		t.Parallel()
+		clock := newTestClock()
+		api := testapi.New(t, testapi.WithClock(clock.Now))
+		event := func(run, status string, end time.Time) string {
+			return fmt.Sprintf(`{"product_name":"p","version":"1","environment_name":"e","status":%q,"invoke_id":%q,"completed_at":%q}`, status, run, end.Format(time.RFC3339Nano))
+		}
+		for path, list := range map[string]string{deploymentEvents: "/deployments/", builds: "/builds/"} {
+			receipt := clock.advance(time.Minute).Format(time.RFC3339Nano)
+			answer := api.Post(t, path, event("future", "completed", time.Date(2036, 1, 1, 0, 0, 0, 0, time.UTC)))
+			require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
+			require.Equal(t, receipt, answer.Field(t, "completed_at"), "the receipt")
+			require.Contains(t, storedBody(t, api), "2036-01-01T00:00:00Z", "the log has what was sent")
+
+			start := clock.advance(time.Minute).Format(time.RFC3339Nano)
+			require.Equal(t, http.StatusOK, api.Post(t, path, event("past", "started", clock.Now())).Status)
+			end := clock.advance(time.Minute)
+			answer = api.Post(t, path, event("past", "completed", end.Add(-3*time.Minute)))
+			require.Equal(t, start, answer.Field(t, "started_at"))
+			require.Equal(t, end.Format(time.RFC3339Nano), answer.Field(t, "completed_at"), "two minutes before the start: the receipt")
+			stored := api.As(t, "viewer", http.MethodGet, list+answer.Field(t, "id").(string), "")
+			require.Equal(t, start, stored.Field(t, "started_at"))
+			require.Equal(t, end.Format(time.RFC3339Nano), stored.Field(t, "completed_at"))
+			require.Equal(t, start, stored.Field(t, "occurred_at"))
+		}
+	})
+
+	t.Run("EnvironmentTypes", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		for name, want := range map[string]string{
+			"review/fix-live-chat": "dev", "prd": "production", "prod1": "production", "stg": "staging", "qa3": "test",
+			"production-us-east": "production", "non-prod": "other", "latest": "other",
+		} {
+			id := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"environment_name": name})).Field(t, "environment_id").(string)
+			require.Equal(t, want, api.As(t, "viewer", http.MethodGet, "/environments/"+id, "").Field(t, "type"), name)
+		}
+	})
+
+	t.Run("Commits", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		build := func(status, run, sha string) testapi.Answer {
+			return api.PostEvent(t, builds, map[string]any{"product_name": "p", "version": "1", "status": status, "invoke_id": run, "scm_sha": sha})
+		}
+		a, b, c := strings.Repeat("a", 40), strings.Repeat("b", 40), strings.Repeat("c", 40)
+		version := build("failed", "1", a).Field(t, "version_id").(string)
+		require.Equal(t, version, build("completed", "2", b).Field(t, "version_id"))
+		require.Equal(t, b, api.As(t, "viewer", http.MethodGet, "/versions/"+version, "").Field(t, "scm_sha"))
+
+		deployed := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"scm_sha": c})).Field(t, "version_id").(string)
+		require.Nil(t, api.As(t, "viewer", http.MethodGet, "/versions/"+deployed, "").Field(t, "scm_sha"), "no build named it")
+		for sha, want := range map[string]string{a: version, b: version, c: deployed, strings.ToUpper(c[:7]): deployed} {
+			require.Equal(t, []string{want}, idsOf(t, api.As(t, "viewer", http.MethodGet, "/versions/?scm_sha="+sha, "")), sha)
+		}
+		require.Empty(t, idsOf(t, api.As(t, "viewer", http.MethodGet, "/versions/?scm_sha="+strings.Repeat("d", 40), "")))
+		require.Empty(t, idsOf(t, api.As(t, "viewer", http.MethodGet, "/versions/?product=p&scm_sha="+c, "")))
+	})
+
 	t.Run("UserInfo", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
@@ -246,7 +305,10 @@ func TestFieldInputs(t *testing.T) {
 		require.Equal(t, map[string]any{"log": []any{"at https://host and https://host"}, "https://host": 1.0}, answers[0].Field(t, "extra_metadata"))
 		require.Equal(t, "https://ci.example.com/7", answers[1].Field(t, "build_url"))
 		require.Equal(t, "clone ssh://git: failed", answers[1].Field(t, "error_message"))
-		for _, list := range []string{"/deployments/", "/products/", "/versions/", "/environments/", "/environment-state/", "/audit-log/"} {
+		for _, list := range []string{
+			"/deployments/", "/builds/", "/products/", "/versions/", "/environments/", "/environment-state/", "/audit-log/",
+			"/deployments/" + answers[0].Field(t, "id").(string) + "/events", "/builds/" + answers[1].Field(t, "id").(string) + "/events",
+		} {
 			answers = append(answers, api.As(t, "admin", http.MethodGet, list, ""))
 		}
 		for _, answer := range answers {

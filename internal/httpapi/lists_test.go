@@ -54,14 +54,17 @@ func TestPagesHoldEverythingOnce(t *testing.T) {
 		api.PostEvent(t, deploymentEvents, deployment(map[string]any{
 			"product_name": fmt.Sprint("p", number), "environment_name": fmt.Sprint("e", number), "invoke_id": strconv.Itoa(number), "status": "completed",
 		}))
+		api.PostEvent(t, builds, map[string]any{"product_name": fmt.Sprint("p", number), "version": "1.4.2"})
 		created(t, api, "/releases/", `{"name":"r"}`)
 		created(t, api, "/api-keys/", `{"name":"k"}`)
 	}
 	for range 6 {
 		add()
 	}
-	api.Exec(t, "UPDATE deployments SET created_at = (SELECT min(created_at) FROM deployments) WHERE id IN (SELECT id FROM deployments ORDER BY created_at LIMIT 4)")
-	for _, path := range []string{"/products/", "/environments/", "/versions/", "/deployments/", "/environment-state/", "/releases/", "/api-keys/", "/audit-log/"} {
+	for _, table := range []string{"deployments", "builds"} {
+		api.Exec(t, fmt.Sprintf("UPDATE %[1]s SET occurred_at = (SELECT min(occurred_at) FROM %[1]s) WHERE id IN (SELECT id FROM %[1]s ORDER BY occurred_at LIMIT 4)", table))
+	}
+	for _, path := range []string{"/products/", "/environments/", "/versions/", "/deployments/", "/builds/", "/environment-state/", "/releases/", "/api-keys/", "/audit-log/"} {
 		before := walk(t, api, path+"?limit=200", func() {})
 		for _, limit := range []int{1, 2, 3} { // six objects: on the last page too, exactly
 			got := walk(t, api, fmt.Sprintf("%s?limit=%d", path, limit), func() {})

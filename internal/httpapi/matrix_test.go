@@ -43,6 +43,7 @@ func newTenant(t *testing.T, api *testapi.API, account string) tenant {
 	for _, kind := range []string{"product", "environment", "version", "deployment"} {
 		made.ids[kind] = id(event, kind+"_id")
 	}
+	made.ids["build"] = id(api.PostEvent(t, builds, map[string]any{"product_name": "checkout", "version": "1.4.2", "scm_sha": "abcdef1"}), "build_id")
 	made.ids["release"] = id(as(http.MethodPost, "/releases/", `{"name":"r"}`), "id")
 	as(http.MethodPost, "/releases/"+made.ids["release"]+"/versions", `{"version_id":"`+made.ids["version"]+`"}`)
 	made.ids["api_key"] = id(as(http.MethodPost, "/api-keys/", `{"name":"k"}`), "id")
@@ -64,6 +65,7 @@ func newTenant(t *testing.T, api *testapi.API, account string) tenant {
 	for _, kind := range []string{"product", "environment", "version", "deployment"} {
 		made.deleted[kind] = id(gone, kind+"_id")
 	}
+	made.deleted["build"] = id(api.PostEvent(t, builds, map[string]any{"product_name": "gone", "version": "1.4.2"}), "build_id")
 	made.deleted["release"] = id(as(http.MethodPost, "/releases/", `{"name":"gone"}`), "id")
 	for kind, path := range map[string]string{"product": "/products/", "environment": "/environments/", "release": "/releases/", "preference": "/notification-preferences/", "channel": "/notification-channels/"} {
 		require.Equal(t, http.StatusNoContent, as(http.MethodDelete, path+made.deleted[kind], "").Status)
@@ -76,7 +78,8 @@ func idPlaces() map[string]map[string]string {
 	return map[string]map[string]string{
 		"getProduct": {"id": "product"}, "updateProduct": {"id": "product"}, "deleteProduct": {"id": "product"},
 		"getEnvironment": {"id": "environment"}, "updateEnvironment": {"id": "environment"}, "deleteEnvironment": {"id": "environment"},
-		"getVersion": {"id": "version"}, "getDeployment": {"id": "deployment"},
+		"getVersion": {"id": "version"}, "getDeployment": {"id": "deployment"}, "listDeploymentEvents": {"id": "deployment"},
+		"getBuild": {"id": "build"}, "listBuildEvents": {"id": "build"}, "listBuilds": {"query product": "product", "query version": "version"},
 		"getRelease": {"id": "release"}, "updateRelease": {"id": "release"}, "deleteRelease": {"id": "release"},
 		"listReleaseVersions": {"id": "release"}, "getReleaseProgress": {"id": "release"},
 		"addReleaseVersion": {"id": "release", "body version_id": "version"}, "removeReleaseVersion": {"id": "release", "version_id": "version"},

@@ -75,8 +75,8 @@ func TestPlacesAreForWork(t *testing.T) {
 	t.Run("NotForAnAnswerThatIsNotRead", func(t *testing.T) {
 		t.Parallel()
 		api := places(t, 1)
-		api.Exec(t, `INSERT INTO products (account_id, name, extra_metadata)
-			SELECT a.id, 'p' || n, jsonb_build_object('x', repeat('x', 250000)) FROM accounts a, generate_series(1, 100) n WHERE a.slug = '`+testapi.Account+`'`)
+		api.Exec(t, `INSERT INTO products (account_id, id, name, extra_metadata, created_at, updated_at)
+			SELECT a.id, gen_random_uuid(), 'p' || n, jsonb_build_object('x', repeat('x', 250000)), now(), now() FROM accounts a, generate_series(1, 100) n WHERE a.slug = '`+testapi.Account+`'`)
 		conn := send(t, api, "GET /products/?limit=100 HTTP/1.1\r\nHost: versioner\r\nAuthorization: Bearer "+api.Token(t, testapi.Account, "viewer")+"\r\n\r\n")
 		_, err := io.ReadFull(conn, make([]byte, 1)) // the answer is being sent
 		require.NoError(t, err)

@@ -107,6 +107,12 @@ type State struct {
 	Fingerprint, Key         *Earlier  // nil: unknown
 }
 
+// contains reports whether a subject is one of the pair. The names of a deleted product or environment belong to another pair
+// when an event mentions them again.
+func (s State) contains(subject Subject) bool {
+	return subject.ProductID == s.ProductID && subject.EnvironmentID == s.EnvironmentID
+}
+
 // Outcome is the decision: the state afterwards.
 type Outcome struct {
 	Effect   Effect
@@ -121,13 +127,15 @@ type Outcome struct {
 // Apply decides what an event does, by the rules of contract.md §6. It depends on nothing but its arguments. The error is
 // VersionConflict for a build with another commit than the version's, and Invalid for a reused Idempotency-Key.
 func Apply(state State, event Event, now time.Time) (Outcome, error) {
-	if state.Key != nil {
-		if !slices.Equal(state.Key.RequestHash, event.Fingerprint[:]) {
+	if key := state.Key; key != nil && now.Sub(key.ReceivedAt) < fingerprintRetention {
+		switch {
+		case !slices.Equal(key.RequestHash, event.Fingerprint[:]):
 			return Outcome{}, errKeyReused()
+		case state.contains(key.Subject):
+			outcome := duplicateOf(state, *key)
+			outcome.IsReplay = true
+			return outcome, nil
 		}
-		outcome := duplicateOf(state, *state.Key)
-		outcome.IsReplay = true
-		return outcome, nil
 	}
 	matched := match(state, event, now)
 	if isRepeat(state, event, matched, now) {
@@ -204,7 +212,7 @@ func newestOfRun(run []Subject, attempt int64) *Subject {
 // One that ends an unfinished re-run of its own is new.
 func isRepeat(state State, event Event, matched *Subject, now time.Time) bool {
 	earlier := state.Fingerprint
-	if earlier == nil || !event.Status.IsTerminal() {
+	if earlier == nil || !event.Status.IsTerminal() || !state.contains(earlier.Subject) {
 		return false
 	}
 	age := now.Sub(earlier.ReceivedAt)

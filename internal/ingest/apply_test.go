@@ -249,10 +249,40 @@ func TestIdempotencyKeys(t *testing.T) {
 	require.True(t, again.IsReplay)
 	require.Equal(t, first.EventID, again.EventID)
 	require.Equal(t, first.Subject.ID, again.Subject.ID)
-	event.Version = "2"
-	_, err = l.send(t, event)
+	other := event
+	other.Version = "2"
+	_, err = l.send(t, other)
 	require.Equal(t, apperr.Invalid, apperr.CodeOf(err))
 	require.Len(t, l.recorded, 1)
+
+	l.now = l.now.Add(4 * time.Hour)
+	later, err := l.send(t, other)
+	require.NoError(t, err, "a key is good for a day")
+	require.Equal(t, Created, later.Effect)
+	require.False(t, later.IsReplay)
+}
+
+// TestRepeatsOfADeletedPair sends an event again after its product was deleted and its name has created another one.
+func TestRepeatsOfADeletedPair(t *testing.T) {
+	t.Parallel()
+	for name, event := range map[string]Event{
+		"Fingerprint":    {Version: "1", Status: Completed, InvokeID: "a"},
+		"IdempotencyKey": {Version: "1", Status: Started, IdempotencyKey: "k"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLedger(Deployment)
+			first, err := l.send(t, event)
+			require.NoError(t, err)
+			clear(l.names)
+			clear(l.products)
+			again, err := l.send(t, event)
+			require.NoError(t, err)
+			require.Equal(t, Created, again.Effect)
+			require.False(t, again.IsReplay)
+			require.NotEqual(t, first.Subject.ProductID, again.Subject.ProductID)
+		})
+	}
 }
 
 // TestTimes goes through rule 9.

@@ -30,8 +30,8 @@ const (
 // workerCount is the number of concurrent transactions: more than processors only take turns, with smaller batches.
 func workerCount() int { return min(max(runtime.GOMAXPROCS(0), 2), 8) }
 
-// batcher lets events that wait at the same time share a transaction. Pairs hash to workers, so that two transactions of one
-// server do not wait for the same rows; accounts take turns inside a worker. There is no timer: a lone event is its own batch,
+// batcher lets events that wait at the same time share a transaction. Products hash to workers, so that two transactions of one
+// server do not wait for the same pairs or versions; accounts take turns inside a worker. There is no timer: a lone event is its own batch,
 // and what is queued when a worker becomes free is the next one.
 //
 // The events of an account that are blocked on a lock of another transaction are parked: retried apart from the others, until
@@ -100,13 +100,10 @@ func (b *batcher) Submit(ctx context.Context, event Event) (Recorded, error) {
 	}
 }
 
-// queueOf returns the queue of the event's pair; events of builds hash by product.
+// queueOf returns the queue of the event's product: its pairs share the rows of its versions.
 func (b *batcher) queueOf(event Event) *fairqueue.Queue[*job] {
-	name := nameOf(event)
-	if event.Kind == Build {
-		name.partner = ""
-	}
-	return b.queues[maphash.Comparable(b.seed, name)%uint64(len(b.queues))]
+	product := nameKey{accountID: event.AccountID, product: event.ProductName}
+	return b.queues[maphash.Comparable(b.seed, product)%uint64(len(b.queues))]
 }
 
 // Run executes batches until ctx ends. No client submits events any more by then.

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,50 +31,34 @@ func accountsOf(events []Event) []uuid.UUID {
 
 // queueLoad queues the statements that read the state of the events' pairs and lock it.
 func (w *workingSet) queueLoad(batch *pgx.Batch, events []Event) {
+	pairs, runs := gather(events, nameOf), gather(events, runOf)
+	fingerprints := fingerprintsOf(events)
 	if w.kind == Build {
-		w.queueLoadBuilds(batch, events)
+		postgres.QueueRows(batch, dbgen.LockVersions, dbgen.LockVersionsParams{
+			AccountIDs: pairs.accountIDs, ProductNames: pairs.products, Versions: pairs.versions,
+		}, w.addLockedVersion)
+		postgres.QueueRows(batch, dbgen.LoadBuilds, dbgen.LoadBuildsParams{
+			AccountIDs: runs.accountIDs, ProductNames: runs.products, Versions: runs.versions, InvokeIDs: runs.invokeIDs,
+			FingerprintAccountIDs: fingerprints.AccountIDs, Fingerprints: fingerprints.Fingerprints,
+		}, w.addBuild)
 	} else {
-		w.queueLoadDeployments(batch, events)
-	}
-	w.queueLoadFingerprints(batch, events)
-}
-
-func (w *workingSet) queueLoadDeployments(batch *pgx.Batch, events []Event) {
-	pairs := gather(events, nameOf)
-	versions := gather(events, func(e Event) nameKey {
-		return nameKey{accountID: e.AccountID, product: e.ProductName, partner: e.Version}
-	})
-	runs := gather(eventsOfRuns(events), runOf)
-	postgres.QueueRows(batch, dbgen.LockEnvironmentStates, dbgen.LockEnvironmentStatesParams{
-		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments,
-	}, w.addEnvironmentState)
-	postgres.QueueRows(batch, dbgen.LoadVersions, dbgen.LoadVersionsParams{
-		AccountIDs: versions.accountIDs, ProductNames: versions.products, Versions: versions.versions,
-	}, w.addVersion)
-	postgres.QueueRows(batch, dbgen.LoadOpenDeployments, dbgen.LoadOpenDeploymentsParams{
-		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments,
-	}, w.addDeployment)
-	if len(runs.accountIDs) > 0 {
-		postgres.QueueRows(batch, dbgen.LoadDeploymentsOfRuns, dbgen.LoadDeploymentsOfRunsParams{
+		versions := gather(events, func(e Event) nameKey {
+			return nameKey{accountID: e.AccountID, product: e.ProductName, partner: e.Version}
+		})
+		postgres.QueueRows(batch, dbgen.LockEnvironmentStates, dbgen.LockEnvironmentStatesParams{
+			AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments,
+		}, w.addEnvironmentState)
+		postgres.QueueRows(batch, dbgen.LoadVersions, dbgen.LoadVersionsParams{
+			AccountIDs: versions.accountIDs, ProductNames: versions.products, Versions: versions.versions,
+		}, w.addVersion)
+		postgres.QueueRows(batch, dbgen.LoadDeployments, dbgen.LoadDeploymentsParams{
 			AccountIDs: runs.accountIDs, ProductNames: runs.products, EnvironmentNames: runs.environments,
 			Versions: runs.versions, InvokeIDs: runs.invokeIDs,
+			FingerprintAccountIDs: fingerprints.AccountIDs, Fingerprints: fingerprints.Fingerprints,
 		}, w.addDeployment)
 	}
-}
-
-func (w *workingSet) queueLoadBuilds(batch *pgx.Batch, events []Event) {
-	pairs := gather(events, nameOf)
-	runs := gather(eventsOfRuns(events), runOf)
-	postgres.QueueRows(batch, dbgen.LockVersions, dbgen.LockVersionsParams{
-		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, Versions: pairs.versions,
-	}, w.addLockedVersion)
-	postgres.QueueRows(batch, dbgen.LoadOpenBuilds, dbgen.LoadOpenBuildsParams{
-		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, Versions: pairs.versions,
-	}, w.addBuild)
-	if len(runs.accountIDs) > 0 {
-		postgres.QueueRows(batch, dbgen.LoadBuildsOfRuns, dbgen.LoadBuildsOfRunsParams{
-			AccountIDs: runs.accountIDs, ProductNames: runs.products, Versions: runs.versions, InvokeIDs: runs.invokeIDs,
-		}, w.addBuild)
+	if len(fingerprints.AccountIDs) > 0 {
+		postgres.QueueRows(batch, dbgen.ListEventFingerprints, fingerprints, w.addFingerprint)
 	}
 }
 
@@ -90,32 +73,46 @@ func runOf(event Event) runName {
 	return runName{nameKey: nameOf(event), version: event.Version, invokeID: event.InvokeID}
 }
 
-func eventsOfRuns(events []Event) []Event {
-	var ofRuns []Event
+// fingerprintsOf returns what recognises earlier events with the same body or Idempotency-Key.
+func fingerprintsOf(events []Event) (p dbgen.ListEventFingerprintsParams) {
+	add := func(event Event, fingerprint [32]byte) {
+		p.AccountIDs, p.Fingerprints = append(p.AccountIDs, event.AccountID), append(p.Fingerprints, fingerprint[:])
+	}
 	for _, event := range events {
-		if event.InvokeID != "" {
-			ofRuns = append(ofRuns, event)
+		if event.Status.IsTerminal() {
+			add(event, event.Fingerprint)
+		}
+		if event.IdempotencyKey != "" {
+			add(event, event.keyFingerprint())
 		}
 	}
-	return ofRuns
+	return p
+}
+
+func (w *workingSet) addFingerprint(row dbgen.ListEventFingerprintsRow) {
+	w.earlier[earlierKey{accountID: row.AccountID, fingerprint: [32]byte(row.Fingerprint)}] = earlierEvent{
+		eventID: row.EventID, subjectID: row.SubjectID, receivedAt: row.ReceivedAt, requestHash: row.RequestHash,
+	}
 }
 
 // columns are events as arrays of parameters.
 type columns struct {
 	accountIDs                                                     []uuid.UUID
 	products, environments, types, versions, semVerKeys, invokeIDs []string
+	events                                                         []int // the position of the event that a row is of
 }
 
 // gather returns the columns of the events, one for each key.
 func gather[K comparable](events []Event, keyOf func(Event) K) *columns {
 	var c columns
 	seen := make(map[K]bool, len(events))
-	for _, event := range events {
+	for i, event := range events {
 		key := keyOf(event)
 		if seen[key] {
 			continue
 		}
 		seen[key] = true
+		c.events = append(c.events, i)
 		c.accountIDs = append(c.accountIDs, event.AccountID)
 		c.products = append(c.products, event.ProductName)
 		c.environments = append(c.environments, event.EnvironmentName)
@@ -134,43 +131,6 @@ func (c *columns) newIDs() []uuid.UUID {
 		ids[i] = newID()
 	}
 	return ids
-}
-
-// queueLoadFingerprints looks for earlier events with the same body or Idempotency-Key.
-func (w *workingSet) queueLoadFingerprints(batch *pgx.Batch, events []Event) {
-	var accountIDs []uuid.UUID
-	var fingerprints [][]byte
-	add := func(event Event, fingerprint [32]byte) {
-		accountIDs = append(accountIDs, event.AccountID)
-		fingerprints = append(fingerprints, fingerprint[:])
-	}
-	for _, event := range events {
-		if event.Status.IsTerminal() {
-			add(event, event.Fingerprint)
-		}
-		if event.IdempotencyKey != "" {
-			add(event, event.keyFingerprint())
-		}
-	}
-	if len(fingerprints) == 0 {
-		return
-	}
-	postgres.QueueRows(batch, dbgen.ListEventFingerprints, dbgen.ListEventFingerprintsParams{
-		AccountIDs: accountIDs, Fingerprints: fingerprints,
-	}, func(row dbgen.ListEventFingerprintsRow) {
-		w.earlier[earlierKey{accountID: row.AccountID, fingerprint: [32]byte(row.Fingerprint)}] = earlierEvent{
-			eventID: row.EventID, subjectID: row.SubjectID, receivedAt: row.ReceivedAt, requestHash: row.RequestHash,
-		}
-	})
-	if w.kind == Build {
-		postgres.QueueRows(batch, dbgen.LoadBuildsOfFingerprints, dbgen.LoadBuildsOfFingerprintsParams{
-			AccountIDs: accountIDs, Fingerprints: fingerprints,
-		}, w.addBuild)
-		return
-	}
-	postgres.QueueRows(batch, dbgen.LoadDeploymentsOfFingerprints, dbgen.LoadDeploymentsOfFingerprintsParams{
-		AccountIDs: accountIDs, Fingerprints: fingerprints,
-	}, w.addDeployment)
 }
 
 func (w *workingSet) addEnvironmentState(row dbgen.LockEnvironmentStatesRow) {
@@ -256,17 +216,21 @@ func orZero[T any](value *T) T {
 }
 
 // createNames inserts the products, environments, versions of builds and state rows that events mention first, before the first
-// lock of an existing row is taken.
-func createNames(ctx context.Context, tx *postgres.BatchTx, kind Kind, events []Event, now time.Time) error {
+// lock of an existing row is taken. at returns the time of an event, by its position; products and environments are as old as
+// the first one.
+func createNames(ctx context.Context, tx *postgres.BatchTx, kind Kind, events []Event, at func(event int) time.Time) error {
 	batch := &pgx.Batch{}
 	pairs := gather(events, nameOf)
 	productIDs := pairs.newIDs()
 	postgres.QueueQuery(batch, dbgen.InsertProductNames, dbgen.InsertProductNamesParams{AccountIDs: pairs.accountIDs, Names: pairs.products, ProductIDs: productIDs})
 	postgres.QueueQuery(batch, dbgen.InsertProducts, dbgen.InsertProductsParams{
-		Now: now, AccountIDs: pairs.accountIDs, Names: pairs.products, ProductIDs: productIDs,
+		Now: at(0), AccountIDs: pairs.accountIDs, Names: pairs.products, ProductIDs: productIDs,
 	})
 	if kind == Build {
-		unknown, created := make([]time.Time, len(productIDs)), slices.Repeat([]time.Time{now}, len(productIDs))
+		unknown, created := make([]time.Time, len(productIDs)), make([]time.Time, len(productIDs))
+		for row, event := range pairs.events {
+			created[row] = at(event)
+		}
 		postgres.QueueQuery(batch, dbgen.InsertVersions, dbgen.InsertVersionsParams{
 			AccountIDs: pairs.accountIDs, IDs: pairs.newIDs(), ProductNames: pairs.products, Versions: pairs.versions, SemVerKeys: pairs.semVerKeys,
 			OccurredAt: unknown, FirstCompletedAt: unknown, DevCompletedAt: unknown, TestCompletedAt: unknown, StagingCompletedAt: unknown,
@@ -279,7 +243,7 @@ func createNames(ctx context.Context, tx *postgres.BatchTx, kind Kind, events []
 		AccountIDs: pairs.accountIDs, Names: pairs.environments, EnvironmentIDs: environmentIDs,
 	})
 	postgres.QueueQuery(batch, dbgen.InsertEnvironments, dbgen.InsertEnvironmentsParams{
-		Now: now, AccountIDs: pairs.accountIDs, Names: pairs.environments, EnvironmentIDs: environmentIDs, Types: pairs.types,
+		Now: at(0), AccountIDs: pairs.accountIDs, Names: pairs.environments, EnvironmentIDs: environmentIDs, Types: pairs.types,
 	})
 	postgres.QueueQuery(batch, dbgen.InsertEnvironmentStates, dbgen.InsertEnvironmentStatesParams{
 		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments,

@@ -259,7 +259,7 @@ type FanOutArgs struct {
 // Kind is the job's name in the queue.
 func (FanOutArgs) Kind() string { return "fan_out_events" }
 
-// FanOutEvent is an event, with its deployment or build as the event left it.
+// FanOutEvent is an event, with its deployment or build as the batch left it.
 type FanOutEvent struct {
 	AccountID     uuid.UUID       `json:"account_id"`
 	EventID       uuid.UUID       `json:"event_id"`

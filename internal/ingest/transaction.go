@@ -64,7 +64,8 @@ func (t *transaction) run(ctx context.Context, pool *postgres.Pool, lockTimeout 
 	}
 	defer t.tx.Close(ctx)
 	if len(create) > 0 {
-		if err := createNames(ctx, t.tx, t.kind, create, t.clock()); err != nil {
+		now := t.clock()
+		if err := createNames(ctx, t.tx, t.kind, create, func(int) time.Time { return now }); err != nil {
 			return nil, err
 		}
 	}

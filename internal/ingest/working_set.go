@@ -72,7 +72,7 @@ type versionState struct {
 type subjectState struct {
 	Subject
 
-	isNew, isDirty bool
+	isDirty bool
 }
 
 type earlierEvent struct {
@@ -152,7 +152,10 @@ func (w *workingSet) state(event Event, pair *resolvedPair, version *versionStat
 	shared := w.pairs[pair.key]
 	state := State{
 		ProductID: pair.key.productID, EnvironmentType: pair.environmentType,
-		Pair: shared.Pair, Version: version.Version, Fingerprint: w.earlierOf(event.AccountID, event.Fingerprint),
+		Pair: shared.Pair, Version: version.Version,
+	}
+	if earlier := w.earlierOf(event.AccountID, event.Fingerprint); earlier != nil && w.pairOf(earlier.Subject) == pair.key {
+		state.Fingerprint = earlier // of the same pair: its product may have been deleted and created again
 	}
 	if w.kind == Deployment {
 		state.EnvironmentID = pair.key.partnerID
@@ -201,11 +204,14 @@ func (w *workingSet) apply(event Event, now time.Time) (Recorded, error) {
 		if result.EventID == uuid.Nil {
 			result.EventID = w.eventOf(outcome.Subject.ID, event.Status)
 		}
+		if !outcome.IsReplay {
+			w.rememberKey(event, earlierEvent{eventID: result.EventID, subjectID: outcome.Subject.ID, receivedAt: now, isNew: true})
+		}
 		return result, nil
 	}
-	w.put(outcome.Subject, outcome.Effect == Created)
+	w.put(outcome.Subject)
 	for _, changed := range outcome.Changed {
-		w.put(changed, false)
+		w.put(changed)
 	}
 	shared := w.pairs[pair.key]
 	shared.Pair, shared.isDirty = outcome.Pair, shared.isDirty || !outcome.Pair.equal(shared.Pair)
@@ -227,13 +233,8 @@ func (w *workingSet) eventOf(subjectID uuid.UUID, status Status) uuid.UUID {
 	return uuid.Nil
 }
 
-func (w *workingSet) put(subject Subject, isNew bool) {
-	known, ok := w.subjects[subject.ID]
-	if !ok {
-		known = &subjectState{isNew: isNew}
-		w.subjects[subject.ID] = known
-	}
-	known.Subject, known.isDirty = subject, true
+func (w *workingSet) put(subject Subject) {
+	w.subjects[subject.ID] = &subjectState{Subject: subject, isDirty: true}
 	w.indexRun(subject)
 }
 
@@ -244,10 +245,17 @@ func (w *workingSet) remember(event Event, outcome Outcome, now time.Time) {
 	if event.Status.IsTerminal() {
 		w.earlier[earlierKey{accountID: event.AccountID, fingerprint: event.Fingerprint}] = known
 	}
-	if event.IdempotencyKey != "" {
-		known.requestHash = event.Fingerprint[:]
-		w.earlier[earlierKey{accountID: event.AccountID, fingerprint: event.keyFingerprint()}] = known
+	w.rememberKey(event, known)
+}
+
+// rememberKey stores the Idempotency-Key of an event, also of a repeat: the same request again is the same repeat, however
+// late. The event that it repeats may be unknown here.
+func (w *workingSet) rememberKey(event Event, known earlierEvent) {
+	if event.IdempotencyKey == "" {
+		return
 	}
+	known.requestHash = event.Fingerprint[:]
+	w.earlier[earlierKey{accountID: event.AccountID, fingerprint: event.keyFingerprint()}] = known
 }
 
 func (p Pair) equal(other Pair) bool {

@@ -66,6 +66,9 @@ func BenchmarkFirstAttempt(b *testing.B) {
 	_, err = notify.Preferences{DB: pool.DB}.Create(ctx, account, channel.ID, "deployment.completed", notify.Filters{})
 	require.NoError(b, err)
 
+	ingestPool, err := postgres.OpenIngest(ctx, dsn)
+	require.NoError(b, err)
+	b.Cleanup(ingestPool.Close)
 	background, stop := context.WithCancel(ctx)
 	defer stop()
 	recorder := ingest.NewRecorder(ingestPool, pool, time.Now, logger)
@@ -82,21 +85,22 @@ func BenchmarkFirstAttempt(b *testing.B) {
 	for i := range b.N {
 		<-ticker.C
 		sending.Go(func() {
-			event := ingest.DeploymentEvent{
-				ProductName: fmt.Sprintf("product %d", i%100), Version: fmt.Sprintf("1.0.%d", i), EnvironmentName: "production", Status: "completed",
+			event := ingest.Event{
+				AccountID: account, APIKeyID: infos[0].ID, ProductName: fmt.Sprintf("product %d", i%100), Version: fmt.Sprintf("1.0.%d", i),
+				EnvironmentName: "production", Status: ingest.Completed, Body: []byte(fmt.Sprintf(`{"number":%d}`, i)),
 			}
-			body, err := json.Marshal(event)
-			if err != nil {
+			if err := event.Normalize(); err != nil {
+				b.Error(err)
 				return
 			}
-			recorded, err := recorder.RecordDeployment(ctx, ingest.Origin{AccountID: account, APIKeyID: infos[0].ID, Body: body}, event)
+			recorded, err := recorder.Record(ctx, event)
 			if err != nil {
 				b.Error(err)
 				return
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			acknowledged[recorded.ID.String()] = time.Now()
+			acknowledged[recorded.Subject.ID.String()] = time.Now()
 		})
 	}
 	sending.Wait()

@@ -44,14 +44,14 @@ func TestChannels(t *testing.T) {
 
 			// What was read can be sent back: nothing changes.
 			var before, after []byte
-			api.Scan(t, "SELECT sealed_config FROM notification_channels WHERE id = '"+id+"'", &before)
+			api.Scan(t, "SELECT encrypted_config FROM notification_channels WHERE id = '"+id+"'", &before)
 			config, err := json.Marshal(map[string]any{"config": read.Field(t, "config"), "name": "renamed"})
 			require.NoError(t, err)
 			changed := api.As(t, "sre", http.MethodPatch, "/notification-channels/"+id, string(config))
 			require.Equal(t, http.StatusOK, changed.Status, "%s", changed.Body)
 			require.Equal(t, "renamed", changed.Field(t, "name"))
 			require.Equal(t, test.want, changed.Field(t, "config"))
-			api.Scan(t, "SELECT sealed_config FROM notification_channels WHERE id = '"+id+"'", &after)
+			api.Scan(t, "SELECT encrypted_config FROM notification_channels WHERE id = '"+id+"'", &after)
 			require.Equal(t, before, after)
 		}
 		var dump string

@@ -18,7 +18,7 @@ func TestEmail(t *testing.T) {
 	api := testapi.New(t, testapi.WithWork(), testapi.WithMailer(mails.mailer(t)))
 	id := channel(t, api, "email", map[string]any{"to": "a@example.com, b@example.com"}, on("deployment.failed"))
 	deploy(t, api, map[string]any{
-		"status": "failed", "product_name": "shop\r\nBcc: c@example.com\n<script>alert(1)</script> & ünïcödé", "deployed_by_name": "Ada",
+		"status": "failed", "product_name": "shop Bcc: c@example.com <script>alert(1)</script> & ünïcödé", "deployed_by_name": "Ada\r\nBcc: c@example.com",
 		"deploy_url": "javascript:alert(1)", "extra_metadata": map[string]any{"error": "exit 1\n<b>&"},
 	})
 	mail := mails.wait(t, 1)[0]
@@ -32,7 +32,7 @@ func TestEmail(t *testing.T) {
 	require.Equal(t, "delivered", delivered["status"])
 	require.Equal(t, "<"+delivered["id"].(string)+"@example.com>", header.Get("Message-Id"))
 	text := mail.text(t)
-	require.Contains(t, text, "By: Ada")
+	require.Contains(t, text, "By: Ada Bcc: c@example.com\r\n")
 	require.Contains(t, text, "exit 1")
 	require.NotContains(t, text, "javascript:")
 	html := mail.part(t, "text/html")

@@ -3,12 +3,23 @@ package notify
 import (
 	"context"
 	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/postgres"
 )
 
 // Delays is the schedule.
 //
 //nolint:gochecknoglobals // a constant table
 var Delays = delays
+
+// FanOut does the work of a fan-out job.
+func FanOut(ctx context.Context, db *postgres.DB, args ingest.FanOutArgs) error {
+	return (&fanOutWorker{db: db}).Work(ctx, &river.Job[ingest.FanOutArgs]{JobRow: &rivertype.JobRow{}, Args: args})
+}
 
 // DeliverArgs is a job.
 type DeliverArgs = deliverArgs

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -27,18 +28,17 @@ type fanOutWorker struct {
 	db *postgres.DB
 }
 
-// Work matches the events with the preferences of their accounts, account by account.
+// Work matches the events with the preferences of their accounts, account by account. One that fails does not keep the others
+// from their notifications.
 func (w *fanOutWorker) Work(ctx context.Context, job *river.Job[ingest.FanOutArgs]) error {
-	events := slices.Clone(job.Args.Events)
-	for len(events) > 0 {
+	var failures []error
+	for events := slices.Clone(job.Args.Events); len(events) > 0; {
 		account := events[0].AccountID
 		isOther := func(e ingest.FanOutEvent) bool { return e.AccountID != account }
-		if err := w.fanOut(ctx, account, slices.DeleteFunc(slices.Clone(events), isOther)); err != nil {
-			return err
-		}
+		failures = append(failures, w.fanOut(ctx, account, slices.DeleteFunc(slices.Clone(events), isOther)))
 		events = slices.DeleteFunc(events, func(e ingest.FanOutEvent) bool { return !isOther(e) })
 	}
-	return nil
+	return errors.Join(failures...)
 }
 
 func (w *fanOutWorker) fanOut(ctx context.Context, account uuid.UUID, events []ingest.FanOutEvent) error {
@@ -112,14 +112,15 @@ func (w *fanOutWorker) load(ctx context.Context, account uuid.UUID, events []ing
 	return a, err
 }
 
-// channelsOf returns the channels that are notified of an event, each once.
+// channelsOf returns the channels that are notified of an event, each once. A product or environment that was deleted since has
+// the name in the event alone.
 func (a audience) channelsOf(event ingest.FanOutEvent) []uuid.UUID {
 	var channels []uuid.UUID
 	for _, preference := range a.preferences {
 		if preference.EventType == event.EventType && !slices.Contains(channels, preference.ChannelID) &&
 			matches(preference.Statuses, string(event.Status)) &&
-			matches(preference.Products, append(a.products[event.ProductID], event.ProductID.String())...) &&
-			matches(preference.Environments, append(a.environments[event.EnvironmentID], event.EnvironmentID.String())...) {
+			matches(preference.Products, append(a.products[event.ProductID], event.ProductID.String(), event.Product)...) &&
+			matches(preference.Environments, append(a.environments[event.EnvironmentID], event.EnvironmentID.String(), event.Environment)...) {
 			channels = append(channels, preference.ChannelID)
 		}
 	}

@@ -15,8 +15,8 @@ const (
 	eventChannelDisabled = "notification_channel.disabled"
 )
 
-// notice is what there is to tell, as it was when it happened: every attempt tells the same. Notices of events are made by
-// notify_of_event in the database.
+// notice is the content of a message, as it was when the event was recorded: it is the same for every attempt. noticeOf makes
+// those of events.
 type notice struct {
 	ID              uuid.UUID `json:"id"` // of the deployment or build
 	Status          string    `json:"status,omitempty"`

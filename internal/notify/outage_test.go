@@ -1,7 +1,6 @@
 package notify_test
 
 import (
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -15,9 +14,9 @@ import (
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-// TestReceiverAwayForTenMinutes lets the time of its own pass: each delivery is tried when its next attempt is due, in the
-// order in which they are, and the receiver is back after ten minutes.
-func TestReceiverAwayForTenMinutes(t *testing.T) {
+// TestRetriesUntilReceiverRecovers has a time of its own: each delivery is attempted when its next attempt is due, in the order of
+// those times, and the receiver is back after ten minutes.
+func TestRetriesUntilReceiverRecovers(t *testing.T) {
 	t.Parallel()
 	const (
 		deliveries = 200
@@ -34,10 +33,8 @@ func TestReceiverAwayForTenMinutes(t *testing.T) {
 	for i := range deliveries {
 		deploy(t, api, map[string]any{"version": strconv.Itoa(i)})
 	}
-	var text []byte
-	api.Scan(t, "SELECT json_agg(args) FROM river_job", &text)
-	var jobs []notify.DeliverArgs
-	require.NoError(t, json.Unmarshal(text, &jobs))
+	runFanOut(t, api)
+	jobs := jobsOf[notify.DeliverArgs](t, api, "deliver_notification")
 	require.Len(t, jobs, deliveries)
 	engine, err := notify.NewEngine(api.Pool, api.Channels, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
@@ -76,25 +73,4 @@ func TestReceiverAwayForTenMinutes(t *testing.T) {
 	api.Scan(t, "SELECT count(*) FILTER (WHERE status <> 'delivered') FROM notification_deliveries", &lost)
 	require.Equal(t, deliveries, delivered)
 	require.Zero(t, lost)
-}
-
-// TestEventsAndNoticesTogether has no preference fail an event, and no event leave without its notices.
-func TestEventsAndNoticesTogether(t *testing.T) {
-	t.Parallel()
-	api := testapi.New(t)
-	hooks := newReceiver(t, nil)
-	for range 3 {
-		channel(t, api, "webhook", map[string]any{"url": hooks.URL}, on("deployment.started"), on("deployment.completed"))
-	}
-	api.Exec(t, "ALTER TABLE notification_deliveries ADD CONSTRAINT broken CHECK (notice ->> 'version' <> 'broken')")
-	answer := api.Post(t, "/deployment-events/", `{"product_name":"p","version":"broken","environment_name":"e","status":"completed"}`)
-	require.GreaterOrEqual(t, answer.Status, 400)
-	require.Equal(t, 0, api.Count(t, "events"), "what cannot be told is not recorded")
-	require.Equal(t, 0, api.Count(t, "river_job"))
-	for i := range 10 {
-		deploy(t, api, map[string]any{"version": strconv.Itoa(i), "status": "started"})
-		deploy(t, api, map[string]any{"version": strconv.Itoa(i)})
-	}
-	require.Equal(t, 10*2*3, api.Count(t, "notification_deliveries"))
-	require.Equal(t, 10*2*3, api.Count(t, "river_job"))
 }

@@ -138,7 +138,7 @@ func cleanPreference(eventType string, filters Filters) (string, Filters, error)
 	clean := func(name string, values []string) []string {
 		cleaned := make([]string, 0, len(values))
 		for i, value := range values {
-			if value = strings.TrimSpace(value); value == "" {
+			if value, _ = ingest.NormalizeName(value); value == "" {
 				problem("white space is not a name", "value_error.any_str.min_length", name, i)
 			} else if !slices.Contains(cleaned, value) {
 				cleaned = append(cleaned, value)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/testapi"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
@@ -144,4 +146,24 @@ func ended(t *testing.T, api *testapi.API, channel string) map[string]any {
 		return newest != nil && newest["status"] != "pending"
 	}, soon, 50*time.Millisecond)
 	return newest
+}
+
+// jobsOf returns the arguments of the jobs of a kind that are in the queue, oldest first.
+func jobsOf[T any](t *testing.T, api *testapi.API, kind string) (jobs []T) {
+	t.Helper()
+	var text []byte
+	api.Scan(t, "SELECT coalesce(json_agg(args ORDER BY id), '[]') FROM river_job WHERE kind = '"+kind+"'", &text)
+	require.NoError(t, json.Unmarshal(text, &jobs))
+	return jobs
+}
+
+// runFanOut does the work of the fan-out jobs in the queue, and returns how many there were.
+func runFanOut(t *testing.T, api *testapi.API) int {
+	t.Helper()
+	jobs := jobsOf[ingest.FanOutArgs](t, api, "fan_out_events")
+	for _, job := range jobs {
+		require.NoError(t, notify.FanOut(t.Context(), api.Pool.DB, job))
+	}
+	api.Exec(t, "DELETE FROM river_job WHERE kind = 'fan_out_events'")
+	return len(jobs)
 }

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -32,17 +33,21 @@ type webhookBody struct {
 	SourceURL       *string   `json:"source_url"`
 }
 
-// webhook is the compact JSON that is sent and signed.
+// webhook returns the compact JSON that is sent and signed. `&`, `<` and `>` are not escaped: a receiver that serialises the
+// body again to check the signature would not escape them either.
 func (n notice) webhook(eventType string) ([]byte, error) {
-	body, err := json.Marshal(webhookBody{
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(webhookBody{
 		ID: n.ID, DeployedAt: n.OccurredAt.UTC(), EventType: eventType, Environment: orNull(n.Environment), IsSuccessful: isSuccessful(eventType),
 		Deployer: orNull(n.Deployer), ProductName: orNull(n.Product), Version: orNull(n.Version), RepoName: orNull(n.Repository),
 		CommitSHA: orNull(n.CommitSHA), PreflightStatus: orNull(n.PreflightStatus), SourceURL: orNull(n.SourceURL),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("write a webhook: %w", err)
+		return nil, fmt.Errorf("encode a webhook: %w", err)
 	}
-	return body, nil
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
 }
 
 func orNull(text string) *string {

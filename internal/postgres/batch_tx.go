@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,32 +15,24 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// BatchTx is a transaction of few round trips: one to begin it for its accounts, and one for each batch of statements. The
-// last batch commits it.
+// BatchTx is a transaction of few round trips: one for each batch of statements. It begins with the first one, and the last one
+// commits it.
 type BatchTx struct {
 	conn *pgxpool.Conn
-	tx   pgx.Tx
+	tx   pgx.Tx // nil before the first batch and after the commit
 
-	isJoined bool // the transaction is another one's
+	accounts    []uuid.UUID
+	lockTimeout time.Duration
+	isJoined    bool // the transaction is another one's
 }
 
-// BeginBatch begins a transaction that sees the rows of the accounts, and waits for each lock no longer than lockTimeout.
+// BeginBatch prepares a transaction that sees the rows of the accounts, and waits for each lock no longer than lockTimeout.
 func (p *Pool) BeginBatch(ctx context.Context, accounts []uuid.UUID, lockTimeout time.Duration) (*BatchTx, error) {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("acquire a connection: %w", err)
 	}
-	ids := make([]string, len(accounts))
-	for i, id := range accounts {
-		ids[i] = id.String()
-	}
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: fmt.Sprintf("BEGIN; SET LOCAL app.account_ids = '{%s}'; SET LOCAL lock_timeout = %d",
-		strings.Join(ids, ","), lockTimeout.Milliseconds())})
-	if err != nil {
-		conn.Release()
-		return nil, fmt.Errorf("begin: %w", err)
-	}
-	return &BatchTx{conn: conn, tx: tx}, nil
+	return &BatchTx{conn: conn, accounts: accounts, lockTimeout: lockTimeout}, nil
 }
 
 // BatchTx sends batches in the transaction of d, which is committed where it was begun.
@@ -53,7 +46,21 @@ func (d *DB) BatchTx() *BatchTx {
 
 // Send executes the statements of a batch in one round trip and calls their functions.
 func (t *BatchTx) Send(ctx context.Context, batch *pgx.Batch) error {
-	return t.tx.SendBatch(ctx, batch).Close() //nolint:wrapcheck // Classify sees it
+	if t.tx != nil {
+		return t.tx.SendBatch(ctx, batch).Close() //nolint:wrapcheck // Classify sees it
+	}
+	ids := make([]string, len(t.accounts))
+	for i, id := range t.accounts {
+		ids[i] = id.String()
+	}
+	first := &pgx.Batch{}
+	first.BeginTx(pgx.TxOptions{})
+	first.Queue("SELECT set_config('app.account_ids', $1, true), set_config('lock_timeout', $2, true)",
+		"{"+strings.Join(ids, ",")+"}", strconv.FormatInt(t.lockTimeout.Milliseconds(), 10))
+	first.QueuedQueries = append(first.QueuedQueries, batch.QueuedQueries...)
+	results := t.conn.SendBatch(ctx, first)
+	t.tx = results.Tx()
+	return results.Close() //nolint:wrapcheck // Classify sees it
 }
 
 // SendAndCommit executes the last statements and commits, in one round trip. After an error it is unknown whether the
@@ -76,7 +83,7 @@ func (t *BatchTx) Close(ctx context.Context) {
 		return
 	}
 	if t.tx != nil {
-		_ = t.tx.Rollback(context.WithoutCancel(ctx)) // a connection that cannot is closed by the pool
+		_ = t.tx.Rollback(context.WithoutCancel(ctx)) // the pool closes a connection that cannot
 	}
 	t.conn.Release()
 }
@@ -116,10 +123,10 @@ func QueueRows[T any](batch *pgx.Batch, sql string, params any, each func(T)) {
 		for rows.Next() {
 			row, err := pgx.RowToStructByPos[T](rows)
 			if err != nil {
-				return err //nolint:wrapcheck // Classify sees it
+				return err
 			}
 			each(row)
 		}
-		return rows.Err() //nolint:wrapcheck // Classify sees it
+		return rows.Err()
 	})
 }

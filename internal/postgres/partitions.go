@@ -35,6 +35,10 @@ func (p *Pool) ensureEventPartition(ctx context.Context, month time.Time) error 
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('event_partitions', 0))"); err != nil {
 			return err
 		}
+		// In the order in which events lock tables: a partition has the foreign keys of its table.
+		if _, err := tx.Exec(ctx, "LOCK TABLE deployments, builds, api_keys, events IN SHARE ROW EXCLUSIVE MODE"); err != nil {
+			return err
+		}
 		_, err = tx.Exec(ctx, fmt.Sprintf("SAVEPOINT partition; CREATE TABLE IF NOT EXISTS %s PARTITION OF events FOR VALUES FROM ('%s') TO ('%s')",
 			name, month.Format(time.RFC3339), month.AddDate(0, 1, 0).Format(time.RFC3339)))
 		if isCheckViolation(err) {

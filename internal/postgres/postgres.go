@@ -80,11 +80,13 @@ func (d *DB) begin(ctx context.Context, isShared bool, fn func(*DB) error) error
 	if commits == nil {
 		commits = new([]func(context.Context))
 	}
+	registered := len(*commits)
 	err := pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error {
 		return fn(&DB{Queries: dbgen.New(tx), conn: tx, isShared: isShared, commits: commits})
 	})
 	if err != nil {
-		return err //nolint:wrapcheck // fn's error must come back as it is; Classify sees the rest
+		*commits = (*commits)[:registered] // a savepoint may be rolled back alone
+		return err                         //nolint:wrapcheck // fn's error must come back as it is; Classify sees the rest
 	}
 	if d.commits == nil {
 		for _, fn := range *commits {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -15,12 +16,10 @@ import (
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
-// TestTenantWallInTheCatalogue looks at what a later migration may forget.
-func TestTenantWallInTheCatalogue(t *testing.T) {
+// TestRLSInTheCatalogue looks at the policies and privileges that a later migration may forget.
+func TestRLSInTheCatalogue(t *testing.T) {
 	t.Parallel()
-	conn, err := pgx.Connect(t.Context(), testdb.New(t))
-	require.NoError(t, err)
-	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	conn := connect(t, testdb.New(t))
 	list := func(sql string) []string {
 		rows, _ := conn.Query(t.Context(), sql)
 		found, err := pgx.CollectRows(rows, pgx.RowTo[string])
@@ -32,55 +31,84 @@ func TestTenantWallInTheCatalogue(t *testing.T) {
 	const ours = `FROM pg_class AS c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition`
 	const ofAccounts = ours + ` AND (c.relname = 'accounts' OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'account_id'))`
 	require.Len(t, list("SELECT c.relname "+ofAccounts), 20)
-	require.Empty(t, list("SELECT c.relname "+ofAccounts+" AND NOT (c.relrowsecurity AND c.relforcerowsecurity)"), "without a wall that is forced")
-	require.Empty(t, list("SELECT c.relname "+ofAccounts+` AND 1 <> (SELECT count(*) FROM pg_policy AS p
-		WHERE p.polrelid = c.oid AND p.polroles = ARRAY['versioner_app'::regrole::oid] AND p.polpermissive AND p.polcmd = '*')`), "without the policy, or with more")
-	require.Empty(t, list("SELECT c.relname "+ofAccounts+` AND EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid AND p.polroles && ARRAY[0::oid])`), "a policy for everybody")
+	require.Empty(t, list("SELECT c.relname "+ofAccounts+" AND NOT (c.relrowsecurity AND c.relforcerowsecurity)"), "row-level security is not forced")
+	require.Empty(t, list("SELECT c.relname "+ofAccounts+` AND ARRAY['owner_bypass', 'tenant_isolation']::name[] <> ARRAY(
+		SELECT p.polname FROM pg_policy AS p WHERE p.polrelid = c.oid ORDER BY 1)`), "tables with other policies")
+	require.Empty(t, list("SELECT c.relname "+ofAccounts+` AND NOT EXISTS (SELECT FROM pg_policy AS p
+		WHERE p.polrelid = c.oid AND p.polname = 'tenant_isolation' AND p.polroles = ARRAY['versioner_app'::regrole::oid] AND p.polpermissive AND p.polcmd = '*'
+		AND pg_get_expr(p.polqual, p.polrelid) LIKE '%app.account_ids%' AND p.polwithcheck IS NULL)`), "tenant_isolation is another policy")
+	require.Empty(t, list("SELECT c.relname "+ofAccounts+` AND NOT EXISTS (SELECT FROM pg_policy AS p
+		WHERE p.polrelid = c.oid AND p.polname = 'owner_bypass' AND p.polroles = ARRAY[c.relowner])`), "owner_bypass is of another role than the owner")
 
-	const mayTouch = `has_table_privilege('versioner_app', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')`
-	require.Empty(t, list(`SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'm', 'f', 'S')
+	const privileges = `'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER'`
+	const mayTouch = `has_table_privilege('versioner_app', c.oid, ` + privileges + `)`
+	require.Equal(t, []string{"river_job", "river_job_id_seq"}, list(`SELECT c.relname FROM pg_class AS c
+		WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'm', 'f', 'S')
 		AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege('versioner_app', c.oid, 'USAGE, SELECT, UPDATE') ELSE `+mayTouch+` END
-		AND c.oid NOT IN (SELECT c.oid `+ofAccounts+`)`), "more than the tables of accounts is open")
+		AND c.oid NOT IN (SELECT c.oid `+ofAccounts+`) ORDER BY 1`), "accessible beside the tables of accounts")
+	require.Equal(t, []string{"INSERT"}, list(`SELECT p FROM unnest(string_to_array(`+privileges+`, ', ')) AS p WHERE has_table_privilege('versioner_app', 'river_job', p)`))
+	require.Empty(t, list(`SELECT relname FROM pg_class WHERE relname = 'river_job' AND has_any_column_privilege('versioner_app', oid, 'SELECT, UPDATE, REFERENCES')`))
+	require.Equal(t, []string{"USAGE"}, list(`SELECT p FROM unnest('{USAGE, SELECT, UPDATE}'::text[]) AS p WHERE has_sequence_privilege('versioner_app', 'river_job_id_seq', p)`))
+	require.Empty(t, list("SELECT c.relname "+ofAccounts+" AND has_table_privilege('versioner_app', c.oid, 'TRUNCATE, REFERENCES, TRIGGER')"))
+	require.Empty(t, list("SELECT c.relname "+ofAccounts+" AND c.relname IN ('events', 'audit_log') AND has_table_privilege('versioner_app', c.oid, 'UPDATE, DELETE')"), "append-only")
 	require.Empty(t, list(`SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'v'
-		AND `+mayTouch+` AND NOT coalesce('security_invoker=true' = ANY (c.reloptions), false)`), "a view that shows what its owner sees")
+		AND `+mayTouch+` AND NOT coalesce('security_invoker=true' = ANY (c.reloptions), false)`), "views that show the rows of their owner")
 	require.Empty(t, list(`SELECT rolname FROM pg_roles WHERE rolname = 'versioner_app' AND (rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole OR rolcreatedb)`))
 	require.Empty(t, list(`SELECT c.relname `+ours+` AND c.relowner = 'versioner_app'::regrole`))
-	require.ElementsMatch(t, []string{"enqueue_delivery", "enqueue_owner_mail", "notify_of_events"},
-		list(`SELECT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND prosecdef`), "what the owner does for requests")
+	require.Empty(t, list(`SELECT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND prosecdef`), "functions with the rights of their owner")
+}
+
+func connect(t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
 }
 
 // TestRestoredWithoutTheRole starts on a database whose dump was restored where there was no such role.
 func TestRestoredWithoutTheRole(t *testing.T) {
 	t.Parallel()
 	logger := slog.New(slog.DiscardHandler)
-	for _, lost := range []string{"REVOKE ALL ON products FROM versioner_app", "DROP POLICY one_account ON products"} {
+	for _, lost := range []string{"REVOKE ALL ON products FROM versioner_app", "DROP POLICY tenant_isolation ON products"} {
 		dsn := testdb.New(t)
 		pool, err := postgres.Open(t.Context(), dsn)
 		require.NoError(t, err)
 		t.Cleanup(pool.Close)
 		require.NoError(t, pool.Migrate(t.Context(), logger))
-		conn, err := pgx.Connect(t.Context(), dsn)
+		_, err = connect(t, dsn).Exec(t.Context(), lost)
 		require.NoError(t, err)
-		_, err = conn.Exec(t.Context(), lost)
-		require.NoError(t, err)
-		require.NoError(t, conn.Close(t.Context()))
 		require.ErrorContains(t, pool.Migrate(t.Context(), logger), "restore it again", lost)
 	}
 }
 
-// TestTenantWall goes through every way that leads to the database.
-func TestTenantWall(t *testing.T) {
+// createProduct returns a product of an account of its own.
+func createProduct(t *testing.T, pool *postgres.Pool, slug string) dbgen.CreateProductParams {
+	t.Helper()
+	account, err := pool.EnsureAccount(t.Context(), dbgen.EnsureAccountParams{ID: uuid.Must(uuid.NewV7()), Slug: slug, Now: time.Now()})
+	require.NoError(t, err)
+	params := newProduct(account.ID, "shop")
+	_, err = pool.CreateProduct(t.Context(), params)
+	require.NoError(t, err)
+	return params
+}
+
+func newProduct(account uuid.UUID, name string) dbgen.CreateProductParams {
+	return dbgen.CreateProductParams{AccountID: account, ID: uuid.Must(uuid.NewV7()), Name: name, ExtraMetadata: []byte("{}"), Now: time.Now()}
+}
+
+func requireState(t *testing.T, err error, state string) {
+	t.Helper()
+	var refusal *pgconn.PgError
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, state, refusal.Code, refusal.Message)
+}
+
+// TestRLS reads and writes another account's rows on every path to the database.
+func TestRLS(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Open(t)
-	product := func(slug string) dbgen.CreateProductParams {
-		account, err := pool.EnsureAccount(t.Context(), dbgen.EnsureAccountParams{ID: uuid.Must(uuid.NewV7()), Slug: slug, Now: time.Now()})
-		require.NoError(t, err)
-		params := dbgen.CreateProductParams{AccountID: account.ID, ID: uuid.Must(uuid.NewV7()), Name: "shop", ExtraMetadata: []byte("{}")}
-		_, err = pool.CreateProduct(t.Context(), params)
-		require.NoError(t, err)
-		return params
-	}
-	mine, theirs := product("mine"), product("theirs")
+	mine, theirs := createProduct(t, pool, "mine"), createProduct(t, pool, "theirs")
 	get := func(ctx context.Context, db *postgres.DB, of dbgen.CreateProductParams) error {
 		_, err := db.GetProduct(ctx, dbgen.GetProductParams{AccountID: of.AccountID, ID: of.ID})
 		return err
@@ -113,13 +141,9 @@ func TestTenantWall(t *testing.T) {
 				require.Zero(t, list(ctx, db, theirs))
 				require.NoError(t, db.DeleteProduct(ctx, dbgen.DeleteProductParams{AccountID: theirs.AccountID, ID: theirs.ID}))
 			})
-			run(t, postgres.WithTenants(t.Context()), func(ctx context.Context, db *postgres.DB) {
-				require.ErrorIs(t, get(ctx, db, mine), pgx.ErrNoRows)
-				require.Zero(t, list(ctx, db, mine))
-			})
 			run(t, t.Context(), func(ctx context.Context, db *postgres.DB) {
 				require.NoError(t, get(ctx, db, mine))
-				require.NoError(t, get(ctx, db, theirs), "what nobody else may touch was deleted")
+				require.NoError(t, get(ctx, db, theirs), "the product of the other account was deleted")
 			})
 		})
 	}
@@ -127,25 +151,116 @@ func TestTenantWall(t *testing.T) {
 	t.Run("RefusesForeignRows", func(t *testing.T) {
 		t.Parallel()
 		ctx := postgres.WithTenant(t.Context(), mine.AccountID)
-		_, err := pool.CreateProduct(ctx, dbgen.CreateProductParams{AccountID: theirs.AccountID, ID: uuid.Must(uuid.NewV7()), Name: "x", ExtraMetadata: []byte("{}")})
-		var refusal *pgconn.PgError
-		require.ErrorAs(t, err, &refusal)
-		require.Equal(t, "42501", refusal.Code)
-		require.Contains(t, refusal.Message, "row-level security")
+		_, err := pool.CreateProduct(ctx, newProduct(theirs.AccountID, "x"))
+		requireState(t, err, "42501")
+		require.ErrorContains(t, err, "row-level security")
 	})
-	t.Run("ReportsWhatAStatementReports", func(t *testing.T) {
+	t.Run("ReturnsErrorsOfStatements", func(t *testing.T) {
 		t.Parallel()
 		ctx := postgres.WithTenant(t.Context(), mine.AccountID)
 		_, err := pool.CreateProduct(ctx, mine)
-		var refusal *pgconn.PgError
-		require.ErrorAs(t, err, &refusal)
-		require.Equal(t, "23505", refusal.Code)
+		requireState(t, err, "23505")
 		require.Error(t, pool.DeleteProduct(cancelled(ctx), dbgen.DeleteProductParams{AccountID: mine.AccountID, ID: mine.ID}))
 		require.Error(t, get(cancelled(ctx), pool.DB, mine))
 		_, err = pool.ListProducts(cancelled(ctx), dbgen.ListProductsParams{AccountID: mine.AccountID, RowLimit: 1})
 		require.Error(t, err)
 		require.NoError(t, get(ctx, pool.DB, mine), "the connections are still good")
 	})
+}
+
+// TestIngestPool reads and writes on connections that are demoted when they are made.
+func TestIngestPool(t *testing.T) {
+	t.Parallel()
+	dsn := testdb.New(t)
+	owner := openPool(t, postgres.Open, dsn)
+	pool := openPool(t, postgres.OpenIngest, dsn)
+	one, other, third := createProduct(t, owner, "one"), createProduct(t, owner, "other"), createProduct(t, owner, "third")
+	insert := func(batch *pgx.Batch, account uuid.UUID, name string) {
+		postgres.QueueQuery(batch, dbgen.CreateProduct, newProduct(account, name))
+	}
+
+	t.Run("SeesNothingWithoutAccount", func(t *testing.T) {
+		t.Parallel()
+		require.Zero(t, countProducts(t, pool, nil))
+		_, err := pool.GetProduct(t.Context(), dbgen.GetProductParams{AccountID: one.AccountID, ID: one.ID})
+		require.ErrorIs(t, err, pgx.ErrNoRows)
+		rows, err := pool.ListProducts(t.Context(), dbgen.ListProductsParams{AccountID: one.AccountID, RowLimit: 10})
+		require.NoError(t, err)
+		require.Empty(t, rows)
+	})
+	t.Run("WritesNothingWithoutAccount", func(t *testing.T) {
+		t.Parallel()
+		_, err := pool.CreateProduct(t.Context(), newProduct(one.AccountID, "x"))
+		requireState(t, err, "42501")
+		require.NoError(t, pool.DeleteProduct(t.Context(), dbgen.DeleteProductParams{AccountID: one.AccountID, ID: one.ID}))
+		tx := begin(t, pool, nil)
+		batch := &pgx.Batch{}
+		insert(batch, one.AccountID, "x")
+		requireState(t, tx.SendAndCommit(t.Context(), batch), "42501")
+		_, err = owner.GetProduct(t.Context(), dbgen.GetProductParams{AccountID: one.AccountID, ID: one.ID})
+		require.NoError(t, err, "the product was deleted")
+	})
+	t.Run("SeesTheNamedAccountsOnly", func(t *testing.T) {
+		t.Parallel()
+		require.Equal(t, 1, countProducts(t, pool, []uuid.UUID{one.AccountID}))
+		require.Equal(t, 2, countProducts(t, pool, []uuid.UUID{one.AccountID, third.AccountID}))
+		require.Zero(t, countProducts(t, pool, []uuid.UUID{uuid.New()}))
+		require.Zero(t, countProducts(t, pool, nil), "the accounts of the former transaction")
+	})
+	t.Run("WritesTheNamedAccountsOnly", func(t *testing.T) {
+		t.Parallel()
+		named := []uuid.UUID{one.AccountID, third.AccountID}
+		tx := begin(t, pool, named)
+		batch := &pgx.Batch{}
+		insert(batch, one.AccountID, "new")
+		insert(batch, third.AccountID, "new")
+		require.NoError(t, tx.Send(t.Context(), batch))
+		batch = &pgx.Batch{}
+		insert(batch, other.AccountID, "new")
+		requireState(t, tx.SendAndCommit(t.Context(), batch), "42501")
+	})
+	t.Run("InsertsJobsAndReadsNone", func(t *testing.T) {
+		t.Parallel()
+		require.NoError(t, pool.InsertFanOutJob(t.Context(), []byte(`{"events":[]}`)))
+		for _, statement := range []string{
+			"SELECT count(*) FROM river_job", "UPDATE river_job SET args = '{}'", "DELETE FROM river_job", "SELECT last_value FROM river_job_id_seq",
+			"SELECT setval('river_job_id_seq', 1)", "SELECT * FROM river_queue", "SELECT * FROM river_leader", "SELECT * FROM cluster_identity",
+		} {
+			tx := begin(t, pool, []uuid.UUID{one.AccountID})
+			batch := &pgx.Batch{}
+			batch.Queue(statement)
+			requireState(t, tx.Send(t.Context(), batch), "42501")
+		}
+	})
+}
+
+func openPool(t *testing.T, open func(context.Context, string) (*postgres.Pool, error), dsn string) *postgres.Pool {
+	t.Helper()
+	pool, err := open(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// begin begins a transaction that is closed when the test ends.
+func begin(t *testing.T, pool *postgres.Pool, accounts []uuid.UUID) *postgres.BatchTx {
+	t.Helper()
+	tx, err := pool.BeginBatch(t.Context(), accounts, time.Second)
+	require.NoError(t, err)
+	t.Cleanup(func() { tx.Close(context.Background()) })
+	return tx
+}
+
+// countProducts returns the number of products that a transaction of these accounts sees.
+func countProducts(t *testing.T, pool *postgres.Pool, accounts []uuid.UUID) (count int) {
+	t.Helper()
+	tx, err := pool.BeginBatch(t.Context(), accounts, time.Second)
+	require.NoError(t, err)
+	defer tx.Close(t.Context())
+	batch := &pgx.Batch{}
+	batch.Queue("SELECT count(*) FROM products").QueryRow(func(row pgx.Row) error { return row.Scan(&count) })
+	require.NoError(t, tx.SendAndCommit(t.Context(), batch))
+	return count
 }
 
 func cancelled(ctx context.Context) context.Context {
