@@ -116,8 +116,7 @@ bench: build ## Benchmark ingestion beside a minimal transaction, and the parts 
 		flags="$$flags -baseline $$dir/src/bin/versionerd"; \
 	fi; \
 	go run ./test/bench $$flags
-	go test -run '^$$' -bench 'Shared|Wall' -benchtime 3s ./internal/tracking
-	go test -run '^$$' -bench Notices -benchtime 20000x ./internal/tracking
+	go test -run '^$$' -bench Record -benchtime 3s ./internal/ingest
 	go test -run '^$$' -bench FirstAttempt -benchtime 6000x ./internal/notify
 
 .PHONY: lint
