@@ -226,6 +226,33 @@ func (e NotifiableEventType) Valid() bool {
 	}
 }
 
+// Defines values for RecordedEventEffect.
+const (
+	RecordedEventEffectConflicting RecordedEventEffect = "conflicting"
+	RecordedEventEffectCreated     RecordedEventEffect = "created"
+	RecordedEventEffectOutOfOrder  RecordedEventEffect = "out_of_order"
+	RecordedEventEffectProgressed  RecordedEventEffect = "progressed"
+	RecordedEventEffectTerminated  RecordedEventEffect = "terminated"
+)
+
+// Valid indicates whether the value is a known member of the RecordedEventEffect enum.
+func (e RecordedEventEffect) Valid() bool {
+	switch e {
+	case RecordedEventEffectConflicting:
+		return true
+	case RecordedEventEffectCreated:
+		return true
+	case RecordedEventEffectOutOfOrder:
+		return true
+	case RecordedEventEffectProgressed:
+		return true
+	case RecordedEventEffectTerminated:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReleaseCellStatus.
 const (
 	ReleaseCellStatusFailed      ReleaseCellStatus = "failed"
@@ -244,6 +271,24 @@ func (e ReleaseCellStatus) Valid() bool {
 	case ReleaseCellStatusNotDeployed:
 		return true
 	case ReleaseCellStatusSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReleaseCreateStatus.
+const (
+	ReleaseCreateStatusDraft      ReleaseCreateStatus = "draft"
+	ReleaseCreateStatusInProgress ReleaseCreateStatus = "in_progress"
+)
+
+// Valid indicates whether the value is a known member of the ReleaseCreateStatus enum.
+func (e ReleaseCreateStatus) Valid() bool {
+	switch e {
+	case ReleaseCreateStatusDraft:
+		return true
+	case ReleaseCreateStatusInProgress:
 		return true
 	default:
 		return false
@@ -484,6 +529,84 @@ type AuditEntryList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
+// Build A build of a version of a product.
+type Build struct {
+	// BuildID The build's identifier; the same as `id`.
+	BuildID openapi_types.UUID `json:"build_id"`
+
+	// BuildNumber The CI system's number of the run.
+	BuildNumber nullable.Nullable[string] `json:"build_number"`
+
+	// BuildURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+	BuildURL nullable.Nullable[string] `json:"build_url"`
+
+	// BuiltBy Who built it, as the CI system names them.
+	BuiltBy nullable.Nullable[string] `json:"built_by"`
+
+	// BuiltByEmail Their e-mail address.
+	BuiltByEmail nullable.Nullable[string] `json:"built_by_email"`
+
+	// BuiltByName Their name.
+	BuiltByName nullable.Nullable[string] `json:"built_by_name"`
+
+	// CompletedAt When it ended, in whatever way.
+	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
+
+	// CreatedAt When it was first heard of.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ErrorCode The CI system's code for why it failed.
+	ErrorCode nullable.Nullable[string] `json:"error_code"`
+
+	// ErrorMessage Why it failed.
+	ErrorMessage nullable.Nullable[string] `json:"error_message"`
+
+	// ExtraMetadata What the events told beside the named fields.
+	ExtraMetadata Metadata `json:"extra_metadata"`
+
+	// ID The build's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// InvokeID The CI run.
+	InvokeID nullable.Nullable[string] `json:"invoke_id"`
+
+	// IsStale Whether the unfinished build is not in progress any more: no event for 24 hours, or its version has completed since in another build. Its status stays.
+	IsStale bool `json:"is_stale"`
+
+	// OccurredAt When it began; of a build of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// ProductID The product's identifier.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// ProductName The product's name.
+	ProductName string `json:"product_name"`
+
+	// SCMBranch The branch or tag.
+	SCMBranch nullable.Nullable[string] `json:"scm_branch"`
+
+	// SCMRepository The repository.
+	SCMRepository nullable.Nullable[string] `json:"scm_repository"`
+
+	// SCMSHA The commit.
+	SCMSHA nullable.Nullable[string] `json:"scm_sha"`
+
+	// SourceSystem The CI system.
+	SourceSystem nullable.Nullable[string] `json:"source_system"`
+
+	// StartedAt The earliest start that any event has reported; null when none has.
+	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
+
+	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	Status Status `json:"status"`
+
+	// Version The version's name.
+	Version string `json:"version"`
+
+	// VersionID The version's identifier.
+	VersionID openapi_types.UUID `json:"version_id"`
+}
+
 // BuildEvent What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
 // case-sensitive. Other texts may have 1,024 characters, addresses 4,096; an empty one
 // counts as absent.
@@ -503,7 +626,8 @@ type BuildEvent struct {
 	// BuiltByName Their name, as people know them; messages prefer it to `built_by`.
 	BuiltByName nullable.Nullable[string] `json:"built_by_name,omitempty"`
 
-	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
+	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
+	// before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
 	// ErrorCode Why the build failed, for programs: the CI system's code, or one of your own.
@@ -516,7 +640,8 @@ type BuildEvent struct {
 	// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
 	ExtraMetadata nullable.Nullable[ExtraMetadata] `json:"extra_metadata,omitempty"`
 
-	// InvokeID The CI run that this event comes from. Events of one run belong to one build.
+	// InvokeID The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
+	// belong to one build, until the run is started again or ends again.
 	InvokeID nullable.Nullable[string] `json:"invoke_id,omitempty"`
 
 	// ProductName The product that is built. Created on first mention.
@@ -534,14 +659,25 @@ type BuildEvent struct {
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
 	SourceSystem nullable.Nullable[string] `json:"source_system,omitempty"`
 
-	// StartedAt When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept.
+	// StartedAt When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept. A time
+	// more than five minutes in the future is ignored.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at,omitempty"`
 
-	// Status How far the build has come; `completed` when absent or empty. The words are those of a deployment's status.
+	// Status How far the build has come; `completed` when absent or empty. The words are those of a deployment's status, and the first
+	// final status ends the build.
 	Status nullable.Nullable[string] `json:"status,omitempty"`
 
 	// Version The version that is built. Created on first mention.
 	Version string `json:"version"`
+}
+
+// BuildList A page of a list of builds.
+type BuildList struct {
+	// Items Builds of this page, newest first.
+	Items []Build `json:"items"`
+
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
 // ChannelConfig What the channel is configured with, masked where it is secret. Each type has its own members, the others are absent.
@@ -651,7 +787,7 @@ type Deployment struct {
 	// DeployURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
 	DeployURL nullable.Nullable[string] `json:"deploy_url"`
 
-	// DeployedAt When it ended; until then, when it started; until then, when it was first heard of.
+	// DeployedAt When it ended; until then, when it started; until then, when its first event was received.
 	DeployedAt time.Time `json:"deployed_at"`
 
 	// DeployedBy Who deployed it, as the CI system names them.
@@ -672,7 +808,16 @@ type Deployment struct {
 	// EnvironmentName The environment's name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -683,6 +828,12 @@ type Deployment struct {
 
 	// InvokeID The CI run.
 	InvokeID nullable.Nullable[string] `json:"invoke_id"`
+
+	// IsStale Whether the unfinished deployment is not in progress any more: no event for 24 hours, its version has completed there since in another deployment, or no event for an hour while a later deployment has completed there. Its status stays.
+	IsStale bool `json:"is_stale"`
+
+	// OccurredAt When it began; of a deployment of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
+	OccurredAt time.Time `json:"occurred_at"`
 
 	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
@@ -705,7 +856,7 @@ type Deployment struct {
 	// SourceSystem The CI system.
 	SourceSystem nullable.Nullable[string] `json:"source_system"`
 
-	// StartedAt When it was first reported as started.
+	// StartedAt When the server received the first start; null when no start was reported.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
 	// Status How far it has come. `completed`, `failed` and `aborted` are final.
@@ -728,7 +879,8 @@ type DeploymentEvent struct {
 	// BuildURL Another name of `deploy_url`, which wins when both are given.
 	BuildURL nullable.Nullable[string] `json:"build_url,omitempty"`
 
-	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
+	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
+	// before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
 	// DeployURL Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
@@ -747,21 +899,24 @@ type DeploymentEvent struct {
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	Environment nullable.Nullable[string] `json:"environment,omitempty"`
 
-	// EnvironmentName Where it is deployed. Created on first mention, with a type inferred from the words in its name: `prod-eu` is
-	// `production`, `qa-smoke` is `test`, and a name without a known word is `other`.
+	// EnvironmentName Where it is deployed. Created on first mention, with a type inferred from its name (see `EnvironmentType`): `prod-eu`
+	// is `production`, `qa-smoke` is `test`, `review/fix-live-chat` is `dev`, and a name without a known word is `other`.
 	EnvironmentName nullable.Nullable[string] `json:"environment_name,omitempty"`
 
 	// ExtraMetadata Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
 	// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
 	ExtraMetadata nullable.Nullable[ExtraMetadata] `json:"extra_metadata,omitempty"`
 
-	// InvokeID The CI run that this event comes from. Events of one run belong to one deployment.
+	// InvokeID The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
+	// and version belong to one deployment, until the run is started again or ends again. Without it the version
+	// alone identifies the deployment.
 	InvokeID nullable.Nullable[string] `json:"invoke_id,omitempty"`
 
 	// ProductName The product that is deployed, 1 to 255 characters. Created on first mention.
 	ProductName string `json:"product_name"`
 
-	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`.
+	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`. Without it, the deployment takes
+	// branch and repository from the newest build of its version.
 	SCMBranch nullable.Nullable[string] `json:"scm_branch,omitempty"`
 
 	// SCMRepository The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
@@ -776,7 +931,8 @@ type DeploymentEvent struct {
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
 	SourceSystem nullable.Nullable[string] `json:"source_system,omitempty"`
 
-	// Status How far it has come. Case does not matter, and neither does white space around it.
+	// Status How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
+	// are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
 	//
 	// | status | accepted words |
 	// |---|---|
@@ -820,7 +976,16 @@ type Environment struct {
 	// Name Its name, as events give it.
 	Name string `json:"name"`
 
-	// Type What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	Type EnvironmentType `json:"type"`
 
 	// UpdatedAt When it was last changed by somebody.
@@ -838,7 +1003,16 @@ type EnvironmentCreate struct {
 	// Name Its name, free in the account.
 	Name string `json:"name"`
 
-	// Type What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	Type *EnvironmentType `json:"type,omitempty"`
 }
 
@@ -862,7 +1036,16 @@ type EnvironmentPatch struct {
 	// Name Its new name, free in the account.
 	Name *string `json:"name,omitempty"`
 
-	// Type What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	Type *EnvironmentType `json:"type,omitempty"`
 }
 
@@ -886,10 +1069,19 @@ type EnvironmentState struct {
 	// EnvironmentName Its name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
-	// InProgressDeploymentID The deployment in progress.
+	// InProgressDeploymentID The deployment in progress; null when there is none, or only stale ones.
 	InProgressDeploymentID nullable.Nullable[openapi_types.UUID] `json:"in_progress_deployment_id"`
 
 	// InProgressSince Since when.
@@ -913,7 +1105,7 @@ type EnvironmentState struct {
 	// VersionID The version that runs there.
 	VersionID nullable.Nullable[openapi_types.UUID] `json:"version_id"`
 
-	// VersionsBehind How many newer versions of the product have been deployed completely, here or elsewhere; null while nothing runs here.
+	// VersionsBehind How many newer versions of the product have completed in any environment; null while nothing runs here.
 	VersionsBehind nullable.Nullable[int] `json:"versions_behind"`
 }
 
@@ -926,7 +1118,16 @@ type EnvironmentStateList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+//
+// | type | words |
+// |---|---|
+// | `dev` | review, pr, mr, feature, branch, ephemeral |
+// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+// | `other` | any other name |
 type EnvironmentType string
 
 // ErrorClass What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
@@ -935,7 +1136,17 @@ type EnvironmentType string
 // (`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
 type ErrorClass = string
 
-// EventStatus How far it has come. Case does not matter, and neither does white space around it.
+// EventList A page of a list of events.
+type EventList struct {
+	// Items Events of this page, newest first.
+	Items []RecordedEvent `json:"items"`
+
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// EventStatus How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
+// are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
 //
 // | status | accepted words |
 // |---|---|
@@ -1293,7 +1504,7 @@ type RecordedBuild struct {
 	// ErrorMessage Why it failed.
 	ErrorMessage nullable.Nullable[string] `json:"error_message"`
 
-	// EventID The event's identifier. One that is sent again has that of the first.
+	// EventID The event's identifier. A repeat has that of the event that it repeats.
 	EventID openapi_types.UUID `json:"event_id"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -1323,7 +1534,7 @@ type RecordedBuild struct {
 	// SourceSystem The CI system.
 	SourceSystem nullable.Nullable[string] `json:"source_system"`
 
-	// StartedAt The earliest start that any event has told.
+	// StartedAt The earliest start that any event has reported; null when none has.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
 	// Status How far it has come. `completed`, `failed` and `aborted` are final.
@@ -1350,7 +1561,7 @@ type RecordedDeployment struct {
 	// DeployURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
 	DeployURL nullable.Nullable[string] `json:"deploy_url"`
 
-	// DeployedAt When it ended; until then, when it started; until then, when it was first heard of.
+	// DeployedAt When it ended; until then, when it started; until then, when its first event was received.
 	DeployedAt time.Time `json:"deployed_at"`
 
 	// DeployedBy Who deployed it, as the CI system names them.
@@ -1371,7 +1582,7 @@ type RecordedDeployment struct {
 	// EnvironmentName The environment's name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EventID The event's identifier. One that is sent again has that of the first.
+	// EventID The event's identifier. A repeat has that of the event that it repeats.
 	EventID openapi_types.UUID `json:"event_id"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -1404,7 +1615,7 @@ type RecordedDeployment struct {
 	// SourceSystem The CI system.
 	SourceSystem nullable.Nullable[string] `json:"source_system"`
 
-	// StartedAt When it was first reported as started.
+	// StartedAt When the server received the first start; null when no start was reported.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
 	// Status How far it has come. `completed`, `failed` and `aborted` are final.
@@ -1416,6 +1627,31 @@ type RecordedDeployment struct {
 	// VersionID The version's identifier.
 	VersionID openapi_types.UUID `json:"version_id"`
 }
+
+// RecordedEvent An event as the server has recorded it.
+type RecordedEvent struct {
+	// Body The body as received; characters that cannot be stored are replaced, user info in URLs is removed.
+	Body json.RawMessage `json:"body"`
+
+	// Effect What the event did. `created`: a new deployment or build; `progressed`: the pending one started; `terminated`: the
+	// unfinished one ended; `out_of_order`: a later status had overtaken it; `conflicting`: an earlier attempt of the run,
+	// which had ended otherwise. The last two change nothing.
+	Effect RecordedEventEffect `json:"effect"`
+
+	// ID The event's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// ReceivedAt When the server recorded it.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	Status Status `json:"status"`
+}
+
+// RecordedEventEffect What the event did. `created`: a new deployment or build; `progressed`: the pending one started; `terminated`: the
+// unfinished one ended; `out_of_order`: a later status had overtaken it; `conflicting`: an earlier attempt of the run,
+// which had ended otherwise. The last two change nothing.
+type RecordedEventEffect string
 
 // Release Versions of several products that belong together.
 type Release struct {
@@ -1458,7 +1694,16 @@ type ReleaseCell struct {
 	// EnvironmentName Its name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
 	// ProductID The product's identifier.
@@ -1467,7 +1712,7 @@ type ReleaseCell struct {
 	// ProductName Its name.
 	ProductName string `json:"product_name"`
 
-	// Status What the latest deployment of the version there has come to; aborted ones count as not deployed.
+	// Status `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and is neither; aborted deployments do not count.
 	Status ReleaseCellStatus `json:"status"`
 
 	// Version Its name.
@@ -1477,7 +1722,7 @@ type ReleaseCell struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
-// ReleaseCellStatus What the latest deployment of the version there has come to; aborted ones count as not deployed.
+// ReleaseCellStatus `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and is neither; aborted deployments do not count.
 type ReleaseCellStatus string
 
 // ReleaseCreate A release to create. Unknown members are refused.
@@ -1490,7 +1735,13 @@ type ReleaseCreate struct {
 
 	// Name Its name.
 	Name string `json:"name"`
+
+	// Status How it begins.
+	Status *ReleaseCreateStatus `json:"status,omitempty"`
 }
+
+// ReleaseCreateStatus How it begins.
+type ReleaseCreateStatus string
 
 // ReleaseList A page of a list of releases.
 type ReleaseList struct {
@@ -1520,6 +1771,9 @@ type ReleasePatch struct {
 type ReleaseProgress struct {
 	// Cells One for each version of the release and each environment of the account.
 	Cells []ReleaseCell `json:"cells"`
+
+	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 
 	// ReleaseID The release's identifier.
 	ReleaseID openapi_types.UUID `json:"release_id"`
@@ -1617,6 +1871,15 @@ type ValidationProblem struct {
 
 // Version A version of a product, as events have named it.
 type Version struct {
+	// BuildID Its newest build; null if none was reported.
+	BuildID nullable.Nullable[openapi_types.UUID] `json:"build_id"`
+
+	// BuildStatus How far its newest build has come.
+	BuildStatus nullable.Nullable[string] `json:"build_status"`
+
+	// BuildURL The address of its newest build. Any scheme is possible, so do not make a link of it unless it is http or https.
+	BuildURL nullable.Nullable[string] `json:"build_url"`
+
 	// CreatedAt When it was first heard of.
 	CreatedAt time.Time `json:"created_at"`
 
@@ -1629,7 +1892,7 @@ type Version struct {
 	// ProductName Its product's name.
 	ProductName string `json:"product_name"`
 
-	// SCMSHA The commit that it was built from, if a build event told.
+	// SCMSHA The commit that it was built from, as its first completed build reported; null until then.
 	SCMSHA nullable.Nullable[string] `json:"scm_sha"`
 
 	// Version Its name.
@@ -1712,6 +1975,9 @@ type ActionFilter = string
 // ActorFilter defines model for ActorFilter.
 type ActorFilter = openapi_types.UUID
 
+// BuildID defines model for BuildID.
+type BuildID = openapi_types.UUID
+
 // ChannelFilter defines model for ChannelFilter.
 type ChannelFilter = openapi_types.UUID
 
@@ -1736,7 +2002,16 @@ type EnvironmentFilter = string
 // EnvironmentID defines model for EnvironmentID.
 type EnvironmentID = openapi_types.UUID
 
-// EnvironmentTypeFilter What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+// EnvironmentTypeFilter What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+//
+// | type | words |
+// |---|---|
+// | `dev` | review, pr, mr, feature, branch, ephemeral |
+// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+// | `other` | any other name |
 type EnvironmentTypeFilter = EnvironmentType
 
 // EventTypeFilter defines model for EventTypeFilter.
@@ -1843,9 +2118,11 @@ type ListAPIKeysParams struct {
 
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1863,9 +2140,11 @@ type UpdateAPIKeyParams struct {
 
 // RotateAPIKeyParams defines parameters for RotateAPIKey.
 type RotateAPIKeyParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1886,26 +2165,66 @@ type ListAuditLogParams struct {
 	// ObjectID Only changes of this object.
 	ObjectID *ObjectFilter `form:"object_id,omitempty" json:"object_id,omitempty"`
 
-	// Since Only those created at this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those created before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // CreateBuildEventParams defines parameters for CreateBuildEvent.
 type CreateBuildEventParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListBuildsParams defines parameters for ListBuilds.
+type ListBuildsParams struct {
+	// Limit How many objects a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Product Only those of this product, by name (a former one too) or identifier.
+	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
+
+	// Version Only those of this version, by name or identifier.
+	Version *VersionFilter `form:"version,omitempty" json:"version,omitempty"`
+
+	// Status Only those with this status.
+	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
+
+	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// ListBuildEventsParams defines parameters for ListBuildEvents.
+type ListBuildEventsParams struct {
+	// Limit How many objects a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.
 type CreateDeploymentEventParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1932,11 +2251,20 @@ type ListDeploymentsParams struct {
 	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 
-	// Since Only those created at this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those created before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// ListDeploymentEventsParams defines parameters for ListDeploymentEvents.
+type ListDeploymentEventsParams struct {
+	// Limit How many objects a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListEnvironmentStateParams defines parameters for ListEnvironmentState.
@@ -1974,9 +2302,11 @@ type ListEnvironmentsParams struct {
 
 // CreateEnvironmentParams defines parameters for CreateEnvironment.
 type CreateEnvironmentParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2003,9 +2333,11 @@ type ListNotificationChannelsParams struct {
 
 // CreateNotificationChannelParams defines parameters for CreateNotificationChannel.
 type CreateNotificationChannelParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2023,9 +2355,11 @@ type UpdateNotificationChannelParams struct {
 
 // TestNotificationChannelParams defines parameters for TestNotificationChannel.
 type TestNotificationChannelParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2046,18 +2380,20 @@ type ListNotificationHistoryParams struct {
 	// EventType Only those about this type of event, written as in a preference; `test`, too.
 	EventType *EventTypeFilter `form:"event_type,omitempty" json:"event_type,omitempty"`
 
-	// Since Only those created at this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those created before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // RedeliverNotificationParams defines parameters for RedeliverNotification.
 type RedeliverNotificationParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2075,9 +2411,11 @@ type ListNotificationPreferencesParams struct {
 
 // CreateNotificationPreferenceParams defines parameters for CreateNotificationPreference.
 type CreateNotificationPreferenceParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2107,9 +2445,11 @@ type ListProductsParams struct {
 
 // CreateProductParams defines parameters for CreateProduct.
 type CreateProductParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2142,9 +2482,11 @@ type ListReleasesParams struct {
 
 // CreateReleaseParams defines parameters for CreateRelease.
 type CreateReleaseParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2160,6 +2502,15 @@ type UpdateReleaseParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// GetReleaseProgressParams defines parameters for GetReleaseProgress.
+type GetReleaseProgressParams struct {
+	// Limit How many objects a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListReleaseVersionsParams defines parameters for ListReleaseVersions.
 type ListReleaseVersionsParams struct {
 	// Limit How many objects a page holds at most.
@@ -2171,9 +2522,11 @@ type ListReleaseVersionsParams struct {
 
 // AddReleaseVersionParams defines parameters for AddReleaseVersion.
 type AddReleaseVersionParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2197,9 +2550,11 @@ type UpdateUserParams struct {
 
 // CreateVersionEventParams defines parameters for CreateVersionEvent.
 type CreateVersionEventParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2441,13 +2796,14 @@ type ClientInterface interface {
 
 	// CreateBuildEventWithBody Record a build event
 	//
-	// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-	// together as those of a deployment are, and read as leniently.
+	// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+	// apply, with product and version in place of product and environment; bodies are read as leniently.
 	//
-	// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-	// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+	// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+	// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+	// name. A short commit identifier equals the long one that it abbreviates.
 	//
-	// `started_at` keeps the earliest time that any event of the build has told.
+	// `started_at` is the earliest start that any event of the build has reported.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2456,38 +2812,82 @@ type ClientInterface interface {
 
 	// CreateBuildEvent Record a build event
 	//
-	// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-	// together as those of a deployment are, and read as leniently.
+	// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+	// apply, with product and version in place of product and environment; bodies are read as leniently.
 	//
-	// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-	// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+	// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+	// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+	// name. A short commit identifier equals the long one that it abbreviates.
 	//
-	// `started_at` keeps the earliest time that any event of the build has told.
+	// `started_at` is the earliest start that any event of the build has reported.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /build-events/ (the `CreateBuildEvent` operationId).
 	CreateBuildEvent(ctx context.Context, params *CreateBuildEventParams, body CreateBuildEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListBuilds List builds
+	//
+	// Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
+	// from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+	// gives an empty list.
+	//
+	// Corresponds with GET /builds/ (the `ListBuilds` operationId).
+	ListBuilds(ctx context.Context, params *ListBuildsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBuild Get a build
+	//
+	// Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+	//
+	// Corresponds with GET /builds/{id} (the `GetBuild` operationId).
+	GetBuild(ctx context.Context, id BuildID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListBuildEvents List the events of a build
+	//
+	// Lists the events that the server has recorded for one build, newest first: when each was received, what it did, and
+	// its body as received. Repeats are not recorded.
+	//
+	// Corresponds with GET /builds/{id}/events (the `ListBuildEvents` operationId).
+	ListBuildEvents(ctx context.Context, id BuildID, params *ListBuildEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateDeploymentEventWithBody Record a deployment event
 	//
-	// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+	// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 	//
-	// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-	// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+	// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+	// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 	// unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 	//
-	// - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-	// - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-	//   `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-	// - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-	//   kept in the event log.
-	// - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-	//   unless the very same event comes again within three minutes: that is a client's retry.
-	// - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+	// **Repeats** return the same deployment, record nothing and notify no channel:
 	//
-	// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-	// ignored for any other.
+	// - an event with the same `Idempotency-Key`, within 24 hours;
+	// - `pending` or `started` that the deployment has had, while it is unfinished;
+	// - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+	// - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+	//   deployment has been opened there: after that it is a redeployment.
+	//
+	// **Re-runs** open a new deployment of the same run:
+	//
+	// - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+	//   not, the event is late and changes nothing.
+	// - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+	//   run again.
+	// - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+	//   `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+	// - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+	//   deployment, and an event of an earlier attempt belongs to that one.
+	//
+	// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+	// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+	//
+	// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+	// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+	// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+	// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+	//
+	// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+	// when a later deployment has completed there, and once the same version has completed there in another deployment,
+	// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
@@ -2503,23 +2903,42 @@ type ClientInterface interface {
 
 	// CreateDeploymentEvent Record a deployment event
 	//
-	// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+	// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 	//
-	// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-	// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+	// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+	// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 	// unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 	//
-	// - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-	// - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-	//   `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-	// - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-	//   kept in the event log.
-	// - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-	//   unless the very same event comes again within three minutes: that is a client's retry.
-	// - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+	// **Repeats** return the same deployment, record nothing and notify no channel:
 	//
-	// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-	// ignored for any other.
+	// - an event with the same `Idempotency-Key`, within 24 hours;
+	// - `pending` or `started` that the deployment has had, while it is unfinished;
+	// - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+	// - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+	//   deployment has been opened there: after that it is a redeployment.
+	//
+	// **Re-runs** open a new deployment of the same run:
+	//
+	// - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+	//   not, the event is late and changes nothing.
+	// - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+	//   run again.
+	// - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+	//   `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+	// - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+	//   deployment, and an event of an earlier attempt belongs to that one.
+	//
+	// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+	// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+	//
+	// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+	// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+	// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+	// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+	//
+	// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+	// when a later deployment has completed there, and once the same version has completed there in another deployment,
+	// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
@@ -2536,18 +2955,27 @@ type ClientInterface interface {
 	// ListDeployments List deployments
 	//
 	// Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-	// deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
+	// deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+	// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /deployments/ (the `ListDeployments` operationId).
 	ListDeployments(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetDeployment Read a deployment
 	//
-	// Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
-	// again to see how it ended.
+	// Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
+	// read it again to see how it ended.
 	//
 	// Corresponds with GET /deployments/{id} (the `GetDeployment` operationId).
 	GetDeployment(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDeploymentEvents List the events of a deployment
+	//
+	// Lists the events that the server has recorded for one deployment, newest first: when each was received, what it did, and
+	// its body as received. Repeats are not recorded.
+	//
+	// Corresponds with GET /deployments/{id}/events (the `ListDeploymentEvents` operationId).
+	ListDeploymentEvents(ctx context.Context, id DeploymentID, params *ListDeploymentEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetSwaggerUI Try the API in Swagger UI
 	//
@@ -2558,10 +2986,14 @@ type ClientInterface interface {
 
 	// ListEnvironmentState Read what runs where
 	//
-	// Tells, for each product and environment that a deployment has reached, which version runs there, since when and
+	// Lists, for each product and environment that a deployment has reached, which version runs there, since when and
 	// who put it there; the deployment in progress, if any; whether the environments of the product run different
-	// versions (`drifts`), and how many versions of the product that are newer than the one here have been deployed
-	// completely anywhere (`versions_behind`). Sorted by the product's, then the environment's identifier. A filter that matches nothing gives an empty list.
+	// versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+	//
+	// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
+	// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
+	// the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
+	// matches nothing gives an empty list.
 	//
 	// Corresponds with GET /environment-state/ (the `ListEnvironmentState` operationId).
 	ListEnvironmentState(ctx context.Context, params *ListEnvironmentStateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2576,7 +3008,8 @@ type ClientInterface interface {
 
 	// CreateEnvironmentWithBody Create an environment
 	//
-	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+	// `EnvironmentType` describes.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2585,7 +3018,8 @@ type ClientInterface interface {
 
 	// CreateEnvironment Create an environment
 	//
-	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+	// `EnvironmentType` describes.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2888,8 +3322,8 @@ type ClientInterface interface {
 
 	// CreateReleaseWithBody Create a release
 	//
-	// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-	// with `POST /releases/{id}/versions`.
+	// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+	// is `in_progress`; add versions with `POST /releases/{id}/versions`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2898,8 +3332,8 @@ type ClientInterface interface {
 
 	// CreateRelease Create a release
 	//
-	// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-	// with `POST /releases/{id}/versions`.
+	// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+	// is `in_progress`; add versions with `POST /releases/{id}/versions`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2944,9 +3378,10 @@ type ClientInterface interface {
 	//
 	// Tells, for each version of the release and each environment of the account, how far the deployment of the version
 	// has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+	// Sorted by the product's, then the environment's identifier.
 	//
 	// Corresponds with GET /releases/{id}/deployments (the `GetReleaseProgress` operationId).
-	GetReleaseProgress(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetReleaseProgress(ctx context.Context, id ReleaseID, params *GetReleaseProgressParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListReleaseVersions List versions of a release
 	//
@@ -3042,16 +3477,16 @@ type ClientInterface interface {
 
 	// ListVersions List versions
 	//
-	// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
-	// built from a commit. A filter that matches nothing gives an empty list.
+	// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+	// commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /versions/ (the `ListVersions` operationId).
 	ListVersions(ctx context.Context, params *ListVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetVersion Read a version
 	//
-	// Returns one version, with the commit that it was built from when a build event has told it. A version never changes
-	// after that.
+	// Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
+	// version never changes.
 	//
 	// Corresponds with GET /versions/{id} (the `GetVersion` operationId).
 	GetVersion(ctx context.Context, id VersionID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3247,13 +3682,14 @@ func (c *Client) ListAuditLog(ctx context.Context, params *ListAuditLogParams, r
 
 // CreateBuildEventWithBody Record a build event
 //
-// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-// together as those of a deployment are, and read as leniently.
+// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+// apply, with product and version in place of product and environment; bodies are read as leniently.
 //
-// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+// name. A short commit identifier equals the long one that it abbreviates.
 //
-// `started_at` keeps the earliest time that any event of the build has told.
+// `started_at` is the earliest start that any event of the build has reported.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3272,13 +3708,14 @@ func (c *Client) CreateBuildEventWithBody(ctx context.Context, params *CreateBui
 
 // CreateBuildEvent Record a build event
 //
-// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-// together as those of a deployment are, and read as leniently.
+// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+// apply, with product and version in place of product and environment; bodies are read as leniently.
 //
-// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+// name. A short commit identifier equals the long one that it abbreviates.
 //
-// `started_at` keeps the earliest time that any event of the build has told.
+// `started_at` is the earliest start that any event of the build has reported.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3295,25 +3732,98 @@ func (c *Client) CreateBuildEvent(ctx context.Context, params *CreateBuildEventP
 	return c.Client.Do(req)
 }
 
+// ListBuilds List builds
+//
+// Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
+// from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+// gives an empty list.
+//
+// Corresponds with GET /builds/ (the `ListBuilds` operationId).
+func (c *Client) ListBuilds(ctx context.Context, params *ListBuildsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBuildsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBuild Get a build
+//
+// Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+//
+// Corresponds with GET /builds/{id} (the `GetBuild` operationId).
+func (c *Client) GetBuild(ctx context.Context, id BuildID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBuildRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBuildEvents List the events of a build
+//
+// Lists the events that the server has recorded for one build, newest first: when each was received, what it did, and
+// its body as received. Repeats are not recorded.
+//
+// Corresponds with GET /builds/{id}/events (the `ListBuildEvents` operationId).
+func (c *Client) ListBuildEvents(ctx context.Context, id BuildID, params *ListBuildEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBuildEventsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // CreateDeploymentEventWithBody Record a deployment event
 //
-// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 //
-// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 // unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 //
-//   - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-//   - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-//     `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-//   - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-//     kept in the event log.
-//   - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-//     unless the very same event comes again within three minutes: that is a client's retry.
-//   - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+// **Repeats** return the same deployment, record nothing and notify no channel:
 //
-// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-// ignored for any other.
+//   - an event with the same `Idempotency-Key`, within 24 hours;
+//   - `pending` or `started` that the deployment has had, while it is unfinished;
+//   - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+//   - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+//     deployment has been opened there: after that it is a redeployment.
+//
+// **Re-runs** open a new deployment of the same run:
+//
+//   - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+//     not, the event is late and changes nothing.
+//   - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+//     run again.
+//   - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+//     `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+//   - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+//     deployment, and an event of an earlier attempt belongs to that one.
+//
+// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+//
+// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+//
+// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+// when a later deployment has completed there, and once the same version has completed there in another deployment,
+// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
@@ -3339,23 +3849,42 @@ func (c *Client) CreateDeploymentEventWithBody(ctx context.Context, params *Crea
 
 // CreateDeploymentEvent Record a deployment event
 //
-// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 //
-// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 // unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 //
-//   - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-//   - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-//     `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-//   - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-//     kept in the event log.
-//   - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-//     unless the very same event comes again within three minutes: that is a client's retry.
-//   - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+// **Repeats** return the same deployment, record nothing and notify no channel:
 //
-// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-// ignored for any other.
+//   - an event with the same `Idempotency-Key`, within 24 hours;
+//   - `pending` or `started` that the deployment has had, while it is unfinished;
+//   - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+//   - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+//     deployment has been opened there: after that it is a redeployment.
+//
+// **Re-runs** open a new deployment of the same run:
+//
+//   - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+//     not, the event is late and changes nothing.
+//   - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+//     run again.
+//   - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+//     `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+//   - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+//     deployment, and an event of an earlier attempt belongs to that one.
+//
+// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+//
+// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+//
+// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+// when a later deployment has completed there, and once the same version has completed there in another deployment,
+// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
@@ -3382,7 +3911,8 @@ func (c *Client) CreateDeploymentEvent(ctx context.Context, params *CreateDeploy
 // ListDeployments List deployments
 //
 // Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-// deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
+// deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /deployments/ (the `ListDeployments` operationId).
 func (c *Client) ListDeployments(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3399,12 +3929,30 @@ func (c *Client) ListDeployments(ctx context.Context, params *ListDeploymentsPar
 
 // GetDeployment Read a deployment
 //
-// Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
-// again to see how it ended.
+// Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
+// read it again to see how it ended.
 //
 // Corresponds with GET /deployments/{id} (the `GetDeployment` operationId).
 func (c *Client) GetDeployment(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetDeploymentRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeploymentEvents List the events of a deployment
+//
+// Lists the events that the server has recorded for one deployment, newest first: when each was received, what it did, and
+// its body as received. Repeats are not recorded.
+//
+// Corresponds with GET /deployments/{id}/events (the `ListDeploymentEvents` operationId).
+func (c *Client) ListDeploymentEvents(ctx context.Context, id DeploymentID, params *ListDeploymentEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeploymentEventsRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3434,10 +3982,14 @@ func (c *Client) GetSwaggerUI(ctx context.Context, reqEditors ...RequestEditorFn
 
 // ListEnvironmentState Read what runs where
 //
-// Tells, for each product and environment that a deployment has reached, which version runs there, since when and
+// Lists, for each product and environment that a deployment has reached, which version runs there, since when and
 // who put it there; the deployment in progress, if any; whether the environments of the product run different
-// versions (`drifts`), and how many versions of the product that are newer than the one here have been deployed
-// completely anywhere (`versions_behind`). Sorted by the product's, then the environment's identifier. A filter that matches nothing gives an empty list.
+// versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+//
+// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
+// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
+// the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
+// matches nothing gives an empty list.
 //
 // Corresponds with GET /environment-state/ (the `ListEnvironmentState` operationId).
 func (c *Client) ListEnvironmentState(ctx context.Context, params *ListEnvironmentStateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3472,7 +4024,8 @@ func (c *Client) ListEnvironments(ctx context.Context, params *ListEnvironmentsP
 
 // CreateEnvironmentWithBody Create an environment
 //
-// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+// `EnvironmentType` describes.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3491,7 +4044,8 @@ func (c *Client) CreateEnvironmentWithBody(ctx context.Context, params *CreateEn
 
 // CreateEnvironment Create an environment
 //
-// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+// `EnvironmentType` describes.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4134,8 +4688,8 @@ func (c *Client) ListReleases(ctx context.Context, params *ListReleasesParams, r
 
 // CreateReleaseWithBody Create a release
 //
-// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-// with `POST /releases/{id}/versions`.
+// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+// is `in_progress`; add versions with `POST /releases/{id}/versions`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4154,8 +4708,8 @@ func (c *Client) CreateReleaseWithBody(ctx context.Context, params *CreateReleas
 
 // CreateRelease Create a release
 //
-// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-// with `POST /releases/{id}/versions`.
+// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+// is `in_progress`; add versions with `POST /releases/{id}/versions`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4250,10 +4804,11 @@ func (c *Client) UpdateRelease(ctx context.Context, id ReleaseID, params *Update
 //
 // Tells, for each version of the release and each environment of the account, how far the deployment of the version
 // has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+// Sorted by the product's, then the environment's identifier.
 //
 // Corresponds with GET /releases/{id}/deployments (the `GetReleaseProgress` operationId).
-func (c *Client) GetReleaseProgress(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetReleaseProgressRequest(c.Server, id)
+func (c *Client) GetReleaseProgress(ctx context.Context, id ReleaseID, params *GetReleaseProgressParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetReleaseProgressRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4456,8 +5011,8 @@ func (c *Client) CreateVersionEvent(ctx context.Context, params *CreateVersionEv
 
 // ListVersions List versions
 //
-// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
-// built from a commit. A filter that matches nothing gives an empty list.
+// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+// commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /versions/ (the `ListVersions` operationId).
 func (c *Client) ListVersions(ctx context.Context, params *ListVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4474,8 +5029,8 @@ func (c *Client) ListVersions(ctx context.Context, params *ListVersionsParams, r
 
 // GetVersion Read a version
 //
-// Returns one version, with the commit that it was built from when a build event has told it. A version never changes
-// after that.
+// Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
+// version never changes.
 //
 // Corresponds with GET /versions/{id} (the `GetVersion` operationId).
 func (c *Client) GetVersion(ctx context.Context, id VersionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4999,6 +5554,251 @@ func NewCreateBuildEventRequestWithBody(server string, params *CreateBuildEventP
 	return req, nil
 }
 
+// NewListBuildsRequest constructs an http.Request for the ListBuilds method
+func NewListBuildsRequest(server string, params *ListBuildsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/builds/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Product != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "product", *params.Product, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SCMSHA != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scm_sha", *params.SCMSHA, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetBuildRequest constructs an http.Request for the GetBuild method
+func NewGetBuildRequest(server string, id BuildID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/builds/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListBuildEventsRequest constructs an http.Request for the ListBuildEvents method
+func NewListBuildEventsRequest(server string, id BuildID, params *ListBuildEventsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/builds/%s/events", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewCreateDeploymentEventRequest calls the generic CreateDeploymentEvent builder with application/json body
 func NewCreateDeploymentEventRequest(server string, params *CreateDeploymentEventParams, body CreateDeploymentEventJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -5228,6 +6028,79 @@ func NewGetDeploymentRequest(server string, id DeploymentID) (*http.Request, err
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListDeploymentEventsRequest constructs an http.Request for the ListDeploymentEvents method
+func NewListDeploymentEventsRequest(server string, id DeploymentID, params *ListDeploymentEventsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployments/%s/events", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -7102,7 +7975,7 @@ func NewUpdateReleaseRequestWithBody(server string, id ReleaseID, params *Update
 }
 
 // NewGetReleaseProgressRequest constructs an http.Request for the GetReleaseProgress method
-func NewGetReleaseProgressRequest(server string, id ReleaseID) (*http.Request, error) {
+func NewGetReleaseProgressRequest(server string, id ReleaseID, params *GetReleaseProgressParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7125,6 +7998,45 @@ func NewGetReleaseProgressRequest(server string, id ReleaseID) (*http.Request, e
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -7818,13 +8730,14 @@ type ClientWithResponsesInterface interface {
 
 	// CreateBuildEventWithBodyWithResponse Record a build event
 	//
-	// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-	// together as those of a deployment are, and read as leniently.
+	// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+	// apply, with product and version in place of product and environment; bodies are read as leniently.
 	//
-	// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-	// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+	// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+	// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+	// name. A short commit identifier equals the long one that it abbreviates.
 	//
-	// `started_at` keeps the earliest time that any event of the build has told.
+	// `started_at` is the earliest start that any event of the build has reported.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7833,38 +8746,88 @@ type ClientWithResponsesInterface interface {
 
 	// CreateBuildEventWithResponse Record a build event
 	//
-	// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-	// together as those of a deployment are, and read as leniently.
+	// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+	// apply, with product and version in place of product and environment; bodies are read as leniently.
 	//
-	// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-	// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+	// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+	// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+	// name. A short commit identifier equals the long one that it abbreviates.
 	//
-	// `started_at` keeps the earliest time that any event of the build has told.
+	// `started_at` is the earliest start that any event of the build has reported.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /build-events/ (the `CreateBuildEvent` operationId).
 	CreateBuildEventWithResponse(ctx context.Context, params *CreateBuildEventParams, body CreateBuildEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateBuildEventResponse, error)
 
+	// ListBuildsWithResponse List builds
+	//
+	// Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
+	// from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+	// gives an empty list.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /builds/ (the `ListBuilds` operationId).
+	ListBuildsWithResponse(ctx context.Context, params *ListBuildsParams, reqEditors ...RequestEditorFn) (*ListBuildsResponse, error)
+
+	// GetBuildWithResponse Get a build
+	//
+	// Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /builds/{id} (the `GetBuild` operationId).
+	GetBuildWithResponse(ctx context.Context, id BuildID, reqEditors ...RequestEditorFn) (*GetBuildResponse, error)
+
+	// ListBuildEventsWithResponse List the events of a build
+	//
+	// Lists the events that the server has recorded for one build, newest first: when each was received, what it did, and
+	// its body as received. Repeats are not recorded.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /builds/{id}/events (the `ListBuildEvents` operationId).
+	ListBuildEventsWithResponse(ctx context.Context, id BuildID, params *ListBuildEventsParams, reqEditors ...RequestEditorFn) (*ListBuildEventsResponse, error)
+
 	// CreateDeploymentEventWithBodyWithResponse Record a deployment event
 	//
-	// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+	// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 	//
-	// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-	// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+	// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+	// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 	// unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 	//
-	// - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-	// - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-	//   `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-	// - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-	//   kept in the event log.
-	// - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-	//   unless the very same event comes again within three minutes: that is a client's retry.
-	// - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+	// **Repeats** return the same deployment, record nothing and notify no channel:
 	//
-	// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-	// ignored for any other.
+	// - an event with the same `Idempotency-Key`, within 24 hours;
+	// - `pending` or `started` that the deployment has had, while it is unfinished;
+	// - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+	// - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+	//   deployment has been opened there: after that it is a redeployment.
+	//
+	// **Re-runs** open a new deployment of the same run:
+	//
+	// - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+	//   not, the event is late and changes nothing.
+	// - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+	//   run again.
+	// - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+	//   `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+	// - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+	//   deployment, and an event of an earlier attempt belongs to that one.
+	//
+	// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+	// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+	//
+	// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+	// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+	// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+	// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+	//
+	// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+	// when a later deployment has completed there, and once the same version has completed there in another deployment,
+	// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
@@ -7880,23 +8843,42 @@ type ClientWithResponsesInterface interface {
 
 	// CreateDeploymentEventWithResponse Record a deployment event
 	//
-	// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+	// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 	//
-	// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-	// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+	// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+	// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 	// unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 	//
-	// - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-	// - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-	//   `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-	// - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-	//   kept in the event log.
-	// - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-	//   unless the very same event comes again within three minutes: that is a client's retry.
-	// - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+	// **Repeats** return the same deployment, record nothing and notify no channel:
 	//
-	// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-	// ignored for any other.
+	// - an event with the same `Idempotency-Key`, within 24 hours;
+	// - `pending` or `started` that the deployment has had, while it is unfinished;
+	// - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+	// - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+	//   deployment has been opened there: after that it is a redeployment.
+	//
+	// **Re-runs** open a new deployment of the same run:
+	//
+	// - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+	//   not, the event is late and changes nothing.
+	// - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+	//   run again.
+	// - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+	//   `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+	// - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+	//   deployment, and an event of an earlier attempt belongs to that one.
+	//
+	// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+	// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+	//
+	// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+	// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+	// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+	// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+	//
+	// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+	// when a later deployment has completed there, and once the same version has completed there in another deployment,
+	// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
@@ -7913,7 +8895,8 @@ type ClientWithResponsesInterface interface {
 	// ListDeploymentsWithResponse List deployments
 	//
 	// Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-	// deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
+	// deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+	// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7922,13 +8905,23 @@ type ClientWithResponsesInterface interface {
 
 	// GetDeploymentWithResponse Read a deployment
 	//
-	// Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
-	// again to see how it ended.
+	// Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
+	// read it again to see how it ended.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /deployments/{id} (the `GetDeployment` operationId).
 	GetDeploymentWithResponse(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*GetDeploymentResponse, error)
+
+	// ListDeploymentEventsWithResponse List the events of a deployment
+	//
+	// Lists the events that the server has recorded for one deployment, newest first: when each was received, what it did, and
+	// its body as received. Repeats are not recorded.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployments/{id}/events (the `ListDeploymentEvents` operationId).
+	ListDeploymentEventsWithResponse(ctx context.Context, id DeploymentID, params *ListDeploymentEventsParams, reqEditors ...RequestEditorFn) (*ListDeploymentEventsResponse, error)
 
 	// GetSwaggerUIWithResponse Try the API in Swagger UI
 	//
@@ -7941,10 +8934,14 @@ type ClientWithResponsesInterface interface {
 
 	// ListEnvironmentStateWithResponse Read what runs where
 	//
-	// Tells, for each product and environment that a deployment has reached, which version runs there, since when and
+	// Lists, for each product and environment that a deployment has reached, which version runs there, since when and
 	// who put it there; the deployment in progress, if any; whether the environments of the product run different
-	// versions (`drifts`), and how many versions of the product that are newer than the one here have been deployed
-	// completely anywhere (`versions_behind`). Sorted by the product's, then the environment's identifier. A filter that matches nothing gives an empty list.
+	// versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+	//
+	// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
+	// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
+	// the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
+	// matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7963,7 +8960,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateEnvironmentWithBodyWithResponse Create an environment
 	//
-	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+	// `EnvironmentType` describes.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7972,7 +8970,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateEnvironmentWithResponse Create an environment
 	//
-	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+	// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+	// `EnvironmentType` describes.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8313,8 +9312,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateReleaseWithBodyWithResponse Create a release
 	//
-	// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-	// with `POST /releases/{id}/versions`.
+	// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+	// is `in_progress`; add versions with `POST /releases/{id}/versions`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8323,8 +9322,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateReleaseWithResponse Create a release
 	//
-	// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-	// with `POST /releases/{id}/versions`.
+	// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+	// is `in_progress`; add versions with `POST /releases/{id}/versions`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8373,11 +9372,12 @@ type ClientWithResponsesInterface interface {
 	//
 	// Tells, for each version of the release and each environment of the account, how far the deployment of the version
 	// has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+	// Sorted by the product's, then the environment's identifier.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /releases/{id}/deployments (the `GetReleaseProgress` operationId).
-	GetReleaseProgressWithResponse(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*GetReleaseProgressResponse, error)
+	GetReleaseProgressWithResponse(ctx context.Context, id ReleaseID, params *GetReleaseProgressParams, reqEditors ...RequestEditorFn) (*GetReleaseProgressResponse, error)
 
 	// ListReleaseVersionsWithResponse List versions of a release
 	//
@@ -8481,8 +9481,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListVersionsWithResponse List versions
 	//
-	// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
-	// built from a commit. A filter that matches nothing gives an empty list.
+	// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+	// commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8491,8 +9491,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetVersionWithResponse Read a version
 	//
-	// Returns one version, with the commit that it was built from when a build event has told it. A version never changes
-	// after that.
+	// Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
+	// version never changes.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9340,6 +10340,11 @@ func (r ListAuditLogResponse) ContentType() string {
 	return ""
 }
 
+// CreateBuildEventResponse200Headers the declared response headers of an HTTP 200 response for CreateBuildEvent
+type CreateBuildEventResponse200Headers struct {
+	IdempotentReplayed *string
+}
+
 // CreateBuildEventResponse401Headers the declared response headers of an HTTP 401 response for CreateBuildEvent
 type CreateBuildEventResponse401Headers struct {
 	WWWAuthenticate string
@@ -9378,6 +10383,8 @@ type CreateBuildEventResponse struct {
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
 	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateBuildEventResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *CreateBuildEventResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -9465,6 +10472,337 @@ func (r CreateBuildEventResponse) ContentType() string {
 	return ""
 }
 
+// ListBuildsResponse401Headers the declared response headers of an HTTP 401 response for ListBuilds
+type ListBuildsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListBuildsResponse429Headers the declared response headers of an HTTP 429 response for ListBuilds
+type ListBuildsResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListBuildsResponse503Headers the declared response headers of an HTTP 503 response for ListBuilds
+type ListBuildsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListBuildsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BuildList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListBuildsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListBuildsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListBuildsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBuildsResponse) GetJSON200() *BuildList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListBuildsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListBuildsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListBuildsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListBuildsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListBuildsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListBuildsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBuildsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBuildsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBuildsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBuildsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetBuildResponse401Headers the declared response headers of an HTTP 401 response for GetBuild
+type GetBuildResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetBuildResponse429Headers the declared response headers of an HTTP 429 response for GetBuild
+type GetBuildResponse429Headers struct {
+	RetryAfter int
+}
+
+// GetBuildResponse503Headers the declared response headers of an HTTP 503 response for GetBuild
+type GetBuildResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetBuildResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Build
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetBuildResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetBuildResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetBuildResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetBuildResponse) GetJSON200() *Build {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetBuildResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetBuildResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetBuildResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetBuildResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetBuildResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetBuildResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetBuildResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetBuildResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBuildResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBuildResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBuildResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListBuildEventsResponse401Headers the declared response headers of an HTTP 401 response for ListBuildEvents
+type ListBuildEventsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListBuildEventsResponse429Headers the declared response headers of an HTTP 429 response for ListBuildEvents
+type ListBuildEventsResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListBuildEventsResponse503Headers the declared response headers of an HTTP 503 response for ListBuildEvents
+type ListBuildEventsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListBuildEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EventList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListBuildEventsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListBuildEventsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListBuildEventsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBuildEventsResponse) GetJSON200() *EventList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListBuildEventsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListBuildEventsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListBuildEventsResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListBuildEventsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListBuildEventsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListBuildEventsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListBuildEventsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBuildEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBuildEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBuildEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBuildEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateDeploymentEventResponse200Headers the declared response headers of an HTTP 200 response for CreateDeploymentEvent
+type CreateDeploymentEventResponse200Headers struct {
+	IdempotentReplayed *string
+}
+
 // CreateDeploymentEventResponse401Headers the declared response headers of an HTTP 401 response for CreateDeploymentEvent
 type CreateDeploymentEventResponse401Headers struct {
 	WWWAuthenticate string
@@ -9501,6 +10839,8 @@ type CreateDeploymentEventResponse struct {
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
 	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateDeploymentEventResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *CreateDeploymentEventResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -9792,6 +11132,117 @@ func (r GetDeploymentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetDeploymentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListDeploymentEventsResponse401Headers the declared response headers of an HTTP 401 response for ListDeploymentEvents
+type ListDeploymentEventsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListDeploymentEventsResponse429Headers the declared response headers of an HTTP 429 response for ListDeploymentEvents
+type ListDeploymentEventsResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListDeploymentEventsResponse503Headers the declared response headers of an HTTP 503 response for ListDeploymentEvents
+type ListDeploymentEventsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListDeploymentEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EventList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListDeploymentEventsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListDeploymentEventsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListDeploymentEventsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeploymentEventsResponse) GetJSON200() *EventList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListDeploymentEventsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListDeploymentEventsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListDeploymentEventsResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListDeploymentEventsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListDeploymentEventsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListDeploymentEventsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListDeploymentEventsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeploymentEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeploymentEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeploymentEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeploymentEventsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14307,6 +15758,11 @@ func (r UpdateUserResponse) ContentType() string {
 	return ""
 }
 
+// CreateVersionEventResponse200Headers the declared response headers of an HTTP 200 response for CreateVersionEvent
+type CreateVersionEventResponse200Headers struct {
+	IdempotentReplayed *string
+}
+
 // CreateVersionEventResponse401Headers the declared response headers of an HTTP 401 response for CreateVersionEvent
 type CreateVersionEventResponse401Headers struct {
 	WWWAuthenticate string
@@ -14345,6 +15801,8 @@ type CreateVersionEventResponse struct {
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
 	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateVersionEventResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *CreateVersionEventResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -14805,13 +16263,14 @@ func (c *ClientWithResponses) ListAuditLogWithResponse(ctx context.Context, para
 
 // CreateBuildEventWithBodyWithResponse Record a build event
 //
-// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-// together as those of a deployment are, and read as leniently.
+// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+// apply, with product and version in place of product and environment; bodies are read as leniently.
 //
-// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+// name. A short commit identifier equals the long one that it abbreviates.
 //
-// `started_at` keeps the earliest time that any event of the build has told.
+// `started_at` is the earliest start that any event of the build has reported.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14826,13 +16285,14 @@ func (c *ClientWithResponses) CreateBuildEventWithBodyWithResponse(ctx context.C
 
 // CreateBuildEventWithResponse Record a build event
 //
-// Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-// together as those of a deployment are, and read as leniently.
+// Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+// apply, with product and version in place of product and environment; bodies are read as leniently.
 //
-// **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-// another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+// name. A short commit identifier equals the long one that it abbreviates.
 //
-// `started_at` keeps the earliest time that any event of the build has told.
+// `started_at` is the earliest start that any event of the build has reported.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14845,25 +16305,92 @@ func (c *ClientWithResponses) CreateBuildEventWithResponse(ctx context.Context, 
 	return ParseCreateBuildEventResponse(rsp)
 }
 
+// ListBuildsWithResponse List builds
+//
+// Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
+// from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+// gives an empty list.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /builds/ (the `ListBuilds` operationId).
+func (c *ClientWithResponses) ListBuildsWithResponse(ctx context.Context, params *ListBuildsParams, reqEditors ...RequestEditorFn) (*ListBuildsResponse, error) {
+	rsp, err := c.ListBuilds(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBuildsResponse(rsp)
+}
+
+// GetBuildWithResponse Get a build
+//
+// Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /builds/{id} (the `GetBuild` operationId).
+func (c *ClientWithResponses) GetBuildWithResponse(ctx context.Context, id BuildID, reqEditors ...RequestEditorFn) (*GetBuildResponse, error) {
+	rsp, err := c.GetBuild(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBuildResponse(rsp)
+}
+
+// ListBuildEventsWithResponse List the events of a build
+//
+// Lists the events that the server has recorded for one build, newest first: when each was received, what it did, and
+// its body as received. Repeats are not recorded.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /builds/{id}/events (the `ListBuildEvents` operationId).
+func (c *ClientWithResponses) ListBuildEventsWithResponse(ctx context.Context, id BuildID, params *ListBuildEventsParams, reqEditors ...RequestEditorFn) (*ListBuildEventsResponse, error) {
+	rsp, err := c.ListBuildEvents(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBuildEventsResponse(rsp)
+}
+
 // CreateDeploymentEventWithBodyWithResponse Record a deployment event
 //
-// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 //
-// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 // unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 //
-//   - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-//   - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-//     `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-//   - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-//     kept in the event log.
-//   - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-//     unless the very same event comes again within three minutes: that is a client's retry.
-//   - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+// **Repeats** return the same deployment, record nothing and notify no channel:
 //
-// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-// ignored for any other.
+//   - an event with the same `Idempotency-Key`, within 24 hours;
+//   - `pending` or `started` that the deployment has had, while it is unfinished;
+//   - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+//   - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+//     deployment has been opened there: after that it is a redeployment.
+//
+// **Re-runs** open a new deployment of the same run:
+//
+//   - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+//     not, the event is late and changes nothing.
+//   - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+//     run again.
+//   - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+//     `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+//   - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+//     deployment, and an event of an earlier attempt belongs to that one.
+//
+// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+//
+// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+//
+// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+// when a later deployment has completed there, and once the same version has completed there in another deployment,
+// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
@@ -14885,23 +16412,42 @@ func (c *ClientWithResponses) CreateDeploymentEventWithBodyWithResponse(ctx cont
 
 // CreateDeploymentEventWithResponse Record a deployment event
 //
-// Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 //
-// **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-// long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
 // unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 //
-//   - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-//   - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-//     `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-//   - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-//     kept in the event log.
-//   - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-//     unless the very same event comes again within three minutes: that is a client's retry.
-//   - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+// **Repeats** return the same deployment, record nothing and notify no channel:
 //
-// The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-// ignored for any other.
+//   - an event with the same `Idempotency-Key`, within 24 hours;
+//   - `pending` or `started` that the deployment has had, while it is unfinished;
+//   - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+//   - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+//     deployment has been opened there: after that it is a redeployment.
+//
+// **Re-runs** open a new deployment of the same run:
+//
+//   - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+//     not, the event is late and changes nothing.
+//   - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+//     run again.
+//   - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+//     `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+//   - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+//     deployment, and an event of an earlier attempt belongs to that one.
+//
+// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+//
+// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+// unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+// time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+// a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+//
+// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+// when a later deployment has completed there, and once the same version has completed there in another deployment,
+// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
@@ -14924,7 +16470,8 @@ func (c *ClientWithResponses) CreateDeploymentEventWithResponse(ctx context.Cont
 // ListDeploymentsWithResponse List deployments
 //
 // Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-// deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
+// deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14939,8 +16486,8 @@ func (c *ClientWithResponses) ListDeploymentsWithResponse(ctx context.Context, p
 
 // GetDeploymentWithResponse Read a deployment
 //
-// Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
-// again to see how it ended.
+// Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
+// read it again to see how it ended.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14951,6 +16498,22 @@ func (c *ClientWithResponses) GetDeploymentWithResponse(ctx context.Context, id 
 		return nil, err
 	}
 	return ParseGetDeploymentResponse(rsp)
+}
+
+// ListDeploymentEventsWithResponse List the events of a deployment
+//
+// Lists the events that the server has recorded for one deployment, newest first: when each was received, what it did, and
+// its body as received. Repeats are not recorded.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployments/{id}/events (the `ListDeploymentEvents` operationId).
+func (c *ClientWithResponses) ListDeploymentEventsWithResponse(ctx context.Context, id DeploymentID, params *ListDeploymentEventsParams, reqEditors ...RequestEditorFn) (*ListDeploymentEventsResponse, error) {
+	rsp, err := c.ListDeploymentEvents(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeploymentEventsResponse(rsp)
 }
 
 // GetSwaggerUIWithResponse Try the API in Swagger UI
@@ -14970,10 +16533,14 @@ func (c *ClientWithResponses) GetSwaggerUIWithResponse(ctx context.Context, reqE
 
 // ListEnvironmentStateWithResponse Read what runs where
 //
-// Tells, for each product and environment that a deployment has reached, which version runs there, since when and
+// Lists, for each product and environment that a deployment has reached, which version runs there, since when and
 // who put it there; the deployment in progress, if any; whether the environments of the product run different
-// versions (`drifts`), and how many versions of the product that are newer than the one here have been deployed
-// completely anywhere (`versions_behind`). Sorted by the product's, then the environment's identifier. A filter that matches nothing gives an empty list.
+// versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+//
+// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
+// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
+// the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
+// matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -15004,7 +16571,8 @@ func (c *ClientWithResponses) ListEnvironmentsWithResponse(ctx context.Context, 
 
 // CreateEnvironmentWithBodyWithResponse Create an environment
 //
-// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+// `EnvironmentType` describes.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15019,7 +16587,8 @@ func (c *ClientWithResponses) CreateEnvironmentWithBodyWithResponse(ctx context.
 
 // CreateEnvironmentWithResponse Create an environment
 //
-// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+// Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+// `EnvironmentType` describes.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15564,8 +17133,8 @@ func (c *ClientWithResponses) ListReleasesWithResponse(ctx context.Context, para
 
 // CreateReleaseWithBodyWithResponse Create a release
 //
-// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-// with `POST /releases/{id}/versions`.
+// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+// is `in_progress`; add versions with `POST /releases/{id}/versions`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15580,8 +17149,8 @@ func (c *ClientWithResponses) CreateReleaseWithBodyWithResponse(ctx context.Cont
 
 // CreateReleaseWithResponse Create a release
 //
-// Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-// with `POST /releases/{id}/versions`.
+// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+// is `in_progress`; add versions with `POST /releases/{id}/versions`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15660,12 +17229,13 @@ func (c *ClientWithResponses) UpdateReleaseWithResponse(ctx context.Context, id 
 //
 // Tells, for each version of the release and each environment of the account, how far the deployment of the version
 // has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+// Sorted by the product's, then the environment's identifier.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /releases/{id}/deployments (the `GetReleaseProgress` operationId).
-func (c *ClientWithResponses) GetReleaseProgressWithResponse(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*GetReleaseProgressResponse, error) {
-	rsp, err := c.GetReleaseProgress(ctx, id, reqEditors...)
+func (c *ClientWithResponses) GetReleaseProgressWithResponse(ctx context.Context, id ReleaseID, params *GetReleaseProgressParams, reqEditors ...RequestEditorFn) (*GetReleaseProgressResponse, error) {
+	rsp, err := c.GetReleaseProgress(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15833,8 +17403,8 @@ func (c *ClientWithResponses) CreateVersionEventWithResponse(ctx context.Context
 
 // ListVersionsWithResponse List versions
 //
-// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
-// built from a commit. A filter that matches nothing gives an empty list.
+// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+// commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -15849,8 +17419,8 @@ func (c *ClientWithResponses) ListVersionsWithResponse(ctx context.Context, para
 
 // GetVersionWithResponse Read a version
 //
-// Returns one version, with the commit that it was built from when a build event has told it. A version never changes
-// after that.
+// Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
+// version never changes.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16784,6 +18354,16 @@ func ParseCreateBuildEventResponse(rsp *http.Response) (*CreateBuildEventRespons
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateBuildEventResponse200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers CreateBuildEventResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -16806,6 +18386,323 @@ func ParseCreateBuildEventResponse(rsp *http.Response) (*CreateBuildEventRespons
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CreateBuildEventResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListBuildsResponse parses an HTTP response from a ListBuildsWithResponse call
+func ParseListBuildsResponse(rsp *http.Response) (*ListBuildsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBuildsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BuildList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListBuildsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListBuildsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListBuildsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetBuildResponse parses an HTTP response from a GetBuildWithResponse call
+func ParseGetBuildResponse(rsp *http.Response) (*GetBuildResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBuildResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Build
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetBuildResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetBuildResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetBuildResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListBuildEventsResponse parses an HTTP response from a ListBuildEventsWithResponse call
+func ParseListBuildEventsResponse(rsp *http.Response) (*ListBuildEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBuildEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EventList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListBuildEventsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListBuildEventsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListBuildEventsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
@@ -16899,6 +18796,16 @@ func ParseCreateDeploymentEventResponse(rsp *http.Response) (*CreateDeploymentEv
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateDeploymentEventResponse200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers CreateDeploymentEventResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -17130,6 +19037,114 @@ func ParseGetDeploymentResponse(rsp *http.Response) (*GetDeploymentResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetDeploymentResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListDeploymentEventsResponse parses an HTTP response from a ListDeploymentEventsWithResponse call
+func ParseListDeploymentEventsResponse(rsp *http.Response) (*ListDeploymentEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeploymentEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EventList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListDeploymentEventsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListDeploymentEventsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListDeploymentEventsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
@@ -21637,6 +23652,16 @@ func ParseCreateVersionEventResponse(rsp *http.Response) (*CreateVersionEventRes
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateVersionEventResponse200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers CreateVersionEventResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {

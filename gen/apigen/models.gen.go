@@ -562,7 +562,7 @@ type Build struct {
 	// InvokeID The CI run.
 	InvokeID nullable.Nullable[string] `json:"invoke_id"`
 
-	// IsStale Whether the unfinished build is not shown as in progress any more: no event for 24 hours, or its version has completed since in another build. Its status stays.
+	// IsStale Whether the unfinished build is not in progress any more: no event for 24 hours, or its version has completed since in another build. Its status stays.
 	IsStale bool `json:"is_stale"`
 
 	// OccurredAt When it began; of a build of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
@@ -586,7 +586,7 @@ type Build struct {
 	// SourceSystem The CI system.
 	SourceSystem nullable.Nullable[string] `json:"source_system"`
 
-	// StartedAt The earliest start that any event has told.
+	// StartedAt The earliest start that any event has reported; null when none has.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
 	// Status How far it has come. `completed`, `failed` and `aborted` are final.
@@ -618,7 +618,8 @@ type BuildEvent struct {
 	// BuiltByName Their name, as people know them; messages prefer it to `built_by`.
 	BuiltByName nullable.Nullable[string] `json:"built_by_name,omitempty"`
 
-	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
+	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
+	// before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
 	// ErrorCode Why the build failed, for programs: the CI system's code, or one of your own.
@@ -631,7 +632,8 @@ type BuildEvent struct {
 	// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
 	ExtraMetadata nullable.Nullable[ExtraMetadata] `json:"extra_metadata,omitempty"`
 
-	// InvokeID The CI run that this event comes from. Events of one run belong to one build.
+	// InvokeID The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
+	// belong to one build, until the run is started again or ends again.
 	InvokeID nullable.Nullable[string] `json:"invoke_id,omitempty"`
 
 	// ProductName The product that is built. Created on first mention.
@@ -649,10 +651,12 @@ type BuildEvent struct {
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
 	SourceSystem nullable.Nullable[string] `json:"source_system,omitempty"`
 
-	// StartedAt When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept.
+	// StartedAt When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept. A time
+	// more than five minutes in the future is ignored.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at,omitempty"`
 
-	// Status How far the build has come; `completed` when absent or empty. The words are those of a deployment's status.
+	// Status How far the build has come; `completed` when absent or empty. The words are those of a deployment's status, and the first
+	// final status ends the build.
 	Status nullable.Nullable[string] `json:"status,omitempty"`
 
 	// Version The version that is built. Created on first mention.
@@ -775,7 +779,7 @@ type Deployment struct {
 	// DeployURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
 	DeployURL nullable.Nullable[string] `json:"deploy_url"`
 
-	// DeployedAt When it ended; until then, when it started; until then, when it was first heard of.
+	// DeployedAt When it ended; until then, when it started; until then, when its first event was received.
 	DeployedAt time.Time `json:"deployed_at"`
 
 	// DeployedBy Who deployed it, as the CI system names them.
@@ -796,7 +800,16 @@ type Deployment struct {
 	// EnvironmentName The environment's name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -808,7 +821,7 @@ type Deployment struct {
 	// InvokeID The CI run.
 	InvokeID nullable.Nullable[string] `json:"invoke_id"`
 
-	// IsStale Whether the unfinished deployment is not shown as in progress any more: no event for 24 hours, its version has completed there since in another deployment, or no event for an hour while a later deployment has completed there. Its status stays.
+	// IsStale Whether the unfinished deployment is not in progress any more: no event for 24 hours, its version has completed there since in another deployment, or no event for an hour while a later deployment has completed there. Its status stays.
 	IsStale bool `json:"is_stale"`
 
 	// OccurredAt When it began; of a deployment of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
@@ -835,7 +848,7 @@ type Deployment struct {
 	// SourceSystem The CI system.
 	SourceSystem nullable.Nullable[string] `json:"source_system"`
 
-	// StartedAt When it was first reported as started.
+	// StartedAt When the server received the first start; null when no start was reported.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
 	// Status How far it has come. `completed`, `failed` and `aborted` are final.
@@ -858,7 +871,8 @@ type DeploymentEvent struct {
 	// BuildURL Another name of `deploy_url`, which wins when both are given.
 	BuildURL nullable.Nullable[string] `json:"build_url,omitempty"`
 
-	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
+	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
+	// before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
 
 	// DeployURL Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
@@ -877,21 +891,24 @@ type DeploymentEvent struct {
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	Environment nullable.Nullable[string] `json:"environment,omitempty"`
 
-	// EnvironmentName Where it is deployed. Created on first mention, with a type inferred from the words in its name: `prod-eu` is
-	// `production`, `qa-smoke` is `test`, and a name without a known word is `other`.
+	// EnvironmentName Where it is deployed. Created on first mention, with a type inferred from its name (see `EnvironmentType`): `prod-eu`
+	// is `production`, `qa-smoke` is `test`, `review/fix-live-chat` is `dev`, and a name without a known word is `other`.
 	EnvironmentName nullable.Nullable[string] `json:"environment_name,omitempty"`
 
 	// ExtraMetadata Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
 	// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
 	ExtraMetadata nullable.Nullable[ExtraMetadata] `json:"extra_metadata,omitempty"`
 
-	// InvokeID The CI run that this event comes from. Events of one run belong to one deployment.
+	// InvokeID The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
+	// and version belong to one deployment, until the run is started again or ends again. Without it the version
+	// alone identifies the deployment.
 	InvokeID nullable.Nullable[string] `json:"invoke_id,omitempty"`
 
 	// ProductName The product that is deployed, 1 to 255 characters. Created on first mention.
 	ProductName string `json:"product_name"`
 
-	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`.
+	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`. Without it, the deployment takes
+	// branch and repository from the newest build of its version.
 	SCMBranch nullable.Nullable[string] `json:"scm_branch,omitempty"`
 
 	// SCMRepository The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
@@ -906,7 +923,8 @@ type DeploymentEvent struct {
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
 	SourceSystem nullable.Nullable[string] `json:"source_system,omitempty"`
 
-	// Status How far it has come. Case does not matter, and neither does white space around it.
+	// Status How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
+	// are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
 	//
 	// | status | accepted words |
 	// |---|---|
@@ -950,7 +968,16 @@ type Environment struct {
 	// Name Its name, as events give it.
 	Name string `json:"name"`
 
-	// Type What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	Type EnvironmentType `json:"type"`
 
 	// UpdatedAt When it was last changed by somebody.
@@ -968,7 +995,16 @@ type EnvironmentCreate struct {
 	// Name Its name, free in the account.
 	Name string `json:"name"`
 
-	// Type What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	Type *EnvironmentType `json:"type,omitempty"`
 }
 
@@ -992,7 +1028,16 @@ type EnvironmentPatch struct {
 	// Name Its new name, free in the account.
 	Name *string `json:"name,omitempty"`
 
-	// Type What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	Type *EnvironmentType `json:"type,omitempty"`
 }
 
@@ -1016,10 +1061,19 @@ type EnvironmentState struct {
 	// EnvironmentName Its name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
-	// InProgressDeploymentID The deployment in progress.
+	// InProgressDeploymentID The deployment in progress; null when there is none, or only stale ones.
 	InProgressDeploymentID nullable.Nullable[openapi_types.UUID] `json:"in_progress_deployment_id"`
 
 	// InProgressSince Since when.
@@ -1043,7 +1097,7 @@ type EnvironmentState struct {
 	// VersionID The version that runs there.
 	VersionID nullable.Nullable[openapi_types.UUID] `json:"version_id"`
 
-	// VersionsBehind How many newer versions of the product have been deployed completely, here or elsewhere; null while nothing runs here.
+	// VersionsBehind How many newer versions of the product have completed in any environment; null while nothing runs here.
 	VersionsBehind nullable.Nullable[int] `json:"versions_behind"`
 }
 
@@ -1056,7 +1110,16 @@ type EnvironmentStateList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+//
+// | type | words |
+// |---|---|
+// | `dev` | review, pr, mr, feature, branch, ephemeral |
+// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+// | `other` | any other name |
 type EnvironmentType string
 
 // ErrorClass What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
@@ -1074,7 +1137,8 @@ type EventList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// EventStatus How far it has come. Case does not matter, and neither does white space around it.
+// EventStatus How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
+// are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
 //
 // | status | accepted words |
 // |---|---|
@@ -1432,7 +1496,7 @@ type RecordedBuild struct {
 	// ErrorMessage Why it failed.
 	ErrorMessage nullable.Nullable[string] `json:"error_message"`
 
-	// EventID The event's identifier. One that is sent again has that of the first.
+	// EventID The event's identifier. A repeat has that of the event that it repeats.
 	EventID openapi_types.UUID `json:"event_id"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -1462,7 +1526,7 @@ type RecordedBuild struct {
 	// SourceSystem The CI system.
 	SourceSystem nullable.Nullable[string] `json:"source_system"`
 
-	// StartedAt The earliest start that any event has told.
+	// StartedAt The earliest start that any event has reported; null when none has.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
 	// Status How far it has come. `completed`, `failed` and `aborted` are final.
@@ -1489,7 +1553,7 @@ type RecordedDeployment struct {
 	// DeployURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
 	DeployURL nullable.Nullable[string] `json:"deploy_url"`
 
-	// DeployedAt When it ended; until then, when it started; until then, when it was first heard of.
+	// DeployedAt When it ended; until then, when it started; until then, when its first event was received.
 	DeployedAt time.Time `json:"deployed_at"`
 
 	// DeployedBy Who deployed it, as the CI system names them.
@@ -1510,7 +1574,7 @@ type RecordedDeployment struct {
 	// EnvironmentName The environment's name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EventID The event's identifier. One that is sent again has that of the first.
+	// EventID The event's identifier. A repeat has that of the event that it repeats.
 	EventID openapi_types.UUID `json:"event_id"`
 
 	// ExtraMetadata What the events told beside the named fields.
@@ -1543,7 +1607,7 @@ type RecordedDeployment struct {
 	// SourceSystem The CI system.
 	SourceSystem nullable.Nullable[string] `json:"source_system"`
 
-	// StartedAt When it was first reported as started.
+	// StartedAt When the server received the first start; null when no start was reported.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
 	// Status How far it has come. `completed`, `failed` and `aborted` are final.
@@ -1622,7 +1686,16 @@ type ReleaseCell struct {
 	// EnvironmentName Its name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+	//
+	// | type | words |
+	// |---|---|
+	// | `dev` | review, pr, mr, feature, branch, ephemeral |
+	// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+	// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+	// | `other` | any other name |
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
 	// ProductID The product's identifier.
@@ -1921,7 +1994,16 @@ type EnvironmentFilter = string
 // EnvironmentID defines model for EnvironmentID.
 type EnvironmentID = openapi_types.UUID
 
-// EnvironmentTypeFilter What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+// EnvironmentTypeFilter What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+//
+// | type | words |
+// |---|---|
+// | `dev` | review, pr, mr, feature, branch, ephemeral |
+// | the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+// | `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+// | `other` | any other name |
 type EnvironmentTypeFilter = EnvironmentType
 
 // EventTypeFilter defines model for EventTypeFilter.
@@ -2028,9 +2110,11 @@ type ListAPIKeysParams struct {
 
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2048,9 +2132,11 @@ type UpdateAPIKeyParams struct {
 
 // RotateAPIKeyParams defines parameters for RotateAPIKey.
 type RotateAPIKeyParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2071,18 +2157,20 @@ type ListAuditLogParams struct {
 	// ObjectID Only changes of this object.
 	ObjectID *ObjectFilter `form:"object_id,omitempty" json:"object_id,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // CreateBuildEventParams defines parameters for CreateBuildEvent.
 type CreateBuildEventParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2106,10 +2194,10 @@ type ListBuildsParams struct {
 	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
@@ -2124,9 +2212,11 @@ type ListBuildEventsParams struct {
 
 // CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.
 type CreateDeploymentEventParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2153,10 +2243,10 @@ type ListDeploymentsParams struct {
 	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
@@ -2204,9 +2294,11 @@ type ListEnvironmentsParams struct {
 
 // CreateEnvironmentParams defines parameters for CreateEnvironment.
 type CreateEnvironmentParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2233,9 +2325,11 @@ type ListNotificationChannelsParams struct {
 
 // CreateNotificationChannelParams defines parameters for CreateNotificationChannel.
 type CreateNotificationChannelParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2253,9 +2347,11 @@ type UpdateNotificationChannelParams struct {
 
 // TestNotificationChannelParams defines parameters for TestNotificationChannel.
 type TestNotificationChannelParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2276,18 +2372,20 @@ type ListNotificationHistoryParams struct {
 	// EventType Only those about this type of event, written as in a preference; `test`, too.
 	EventType *EventTypeFilter `form:"event_type,omitempty" json:"event_type,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone.
+	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone.
+	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // RedeliverNotificationParams defines parameters for RedeliverNotification.
 type RedeliverNotificationParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2305,9 +2403,11 @@ type ListNotificationPreferencesParams struct {
 
 // CreateNotificationPreferenceParams defines parameters for CreateNotificationPreference.
 type CreateNotificationPreferenceParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2337,9 +2437,11 @@ type ListProductsParams struct {
 
 // CreateProductParams defines parameters for CreateProduct.
 type CreateProductParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2372,9 +2474,11 @@ type ListReleasesParams struct {
 
 // CreateReleaseParams defines parameters for CreateRelease.
 type CreateReleaseParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2410,9 +2514,11 @@ type ListReleaseVersionsParams struct {
 
 // AddReleaseVersionParams defines parameters for AddReleaseVersion.
 type AddReleaseVersionParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2436,9 +2542,11 @@ type UpdateUserParams struct {
 
 // CreateVersionEventParams defines parameters for CreateVersionEvent.
 type CreateVersionEventParams struct {
-	// IdempotencyKey A name of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with the same name, within 24
-	// hours, is not carried out again but given the same answer, with `Idempotent-Replayed: true`; while the first one is
-	// under way it waits for it. Another request with the name is refused with 422. Names belong to an account and an operation.
+	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
+	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 

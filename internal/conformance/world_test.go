@@ -75,6 +75,16 @@ func (w *world) deploy(t *testing.T) testapi.Answer {
 	})
 }
 
+// startAndComplete sends two events and returns the identifier of the deployment or build that they update.
+func (w *world) startAndComplete(t *testing.T, path string, event map[string]any) string {
+	t.Helper()
+	event["status"] = "started"
+	id := w.api.PostEvent(t, path, event).Field(t, "id").(string)
+	event["status"] = "completed"
+	require.Equal(t, id, w.api.PostEvent(t, path, event).Field(t, "id"))
+	return id
+}
+
 // makers make an object that an identifier in a path names, by the component that describes it there; so that a body can
 // be carried out, where it needs an object in some state.
 func (w *world) makers() map[string]func(t *testing.T, body map[string]any) string {
@@ -85,7 +95,15 @@ func (w *world) makers() map[string]func(t *testing.T, body map[string]any) stri
 		}
 	}
 	return map[string]func(*testing.T, map[string]any) string{
-		"ProductID": ofEvent("product_id"), "EnvironmentID": ofEvent("environment_id"), "VersionID": ofEvent("version_id"), "DeploymentID": ofEvent("deployment_id"),
+		"ProductID": ofEvent("product_id"), "EnvironmentID": ofEvent("environment_id"), "VersionID": ofEvent("version_id"),
+		"DeploymentID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			return w.startAndComplete(t, "/deployment-events/", map[string]any{"product_name": w.name(), "version": w.name(), "environment_name": w.name()})
+		},
+		"BuildID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			return w.startAndComplete(t, "/build-events/", map[string]any{"product_name": w.name(), "version": w.name()})
+		},
 		"ReleaseID": func(t *testing.T, body map[string]any) string {
 			t.Helper()
 			id := w.create(t, "/releases/", map[string]any{"name": w.name()})
@@ -294,7 +312,7 @@ func (w *world) populate(t *testing.T) {
 // populateBelow has two objects in a list that is a part of what the path names.
 func (w *world) populateBelow(t *testing.T, op operation, g given) {
 	t.Helper()
-	if op.path == "/releases/{id}/versions" {
+	if strings.HasPrefix(op.path, "/releases/{id}/") {
 		for range 2 {
 			w.as(t, http.MethodPost, "/releases/"+g.path["id"]+"/versions", `{"version_id":"`+w.makers()["VersionID"](t, nil)+`"}`)
 		}

@@ -25,7 +25,7 @@ import (
 func (s *server) awaitRefusal(t *testing.T, key string) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		status, _ := send(t, http.MethodPost, s.url+deploy, key, someEvent)
+		status, _ := send(t, http.MethodPost, s.url+deploy, key, "{}") // which records nothing
 		return status == http.StatusUnauthorized
 	}, startPatience, poll, "the page has revoked it")
 }

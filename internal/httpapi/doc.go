@@ -30,5 +30,5 @@
 // that could not be done twice.
 //
 // A handler may rely on its request being valid: required fields are there, texts have their lengths and forms, times can
-// be parsed. What the specification cannot say, the domain checks (internal/tracking), and returns an *apperr.Error.
+// be parsed. What the specification cannot say, the domain checks (internal/ingest), and returns an *apperr.Error.
 package httpapi

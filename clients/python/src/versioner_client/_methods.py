@@ -28,23 +28,42 @@ class Methods(ABC):
     ) -> models.RecordedDeployment:
         """Record a deployment event.
 
-        Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+        Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 
-        **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-        long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+        **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+        version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
         unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 
-        - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-        - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-          `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-        - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-          kept in the event log.
-        - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-          unless the very same event comes again within three minutes: that is a client's retry.
-        - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+        **Repeats** return the same deployment, record nothing and notify no channel:
 
-        The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-        ignored for any other.
+        - an event with the same `Idempotency-Key`, within 24 hours;
+        - `pending` or `started` that the deployment has had, while it is unfinished;
+        - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+        - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+          deployment has been opened there: after that it is a redeployment.
+
+        **Re-runs** open a new deployment of the same run:
+
+        - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+          not, the event is late and changes nothing.
+        - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+          run again.
+        - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+          `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+        - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+          deployment, and an event of an earlier attempt belongs to that one.
+
+        Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+        a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+
+        **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+        unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+        time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+        a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+
+        **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+        when a later deployment has completed there, and once the same version has completed there in another deployment,
+        it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 
         **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 
@@ -60,13 +79,14 @@ class Methods(ABC):
     ) -> models.RecordedBuild:
         """Record a build event.
 
-        Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-        together as those of a deployment are, and read as leniently.
+        Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+        apply, with product and version in place of product and environment; bodies are read as leniently.
 
-        **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-        another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+        **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+        another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+        name. A short commit identifier equals the long one that it abbreviates.
 
-        `started_at` keeps the earliest time that any event of the build has told.
+        `started_at` is the earliest start that any event of the build has reported.
         """
         return (self.send(operations.create_build_event(body, idempotency_key=idempotency_key))).data
 
@@ -147,7 +167,8 @@ class Methods(ABC):
     ) -> models.Environment:
         """Create an environment.
 
-        Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+        Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+        `EnvironmentType` describes.
         """
         return (self.send(operations.create_environment(body, idempotency_key=idempotency_key))).data
 
@@ -187,8 +208,8 @@ class Methods(ABC):
     ) -> Pages[models.Version]:
         """List versions.
 
-        Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
-        built from a commit. A filter that matches nothing gives an empty list.
+        Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+        commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -199,8 +220,8 @@ class Methods(ABC):
     def get_version(self, id: UUID | str) -> models.Version:
         """Read a version.
 
-        Returns one version, with the commit that it was built from when a build event has told it. A version never changes
-        after that.
+        Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
+        version never changes.
         """
         return (self.send(operations.get_version(id))).data
 
@@ -220,7 +241,8 @@ class Methods(ABC):
         """List deployments.
 
         Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-        deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
+        deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+        compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -242,10 +264,75 @@ class Methods(ABC):
     def get_deployment(self, id: UUID | str) -> models.Deployment:
         """Read a deployment.
 
-        Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
-        again to see how it ended.
+        Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
+        read it again to see how it ended.
         """
         return (self.send(operations.get_deployment(id))).data
+
+    def list_deployment_events(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.RecordedEvent]:
+        """List the events of a deployment.
+
+        Lists the events that the server has recorded for one deployment, newest first: when each was received, what it did, and
+        its body as received. Repeats are not recorded.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_deployment_events(id, limit=limit, cursor=cursor))
+
+    def list_builds(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        product: str | None = None,
+        version: str | None = None,
+        status: models.Status | None = None,
+        scm_sha: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Pages[models.Build]:
+        """List builds.
+
+        Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
+        from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+        gives an empty list.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(
+            self.send,
+            operations.list_builds(
+                limit=limit,
+                cursor=cursor,
+                product=product,
+                version=version,
+                status=status,
+                scm_sha=scm_sha,
+                since=since,
+                until=until,
+            ),
+        )
+
+    def get_build(self, id: UUID | str) -> models.Build:
+        """Get a build.
+
+        Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+        """
+        return (self.send(operations.get_build(id))).data
+
+    def list_build_events(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.RecordedEvent]:
+        """List the events of a build.
+
+        Lists the events that the server has recorded for one build, newest first: when each was received, what it did, and
+        its body as received. Repeats are not recorded.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_build_events(id, limit=limit, cursor=cursor))
 
     def list_environment_state(
         self,
@@ -258,10 +345,14 @@ class Methods(ABC):
     ) -> Pages[models.EnvironmentState]:
         """Read what runs where.
 
-        Tells, for each product and environment that a deployment has reached, which version runs there, since when and
+        Lists, for each product and environment that a deployment has reached, which version runs there, since when and
         who put it there; the deployment in progress, if any; whether the environments of the product run different
-        versions (`drifts`), and how many versions of the product that are newer than the one here have been deployed
-        completely anywhere (`versions_behind`). Sorted by the product's, then the environment's identifier. A filter that matches nothing gives an empty list.
+        versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+
+        *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
+        *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
+        the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
+        matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -291,8 +382,8 @@ class Methods(ABC):
     def create_release(self, body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> models.Release:
         """Create a release.
 
-        Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-        with `POST /releases/{id}/versions`.
+        Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+        is `in_progress`; add versions with `POST /releases/{id}/versions`.
         """
         return (self.send(operations.create_release(body, idempotency_key=idempotency_key))).data
 
@@ -349,13 +440,16 @@ class Methods(ABC):
         """
         self.send(operations.remove_release_version(id, version_id))
 
-    def get_release_progress(self, id: UUID | str) -> models.ReleaseProgress:
+    def get_release_progress(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.ReleaseProgress:
         """Read the progress of a release.
 
         Tells, for each version of the release and each environment of the account, how far the deployment of the version
         has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+        Sorted by the product's, then the environment's identifier.
         """
-        return (self.send(operations.get_release_progress(id))).data
+        return (self.send(operations.get_release_progress(id, limit=limit, cursor=cursor))).data
 
     def list_notification_channels(
         self, *, limit: int | None = None, cursor: str | None = None
@@ -651,23 +745,42 @@ class AsyncMethods(ABC):
     ) -> models.RecordedDeployment:
         """Record a deployment event.
 
-        Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+        Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 
-        **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-        long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+        **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+        version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
         unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 
-        - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-        - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-          `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-        - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-          kept in the event log.
-        - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-          unless the very same event comes again within three minutes: that is a client's retry.
-        - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+        **Repeats** return the same deployment, record nothing and notify no channel:
 
-        The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-        ignored for any other.
+        - an event with the same `Idempotency-Key`, within 24 hours;
+        - `pending` or `started` that the deployment has had, while it is unfinished;
+        - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+        - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+          deployment has been opened there: after that it is a redeployment.
+
+        **Re-runs** open a new deployment of the same run:
+
+        - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+          not, the event is late and changes nothing.
+        - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+          run again.
+        - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+          `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+        - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+          deployment, and an event of an earlier attempt belongs to that one.
+
+        Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+        a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+
+        **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+        unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+        time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+        a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+
+        **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+        when a later deployment has completed there, and once the same version has completed there in another deployment,
+        it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 
         **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 
@@ -683,13 +796,14 @@ class AsyncMethods(ABC):
     ) -> models.RecordedBuild:
         """Record a build event.
 
-        Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-        together as those of a deployment are, and read as leniently.
+        Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+        apply, with product and version in place of product and environment; bodies are read as leniently.
 
-        **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-        another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+        **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+        another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+        name. A short commit identifier equals the long one that it abbreviates.
 
-        `started_at` keeps the earliest time that any event of the build has told.
+        `started_at` is the earliest start that any event of the build has reported.
         """
         return (await self.send(operations.create_build_event(body, idempotency_key=idempotency_key))).data
 
@@ -770,7 +884,8 @@ class AsyncMethods(ABC):
     ) -> models.Environment:
         """Create an environment.
 
-        Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+        Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+        `EnvironmentType` describes.
         """
         return (await self.send(operations.create_environment(body, idempotency_key=idempotency_key))).data
 
@@ -810,8 +925,8 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.Version]:
         """List versions.
 
-        Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
-        built from a commit. A filter that matches nothing gives an empty list.
+        Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+        commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -822,8 +937,8 @@ class AsyncMethods(ABC):
     async def get_version(self, id: UUID | str) -> models.Version:
         """Read a version.
 
-        Returns one version, with the commit that it was built from when a build event has told it. A version never changes
-        after that.
+        Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
+        version never changes.
         """
         return (await self.send(operations.get_version(id))).data
 
@@ -843,7 +958,8 @@ class AsyncMethods(ABC):
         """List deployments.
 
         Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-        deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
+        deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+        compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -865,10 +981,75 @@ class AsyncMethods(ABC):
     async def get_deployment(self, id: UUID | str) -> models.Deployment:
         """Read a deployment.
 
-        Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
-        again to see how it ended.
+        Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
+        read it again to see how it ended.
         """
         return (await self.send(operations.get_deployment(id))).data
+
+    def list_deployment_events(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.RecordedEvent]:
+        """List the events of a deployment.
+
+        Lists the events that the server has recorded for one deployment, newest first: when each was received, what it did, and
+        its body as received. Repeats are not recorded.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_deployment_events(id, limit=limit, cursor=cursor))
+
+    def list_builds(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        product: str | None = None,
+        version: str | None = None,
+        status: models.Status | None = None,
+        scm_sha: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncPages[models.Build]:
+        """List builds.
+
+        Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
+        from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+        gives an empty list.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(
+            self.send,
+            operations.list_builds(
+                limit=limit,
+                cursor=cursor,
+                product=product,
+                version=version,
+                status=status,
+                scm_sha=scm_sha,
+                since=since,
+                until=until,
+            ),
+        )
+
+    async def get_build(self, id: UUID | str) -> models.Build:
+        """Get a build.
+
+        Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+        """
+        return (await self.send(operations.get_build(id))).data
+
+    def list_build_events(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.RecordedEvent]:
+        """List the events of a build.
+
+        Lists the events that the server has recorded for one build, newest first: when each was received, what it did, and
+        its body as received. Repeats are not recorded.
+
+        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_build_events(id, limit=limit, cursor=cursor))
 
     def list_environment_state(
         self,
@@ -881,10 +1062,14 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.EnvironmentState]:
         """Read what runs where.
 
-        Tells, for each product and environment that a deployment has reached, which version runs there, since when and
+        Lists, for each product and environment that a deployment has reached, which version runs there, since when and
         who put it there; the deployment in progress, if any; whether the environments of the product run different
-        versions (`drifts`), and how many versions of the product that are newer than the one here have been deployed
-        completely anywhere (`versions_behind`). Sorted by the product's, then the environment's identifier. A filter that matches nothing gives an empty list.
+        versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+
+        *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
+        *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
+        the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
+        matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -914,8 +1099,8 @@ class AsyncMethods(ABC):
     async def create_release(self, body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> models.Release:
         """Create a release.
 
-        Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-        with `POST /releases/{id}/versions`.
+        Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+        is `in_progress`; add versions with `POST /releases/{id}/versions`.
         """
         return (await self.send(operations.create_release(body, idempotency_key=idempotency_key))).data
 
@@ -972,13 +1157,16 @@ class AsyncMethods(ABC):
         """
         await self.send(operations.remove_release_version(id, version_id))
 
-    async def get_release_progress(self, id: UUID | str) -> models.ReleaseProgress:
+    async def get_release_progress(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.ReleaseProgress:
         """Read the progress of a release.
 
         Tells, for each version of the release and each environment of the account, how far the deployment of the version
         has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+        Sorted by the product's, then the environment's identifier.
         """
-        return (await self.send(operations.get_release_progress(id))).data
+        return (await self.send(operations.get_release_progress(id, limit=limit, cursor=cursor))).data
 
     def list_notification_channels(
         self, *, limit: int | None = None, cursor: str | None = None

@@ -36,8 +36,8 @@ class DeploymentEvent(BaseModel):
     """
     environment_name: str | None = None
     """
-    Where it is deployed. Created on first mention, with a type inferred from the words in its name: `prod-eu` is
-    `production`, `qa-smoke` is `test`, and a name without a known word is `other`.
+    Where it is deployed. Created on first mention, with a type inferred from its name (see `EnvironmentType`): `prod-eu`
+    is `production`, `qa-smoke` is `test`, `review/fix-live-chat` is `dev`, and a name without a known word is `other`.
 
     """
     environment: Annotated[str | None, Field(deprecated=True)] = None
@@ -46,7 +46,8 @@ class DeploymentEvent(BaseModel):
     """
     status: str
     """
-    How far it has come. Case does not matter, and neither does white space around it.
+    How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
+    are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
 
     | status | accepted words |
     |---|---|
@@ -71,7 +72,9 @@ class DeploymentEvent(BaseModel):
     """
     scm_branch: str | None = None
     """
-    The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`.
+    The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`. Without it, the deployment takes
+    branch and repository from the newest build of its version.
+
     """
     scm_repository: str | None = None
     """
@@ -87,7 +90,10 @@ class DeploymentEvent(BaseModel):
     """
     invoke_id: str | None = None
     """
-    The CI run that this event comes from. Events of one run belong to one deployment.
+    The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
+    and version belong to one deployment, until the run is started again or ends again. Without it the version
+    alone identifies the deployment.
+
     """
     deployed_by: str | None = None
     """
@@ -103,7 +109,9 @@ class DeploymentEvent(BaseModel):
     """
     completed_at: AwareDatetime | None = None
     """
-    When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
+    When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
+    before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
+
     """
     skip_preflight_checks: bool | None = None
     """
@@ -139,7 +147,9 @@ class BuildEvent(BaseModel):
     """
     status: str | None = None
     """
-    How far the build has come; `completed` when absent or empty. The words are those of a deployment's status.
+    How far the build has come; `completed` when absent or empty. The words are those of a deployment's status, and the first
+    final status ends the build.
+
     """
     source_system: str | None = None
     """
@@ -167,7 +177,9 @@ class BuildEvent(BaseModel):
     """
     invoke_id: str | None = None
     """
-    The CI run that this event comes from. Events of one run belong to one build.
+    The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
+    belong to one build, until the run is started again or ends again.
+
     """
     built_by: str | None = None
     """
@@ -183,11 +195,15 @@ class BuildEvent(BaseModel):
     """
     started_at: AwareDatetime | None = None
     """
-    When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept.
+    When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept. A time
+    more than five minutes in the future is ignored.
+
     """
     completed_at: AwareDatetime | None = None
     """
-    When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final.
+    When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
+    before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
+
     """
     error_message: str | None = None
     """
@@ -223,7 +239,7 @@ class RecordedDeployment(BaseModel):
     """
     event_id: UUID
     """
-    The event's identifier. One that is sent again has that of the first.
+    The event's identifier. A repeat has that of the event that it repeats.
     """
     product_id: UUID
     """
@@ -252,11 +268,11 @@ class RecordedDeployment(BaseModel):
     status: Status | str
     deployed_at: AwareDatetime
     """
-    When it ended; until then, when it started; until then, when it was first heard of.
+    When it ended; until then, when it started; until then, when its first event was received.
     """
     started_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it was first reported as started.
+    When the server received the first start; null when no start was reported.
     """
     completed_at: Annotated[AwareDatetime | None, Field(...)]
     """
@@ -334,7 +350,7 @@ class RecordedBuild(BaseModel):
     """
     event_id: UUID
     """
-    The event's identifier. One that is sent again has that of the first.
+    The event's identifier. A repeat has that of the event that it repeats.
     """
     product_id: UUID
     """
@@ -363,7 +379,7 @@ class RecordedBuild(BaseModel):
     """
     started_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    The earliest start that any event has told.
+    The earliest start that any event has reported; null when none has.
     """
     completed_at: Annotated[AwareDatetime | None, Field(...)]
     """
@@ -421,7 +437,17 @@ class RecordedBuild(BaseModel):
 
 EnvironmentType = TypeAliasType("EnvironmentType", Literal["dev", "test", "staging", "production", "other"])
 """
-What an environment is for. It is inferred from the environment's name, unless somebody says otherwise.
+What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
+decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
+
+| type | words |
+|---|---|
+| `dev` | review, pr, mr, feature, branch, ephemeral |
+| the first of them in the name | `dev`: dev, develop, development, local, sandbox; `test`: test, testing, qa, integration, ci; `staging`: staging, stage, stg, uat, preprod, preproduction, preview, pre-prod, pre-production |
+| `production` | production, prod, prd, live; not after `non`, `not` or `no` |
+| `other` | any other name |
+
 """
 
 
@@ -680,7 +706,19 @@ class Version(BaseModel):
     """
     scm_sha: Annotated[str | None, Field(...)]
     """
-    The commit that it was built from, if a build event told.
+    The commit that it was built from, as its first completed build reported; null until then.
+    """
+    build_id: Annotated[UUID | None, Field(...)]
+    """
+    Its newest build; null if none was reported.
+    """
+    build_status: Annotated[Literal["pending", "started", "completed", "failed", "aborted"] | str | None, Field(...)]
+    """
+    How far its newest build has come.
+    """
+    build_url: Annotated[str | None, Field(...)]
+    """
+    The address of its newest build. Any scheme is possible, so do not make a link of it unless it is http or https.
     """
     created_at: AwareDatetime
     """
@@ -748,13 +786,21 @@ class Deployment(BaseModel):
     """
     environment_type: EnvironmentType | str
     status: Status | str
+    is_stale: bool
+    """
+    Whether the unfinished deployment is not in progress any more: no event for 24 hours, its version has completed there since in another deployment, or no event for an hour while a later deployment has completed there. Its status stays.
+    """
     deployed_at: AwareDatetime
     """
-    When it ended; until then, when it started; until then, when it was first heard of.
+    When it ended; until then, when it started; until then, when its first event was received.
+    """
+    occurred_at: AwareDatetime
+    """
+    When it began; of a deployment of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
     """
     started_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it was first reported as started.
+    When the server received the first start; null when no start was reported.
     """
     completed_at: Annotated[AwareDatetime | None, Field(...)]
     """
@@ -832,6 +878,179 @@ class DeploymentList(BaseModel):
     """
 
 
+class Build(BaseModel):
+    """
+    A build of a version of a product.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The build's identifier.
+    """
+    build_id: UUID
+    """
+    The build's identifier; the same as `id`.
+    """
+    product_id: UUID
+    """
+    The product's identifier.
+    """
+    product_name: str
+    """
+    The product's name.
+    """
+    version_id: UUID
+    """
+    The version's identifier.
+    """
+    version: str
+    """
+    The version's name.
+    """
+    build_number: Annotated[str | None, Field(...)]
+    """
+    The CI system's number of the run.
+    """
+    status: Status | str
+    is_stale: bool
+    """
+    Whether the unfinished build is not in progress any more: no event for 24 hours, or its version has completed since in another build. Its status stays.
+    """
+    build_url: Annotated[str | None, Field(...)]
+    """
+    Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+    """
+    occurred_at: AwareDatetime
+    """
+    When it began; of a build of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
+    """
+    started_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    The earliest start that any event has reported; null when none has.
+    """
+    completed_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it ended, in whatever way.
+    """
+    created_at: AwareDatetime
+    """
+    When it was first heard of.
+    """
+    source_system: Annotated[str | None, Field(...)]
+    """
+    The CI system.
+    """
+    scm_sha: Annotated[str | None, Field(...)]
+    """
+    The commit.
+    """
+    scm_branch: Annotated[str | None, Field(...)]
+    """
+    The branch or tag.
+    """
+    scm_repository: Annotated[str | None, Field(...)]
+    """
+    The repository.
+    """
+    invoke_id: Annotated[str | None, Field(...)]
+    """
+    The CI run.
+    """
+    built_by: Annotated[str | None, Field(...)]
+    """
+    Who built it, as the CI system names them.
+    """
+    built_by_name: Annotated[str | None, Field(...)]
+    """
+    Their name.
+    """
+    built_by_email: Annotated[str | None, Field(...)]
+    """
+    Their e-mail address.
+    """
+    error_message: Annotated[str | None, Field(...)]
+    """
+    Why it failed.
+    """
+    error_code: Annotated[str | None, Field(...)]
+    """
+    The CI system's code for why it failed.
+    """
+    extra_metadata: dict[str, Any]
+    """
+    What the events told beside the named fields.
+    """
+
+
+class BuildList(BaseModel):
+    """
+    A page of a list of builds.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[Build]
+    """
+    Builds of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    Where the next page begins, for the parameter `cursor`; null on the last page.
+    """
+
+
+class RecordedEvent(BaseModel):
+    """
+    An event as the server has recorded it.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The event's identifier.
+    """
+    received_at: AwareDatetime
+    """
+    When the server recorded it.
+    """
+    status: Status | str
+    effect: Literal["created", "progressed", "terminated", "out_of_order", "conflicting"] | str
+    """
+    What the event did. `created`: a new deployment or build; `progressed`: the pending one started; `terminated`: the
+    unfinished one ended; `out_of_order`: a later status had overtaken it; `conflicting`: an earlier attempt of the run,
+    which had ended otherwise. The last two change nothing.
+
+    """
+    body: dict[str, Any]
+    """
+    The body as received; characters that cannot be stored are replaced, user info in URLs is removed.
+    """
+
+
+class EventList(BaseModel):
+    """
+    A page of a list of events.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[RecordedEvent]
+    """
+    Events of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    Where the next page begins, for the parameter `cursor`; null on the last page.
+    """
+
+
 class EnvironmentState(BaseModel):
     """
     What runs in one environment of one product.
@@ -883,7 +1102,7 @@ class EnvironmentState(BaseModel):
     """
     in_progress_deployment_id: Annotated[UUID | None, Field(...)]
     """
-    The deployment in progress.
+    The deployment in progress; null when there is none, or only stale ones.
     """
     in_progress_version: Annotated[str | None, Field(...)]
     """
@@ -899,7 +1118,7 @@ class EnvironmentState(BaseModel):
     """
     versions_behind: Annotated[int | None, Field(...)]
     """
-    How many newer versions of the product have been deployed completely, here or elsewhere; null while nothing runs here.
+    How many newer versions of the product have completed in any environment; null while nothing runs here.
     """
 
 
@@ -995,6 +1214,10 @@ class ReleaseCreate(BaseModel):
     """
     What it is, at most 4,096 characters.
     """
+    status: Literal["draft", "in_progress"] = "draft"
+    """
+    How it begins.
+    """
     extra_metadata: dict[str, Any] | None = None
     """
     Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
@@ -1075,7 +1298,7 @@ class ReleaseCell(BaseModel):
     environment_type: EnvironmentType | str
     status: Literal["success", "not_deployed", "failed", "in_progress"] | str
     """
-    What the latest deployment of the version there has come to; aborted ones count as not deployed.
+    `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and is neither; aborted deployments do not count.
     """
     deployment_id: Annotated[UUID | None, Field(...)]
     """
@@ -2040,6 +2263,10 @@ class ReleaseProgress(BaseModel):
     cells: list[ReleaseCell]
     """
     One for each version of the release and each environment of the account.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    Where the next page begins, for the parameter `cursor`; null on the last page.
     """
 
 

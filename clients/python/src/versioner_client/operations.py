@@ -19,23 +19,42 @@ def create_deployment_event(
 ) -> Operation[models.RecordedDeployment]:
     """Record a deployment event.
 
-    Tells that a deployment of a version of a product to an environment is planned, has started, or has ended.
+    Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
 
-    **One deployment, many events.** Events for the same product, environment and version update one deployment, as
-    long as it is unfinished and their `invoke_id`s agree (where both have one). A final status with nothing
+    **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
+    version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
     unfinished records a finished deployment, so a pipeline may send one event only, at its end.
 
-    - The very same event sent again within three minutes returns the same deployment and records nothing twice.
-    - `pending` or `started` after a final status opens a new deployment: a CI run that is started again keeps its
-      `invoke_id`, and `extra_metadata.vi_gh_run_attempt` tells the attempts apart where the CI system sends it.
-    - An event that arrives late never moves a deployment backwards, and the first final status stands. Both are
-      kept in the event log.
-    - The same final status again with the same `invoke_id` is a repeat. Without `invoke_id` it is a redeployment,
-      unless the very same event comes again within three minutes: that is a client's retry.
-    - Redeploying a version, rolling back to an older one and using a version again after a failure are all legal.
+    **Repeats** return the same deployment, record nothing and notify no channel:
 
-    The time of an event is the time the server received it. `completed_at` is believed for a final status, and
-    ignored for any other.
+    - an event with the same `Idempotency-Key`, within 24 hours;
+    - `pending` or `started` that the deployment has had, while it is unfinished;
+    - the same final status of the same run, while no later deployment of the product has been opened in the environment;
+    - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
+      deployment has been opened there: after that it is a redeployment.
+
+    **Re-runs** open a new deployment of the same run:
+
+    - `pending` or `started` after a final status, however soon, if the finished deployment has had that status. If it has
+      not, the event is late and changes nothing.
+    - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
+      run again.
+    - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
+      `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+    - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
+      deployment, and an event of an earlier attempt belongs to that one.
+
+    Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+    a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
+
+    **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
+    unless it lies before a start that the server has received, or more than five minutes in the future: then it is the
+    time of receipt. A deployment reported at its end alone, more than an hour after it, is *backfill*: it does not replace
+    a version that was deployed later. Lists are sorted by `occurred_at`, which never changes.
+
+    **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
+    when a later deployment has completed there, and once the same version has completed there in another deployment,
+    it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 
     **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 
@@ -60,13 +79,14 @@ def create_build_event(
 ) -> Operation[models.RecordedBuild]:
     """Record a build event.
 
-    Tells that a build of a version of a product is queued, has started, or has ended. Events of one build are put
-    together as those of a deployment are, and read as leniently.
+    Records that a build of a version of a product is queued, has started, or has ended. The rules of deployment events
+    apply, with product and version in place of product and environment; bodies are read as leniently.
 
-    **A version is immutable.** Once a build event has named the commit of a version, a build event that names
-    another one is refused with 409. A short commit identifier equals the long one that it abbreviates.
+    **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
+    another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+    name. A short commit identifier equals the long one that it abbreviates.
 
-    `started_at` keeps the earliest time that any event of the build has told.
+    `started_at` is the earliest start that any event of the build has reported.
     """
     return Operation(
         method="POST",
@@ -211,7 +231,8 @@ def create_environment(
 ) -> Operation[models.Environment]:
     """Create an environment.
 
-    Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name.
+    Creates an environment before any event mentions it. Without a type, it is inferred from the words in the name, as
+    `EnvironmentType` describes.
     """
     return Operation(
         method="POST",
@@ -281,8 +302,8 @@ def list_versions(
 ) -> Operation[models.VersionList]:
     """List versions.
 
-    Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions that were
-    built from a commit. A filter that matches nothing gives an empty list.
+    Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+    commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
     """
     return Operation(
         method="GET",
@@ -301,8 +322,8 @@ def list_versions(
 def get_version(id: UUID | str) -> Operation[models.Version]:
     """Read a version.
 
-    Returns one version, with the commit that it was built from when a build event has told it. A version never changes
-    after that.
+    Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
+    version never changes.
     """
     return Operation(
         method="GET",
@@ -326,7 +347,8 @@ def list_deployments(
     """List deployments.
 
     Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-    deployed to production since Monday, which deployments of a product failed, where a commit went. A filter that matches nothing gives an empty list.
+    deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+    compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
     """
     return Operation(
         method="GET",
@@ -349,13 +371,97 @@ def list_deployments(
 def get_deployment(id: UUID | str) -> Operation[models.Deployment]:
     """Read a deployment.
 
-    Returns one deployment as the events have told it so far. One that is unfinished changes with the next event; read it
-    again to see how it ended.
+    Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
+    read it again to see how it ended.
     """
     return Operation(
         method="GET",
         path=f"/deployments/{segment(id)}",
         answer=models.Deployment,
+    )
+
+
+def list_deployment_events(
+    id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.EventList]:
+    """List the events of a deployment.
+
+    Lists the events that the server has recorded for one deployment, newest first: when each was received, what it did, and
+    its body as received. Repeats are not recorded.
+    """
+    return Operation(
+        method="GET",
+        path=f"/deployments/{segment(id)}/events",
+        answer=models.EventList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def list_builds(
+    *,
+    limit: int | None = None,
+    cursor: str | None = None,
+    product: str | None = None,
+    version: str | None = None,
+    status: models.Status | None = None,
+    scm_sha: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Operation[models.BuildList]:
+    """List builds.
+
+    Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
+    from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+    gives an empty list.
+    """
+    return Operation(
+        method="GET",
+        path="/builds/",
+        answer=models.BuildList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+            "product": product,
+            "version": version,
+            "status": status,
+            "scm_sha": scm_sha,
+            "since": since,
+            "until": until,
+        },
+    )
+
+
+def get_build(id: UUID | str) -> Operation[models.Build]:
+    """Get a build.
+
+    Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+    """
+    return Operation(
+        method="GET",
+        path=f"/builds/{segment(id)}",
+        answer=models.Build,
+    )
+
+
+def list_build_events(
+    id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.EventList]:
+    """List the events of a build.
+
+    Lists the events that the server has recorded for one build, newest first: when each was received, what it did, and
+    its body as received. Repeats are not recorded.
+    """
+    return Operation(
+        method="GET",
+        path=f"/builds/{segment(id)}/events",
+        answer=models.EventList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
     )
 
 
@@ -369,10 +475,14 @@ def list_environment_state(
 ) -> Operation[models.EnvironmentStateList]:
     """Read what runs where.
 
-    Tells, for each product and environment that a deployment has reached, which version runs there, since when and
+    Lists, for each product and environment that a deployment has reached, which version runs there, since when and
     who put it there; the deployment in progress, if any; whether the environments of the product run different
-    versions (`drifts`), and how many versions of the product that are newer than the one here have been deployed
-    completely anywhere (`versions_behind`). Sorted by the product's, then the environment's identifier. A filter that matches nothing gives an empty list.
+    versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+
+    *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
+    *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
+    the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
+    matches nothing gives an empty list.
     """
     return Operation(
         method="GET",
@@ -415,8 +525,8 @@ def list_releases(
 def create_release(body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> Operation[models.Release]:
     """Create a release.
 
-    Creates a release: versions of several products that belong together. It begins as a `draft` without versions; add them
-    with `POST /releases/{id}/versions`.
+    Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+    is `in_progress`; add versions with `POST /releases/{id}/versions`.
     """
     return Operation(
         method="POST",
@@ -525,16 +635,23 @@ def remove_release_version(id: UUID | str, version_id: UUID | str) -> Operation[
     )
 
 
-def get_release_progress(id: UUID | str) -> Operation[models.ReleaseProgress]:
+def get_release_progress(
+    id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.ReleaseProgress]:
     """Read the progress of a release.
 
     Tells, for each version of the release and each environment of the account, how far the deployment of the version
     has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+    Sorted by the product's, then the environment's identifier.
     """
     return Operation(
         method="GET",
         path=f"/releases/{segment(id)}/deployments",
         answer=models.ReleaseProgress,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
     )
 
 
