@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -142,7 +143,7 @@ func Apply(state State, event Event, now time.Time) (Outcome, error) {
 		return duplicateOf(state, *state.Fingerprint), nil
 	}
 	effect := transition(state, event, matched)
-	if event.Kind == Build && !isSameCommit(state.Version.SHA, event.SHA) && !(effect == Duplicate && isSameCommit(matched.SHA, event.SHA)) {
+	if event.Kind == Build && !isSameCommit(state.Version.SHA, event.SHA) && (effect != Duplicate || !isSameCommit(matched.SHA, event.SHA)) {
 		return Outcome{}, apperr.New(apperr.VersionConflict, "Version "+event.Version+" already exists with different SHA")
 	}
 	outcome := Outcome{Effect: effect, EventID: event.ID, Pair: state.Pair, Version: state.Version}
@@ -295,7 +296,7 @@ func advance(subject Subject, state State, event Event, now time.Time) Subject {
 	if subject.Attempt == 0 {
 		subject.Attempt = event.Attempt
 	}
-	subject.Details = subject.Details.merge(event.Details)
+	subject.Details = subject.merge(event.Details)
 	subject.Metadata = mergeMetadata(subject.Metadata, event.Metadata)
 	if event.Status.IsTerminal() {
 		subject.CompletedAt = completedAt(event, now, subject.OccurredAt)
@@ -439,9 +440,7 @@ func (v *Version) complete(environment EnvironmentType, subject Subject) {
 	v.OccurredAt = earliest(v.OccurredAt, subject.OccurredAt)
 	v.FirstCompletedAt = earliest(v.FirstCompletedAt, subject.CompletedAt)
 	completed := make(map[EnvironmentType]time.Time, len(v.CompletedAt)+1)
-	for kind, at := range v.CompletedAt {
-		completed[kind] = at
-	}
+	maps.Copy(completed, v.CompletedAt)
 	completed[environment] = earliest(completed[environment], subject.CompletedAt)
 	v.CompletedAt = completed
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ func TestRunCases(t *testing.T) {
 
 func (l *ledger) requireState(t *testing.T, c runCase, readAt time.Time) {
 	t.Helper()
-	pair, all := l.pair("production"), l.all()
+	pair, all := l.pair(), l.all()
 	for _, s := range all {
 		require.False(t, s.CompletedAt.Before(s.StartedAt) && !s.CompletedAt.IsZero(), "no negative duration")
 	}
@@ -334,7 +335,7 @@ func TestTimes(t *testing.T) {
 		send(t, l, Event{Version: "1", Status: Completed, InvokeID: "b"})
 		l.now = l.now.Add(3 * time.Hour)
 		ended := send(t, l, Event{Version: "2", Status: Completed, InvokeID: "a", CompletedAt: l.now.Add(-2 * time.Hour)})
-		require.Equal(t, ended.ID, l.pair("production").CurrentID)
+		require.Equal(t, ended.ID, l.pair().CurrentID)
 	})
 	t.Run("BuildsKeepTheEarliestStart", func(t *testing.T) {
 		t.Parallel()
@@ -363,14 +364,14 @@ func TestBackfill(t *testing.T) {
 		return got.Subject
 	}
 	older := send("1", "a", 48*time.Hour)
-	require.Equal(t, older.ID, l.pair("production").CurrentID, "nothing else runs there")
+	require.Equal(t, older.ID, l.pair().CurrentID, "nothing else runs there")
 	oldest := send("0", "b", 72*time.Hour)
-	require.Equal(t, older.ID, l.pair("production").CurrentID)
+	require.Equal(t, older.ID, l.pair().CurrentID)
 	live := send("3", "c", 0)
-	require.Equal(t, live.ID, l.pair("production").CurrentID)
+	require.Equal(t, live.ID, l.pair().CurrentID)
 	send("2", "d", 24*time.Hour)
-	require.Equal(t, live.ID, l.pair("production").CurrentID)
-	require.Equal(t, live.ID, l.pair("production").LatestID, "backfill is not opened after it")
+	require.Equal(t, live.ID, l.pair().CurrentID)
+	require.Equal(t, live.ID, l.pair().LatestID, "backfill is not opened after it")
 	require.True(t, oldest.OccurredAt.Before(older.OccurredAt))
 }
 
@@ -418,15 +419,13 @@ func TestSoakTime(t *testing.T) {
 	now := time.Now()
 	completed := map[EnvironmentType]time.Time{DevType: now.Add(-48 * time.Hour), TestType: now.Add(-6 * time.Hour)}
 	for environment, want := range map[EnvironmentType]*float64{
-		ProductionType: ptr(6.0), StagingType: ptr(6.0), TestType: ptr(48.0), DevType: nil, OtherType: nil,
+		ProductionType: new(6.0), StagingType: new(6.0), TestType: new(48.0), DevType: nil, OtherType: nil,
 	} {
 		outcome, err := Apply(State{EnvironmentType: environment, Version: Version{CompletedAt: completed}}, Event{Status: Started}, now)
 		require.NoError(t, err)
 		require.Equal(t, want, outcome.Subject.SoakTimeHours, environment)
 	}
 }
-
-func ptr[T any](value T) *T { return &value }
 
 // TestIsStale goes through rule 8.
 func TestIsStale(t *testing.T) {
@@ -453,10 +452,10 @@ func TestOpenSubjectsAreBounded(t *testing.T) {
 	l := newLedger(Deployment)
 	for i := range 3 * maxOpen {
 		l.now = l.now.Add(time.Second)
-		_, err := l.send(t, Event{Version: "1", Status: Started, InvokeID: fmt.Sprint(i)})
+		_, err := l.send(t, Event{Version: "1", Status: Started, InvokeID: strconv.Itoa(i)})
 		require.NoError(t, err)
 	}
-	require.Len(t, l.pair("production").OpenIDs, maxOpen)
+	require.Len(t, l.pair().OpenIDs, maxOpen)
 	ended, err := l.send(t, Event{Version: "1", Status: Failed, InvokeID: "0"})
 	require.NoError(t, err)
 	require.Equal(t, Terminated, ended.Effect)

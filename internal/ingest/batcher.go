@@ -162,7 +162,7 @@ func (b *batcher) execute(ctx context.Context, jobs []*job) {
 		}
 		switch {
 		case postgres.IsLocked(failure):
-			b.split(ctx, jobs, failure)
+			b.split(ctx, jobs)
 			return
 		case errors.Is(failure, errConcurrent) && try < maxReruns:
 		case postgres.IsTransient(failure) || errors.Is(failure, errConcurrent):
@@ -180,7 +180,7 @@ func (b *batcher) execute(ctx context.Context, jobs []*job) {
 }
 
 // split executes the jobs of each account apart, and parks those that are blocked.
-func (b *batcher) split(ctx context.Context, jobs []*job, failure error) {
+func (b *batcher) split(ctx context.Context, jobs []*job) {
 	byAccount := make(map[uuid.UUID][]*job)
 	for _, j := range jobs {
 		byAccount[j.event.AccountID] = append(byAccount[j.event.AccountID], j)
@@ -190,12 +190,11 @@ func (b *batcher) split(ctx context.Context, jobs []*job, failure error) {
 		return
 	}
 	for _, account := range byAccount {
-		if failure = b.try(ctx, account, parkedLockTimeout); failure == nil {
-			continue
-		}
-		if postgres.IsLocked(failure) {
+		switch failure := b.try(ctx, account, parkedLockTimeout); {
+		case failure == nil:
+		case postgres.IsLocked(failure):
 			b.park(account)
-		} else {
+		default:
 			b.execute(ctx, account)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,7 +55,7 @@ func (t *benchTarget) record() error {
 	event := ingest.Event{
 		Kind: ingest.Deployment, AccountID: t.account, APIKeyID: t.key,
 		ProductName: fmt.Sprintf("product %d", n%20), EnvironmentName: []string{"dev", "qa", "staging", "production"}[n/20%4],
-		Version: fmt.Sprintf("1.0.%d", n/400), Status: ingest.Completed, InvokeID: fmt.Sprint(n),
+		Version: fmt.Sprintf("1.0.%d", n/400), Status: ingest.Completed, InvokeID: strconv.FormatInt(n, 10),
 		Details: ingest.Details{
 			SourceSystem: "github", BuildNumber: "17", SHA: "9fceb02d0ae598e95dc970b74767f19372d61af8", Branch: "main", Repository: "acme/shop",
 			URL: "https://github.com/acme/shop/actions/runs/16421300017", By: "ada", ByEmail: "ada@example.com", ByName: "Ada Lovelace",

@@ -116,9 +116,9 @@ func (l *ledger) versionName(id uuid.UUID) string {
 	return ""
 }
 
-// pair returns the state of shop/production (builds: of the version).
-func (l *ledger) pair(partner string) *pairState {
-	return l.pairs[l.names[nameKey{accountID: l.account, product: "shop", partner: partner}].key]
+// pair returns the state of shop/production.
+func (l *ledger) pair() *pairState {
+	return l.pairs[l.names[nameKey{accountID: l.account, product: "shop", partner: "production"}].key]
 }
 
 func statusesOf(subjects []Subject) []string {

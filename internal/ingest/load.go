@@ -236,7 +236,7 @@ func createNames(ctx context.Context, tx *postgres.BatchTx, kind Kind, events []
 			OccurredAt: unknown, FirstCompletedAt: unknown, DevCompletedAt: unknown, TestCompletedAt: unknown, StagingCompletedAt: unknown,
 			CreatedAt: created,
 		})
-		return tx.Send(ctx, batch) //nolint:wrapcheck // Classify sees it
+		return tx.Send(ctx, batch)
 	}
 	environmentIDs := pairs.newIDs()
 	postgres.QueueQuery(batch, dbgen.InsertEnvironmentNames, dbgen.InsertEnvironmentNamesParams{
@@ -248,5 +248,5 @@ func createNames(ctx context.Context, tx *postgres.BatchTx, kind Kind, events []
 	postgres.QueueQuery(batch, dbgen.InsertEnvironmentStates, dbgen.InsertEnvironmentStatesParams{
 		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments,
 	})
-	return tx.Send(ctx, batch) //nolint:wrapcheck // Classify sees it
+	return tx.Send(ctx, batch)
 }

@@ -52,20 +52,20 @@ func diagram() string {
 func finishedTable() string {
 	id := newID()
 	rows := []string{"| event | of a finished deployment or build | effect |", "|---|---|---|"}
-	add := func(event, condition string, state State, matched Subject, status Status, attempt int64) {
-		rows = append(rows, fmt.Sprintf("| %s | %s | `%s` |", event, condition, transition(state, Event{Status: status, Attempt: attempt}, &matched)))
+	add := func(event, condition string, state State, matched Subject, status Status) {
+		rows = append(rows, fmt.Sprintf("| %s | %s | `%s` |", event, condition, transition(state, Event{Status: status, Attempt: 1}, &matched)))
 	}
 	finished := Subject{ID: id, Status: Completed, Attempt: 1, Seen: StatusSet(0).With(Started).With(Completed)}
 	latest := State{Pair: Pair{LatestID: id}}
 	former := State{Pair: Pair{LatestID: uuid.New()}}
 	retried := State{Run: []Subject{{Attempt: 2}, finished}}
-	add("pending or started", "that has seen it", latest, finished, Started, 1)
-	add("pending or started", "that has not seen it", latest, finished, Pending, 1)
-	add("pending or started", "of an earlier attempt than the run's last", retried, finished, Started, 1)
-	add("the same end", "that is the latest of the pair", latest, finished, Completed, 1)
-	add("the same end", "that is not the latest any more", former, finished, Completed, 1)
-	add("the same end", "of an earlier attempt than the run's last", retried, finished, Completed, 1)
-	add("another end", "of the run's last attempt", latest, finished, Failed, 1)
-	add("another end", "of an earlier attempt than the run's last", retried, finished, Failed, 1)
+	add("pending or started", "that has seen it", latest, finished, Started)
+	add("pending or started", "that has not seen it", latest, finished, Pending)
+	add("pending or started", "of an earlier attempt than the run's last", retried, finished, Started)
+	add("the same end", "that is the latest of the pair", latest, finished, Completed)
+	add("the same end", "that is not the latest any more", former, finished, Completed)
+	add("the same end", "of an earlier attempt than the run's last", retried, finished, Completed)
+	add("another end", "of the run's last attempt", latest, finished, Failed)
+	add("another end", "of an earlier attempt than the run's last", retried, finished, Failed)
 	return strings.Join(rows, "\n") + "\n"
 }

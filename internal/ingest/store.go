@@ -35,7 +35,7 @@ func (w *workingSet) store(ctx context.Context, tx *postgres.BatchTx, accounts [
 		return err
 	}
 	w.queueRepeats(batch, accounts, repeats)
-	return tx.SendAndCommit(ctx, batch) //nolint:wrapcheck // Classify sees it
+	return tx.SendAndCommit(ctx, batch)
 }
 
 func (w *workingSet) queueNewVersions(batch *pgx.Batch) {

@@ -32,13 +32,13 @@ type fixture struct {
 	conn     *pgx.Conn
 }
 
-func newFixture(t testing.TB) *fixture {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return newFixtureOn(t, testdb.New(t), "acme")
+	return newFixtureOn(t, testdb.New(t))
 }
 
 // newFixtureOn is another server on the same database.
-func newFixtureOn(t testing.TB, dsn, account string) *fixture {
+func newFixtureOn(t *testing.T, dsn string) *fixture {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
 	owner, err := postgres.Open(t.Context(), dsn)
@@ -46,7 +46,7 @@ func newFixtureOn(t testing.TB, dsn, account string) *fixture {
 	pool, err := postgres.OpenIngest(t.Context(), dsn)
 	require.NoError(t, err)
 	f := &fixture{dsn: dsn, recorder: ingest.NewRecorder(pool, owner, time.Now, logger), keys: authn.NewAPIKeys(owner, []byte(strings.Repeat("pepper", 8)), logger)}
-	f.useAccount(t, account)
+	f.useAccount(t, "acme")
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { f.recorder.Run(ctx) })
@@ -55,7 +55,7 @@ func newFixtureOn(t testing.TB, dsn, account string) *fixture {
 	return f
 }
 
-func (f *fixture) useAccount(t testing.TB, slug string) {
+func (f *fixture) useAccount(t *testing.T, slug string) {
 	t.Helper()
 	key, err := f.keys.CreateFor(t.Context(), slug, authn.NewKey{Name: "test"})
 	require.NoError(t, err)
@@ -63,14 +63,14 @@ func (f *fixture) useAccount(t testing.TB, slug string) {
 }
 
 // withAccount is the same recorder for another account.
-func (f *fixture) withAccount(t testing.TB, slug string) *fixture {
+func (f *fixture) withAccount(t *testing.T, slug string) *fixture {
 	t.Helper()
 	other := *f
 	other.useAccount(t, slug)
 	return &other
 }
 
-func (f *fixture) connect(t testing.TB) *pgx.Conn {
+func (f *fixture) connect(t *testing.T) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), f.dsn)
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func (f *fixture) connect(t testing.TB) *pgx.Conn {
 }
 
 // event completes and normalizes an event.
-func (f *fixture) event(t testing.TB, event ingest.Event) ingest.Event {
+func (f *fixture) event(t *testing.T, event ingest.Event) ingest.Event {
 	t.Helper()
 	event.AccountID, event.APIKeyID = f.account, f.key
 	body, err := json.Marshal(event)
@@ -97,12 +97,12 @@ func build(product, version string, status ingest.Status, run string) ingest.Eve
 	return ingest.Event{Kind: ingest.Build, ProductName: product, Version: version, Status: status, InvokeID: run}
 }
 
-func (f *fixture) record(t testing.TB, event ingest.Event) (ingest.Recorded, error) {
+func (f *fixture) record(t *testing.T, event ingest.Event) (ingest.Recorded, error) {
 	t.Helper()
 	return f.recorder.Record(t.Context(), f.event(t, event))
 }
 
-func (f *fixture) count(t testing.TB, sql string, args ...any) int {
+func (f *fixture) count(t *testing.T, sql string, args ...any) int {
 	t.Helper()
 	var n int
 	require.NoError(t, f.conn.QueryRow(t.Context(), sql, args...).Scan(&n))
@@ -205,7 +205,7 @@ func TestRecordedIsWhatIsStored(t *testing.T) {
 func TestIdenticalEventsAreRecordedOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	other := newFixtureOn(t, f.dsn, "acme")
+	other := newFixtureOn(t, f.dsn)
 	other.account, other.key = f.account, f.key
 	var group sync.WaitGroup
 	ids := make(chan [2]uuid.UUID, 128)
@@ -300,9 +300,13 @@ func TestBlockedEventsDoNotHoldUpOthers(t *testing.T) {
 		_, err = tx.Exec(t.Context(), "SELECT FROM environment_state FOR UPDATE")
 		require.NoError(t, err)
 		blocked = make(chan error, many)
+		events := make([]ingest.Event, many)
+		for i := range events {
+			events[i] = f.event(t, deployment("shop", "production", fmt.Sprintf("1.%d", i), "completed", ""))
+		}
 		for i := range many {
 			go func() {
-				_, err := f.record(t, deployment("shop", "production", fmt.Sprintf("1.%d", i), "completed", ""))
+				_, err := f.recorder.Record(t.Context(), events[i])
 				blocked <- err
 			}()
 		}
@@ -348,7 +352,7 @@ func TestTrafficDoesNotDeadlock(t *testing.T) {
 	const clients, each = 48, 10
 	f := newFixture(t)
 	_, _ = f.conn.Exec(t.Context(), "ALTER DATABASE "+pgx.Identifier{f.conn.Config().Database}.Sanitize()+" SET deadlock_timeout = '5ms'")
-	servers := []*fixture{newFixtureOn(t, f.dsn, "acme"), newFixtureOn(t, f.dsn, "acme")}
+	servers := []*fixture{newFixtureOn(t, f.dsn), newFixtureOn(t, f.dsn)}
 	second := servers[0].withAccount(t, "other")
 	var group sync.WaitGroup
 	for client := range clients {
@@ -429,7 +433,7 @@ func TestPlansDoNotDependOnStatistics(t *testing.T) {
 			now := read()
 			isStable := now == last && now > 0
 			last = now
-			time.Sleep(1500 * time.Millisecond) //nolint:forbidigo // the interval in which PostgreSQL reports
+			time.Sleep(1500 * time.Millisecond) // the interval in which PostgreSQL reports
 			return isStable
 		}, time.Minute, time.Millisecond)
 		return last

@@ -60,7 +60,7 @@ func runBatch(ctx context.Context, pool *postgres.Pool, jobs []*job, lockTimeout
 // names it creates first.
 func (t *transaction) run(ctx context.Context, pool *postgres.Pool, lockTimeout time.Duration, create []Event) (unknown []Event, err error) {
 	if t.tx, err = pool.BeginBatch(ctx, t.accounts, lockTimeout); err != nil {
-		return nil, err //nolint:wrapcheck // Classify sees it
+		return nil, err
 	}
 	defer t.tx.Close(ctx)
 	if len(create) > 0 {
@@ -96,7 +96,7 @@ func (t *transaction) load(ctx context.Context) (unknown []Event, err error) {
 	})
 	t.queueCommitted(batch)
 	if err := t.tx.Send(ctx, batch); err != nil {
-		return nil, err //nolint:wrapcheck // Classify sees it
+		return nil, err
 	}
 	for _, event := range t.events {
 		if t.state.names[nameOf(event)] == nil {
