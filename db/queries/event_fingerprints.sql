@@ -4,6 +4,11 @@ SELECT f.account_id, f.fingerprint, coalesce(f.request_hash, '')::bytea AS reque
 FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@fingerprints::bytea[])) AS k (account_id, fingerprint)
 JOIN event_fingerprints AS f ON f.account_id = k.account_id AND f.fingerprint = k.fingerprint;
 
+-- LockEventKeys locks the Idempotency-Keys of a batch until the transaction ends, in the order of the argument: the same key in
+-- events of two pairs, which share no other lock, is recorded once.
+-- name: LockEventKeys :exec
+SELECT pg_advisory_xact_lock(k.id) FROM unnest(@ids::bigint[]) AS k (id);
+
 -- UpsertEventFingerprints stores the fingerprints of recorded events, in the order of the key: two batches never wait for
 -- each other.
 -- name: UpsertEventFingerprints :exec

@@ -79,6 +79,17 @@ func (q *Queries) ListEventFingerprints(ctx context.Context, arg ListEventFinger
 	return items, nil
 }
 
+const LockEventKeys = `-- name: LockEventKeys :exec
+SELECT pg_advisory_xact_lock(k.id) FROM unnest($1::bigint[]) AS k (id)
+`
+
+// LockEventKeys locks the Idempotency-Keys of a batch until the transaction ends, in the order of the argument: the same key in
+// events of two pairs, which share no other lock, is recorded once.
+func (q *Queries) LockEventKeys(ctx context.Context, ids []int64) error {
+	_, err := q.db.Exec(ctx, LockEventKeys, ids)
+	return err
+}
+
 const UpsertEventFingerprints = `-- name: UpsertEventFingerprints :exec
 INSERT INTO event_fingerprints AS f (account_id, fingerprint, request_hash, event_id, subject_id, received_at)
 SELECT k.account_id, k.fingerprint, nullif(k.request_hash, ''), k.event_id, k.subject_id, k.received_at

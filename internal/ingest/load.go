@@ -2,6 +2,9 @@ package ingest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,8 +15,8 @@ import (
 )
 
 // The locks of a batch, in the order in which every transaction takes them: names of products, names of environments, versions
-// of builds or state rows (inserted where they are missing), then the existing state rows or versions; within each, the order
-// of the key. What is written afterwards belongs to locked pairs. Versions of deployments are inserted and updated last, in
+// of builds or state rows (inserted where they are missing), Idempotency-Keys of events, then the existing state rows or
+// versions; within each, the order of the key. What is written afterwards belongs to locked pairs. Versions of deployments are inserted and updated last, in
 // the order of their keys. So no two transactions wait for each other.
 
 // accountsOf returns the accounts of the events, each once.
@@ -31,6 +34,9 @@ func accountsOf(events []Event) []uuid.UUID {
 
 // queueLoad queues the statements that read the state of the events' pairs and lock it.
 func (w *workingSet) queueLoad(batch *pgx.Batch, events []Event) {
+	if keys := keyLocksOf(events); len(keys) > 0 {
+		postgres.QueueQuery(batch, dbgen.LockEventKeys, struct{ IDs []int64 }{keys})
+	}
 	pairs, runs := gather(events, nameOf), gather(events, runOf)
 	fingerprints := fingerprintsOf(events)
 	if w.kind == Build {
@@ -87,6 +93,20 @@ func fingerprintsOf(events []Event) (p dbgen.ListEventFingerprintsParams) {
 		}
 	}
 	return p
+}
+
+// keyLocksOf returns the identifiers of the locks of the events' Idempotency-Keys, in ascending order.
+func keyLocksOf(events []Event) []int64 {
+	var ids []int64
+	for _, event := range events {
+		if event.IdempotencyKey != "" {
+			key := event.keyFingerprint()
+			hash := sha256.Sum256(append(event.AccountID[:], key[:]...))
+			ids = append(ids, int64(binary.BigEndian.Uint64(hash[:]))) //nolint:gosec // bits are bits
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 func (w *workingSet) addFingerprint(row dbgen.ListEventFingerprintsRow) {
