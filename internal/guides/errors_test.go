@@ -95,9 +95,9 @@ func provocations(t *testing.T) map[string][]func() testapi.Answer {
 			},
 			func() testapi.Answer { return api.As(t, "viewer", http.MethodGet, "/products/?limit=201", "") },
 		},
-		"429: Too much":  one(func() testapi.Answer { return tooMuch(t) }),
+		"429: Too much":       one(func() testapi.Answer { return tooMuch(t) }),
 		"500: Internal error": one(func() testapi.Answer { return faulty(t) }),
-		"503: Not now":   one(func() testapi.Answer { return withoutDatabase(t) }),
+		"503: Not now":        one(func() testapi.Answer { return withoutDatabase(t) }),
 	}
 }
 
