@@ -178,8 +178,9 @@ func duplicateOf(state State, earlier Earlier) Outcome {
 // for a day.
 func match(state State, event Event, now time.Time) *Subject {
 	if event.InvokeID != "" {
-		if same := newestOfRun(state.Run, event.Attempt); same != nil {
-			return same
+		same := newestOfRun(state.Run, event.Attempt)
+		if same != nil || isEarlierAttempt(state.Run, event.Attempt) {
+			return same // an earlier attempt has a record of its own
 		}
 	}
 	for i := range slices.Backward(state.Open) {
