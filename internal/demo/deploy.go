@@ -75,7 +75,7 @@ func (p *pipeline) deploy(at time.Time, env int, v *version, options deployOptio
 	v.tried[env] = true
 	event := p.deployment(env, v, options)
 	if env == production && options.why == "" && !options.rollback && p.chance(0.45) {
-		event.Status = ingest.Pending // somebody has to approve
+		event.Status = ingest.Pending // waits for an approval
 		p.tell(at, event)
 		at = at.Add(p.between(2*minute, 50*minute))
 		if p.chance(0.04) {
