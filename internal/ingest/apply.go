@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -21,13 +20,6 @@ const (
 	futureLimit      = 5 * time.Minute  // how far a client's clock may be ahead (rule 9)
 	backfillAge      = time.Hour        // an end of so long ago, reported alone, is backfill (rule 9)
 )
-
-// maxOpen bounds the unfinished subjects that a pair keeps track of: clients that never report an end would otherwise make
-// every event read them all. Older ones are still found by their run.
-const maxOpen = 32
-
-// maxMetadata bounds merged metadata, in bytes: four times the limit of one event.
-const maxMetadata = 1 << 20
 
 // Effect is what an event did to its subject.
 type Effect string
@@ -355,97 +347,6 @@ func soakTime(state State, at time.Time) *float64 {
 	return nil
 }
 
-// settle updates what the pair and the version share after the subject was created or changed.
-func (o *Outcome) settle(state State, event Event, now time.Time) {
-	subject := o.Subject
-	isBackfill := o.Effect == Created && event.Status.IsTerminal() && subject.CompletedAt.Before(now.Add(-backfillAge))
-	isEarlier := isEarlierAttempt(state.Run, event.Attempt)
-	if o.Effect == Created && (o.Pair.LatestID == uuid.Nil || !isBackfill && !isEarlier) {
-		o.Pair.LatestID = subject.ID
-	}
-	o.Pair.OpenIDs = openAfter(state.Pair.OpenIDs, subject)
-	if event.Kind == Build {
-		o.bindVersion(event)
-	}
-	if event.Status != Completed {
-		return
-	}
-	o.markOvertaken(state, isBackfill)
-	if event.Kind == Build {
-		return
-	}
-	since := now
-	if isBackfill {
-		since = subject.CompletedAt
-	}
-	isOlder := isBackfill && since.Before(state.Pair.CurrentSince)
-	isOfRun := isEarlier && slices.ContainsFunc(state.Run, func(s Subject) bool { return s.ID == state.Pair.CurrentID })
-	if state.Pair.CurrentID == uuid.Nil || !isOlder && !isOfRun {
-		o.Pair.CurrentID, o.Pair.CurrentSince = subject.ID, since
-	}
-	o.Version.complete(state.EnvironmentType, subject)
-}
-
-// openAfter returns the identifiers of the unfinished subjects, oldest first.
-func openAfter(ids []uuid.UUID, subject Subject) []uuid.UUID {
-	if subject.Status.IsTerminal() {
-		return slices.DeleteFunc(slices.Clone(ids), func(id uuid.UUID) bool { return id == subject.ID })
-	}
-	if slices.Contains(ids, subject.ID) {
-		return ids
-	}
-	ids = append(slices.Clone(ids), subject.ID)
-	return ids[max(0, len(ids)-maxOpen):]
-}
-
-// markOvertaken marks the other unfinished subjects of the pair when the outcome's subject has completed: those of the same
-// version, and those that were opened before it. Backfill concerns those alone that were open at its time.
-func (o *Outcome) markOvertaken(state State, isBackfill bool) {
-	isOlder := true // state.Open is in the order of opening; a new subject is the youngest
-	for _, other := range state.Open {
-		if other.ID == o.Subject.ID {
-			isOlder = false
-			continue
-		}
-		if isBackfill && other.OccurredAt.After(o.Subject.CompletedAt) {
-			continue
-		}
-		before := other
-		other.Superseded = other.Superseded || other.VersionID == o.Subject.VersionID
-		other.Overtaken = other.Overtaken || isOlder
-		if other.Superseded != before.Superseded || other.Overtaken != before.Overtaken {
-			o.Changed = append(o.Changed, other)
-		}
-	}
-}
-
-// bindVersion updates the version of a build: a completed build binds the commit, a longer SHA replaces its abbreviation.
-func (o *Outcome) bindVersion(event Event) {
-	subject, version := o.Subject, &o.Version
-	if event.Status == Completed && isSameCommit(version.SHA, subject.SHA) && len(subject.SHA) > len(version.SHA) {
-		version.SHA = subject.SHA
-	}
-	if o.Pair.LatestID == subject.ID {
-		if subject.Branch != "" {
-			version.Branch = subject.Branch
-		}
-		if subject.Repository != "" {
-			version.Repository = subject.Repository
-		}
-	}
-	version.OccurredAt = earliest(version.OccurredAt, subject.OccurredAt)
-}
-
-// complete records the first completed deployments of the version.
-func (v *Version) complete(environment EnvironmentType, subject Subject) {
-	v.OccurredAt = earliest(v.OccurredAt, subject.OccurredAt)
-	v.FirstCompletedAt = earliest(v.FirstCompletedAt, subject.CompletedAt)
-	completed := make(map[EnvironmentType]time.Time, len(v.CompletedAt)+1)
-	maps.Copy(completed, v.CompletedAt)
-	completed[environment] = earliest(completed[environment], subject.CompletedAt)
-	v.CompletedAt = completed
-}
-
 // isSameCommit reports whether two commit identifiers can name the same commit: one is unknown, they are equal but for case,
 // or one abbreviates the other to no fewer than the four characters that Git accepts.
 func isSameCommit(one, other string) bool {
@@ -454,53 +355,6 @@ func isSameCommit(one, other string) bool {
 	}
 	n := min(len(one), len(other))
 	return strings.EqualFold(one, other) || n >= 4 && strings.EqualFold(one[:n], other[:n])
-}
-
-// merge returns the details with those of a newer event, which win.
-func (d Details) merge(newer Details) Details {
-	for _, field := range []struct {
-		target *string
-		value  string
-	}{
-		{&d.SourceSystem, newer.SourceSystem},
-		{&d.BuildNumber, newer.BuildNumber},
-		{&d.SHA, newer.SHA},
-		{&d.Branch, newer.Branch},
-		{&d.Repository, newer.Repository},
-		{&d.URL, newer.URL},
-		{&d.By, newer.By},
-		{&d.ByEmail, newer.ByEmail},
-		{&d.ByName, newer.ByName},
-		{&d.ErrorMessage, newer.ErrorMessage},
-		{&d.ErrorCode, newer.ErrorCode},
-	} {
-		if field.value != "" {
-			*field.target = field.value
-		}
-	}
-	return d
-}
-
-// mergeMetadata merges the metadata of successive events key by key; the newer value wins. Where the result would be too
-// large, the newer metadata stands alone.
-func mergeMetadata(older, newer json.RawMessage) json.RawMessage {
-	if len(newer) <= len("{}") {
-		return older
-	}
-	if len(older) <= len("{}") {
-		return newer
-	}
-	merged := make(map[string]json.RawMessage)
-	for _, object := range []json.RawMessage{older, newer} {
-		if json.Unmarshal(object, &merged) != nil {
-			return newer // both were validated
-		}
-	}
-	encoded, err := json.Marshal(merged)
-	if err != nil || len(encoded) > maxMetadata {
-		return newer
-	}
-	return encoded
 }
 
 func earliest(one, other time.Time) time.Time {

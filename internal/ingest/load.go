@@ -16,8 +16,8 @@ import (
 
 // The locks of a batch, in the order in which every transaction takes them: names of products, names of environments, versions
 // of builds or state rows (inserted where they are missing), Idempotency-Keys of events, then the existing state rows or
-// versions; within each, the order of the key. What is written afterwards belongs to locked pairs. Versions of deployments are inserted and updated last, in
-// the order of their keys. So no two transactions wait for each other.
+// versions; within each, the order of the key. What is written afterwards belongs to locked pairs. Versions of deployments are
+// inserted and updated last, in the order of their keys. So no two transactions wait for each other.
 
 // accountsOf returns the accounts of the events, each once.
 func accountsOf(events []Event) []uuid.UUID {

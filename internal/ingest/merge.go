@@ -1,0 +1,53 @@
+package ingest
+
+import "encoding/json"
+
+// maxMetadata bounds merged metadata, in bytes: four times the limit of one event.
+const maxMetadata = 1 << 20
+
+// merge returns the details with those of a newer event, which win.
+func (d Details) merge(newer Details) Details {
+	for _, field := range []struct {
+		target *string
+		value  string
+	}{
+		{&d.SourceSystem, newer.SourceSystem},
+		{&d.BuildNumber, newer.BuildNumber},
+		{&d.SHA, newer.SHA},
+		{&d.Branch, newer.Branch},
+		{&d.Repository, newer.Repository},
+		{&d.URL, newer.URL},
+		{&d.By, newer.By},
+		{&d.ByEmail, newer.ByEmail},
+		{&d.ByName, newer.ByName},
+		{&d.ErrorMessage, newer.ErrorMessage},
+		{&d.ErrorCode, newer.ErrorCode},
+	} {
+		if field.value != "" {
+			*field.target = field.value
+		}
+	}
+	return d
+}
+
+// mergeMetadata merges the metadata of successive events key by key; the newer value wins. Where the result would be too
+// large, the newer metadata stands alone.
+func mergeMetadata(older, newer json.RawMessage) json.RawMessage {
+	if len(newer) <= len("{}") {
+		return older
+	}
+	if len(older) <= len("{}") {
+		return newer
+	}
+	merged := make(map[string]json.RawMessage)
+	for _, object := range []json.RawMessage{older, newer} {
+		if json.Unmarshal(object, &merged) != nil {
+			return newer // both were validated
+		}
+	}
+	encoded, err := json.Marshal(merged)
+	if err != nil || len(encoded) > maxMetadata {
+		return newer
+	}
+	return encoded
+}
