@@ -9,7 +9,7 @@ OAPI_CODEGEN := go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
 REDOCLY := .ci/node_modules/.bin/redocly
 PYTHON_VENV := clients/python/.venv
 TYPESCRIPT_TOOLS := clients/typescript/node_modules/.package-lock.json
-BROWSER_TESTS := internal/pages/browser
+BROWSER_TESTS := internal/web/browser
 SCHEMATHESIS := test/schemathesis/.venv
 # What is known of vulnerabilities, as of a day: `make vulnerabilities VULNDB=latest` asks what is known today.
 VULNDB := v0.0.0-20261105234957-e22db6528018
@@ -144,8 +144,8 @@ format: ## Format the code
 	go run $(GOLANGCI_LINT) fmt
 
 .PHONY: vendor-pages
-vendor-pages: ## Fetch Swagger UI and ReDoc again, at the versions that internal/pages/vendor.sh pins
-	internal/pages/vendor.sh
+vendor-pages: ## Fetch Swagger UI and ReDoc again, at the versions that internal/web/vendor.sh pins
+	internal/web/vendor.sh
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/versioner-io/versioner/internal/acceptfilter"
-	"github.com/versioner-io/versioner/internal/appconfig"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
@@ -38,7 +38,7 @@ const (
 
 // app is the server's parts, opened in this order and closed in the reverse.
 type app struct {
-	config appconfig.Config
+	cfg    config.Config
 	logger *slog.Logger
 	dsn    string
 	pool   *postgres.Pool
@@ -49,14 +49,14 @@ type app struct {
 }
 
 // openDatabase returns the DSN of the database that the configuration means, and what lets go of it.
-type openDatabase func(ctx context.Context, config appconfig.Config, logger *slog.Logger) (dsn string, release func(context.Context) error, err error)
+type openDatabase func(ctx context.Context, cfg config.Config, logger *slog.Logger) (dsn string, release func(context.Context) error, err error)
 
 // holdDatabase is for servers: its own PostgreSQL belongs to one at a time.
-func holdDatabase(ctx context.Context, config appconfig.Config, logger *slog.Logger) (string, func(context.Context) error, error) {
-	if config.DatabaseURL != "" {
-		return config.DatabaseURL, func(context.Context) error { return nil }, nil
+func holdDatabase(ctx context.Context, cfg config.Config, logger *slog.Logger) (string, func(context.Context) error, error) {
+	if cfg.DatabaseURL != "" {
+		return cfg.DatabaseURL, func(context.Context) error { return nil }, nil
 	}
-	embedded, err := postgres.StartEmbedded(ctx, postgres.EmbeddedConfig{Dir: config.DataDir, Logger: logger})
+	embedded, err := postgres.StartEmbedded(ctx, postgres.EmbeddedConfig{Dir: cfg.DataDir, Logger: logger})
 	if err != nil {
 		return "", nil, err
 	}
@@ -64,20 +64,20 @@ func holdDatabase(ctx context.Context, config appconfig.Config, logger *slog.Log
 }
 
 // shareDatabase is for short commands, which also work beside a running server.
-func shareDatabase(ctx context.Context, config appconfig.Config, logger *slog.Logger) (string, func(context.Context) error, error) {
-	if config.DatabaseURL != "" {
-		return config.DatabaseURL, func(context.Context) error { return nil }, nil
+func shareDatabase(ctx context.Context, cfg config.Config, logger *slog.Logger) (string, func(context.Context) error, error) {
+	if cfg.DatabaseURL != "" {
+		return cfg.DatabaseURL, func(context.Context) error { return nil }, nil
 	}
-	return postgres.AttachEmbedded(ctx, postgres.EmbeddedConfig{Dir: config.DataDir, Logger: logger})
+	return postgres.AttachEmbedded(ctx, postgres.EmbeddedConfig{Dir: cfg.DataDir, Logger: logger})
 }
 
 // openApp opens the database and brings its schema up to date.
-func openApp(ctx context.Context, config appconfig.Config, logger *slog.Logger, open openDatabase) (_ *app, err error) {
-	dsn, release, err := open(ctx, config, logger)
+func openApp(ctx context.Context, cfg config.Config, logger *slog.Logger, open openDatabase) (_ *app, err error) {
+	dsn, release, err := open(ctx, cfg, logger)
 	if err != nil {
 		return nil, err
 	}
-	a := &app{config: config, logger: logger, dsn: dsn, closer: func() {
+	a := &app{cfg: cfg, logger: logger, dsn: dsn, closer: func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		if err := release(ctx); err != nil {
@@ -99,7 +99,7 @@ func openApp(ctx context.Context, config appconfig.Config, logger *slog.Logger, 
 	if err := a.pool.Migrate(ctx, logger); err != nil {
 		return nil, err
 	}
-	pepper, err := config.LoadPepper()
+	pepper, err := cfg.LoadPepper()
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (a *app) close() {
 
 // channels is what changes notification channels. Those that an older key has sealed are sealed anew.
 func (a *app) channels(ctx context.Context) (notify.Channels, error) {
-	secrets, err := a.config.LoadSecretKeys()
+	secrets, err := a.cfg.LoadSecretKeys()
 	if err != nil {
 		return notify.Channels{}, err
 	}
@@ -124,7 +124,7 @@ func (a *app) channels(ctx context.Context) (notify.Channels, error) {
 	if err != nil {
 		return notify.Channels{}, fmt.Errorf("read VERSIONER_SECRET_KEYS: %w", err)
 	}
-	sender := &notify.Sender{HTTP: egress.New(a.config.Webhooks), Mail: a.config.Mailer, UserAgent: "Versioner/" + httpapi.Version()}
+	sender := &notify.Sender{HTTP: egress.New(a.cfg.Webhooks), Mail: a.cfg.Mailer, UserAgent: "Versioner/" + httpapi.Version()}
 	channels := notify.Channels{DB: a.pool.DB, Keys: ring, Sender: sender, Logger: a.logger}
 	unreadable, err := channels.Reseal(ctx)
 	if unreadable > 0 {
@@ -135,10 +135,10 @@ func (a *app) channels(ctx context.Context) (notify.Channels, error) {
 
 // limiter counts requests, with other servers where there is a Redis.
 func (a *app) limiter(ctx context.Context) (_ ratelimit.Limiter, release func(), err error) {
-	if a.config.RedisURL == "" {
+	if a.cfg.RedisURL == "" {
 		return ratelimit.NewLocal(), func() {}, nil
 	}
-	shared, err := ratelimit.NewShared(context.WithoutCancel(ctx), a.config.RedisURL, a.logger)
+	shared, err := ratelimit.NewShared(context.WithoutCancel(ctx), a.cfg.RedisURL, a.logger)
 	if err != nil {
 		return nil, nil, fmt.Errorf("prepare rate limits: %w", err)
 	}
@@ -166,7 +166,7 @@ func (a *app) work(ctx context.Context, channels notify.Channels) error {
 
 // serve answers requests until ctx ends; then it finishes those that have begun. started is called once it listens.
 func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ctx context.Context, url string) error) error {
-	tokens, err := authn.NewJWTs(issuers, authn.Accounts{DB: a.pool.DB, Create: a.config.CreateAccounts, Roles: httpapi.Roles()}, http.DefaultClient, time.Now, a.logger)
+	tokens, err := authn.NewJWTs(issuers, authn.Accounts{DB: a.pool.DB, Create: a.cfg.CreateAccounts, Roles: httpapi.Roles()}, http.DefaultClient, time.Now, a.logger)
 	if err != nil {
 		return fmt.Errorf("read the identity providers: %w", err)
 	}
@@ -193,7 +193,7 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	running.Go(func() { a.keys.Run(background) })
 	running.Go(func() { tokens.Run(background) })
 	working, stopWork := context.WithCancel(ctx) // it stops while the last requests are answered
-	if a.config.Work {
+	if a.cfg.Work {
 		running.Go(func() {
 			if err := a.work(working, channels); err != nil {
 				a.logger.ErrorContext(background, "notifications are not delivered", "error", err)
@@ -207,11 +207,11 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	handler, err := httpapi.New(ctx, httpapi.Config{
 		Logger: a.logger, Security: authn.Validators{APIKeys: a.keys, JWTs: tokens}, Recorder: recorder, Clock: time.Now, DB: a.pool.DB, Keys: a.keys,
 		Channels: channels, Limits: httpapi.Limits{
-			Limiter: limiter, KeyPerMinute: a.config.RateLimits.KeyPerMinute,
-			AccountPerHour: a.config.RateLimits.AccountPerHour, UserPerMinute: a.config.RateLimits.UserPerMinute,
-			FailuresPerMinute: a.config.RateLimits.FailuresPerMinute, PeopleAtOnce: peopleAtOnce(a.pool.MaxConns()), PeopleWaiting: peopleWaiting,
+			Limiter: limiter, KeyPerMinute: a.cfg.RateLimits.KeyPerMinute,
+			AccountPerHour: a.cfg.RateLimits.AccountPerHour, UserPerMinute: a.cfg.RateLimits.UserPerMinute,
+			FailuresPerMinute: a.cfg.RateLimits.FailuresPerMinute, PeopleAtOnce: peopleAtOnce(a.pool.MaxConns()), PeopleWaiting: peopleWaiting,
 		},
-		Origins: a.config.CORSOrigins, Proxies: a.config.TrustedProxies, Ready: a.ready,
+		Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
 	})
 	if err != nil {
 		return fmt.Errorf("build the API: %w", err)
@@ -220,7 +220,7 @@ func (a *app) serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 		Handler: a.closeWhileDraining(handler), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.config.Addr)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Addr)
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with --addr or VERSIONER_ADDR", err)
 	}
@@ -260,9 +260,9 @@ func peopleAtOnce(connections int) int { return max(1, connections*5/8) }
 // drain lets load balancers notice that requests should go elsewhere, and answers those that come nevertheless.
 func (a *app) drain(ctx context.Context) {
 	a.draining.Store(true)
-	if errors.Is(context.Cause(ctx), errTerminated) && a.config.DrainDelay > 0 {
-		a.logger.InfoContext(ctx, "not ready any more: waiting for load balancers to notice", "delay", a.config.DrainDelay.String())
-		time.Sleep(a.config.DrainDelay)
+	if errors.Is(context.Cause(ctx), errTerminated) && a.cfg.DrainDelay > 0 {
+		a.logger.InfoContext(ctx, "not ready any more: waiting for load balancers to notice", "delay", a.cfg.DrainDelay.String())
+		time.Sleep(a.cfg.DrainDelay)
 	}
 	a.logger.InfoContext(ctx, "stopping: finishing the requests that have begun")
 }

@@ -10,9 +10,9 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/versioner-io/versioner/internal/appconfig"
 	"github.com/versioner-io/versioner/internal/authn"
-	"github.com/versioner-io/versioner/internal/demo"
+	"github.com/versioner-io/versioner/internal/config"
+	"github.com/versioner-io/versioner/internal/seed"
 )
 
 type demoCommand struct {
@@ -23,34 +23,34 @@ type demoCommand struct {
 
 // Validate is called by kong.
 func (c demoCommand) Validate() error {
-	if c.Days < demo.MinDays || c.Days > demo.MaxDays {
-		return fmt.Errorf("--days: use %d to %d", demo.MinDays, demo.MaxDays)
+	if c.Days < seed.MinDays || c.Days > seed.MaxDays {
+		return fmt.Errorf("--days: use %d to %d", seed.MinDays, seed.MaxDays)
 	}
 	return authn.CheckAccountSlug(c.Account)
 }
 
 // Run fills an account, or changes nothing. Progress goes to standard error, what was made to standard output.
-func (c demoCommand) Run(ctx context.Context, config appconfig.Config, _ *slog.Logger) error {
-	a, err := openApp(ctx, config, quietLogger(config), shareDatabase)
+func (c demoCommand) Run(ctx context.Context, cfg config.Config, _ *slog.Logger) error {
+	a, err := openApp(ctx, cfg, quietLogger(cfg), shareDatabase)
 	if err != nil {
 		return err
 	}
 	defer a.close()
-	history := demo.New(c.Seed, c.Days, time.Now())
-	progress := demo.NewProgress(os.Stderr, columns(os.Stderr), len(history.Events))
-	err = demo.Fill(ctx, a.pool, a.keys, c.Account, history, progress.Tell)
+	history := seed.New(c.Seed, c.Days, time.Now())
+	progress := seed.NewProgress(os.Stderr, columns(os.Stderr), len(history.Events))
+	err = seed.Fill(ctx, a.pool, a.keys, c.Account, history, progress.Tell)
 	progress.Close()
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return errors.New("stopped: nothing was added")
-	case errors.Is(err, demo.ErrFilled):
+	case errors.Is(err, seed.ErrFilled):
 		return fmt.Errorf("account %q: %w, nothing was added; for another one name another account, such as --account %s2", c.Account, err, c.Account)
-	case errors.Is(err, demo.ErrInUse):
+	case errors.Is(err, seed.ErrInUse):
 		return fmt.Errorf("account %q: %w, nothing was added; name another account, such as --account %s-demo", c.Account, err, c.Account)
 	case err != nil:
 		return fmt.Errorf("nothing was added: %w", err)
 	}
-	fmt.Fprintf(os.Stdout, filled, c.Account, c.Seed, history.Summary(), config.Addr, tokenCall(config, c.Account), config.Addr, c.Account)
+	fmt.Fprintf(os.Stdout, filled, c.Account, c.Seed, history.Summary(), cfg.Addr, tokenCall(cfg, c.Account), cfg.Addr, c.Account)
 	return nil
 }
 

@@ -10,8 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/versioner-io/versioner/internal/appconfig"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/config"
 )
 
 type keysCommand struct {
@@ -39,8 +39,8 @@ func (c createKey) Validate() error {
 }
 
 // Run prints the key on standard output and all else on standard error, so that scripts can take it.
-func (c createKey) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
-	return withKeys(ctx, config, logger, func(keys *authn.APIKeys) error {
+func (c createKey) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
+	return withKeys(ctx, cfg, logger, func(keys *authn.APIKeys) error {
 		key := authn.NewKey{Name: c.Name}
 		until := "for good"
 		if c.Expires > 0 {
@@ -63,8 +63,8 @@ type listKeys struct {
 }
 
 // Run prints a table.
-func (c listKeys) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
-	return withKeys(ctx, config, logger, func(keys *authn.APIKeys) error {
+func (c listKeys) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
+	return withKeys(ctx, cfg, logger, func(keys *authn.APIKeys) error {
 		infos, err := keys.List(ctx, c.Account)
 		if authn.IsNotFound(err) {
 			return fmt.Errorf("there is no account %q", c.Account)
@@ -88,8 +88,8 @@ type revokeKey struct {
 }
 
 // Run revokes.
-func (c revokeKey) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
-	return withKeys(ctx, config, logger, func(keys *authn.APIKeys) error {
+func (c revokeKey) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
+	return withKeys(ctx, cfg, logger, func(keys *authn.APIKeys) error {
 		err := keys.RevokeNamed(ctx, c.Account, c.Key)
 		if authn.IsNotFound(err) {
 			return fmt.Errorf("account %q has no key %q", c.Account, c.Key)
@@ -103,8 +103,8 @@ func (c revokeKey) Run(ctx context.Context, config appconfig.Config, logger *slo
 }
 
 // withKeys opens the database for one command, quietly.
-func withKeys(ctx context.Context, config appconfig.Config, _ *slog.Logger, fn func(*authn.APIKeys) error) error {
-	a, err := openApp(ctx, config, quietLogger(config), shareDatabase)
+func withKeys(ctx context.Context, cfg config.Config, _ *slog.Logger, fn func(*authn.APIKeys) error) error {
+	a, err := openApp(ctx, cfg, quietLogger(cfg), shareDatabase)
 	if err != nil {
 		return err
 	}
@@ -113,8 +113,8 @@ func withKeys(ctx context.Context, config appconfig.Config, _ *slog.Logger, fn f
 }
 
 // quietLogger is for short commands, whose own words are what people read.
-func quietLogger(config appconfig.Config) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: max(config.LogLevel, slog.LevelWarn)}))
+func quietLogger(cfg config.Config) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
 }
 
 func formatTime(at *time.Time) string {

@@ -7,8 +7,8 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/versioner-io/versioner/internal/appconfig"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/config"
 )
 
 type limitsCommand struct {
@@ -22,8 +22,8 @@ type limitAccount struct {
 }
 
 // Run is heard by every server within a second.
-func (c limitAccount) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
-	return withKeys(ctx, config, logger, func(keys *authn.APIKeys) error {
+func (c limitAccount) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
+	return withKeys(ctx, cfg, logger, func(keys *authn.APIKeys) error {
 		err := keys.SetAccountLimit(ctx, c.Account, c.PerHour.requests)
 		if authn.IsNotFound(err) {
 			return fmt.Errorf("there is no account %q", c.Account)
@@ -42,8 +42,8 @@ type limitKey struct {
 }
 
 // Run is heard by every server within a second.
-func (c limitKey) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
-	return withKeys(ctx, config, logger, func(keys *authn.APIKeys) error {
+func (c limitKey) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
+	return withKeys(ctx, cfg, logger, func(keys *authn.APIKeys) error {
 		err := keys.SetKeyLimit(ctx, c.Account, c.Key, c.PerMinute.requests)
 		if authn.IsNotFound(err) {
 			return fmt.Errorf("account %q has no key %q", c.Account, c.Key)

@@ -13,12 +13,12 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/versioner-io/versioner/internal/appconfig"
+	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/httpapi"
 )
 
 type cli struct {
-	appconfig.Settings
+	config.Settings
 
 	Dev     devCommand       `cmd:"" help:"Run the server for trying out: like serve, with an account \"demo\" and a first key."`
 	Serve   serveCommand     `cmd:"" help:"Run the server."`
@@ -68,19 +68,19 @@ func untilSignal(ctx context.Context) context.Context {
 func run(ctx context.Context, args []string) error {
 	var line cli
 	parser, err := kong.New(&line, kong.Name("versionerd"), kong.Description(description),
-		kong.Vars{"version": httpapi.Version(), "data_dir": appconfig.DefaultDataDir()})
+		kong.Vars{"version": httpapi.Version(), "data_dir": config.DefaultDataDir()})
 	if err != nil {
 		return fmt.Errorf("read the command line: %w", err)
 	}
 	command, err := parser.Parse(args)
 	parser.FatalIfErrorf(err)
-	config, err := line.Resolve()
+	cfg, err := line.Resolve()
 	if err != nil {
 		return fmt.Errorf("the configuration is not usable\n%w", err)
 	}
-	logger := slog.New(httpapi.LogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: config.LogLevel})))
+	logger := slog.New(httpapi.LogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel})))
 	command.BindTo(ctx, (*context.Context)(nil))
-	return command.Run(config, logger) //nolint:wrapcheck // the command's own words
+	return command.Run(cfg, logger) //nolint:wrapcheck // the command's own words
 }
 
 const description = `Versioner knows what runs where, since when, and who put it there.

@@ -6,23 +6,23 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/versioner-io/versioner/internal/appconfig"
 	"github.com/versioner-io/versioner/internal/authn"
-	"github.com/versioner-io/versioner/internal/demo"
+	"github.com/versioner-io/versioner/internal/config"
+	"github.com/versioner-io/versioner/internal/seed"
 )
 
-const demoAccount = demo.Account
+const demoAccount = seed.Account
 
 type serveCommand struct{}
 
 // Run serves, with nothing invented.
-func (serveCommand) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
-	a, err := openApp(ctx, config, logger, holdDatabase)
+func (serveCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
+	a, err := openApp(ctx, cfg, logger, holdDatabase)
 	if err != nil {
 		return err
 	}
 	defer a.close()
-	return a.serve(ctx, config.Issuers, func(ctx context.Context, url string) error {
+	return a.serve(ctx, cfg.Issuers, func(ctx context.Context, url string) error {
 		logger.InfoContext(ctx, "listening", "url", url, "docs", url+"/docs")
 		used, err := a.pool.HasAccounts(ctx)
 		if err == nil && !used {
@@ -35,8 +35,8 @@ func (serveCommand) Run(ctx context.Context, config appconfig.Config, logger *sl
 type workCommand struct{}
 
 // Run delivers notifications, beside servers that do not.
-func (workCommand) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
-	a, err := openApp(ctx, config, logger, shareDatabase)
+func (workCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
+	a, err := openApp(ctx, cfg, logger, shareDatabase)
 	if err != nil {
 		return err
 	}
@@ -52,17 +52,17 @@ func (workCommand) Run(ctx context.Context, config appconfig.Config, logger *slo
 type devCommand struct{}
 
 // Run serves, and on the first start makes an account and a key, and tells how to use them.
-func (devCommand) Run(ctx context.Context, config appconfig.Config, logger *slog.Logger) error {
-	a, err := openApp(ctx, config, logger, holdDatabase)
+func (devCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
+	a, err := openApp(ctx, cfg, logger, holdDatabase)
 	if err != nil {
 		return err
 	}
 	defer a.close()
-	dev, err := authn.LoadDevKey(config.DataDir)
+	dev, err := authn.LoadDevKey(cfg.DataDir)
 	if err != nil {
 		return err
 	}
-	return a.serve(ctx, append(config.Issuers, dev.Issuer()), func(ctx context.Context, url string) error {
+	return a.serve(ctx, append(cfg.Issuers, dev.Issuer()), func(ctx context.Context, url string) error {
 		used, err := a.pool.HasAccounts(ctx)
 		if err != nil {
 			return err
@@ -75,18 +75,18 @@ func (devCommand) Run(ctx context.Context, config appconfig.Config, logger *slog
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stdout, welcome, url, url, url, created.Token, url, tokenCall(config, demoAccount))
+		fmt.Fprintf(os.Stdout, welcome, url, url, url, created.Token, url, tokenCall(cfg, demoAccount))
 		return nil
 	})
 }
 
 // tokenCall is how to get a token for this server and an account in a shell.
-func tokenCall(config appconfig.Config, account string) string {
+func tokenCall(cfg config.Config, account string) string {
 	program, err := os.Executable()
 	if err != nil {
 		program = os.Args[0]
 	}
-	return fmt.Sprintf("'%s' token --account %s --role admin --data-dir '%s' 2>/dev/null", program, account, config.DataDir)
+	return fmt.Sprintf("'%s' token --account %s --role admin --data-dir '%s' 2>/dev/null", program, account, cfg.DataDir)
 }
 
 const welcome = `

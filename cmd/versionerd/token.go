@@ -7,8 +7,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/versioner-io/versioner/internal/appconfig"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/httpapi"
 )
 
@@ -20,7 +20,7 @@ type tokenCommand struct {
 }
 
 // Run prints a token alone on standard output. Only `versionerd dev` on the same data directory believes it.
-func (c tokenCommand) Run(_ context.Context, config appconfig.Config, _ *slog.Logger) error {
+func (c tokenCommand) Run(_ context.Context, cfg config.Config, _ *slog.Logger) error {
 	if err := authn.CheckAccountSlug(c.Account); err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (c tokenCommand) Run(_ context.Context, config appconfig.Config, _ *slog.Lo
 	if c.Name == "" {
 		c.Name = "dev-" + c.Role
 	}
-	key, err := authn.LoadDevKey(config.DataDir)
+	key, err := authn.LoadDevKey(cfg.DataDir)
 	if err != nil {
 		return err
 	}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/revision"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
@@ -58,7 +58,7 @@ func TestChangesAreAnnouncedAfterTheCommit(t *testing.T) {
 	pool, administrator, server := servers(t)
 	errUndone := errors.New("rolled back")
 	revoke := func(ctx context.Context, created authn.CreatedKey) error {
-		return administrator.Revoke(ctx, revision.Target{AccountID: created.AccountID, ID: created.ID})
+		return administrator.Revoke(ctx, etag.Ref{AccountID: created.AccountID, ID: created.ID})
 	}
 	newKey := func(t *testing.T) authn.CreatedKey {
 		t.Helper()
@@ -106,7 +106,7 @@ func TestChangesAreAnnouncedAfterTheCommit(t *testing.T) {
 	t.Run("OnTheOwnServerAtOnce", func(t *testing.T) {
 		t.Parallel()
 		created := newKey(t)
-		require.NoError(t, server.Revoke(t.Context(), revision.Target{AccountID: created.AccountID, ID: created.ID}))
+		require.NoError(t, server.Revoke(t.Context(), etag.Ref{AccountID: created.AccountID, ID: created.ID}))
 		require.True(t, isRefused(t, server, created.Token))
 	})
 }

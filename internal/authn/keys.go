@@ -15,8 +15,8 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/revision"
 )
 
 // NewKey describes a key to make.
@@ -87,7 +87,7 @@ func (k *APIKeys) create(ctx context.Context, db *postgres.DB, account dbgen.Acc
 type KeyPatch struct{ Name, Description *string }
 
 // Update changes what a key is called.
-func (k *APIKeys) Update(ctx context.Context, target revision.Target, patch KeyPatch) error {
+func (k *APIKeys) Update(ctx context.Context, target etag.Ref, patch KeyPatch) error {
 	return k.change(ctx, target, func(key *dbgen.APIKey) (action string, fields []string, err error) {
 		if patch.Name != nil && strings.TrimSpace(*patch.Name) != key.Name {
 			key.Name = strings.TrimSpace(*patch.Name)
@@ -102,7 +102,7 @@ func (k *APIKeys) Update(ctx context.Context, target revision.Target, patch KeyP
 }
 
 // Revoke ends a key for good. Every server refuses it within a second. Revoking it again changes nothing.
-func (k *APIKeys) Revoke(ctx context.Context, target revision.Target) error {
+func (k *APIKeys) Revoke(ctx context.Context, target etag.Ref) error {
 	return k.change(ctx, target, func(key *dbgen.APIKey) (string, []string, error) {
 		if key.RevokedAt != nil {
 			return "", nil, nil
@@ -141,13 +141,13 @@ func (k *APIKeys) Rotate(ctx context.Context, accountID, id uuid.UUID, grace tim
 }
 
 // change applies fn to a key; it changes nothing when fn names no members.
-func (k *APIKeys) change(ctx context.Context, target revision.Target, fn func(*dbgen.APIKey) (action string, fields []string, err error)) error {
+func (k *APIKeys) change(ctx context.Context, target etag.Ref, fn func(*dbgen.APIKey) (action string, fields []string, err error)) error {
 	return k.pool.WithTx(ctx, func(db *postgres.DB) error {
 		key, err := db.GetAPIKeyForUpdate(ctx, dbgen.GetAPIKeyForUpdateParams{AccountID: target.AccountID, ID: target.ID})
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		if err := target.Check(key.Revision); err != nil {
+		if err := target.Verify(key.Revision); err != nil {
 			return err
 		}
 		action, fields, err := fn(&key)
@@ -280,7 +280,7 @@ func (k *APIKeys) RevokeNamed(ctx context.Context, accountSlug, keyID string) er
 	}
 	for _, info := range infos {
 		if info.KeyID == keyID {
-			return k.Revoke(ctx, revision.Target{AccountID: info.AccountID, ID: info.ID})
+			return k.Revoke(ctx, etag.Ref{AccountID: info.AccountID, ID: info.ID})
 		}
 	}
 	return apperr.New(apperr.NotFound, "Not found")

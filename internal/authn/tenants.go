@@ -13,8 +13,8 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/revision"
 )
 
 // DevIssuer is the issuer of the tokens that `versionerd token` prints. Its organisations are accounts, by their names.
@@ -177,7 +177,7 @@ func Role(user dbgen.User) string {
 
 // AssignRole sets the role that wins over the token's; nil gives it back to the token. The error is Conflict when somebody
 // would change their own role, or the last admin would cease to be one.
-func (a Accounts) AssignRole(ctx context.Context, target revision.Target, role *string) (user dbgen.User, err error) {
+func (a Accounts) AssignRole(ctx context.Context, target etag.Ref, role *string) (user dbgen.User, err error) {
 	if PrincipalFrom(ctx).UserID == target.ID {
 		return user, apperr.New(apperr.Conflict, "Nobody changes their own role")
 	}
@@ -197,7 +197,7 @@ func (a Accounts) AssignRole(ctx context.Context, target revision.Target, role *
 		if !found {
 			return apperr.New(apperr.NotFound, "Not found")
 		}
-		if err := target.Check(user.Revision); err != nil {
+		if err := target.Verify(user.Revision); err != nil {
 			return err
 		}
 		before := Role(user)

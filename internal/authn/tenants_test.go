@@ -11,8 +11,8 @@ import (
 
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/revision"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
@@ -156,7 +156,7 @@ func TestLastAdminStays(t *testing.T) {
 		lisa, err := accounts.Resolve(t.Context(), person("org_1", "acme", "lisa", "admin"))
 		require.NoError(t, err)
 		assign := func(by, to authn.Principal, role *string) error {
-			_, err := accounts.AssignRole(authn.WithPrincipal(t.Context(), by), revision.Target{AccountID: to.AccountID, ID: to.UserID}, role)
+			_, err := accounts.AssignRole(authn.WithPrincipal(t.Context(), by), etag.Ref{AccountID: to.AccountID, ID: to.UserID}, role)
 			return err
 		}
 		viewer := authn.Viewer

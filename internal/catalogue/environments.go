@@ -9,9 +9,9 @@ import (
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/revision"
 )
 
 // Environments changes environments.
@@ -49,7 +49,7 @@ func (e Environments) Create(ctx context.Context, accountID uuid.UUID, name stri
 }
 
 // Update changes a environment. A former name goes on leading to it.
-func (e Environments) Update(ctx context.Context, target revision.Target, patch EnvironmentPatch) (environment dbgen.Environment, err error) {
+func (e Environments) Update(ctx context.Context, target etag.Ref, patch EnvironmentPatch) (environment dbgen.Environment, err error) {
 	if patch.Name, err = cleanNamePatch(patch.Name); err != nil {
 		return environment, err
 	}
@@ -82,7 +82,7 @@ func (e Environments) Update(ctx context.Context, target revision.Target, patch 
 }
 
 // Delete hides an environment from every view and frees its names. Its state rows are locked first, in the order in which events lock.
-func (e Environments) Delete(ctx context.Context, target revision.Target) error {
+func (e Environments) Delete(ctx context.Context, target etag.Ref) error {
 	return e.DB.WithTx(ctx, func(db *postgres.DB) error {
 		if _, err := db.LockEnvironmentStatesOfEnvironment(ctx, dbgen.LockEnvironmentStatesOfEnvironmentParams{AccountID: target.AccountID, EnvironmentID: target.ID}); err != nil {
 			return postgres.Classify(err)
@@ -91,7 +91,7 @@ func (e Environments) Delete(ctx context.Context, target revision.Target) error 
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		if err := target.Check(environment.Revision); err != nil {
+		if err := target.Verify(environment.Revision); err != nil {
 			return err
 		}
 		err = db.DeleteEnvironment(ctx, dbgen.DeleteEnvironmentParams{AccountID: target.AccountID, ID: target.ID, Now: time.Now()})
@@ -108,12 +108,12 @@ func (e Environments) Delete(ctx context.Context, target revision.Target) error 
 	})
 }
 
-func (e Environments) lock(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.Environment, error) {
+func (e Environments) lock(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.Environment, error) {
 	environment, err := db.GetEnvironmentForUpdate(ctx, dbgen.GetEnvironmentForUpdateParams{AccountID: target.AccountID, ID: target.ID})
 	if err != nil {
 		return environment, postgres.Classify(err)
 	}
-	return environment, target.Check(environment.Revision)
+	return environment, target.Verify(environment.Revision)
 }
 
 func environmentChange(environment dbgen.Environment, action string, fields ...string) audit.Change {

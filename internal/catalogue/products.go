@@ -9,8 +9,8 @@ import (
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/revision"
 )
 
 // Products changes products.
@@ -44,7 +44,7 @@ func (p Products) Create(ctx context.Context, accountID uuid.UUID, name, descrip
 }
 
 // Update changes a product. A former name goes on leading to it.
-func (p Products) Update(ctx context.Context, target revision.Target, patch ProductPatch) (product dbgen.Product, err error) {
+func (p Products) Update(ctx context.Context, target etag.Ref, patch ProductPatch) (product dbgen.Product, err error) {
 	if patch.Name, err = cleanNamePatch(patch.Name); err != nil {
 		return product, err
 	}
@@ -76,7 +76,7 @@ func (p Products) Update(ctx context.Context, target revision.Target, patch Prod
 }
 
 // Delete hides a product from every view and frees its names. Its state rows are locked first, in the order in which events lock.
-func (p Products) Delete(ctx context.Context, target revision.Target) error {
+func (p Products) Delete(ctx context.Context, target etag.Ref) error {
 	return p.DB.WithTx(ctx, func(db *postgres.DB) error {
 		if _, err := db.LockEnvironmentStatesOfProduct(ctx, dbgen.LockEnvironmentStatesOfProductParams{AccountID: target.AccountID, ProductID: target.ID}); err != nil {
 			return postgres.Classify(err)
@@ -85,7 +85,7 @@ func (p Products) Delete(ctx context.Context, target revision.Target) error {
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		if err := target.Check(product.Revision); err != nil {
+		if err := target.Verify(product.Revision); err != nil {
 			return err
 		}
 		err = db.DeleteProduct(ctx, dbgen.DeleteProductParams{AccountID: target.AccountID, ID: target.ID, Now: time.Now()})
@@ -102,12 +102,12 @@ func (p Products) Delete(ctx context.Context, target revision.Target) error {
 	})
 }
 
-func (p Products) lock(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.Product, error) {
+func (p Products) lock(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.Product, error) {
 	product, err := db.GetProductForUpdate(ctx, dbgen.GetProductForUpdateParams{AccountID: target.AccountID, ID: target.ID})
 	if err != nil {
 		return product, postgres.Classify(err)
 	}
-	return product, target.Check(product.Revision)
+	return product, target.Verify(product.Revision)
 }
 
 func productChange(product dbgen.Product, action string, fields ...string) audit.Change {

@@ -11,8 +11,8 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/revision"
 )
 
 // Releases changes releases and what they are composed of.
@@ -62,7 +62,7 @@ func (r Releases) Create(ctx context.Context, accountID uuid.UUID, name, descrip
 }
 
 // Update changes a release. Its status only goes forward.
-func (r Releases) Update(ctx context.Context, target revision.Target, patch ReleasePatch) (release dbgen.Release, err error) {
+func (r Releases) Update(ctx context.Context, target etag.Ref, patch ReleasePatch) (release dbgen.Release, err error) {
 	if patch.Name, err = cleanNamePatch(patch.Name); err != nil {
 		return release, err
 	}
@@ -97,7 +97,7 @@ func (r Releases) Update(ctx context.Context, target revision.Target, patch Rele
 }
 
 // Delete removes a release; its versions stay.
-func (r Releases) Delete(ctx context.Context, target revision.Target) error {
+func (r Releases) Delete(ctx context.Context, target etag.Ref) error {
 	return r.DB.WithTx(ctx, func(db *postgres.DB) error {
 		release, err := r.lock(ctx, db, target)
 		if err != nil {
@@ -111,7 +111,7 @@ func (r Releases) Delete(ctx context.Context, target revision.Target) error {
 }
 
 // AddVersion adds a version, in the place of another one of its product, and returns it. Adding it again changes nothing.
-func (r Releases) AddVersion(ctx context.Context, target revision.Target, versionID uuid.UUID) (version dbgen.VersionDetail, err error) {
+func (r Releases) AddVersion(ctx context.Context, target etag.Ref, versionID uuid.UUID) (version dbgen.VersionDetail, err error) {
 	return version, r.DB.WithTx(ctx, func(db *postgres.DB) error {
 		release, err := r.lockOpen(ctx, db, target)
 		if err != nil {
@@ -131,7 +131,7 @@ func (r Releases) AddVersion(ctx context.Context, target revision.Target, versio
 }
 
 // RemoveVersion takes a version out; the error is NotFound when it is not in the release.
-func (r Releases) RemoveVersion(ctx context.Context, target revision.Target, versionID uuid.UUID) error {
+func (r Releases) RemoveVersion(ctx context.Context, target etag.Ref, versionID uuid.UUID) error {
 	return r.DB.WithTx(ctx, func(db *postgres.DB) error {
 		release, err := r.lockOpen(ctx, db, target)
 		if err != nil {
@@ -148,16 +148,16 @@ func (r Releases) RemoveVersion(ctx context.Context, target revision.Target, ver
 	})
 }
 
-func (r Releases) lock(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.Release, error) {
+func (r Releases) lock(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.Release, error) {
 	release, err := db.GetReleaseForUpdate(ctx, dbgen.GetReleaseForUpdateParams{AccountID: target.AccountID, ID: target.ID})
 	if err != nil {
 		return release, postgres.Classify(err)
 	}
-	return release, target.Check(release.Revision)
+	return release, target.Verify(release.Revision)
 }
 
 // lockOpen refuses a release whose composition is history.
-func (r Releases) lockOpen(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.Release, error) {
+func (r Releases) lockOpen(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.Release, error) {
 	release, err := r.lock(ctx, db, target)
 	if err == nil && (release.Status == completed || release.Status == cancelled) {
 		err = apperr.New(apperr.Conflict, "The release is "+release.Status)

@@ -7,8 +7,8 @@ import (
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/revision"
 )
 
 // defaultGrace is for how many hours a rotated key goes on working, if nothing else is said.
@@ -47,7 +47,7 @@ func (h apiKeys) GetAPIKey(ctx context.Context, req apigen.GetAPIKeyRequestObjec
 	}
 	return apigen.GetAPIKey200JSONResponse{
 		Body:    toAPIKey(authn.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName),
-		Headers: apigen.GetAPIKey200ResponseHeaders{ETag: revision.ETag(row.APIKey.Revision)},
+		Headers: apigen.GetAPIKey200ResponseHeaders{ETag: etag.Of(row.APIKey.Revision)},
 	}, nil
 }
 
@@ -60,7 +60,7 @@ func (h apiKeys) CreateAPIKey(ctx context.Context, req apigen.CreateAPIKeyReques
 		return nil, err
 	}
 	return apigen.CreateAPIKey201JSONResponse{
-		Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.CreateAPIKey201ResponseHeaders{ETag: revision.ETag(created.Revision)},
+		Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.CreateAPIKey201ResponseHeaders{ETag: etag.Of(created.Revision)},
 	}, nil
 }
 
@@ -76,7 +76,7 @@ func (h apiKeys) UpdateAPIKey(ctx context.Context, req apigen.UpdateAPIKeyReques
 	}
 	return apigen.UpdateAPIKey200JSONResponse{
 		Body:    toAPIKey(authn.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName),
-		Headers: apigen.UpdateAPIKey200ResponseHeaders{ETag: revision.ETag(row.APIKey.Revision)},
+		Headers: apigen.UpdateAPIKey200ResponseHeaders{ETag: etag.Of(row.APIKey.Revision)},
 	}, nil
 }
 
@@ -92,7 +92,7 @@ func (h apiKeys) RotateAPIKey(ctx context.Context, req apigen.RotateAPIKeyReques
 		return nil, err
 	}
 	return apigen.RotateAPIKey201JSONResponse{
-		Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.RotateAPIKey201ResponseHeaders{ETag: revision.ETag(created.Revision)},
+		Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.RotateAPIKey201ResponseHeaders{ETag: etag.Of(created.Revision)},
 	}, nil
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/catalogue"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/revision"
 )
 
 type catalogueAPI struct {
@@ -21,8 +21,8 @@ type catalogueAPI struct {
 }
 
 // targetFrom names the caller's object with that identifier.
-func targetFrom(ctx context.Context, id uuid.UUID, ifMatch *string) revision.Target {
-	return revision.Target{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: id, IfMatch: valueOr(ifMatch, "")}
+func targetFrom(ctx context.Context, id uuid.UUID, ifMatch *string) etag.Ref {
+	return etag.Ref{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: id, IfMatch: valueOr(ifMatch, "")}
 }
 
 func (h catalogueAPI) ListProducts(ctx context.Context, req apigen.ListProductsRequestObject) (apigen.ListProductsResponseObject, error) {
@@ -44,7 +44,7 @@ func (h catalogueAPI) GetProduct(ctx context.Context, req apigen.GetProductReque
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
-	return apigen.GetProduct200JSONResponse{Body: toAPIProduct(row), Headers: apigen.GetProduct200ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+	return apigen.GetProduct200JSONResponse{Body: toAPIProduct(row), Headers: apigen.GetProduct200ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
 func (h catalogueAPI) CreateProduct(ctx context.Context, req apigen.CreateProductRequestObject) (apigen.CreateProductResponseObject, error) {
@@ -53,7 +53,7 @@ func (h catalogueAPI) CreateProduct(ctx context.Context, req apigen.CreateProduc
 	if err != nil {
 		return nil, err
 	}
-	return apigen.CreateProduct201JSONResponse{Body: toAPIProduct(row), Headers: apigen.CreateProduct201ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+	return apigen.CreateProduct201JSONResponse{Body: toAPIProduct(row), Headers: apigen.CreateProduct201ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
 func (h catalogueAPI) UpdateProduct(ctx context.Context, req apigen.UpdateProductRequestObject) (apigen.UpdateProductResponseObject, error) {
@@ -63,7 +63,7 @@ func (h catalogueAPI) UpdateProduct(ctx context.Context, req apigen.UpdateProduc
 	if err != nil {
 		return nil, err
 	}
-	return apigen.UpdateProduct200JSONResponse{Body: toAPIProduct(row), Headers: apigen.UpdateProduct200ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+	return apigen.UpdateProduct200JSONResponse{Body: toAPIProduct(row), Headers: apigen.UpdateProduct200ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
 func (h catalogueAPI) DeleteProduct(ctx context.Context, req apigen.DeleteProductRequestObject) (apigen.DeleteProductResponseObject, error) {
@@ -90,7 +90,7 @@ func (h catalogueAPI) GetEnvironment(ctx context.Context, req apigen.GetEnvironm
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
-	return apigen.GetEnvironment200JSONResponse{Body: toAPIEnvironment(row), Headers: apigen.GetEnvironment200ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+	return apigen.GetEnvironment200JSONResponse{Body: toAPIEnvironment(row), Headers: apigen.GetEnvironment200ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
 func (h catalogueAPI) CreateEnvironment(ctx context.Context, req apigen.CreateEnvironmentRequestObject) (apigen.CreateEnvironmentResponseObject, error) {
@@ -99,7 +99,7 @@ func (h catalogueAPI) CreateEnvironment(ctx context.Context, req apigen.CreateEn
 	if err != nil {
 		return nil, err
 	}
-	return apigen.CreateEnvironment201JSONResponse{Body: toAPIEnvironment(row), Headers: apigen.CreateEnvironment201ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+	return apigen.CreateEnvironment201JSONResponse{Body: toAPIEnvironment(row), Headers: apigen.CreateEnvironment201ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
 func (h catalogueAPI) UpdateEnvironment(ctx context.Context, req apigen.UpdateEnvironmentRequestObject) (apigen.UpdateEnvironmentResponseObject, error) {
@@ -109,7 +109,7 @@ func (h catalogueAPI) UpdateEnvironment(ctx context.Context, req apigen.UpdateEn
 	if err != nil {
 		return nil, err
 	}
-	return apigen.UpdateEnvironment200JSONResponse{Body: toAPIEnvironment(row), Headers: apigen.UpdateEnvironment200ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+	return apigen.UpdateEnvironment200JSONResponse{Body: toAPIEnvironment(row), Headers: apigen.UpdateEnvironment200ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
 func (h catalogueAPI) DeleteEnvironment(ctx context.Context, req apigen.DeleteEnvironmentRequestObject) (apigen.DeleteEnvironmentResponseObject, error) {

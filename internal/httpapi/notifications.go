@@ -6,9 +6,9 @@ import (
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/revision"
 )
 
 type notifications struct {
@@ -41,7 +41,7 @@ func (h notifications) GetNotificationChannel(ctx context.Context, req apigen.Ge
 		return nil, err
 	}
 	return apigen.GetNotificationChannel200JSONResponse{
-		Body: toAPIChannel(channel), Headers: apigen.GetNotificationChannel200ResponseHeaders{ETag: revision.ETag(channel.Revision)},
+		Body: toAPIChannel(channel), Headers: apigen.GetNotificationChannel200ResponseHeaders{ETag: etag.Of(channel.Revision)},
 	}, nil
 }
 
@@ -53,7 +53,7 @@ func (h notifications) CreateNotificationChannel(ctx context.Context, req apigen
 		return nil, err
 	}
 	return apigen.CreateNotificationChannel201JSONResponse{
-		Body: toAPIChannel(channel), Headers: apigen.CreateNotificationChannel201ResponseHeaders{ETag: revision.ETag(channel.Revision)},
+		Body: toAPIChannel(channel), Headers: apigen.CreateNotificationChannel201ResponseHeaders{ETag: etag.Of(channel.Revision)},
 	}, nil
 }
 
@@ -67,7 +67,7 @@ func (h notifications) UpdateNotificationChannel(ctx context.Context, req apigen
 		return nil, err
 	}
 	return apigen.UpdateNotificationChannel200JSONResponse{
-		Body: toAPIChannel(channel), Headers: apigen.UpdateNotificationChannel200ResponseHeaders{ETag: revision.ETag(channel.Revision)},
+		Body: toAPIChannel(channel), Headers: apigen.UpdateNotificationChannel200ResponseHeaders{ETag: etag.Of(channel.Revision)},
 	}, nil
 }
 
@@ -107,7 +107,7 @@ func (h notifications) GetNotificationPreference(ctx context.Context, req apigen
 		return nil, postgres.Classify(err)
 	}
 	return apigen.GetNotificationPreference200JSONResponse{
-		Body: toAPIPreference(row), Headers: apigen.GetNotificationPreference200ResponseHeaders{ETag: revision.ETag(row.Revision)},
+		Body: toAPIPreference(row), Headers: apigen.GetNotificationPreference200ResponseHeaders{ETag: etag.Of(row.Revision)},
 	}, nil
 }
 
@@ -119,7 +119,7 @@ func (h notifications) CreateNotificationPreference(ctx context.Context, req api
 		return nil, err
 	}
 	return apigen.CreateNotificationPreference201JSONResponse{
-		Body: toAPIPreference(row), Headers: apigen.CreateNotificationPreference201ResponseHeaders{ETag: revision.ETag(row.Revision)},
+		Body: toAPIPreference(row), Headers: apigen.CreateNotificationPreference201ResponseHeaders{ETag: etag.Of(row.Revision)},
 	}, nil
 }
 
@@ -132,7 +132,7 @@ func (h notifications) UpdateNotificationPreference(ctx context.Context, req api
 		return nil, err
 	}
 	return apigen.UpdateNotificationPreference200JSONResponse{
-		Body: toAPIPreference(row), Headers: apigen.UpdateNotificationPreference200ResponseHeaders{ETag: revision.ETag(row.Revision)},
+		Body: toAPIPreference(row), Headers: apigen.UpdateNotificationPreference200ResponseHeaders{ETag: etag.Of(row.Revision)},
 	}, nil
 }
 

@@ -11,9 +11,9 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/catalogue"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/revision"
 )
 
 type releases struct {
@@ -46,7 +46,7 @@ func (h releases) GetRelease(ctx context.Context, req apigen.GetReleaseRequestOb
 		return nil, postgres.Classify(err)
 	}
 	return apigen.GetRelease200JSONResponse{
-		Body: toAPIRelease(row.Release, row.VersionCount), Headers: apigen.GetRelease200ResponseHeaders{ETag: revision.ETag(row.Release.Revision)},
+		Body: toAPIRelease(row.Release, row.VersionCount), Headers: apigen.GetRelease200ResponseHeaders{ETag: etag.Of(row.Release.Revision)},
 	}, nil
 }
 
@@ -57,7 +57,7 @@ func (h releases) CreateRelease(ctx context.Context, req apigen.CreateReleaseReq
 	if err != nil {
 		return nil, err
 	}
-	return apigen.CreateRelease201JSONResponse{Body: toAPIRelease(row, 0), Headers: apigen.CreateRelease201ResponseHeaders{ETag: revision.ETag(row.Revision)}}, nil
+	return apigen.CreateRelease201JSONResponse{Body: toAPIRelease(row, 0), Headers: apigen.CreateRelease201ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
 func (h releases) UpdateRelease(ctx context.Context, req apigen.UpdateReleaseRequestObject) (apigen.UpdateReleaseResponseObject, error) {
@@ -72,7 +72,7 @@ func (h releases) UpdateRelease(ctx context.Context, req apigen.UpdateReleaseReq
 		return nil, postgres.Classify(err)
 	}
 	return apigen.UpdateRelease200JSONResponse{
-		Body: toAPIRelease(row.Release, row.VersionCount), Headers: apigen.UpdateRelease200ResponseHeaders{ETag: revision.ETag(row.Release.Revision)},
+		Body: toAPIRelease(row.Release, row.VersionCount), Headers: apigen.UpdateRelease200ResponseHeaders{ETag: etag.Of(row.Release.Revision)},
 	}, nil
 }
 

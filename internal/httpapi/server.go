@@ -16,8 +16,8 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/catalogue"
 	"github.com/versioner-io/versioner/internal/notify"
-	docs "github.com/versioner-io/versioner/internal/pages"
 	"github.com/versioner-io/versioner/internal/postgres"
+	docs "github.com/versioner-io/versioner/internal/web"
 )
 
 // Config is what the API stands on.

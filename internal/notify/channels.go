@@ -17,8 +17,8 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/egress"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/revision"
 )
 
 // The kinds of channels.
@@ -224,7 +224,7 @@ func (c Channels) Create(ctx context.Context, accountID uuid.UUID, name, channel
 }
 
 // Update changes a channel. What waits for it goes where it leads then.
-func (c Channels) Update(ctx context.Context, target revision.Target, patch ChannelPatch) (Channel, error) {
+func (c Channels) Update(ctx context.Context, target etag.Ref, patch ChannelPatch) (Channel, error) {
 	before, config, err := c.get(ctx, c.DB, target)
 	if err != nil {
 		return Channel{}, err
@@ -272,7 +272,7 @@ func (c Channels) Update(ctx context.Context, target revision.Target, patch Chan
 }
 
 // Delete takes a channel away with its preferences and what waits for it. Its history stays.
-func (c Channels) Delete(ctx context.Context, target revision.Target) error {
+func (c Channels) Delete(ctx context.Context, target etag.Ref) error {
 	return c.DB.WithTx(ctx, func(db *postgres.DB) error {
 		channel, _, err := c.lock(ctx, db, target)
 		if err != nil {
@@ -298,7 +298,7 @@ func (c Channels) Test(ctx context.Context, accountID, id uuid.UUID) (dbgen.Noti
 	var channel dbgen.NotificationChannel
 	var config Config
 	err := postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) (err error) {
-		channel, config, err = c.get(ctx, c.DB, revision.Target{AccountID: accountID, ID: id})
+		channel, config, err = c.get(ctx, c.DB, etag.Ref{AccountID: accountID, ID: id})
 		return err
 	})
 	if err != nil {
@@ -358,7 +358,7 @@ func (c Channels) Redeliver(ctx context.Context, accountID, id uuid.UUID) (recor
 
 // Get returns a channel as it may be shown.
 func (c Channels) Get(ctx context.Context, accountID, id uuid.UUID) (Channel, error) {
-	channel, config, err := c.get(ctx, c.DB, revision.Target{AccountID: accountID, ID: id})
+	channel, config, err := c.get(ctx, c.DB, etag.Ref{AccountID: accountID, ID: id})
 	return Channel{channel, config.masked()}, err
 }
 
@@ -367,20 +367,20 @@ func (c Channels) Show(ctx context.Context, row dbgen.NotificationChannel) Chann
 	return Channel{row, c.open(ctx, row).masked()}
 }
 
-func (c Channels) get(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.NotificationChannel, Config, error) {
+func (c Channels) get(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.NotificationChannel, Config, error) {
 	channel, err := db.GetNotificationChannel(ctx, dbgen.GetNotificationChannelParams{AccountID: target.AccountID, ID: target.ID})
 	if err != nil {
 		return channel, Config{}, postgres.Classify(err)
 	}
-	return channel, c.open(ctx, channel), target.Check(channel.Revision)
+	return channel, c.open(ctx, channel), target.Verify(channel.Revision)
 }
 
-func (c Channels) lock(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.NotificationChannel, Config, error) {
+func (c Channels) lock(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.NotificationChannel, Config, error) {
 	channel, err := db.GetNotificationChannelForUpdate(ctx, dbgen.GetNotificationChannelForUpdateParams{AccountID: target.AccountID, ID: target.ID})
 	if err != nil {
 		return channel, Config{}, postgres.Classify(err)
 	}
-	return channel, c.open(ctx, channel), target.Check(channel.Revision)
+	return channel, c.open(ctx, channel), target.Verify(channel.Revision)
 }
 
 // open is for showing and changing: a channel that cannot be opened is shown without its configuration and can be given a

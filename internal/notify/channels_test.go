@@ -11,8 +11,8 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/notify"
-	"github.com/versioner-io/versioner/internal/revision"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
@@ -196,7 +196,7 @@ func TestReseal(t *testing.T) {
 	shown, err := lost.Get(t.Context(), account, uuid.MustParse(id))
 	require.NoError(t, err)
 	require.Empty(t, shown.Config)
-	changed, err := lost.Update(t.Context(), revision.Target{AccountID: account, ID: uuid.MustParse(id)}, notify.ChannelPatch{Config: &notify.ConfigPatch{URL: &hooks.URL}})
+	changed, err := lost.Update(t.Context(), etag.Ref{AccountID: account, ID: uuid.MustParse(id)}, notify.ChannelPatch{Config: &notify.ConfigPatch{URL: &hooks.URL}})
 	require.NoError(t, err)
 	require.NotEmpty(t, changed.Config.URL)
 }

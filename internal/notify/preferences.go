@@ -12,9 +12,9 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/revision"
 )
 
 // Preferences changes what channels are told about.
@@ -54,7 +54,7 @@ func (p Preferences) Create(ctx context.Context, accountID, channelID uuid.UUID,
 }
 
 // Update changes a preference. It stays with its channel.
-func (p Preferences) Update(ctx context.Context, target revision.Target, patch PreferencePatch) (preference dbgen.NotificationPreference, err error) {
+func (p Preferences) Update(ctx context.Context, target etag.Ref, patch PreferencePatch) (preference dbgen.NotificationPreference, err error) {
 	return preference, p.DB.WithTx(ctx, func(db *postgres.DB) error {
 		before, err := p.lock(ctx, db, target)
 		if err != nil {
@@ -104,7 +104,7 @@ func (p Preferences) Update(ctx context.Context, target revision.Target, patch P
 }
 
 // Delete removes a preference.
-func (p Preferences) Delete(ctx context.Context, target revision.Target) error {
+func (p Preferences) Delete(ctx context.Context, target etag.Ref) error {
 	return p.DB.WithTx(ctx, func(db *postgres.DB) error {
 		preference, err := p.lock(ctx, db, target)
 		if err != nil {
@@ -117,12 +117,12 @@ func (p Preferences) Delete(ctx context.Context, target revision.Target) error {
 	})
 }
 
-func (p Preferences) lock(ctx context.Context, db *postgres.DB, target revision.Target) (dbgen.NotificationPreference, error) {
+func (p Preferences) lock(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.NotificationPreference, error) {
 	preference, err := db.GetNotificationPreferenceForUpdate(ctx, dbgen.GetNotificationPreferenceForUpdateParams{AccountID: target.AccountID, ID: target.ID})
 	if err != nil {
 		return preference, postgres.Classify(err)
 	}
-	return preference, target.Check(preference.Revision)
+	return preference, target.Verify(preference.Revision)
 }
 
 // cleanPreference writes an event type that the specification knows and the filters in one way, and refuses what could

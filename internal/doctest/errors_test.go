@@ -1,0 +1,198 @@
+package doctest_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/httpapi"
+	"github.com/versioner-io/versioner/internal/testapi"
+)
+
+const (
+	someEvent = `{"product_name":"checkout","version":"1.4.2","environment_name":"production","status":"completed"}`
+	deploy    = "/deployment-events/"
+)
+
+// testErrors provokes every answer of the page.
+func testErrors(t *testing.T, g *guide) {
+	t.Helper()
+	provoked := provocations(t)
+	for _, b := range g.take(t, "json") {
+		status, _, _ := strings.Cut(b.heading, ":")
+		if strings.Contains(status, ",") { // a rule's answer, which nobody sends yet
+			requireBothLevels(t, b.text)
+			continue
+		}
+		answers := provoked[b.heading]
+		require.NotEmpty(t, answers, "line %d: nothing provokes %q", b.line, b.heading)
+		answer := answers[0]()
+		provoked[b.heading] = answers[1:]
+		require.Equal(t, status, strconv.Itoa(answer.Status), "%s", answer.Body)
+		require.JSONEq(t, b.text, string(answer.Body), "line %d", b.line)
+		require.NotEmpty(t, answer.Header.Get("X-Request-Id"))
+		switch answer.Status {
+		case http.StatusUnauthorized:
+			require.Equal(t, "Bearer", answer.Header.Get("WWW-Authenticate"))
+		case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+			require.Regexp(t, `^[1-9][0-9]*$`, answer.Header.Get("Retry-After"))
+		}
+	}
+	for heading, left := range provoked {
+		require.Empty(t, left, "%q is not told in full", heading)
+	}
+	requireKnownTypes(t, g)
+	specification, err := os.ReadFile(filepath.Join(root, "openapi.yaml"))
+	require.NoError(t, err)
+	statuses := regexp.MustCompile(`(?m)^ {8}"([45][0-9]{2})":`).FindAllStringSubmatch(string(specification), -1)
+	require.NotEmpty(t, statuses)
+	for _, status := range statuses {
+		require.Regexp(t, `(?m)^## .*\b`+status[1]+`\b`, g.text, "the specification tells of a status that the page does not")
+	}
+}
+
+// provocations are the answers of each chapter, in its order.
+func provocations(t *testing.T) map[string][]func() testapi.Answer {
+	t.Helper()
+	api := testapi.New(t)
+	require.Equal(t, http.StatusCreated, api.As(t, "admin", http.MethodPost, "/products/", `{"name":"checkout"}`).Status)
+	build := func(sha string) testapi.Answer {
+		return api.Post(t, "/build-events/", `{"product_name":"checkout","version":"1.4.2","scm_sha":"`+sha+`"}`)
+	}
+	require.Equal(t, http.StatusOK, build("9fceb02d0ae598e95dc970b74767f19372d61af8").Status)
+	product := items(t, api.URL+"/products/", api.Token(t, testapi.Account, "admin"))[0]["id"].(string)
+	one := func(provoke func() testapi.Answer) []func() testapi.Answer { return []func() testapi.Answer{provoke} }
+	return map[string][]func() testapi.Answer{
+		"400: Not JSON":     one(func() testapi.Answer { return api.Post(t, deploy, `{"product_name":"it's "quoted""}`) }),
+		"401: Who are you?": one(func() testapi.Answer { return api.Get(t, "/products/") }),
+		"403: Not for you":  one(func() testapi.Answer { return api.As(t, "viewer", http.MethodPost, "/products/", `{"name":"x"}`) }),
+		"404: Not there": one(func() testapi.Answer {
+			return api.As(t, "viewer", http.MethodGet, "/products/01a20928-22b9-7c0b-a697-6b83b5c70849", "")
+		}),
+		"405: Wrong method":       one(func() testapi.Answer { return api.Get(t, deploy) }),
+		"415: Wrong content type": one(func() testapi.Answer { return postForm(t, api) }),
+		"409: It contradicts what is there": {
+			func() testapi.Answer { return build("0123456789abcdef0123456789abcdef01234567") },
+			func() testapi.Answer { return api.As(t, "admin", http.MethodPost, "/products/", `{"name":"checkout"}`) },
+		},
+		"412: It has changed meanwhile": one(func() testapi.Answer {
+			request := api.Request(t, http.MethodPatch, "/products/"+product, []byte(`{"description":"x"}`))
+			request.Header.Set("Authorization", "Bearer "+api.Token(t, testapi.Account, "admin"))
+			request.Header.Set("If-Match", `"0"`)
+			return api.Do(t, request)
+		}),
+		"422: Problems in the request": {
+			func() testapi.Answer {
+				return api.Post(t, deploy, `{"product_name":"checkout","version":"1.4.2","status":"shipped"}`)
+			},
+			func() testapi.Answer { return api.As(t, "viewer", http.MethodGet, "/products/?limit=201", "") },
+		},
+		"429: Too much":       one(func() testapi.Answer { return tooMuch(t) }),
+		"500: Internal error": one(func() testapi.Answer { return faulty(t) }),
+		"503: Not now":        one(func() testapi.Answer { return withoutDatabase(t) }),
+	}
+}
+
+func postForm(t *testing.T, api *testapi.API) testapi.Answer {
+	t.Helper()
+	request := api.Request(t, http.MethodPost, deploy, []byte(someEvent))
+	request.Header.Set("Authorization", "Bearer "+api.Key)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return api.Do(t, request)
+}
+
+// tooMuch sends more than a key may in a minute. What is left of the minute depends on how fast the test is.
+func tooMuch(t *testing.T) testapi.Answer {
+	t.Helper()
+	api := testapi.New(t, testapi.WithLimits(httpapi.Limits{KeyPerMinute: 1, AccountPerHour: 100}))
+	api.Post(t, deploy, someEvent)
+	answer := api.Post(t, deploy, someEvent)
+	require.NotEmpty(t, answer.Header.Get("X-RateLimit-Limit"))
+	require.Equal(t, "0", answer.Header.Get("X-RateLimit-Remaining"))
+	require.NotEmpty(t, answer.Header.Get("X-RateLimit-Reset"))
+	seconds := answer.Header.Get("Retry-After")
+	require.Contains(t, string(answer.Body), "in "+seconds+" seconds")
+	answer.Body = []byte(strings.Replace(string(answer.Body), "in "+seconds+" seconds", "in 60 seconds", 1))
+	return answer
+}
+
+// faulty is a server whose table of products is gone.
+func faulty(t *testing.T) testapi.Answer {
+	t.Helper()
+	api := testapi.New(t)
+	api.As(t, "viewer", http.MethodGet, "/products/", "")
+	api.Exec(t, "ALTER TABLE environments RENAME TO elsewhere")
+	return api.As(t, "viewer", http.MethodGet, "/environments/", "")
+}
+
+func withoutDatabase(t *testing.T) testapi.Answer {
+	t.Helper()
+	api := testapi.New(t)
+	api.Pool.Close()
+	return api.Get(t, "/health/ready")
+}
+
+// requireBothLevels holds a rule's answer to contract.md §12: some clients read the outer members, some the inner ones.
+func requireBothLevels(t *testing.T, text string) {
+	t.Helper()
+	var body map[string]any
+	require.NoError(t, json.Unmarshal([]byte(text), &body))
+	inner := body["detail"]
+	delete(body, "detail")
+	require.Equal(t, body, inner)
+	require.IsType(t, "", body["retry_after"])
+	_, err := time.Parse(time.RFC3339, body["retry_after"].(string))
+	require.NoError(t, err)
+}
+
+// requireKnownTypes provokes the types of the table that a single request can, and finds each of them told.
+func requireKnownTypes(t *testing.T, g *guide) {
+	t.Helper()
+	api := testapi.New(t)
+	told := func(answer testapi.Answer) {
+		var body struct {
+			Detail []struct{ Type string }
+		}
+		require.Equal(t, http.StatusUnprocessableEntity, answer.Status, "%s", answer.Body)
+		require.NoError(t, json.Unmarshal(answer.Body, &body))
+		for _, problem := range body.Detail {
+			name := problem.Type
+			if short, ok := strings.CutPrefix(name, "type_error."); ok && !strings.Contains(g.text, "`"+name+"`") {
+				name = "." + short
+			}
+			require.Contains(t, g.text, "`"+name+"`", "a type that errors.md does not tell of")
+		}
+	}
+	for _, event := range []string{
+		`{}`, `{"product_name":1,"version":null,"environment_name":"","status":"x","completed_at":"today"}`,
+		`{"product_name":" ","version":"` + strings.Repeat("v", 256) + `","environment_name":["a"],"status":"failed","extra_metadata":[]}`,
+		`{"product_name":"a\u0000b","version":"a\tb","environment_name":"e","status":"failed","skip_preflight_checks":"no"}`,
+		`{"product_name":"a","product_name":"b"}`, `{"product_name":"a","extra_metadata":{"a":1e400}}`,
+		`{"product_name":"a","version":"1","environment_name":"e","status":"failed","extra_metadata":{"a":"` + strings.Repeat("x", 256<<10) + `"}}`,
+		`{"product_name":"` + strings.Repeat("x", 1<<20) + `"}`, strings.Repeat(`{"a":`, 2000) + "1" + strings.Repeat("}", 2000),
+	} {
+		told(api.Post(t, deploy, event))
+	}
+	for _, query := range []string{"limit=0", "limit=x", "limit=1&limit=2", "cursor=x", "since=today", "status=x", "x=1", "a;b"} {
+		told(api.As(t, "viewer", http.MethodGet, "/deployments/?"+query, ""))
+	}
+	told(api.As(t, "viewer", http.MethodGet, "/products/x", ""))
+	told(api.As(t, "admin", http.MethodPost, "/products/", `{"name":"x","description":"a\u0000b"}`))
+	told(api.As(t, "admin", http.MethodPost, "/products/", `{"name":"a","colour":"b","description":7}`))
+	for i, name := range []string{"a", "b"} {
+		request := api.Request(t, http.MethodPost, "/products/", []byte(`{"name":"`+name+`"}`))
+		request.Header.Set("Authorization", "Bearer "+api.Token(t, testapi.Account, "admin"))
+		request.Header.Set("Idempotency-Key", "one")
+		if answer := api.Do(t, request); i == 1 {
+			told(answer)
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package doctest_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// testProduction builds what the page builds: a PostgreSQL with its roles, two servers with the unit's command, nginx before
+// them, a backup, and a server on what was restored from it.
+func testProduction(t *testing.T, g *guide) {
+	t.Helper()
+	admin := freshPostgres(t)
+	execute(t, admin, join(g.take(t, "sql")))
+	database := func(role, name string) string {
+		parts := regexp.MustCompile(`host='?([^' ]+)'?`).FindStringSubmatch(admin)
+		require.NotNil(t, parts, admin)
+		return "postgres://" + role + "@/" + name + "?" + url.Values{"host": {parts[1]}}.Encode()
+	}
+	files := g.take(t, "ini")
+	unit := files[1].text
+	requireUnit(t, unit)
+	p := &production{env: files[0].text, dir: newDir(t), database: database("versioner:change-me", "versioner"), signer: newProvider(t)}
+
+	first, second := p.serve(t, p.database), p.serve(t, p.database)
+	token := p.signer.token(t, map[string]any{
+		"iss": "https://example.clerk.accounts.dev", "sub": "user_2abc", "azp": "https://app.example.com", "org_id": "org_2ghi", "org_slug": "acme", "org_role": "org:admin",
+	})
+	items(t, first.url+"/users/", token)
+	shells := g.take(t, "sh")
+	require.Len(t, shells, 3)
+	key := strings.TrimSpace(first.shell(t, strings.ReplaceAll(shells[0].text, "/etc/versioner/env", first.dir+"/env")))
+	events := 0
+	event := func(address string) int {
+		events++
+		status, _ := send(t, http.MethodPost, address+deploy, key, fmt.Sprintf(`{"product_name":"checkout","version":"%d","environment_name":"production","status":"completed"}`, events))
+		return status
+	}
+	require.Equal(t, http.StatusOK, event(second.url))
+
+	t.Run("Backup", func(t *testing.T) {
+		for _, program := range []string{"psql", "pg_dump", "pg_restore"} {
+			needs(t, program)
+		}
+		first.env = append(first.env, "BACKUP_URL="+database("versioner_backup:change-me-too", "versioner"), "ADMIN_URL="+database("root", "postgres"),
+			"RESTORED_URL="+database("versioner:change-me", "versioner_restored"))
+		refused, err := first.try(t, `pg_dump --format=custom --file=refused.dump "`+p.database+`" 2>&1`)
+		require.Error(t, err)
+		require.Contains(t, refused, "query would be affected by row-level security policy", "as the page says")
+		first.shell(t, shells[1].text+shells[2].text)
+		restored := p.serve(t, database("versioner:change-me", "versioner_restored"))
+		require.Len(t, items(t, restored.url+"/deployments/", token), 1)
+		require.Equal(t, http.StatusOK, event(restored.url), "the old keys work")
+	})
+	t.Run("LoadBalancer", func(t *testing.T) {
+		balancer := p.balance(t, g, first, second)
+		for range 20 {
+			require.Equal(t, http.StatusOK, event(balancer))
+		}
+		require.NoError(t, first.kill())
+		for range 20 {
+			require.Equal(t, http.StatusOK, event(balancer), "a server was killed: the other one answers")
+		}
+		status, _ := send(t, http.MethodPost, balancer+"//deployment-events", key, someEvent)
+		require.Equal(t, http.StatusOK, status, "nginx leaves slashes alone")
+	})
+	g.take(t, "nginx")
+}
+
+// freshPostgres is one that nobody has prepared: a superuser root, and no role or database of Versioner's.
+func freshPostgres(t *testing.T) string {
+	t.Helper()
+	own := newPostgres(t)
+	execute(t, own, "CREATE ROLE root SUPERUSER LOGIN")
+	admin := strings.NewReplacer("user=versioner", "user=root", "dbname=versioner", "dbname=postgres").Replace(own)
+	execute(t, admin, "DROP DATABASE versioner; ALTER ROLE versioner RENAME TO bootstrap")
+	return admin
+}
+
+// requireUnit holds the systemd unit to what the server needs.
+func requireUnit(t *testing.T, unit string) {
+	t.Helper()
+	value := func(name string) string {
+		found := regexp.MustCompile(`(?m)^` + name + `=(.+)$`).FindStringSubmatch(unit)
+		require.NotNil(t, found, name)
+		return found[1]
+	}
+	require.Equal(t, "/usr/local/bin/versionerd serve", value("ExecStart"))
+	require.Equal(t, "/etc/versioner/env", value("EnvironmentFile"))
+	seconds, err := strconv.Atoi(value("TimeoutStopSec"))
+	require.NoError(t, err)
+	require.Greater(t, seconds, 28, "the server takes up to 28 seconds to drain")
+}
+
+// production is what all servers of the page share.
+type production struct {
+	env      string // the page's file of settings
+	dir      string
+	database string
+	signer   provider
+}
+
+type productionServer struct {
+	*server
+
+	pid func() int
+}
+
+func (s productionServer) kill() error {
+	process, err := os.FindProcess(s.pid())
+	if err != nil {
+		return err
+	}
+	return process.Kill()
+}
+
+// serve runs the unit's command with the page's settings, but for the addresses of others.
+func (p *production) serve(t *testing.T, database string) productionServer {
+	t.Helper()
+	s := newClone(t)
+	env := strings.NewReplacer(
+		"postgres://versioner:change-me@db.example.com:5432/versioner?sslmode=verify-full", database, "127.0.0.1:8080", strings.TrimPrefix(s.url, "http://"),
+		"redis://redis.example.com:6379/0", "redis://"+freeAddress(t)+"/0", // it is away: no request waits for it
+	).Replace(p.env)
+	require.NotContains(t, env, "db.example.com")
+	file := filepath.Join(s.dir, "env")
+	require.NoError(t, os.WriteFile(file, []byte(env), 0o600))
+	s.env = slices.DeleteFunc(s.env, func(entry string) bool { return strings.HasPrefix(entry, "VERSIONER_ADDR=") })
+	s.env = append(s.env, p.signer.setting(t))
+	pidFile := filepath.Join(s.dir, "pid")
+	s.said = start(t, s.env, s.dir, "bash", "-euc", "set -a; . ./env; set +a; echo $$ > pid; exec versionerd serve")
+	awaitReady(t, s.url, s.said)
+	return productionServer{server: s, pid: func() int {
+		text, err := os.ReadFile(pidFile)
+		require.NoError(t, err)
+		pid, err := readPID(string(text))
+		require.NoError(t, err)
+		return pid
+	}}
+}
+
+// balance runs nginx with the page's configuration before the servers.
+func (p *production) balance(t *testing.T, g *guide, servers ...productionServer) string {
+	t.Helper()
+	program := needs(t, "nginx", "/usr/sbin/nginx")
+	address := freeAddress(t)
+	text := strings.NewReplacer("10.0.0.11:8080", strings.TrimPrefix(servers[0].url, "http://"), "10.0.0.12:8080", strings.TrimPrefix(servers[1].url, "http://"),
+		"listen 80;", "listen "+address+";").Replace(g.take(t, "nginx")[0].text)
+	dir := newDir(t)
+	var temporary strings.Builder
+	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		_, _ = fmt.Fprintf(&temporary, "%s_temp_path %s;\n", kind, filepath.Join(dir, kind))
+	}
+	config := filepath.Join(dir, "nginx.conf")
+	require.NoError(t, os.WriteFile(config, []byte("daemon off;\nmaster_process off;\nworker_processes 1;\npid "+dir+"/nginx.pid;\nerror_log stderr warn;\nevents {}\nhttp {\naccess_log off;\n"+temporary.String()+text+"}\n"), 0o600))
+	said := start(t, os.Environ(), dir, program, "-p", dir, "-e", "stderr", "-c", config)
+	awaitReady(t, "http://"+address, said)
+	return "http://" + address
+}
