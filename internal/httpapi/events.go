@@ -6,6 +6,7 @@ import (
 
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/ingest"
 )
 
@@ -56,7 +57,7 @@ func (h events) recordBuild(ctx context.Context, body apigen.BuildEvent, key *st
 func (h events) record(ctx context.Context, event ingest.Event, key *string) (ingest.Recorded, error) {
 	principal := authn.PrincipalFrom(ctx)
 	event.AccountID, event.APIKeyID = principal.AccountID, principal.APIKeyID
-	event.Body, event.IdempotencyKey = rawBody(ctx), valueOr(key, "")
+	event.Body, event.IdempotencyKey = validation.RawBody(ctx), valueOr(key, "")
 	if err := event.Normalize(); err != nil {
 		return ingest.Recorded{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
@@ -54,10 +55,13 @@ func (f *finder) find(text *string, query func(account uuid.UUID, id *uuid.UUID,
 
 // asID is the identifier that a text may be; nil when it is a name.
 func asID(text *string) *uuid.UUID {
-	if text == nil || checkUUID(*text) != nil {
+	if text == nil {
 		return nil
 	}
-	id := uuid.MustParse(*text)
+	id, ok := validation.ParseUUID(*text)
+	if !ok {
+		return nil
+	}
 	return &id
 }
 

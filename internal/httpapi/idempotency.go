@@ -18,6 +18,7 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
@@ -90,7 +91,7 @@ func (i idempotency) middleware(operation string) echo.MiddlewareFunc {
 				GetIdempotencyKeyParams: dbgen.GetIdempotencyKeyParams{
 					AccountID: principal.AccountID, UserID: principal.UserID, Operation: operation, Key: key,
 				},
-				hash: hashOf(requestFrom(ctx).path, c.Request().URL.RawQuery, rawBody(ctx)),
+				hash: hashOf(requestFrom(ctx).path, c.Request().URL.RawQuery, validation.RawBody(ctx)),
 				id:   uuid.New(),
 			}
 			former, err := i.claim(ctx, &request)

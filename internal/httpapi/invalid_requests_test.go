@@ -58,7 +58,7 @@ func TestBadBodies(t *testing.T) {
 		"List":                  {"[]", 422, `"loc":["body"]`},
 		"Text":                  {`"x"`, 422, `"loc":["body"]`},
 		"EmptyObject":           {"{}", 422, `"loc":["body","environment_name"],"msg":"field required","type":"value_error.missing"},{"loc":["body","product_name"],"msg":"field required","type":"value_error.missing"}`},
-		"DuplicateName":         {`{"status":"started",` + sent("", "1")[1:], 422, `"loc":["body","status"],"msg":"the name stands twice`},
+		"DuplicateName":         {`{"status":"started",` + sent("", "1")[1:], 422, `"loc":["body","status"],"msg":"duplicate key`},
 		"DuplicateDeepName":     {sent("extra_metadata", `{"a":{"b":1,"b":2}}`), 422, `"loc":["body","extra_metadata","a","b"]`},
 		"WrongCaseName":         {`{"product_name":"p","version":"1","environment_name":"e","STATUS":"completed"}`, 422, `"loc":["body","status"],"msg":"field required"`},
 		"UnknownStatus":         {sent("status", `"done"`), 422, `succeeded`},

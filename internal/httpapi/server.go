@@ -15,6 +15,7 @@ import (
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/catalogue"
+	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	docs "github.com/versioner-io/versioner/internal/web"
@@ -126,11 +127,11 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 	for _, path := range document.Paths.Map() {
 		for _, operation := range path.Operations() {
 			id := operation.OperationID
-			validator, err := newBodyValidator(operation)
+			validator, err := validation.NewBody(operation)
 			if err != nil {
 				return nil, err
 			}
-			params, err := newParamValidator(path, operation)
+			params, err := validation.NewParams(path, operation)
 			if err != nil {
 				return nil, err
 			}
@@ -138,9 +139,9 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 			if id != testChannel && len(apigen.OperationSchemes[id]) > 0 {
 				middlewares[id] = append(middlewares[id], work.door)
 			}
-			middlewares[id] = append(middlewares[id], authenticate(config.Security, id, limits), limits.middleware, authorize(id), params.middleware)
+			middlewares[id] = append(middlewares[id], authenticate(config.Security, id, limits), limits.middleware, authorize(id), params.Middleware)
 			if validator != nil {
-				middlewares[id] = append(middlewares[id], validator.middleware)
+				middlewares[id] = append(middlewares[id], validator.Middleware)
 			}
 			if id == testChannel {
 				middlewares[id] = append(middlewares[id], tests.middleware, once.middleware(id))

@@ -1,4 +1,4 @@
-package httpapi
+package validation
 
 import (
 	"fmt"
@@ -17,30 +17,31 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 )
 
-// paramValidator checks an operation's parameters against the specification, all of them single values.
-type paramValidator struct {
+// Params validates the parameters of one operation against the specification. Each parameter has a single value.
+type Params struct {
 	params []*openapi3.Parameter
-	// isPublic disables the checks of the query string. Elsewhere a filter with a typing error must not be ignored. Browsers
-	// and load balancers, which read the public documents and health checks, may add parameters against caches.
+	// isPublic disables the checks of the query string: browsers and load balancers may add parameters to requests for public
+	// documents and health checks. Other operations reject unknown parameters, as a misspelled filter must not be ignored.
 	isPublic bool
 }
 
-func newParamValidator(path *openapi3.PathItem, operation *openapi3.Operation) (paramValidator, error) {
-	v := paramValidator{isPublic: len(apigen.OperationSchemes[operation.OperationID]) == 0}
+// NewParams returns the validator of an operation. The error reports a parameter of an unsupported type.
+func NewParams(path *openapi3.PathItem, operation *openapi3.Operation) (Params, error) {
+	v := Params{isPublic: len(apigen.OperationSchemes[operation.OperationID]) == 0}
 	for _, reference := range append(append(openapi3.Parameters{}, path.Parameters...), operation.Parameters...) {
 		param := reference.Value
 		if kind := param.Schema.Value.Type; !kind.Is("string") && !kind.Is("integer") {
-			return v, fmt.Errorf("operation %s: parameter %s is neither text nor a whole number", operation.OperationID, param.Name)
+			return v, fmt.Errorf("operation %s: parameter %s is neither a string nor an integer", operation.OperationID, param.Name)
 		}
 		v.params = append(v.params, param)
 	}
 	return v, nil
 }
 
-// middleware lets requests with valid parameters pass, and reports every problem of the others.
-func (v paramValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
+// Middleware rejects requests with invalid parameters. The error lists their problems.
+func (v Params) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		// url.URL.Query would silently drop parameters that cannot be decoded.
+		// url.URL.Query silently drops parameters that cannot be decoded.
 		query, err := url.ParseQuery(c.Request().URL.RawQuery)
 		var problems []apperr.Field
 		if !v.isPublic {
@@ -50,7 +51,7 @@ func (v paramValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 			problems = v.unknown(query)
 		}
 		for _, param := range v.params {
-			problems = append(problems, checkParam(param, given(c, query, param))...)
+			problems = append(problems, checkParam(param, paramValues(c, query, param))...)
 		}
 		if len(problems) > 0 {
 			return apperr.NewInvalid(problems...)
@@ -59,8 +60,8 @@ func (v paramValidator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// unknown returns a problem for each parameter of the query that the operation does not have.
-func (v paramValidator) unknown(query url.Values) []apperr.Field {
+// unknown returns a problem for each query parameter that the operation does not have.
+func (v Params) unknown(query url.Values) []apperr.Field {
 	var problems []apperr.Field
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		isKnown := slices.ContainsFunc(v.params, func(param *openapi3.Parameter) bool {
@@ -73,7 +74,7 @@ func (v paramValidator) unknown(query url.Values) []apperr.Field {
 	return problems
 }
 
-func given(c echo.Context, query url.Values, param *openapi3.Parameter) []string {
+func paramValues(c echo.Context, query url.Values, param *openapi3.Parameter) []string {
 	switch param.In {
 	case openapi3.ParameterInPath:
 		return []string{c.Param(param.Name)}
@@ -92,9 +93,9 @@ func checkParam(param *openapi3.Parameter, values []string) []apperr.Field {
 	case len(values) == 0:
 		return nil
 	case len(values) > 1:
-		return []apperr.Field{{Loc: loc, Msg: "given more than once", Type: "value_error.duplicate"}}
+		return []apperr.Field{{Loc: loc, Msg: "parameter must not be repeated", Type: "value_error.duplicate"}}
 	case !utf8.ValidString(values[0]) || strings.ContainsRune(values[0], 0):
-		return []apperr.Field{{Loc: loc, Msg: "not text that can be stored", Type: "value_error.text"}}
+		return []apperr.Field{{Loc: loc, Msg: "contains characters that cannot be stored", Type: "value_error.text"}}
 	}
 	var value any = values[0]
 	if param.Schema.Value.Type.Is("integer") {
@@ -104,5 +105,5 @@ func checkParam(param *openapi3.Parameter, values []string) []apperr.Field {
 		}
 		value = float64(number)
 	}
-	return flatten(param.Schema.Value.VisitJSON(value, schemaOptions()...), loc)
+	return flattenErrors(param.Schema.Value.VisitJSON(value, schemaOptions()...), loc)
 }

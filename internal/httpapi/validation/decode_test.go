@@ -1,4 +1,4 @@
-package httpapi
+package validation
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package httpapi
+package validation
 
 import (
 	"bytes"
@@ -58,13 +58,13 @@ func (d *decoder) value() (any, error) {
 	}
 	switch read.Kind() {
 	case '{':
-		return d.object()
+		return d.decodeObject()
 	case '[':
-		return d.list()
+		return d.decodeArray()
 	case '"':
-		return d.text(read.String()), nil
+		return d.checkString(read.String()), nil
 	case '0':
-		return d.number(read.String()), nil
+		return d.checkNumber(read.String()), nil
 	case 't', 'f':
 		return read.Bool(), nil
 	default: // 'n'; the decoder lets no stray bracket through
@@ -72,22 +72,22 @@ func (d *decoder) value() (any, error) {
 	}
 }
 
-func (d *decoder) object() (any, error) {
+func (d *decoder) decodeObject() (any, error) {
 	object := make(map[string]any)
 	for d.tokens.PeekKind() != '}' {
 		read, err := d.tokens.ReadToken()
 		if err != nil {
 			return nil, d.syntaxError(err)
 		}
-		name := d.text(read.String())
+		name := d.checkString(read.String())
 		if object[name], err = d.value(); err != nil {
 			return nil, err
 		}
 	}
-	return object, d.end()
+	return object, d.closeToken()
 }
 
-func (d *decoder) list() (any, error) {
+func (d *decoder) decodeArray() (any, error) {
 	list := []any{}
 	for d.tokens.PeekKind() != ']' {
 		value, err := d.value()
@@ -96,24 +96,24 @@ func (d *decoder) list() (any, error) {
 		}
 		list = append(list, value)
 	}
-	return list, d.end()
+	return list, d.closeToken()
 }
 
-func (d *decoder) end() error {
+func (d *decoder) closeToken() error {
 	if _, err := d.tokens.ReadToken(); err != nil {
 		return d.syntaxError(err)
 	}
 	return nil
 }
 
-func (d *decoder) text(text string) string {
+func (d *decoder) checkString(text string) string {
 	if strings.ContainsRune(text, 0) {
-		d.report("the character NUL cannot be stored", "value_error.nul")
+		d.report("must not contain NUL", "value_error.nul")
 	}
 	return text
 }
 
-func (d *decoder) number(text string) json.Number {
+func (d *decoder) checkNumber(text string) json.Number {
 	_, exponent, _ := strings.Cut(strings.ToLower(text), "e")
 	zeros, errExponent := strconv.ParseInt(cmp.Or(exponent, "0"), 10, 16)
 	if _, err := strconv.ParseFloat(text, 64); err != nil || errExponent != nil || max(zeros, -zeros) > maxExponent {
@@ -148,7 +148,7 @@ func (d *decoder) syntaxError(err error) error {
 	if !ok || !errors.Is(err, jsontext.ErrDuplicateName) {
 		return errNotJSON
 	}
-	return apperr.NewInvalid(apperr.Field{Loc: d.locate(syntax.JSONPointer), Msg: "the name stands twice in its object", Type: "value_error.duplicate"})
+	return apperr.NewInvalid(apperr.Field{Loc: d.locate(syntax.JSONPointer), Msg: "duplicate key", Type: "value_error.duplicate"})
 }
 
 // compactSize is the length of the value as compact JSON, numbers written out in full as the database keeps them: 1e300

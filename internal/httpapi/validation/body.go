@@ -1,0 +1,377 @@
+package validation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/ingest"
+)
+
+// namePattern marks names in the specification.
+const namePattern = `\S`
+
+// maxBody is the size limit of a body, in bytes: metadata of an event may have 256 KiB, the other fields are small.
+const maxBody = 1 << 20
+
+// mergePatch is the media type of a JSON Merge Patch (RFC 7396), which every PATCH accepts.
+const mergePatch = "application/merge-patch+json"
+
+// eventsTag marks the operations that receive events of CI systems. Their bodies are read leniently: a pipeline cannot
+// repair what it sends, and a rejected event is lost.
+const eventsTag = "Events"
+
+// Extensions of the specification that constrain fields beyond JSON Schema.
+const (
+	maxBytesExtension = "x-max-bytes"
+	emptyExtension    = "x-empty-is-absent"
+)
+
+// Body validates the request bodies of one operation against the specification. It implements the part of JSON Schema that
+// openapi.yaml uses.
+type Body struct {
+	schema       openapi3.Schema     // without its anyOf: a failing anyOf would hide the other problems
+	alternatives openapi3.SchemaRefs // the anyOf, of which one must hold
+	options      []openapi3.SchemaValidationOption
+	limits       map[string]int // x-max-bytes by field
+	names        []string       // fields that are names, sorted
+	isLenient    bool           // whether the operation receives events
+}
+
+// NewBody returns the validator of an operation, nil for an operation without a body. The error reports a schema that
+// cannot be validated within bounds.
+func NewBody(operation *openapi3.Operation) (*Body, error) {
+	if operation.RequestBody == nil {
+		return nil, nil //nolint:nilnil // no body, no validator
+	}
+	media := operation.RequestBody.Value.Content.Get(echo.MIMEApplicationJSON)
+	if media == nil || media.Schema == nil {
+		return nil, fmt.Errorf("operation %s: a body must be JSON and have a schema", operation.OperationID)
+	}
+	if err := requireBounds(media.Schema.Value); err != nil {
+		return nil, fmt.Errorf("operation %s: %w", operation.OperationID, err)
+	}
+	v := &Body{
+		schema:       *media.Schema.Value,
+		alternatives: media.Schema.Value.AnyOf,
+		options:      schemaOptions(),
+		limits:       make(map[string]int),
+		isLenient:    slices.Contains(operation.Tags, eventsTag),
+	}
+	v.schema.AnyOf = nil
+	for name, property := range v.schema.Properties {
+		if limit, ok := property.Value.Extensions[maxBytesExtension].(float64); ok {
+			v.limits[name] = int(limit)
+		}
+		if property.Value.Pattern == namePattern {
+			v.names = append(v.names, name)
+		}
+	}
+	slices.Sort(v.names)
+	return v, nil
+}
+
+// requireBounds returns an error for an array without maxItems: the number of its problems would be unbounded.
+func requireBounds(schema *openapi3.Schema) error {
+	for name, property := range schema.Properties {
+		if err := requireBounds(property.Value); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if schema.Items == nil {
+		return nil
+	}
+	if schema.MaxItems == nil {
+		return errors.New("a list must have maxItems")
+	}
+	return requireBounds(schema.Items.Value)
+}
+
+// schemaOptions makes kin-openapi report every problem and check the formats of the specification.
+func schemaOptions() []openapi3.SchemaValidationOption {
+	return []openapi3.SchemaValidationOption{
+		openapi3.VisitAsRequest(), openapi3.MultiErrors(), openapi3.EnableFormatValidation(),
+		openapi3.WithStringFormatValidators(map[string]openapi3.StringFormatValidator{
+			"event-status": openapi3.NewCallbackValidator(checkStatus),
+			"date-time":    openapi3.NewCallbackValidator(checkTime),
+			"uuid":         openapi3.NewCallbackValidator(checkUUID),
+		}),
+	}
+}
+
+// validatedBody replaces a body after validation: the generated code binds its value instead of decoding the body again.
+type validatedBody struct {
+	io.Reader
+
+	value any
+}
+
+// ValidatedValue implements the interface that the generated code looks for.
+func (b validatedBody) ValidatedValue() any { return b.value }
+
+// Close implements io.Closer. The body was read to its end.
+func (b validatedBody) Close() error { return nil }
+
+type rawBodyKey struct{}
+
+// RawBody returns the body that Body.Middleware read: as received, or cleaned for storage for an event.
+func RawBody(ctx context.Context) []byte {
+	raw, _ := ctx.Value(rawBodyKey{}).([]byte)
+	return raw
+}
+
+// Middleware reads, validates and normalizes the body. The error of an invalid one lists its problems.
+func (v *Body) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if !v.accepts(r) {
+			return apperr.New(apperr.UnsupportedMedia, "Unsupported media type")
+		}
+		raw, err := readBody(c.Response(), r)
+		if err != nil {
+			return err
+		}
+		var invalidNames []string
+		if v.isLenient {
+			raw, invalidNames = ingest.CleanBody(raw, v.names...)
+		}
+		value, err := decodeJSON(raw)
+		if err != nil {
+			return err
+		}
+		if v.isLenient {
+			v.coerce(value)
+		}
+		v.normalize(value)
+		if problems := v.check(value, invalidNames); len(problems) > 0 {
+			return apperr.NewInvalid(problems...)
+		}
+		canonicalizeIntegers(&v.schema, value)
+		r = r.WithContext(context.WithValue(r.Context(), rawBodyKey{}, raw))
+		r.Body = validatedBody{Reader: strings.NewReader(""), value: value}
+		r.ContentLength = int64(len(raw))
+		r.Header.Set("Content-Type", echo.MIMEApplicationJSON) // the only type that the binder accepts
+		c.SetRequest(r)
+		return next(c)
+	}
+}
+
+// accepts reports whether the headers declare JSON in UTF-8 without a content coding. Events may also spell that "utf8" and
+// "identity".
+func (v *Body) accepts(r *http.Request) bool {
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	isJSON := media == echo.MIMEApplicationJSON || media == mergePatch && r.Method == http.MethodPatch
+	if err != nil || !isJSON {
+		return false
+	}
+	charset, coding := strings.ToLower(params["charset"]), r.Header.Get("Content-Encoding")
+	if v.isLenient {
+		return slices.Contains([]string{"", "utf-8", "utf8"}, charset) && (coding == "" || strings.EqualFold(coding, "identity"))
+	}
+	return (charset == "" || charset == "utf-8") && coding == ""
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := apperr.NewInvalid(apperr.Field{
+		Loc: []any{"body"}, Msg: fmt.Sprintf("the body is larger than %d bytes", maxBody), Type: "value_error.too_large",
+	})
+	if r.ContentLength > maxBody {
+		return nil, tooLarge
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) { // the client may retry
+		return nil, apperr.Wrap(apperr.Unavailable, "request body timed out", err)
+	}
+	if err != nil {
+		return nil, apperr.Wrap(apperr.Malformed, errNotJSON.Message, err)
+	}
+	return raw, nil
+}
+
+// coerce converts fields of an event that clients send with another type: integers to strings where CI systems have
+// numbers, and strings to booleans. It drops completed_at of a status that is not terminal without validating it.
+func (v *Body) coerce(value any) {
+	object, _ := value.(map[string]any)
+	for _, name := range []string{"build_number", "invoke_id"} {
+		if number, ok := object[name].(json.Number); ok && isInteger(number) {
+			object[name] = number.String()
+		}
+	}
+	for name, member := range object {
+		text, isText := member.(string)
+		if property := v.schema.Properties[name]; isText && property != nil && property.Value.Type.Is("boolean") {
+			switch strings.ToLower(strings.TrimSpace(text)) {
+			case "true":
+				object[name] = true
+			case "false":
+				object[name] = false
+			}
+		}
+	}
+	text, _ := object["status"].(string)
+	if status, ok := ingest.ParseStatus(text); ok && !status.IsTerminal() {
+		delete(object, "completed_at")
+	}
+}
+
+// isInteger reports whether the number has neither a fraction nor an exponent.
+func isInteger(number json.Number) bool {
+	return strings.Trim(number.String(), "-0123456789") == ""
+}
+
+// normalize normalizes names and replaces empty strings by null where null is allowed, before lengths are checked. Other
+// formats are affected only where x-empty-is-absent is set: CI systems write unknown times as empty strings.
+func (v *Body) normalize(value any) {
+	object, _ := value.(map[string]any)
+	for name, member := range object {
+		text, isText := member.(string)
+		property := v.schema.Properties[name]
+		if !isText || property == nil {
+			continue
+		}
+		if property.Value.Pattern == namePattern {
+			text, _ = ingest.NormalizeName(text) // nameProblems reports the problem
+			object[name] = text
+		}
+		if text == "" && property.Value.Nullable && (property.Value.Format == "" || property.Value.Extensions[emptyExtension] == true) {
+			object[name] = nil
+		}
+	}
+}
+
+// canonicalizeIntegers rewrites integers of a valid value in the form that the generated code can decode: JSON Schema
+// accepts 24.0 and 2.4e1 as integers. Numbers of other types stay as sent.
+func canonicalizeIntegers(schema *openapi3.Schema, value any) {
+	object, _ := value.(map[string]any)
+	for name, member := range object {
+		property := schema.Properties[name]
+		if property == nil {
+			continue
+		}
+		canonicalizeIntegers(property.Value, member)
+		if number, ok := member.(json.Number); ok && property.Value.Type.Is("integer") {
+			if whole, err := number.Float64(); err == nil {
+				object[name] = json.Number(strconv.FormatFloat(whole, 'f', -1, 64))
+			}
+		}
+	}
+}
+
+// check returns the problems of the value, ordered by location. invalidNames lists names with replaced characters.
+func (v *Body) check(value any, invalidNames []string) []apperr.Field {
+	value = bound(&v.schema, value)
+	problems := flattenErrors(v.schema.VisitJSON(value, v.options...), []any{"body"})
+	if object, ok := value.(map[string]any); ok {
+		problems = append(problems, v.requiredAlternative(object)...)
+		problems = append(problems, v.nameProblems(object, invalidNames, problems)...)
+		for name, limit := range v.limits {
+			if compactSize(object[name]) > limit {
+				problems = append(problems, apperr.Field{
+					Loc: []any{"body", name}, Msg: fmt.Sprintf("larger than %d bytes of compact JSON", limit), Type: "value_error.too_large",
+				})
+			}
+		}
+	}
+	for _, problem := range problems {
+		indexArrayPositions(value, problem.Loc[1:])
+	}
+	slices.SortStableFunc(problems, func(one, other apperr.Field) int {
+		return strings.Compare(fmt.Sprint(one.Loc...), fmt.Sprint(other.Loc...))
+	})
+	return problems
+}
+
+// bound truncates an invalid value so that the number of problems does not grow with the body: an array to one item more
+// than maxItems, and unknown fields of a closed object to apperr.MaxFields.
+func bound(schema *openapi3.Schema, value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		isClosed := schema.AdditionalProperties.Has != nil && !*schema.AdditionalProperties.Has
+		unknown := 0
+		for name, member := range value {
+			if property := schema.Properties[name]; property != nil {
+				value[name] = bound(property.Value, member)
+			} else if unknown++; isClosed && unknown > apperr.MaxFields {
+				delete(value, name)
+			}
+		}
+	case []any:
+		if schema.Items == nil || schema.MaxItems == nil {
+			return value // of another type
+		}
+		list := value[:min(len(value), int(*schema.MaxItems)+1)] //nolint:gosec // at most a few hundred
+		for i, item := range list {
+			list[i] = bound(schema.Items.Value, item)
+		}
+		return list
+	}
+	return value
+}
+
+// nameProblems returns the problems of names that the schema cannot express, unless the name is in found already.
+func (v *Body) nameProblems(object map[string]any, invalid []string, found []apperr.Field) []apperr.Field {
+	var problems []apperr.Field
+	for _, name := range v.names {
+		loc := []any{"body", name}
+		text, _ := object[name].(string)
+		_, problem := ingest.NormalizeName(text)
+		switch {
+		case slices.Contains(invalid, name):
+			problems = append(problems, apperr.Field{Loc: loc, Msg: "must not contain NUL or characters that are not Unicode", Type: "value_error.text"})
+		case text == "" || problem == "" || slices.ContainsFunc(found, func(other apperr.Field) bool { return slices.Equal(other.Loc, loc) }):
+		default:
+			problems = append(problems, apperr.Field{Loc: loc, Msg: problem, Type: "value_error.text"})
+		}
+	}
+	return problems
+}
+
+// indexArrayPositions converts array positions in loc to numbers. kin-openapi reports them as strings.
+func indexArrayPositions(value any, loc []any) {
+	for i, step := range loc {
+		name, _ := step.(string)
+		switch inside := value.(type) {
+		case map[string]any:
+			value = inside[name]
+		case []any:
+			position, err := strconv.Atoi(name)
+			if err != nil || position >= len(inside) {
+				return
+			}
+			loc[i], value = position, inside[position]
+		default:
+			return
+		}
+	}
+}
+
+// requiredAlternative returns the problems of the first alternative when none of them holds. A null field counts as absent.
+func (v *Body) requiredAlternative(object map[string]any) []apperr.Field {
+	object = maps.Clone(object)
+	maps.DeleteFunc(object, func(_ string, member any) bool { return member == nil })
+	for _, alternative := range v.alternatives {
+		if alternative.Value.VisitJSON(object, v.options...) == nil {
+			return nil
+		}
+	}
+	if len(v.alternatives) == 0 {
+		return nil
+	}
+	return flattenErrors(v.alternatives[0].Value.VisitJSON(object, v.options...), []any{"body"})
+}
