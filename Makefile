@@ -28,7 +28,9 @@ build: ## Build bin/versionerd
 
 .PHONY: generate
 generate: ## Generate gen/, clients/ and db/schema.sql from openapi.yaml, db/migrations and db/queries
-	for part in models server spec security; do $(OAPI_CODEGEN) -config gen/apigen/$$part.yaml openapi.yaml; done
+	for part in models server spec; do $(OAPI_CODEGEN) -config gen/apigen/$$part.yaml openapi.yaml; done
+	go run ./tools/gensecurity > gen/apigen/security.gen.go.new
+	mv gen/apigen/security.gen.go.new gen/apigen/security.gen.go
 	$(OAPI_CODEGEN) -config clients/go/oapi-codegen.yaml openapi.yaml
 	go run ./internal/samples/generate | go run github.com/mikefarah/yq/v4 eval-all --output-format json --indent 0 \
 		'select(fileIndex == 0) * select(fileIndex == 1)' openapi.yaml - > gen/apigen/openapi.json
