@@ -604,60 +604,60 @@ type Build struct {
 // counts as absent.
 type BuildEvent struct {
 	// BuildNumber The CI system's number of the run, such as `312`: people look for it there.
-	BuildNumber nullable.Nullable[string] `json:"build_number,omitempty"`
+	BuildNumber *string `json:"build_number,omitempty"`
 
 	// BuildURL Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
-	BuildURL nullable.Nullable[string] `json:"build_url,omitempty"`
+	BuildURL *string `json:"build_url,omitempty"`
 
 	// BuiltBy Who started the build, by the name that the CI system has for them: a login, or that of a bot.
-	BuiltBy nullable.Nullable[string] `json:"built_by,omitempty"`
+	BuiltBy *string `json:"built_by,omitempty"`
 
 	// BuiltByEmail Their e-mail address, if the CI system knows it.
-	BuiltByEmail nullable.Nullable[string] `json:"built_by_email,omitempty"`
+	BuiltByEmail *string `json:"built_by_email,omitempty"`
 
 	// BuiltByName Their name, as people know them; messages prefer it to `built_by`.
-	BuiltByName nullable.Nullable[string] `json:"built_by_name,omitempty"`
+	BuiltByName *string `json:"built_by_name,omitempty"`
 
 	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
 	// before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
-	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
+	CompletedAt *time.Time `json:"completed_at,omitempty"`
 
 	// ErrorCode Why the build failed, for programs: the CI system's code, or one of your own.
-	ErrorCode nullable.Nullable[string] `json:"error_code,omitempty"`
+	ErrorCode *string `json:"error_code,omitempty"`
 
 	// ErrorMessage Why the build failed, at most 65,536 characters.
-	ErrorMessage nullable.Nullable[string] `json:"error_message,omitempty"`
+	ErrorMessage *string `json:"error_message,omitempty"`
 
 	// ExtraMetadata Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
 	// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
-	ExtraMetadata nullable.Nullable[ExtraMetadata] `json:"extra_metadata,omitempty"`
+	ExtraMetadata *ExtraMetadata `json:"extra_metadata,omitempty"`
 
 	// InvokeID The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
 	// belong to one build, until the run is started again or ends again.
-	InvokeID nullable.Nullable[string] `json:"invoke_id,omitempty"`
+	InvokeID *string `json:"invoke_id,omitempty"`
 
 	// ProductName The product that is built. Created on first mention.
 	ProductName string `json:"product_name"`
 
 	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`.
-	SCMBranch nullable.Nullable[string] `json:"scm_branch,omitempty"`
+	SCMBranch *string `json:"scm_branch,omitempty"`
 
 	// SCMRepository The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
-	SCMRepository nullable.Nullable[string] `json:"scm_repository,omitempty"`
+	SCMRepository *string `json:"scm_repository,omitempty"`
 
 	// SCMSHA The commit that the version is built from, whole or abbreviated to no fewer than 4 characters.
-	SCMSHA nullable.Nullable[string] `json:"scm_sha,omitempty"`
+	SCMSHA *string `json:"scm_sha,omitempty"`
 
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
-	SourceSystem nullable.Nullable[string] `json:"source_system,omitempty"`
+	SourceSystem *string `json:"source_system,omitempty"`
 
 	// StartedAt When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept. A time
 	// more than five minutes in the future is ignored.
-	StartedAt nullable.Nullable[time.Time] `json:"started_at,omitempty"`
+	StartedAt *time.Time `json:"started_at,omitempty"`
 
 	// Status How far the build has come; `completed` when absent or empty. The words are those of a deployment's status, and the first
 	// final status ends the build.
-	Status nullable.Nullable[string] `json:"status,omitempty"`
+	Status *string `json:"status,omitempty"`
 
 	// Version The version that is built. Created on first mention.
 	Version string `json:"version"`
@@ -866,62 +866,62 @@ type Deployment struct {
 // Other texts may have 1,024 characters, addresses 4,096; an empty one counts as absent.
 type DeploymentEvent struct {
 	// BuildNumber The CI system's number of the run, such as `312`: people look for it there.
-	BuildNumber nullable.Nullable[string] `json:"build_number,omitempty"`
+	BuildNumber *string `json:"build_number,omitempty"`
 
 	// BuildURL Another name of `deploy_url`, which wins when both are given.
-	BuildURL nullable.Nullable[string] `json:"build_url,omitempty"`
+	BuildURL *string `json:"build_url,omitempty"`
 
 	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
 	// before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
-	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
+	CompletedAt *time.Time `json:"completed_at,omitempty"`
 
 	// DeployURL Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
-	DeployURL nullable.Nullable[string] `json:"deploy_url,omitempty"`
+	DeployURL *string `json:"deploy_url,omitempty"`
 
 	// DeployedBy Who deploys, by the name that the CI system has for them: a login, or that of a bot.
-	DeployedBy nullable.Nullable[string] `json:"deployed_by,omitempty"`
+	DeployedBy *string `json:"deployed_by,omitempty"`
 
 	// DeployedByEmail Their e-mail address, if the CI system knows it.
-	DeployedByEmail nullable.Nullable[string] `json:"deployed_by_email,omitempty"`
+	DeployedByEmail *string `json:"deployed_by_email,omitempty"`
 
 	// DeployedByName Their name, as people know them; messages prefer it to `deployed_by`.
-	DeployedByName nullable.Nullable[string] `json:"deployed_by_name,omitempty"`
+	DeployedByName *string `json:"deployed_by_name,omitempty"`
 
 	// Environment The old name of `environment_name`, which wins when both are given.
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-	Environment nullable.Nullable[string] `json:"environment,omitempty"`
+	Environment *string `json:"environment,omitempty"`
 
 	// EnvironmentName Where it is deployed. Created on first mention, with a type inferred from its name (see `EnvironmentType`): `prod-eu`
 	// is `production`, `qa-smoke` is `test`, `review/fix-live-chat` is `dev`, and a name without a known word is `other`.
-	EnvironmentName nullable.Nullable[string] `json:"environment_name,omitempty"`
+	EnvironmentName *string `json:"environment_name,omitempty"`
 
 	// ExtraMetadata Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
 	// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
-	ExtraMetadata nullable.Nullable[ExtraMetadata] `json:"extra_metadata,omitempty"`
+	ExtraMetadata *ExtraMetadata `json:"extra_metadata,omitempty"`
 
 	// InvokeID The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
 	// and version belong to one deployment, until the run is started again or ends again. Without it the version
 	// alone identifies the deployment.
-	InvokeID nullable.Nullable[string] `json:"invoke_id,omitempty"`
+	InvokeID *string `json:"invoke_id,omitempty"`
 
 	// ProductName The product that is deployed, 1 to 255 characters. Created on first mention.
 	ProductName string `json:"product_name"`
 
 	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`. Without it, the deployment takes
 	// branch and repository from the newest build of its version.
-	SCMBranch nullable.Nullable[string] `json:"scm_branch,omitempty"`
+	SCMBranch *string `json:"scm_branch,omitempty"`
 
 	// SCMRepository The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
-	SCMRepository nullable.Nullable[string] `json:"scm_repository,omitempty"`
+	SCMRepository *string `json:"scm_repository,omitempty"`
 
 	// SCMSHA The commit that the pipeline ran for. It is shown with the deployment, and need not be the one that the version was built from: only a build event says that.
-	SCMSHA nullable.Nullable[string] `json:"scm_sha,omitempty"`
+	SCMSHA *string `json:"scm_sha,omitempty"`
 
 	// SkipPreflightChecks Accepted for compatibility. No checks are made yet, so there is nothing to skip.
-	SkipPreflightChecks nullable.Nullable[bool] `json:"skip_preflight_checks,omitempty"`
+	SkipPreflightChecks *bool `json:"skip_preflight_checks,omitempty"`
 
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
-	SourceSystem nullable.Nullable[string] `json:"source_system,omitempty"`
+	SourceSystem *string `json:"source_system,omitempty"`
 
 	// Status How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
 	// are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
@@ -1470,31 +1470,31 @@ type RecordedBuild struct {
 	BuildID openapi_types.UUID `json:"build_id"`
 
 	// BuildNumber The CI system's number of the run.
-	BuildNumber nullable.Nullable[string] `json:"build_number"`
+	BuildNumber *string `json:"build_number"`
 
 	// BuildURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
-	BuildURL nullable.Nullable[string] `json:"build_url"`
+	BuildURL *string `json:"build_url"`
 
 	// BuiltBy Who built it, as the CI system names them.
-	BuiltBy nullable.Nullable[string] `json:"built_by"`
+	BuiltBy *string `json:"built_by"`
 
 	// BuiltByEmail Their e-mail address.
-	BuiltByEmail nullable.Nullable[string] `json:"built_by_email"`
+	BuiltByEmail *string `json:"built_by_email"`
 
 	// BuiltByName Their name.
-	BuiltByName nullable.Nullable[string] `json:"built_by_name"`
+	BuiltByName *string `json:"built_by_name"`
 
 	// CompletedAt When it ended, in whatever way.
-	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
+	CompletedAt *time.Time `json:"completed_at"`
 
 	// CreatedAt When it was first heard of.
 	CreatedAt time.Time `json:"created_at"`
 
 	// ErrorCode The CI system's code for why it failed.
-	ErrorCode nullable.Nullable[string] `json:"error_code"`
+	ErrorCode *string `json:"error_code"`
 
 	// ErrorMessage Why it failed.
-	ErrorMessage nullable.Nullable[string] `json:"error_message"`
+	ErrorMessage *string `json:"error_message"`
 
 	// EventID The event's identifier. A repeat has that of the event that it repeats.
 	EventID openapi_types.UUID `json:"event_id"`
@@ -1506,7 +1506,7 @@ type RecordedBuild struct {
 	ID openapi_types.UUID `json:"id"`
 
 	// InvokeID The CI run.
-	InvokeID nullable.Nullable[string] `json:"invoke_id"`
+	InvokeID *string `json:"invoke_id"`
 
 	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
@@ -1515,19 +1515,19 @@ type RecordedBuild struct {
 	ProductName string `json:"product_name"`
 
 	// SCMBranch The branch or tag.
-	SCMBranch nullable.Nullable[string] `json:"scm_branch"`
+	SCMBranch *string `json:"scm_branch"`
 
 	// SCMRepository The repository.
-	SCMRepository nullable.Nullable[string] `json:"scm_repository"`
+	SCMRepository *string `json:"scm_repository"`
 
 	// SCMSHA The commit.
-	SCMSHA nullable.Nullable[string] `json:"scm_sha"`
+	SCMSHA *string `json:"scm_sha"`
 
 	// SourceSystem The CI system.
-	SourceSystem nullable.Nullable[string] `json:"source_system"`
+	SourceSystem *string `json:"source_system"`
 
 	// StartedAt The earliest start that any event has reported; null when none has.
-	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
+	StartedAt *time.Time `json:"started_at"`
 
 	// Status How far it has come. `completed`, `failed` and `aborted` are final.
 	Status Status `json:"status"`
@@ -1542,28 +1542,28 @@ type RecordedBuild struct {
 // RecordedDeployment The deployment that an event belongs to, and the event's own identifier.
 type RecordedDeployment struct {
 	// BuildNumber The CI system's number of the run.
-	BuildNumber nullable.Nullable[string] `json:"build_number"`
+	BuildNumber *string `json:"build_number"`
 
 	// CompletedAt When it ended, in whatever way.
-	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
+	CompletedAt *time.Time `json:"completed_at"`
 
 	// CreatedAt When it was first heard of.
 	CreatedAt time.Time `json:"created_at"`
 
 	// DeployURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
-	DeployURL nullable.Nullable[string] `json:"deploy_url"`
+	DeployURL *string `json:"deploy_url"`
 
 	// DeployedAt When it ended; until then, when it started; until then, when its first event was received.
 	DeployedAt time.Time `json:"deployed_at"`
 
 	// DeployedBy Who deployed it, as the CI system names them.
-	DeployedBy nullable.Nullable[string] `json:"deployed_by"`
+	DeployedBy *string `json:"deployed_by"`
 
 	// DeployedByEmail Their e-mail address.
-	DeployedByEmail nullable.Nullable[string] `json:"deployed_by_email"`
+	DeployedByEmail *string `json:"deployed_by_email"`
 
 	// DeployedByName Their name.
-	DeployedByName nullable.Nullable[string] `json:"deployed_by_name"`
+	DeployedByName *string `json:"deployed_by_name"`
 
 	// DeploymentID The deployment's identifier; the same as `id`.
 	DeploymentID openapi_types.UUID `json:"deployment_id"`
@@ -1584,7 +1584,7 @@ type RecordedDeployment struct {
 	ID openapi_types.UUID `json:"id"`
 
 	// InvokeID The CI run.
-	InvokeID nullable.Nullable[string] `json:"invoke_id"`
+	InvokeID *string `json:"invoke_id"`
 
 	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
@@ -1593,22 +1593,22 @@ type RecordedDeployment struct {
 	ProductName string `json:"product_name"`
 
 	// SCMBranch The branch or tag.
-	SCMBranch nullable.Nullable[string] `json:"scm_branch"`
+	SCMBranch *string `json:"scm_branch"`
 
 	// SCMRepository The repository.
-	SCMRepository nullable.Nullable[string] `json:"scm_repository"`
+	SCMRepository *string `json:"scm_repository"`
 
 	// SCMSHA The commit reported with the deployment.
-	SCMSHA nullable.Nullable[string] `json:"scm_sha"`
+	SCMSHA *string `json:"scm_sha"`
 
 	// SoakTimeHours For how many hours the version had been running in the nearest lower type of environment (dev, test, staging, production) when this deployment began; null when it never ran there.
-	SoakTimeHours nullable.Nullable[float64] `json:"soak_time_hours"`
+	SoakTimeHours *float64 `json:"soak_time_hours"`
 
 	// SourceSystem The CI system.
-	SourceSystem nullable.Nullable[string] `json:"source_system"`
+	SourceSystem *string `json:"source_system"`
 
 	// StartedAt When the server received the first start; null when no start was reported.
-	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
+	StartedAt *time.Time `json:"started_at"`
 
 	// Status How far it has come. `completed`, `failed` and `aborted` are final.
 	Status Status `json:"status"`

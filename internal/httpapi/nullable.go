@@ -59,9 +59,6 @@ func valueOr[T any](value *T, fallback T) T {
 	return *value
 }
 
-// textOr returns the text, empty where there is none.
-func textOr(value nullable.Nullable[string]) string { return valueOr(fromNullable(value), "") }
-
 // nonZero returns nil for a zero value.
 func nonZero[T comparable](value T) *T {
 	var zero T
