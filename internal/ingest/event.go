@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/versioner-io/versioner/internal/apperr"
@@ -137,25 +139,40 @@ func (v *validator) metadata(raw json.RawMessage) (stored json.RawMessage, attem
 	if len(raw) == 0 || string(raw) == "null" {
 		return json.RawMessage("{}"), 0
 	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &object); err != nil {
+	var known struct {
+		Attempt         jsontext.Value `json:"vi_gh_run_attempt"`
+		PreflightStatus jsontext.Value `json:"preflight_status"`
+	}
+	if err := jsonv2.Unmarshal(raw, &known); err != nil { // matches names exactly and skips the other values
 		v.internalErr = fmt.Errorf("parse validated metadata: %w", err)
 		return nil, 0
 	}
-	attempt = parseAttempt(object["vi_gh_run_attempt"])
-	if _, ok := object["preflight_status"]; !ok {
+	attempt = parseAttempt(known.Attempt)
+	if known.PreflightStatus == nil {
 		return raw, attempt
 	}
-	delete(object, "preflight_status")
-	stored, err := json.Marshal(object)
+	stored, err := withoutKey(raw, "preflight_status")
 	if err != nil {
-		v.internalErr = fmt.Errorf("encode validated metadata: %w", err)
+		v.internalErr = err
 	}
 	return stored, attempt
 }
 
+func withoutKey(raw json.RawMessage, key string) (json.RawMessage, error) {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &object); err != nil {
+		return nil, fmt.Errorf("parse validated metadata: %w", err)
+	}
+	delete(object, key)
+	stored, err := json.Marshal(object)
+	if err != nil {
+		return nil, fmt.Errorf("encode validated metadata: %w", err)
+	}
+	return stored, nil
+}
+
 // parseAttempt parses a positive number, given as such or as text. Anything else comes from an unknown client.
-func parseAttempt(raw json.RawMessage) int64 {
+func parseAttempt(raw []byte) int64 {
 	number, err := strconv.ParseInt(string(bytes.Trim(raw, `"`)), 10, 64)
 	if err != nil || number < 1 {
 		return 0
