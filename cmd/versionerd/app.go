@@ -17,6 +17,7 @@ import (
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/ratelimit"
@@ -114,21 +115,21 @@ func (a *app) close() {
 	a.closer()
 }
 
-// channels is what changes notification channels. Those that an older key has sealed are sealed anew.
+// channels returns the management of notification channels. Configurations that an older key encrypted are re-encrypted.
 func (a *app) channels(ctx context.Context) (notify.Channels, error) {
-	secrets, err := a.cfg.LoadSecretKeys()
+	secrets, err := a.cfg.LoadEncryptionKeys()
 	if err != nil {
 		return notify.Channels{}, err
 	}
-	ring, err := notify.NewKeyRing(secrets...)
+	ring, err := keyring.New(secrets...)
 	if err != nil {
-		return notify.Channels{}, fmt.Errorf("read VERSIONER_SECRET_KEYS: %w", err)
+		return notify.Channels{}, fmt.Errorf("read VERSIONER_ENCRYPTION_KEYS: %w", err)
 	}
 	sender := &notify.Sender{HTTP: egress.New(a.cfg.Webhooks), Mail: a.cfg.Mailer, UserAgent: "Versioner/" + httpapi.Version()}
 	channels := notify.Channels{DB: a.pool.DB, Keys: ring, Sender: sender, Logger: a.logger}
-	unreadable, err := channels.Reseal(ctx)
-	if unreadable > 0 {
-		a.logger.ErrorContext(ctx, "some notification channels cannot be read: give their key back in VERSIONER_SECRET_KEYS", "channels", unreadable)
+	undecryptable, err := channels.ReencryptAll(ctx)
+	if undecryptable > 0 {
+		a.logger.ErrorContext(ctx, "cannot decrypt notification channels; missing key in VERSIONER_ENCRYPTION_KEYS", "channels", undecryptable)
 	}
 	return channels, err
 }

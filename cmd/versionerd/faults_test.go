@@ -266,7 +266,7 @@ func TestDatabaseOutage(t *testing.T) {
 func serveOn(t *testing.T, database *postgres.Embedded) (server *program, key string) {
 	t.Helper()
 	env := environment(newDataDir(t), "DATABASE_URL="+database.DSN(), "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789",
-		"VERSIONER_SECRET_KEYS="+strings.Repeat("A", 43)+"=", "VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0", "VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0")
+		"VERSIONER_ENCRYPTION_KEYS="+strings.Repeat("A", 43)+"=", "VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0", "VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0")
 	server = launch(t, env, "dev")
 	return server, keyPattern.FindString(server.stdout.String())
 }

@@ -156,7 +156,7 @@ func accountsOn(t *testing.T, accounts ...string) (server *program, env, keys []
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = database.Stop(context.Background()) })
 	env = environment(newDataDir(t), "DATABASE_URL="+database.DSN(), "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789",
-		"VERSIONER_SECRET_KEYS="+strings.Repeat("A", 43)+"=", "VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0", "VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0",
+		"VERSIONER_ENCRYPTION_KEYS="+strings.Repeat("A", 43)+"=", "VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0", "VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0",
 		"VERSIONER_RATE_LIMIT_USER_PER_MINUTE=0")
 	server = launch(t, env, "dev")
 	for _, account := range accounts {

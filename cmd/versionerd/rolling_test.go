@@ -115,7 +115,7 @@ func TestRollingRestarts(t *testing.T) {
 	t.Cleanup(func() { _ = database.Stop(context.Background()) })
 	env := func(address string) []string {
 		return append(environment(newDataDir(t), "DATABASE_URL="+database.DSN(), "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789",
-			"VERSIONER_SECRET_KEYS="+strings.Repeat("A", 43)+"=", "VERSIONER_DRAIN_DELAY=1s",
+			"VERSIONER_ENCRYPTION_KEYS="+strings.Repeat("A", 43)+"=", "VERSIONER_DRAIN_DELAY=1s",
 			"VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0", "VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0"), "VERSIONER_ADDR="+address)
 	}
 	addresses := []string{freeAddr(t), freeAddr(t)}

@@ -92,7 +92,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	env := environment(newDataDir(t), "VERSIONER_LOG_LEVEL=debug", "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8", "VERSIONER_MAIL_FROM=versioner@example.com",
 		"DATABASE_URL="+database.DSN()+separator+"password="+secrets.add("password of the database", "canary-of-the-database"),
 		"VERSIONER_KEY_PEPPER="+secrets.add("pepper", "canary-pepper-0123456789-0123456789"),
-		"VERSIONER_SECRET_KEYS="+base64.StdEncoding.EncodeToString([]byte(secrets.add("key of the channels", "canary-of-thirty-two-bytes-length"[:32]))),
+		"VERSIONER_ENCRYPTION_KEYS="+base64.StdEncoding.EncodeToString([]byte(secrets.add("key of the channels", "canary-of-thirty-two-bytes-length"[:32]))),
 		"VERSIONER_SMTP_URL=smtp://user:"+secrets.add("password for mail", "canary-of-the-mail")+"@127.0.0.1:"+smtpPort+"?tls=none",
 		"REDIS_URL=redis://user:"+secrets.add("password of Redis", "canary-of-redis")+"@"+closed+"/0")
 	server := launch(t, env, "dev")

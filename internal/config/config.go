@@ -23,6 +23,7 @@ import (
 
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/egress"
+	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/notify"
 )
 
@@ -43,7 +44,7 @@ type Settings struct {
 	TrustedProxies             []string `env:"VERSIONER_TRUSTED_PROXIES" group:"Limits" help:"Networks of load balancers whose X-Forwarded-For is believed, such as 10.0.0.5/32: the address of a request is the last one there that is not in them. Default: none, it is that of the connection." placeholder:"NETWORK,…"`
 	RedisURL                   string   `env:"REDIS_URL" group:"Limits" help:"Redis or Valkey in which servers count requests together: redis://user:password@host:6379/0 or rediss://. Without it each counts for itself." name:"redis-url" placeholder:"URL"`
 
-	SecretKeys        []string `env:"VERSIONER_SECRET_KEYS" group:"Notifications" help:"Keys that the configuration of notification channels is encrypted with, 32 bytes in base64 each, the newest first; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory." placeholder:"KEY,…"`
+	EncryptionKeys    []string `env:"VERSIONER_ENCRYPTION_KEYS" group:"Notifications" help:"Keys that the configuration of notification channels is encrypted with, 32 bytes in base64 each, the newest first; the same for all servers of a database. Needed with DATABASE_URL; otherwise made and kept in the data directory." placeholder:"KEY,…"`
 	SMTPURL           string   `env:"VERSIONER_SMTP_URL" group:"Notifications" help:"Mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none. Without it there are no e-mail channels." name:"smtp-url" placeholder:"URL"`
 	MailFrom          string   `env:"VERSIONER_MAIL_FROM" group:"Notifications" help:"Address that e-mail comes from." placeholder:"ADDRESS"`
 	WebhookAllowCIDRs []string `env:"VERSIONER_WEBHOOK_ALLOW_CIDRS" group:"Notifications" help:"Networks that webhooks may call although they are not public, such as 10.1.0.0/16." name:"webhook-allow-cidrs" placeholder:"NETWORK,…"`
@@ -74,7 +75,7 @@ type Config struct {
 	DrainDelay     time.Duration
 	Work           bool // whether a server delivers notifications
 	CORSOrigins    []string
-	SecretKeys     [][]byte       // nil without DatabaseURL: see LoadSecretKeys
+	EncryptionKeys [][]byte       // nil without DatabaseURL: see LoadEncryptionKeys
 	Mailer         *notify.Mailer // nil: no e-mail
 	Webhooks       egress.Policy
 	RateLimits     RateLimits
@@ -92,8 +93,8 @@ const (
 
 // Files of secrets in the data directory.
 const (
-	pepperFile    = "key-pepper"
-	secretKeyFile = "secret-key"
+	pepperFile        = "key-pepper"
+	encryptionKeyFile = "encryption-key"
 )
 
 // Resolve checks every setting and reports all problems together.
@@ -126,7 +127,7 @@ func (s Settings) Resolve() (Config, error) {
 	problems = append(problems, s.checkLimits())
 	config.TrustedProxies, err = parseProxies(s.TrustedProxies)
 	problems = append(problems, err)
-	config.SecretKeys, err = parseSecretKeys(s.SecretKeys)
+	config.EncryptionKeys, err = parseEncryptionKeys(s.EncryptionKeys)
 	problems = append(problems, err)
 	config.Webhooks, err = egress.ParsePolicy(s.WebhookAllowCIDRs, s.WebhookAllowHosts)
 	problems = append(problems, err)
@@ -158,13 +159,13 @@ func (s Settings) mailer() (*notify.Mailer, error) {
 	return notify.NewMailer(s.SMTPURL, s.MailFrom)
 }
 
-// parseSecretKeys never repeats a key.
-func parseSecretKeys(texts []string) ([][]byte, error) {
+// parseEncryptionKeys never repeats a key.
+func parseEncryptionKeys(texts []string) ([][]byte, error) {
 	var keys [][]byte
 	for i, text := range texts {
 		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
-		if err != nil || len(key) != notify.KeySize {
-			return nil, fmt.Errorf("VERSIONER_SECRET_KEYS: the key at position %d is not %d bytes in base64; make one with `openssl rand -base64 32`", i+1, notify.KeySize)
+		if err != nil || len(key) != keyring.KeySize {
+			return nil, fmt.Errorf("VERSIONER_ENCRYPTION_KEYS: the key at position %d is not %d bytes in base64; make one with `openssl rand -base64 32`", i+1, keyring.KeySize)
 		}
 		keys = append(keys, key)
 	}
@@ -242,8 +243,8 @@ func (s Settings) checkDatabase() error {
 	if s.KeyPepper == "" {
 		problems = append(problems, errors.New("VERSIONER_KEY_PEPPER is not set: with DATABASE_URL it is needed, and must be the same for all servers of the database; make one with `openssl rand -hex 32`"))
 	}
-	if len(s.SecretKeys) == 0 {
-		problems = append(problems, errors.New("VERSIONER_SECRET_KEYS is not set: with DATABASE_URL it is needed, and must be the same for all servers of the database; make one with `openssl rand -base64 32`"))
+	if len(s.EncryptionKeys) == 0 {
+		problems = append(problems, errors.New("VERSIONER_ENCRYPTION_KEYS is not set: with DATABASE_URL it is needed, and must be the same for all servers of the database; make one with `openssl rand -base64 32`"))
 	}
 	return errors.Join(problems...)
 }
@@ -324,16 +325,16 @@ func (c Config) LoadPepper() ([]byte, error) {
 	return []byte(secret), err
 }
 
-// LoadSecretKeys returns the configured keys or, where none are, the one kept in the data directory, made on first use.
-func (c Config) LoadSecretKeys() ([][]byte, error) {
-	if c.SecretKeys != nil {
-		return c.SecretKeys, nil
+// LoadEncryptionKeys returns the configured keys or, where none are, the one kept in the data directory, made on first use.
+func (c Config) LoadEncryptionKeys() ([][]byte, error) {
+	if c.EncryptionKeys != nil {
+		return c.EncryptionKeys, nil
 	}
 	secret, err := keptSecret{
-		path:   filepath.Join(c.DataDir, secretKeyFile),
+		path:   filepath.Join(c.DataDir, encryptionKeyFile),
 		encode: base64.StdEncoding.EncodeToString,
 		check: func(kept string) error {
-			_, err := parseSecretKeys([]string{kept})
+			_, err := parseEncryptionKeys([]string{kept})
 			return err
 		},
 		without: "notification channels cannot be read without it",
@@ -341,7 +342,7 @@ func (c Config) LoadSecretKeys() ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseSecretKeys([]string{secret})
+	return parseEncryptionKeys([]string{secret})
 }
 
 // keptSecret is 32 random bytes in a file of the data directory.

@@ -33,11 +33,11 @@ func TestResolve(t *testing.T) {
 		"PortTooLarge":        {func(s *config.Settings) { s.Addr = ":65536" }, "VERSIONER_ADDR"},
 		"LogLevel":            {func(s *config.Settings) { s.LogLevel = "loud" }, "VERSIONER_LOG_LEVEL"},
 		"DatabaseAlone":       {func(s *config.Settings) { s.DatabaseURL = "postgres://h/d" }, "VERSIONER_KEY_PEPPER is not set"},
-		"DatabaseWithoutKeys": {func(s *config.Settings) { s.DatabaseURL, s.KeyPepper = "postgres://h/d", strings.Repeat("x", 32) }, "VERSIONER_SECRET_KEYS is not set"},
-		"SecretKeys": {func(s *config.Settings) {
-			s.SecretKeys = []string{strings.Repeat("A", 43) + "=", strings.Repeat("B", 43) + "="}
+		"DatabaseWithoutKeys": {func(s *config.Settings) { s.DatabaseURL, s.KeyPepper = "postgres://h/d", strings.Repeat("x", 32) }, "VERSIONER_ENCRYPTION_KEYS is not set"},
+		"EncryptionKeys": {func(s *config.Settings) {
+			s.EncryptionKeys = []string{strings.Repeat("A", 43) + "=", strings.Repeat("B", 43) + "="}
 		}, ""},
-		"SecretKeyTooShort": {func(s *config.Settings) { s.SecretKeys = []string{strings.Repeat("A", 43) + "=", "QUJD"} }, "the key at position 2"},
+		"SecretKeyTooShort": {func(s *config.Settings) { s.EncryptionKeys = []string{strings.Repeat("A", 43) + "=", "QUJD"} }, "the key at position 2"},
 		"Mail":              {func(s *config.Settings) { s.SMTPURL, s.MailFrom = "smtp://u:p@h:587", "versioner@example.com" }, ""},
 		"MailFromNobody":    {func(s *config.Settings) { s.SMTPURL = "smtp://u:hunter2@h:587" }, "set both or none"},
 		"MailServer":        {func(s *config.Settings) { s.SMTPURL, s.MailFrom = "h:587", "versioner@example.com" }, "VERSIONER_SMTP_URL"},
@@ -79,18 +79,18 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestLoadSecretKeys has the same file handling as the pepper; here is what differs.
-func TestLoadSecretKeys(t *testing.T) {
+// TestLoadEncryptionKeys has the same file handling as the pepper; here is what differs.
+func TestLoadEncryptionKeys(t *testing.T) {
 	t.Parallel()
 	cfg := config.Config{DataDir: t.TempDir()}
-	made, err := cfg.LoadSecretKeys()
+	made, err := cfg.LoadEncryptionKeys()
 	require.NoError(t, err)
 	require.Len(t, made, 1)
-	again, err := cfg.LoadSecretKeys()
+	again, err := cfg.LoadEncryptionKeys()
 	require.NoError(t, err)
 	require.Equal(t, made, again)
-	require.NoError(t, os.WriteFile(filepath.Join(cfg.DataDir, "secret-key"), []byte("QUJD\n"), 0o600))
-	_, err = cfg.LoadSecretKeys()
+	require.NoError(t, os.WriteFile(filepath.Join(cfg.DataDir, "encryption-key"), []byte("QUJD\n"), 0o600))
+	_, err = cfg.LoadEncryptionKeys()
 	require.ErrorContains(t, err, "notification channels cannot be read without it")
 	require.NotContains(t, err.Error(), "QUJD")
 }

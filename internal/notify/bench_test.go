@@ -19,6 +19,7 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/testdb"
@@ -56,7 +57,7 @@ func BenchmarkFirstAttempt(b *testing.B) {
 		}
 	}))
 	b.Cleanup(server.Close)
-	ring, err := notify.NewKeyRing(bytes.Repeat([]byte("k"), notify.KeySize))
+	ring, err := keyring.New(bytes.Repeat([]byte("k"), keyring.KeySize))
 	require.NoError(b, err)
 	policy, err := egress.ParsePolicy([]string{"127.0.0.0/8"}, nil)
 	require.NoError(b, err)

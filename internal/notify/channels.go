@@ -18,6 +18,7 @@ import (
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/etag"
+	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
@@ -34,7 +35,7 @@ const previousSecretLife = 24 * time.Hour
 // Channels changes channels.
 type Channels struct {
 	DB     *postgres.DB
-	Keys   *KeyRing
+	Keys   *keyring.Keyring
 	Sender *Sender
 	Logger *slog.Logger
 }
@@ -206,14 +207,14 @@ func (c Channels) Create(ctx context.Context, accountID uuid.UUID, name, channel
 		return Channel{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	sealed, err := c.seal(accountID, id, config)
+	encrypted, err := c.encrypt(accountID, id, config)
 	if err != nil {
 		return Channel{}, err
 	}
 	var channel dbgen.NotificationChannel
 	err = c.DB.WithTx(ctx, func(db *postgres.DB) error {
 		channel, err = db.CreateNotificationChannel(ctx, dbgen.CreateNotificationChannelParams{
-			AccountID: accountID, ID: id, Name: name, ChannelType: channelType, EncryptedConfig: sealed, Enabled: enabled, Now: time.Now(),
+			AccountID: accountID, ID: id, Name: name, ChannelType: channelType, EncryptedConfig: encrypted, Enabled: enabled, Now: time.Now(),
 		})
 		if err != nil {
 			return postgres.Classify(err)
@@ -252,7 +253,7 @@ func (c Channels) Update(ctx context.Context, target etag.Ref, patch ChannelPatc
 		if patch.Config != nil {
 			if changed := config.apply(*patch.Config, time.Now()); len(changed) > 0 {
 				fields = append(fields, changed...)
-				if channel.EncryptedConfig, err = c.seal(channel.AccountID, channel.ID, config); err != nil {
+				if channel.EncryptedConfig, err = c.encrypt(channel.AccountID, channel.ID, config); err != nil {
 					return err
 				}
 			}
@@ -364,7 +365,7 @@ func (c Channels) Get(ctx context.Context, accountID, id uuid.UUID) (Channel, er
 
 // Show returns a row as it may be shown.
 func (c Channels) Show(ctx context.Context, row dbgen.NotificationChannel) Channel {
-	return Channel{row, c.open(ctx, row).masked()}
+	return Channel{row, c.decrypt(ctx, row).masked()}
 }
 
 func (c Channels) get(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.NotificationChannel, Config, error) {
@@ -372,7 +373,7 @@ func (c Channels) get(ctx context.Context, db *postgres.DB, target etag.Ref) (db
 	if err != nil {
 		return channel, Config{}, postgres.Classify(err)
 	}
-	return channel, c.open(ctx, channel), target.Verify(channel.Revision)
+	return channel, c.decrypt(ctx, channel), target.Verify(channel.Revision)
 }
 
 func (c Channels) lock(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.NotificationChannel, Config, error) {
@@ -380,60 +381,65 @@ func (c Channels) lock(ctx context.Context, db *postgres.DB, target etag.Ref) (d
 	if err != nil {
 		return channel, Config{}, postgres.Classify(err)
 	}
-	return channel, c.open(ctx, channel), target.Verify(channel.Revision)
+	return channel, c.decrypt(ctx, channel), target.Verify(channel.Revision)
 }
 
-// open is for showing and changing: a channel that cannot be opened is shown without its configuration and can be given a
-// new one, and the log tells whoever runs the server why.
-func (c Channels) open(ctx context.Context, channel dbgen.NotificationChannel) Config {
-	config, err := c.Keys.openConfig(channel.AccountID, channel.ID, channel.EncryptedConfig)
+// decrypt returns the configuration to show and change. A channel that cannot be decrypted is shown without it and can be given
+// a new one, and the log tells the operator the reason.
+func (c Channels) decrypt(ctx context.Context, channel dbgen.NotificationChannel) Config {
+	config, err := decryptConfig(c.Keys, channel.AccountID, channel.ID, channel.EncryptedConfig)
 	if err != nil {
-		c.Logger.ErrorContext(ctx, "a channel cannot be read", "channel_id", channel.ID, "error", err)
+		c.Logger.ErrorContext(ctx, "cannot decrypt notification channel", "channel_id", channel.ID, "error", err)
 	}
 	return config
 }
 
-func (c Channels) seal(accountID, id uuid.UUID, config Config) ([]byte, error) {
-	plain, err := json.Marshal(config) //nolint:gosec // to be sealed
+func (c Channels) encrypt(accountID, id uuid.UUID, config Config) ([]byte, error) {
+	plain, err := json.Marshal(config) //nolint:gosec // to be encrypted
 	if err != nil {
-		return nil, fmt.Errorf("write a channel's configuration: %w", err)
+		return nil, fmt.Errorf("encode a channel's configuration: %w", err)
 	}
-	return c.Keys.seal(accountID, id, plain), nil
+	return c.Keys.Encrypt(plain, additionalData(accountID, id)), nil
 }
 
-func (r *KeyRing) openConfig(accountID, id uuid.UUID, sealed []byte) (config Config, err error) {
-	plain, err := r.open(accountID, id, sealed)
+func decryptConfig(keys *keyring.Keyring, accountID, id uuid.UUID, encrypted []byte) (config Config, err error) {
+	plain, err := keys.Decrypt(encrypted, additionalData(accountID, id))
 	if err != nil {
-		return config, err
+		return config, fmt.Errorf("configuration of channel %s: %w", id, err)
 	}
 	if err := json.Unmarshal(plain, &config); err != nil {
-		return config, fmt.Errorf("read a channel's configuration: %w", err)
+		return config, fmt.Errorf("decode a channel's configuration: %w", err)
 	}
 	return config, nil
 }
 
-// Reseal seals with the newest key what another one has sealed, so that an old key can be taken away after a start. It
-// returns how many channels it could not open.
-func (c Channels) Reseal(ctx context.Context) (unreadable int, err error) {
+// additionalData binds a configuration to its row: it cannot be decrypted in another one.
+func additionalData(accountID, id uuid.UUID) []byte {
+	return append(append([]byte("notification_channel"), accountID[:]...), id[:]...)
+}
+
+// ReencryptAll encrypts with the newest key what another one has encrypted, so that an old key can be removed after a start. It
+// returns how many channels it could not decrypt.
+func (c Channels) ReencryptAll(ctx context.Context) (undecryptable int, err error) {
 	var after uuid.UUID
 	for {
-		rows, err := c.DB.ListChannelsEncryptedWithOtherKey(ctx, dbgen.ListChannelsEncryptedWithOtherKeyParams{KeyID: c.Keys.keys[0].id, AfterID: after})
+		rows, err := c.DB.ListChannelsEncryptedWithOtherKey(ctx, dbgen.ListChannelsEncryptedWithOtherKeyParams{KeyID: c.Keys.KeyID(), AfterID: after})
 		if err != nil || len(rows) == 0 {
-			return unreadable, postgres.Classify(err)
+			return undecryptable, postgres.Classify(err)
 		}
 		for _, row := range rows {
 			after = row.ID
-			plain, err := c.Keys.open(row.AccountID, row.ID, row.EncryptedConfig)
+			encrypted, err := c.Keys.Reencrypt(row.EncryptedConfig, additionalData(row.AccountID, row.ID))
 			if err != nil {
-				unreadable++
-				c.Logger.ErrorContext(ctx, "a channel cannot be read", "channel_id", row.ID, "error", err)
+				undecryptable++
+				c.Logger.ErrorContext(ctx, "cannot decrypt notification channel", "channel_id", row.ID, "error", err)
 				continue
 			}
 			err = c.DB.ReplaceEncryptedConfig(ctx, dbgen.ReplaceEncryptedConfigParams{
-				AccountID: row.AccountID, ID: row.ID, EncryptedConfig: c.Keys.seal(row.AccountID, row.ID, plain), Former: row.EncryptedConfig,
+				AccountID: row.AccountID, ID: row.ID, EncryptedConfig: encrypted, Former: row.EncryptedConfig,
 			})
 			if err != nil {
-				return unreadable, postgres.Classify(err)
+				return undecryptable, postgres.Classify(err)
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/etag"
+	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
@@ -157,41 +158,41 @@ func TestPreferences(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, api.As(t, "sre", http.MethodDelete, path, "").Status)
 }
 
-// TestReseal gives the server a new key and takes the old one away.
-func TestReseal(t *testing.T) {
+// TestReencryptAll adds a new key and removes the old one.
+func TestReencryptAll(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
 	hooks := newReceiver(t, nil)
 	id := channel(t, api, "webhook", map[string]any{"url": hooks.URL, "secret": secret})
-	older, newer := bytes.Repeat([]byte("k"), notify.KeySize), bytes.Repeat([]byte("n"), notify.KeySize)
+	older, newer := bytes.Repeat([]byte("k"), keyring.KeySize), bytes.Repeat([]byte("n"), keyring.KeySize)
 	with := func(keys ...[]byte) notify.Channels {
-		ring, err := notify.NewKeyRing(keys...)
+		ring, err := keyring.New(keys...)
 		require.NoError(t, err)
 		channels := api.Channels
 		channels.Keys = ring
 		return channels
 	}
-	stranger := with(newer)
-	unreadable, err := stranger.Reseal(t.Context())
+	withoutKey := with(newer)
+	undecryptable, err := withoutKey.ReencryptAll(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, 1, unreadable, "without the old key nothing can be read, and nothing is lost")
+	require.Equal(t, 1, undecryptable, "nothing can be decrypted without the old key, and nothing is lost")
 
 	both := with(newer, older)
 	for range 2 {
-		unreadable, err = both.Reseal(t.Context())
+		undecryptable, err = both.ReencryptAll(t.Context())
 		require.NoError(t, err)
-		require.Zero(t, unreadable)
+		require.Zero(t, undecryptable)
 	}
 	var account uuid.UUID
 	api.Scan(t, "SELECT account_id FROM notification_channels", &account)
-	tried, err := stranger.Test(t.Context(), account, uuid.MustParse(id))
+	tried, err := withoutKey.Test(t.Context(), account, uuid.MustParse(id))
 	require.NoError(t, err)
 	require.Equal(t, "delivered", tried.Status)
 	verifier, err := standardwebhooks.NewWebhook(secret)
 	require.NoError(t, err)
 	require.NoError(t, verifier.Verify(hooks.requests()[0].body, hooks.requests()[0].header))
 
-	// Whoever has lost the key sees the channel without its configuration, and can give it a new one.
+	// Without its key a channel is shown without its configuration, and can be given a new one.
 	lost := with(older)
 	shown, err := lost.Get(t.Context(), account, uuid.MustParse(id))
 	require.NoError(t, err)

@@ -19,6 +19,7 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
@@ -48,7 +49,7 @@ const (
 // Engine works on the queue.
 type Engine struct {
 	db     *postgres.DB
-	keys   *KeyRing
+	keys   *keyring.Keyring
 	sender *Sender
 	logger *slog.Logger
 	river  *river.Client[pgx.Tx]
@@ -165,7 +166,7 @@ func (e *Engine) attempt(ctx context.Context, args deliverArgs) (attempted, erro
 	case err != nil:
 		return attempted{}, err
 	}
-	config, err := e.keys.openConfig(args.AccountID, args.ChannelID, row.EncryptedConfig)
+	config, err := decryptConfig(e.keys, args.AccountID, args.ChannelID, row.EncryptedConfig)
 	if err != nil {
 		return attempted{}, err
 	}

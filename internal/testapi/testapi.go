@@ -25,6 +25,7 @@ import (
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/ratelimit"
@@ -158,7 +159,7 @@ func New(t *testing.T, options ...Option) *API {
 // newChannels may call this machine, where the tests' receivers are.
 func newChannels(t *testing.T, pool *postgres.Pool, mailer *notify.Mailer, logger *slog.Logger) notify.Channels {
 	t.Helper()
-	ring, err := notify.NewKeyRing(bytes.Repeat([]byte("k"), notify.KeySize))
+	ring, err := keyring.New(bytes.Repeat([]byte("k"), keyring.KeySize))
 	require.NoError(t, err)
 	policy, err := egress.ParsePolicy([]string{"127.0.0.0/8"}, nil)
 	require.NoError(t, err)

@@ -89,7 +89,7 @@ func (s *server) environment(keys *secrets, dir string) []string {
 		"VERSIONER_DATA_DIR=" + dir,
 		"VERSIONER_DRAIN_DELAY=0s",
 		"VERSIONER_KEY_PEPPER=" + keys.pepper,
-		"VERSIONER_SECRET_KEYS=" + keys.encryptionKey,
+		"VERSIONER_ENCRYPTION_KEYS=" + keys.encryptionKey,
 		"VERSIONER_ENCRYPTION_KEYS=" + keys.encryptionKey,
 		"VERSIONER_WORK=false",
 		"VERSIONER_WORKER=false",
