@@ -1,6 +1,7 @@
 package validation
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,9 @@ const namePattern = `\S`
 
 // maxBody is the size limit of a body, in bytes: metadata of an event may have 256 KiB, the other fields are small.
 const maxBody = 1 << 20
+
+// preallocated bounds the buffer that is allocated before a body arrives: a client may declare more than it sends.
+const preallocated = 16 << 10
 
 // mergePatch is the media type of a JSON Merge Patch (RFC 7396), which every PATCH accepts.
 const mergePatch = "application/merge-patch+json"
@@ -63,6 +67,11 @@ func NewBody(operation *openapi3.Operation) (*Body, error) {
 	}
 	if err := requireBounds(media.Schema.Value); err != nil {
 		return nil, fmt.Errorf("operation %s: %w", operation.OperationID, err)
+	}
+	for _, alternative := range media.Schema.Value.AnyOf {
+		if len(alternative.Value.Required) == 0 || len(alternative.Value.Properties) > 0 {
+			return nil, fmt.Errorf("operation %s: an alternative may only name required fields", operation.OperationID)
+		}
 	}
 	v := &Body{
 		schema:       *media.Schema.Value,
@@ -185,15 +194,14 @@ func (v *Body) accepts(r *http.Request) bool {
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := apperr.NewInvalid(apperr.Field{
-		Loc: []any{"body"}, Msg: fmt.Sprintf("the body is larger than %d bytes", maxBody), Type: "value_error.too_large",
-	})
 	if r.ContentLength > maxBody {
-		return nil, tooLarge
+		return nil, errTooLarge()
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var raw bytes.Buffer
+	raw.Grow(int(min(max(r.ContentLength, 0), preallocated)) + bytes.MinRead)
+	_, err := raw.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, tooLarge
+		return nil, errTooLarge()
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) { // the client may retry
 		return nil, apperr.Wrap(apperr.Unavailable, "request body timed out", err)
@@ -201,7 +209,13 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, apperr.Wrap(apperr.Malformed, errNotJSON.Message, err)
 	}
-	return raw, nil
+	return raw.Bytes(), nil
+}
+
+func errTooLarge() error {
+	return apperr.NewInvalid(apperr.Field{
+		Loc: []any{"body"}, Msg: fmt.Sprintf("the body is larger than %d bytes", maxBody), Type: "value_error.too_large",
+	})
 }
 
 // coerce converts fields of an event that clients send with another type: integers to strings where CI systems have
@@ -363,15 +377,12 @@ func indexArrayPositions(value any, loc []any) {
 
 // requiredAlternative returns the problems of the first alternative when none of them holds. A null field counts as absent.
 func (v *Body) requiredAlternative(object map[string]any) []apperr.Field {
-	object = maps.Clone(object)
-	maps.DeleteFunc(object, func(_ string, member any) bool { return member == nil })
-	for _, alternative := range v.alternatives {
-		if alternative.Value.VisitJSON(object, v.options...) == nil {
-			return nil
-		}
-	}
-	if len(v.alternatives) == 0 {
+	if len(v.alternatives) == 0 || slices.ContainsFunc(v.alternatives, func(alternative *openapi3.SchemaRef) bool {
+		return !slices.ContainsFunc(alternative.Value.Required, func(name string) bool { return object[name] == nil })
+	}) {
 		return nil
 	}
+	object = maps.Clone(object)
+	maps.DeleteFunc(object, func(_ string, member any) bool { return member == nil })
 	return flattenErrors(v.alternatives[0].Value.VisitJSON(object, v.options...), []any{"body"})
 }
