@@ -3,6 +3,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# The version of the program is that of the API.
+VERSION := $(shell sed -n '0,/^  version: /s/^  version: //p' openapi.yaml)
+
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 OASDIFF := github.com/oasdiff/oasdiff@v1.36.0
 OAPI_CODEGEN := go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
@@ -24,7 +27,7 @@ run: build ## Build the server and run it for trying out (Ctrl-C stops it, the d
 
 .PHONY: build
 build: ## Build bin/versionerd
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/versionerd ./cmd/versionerd
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X github.com/versioner-io/versioner/internal/buildinfo.version=$(VERSION)' -o bin/versionerd ./cmd/versionerd
 
 .PHONY: generate
 generate: ## Generate gen/, clients/ and db/schema.sql from openapi.yaml, db/migrations and db/queries
@@ -96,7 +99,7 @@ test-long: ## Run the tests that take long: 50 kills, 20 rolling and 10 database
 	VERSIONER_TEST_RESTARTS=10 go test -count 1 -timeout 30m -v -run "TestDatabaseRestarts" ./cmd/versionerd
 	VERSIONER_TEST_OVERLOAD=60s go test -count 1 -timeout 30m -v -run 'TestOverload|TestGreedy|TestSlow' ./cmd/versionerd
 	VERSIONER_TEST_ROUND_TRIPS=1000000 go test -count 1 -timeout 30m -v -run 'TestTokenRoundTrip' ./internal/authn
-	VERSIONER_TEST_FETCH=1 go test -count 1 -v -run 'TestEmbeddedFetchesBinaries' ./internal/postgres
+	VERSIONER_TEST_FETCH=1 go test -count 1 -v -run 'TestEmbeddedFetchesBinaries' ./internal/embeddedpg
 	$(MAKE) fuzz FUZZ_TIME=60s
 
 FUZZ_TIME := 20s

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/versioner-io/versioner/internal/app"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/seed"
@@ -31,14 +32,14 @@ func (c demoCommand) Validate() error {
 
 // Run fills an account, or changes nothing. Progress goes to standard error, what was made to standard output.
 func (c demoCommand) Run(ctx context.Context, cfg config.Config, _ *slog.Logger) error {
-	a, err := openApp(ctx, cfg, quietLogger(cfg), shareDatabase)
+	a, err := app.Open(ctx, cfg, quietLogger(cfg), app.AttachDatabase)
 	if err != nil {
 		return err
 	}
-	defer a.close()
+	defer a.Close()
 	history := seed.New(c.Seed, c.Days, time.Now())
-	progress := seed.NewProgress(os.Stderr, columns(os.Stderr), len(history.Events))
-	err = seed.Fill(ctx, a.pool, a.keys, c.Account, history, progress.Tell)
+	progress := seed.NewProgress(os.Stderr, terminalWidth(os.Stderr), len(history.Events))
+	err = seed.Fill(ctx, a.Pool, a.Keys, c.Account, history, progress.Tell)
 	progress.Close()
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -50,12 +51,12 @@ func (c demoCommand) Run(ctx context.Context, cfg config.Config, _ *slog.Logger)
 	case err != nil:
 		return fmt.Errorf("nothing was added: %w", err)
 	}
-	fmt.Fprintf(os.Stdout, filled, c.Account, c.Seed, history.Summary(), cfg.Addr, tokenCall(cfg, c.Account), cfg.Addr, c.Account)
+	fmt.Fprintf(os.Stdout, seedSummary, c.Account, c.Seed, history.Summary(), cfg.Addr, tokenCommandLine(cfg, c.Account), cfg.Addr, c.Account)
 	return nil
 }
 
-// columns is how wide a terminal is; 0 for what is none.
-func columns(file *os.File) int {
+// terminalWidth is how wide a terminal is; 0 for what is none.
+func terminalWidth(file *os.File) int {
 	descriptor := int(file.Fd())
 	if !term.IsTerminal(descriptor) {
 		return 0
@@ -67,7 +68,7 @@ func columns(file *os.File) int {
 	return width
 }
 
-const filled = `
+const seedSummary = `
 Account %q has a history now (seed %d):
 
 %s

@@ -24,7 +24,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/embeddedpg"
 )
 
 // writers send events, each its own, one after the other; an event is sent again until it is answered with 200. Each is of a CI run of
@@ -163,7 +163,7 @@ func TestKillUnderLoad(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	load.stop()
 
-	dsn, release, err := postgres.AttachEmbedded(t.Context(), postgres.EmbeddedConfig{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	dsn, release, err := embeddedpg.Attach(t.Context(), embeddedpg.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	load.requireExactlyOnce(t, dsn)
 	hooks.requireAll(t, dsn, lastKill)
@@ -241,8 +241,8 @@ func (h *hooks) requireAll(t *testing.T, dsn string, lastKill time.Time) {
 func TestDatabaseOutage(t *testing.T) {
 	t.Parallel()
 	const outage = 5 * time.Second
-	config := postgres.EmbeddedConfig{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)}
-	database, err := postgres.StartEmbedded(t.Context(), config)
+	config := embeddedpg.Config{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)}
+	database, err := embeddedpg.Start(t.Context(), config)
 	require.NoError(t, err)
 	server, key := serveOn(t, database)
 	load := newWriters(server.url, key, 8)
@@ -250,7 +250,7 @@ func TestDatabaseOutage(t *testing.T) {
 
 	require.NoError(t, database.Stop(t.Context()))
 	time.Sleep(outage)
-	database, err = postgres.StartEmbedded(t.Context(), config)
+	database, err = embeddedpg.Start(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = database.Stop(context.Background()) })
 	time.Sleep(time.Second)
@@ -263,7 +263,7 @@ func TestDatabaseOutage(t *testing.T) {
 }
 
 // serveOn runs a server on that database and returns it with an API key; nothing is limited.
-func serveOn(t *testing.T, database *postgres.Embedded) (server *program, key string) {
+func serveOn(t *testing.T, database *embeddedpg.Server) (server *program, key string) {
 	t.Helper()
 	env := environment(newDataDir(t), "DATABASE_URL="+database.DSN(), "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789",
 		"VERSIONER_ENCRYPTION_KEYS="+strings.Repeat("A", 43)+"=", "VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0", "VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0")
@@ -282,8 +282,8 @@ func TestDatabaseRestarts(t *testing.T) {
 		restarts, err = strconv.Atoi(text)
 		require.NoError(t, err)
 	}
-	config := postgres.EmbeddedConfig{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)}
-	database, err := postgres.StartEmbedded(t.Context(), config)
+	config := embeddedpg.Config{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)}
+	database, err := embeddedpg.Start(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = database.Stop(context.Background()) })
 	server, key := serveOn(t, database)
@@ -320,7 +320,7 @@ func TestDatabaseRestarts(t *testing.T) {
 	for range restarts {
 		time.Sleep(500 * time.Millisecond)
 		require.NoError(t, database.Stop(t.Context()))
-		database, err = postgres.StartEmbedded(t.Context(), config)
+		database, err = embeddedpg.Start(t.Context(), config)
 		require.NoError(t, err)
 	}
 	time.Sleep(500 * time.Millisecond)
@@ -358,7 +358,7 @@ func TestStopWaitsForARequestThatIsOnItsWay(t *testing.T) {
 // TestReadOnlySwitchOver makes the database read-only for a while, as a fail-over does, and has writes recover by themselves.
 func TestReadOnlySwitchOver(t *testing.T) {
 	t.Parallel()
-	database, err := postgres.StartEmbedded(t.Context(), postgres.EmbeddedConfig{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)})
+	database, err := embeddedpg.Start(t.Context(), embeddedpg.Config{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = database.Stop(context.Background()) })
 	server, key := serveOn(t, database)

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/versioner-io/versioner/internal/app"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/config"
 )
@@ -104,12 +105,12 @@ func (c revokeKey) Run(ctx context.Context, cfg config.Config, logger *slog.Logg
 
 // withKeys opens the database for one command, quietly.
 func withKeys(ctx context.Context, cfg config.Config, _ *slog.Logger, fn func(*authn.APIKeys) error) error {
-	a, err := openApp(ctx, cfg, quietLogger(cfg), shareDatabase)
+	a, err := app.Open(ctx, cfg, quietLogger(cfg), app.AttachDatabase)
 	if err != nil {
 		return err
 	}
-	defer a.close()
-	return fn(a.keys)
+	defer a.Close()
+	return fn(a.Keys)
 }
 
 // quietLogger is for short commands, whose own words are what people read.

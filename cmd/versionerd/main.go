@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/versioner-io/versioner/internal/app"
+	"github.com/versioner-io/versioner/internal/buildinfo"
 	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/httpapi"
 )
@@ -39,18 +40,15 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	ctx := untilSignal(context.Background())
+	ctx := signalContext(context.Background())
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintf(os.Stderr, "versionerd: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-// errTerminated is why a program ends that was asked to by whoever runs it, not by somebody at its terminal.
-var errTerminated = errors.New("terminated")
-
-// untilSignal ends with the first signal; a second one ends the program at once.
-func untilSignal(ctx context.Context) context.Context {
+// signalContext ends with the first signal; a second one ends the program at once.
+func signalContext(ctx context.Context) context.Context {
 	ctx, stop := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -58,7 +56,7 @@ func untilSignal(ctx context.Context) context.Context {
 		received := <-signals
 		signal.Stop(signals)
 		if received == syscall.SIGTERM {
-			stop(errTerminated)
+			stop(app.ErrTerminated)
 		}
 		stop(nil)
 	}()
@@ -68,7 +66,7 @@ func untilSignal(ctx context.Context) context.Context {
 func run(ctx context.Context, args []string) error {
 	var line cli
 	parser, err := kong.New(&line, kong.Name("versionerd"), kong.Description(description),
-		kong.Vars{"version": httpapi.Version(), "data_dir": config.DefaultDataDir()})
+		kong.Vars{"version": buildinfo.Read().String(), "data_dir": config.DefaultDataDir()})
 	if err != nil {
 		return fmt.Errorf("read the command line: %w", err)
 	}

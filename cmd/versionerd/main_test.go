@@ -21,7 +21,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/embeddedpg"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
@@ -372,7 +372,7 @@ func TestLimits(t *testing.T) {
 func TestOlderSchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := newDataDir(t)
-	database, err := postgres.StartEmbedded(t.Context(), postgres.EmbeddedConfig{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	database, err := embeddedpg.Start(t.Context(), embeddedpg.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = database.Stop(context.Background()) })
 	conn, err := pgx.Connect(t.Context(), database.DSN())

@@ -22,7 +22,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/embeddedpg"
 )
 
 // caller sends requests and remembers how they were answered.
@@ -152,7 +152,7 @@ func measured(t *testing.T) (duration time.Duration, isMeasured bool) {
 // accountsOn runs a server that limits nobody, on a durable database of its own, and returns an API key of each account.
 func accountsOn(t *testing.T, accounts ...string) (server *program, env, keys []string) {
 	t.Helper()
-	database, err := postgres.StartEmbedded(t.Context(), postgres.EmbeddedConfig{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)})
+	database, err := embeddedpg.Start(t.Context(), embeddedpg.Config{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = database.Stop(context.Background()) })
 	env = environment(newDataDir(t), "DATABASE_URL="+database.DSN(), "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789",

@@ -18,7 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/embeddedpg"
 )
 
 // freeAddr is one that nobody listens on.
@@ -110,7 +110,7 @@ func TestRollingRestarts(t *testing.T) {
 		restarts, err = strconv.Atoi(text)
 		require.NoError(t, err)
 	}
-	database, err := postgres.StartEmbedded(t.Context(), postgres.EmbeddedConfig{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)})
+	database, err := embeddedpg.Start(t.Context(), embeddedpg.Config{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = database.Stop(context.Background()) })
 	env := func(address string) []string {

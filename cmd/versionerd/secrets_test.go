@@ -23,7 +23,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/embeddedpg"
 )
 
 // canaries are secrets by what they are, which must be nowhere but where they belong.
@@ -73,8 +73,8 @@ func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	secrets := &canaries{secrets: make(map[string]string)}
 	dir := newDataDir(t)
-	config := postgres.EmbeddedConfig{Dir: dir, Logger: slog.New(slog.DiscardHandler)}
-	database, err := postgres.StartEmbedded(t.Context(), config)
+	config := embeddedpg.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)}
+	database, err := embeddedpg.Start(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = database.Stop(context.Background()) })
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // tells what it was sent
@@ -160,7 +160,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	load := newWriters(server.url, key, 2)
 	require.NoError(t, database.Stop(t.Context()))
 	time.Sleep(time.Second)
-	database, err = postgres.StartEmbedded(t.Context(), config)
+	database, err = embeddedpg.Start(t.Context(), config)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		status, _ := send(t, http.MethodGet, server.url+"/health/ready", "", nil)

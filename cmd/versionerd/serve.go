@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/versioner-io/versioner/internal/app"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/seed"
@@ -17,14 +18,14 @@ type serveCommand struct{}
 
 // Run serves, with nothing invented.
 func (serveCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
-	a, err := openApp(ctx, cfg, logger, holdDatabase)
+	a, err := app.Open(ctx, cfg, logger, app.OpenExclusiveDatabase)
 	if err != nil {
 		return err
 	}
-	defer a.close()
-	return a.serve(ctx, cfg.Issuers, func(ctx context.Context, url string) error {
+	defer a.Close()
+	return a.Serve(ctx, cfg.Issuers, func(ctx context.Context, url string) error {
 		logger.InfoContext(ctx, "listening", "url", url, "docs", url+"/docs")
-		used, err := a.pool.HasAccounts(ctx)
+		used, err := a.Pool.HasAccounts(ctx)
 		if err == nil && !used {
 			logger.WarnContext(ctx, "the database is empty: make the first API key with `versionerd keys create --account NAME --name ci`")
 		}
@@ -36,52 +37,47 @@ type workCommand struct{}
 
 // Run delivers notifications, beside servers that do not.
 func (workCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
-	a, err := openApp(ctx, cfg, logger, shareDatabase)
+	a, err := app.Open(ctx, cfg, logger, app.AttachDatabase)
 	if err != nil {
 		return err
 	}
-	defer a.close()
-	channels, err := a.channels(ctx)
-	if err != nil {
-		return err
-	}
-	logger.InfoContext(ctx, "working")
-	return a.work(ctx, channels)
+	defer a.Close()
+	return a.RunWorker(ctx)
 }
 
 type devCommand struct{}
 
 // Run serves, and on the first start makes an account and a key, and tells how to use them.
 func (devCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
-	a, err := openApp(ctx, cfg, logger, holdDatabase)
+	a, err := app.Open(ctx, cfg, logger, app.OpenExclusiveDatabase)
 	if err != nil {
 		return err
 	}
-	defer a.close()
+	defer a.Close()
 	dev, err := authn.LoadDevKey(cfg.DataDir)
 	if err != nil {
 		return err
 	}
-	return a.serve(ctx, append(cfg.Issuers, dev.Issuer()), func(ctx context.Context, url string) error {
-		used, err := a.pool.HasAccounts(ctx)
+	return a.Serve(ctx, append(cfg.Issuers, dev.Issuer()), func(ctx context.Context, url string) error {
+		used, err := a.Pool.HasAccounts(ctx)
 		if err != nil {
 			return err
 		}
 		if used {
-			fmt.Fprintf(os.Stdout, welcomeBack, url, url, demoAccount)
+			fmt.Fprintf(os.Stdout, restartBanner, url, url, demoAccount)
 			return nil
 		}
-		created, err := a.keys.CreateFor(ctx, demoAccount, authn.NewKey{Name: "first key"})
+		created, err := a.Keys.CreateFor(ctx, demoAccount, authn.NewKey{Name: "first key"})
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stdout, welcome, url, url, url, created.Token, url, tokenCall(cfg, demoAccount))
+		fmt.Fprintf(os.Stdout, firstRunBanner, url, url, url, created.Token, url, tokenCommandLine(cfg, demoAccount))
 		return nil
 	})
 }
 
-// tokenCall is how to get a token for this server and an account in a shell.
-func tokenCall(cfg config.Config, account string) string {
+// tokenCommandLine is how to get a token for this server and an account in a shell.
+func tokenCommandLine(cfg config.Config, account string) string {
 	program, err := os.Executable()
 	if err != nil {
 		program = os.Args[0]
@@ -89,7 +85,7 @@ func tokenCall(cfg config.Config, account string) string {
 	return fmt.Sprintf("'%s' token --account %s --role admin --data-dir '%s' 2>/dev/null", program, account, cfg.DataDir)
 }
 
-const welcome = `
+const firstRunBanner = `
 Versioner is listening on %s
 The documentation is at   %s/docs
 
@@ -109,7 +105,7 @@ Ctrl-C stops it; the data is kept.
 
 `
 
-const welcomeBack = `
+const restartBanner = `
 Versioner is listening on %s
 The documentation is at   %s/docs
 

@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/embeddedpg"
 )
 
 // awaitRefusal gives the server the second that it may take to hear of a revocation, and a busy machine some more.
@@ -199,7 +199,7 @@ func testOperations(t *testing.T, g *guide) {
 // newPostgres is a PostgreSQL of the test's own, with a superuser versioner and a database of that name.
 func newPostgres(t *testing.T) string {
 	t.Helper()
-	embedded, err := postgres.StartEmbedded(t.Context(), postgres.EmbeddedConfig{Dir: filepath.Join(newDir(t), "data"), Logger: slog.New(slog.DiscardHandler)})
+	embedded, err := embeddedpg.Start(t.Context(), embeddedpg.Config{Dir: filepath.Join(newDir(t), "data"), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = embedded.Stop(t.Context()) })
 	return embedded.DSN()

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -48,16 +47,3 @@ func (specification) VisitGetSpecificationResponse(w http.ResponseWriter) error 
 
 // Specification is the document that this program implements, as JSON in its own order.
 func Specification() []byte { return apigen.SpecificationJSON }
-
-// Version is the version of the program: that of the document it implements.
-func Version() string {
-	var document struct {
-		Info struct {
-			Version string `json:"version"`
-		} `json:"info"`
-	}
-	if err := json.Unmarshal(apigen.SpecificationJSON, &document); err != nil {
-		return "unknown"
-	}
-	return document.Info.Version
-}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
@@ -111,10 +112,7 @@ func BenchmarkRowLevelSecurity(b *testing.B) {
 	require.NoError(b, err)
 	require.NoError(b, conn.Close(ctx))
 	other := dsn + " dbname=without_security"
-	pool, err := postgres.Open(ctx, other)
-	require.NoError(b, err)
-	require.NoError(b, pool.Migrate(ctx, slog.New(slog.DiscardHandler)))
-	pool.Close()
+	require.NoError(b, migrate.Up(ctx, other, slog.New(slog.DiscardHandler)))
 	conn, err = pgx.Connect(ctx, other)
 	require.NoError(b, err)
 	_, err = conn.Exec(ctx, `DO $$ DECLARE v_table text; BEGIN

@@ -1,5 +1,4 @@
-// Package postgres is the way to the database: the pool, transactions, the schema, what an error of the database means,
-// and the server's own PostgreSQL where none is given.
+// Package postgres is the database access: the pool, transactions and what an error of the database means.
 package postgres
 
 import (
@@ -110,7 +109,7 @@ func Open(ctx context.Context, dsn string) (*Pool, error) {
 // ingestSettings make the connections of the ingest path the application's role, which sees the rows of the accounts that a
 // transaction names and nothing without. All look-ups are by key: no plan may depend on statistics, which a fresh database
 // does not have.
-const ingestSettings = "SET ROLE " + tenantRole + "; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; " +
+const ingestSettings = "SET ROLE " + AppRole + "; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; " +
 	"SET enable_material = off; SET enable_memoize = off; SET join_collapse_limit = 1; SET from_collapse_limit = 1; SET plan_cache_mode = force_generic_plan; SET jit = off"
 
 // OpenIngest opens the pool of the ingest path, whose transactions are BatchTx. The database has been migrated.
@@ -184,16 +183,16 @@ func (p *Pool) MaxConns() int { return int(p.pool.Config().MaxConns) }
 // Close closes every connection; it waits for those in use.
 func (p *Pool) Close() { p.pool.Close() }
 
-// Ready tells whether the database answers and has the schema that this program needs.
-func (p *Pool) Ready(ctx context.Context) error {
+// Ready reports whether the database answers and has at least that version of the schema.
+func (p *Pool) Ready(ctx context.Context, schemaVersion int64) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	var version int64
 	if err := p.pool.QueryRow(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&version); err != nil {
 		return Classify(err)
 	}
-	if version < schemaVersion() {
-		return fmt.Errorf("the schema is at version %d, this program needs %d", version, schemaVersion())
+	if version < schemaVersion {
+		return fmt.Errorf("the schema is at version %d, this program needs %d", version, schemaVersion)
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// tenantRole is whom requests are to the database: row-level security shows it one account (db/migrations).
-const tenantRole = "versioner_app"
+// AppRole is the database role of requests: row-level security shows it one account.
+const AppRole = "versioner_app"
 
 type tenantKey struct{}
 
@@ -28,7 +28,7 @@ func tenantFrom(ctx context.Context) (uuid.UUID, bool) {
 
 // enter is sent before a statement, in the same round trip: PostgreSQL takes what is sent together for one transaction,
 // and forgets the settings when it ends.
-const enter = "SELECT set_config('role', '" + tenantRole + "', true), set_config('app.account_ids', $1, true)"
+const enter = "SELECT set_config('role', '" + AppRole + "', true), set_config('app.account_ids', $1, true)"
 
 // enterForList has the statement planned for its parameters: those of lists are filters, most of which are not there, and
 // a plan that would do for all of them is a bad one for each.
@@ -54,7 +54,7 @@ func (w walled) begin(ctx context.Context) (pgx.Tx, error) {
 	}
 	//nolint:wrapcheck // Classify sees it
 	return w.pool.BeginTx(ctx, pgx.TxOptions{
-		BeginQuery: fmt.Sprintf("BEGIN; SET LOCAL ROLE %s; SET LOCAL app.account_ids = '{%s}'", tenantRole, accountID),
+		BeginQuery: fmt.Sprintf("BEGIN; SET LOCAL ROLE %s; SET LOCAL app.account_ids = '{%s}'", AppRole, accountID),
 	})
 }
 
@@ -176,44 +176,4 @@ func (r walledRow) Scan(dest ...any) error {
 	}
 	r.rows.Close()
 	return r.rows.Err() //nolint:wrapcheck // Classify sees it
-}
-
-// ensureTenantRole makes the role and becomes a member of it: roles belong to the whole PostgreSQL server, so a database that
-// was restored elsewhere comes without.
-func (p *Pool) ensureTenantRole(ctx context.Context) error {
-	var exists, isMember bool
-	// From release 16 on one may be a member without the right to SET ROLE.
-	err := p.pool.QueryRow(ctx, `SELECT count(*) > 0, coalesce(bool_or(pg_has_role(current_user, oid,
-			CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END)), false)
-		FROM pg_roles WHERE rolname = $1`, tenantRole).Scan(&exists, &isMember)
-	if err != nil {
-		return Classify(err)
-	}
-	if !exists {
-		_, err = p.pool.Exec(ctx, "CREATE ROLE "+tenantRole+" NOLOGIN")
-		if hasState(err, []string{"42710", "23505"}) { // another server was faster
-			err = nil
-		}
-	}
-	if err == nil && !isMember {
-		_, err = p.pool.Exec(ctx, "GRANT "+tenantRole+" TO CURRENT_USER")
-	}
-	if err != nil {
-		return fmt.Errorf("prepare the role %[1]s (without the right to make roles, have an administrator run: CREATE ROLE %[1]s NOLOGIN; GRANT %[1]s TO the owner of the database): %[2]w",
-			tenantRole, err)
-	}
-	return nil
-}
-
-// checkTenantWall finds a database that was restored while there was no tenantRole yet: its policies and rights are lost.
-func (p *Pool) checkTenantWall(ctx context.Context) error {
-	var stands bool
-	err := p.pool.QueryRow(ctx, `SELECT bool_and(has_table_privilege($1, c.oid, 'SELECT')
-			AND EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND polroles = ARRAY[$1::regrole::oid]))
-		FROM pg_class AS c WHERE c.relnamespace = current_schema()::regnamespace AND c.relforcerowsecurity`, tenantRole).Scan(&stands)
-	if err == nil && !stands {
-		return fmt.Errorf("the role %[1]s has no rights in this database, which was restored before there was such a role: "+
-			"restore it again now that there is one (docs/production.md, Backups)", tenantRole)
-	}
-	return Classify(err)
 }

@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -64,22 +63,6 @@ func connect(t *testing.T, dsn string) *pgx.Conn {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	return conn
-}
-
-// TestRestoredWithoutTheRole starts on a database whose dump was restored where there was no such role.
-func TestRestoredWithoutTheRole(t *testing.T) {
-	t.Parallel()
-	logger := slog.New(slog.DiscardHandler)
-	for _, lost := range []string{"REVOKE ALL ON products FROM versioner_app", "DROP POLICY tenant_isolation ON products"} {
-		dsn := testdb.New(t)
-		pool, err := postgres.Open(t.Context(), dsn)
-		require.NoError(t, err)
-		t.Cleanup(pool.Close)
-		require.NoError(t, pool.Migrate(t.Context(), logger))
-		_, err = connect(t, dsn).Exec(t.Context(), lost)
-		require.NoError(t, err)
-		require.ErrorContains(t, pool.Migrate(t.Context(), logger), "restore it again", lost)
-	}
 }
 
 // createProduct returns a product of an account of its own.

@@ -26,6 +26,7 @@ import (
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/keyring"
+	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/ratelimit"
@@ -134,7 +135,7 @@ func New(t *testing.T, options ...Option) *API {
 	require.NoError(t, err)
 	handler, err := httpapi.New(t.Context(), httpapi.Config{
 		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: keys, JWTs: tokens}), Recorder: recorder, Clock: chosen.clock,
-		DB: pool.DB, Keys: keys, Channels: channels, Limits: chosen.limits, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies, Ready: pool.Ready,
+		DB: pool.DB, Keys: keys, Channels: channels, Limits: chosen.limits, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies, Ready: func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) },
 	})
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)

@@ -18,6 +18,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/internal/embeddedpg"
+	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
@@ -65,16 +67,13 @@ func New(tb testing.TB) string {
 func NewDurable(b *testing.B) string {
 	b.Helper()
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("versioner-bench-%d", os.Geteuid()))
-	embedded, err := postgres.StartEmbedded(b.Context(), postgres.EmbeddedConfig{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	embedded, err := embeddedpg.Start(b.Context(), embeddedpg.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(b, err)
 	b.Cleanup(func() {
 		_ = embedded.Stop(context.Background())
 		_ = os.RemoveAll(dir)
 	})
-	pool, err := postgres.Open(b.Context(), embedded.DSN())
-	require.NoError(b, err)
-	defer pool.Close()
-	require.NoError(b, pool.Migrate(b.Context(), slog.New(slog.DiscardHandler)))
+	require.NoError(b, migrate.Up(b.Context(), embedded.DSN(), slog.New(slog.DiscardHandler)))
 	return embedded.DSN()
 }
 
@@ -155,7 +154,7 @@ func findServer(ctx context.Context) (server, error) {
 	// test process has left running there is stopped.
 	for slot := range slots {
 		dir := filepath.Join(os.TempDir(), fmt.Sprintf("versioner-test-%d-%d", os.Geteuid(), slot))
-		embedded, err := postgres.StartEmbedded(ctx, postgres.EmbeddedConfig{
+		embedded, err := embeddedpg.Start(ctx, embeddedpg.Config{
 			Dir:    dir,
 			Logger: slog.New(slog.DiscardHandler),
 			Settings: map[string]string{
@@ -165,7 +164,7 @@ func findServer(ctx context.Context) (server, error) {
 		if err == nil {
 			return server{adminDSN: embedded.DSN(), stop: embedded.Stop}, nil
 		}
-		if _, ok := errors.AsType[*postgres.InUseError](err); !ok {
+		if _, ok := errors.AsType[*embeddedpg.InUseError](err); !ok {
 			return server{}, fmt.Errorf("start a test server: %w", err)
 		}
 	}
@@ -200,12 +199,7 @@ func makeTemplate(ctx context.Context, adminDSN string) error {
 	if err != nil {
 		return err
 	}
-	pool, err := postgres.Open(ctx, dsn)
-	if err != nil {
-		return fmt.Errorf("open the template: %w", err)
-	}
-	defer pool.Close()
-	if err := pool.Migrate(ctx, slog.New(slog.DiscardHandler)); err != nil {
+	if err := migrate.Up(ctx, dsn, slog.New(slog.DiscardHandler)); err != nil {
 		return fmt.Errorf("migrate the template: %w", err)
 	}
 	return nil

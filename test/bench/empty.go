@@ -14,6 +14,7 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/ratelimit"
@@ -51,7 +52,7 @@ func serveEmpty(ctx context.Context) error {
 	handler, err := httpapi.New(ctx, httpapi.Config{
 		Logger: logger, Security: authn.Validators{APIKeys: keys, JWTs: tokens}, Recorder: emptyRecorder{id: uuid.New()}, Clock: time.Now,
 		DB: pool.DB, Keys: keys, Channels: notify.Channels{DB: pool.DB},
-		Limits: httpapi.Limits{Limiter: ratelimit.NewLocal(), PeopleAtOnce: 1, PeopleWaiting: 1}, Ready: pool.Ready,
+		Limits: httpapi.Limits{Limiter: ratelimit.NewLocal(), PeopleAtOnce: 1, PeopleWaiting: 1}, Ready: func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) },
 	})
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/embeddedpg"
 )
 
 // sqlFiles holds the minimal transaction, its tables and, if it exists, fill.sql.
@@ -33,7 +33,7 @@ type postgresServer struct {
 
 // startPostgres starts PostgreSQL in a directory. Nothing else in this program depends on how that is done.
 func startPostgres(ctx context.Context, dir string) (*postgresServer, error) {
-	embedded, err := postgres.StartEmbedded(ctx, postgres.EmbeddedConfig{
+	embedded, err := embeddedpg.Start(ctx, embeddedpg.Config{
 		Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"max_connections": maxConnections},
 	})
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/embeddedpg"
+	"github.com/versioner-io/versioner/internal/migrate"
 )
 
 func main() {
@@ -31,18 +32,12 @@ func run(ctx context.Context) (err error) {
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("versioner-schema-%d", os.Getpid()))
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	logger := slog.New(slog.DiscardHandler)
-	embedded, err := postgres.StartEmbedded(ctx, postgres.EmbeddedConfig{Dir: dir, Logger: logger})
+	embedded, err := embeddedpg.Start(ctx, embeddedpg.Config{Dir: dir, Logger: logger})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, embedded.Stop(ctx)) }()
-	pool, err := postgres.Open(ctx, embedded.DSN())
-	if err != nil {
-		return err
-	}
-	err = pool.Migrate(ctx, logger)
-	pool.Close()
-	if err != nil {
+	if err := migrate.Up(ctx, embedded.DSN(), logger); err != nil {
 		return err
 	}
 	if err := dropForeign(ctx, embedded.DSN()); err != nil {

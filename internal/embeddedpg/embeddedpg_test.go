@@ -1,4 +1,4 @@
-package postgres
+package embeddedpg
 
 import (
 	"bufio"
@@ -25,7 +25,7 @@ const holdDir = "VERSIONER_TEST_HOLD_DIR"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(holdDir); dir != "" {
-		if _, err := StartEmbedded(context.Background(), testConfig(dir)); err != nil {
+		if _, err := Start(context.Background(), testConfig(dir)); err != nil {
 			fmt.Println("failed:", err)
 			os.Exit(1)
 		}
@@ -35,8 +35,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func testConfig(dir string) EmbeddedConfig {
-	return EmbeddedConfig{Dir: dir, Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}}
+func testConfig(dir string) Config {
+	return Config{Dir: dir, Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}}
 }
 
 // dataDir is one that PostgreSQL's user can reach: t.TempDir is for the tests' user alone.
@@ -49,9 +49,9 @@ func dataDir(t *testing.T) string {
 	return filepath.Join(dir, "data")
 }
 
-func start(t *testing.T, config EmbeddedConfig) *Embedded {
+func start(t *testing.T, config Config) *Server {
 	t.Helper()
-	e, err := StartEmbedded(t.Context(), config)
+	e, err := Start(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = e.Stop(context.Background()) })
 	return e
@@ -120,12 +120,12 @@ func TestEmbeddedRefusesASecondHolder(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))
 	holder := hold(t, os.Args[0], config.Dir, nil)
-	_, err := StartEmbedded(t.Context(), config)
+	_, err := Start(t.Context(), config)
 	var inUse *InUseError
 	require.ErrorAs(t, err, &inUse)
 	require.Contains(t, err.Error(), fmt.Sprintf("process %d since 20", holder.Process.Pid))
 
-	dsn, release, err := AttachEmbedded(t.Context(), config)
+	dsn, release, err := Attach(t.Context(), config)
 	require.NoError(t, err)
 	require.Equal(t, 1, query[int](t, dsn, "SELECT 1"))
 	require.NoError(t, release(t.Context()))
@@ -138,7 +138,7 @@ func TestEmbeddedRefusesASecondHolder(t *testing.T) {
 func TestAttachEmbeddedStartsAndStops(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))
-	dsn, release, err := AttachEmbedded(t.Context(), config)
+	dsn, release, err := Attach(t.Context(), config)
 	require.NoError(t, err)
 	require.Equal(t, 1, query[int](t, dsn, "SELECT 1"))
 	require.NoError(t, release(t.Context()))
@@ -150,7 +150,7 @@ func TestEmbeddedRecoversFromKill(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))
 	holder := hold(t, os.Args[0], config.Dir, nil)
-	dsn := newLayout(config.Dir).dsn(ownDatabase)
+	dsn := newLayout(config.Dir).dsn(embeddedDatabase)
 	conn, err := pgx.Connect(t.Context(), dsn)
 	require.NoError(t, err)
 	_, err = conn.Exec(t.Context(), "CREATE TABLE kept AS SELECT 7 AS n")
@@ -223,7 +223,7 @@ func TestEmbeddedRefusesASocketDirectoryOfSomebodyElse(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))
 	require.NoError(t, os.MkdirAll(filepath.Join(config.Dir, "run"), 0o755))
-	_, err := StartEmbedded(t.Context(), config)
+	_, err := Start(t.Context(), config)
 	require.ErrorContains(t, err, "remove it")
 }
 
@@ -234,7 +234,7 @@ func TestEmbeddedAsRootTellsWhatIsInTheWay(t *testing.T) {
 	}
 	closed := filepath.Join(dataDir(t), "closed")
 	require.NoError(t, os.MkdirAll(closed, 0o700))
-	_, err := StartEmbedded(t.Context(), testConfig(filepath.Join(closed, "data")))
+	_, err := Start(t.Context(), testConfig(filepath.Join(closed, "data")))
 	require.ErrorContains(t, err, "may not enter "+closed+":")
 }
 
@@ -243,7 +243,7 @@ func TestEmbeddedAsAnOrdinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("the other tests are run by an ordinary user already")
 	}
-	somebody, err := findOwner()
+	somebody, err := findRunAsUser()
 	require.NoError(t, err)
 	dir := dataDir(t)
 	require.NoError(t, os.Mkdir(dir, 0o700))
@@ -253,7 +253,7 @@ func TestEmbeddedAsAnOrdinaryUser(t *testing.T) {
 	copied := dir + ".test"
 	require.NoError(t, os.WriteFile(copied, binary, 0o755))
 	holder := hold(t, copied, dir, &syscall.Credential{Uid: somebody.uid, Gid: somebody.gid})
-	require.Equal(t, 1, query[int](t, newLayout(dir).dsn(ownDatabase), "SELECT 1"))
+	require.Equal(t, 1, query[int](t, newLayout(dir).dsn(embeddedDatabase), "SELECT 1"))
 	require.NoError(t, holder.Process.Kill())
 	_ = holder.Wait()
 	require.NoError(t, stopOrphan(t.Context(), filepath.Join(dir, "pgdata")))
@@ -268,7 +268,7 @@ func TestEmbeddedFetchesBinaries(t *testing.T) {
 	config := testConfig(dataDir(t))
 	config.noBinaries = true
 	e := start(t, config)
-	require.GreaterOrEqual(t, query[int](t, e.DSN(), "SELECT current_setting('server_version_num')::int"), fetchedMajor*10000)
+	require.GreaterOrEqual(t, query[int](t, e.DSN(), "SELECT current_setting('server_version_num')::int"), downloadMajor*10000)
 	require.NoError(t, e.Stop(t.Context()))
 	begin := time.Now()
 	again := start(t, config)

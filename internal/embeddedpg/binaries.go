@@ -1,4 +1,4 @@
-package postgres
+package embeddedpg
 
 import (
 	"context"
@@ -17,21 +17,21 @@ import (
 )
 
 const (
-	minMajor     = 15
-	fetchedMajor = 18 // what a new database gets where the machine has no PostgreSQL
+	minMajor      = 15
+	downloadMajor = 18 // for new clusters on machines without PostgreSQL
 )
 
-// findBinaries returns the directory of initdb and postgres: the newest on the machine, or for an existing database those
-// of its major version; fetched once and kept where the machine has none that fit.
-func (e *Embedded) findBinaries(ctx context.Context) (string, error) {
-	wanted, err := majorOf(e.layout.data)
+// findBinaries returns the directory of initdb and postgres: the newest installation, or for an existing cluster the one of its
+// major version; without a match the binaries are downloaded once.
+func (s *Server) findBinaries(ctx context.Context) (string, error) {
+	wanted, err := clusterMajor(s.layout.data)
 	if err != nil {
 		return "", err
 	}
 	found, best := "", 0
-	if !e.config.noBinaries {
-		for _, dir := range installed() {
-			major := majorOfProgram(ctx, filepath.Join(dir, "postgres"))
+	if !s.config.noBinaries {
+		for _, dir := range findInstallations() {
+			major := binaryMajor(ctx, filepath.Join(dir, "postgres"))
 			if major >= minMajor && major > best && (wanted == 0 || major == wanted) {
 				found, best = dir, major
 			}
@@ -41,13 +41,13 @@ func (e *Embedded) findBinaries(ctx context.Context) (string, error) {
 		return found, nil
 	}
 	if wanted == 0 {
-		wanted = fetchedMajor
+		wanted = downloadMajor
 	}
-	return e.fetchBinaries(ctx, wanted)
+	return s.downloadBinaries(ctx, wanted)
 }
 
-// installed lists the directories that may hold a PostgreSQL, in the places where distributions put it.
-func installed() []string {
+// findInstallations lists the directories of complete installations where distributions put them.
+func findInstallations() []string {
 	var dirs []string
 	if program, err := exec.LookPath("postgres"); err == nil {
 		if resolved, err := filepath.EvalSymlinks(program); err == nil {
@@ -59,7 +59,7 @@ func installed() []string {
 		"/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin", "/usr/local/pgsql/bin",
 		"/Applications/Postgres.app/Contents/Versions/*/bin",
 	} {
-		matches, _ := filepath.Glob(pattern) // the patterns are right
+		matches, _ := filepath.Glob(pattern) // constant patterns are valid
 		dirs = append(dirs, matches...)
 	}
 	var complete []string
@@ -71,9 +71,9 @@ func installed() []string {
 	return complete
 }
 
-// majorOf is the major version that made a database; 0 when there is none.
-func majorOf(data string) (int, error) {
-	text, err := os.ReadFile(filepath.Join(data, "PG_VERSION")) //nolint:gosec // in our own directory
+// clusterMajor returns the major version that created the cluster; 0 when there is none.
+func clusterMajor(data string) (int, error) {
+	text, err := os.ReadFile(filepath.Join(data, "PG_VERSION")) //nolint:gosec // inside the data directory
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
 	}
@@ -87,7 +87,7 @@ func majorOf(data string) (int, error) {
 	return major, nil
 }
 
-func majorOfProgram(ctx context.Context, program string) int {
+func binaryMajor(ctx context.Context, program string) int {
 	output, err := exec.CommandContext(ctx, program, "--version").Output()
 	if err != nil {
 		return 0
@@ -96,51 +96,50 @@ func majorOfProgram(ctx context.Context, program string) int {
 	if match == nil {
 		return 0
 	}
-	major, _ := strconv.Atoi(string(match[1])) // the expression lets digits through alone
+	major, _ := strconv.Atoi(string(match[1])) // the pattern matches digits only
 	return major
 }
 
-// fetchBinaries has the library fetch and unpack a PostgreSQL, and nothing else: it could neither run it as another user
-// nor on a socket. The library has no call for that alone, so it is given a database directory that it cannot use, below
-// a file; it fails there, before it runs anything.
-func (e *Embedded) fetchBinaries(ctx context.Context, major int) (string, error) {
+// downloadBinaries makes the library download and unpack a PostgreSQL without running it, as it supports neither another user
+// nor a socket. The library has no such call: it gets a data path below a regular file, and fails there before it runs anything.
+func (s *Server) downloadBinaries(ctx context.Context, major int) (string, error) {
 	versions := map[int]embeddedpostgres.PostgresVersion{
 		15: embeddedpostgres.V15, 16: embeddedpostgres.V16, 17: embeddedpostgres.V17, 18: embeddedpostgres.V18,
 	}
 	version, known := versions[major]
 	if !known {
-		return "", fmt.Errorf("the database was made by PostgreSQL %d, which is neither on this machine nor can be fetched: install it", major)
+		return "", fmt.Errorf("the cluster was created by PostgreSQL %d, which is neither installed nor available for download: install it", major)
 	}
-	kept := filepath.Join(e.layout.binaries, strconv.Itoa(major))
-	bin := filepath.Join(kept, "bin")
-	if majorOfProgram(ctx, filepath.Join(bin, "postgres")) == major {
+	saved := filepath.Join(s.layout.binaries, strconv.Itoa(major))
+	bin := filepath.Join(saved, "bin")
+	if binaryMajor(ctx, filepath.Join(bin, "postgres")) == major {
 		return bin, nil
 	}
-	e.config.Logger.InfoContext(ctx, "no PostgreSQL on this machine: fetching one, once", "version", string(version))
-	work := e.layout.binaries + ".new"
-	if err := errors.Join(os.RemoveAll(work), os.RemoveAll(kept), os.MkdirAll(e.layout.binaries, 0o755), os.Mkdir(work, 0o755)); err != nil { //nolint:gosec // PostgreSQL's user must be able to pass
-		return "", fmt.Errorf("fetch PostgreSQL: %w", err)
+	s.config.Logger.InfoContext(ctx, "postgres not found, downloading binaries", "version", string(version))
+	work := s.layout.binaries + ".new"
+	if err := errors.Join(os.RemoveAll(work), os.RemoveAll(saved), os.MkdirAll(s.layout.binaries, 0o755), os.Mkdir(work, 0o755)); err != nil { //nolint:gosec // PostgreSQL's user must be able to traverse it
+		return "", fmt.Errorf("download PostgreSQL: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(work) }()
 	obstacle := filepath.Join(work, "obstacle")
 	port, err := freePort(ctx)
 	if err = errors.Join(err, os.WriteFile(obstacle, nil, 0o600)); err != nil {
-		return "", fmt.Errorf("fetch PostgreSQL: %w", err)
+		return "", fmt.Errorf("download PostgreSQL: %w", err)
 	}
 	unpacked := filepath.Join(work, "unpacked")
-	fetched := embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().Version(version).Port(port).Logger(io.Discard).
+	downloadErr := embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().Version(version).Port(port).Logger(io.Discard).
 		CachePath(filepath.Join(work, "cache")).RuntimePath(filepath.Join(work, "runtime")).BinariesPath(unpacked).
 		DataPath(filepath.Join(obstacle, "data"))).Start()
-	if majorOfProgram(ctx, filepath.Join(unpacked, "bin", "postgres")) != major {
-		return "", fmt.Errorf("fetch PostgreSQL: %w; install PostgreSQL %d or newer, or set DATABASE_URL", fetched, minMajor)
+	if binaryMajor(ctx, filepath.Join(unpacked, "bin", "postgres")) != major {
+		return "", fmt.Errorf("download PostgreSQL: %w; install PostgreSQL %d or newer, or set DATABASE_URL", downloadErr, minMajor)
 	}
-	if err := os.Rename(unpacked, kept); err != nil {
-		return "", fmt.Errorf("keep PostgreSQL: %w", err)
+	if err := os.Rename(unpacked, saved); err != nil {
+		return "", fmt.Errorf("save PostgreSQL: %w", err)
 	}
 	return bin, nil
 }
 
-// freePort is for the library, which wants one that is free even where it will not get to use it.
+// freePort returns a free TCP port, which the library requires although it never listens.
 func freePort(ctx context.Context) (uint32, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "localhost:0")
 	if err != nil {

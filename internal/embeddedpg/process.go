@@ -1,4 +1,4 @@
-package postgres
+package embeddedpg
 
 import (
 	"context"
@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	maxLog        = 10 << 20
-	orphanPatient = 10 * time.Second
-	quitPatience  = 2 * time.Second
+	maxLog            = 10 << 20
+	orphanStopTimeout = 10 * time.Second
+	quitTimeout       = 2 * time.Second
 )
 
 // postmaster is a running PostgreSQL.
@@ -27,51 +27,51 @@ type postmaster struct {
 	process *os.Process
 	exited  chan struct{}
 	log     string
-	logFrom int64 // where its own words begin
+	logFrom int64 // offset of its first line
 }
 
-// startPostmaster starts PostgreSQL without waiting for it. Its life is not bound to a context: it is stopped in order.
-func (e *Embedded) startPostmaster(ctx context.Context) (*postmaster, error) {
-	log, from, err := openLog(e.layout.log)
+// startPostmaster starts PostgreSQL without waiting for it. The process outlives ctx: stop shuts it down in order.
+func (s *Server) startPostmaster(ctx context.Context) (*postmaster, error) {
+	log, from, err := openLog(s.layout.log)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }() // the child has its own
+	defer func() { _ = log.Close() }() // the child has its own descriptor
 	settings := map[string]string{
 		"listen_addresses":        "",
-		"unix_socket_directories": `"` + e.layout.sockets + `"`,
+		"unix_socket_directories": `"` + s.layout.sockets + `"`,
 		"shared_buffers":          "64MB",
-		"autovacuum_naptime":      "15s", // the first plans are made without statistics: lists are slow until there are some
+		"autovacuum_naptime":      "15s", // without statistics plans of lists are slow: collect them early
 		"logging_collector":       "off",
 		"log_destination":         "stderr",
 		"timezone":                "UTC",
 	}
-	maps.Copy(settings, e.config.Settings)
-	args := []string{"-D", e.layout.data}
+	maps.Copy(settings, s.config.Settings)
+	args := []string{"-D", s.layout.data}
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		args = append(args, "-c", name+"="+settings[name])
 	}
-	command := e.owner.command(context.WithoutCancel(ctx), filepath.Join(e.bin, "postgres"), args...)
+	command := s.runAs.command(context.WithoutCancel(ctx), filepath.Join(s.bin, "postgres"), args...)
 	command.Stdout, command.Stderr = log, log
 	if err := command.Start(); err != nil {
-		return nil, fmt.Errorf("start the server's own PostgreSQL: %w", err)
+		return nil, fmt.Errorf("start embedded PostgreSQL: %w", err)
 	}
-	process := &postmaster{process: command.Process, exited: make(chan struct{}), log: e.layout.log, logFrom: from}
+	process := &postmaster{process: command.Process, exited: make(chan struct{}), log: s.layout.log, logFrom: from}
 	go func() {
-		_ = command.Wait() // that it ended is all there is to know; why is in its log
+		_ = command.Wait() // the reason is in its log
 		close(process.exited)
 	}()
 	return process, nil
 }
 
-// openLog keeps one log before this one.
+// openLog opens the log for appending and rotates a large one, keeping one previous file.
 func openLog(path string) (*os.File, int64, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
 		if err := os.Rename(path, path+".1"); err != nil {
-			return nil, 0, fmt.Errorf("keep the old log: %w", err)
+			return nil, 0, fmt.Errorf("rotate the log: %w", err)
 		}
 	}
-	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600) //nolint:gosec // in our own directory
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600) //nolint:gosec // inside the data directory
 	if err != nil {
 		return nil, 0, fmt.Errorf("open the log: %w", err)
 	}
@@ -82,7 +82,7 @@ func openLog(path string) (*os.File, int64, error) {
 	return log, from, nil
 }
 
-// stop shuts down: fast, that is, without waiting for connections; at once when ctx ends; by force if even that fails.
+// stop requests a fast shutdown (open connections are closed), an immediate one when ctx ends, and kills as the last resort.
 func (p *postmaster) stop(ctx context.Context) {
 	_ = p.process.Signal(syscall.SIGINT)
 	select {
@@ -93,14 +93,14 @@ func (p *postmaster) stop(ctx context.Context) {
 	_ = p.process.Signal(syscall.SIGQUIT)
 	select {
 	case <-p.exited:
-	case <-time.After(quitPatience):
+	case <-time.After(quitTimeout):
 		_ = p.process.Kill()
 		<-p.exited
 	}
 }
 
-// lastWords is the end of what it has logged since it started.
-func (p *postmaster) lastWords() string {
+// logTail returns the last lines that this process logged.
+func (p *postmaster) logTail() string {
 	const lines = 10
 	log, err := os.Open(p.log)
 	if err != nil {
@@ -111,33 +111,33 @@ func (p *postmaster) lastWords() string {
 	if err != nil {
 		return ""
 	}
-	said := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(said[max(0, len(said)-lines):], "\n")
+	logged := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(logged[max(0, len(logged)-lines):], "\n")
 }
 
-// leftoversInTheWay tells whether it ended because processes of a killed predecessor have not all noticed yet.
-func (p *postmaster) leftoversInTheWay() bool {
-	words := p.lastWords()
-	return strings.Contains(words, "pre-existing shared memory block") || strings.Contains(words, "lock file \"")
+// hasStaleProcesses reports whether the process exited because those of a killed predecessor are still running.
+func (p *postmaster) hasStaleProcesses() bool {
+	tail := p.logTail()
+	return strings.Contains(tail, "pre-existing shared memory block") || strings.Contains(tail, "lock file \"")
 }
 
-// stopOrphan stops a PostgreSQL that a killed process has left running in the directory. The caller holds the lock, so
-// it belongs to nobody. A pid file whose process is dead, or is something else by now, is removed.
+// stopOrphan stops a PostgreSQL that a killed process left running in the directory. The caller holds the lock, so no other
+// server uses it. The pid file of a process that is dead, or is not a PostgreSQL of this directory, is removed.
 func stopOrphan(ctx context.Context, data string) error {
 	pidFile := filepath.Join(data, "postmaster.pid")
-	text, err := os.ReadFile(pidFile) //nolint:gosec // in our own directory
+	text, err := os.ReadFile(pidFile) //nolint:gosec // inside the data directory
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look for a PostgreSQL left running: %w", err)
+		return fmt.Errorf("find an orphaned PostgreSQL: %w", err)
 	}
 	first, _, _ := strings.Cut(string(text), "\n")
 	pid, err := strconv.Atoi(strings.TrimSpace(first))
 	if err == nil && isPostmaster(ctx, pid, data) {
 		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
 			_ = syscall.Kill(pid, signal)
-			if waitForEnd(pid) {
+			if waitForExit(pid) {
 				break
 			}
 		}
@@ -148,7 +148,7 @@ func stopOrphan(ctx context.Context, data string) error {
 	return nil
 }
 
-// isPostmaster tells whether the process is a PostgreSQL on that directory, which a postmaster has as an argument.
+// isPostmaster reports whether the process is a PostgreSQL of that directory, which is an argument of a postmaster.
 func isPostmaster(ctx context.Context, pid int, data string) bool {
 	if pid <= 1 || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return false
@@ -160,8 +160,8 @@ func isPostmaster(ctx context.Context, pid int, data string) bool {
 	return err == nil && strings.Contains(string(arguments), "postgres") && strings.Contains(string(arguments), data)
 }
 
-func waitForEnd(pid int) bool {
-	for end := time.Now().Add(orphanPatient); time.Now().Before(end); time.Sleep(readyPoll) {
+func waitForExit(pid int) bool {
+	for end := time.Now().Add(orphanStopTimeout); time.Now().Before(end); time.Sleep(readyPollInterval) {
 		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 			return true
 		}

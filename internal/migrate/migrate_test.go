@@ -1,12 +1,15 @@
-package postgres_test
+package migrate_test
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
@@ -21,7 +24,7 @@ func TestMigrate(t *testing.T) {
 		conn := connect(t, dsn)
 		_, err := conn.Exec(t.Context(), "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE instance (id int); CREATE TABLE goose_db_version (id int)")
 		require.NoError(t, err)
-		err = openPool(t, postgres.Open, dsn).Migrate(t.Context(), logger)
+		err = migrate.Up(t.Context(), dsn, logger)
 		require.EqualError(t, err, "the database was created by a development version before 0.1, whose schema cannot be upgraded: "+
 			"start with an empty data directory or database")
 		var tables int
@@ -33,18 +36,43 @@ func TestMigrate(t *testing.T) {
 		dsn := testdb.New(t)
 		_, err := connect(t, dsn).Exec(t.Context(), "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE instance (id int)")
 		require.NoError(t, err)
-		require.NoError(t, openPool(t, postgres.Open, dsn).Migrate(t.Context(), logger))
+		require.NoError(t, migrate.Up(t.Context(), dsn, logger))
 	})
 	t.Run("MigratedDatabaseIsReady", func(t *testing.T) {
 		t.Parallel()
 		dsn := testdb.New(t)
-		pool := openPool(t, postgres.Open, dsn)
-		require.NoError(t, pool.Migrate(t.Context(), logger), "again")
-		require.NoError(t, pool.Ready(t.Context()))
-		_, err := connect(t, dsn).Exec(t.Context(), "DELETE FROM goose_db_version WHERE version_id = (SELECT max(version_id) FROM goose_db_version)")
+		require.NoError(t, migrate.Up(t.Context(), dsn, logger), "again")
+		pool, err := postgres.Open(t.Context(), dsn)
 		require.NoError(t, err)
-		err = pool.Ready(t.Context())
+		t.Cleanup(pool.Close)
+		require.NoError(t, pool.Ready(t.Context(), migrate.Version()))
+		_, err = connect(t, dsn).Exec(t.Context(), "DELETE FROM goose_db_version WHERE version_id = (SELECT max(version_id) FROM goose_db_version)")
+		require.NoError(t, err)
+		err = pool.Ready(t.Context(), migrate.Version())
 		require.Error(t, err)
 		require.True(t, strings.HasPrefix(err.Error(), "the schema is at version 1, this program needs 2"), "%v", err)
 	})
 }
+
+func connect(t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+// TestRestoredWithoutRole migrates a database whose dump was restored on a server without the role of requests.
+func TestRestoredWithoutRole(t *testing.T) {
+	t.Parallel()
+	logger := slog.New(slog.DiscardHandler)
+	for _, lost := range []string{"REVOKE ALL ON products FROM versioner_app", "DROP POLICY tenant_isolation ON products"} {
+		dsn := testdb.New(t)
+		require.NoError(t, migrate.Up(t.Context(), dsn, logger))
+		_, err := connect(t, dsn).Exec(t.Context(), lost)
+		require.NoError(t, err)
+		require.ErrorContains(t, migrate.Up(t.Context(), dsn, logger), "restore it again", lost)
+	}
+}
+
+func TestMain(m *testing.M) { testdb.Main(m) }

@@ -1,0 +1,143 @@
+// Package app wires the parts of the program together and runs them: opening the database, serving the API, delivering
+// notifications, and stopping in order.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/buildinfo"
+	"github.com/versioner-io/versioner/internal/config"
+	"github.com/versioner-io/versioner/internal/egress"
+	"github.com/versioner-io/versioner/internal/keyring"
+	"github.com/versioner-io/versioner/internal/migrate"
+	"github.com/versioner-io/versioner/internal/notify"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ratelimit"
+)
+
+const (
+	startupTimeout = 30 * time.Second // for a database that is still starting
+	releaseTimeout = 5 * time.Second
+)
+
+// App is the opened database and what every command needs of it.
+type App struct {
+	Pool *postgres.Pool
+	Keys *authn.APIKeys
+
+	cfg             config.Config
+	logger          *slog.Logger
+	dsn             string
+	releaseDatabase func()
+
+	draining atomic.Bool
+}
+
+// Open opens the database and migrates its schema.
+func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open DatabaseOpener) (_ *App, err error) {
+	dsn, release, err := open(ctx, cfg, logger)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg, logger: logger, dsn: dsn, releaseDatabase: func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+		defer cancel()
+		if err := release(ctx); err != nil {
+			logger.WarnContext(ctx, "failed to close database", "error", err)
+		}
+	}}
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
+	err = postgres.Retry(ctx, startupTimeout, func(ctx context.Context) (err error) {
+		a.Pool, err = postgres.Open(ctx, dsn)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate.Up(ctx, dsn, logger); err != nil {
+		return nil, err
+	}
+	pepper, err := cfg.LoadPepper()
+	if err != nil {
+		return nil, err
+	}
+	a.Keys = authn.NewAPIKeys(a.Pool, pepper, logger)
+	return a, a.Keys.CheckPepper(ctx)
+}
+
+// Close closes the connections and releases the database.
+func (a *App) Close() {
+	if a.Pool != nil {
+		a.Pool.Close()
+	}
+	a.releaseDatabase()
+}
+
+// channels returns the management of notification channels, with every stored configuration encrypted under the newest key.
+func (a *App) channels(ctx context.Context) (notify.Channels, error) {
+	secrets, err := a.cfg.LoadEncryptionKeys()
+	if err != nil {
+		return notify.Channels{}, err
+	}
+	ring, err := keyring.New(secrets...)
+	if err != nil {
+		return notify.Channels{}, fmt.Errorf("read VERSIONER_ENCRYPTION_KEYS: %w", err)
+	}
+	sender := &notify.Sender{HTTP: egress.New(a.cfg.Webhooks), Mail: a.cfg.Mailer, UserAgent: "Versioner/" + buildinfo.Version()}
+	channels := notify.Channels{DB: a.Pool.DB, Keys: ring, Sender: sender, Logger: a.logger}
+	undecryptable, err := channels.ReencryptAll(ctx)
+	if undecryptable > 0 {
+		a.logger.ErrorContext(ctx, "cannot decrypt notification channels; missing key in VERSIONER_ENCRYPTION_KEYS", "channels", undecryptable)
+	}
+	return channels, err
+}
+
+// limiter returns the rate limiter, shared with other servers when a Redis is configured.
+func (a *App) limiter(ctx context.Context) (_ ratelimit.Limiter, release func(), err error) {
+	if a.cfg.RedisURL == "" {
+		return ratelimit.NewLocal(), func() {}, nil
+	}
+	shared, err := ratelimit.NewShared(context.WithoutCancel(ctx), a.cfg.RedisURL, a.logger)
+	if err != nil {
+		return nil, nil, fmt.Errorf("prepare rate limits: %w", err)
+	}
+	return shared, func() {
+		if err := shared.Close(); err != nil {
+			a.logger.WarnContext(ctx, "failed to close redis", "error", err)
+		}
+	}, nil
+}
+
+// RunWorker delivers notifications until ctx ends.
+func (a *App) RunWorker(ctx context.Context) error {
+	channels, err := a.channels(ctx)
+	if err != nil {
+		return err
+	}
+	a.logger.InfoContext(ctx, "notification worker started")
+	return a.runNotificationWorker(ctx, channels)
+}
+
+// runNotificationWorker delivers notifications until ctx ends, then finishes the deliveries in flight. It has a pool of its own,
+// so that it never takes a connection from a request.
+func (a *App) runNotificationWorker(ctx context.Context, channels notify.Channels) error {
+	pool, err := postgres.Open(ctx, a.dsn)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	engine, err := notify.NewEngine(pool, channels, a.logger)
+	if err != nil {
+		return err
+	}
+	return engine.Run(ctx, drainTimeout)
+}

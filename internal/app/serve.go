@@ -1,0 +1,181 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/versioner-io/versioner/internal/acceptfilter"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/httpapi"
+	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/migrate"
+	"github.com/versioner-io/versioner/internal/notify"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ratelimit"
+)
+
+const (
+	drainTimeout          = 15 * time.Second
+	headerDrainTimeout    = 10 * time.Second // a part of drainTimeout: for requests whose header is incomplete
+	handOverTime          = 100 * time.Millisecond
+	headerTimeout         = 5 * time.Second
+	readTimeout           = 30 * time.Second
+	writeTimeout          = 60 * time.Second
+	idleTimeout           = 2 * time.Minute
+	maxHeaderBytes        = 32 << 10
+	maxQueuedUserRequests = 128
+)
+
+// ErrTerminated is the cancellation cause of a context that SIGTERM ended: load balancers may still send requests.
+var ErrTerminated = errors.New("terminated")
+
+// Serve answers requests until ctx ends, then finishes those in flight. It calls started once it listens.
+func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ctx context.Context, url string) error) error {
+	tokens, err := authn.NewJWTs(issuers, authn.Accounts{DB: a.Pool.DB, Create: a.cfg.CreateAccounts, Roles: httpapi.Roles()}, http.DefaultClient, time.Now, a.logger)
+	if err != nil {
+		return fmt.Errorf("read the identity providers: %w", err)
+	}
+	channels, err := a.channels(ctx)
+	if err != nil {
+		return err
+	}
+	limiter, closeLimiter, err := a.limiter(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeLimiter()
+	ingestPool, err := postgres.OpenIngest(ctx, a.dsn)
+	if err != nil {
+		return err
+	}
+	defer ingestPool.Close()
+	recorder := ingest.NewRecorder(ingestPool, a.Pool, time.Now, a.logger)
+	stop := a.runBackground(ctx, recorder, tokens, channels)
+	defer stop()
+
+	handler, err := httpapi.New(ctx, httpapi.Config{
+		Logger: a.logger, Security: authn.Validators{APIKeys: a.Keys, JWTs: tokens}, Recorder: recorder, Clock: time.Now, DB: a.Pool.DB, Keys: a.Keys,
+		Channels: channels, Limits: a.limits(limiter), Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
+	})
+	if err != nil {
+		return fmt.Errorf("build the API: %w", err)
+	}
+	return a.listenAndServe(ctx, handler, started)
+}
+
+// runBackground starts the background work and returns a function that stops it and waits for its end. The work outlives ctx, as
+// requests in flight need it; notifications stop with ctx.
+func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, tokens *authn.JWTs, channels notify.Channels) (stop func()) {
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	workerCtx, stopWorker := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { recorder.Run(background) })
+	running.Go(func() { a.Keys.Run(background) })
+	running.Go(func() { tokens.Run(background) })
+	if a.cfg.Work {
+		running.Go(func() {
+			if err := a.runNotificationWorker(workerCtx, channels); err != nil {
+				a.logger.ErrorContext(background, "notification worker failed", "error", err)
+			}
+		})
+	}
+	return func() {
+		stopWorker()
+		stopBackground()
+		running.Wait()
+	}
+}
+
+func (a *App) limits(limiter ratelimit.Limiter) httpapi.Limits {
+	return httpapi.Limits{
+		Limiter: limiter, KeyPerMinute: a.cfg.RateLimits.KeyPerMinute, AccountPerHour: a.cfg.RateLimits.AccountPerHour,
+		UserPerMinute: a.cfg.RateLimits.UserPerMinute, FailuresPerMinute: a.cfg.RateLimits.FailuresPerMinute,
+		PeopleAtOnce: maxConcurrentUserRequests(a.Pool.MaxConns()), PeopleWaiting: maxQueuedUserRequests,
+	}
+}
+
+func (a *App) listenAndServe(ctx context.Context, handler http.Handler, started func(ctx context.Context, url string) error) error {
+	server := &http.Server{
+		Handler: a.disableKeepAlivesWhileDraining(handler), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("%w; choose another address with --addr or VERSIONER_ADDR", err)
+	}
+	filter := acceptfilter.New(listener, acceptfilter.Patience{Header: headerTimeout, Body: readTimeout})
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(filter) }()
+	if err := started(ctx, browserURL(listener.Addr())); err != nil && ctx.Err() == nil { // a signal during startup is no failure
+		return errors.Join(err, server.Close())
+	}
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	a.waitForDeregistration(ctx)
+	return shutdown(context.WithoutCancel(ctx), server, filter)
+}
+
+// shutdown finishes the requests in flight, including those whose header is incomplete.
+func shutdown(ctx context.Context, server *http.Server, filter *acceptfilter.Listener) error {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	server.SetKeepAlivesEnabled(false)
+	arriving, cancelArriving := context.WithTimeout(ctx, headerDrainTimeout)
+	defer cancelArriving()
+	filter.Drain(arriving)
+	time.Sleep(handOverTime) // Shutdown drops the requests that have come but are not read yet
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("some requests were not finished: %w", err), server.Close())
+	}
+	return nil
+}
+
+// maxConcurrentUserRequests leaves some of the connections for events.
+func maxConcurrentUserRequests(connections int) int { return max(1, connections*5/8) }
+
+// waitForDeregistration turns readiness off and goes on serving while load balancers detect it.
+func (a *App) waitForDeregistration(ctx context.Context) {
+	a.draining.Store(true)
+	if errors.Is(context.Cause(ctx), ErrTerminated) && a.cfg.DrainDelay > 0 {
+		a.logger.InfoContext(ctx, "draining: readiness set to false", "delay", a.cfg.DrainDelay.String())
+		time.Sleep(a.cfg.DrainDelay)
+	}
+	a.logger.InfoContext(ctx, "shutting down: waiting for in-flight requests")
+}
+
+// ready reports whether the server can serve requests.
+func (a *App) ready(ctx context.Context) error {
+	if a.draining.Load() {
+		return errors.New("the server is about to stop")
+	}
+	return a.Pool.Ready(ctx, migrate.Version())
+}
+
+// disableKeepAlivesWhileDraining makes clients send their next request on a new connection: one that the server closes while a
+// client sends a request would lose it.
+func (a *App) disableKeepAlivesWhileDraining(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// browserURL returns the URL of the listener for a browser on this machine.
+func browserURL(addr net.Addr) string {
+	host, port, _ := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

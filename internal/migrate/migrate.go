@@ -1,0 +1,131 @@
+// Package migrate brings the schema of a database up to date: the migrations of db/migrations and those of River, in one order.
+package migrate
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/versioner-io/versioner/db/migrations"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+// River creates its own tables: riverMigration is their number in the order of the migrations, riverSchemaVersion the version
+// of River's schema. A later version of River's schema gets another number here.
+const (
+	riverMigration     = 2
+	riverSchemaVersion = 8
+)
+
+// maxConns covers the connection of the migration lock and those of the migrations, whatever limit the DSN sets.
+const maxConns = 4
+
+// Version returns the number of the newest migration in this program.
+//
+//nolint:gochecknoglobals // computed once
+var Version = sync.OnceValue(func() int64 {
+	newest := int64(riverMigration)
+	entries, _ := migrations.FS.ReadDir(".")
+	for _, entry := range entries {
+		number, _, _ := strings.Cut(path.Base(entry.Name()), "_")
+		if version, err := strconv.ParseInt(number, 10, 64); err == nil {
+			newest = max(newest, version)
+		}
+	}
+	return newest
+})
+
+// errOldSchema rejects a database from before the baseline migration.
+var errOldSchema = errors.New("the database was created by a development version before 0.1, whose schema cannot be upgraded: " +
+	"start with an empty data directory or database")
+
+// Up migrates the database as the owner of its tables. Concurrent callers wait for each other.
+func Up(ctx context.Context, dsn string, logger *slog.Logger) error {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return fmt.Errorf("read DATABASE_URL: %w", err)
+	}
+	config.MaxConns = maxConns
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	defer pool.Close()
+	if err := rejectOldSchema(ctx, pool); err != nil {
+		return err
+	}
+	if err := ensureAppRole(ctx, pool); err != nil {
+		return err
+	}
+	if err := migrateSchema(ctx, pool, logger); err != nil {
+		return err
+	}
+	return verifyRowLevelSecurity(ctx, pool)
+}
+
+// rejectOldSchema detects the migrations from before the baseline by the former name of their first table.
+func rejectOldSchema(ctx context.Context, pool *pgxpool.Pool) error {
+	var isOld bool
+	err := pool.QueryRow(ctx, "SELECT to_regclass('instance') IS NOT NULL AND to_regclass('goose_db_version') IS NOT NULL").Scan(&isOld)
+	if err != nil {
+		return fmt.Errorf("read the schema: %w", err)
+	}
+	if isOld {
+		return errOldSchema
+	}
+	return nil
+}
+
+func migrateSchema(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) error {
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return fmt.Errorf("prepare the migration lock: %w", err)
+	}
+	database := stdlib.OpenDBFromPool(pool)
+	defer func() { _ = database.Close() }()
+	river := goose.NewGoMigration(riverMigration, &goose.GoFunc{RunDB: func(ctx context.Context, _ *sql.DB) error { return migrateRiver(ctx, pool) }}, nil)
+	provider, err := goose.NewProvider(goose.DialectPostgres, database, migrations.FS,
+		goose.WithSessionLocker(locker), goose.WithGoMigrations(river))
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	results, err := provider.Up(ctx)
+	if err != nil {
+		return fmt.Errorf("migrate the database: %w", err)
+	}
+	for _, result := range results {
+		logger.InfoContext(ctx, "schema migrated", "version", result.Source.Version, "duration_ms", result.Duration.Milliseconds())
+	}
+	return nil
+}
+
+// migrateRiver resumes after an interruption. It drops the indexes that serve searching jobs by their content, which nothing
+// here does.
+func migrateRiver(ctx context.Context, pool *pgxpool.Pool) error {
+	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return fmt.Errorf("prepare River's migrations: %w", err)
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, &rivermigrate.MigrateOpts{TargetVersion: riverSchemaVersion}); err != nil {
+		return fmt.Errorf("migrate River: %w", err)
+	}
+	const adapt = "DROP INDEX IF EXISTS river_job_args_index, river_job_metadata_index, river_job_kind; " +
+		"GRANT INSERT ON river_job TO " + postgres.AppRole + "; GRANT USAGE ON SEQUENCE river_job_id_seq TO " + postgres.AppRole
+	if _, err := pool.Exec(ctx, adapt); err != nil {
+		return fmt.Errorf("adapt River's tables: %w", err)
+	}
+	return nil
+}
