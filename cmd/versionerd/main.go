@@ -15,7 +15,7 @@ import (
 	"github.com/versioner-io/versioner/internal/app"
 	"github.com/versioner-io/versioner/internal/buildinfo"
 	"github.com/versioner-io/versioner/internal/config"
-	"github.com/versioner-io/versioner/internal/httpapi"
+	"github.com/versioner-io/versioner/internal/logctx"
 )
 
 type cli struct {
@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("the configuration is not usable\n%w", err)
 	}
-	logger := slog.New(httpapi.LogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel})))
+	logger := slog.New(logctx.NewHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel})))
 	command.BindTo(ctx, (*context.Context)(nil))
 	return command.Run(cfg, logger) //nolint:wrapcheck // the command's own words
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/httpapi/middleware"
 )
 
 // house is a door, an authentication that believes it all, and a room behind them.
@@ -31,7 +32,7 @@ func newHouse(most, waiting int, room echo.HandlerFunc) *house {
 	h := &house{Echo: echo.New(), places: newOverload(most, waiting), people: make(map[string]authn.Principal)}
 	logger := slog.New(slog.DiscardHandler)
 	h.HTTPErrorHandler = errorHandler(logger)
-	h.Use(recoverPanic(logger))
+	h.Use(middleware.Recover(logger))
 	authenticate := func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			h.asked++

@@ -11,13 +11,14 @@ import (
 
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/logctx"
 )
 
 // listContext is that of a request for a list.
 func listContext(account uuid.UUID, operation, query string) context.Context {
 	values, _ := url.ParseQuery(query)
 	ctx := authn.WithPrincipal(context.Background(), authn.Principal{AccountID: account})
-	return context.WithValue(ctx, requestKey{}, &request{operation: operation, path: "/x/", query: values})
+	return logctx.With(ctx, &logctx.Request{Operation: operation, Path: "/x/", Query: values})
 }
 
 // FuzzCursor reads back what it wrote, and believes nobody else.
@@ -48,19 +49,6 @@ func FuzzCursor(f *testing.F) {
 			if _, err := lists.decode(other, cursor); err == nil {
 				t.Fatal("a cursor of one list was believed by another")
 			}
-		}
-	})
-}
-
-// FuzzNetwork gives every address one subject, and all of a /64 the same.
-func FuzzNetwork(f *testing.F) {
-	for _, seed := range []string{"203.0.113.7", "2001:db8::1", "::ffff:203.0.113.7", "fe80::1%eth0", "", "x"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, address string) {
-		subject := network(address)
-		if again := network(strings.TrimSuffix(subject, "/64")); again != subject && strings.Contains(subject, "/64") {
-			t.Fatalf("%q is of %q, which is of %q", address, subject, again)
 		}
 	})
 }

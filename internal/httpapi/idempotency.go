@@ -19,6 +19,7 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
+	"github.com/versioner-io/versioner/internal/logctx"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
@@ -91,7 +92,7 @@ func (i idempotency) middleware(operation string) echo.MiddlewareFunc {
 				GetIdempotencyKeyParams: dbgen.GetIdempotencyKeyParams{
 					AccountID: principal.AccountID, UserID: principal.UserID, Operation: operation, Key: key,
 				},
-				hash: hashOf(requestFrom(ctx).path, c.Request().URL.RawQuery, validation.RawBody(ctx)),
+				hash: hashOf(logctx.From(ctx).Path, c.Request().URL.RawQuery, validation.RawBody(ctx)),
 				id:   uuid.New(),
 			}
 			former, err := i.claim(ctx, &request)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/logctx"
 )
 
 const defaultLimit = 50
@@ -52,13 +53,13 @@ func (p pager) decode(ctx context.Context, text string) (*position, error) {
 }
 
 func (p pager) mac(ctx context.Context, cursor []byte) []byte {
-	r := requestFrom(ctx)
-	filters := r.query
+	r := logctx.From(ctx)
+	filters := r.Query
 	filters.Del("cursor")
 	filters.Del("limit")
 	mac := hmac.New(sha256.New, p.key)
 	account := authn.PrincipalFrom(ctx).AccountID
-	for _, part := range [][]byte{account[:], []byte(r.operation), []byte(r.path), []byte(filters.Encode()), cursor} {
+	for _, part := range [][]byte{account[:], []byte(r.Operation), []byte(r.Path), []byte(filters.Encode()), cursor} {
 		_, _ = mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part)))) //nolint:gosec // short
 		_, _ = mac.Write(part)
 	}

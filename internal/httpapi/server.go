@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,9 +16,11 @@ import (
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/catalogue"
+	"github.com/versioner-io/versioner/internal/httpapi/middleware"
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ratelimit"
 	docs "github.com/versioner-io/versioner/internal/web"
 )
 
@@ -34,6 +37,17 @@ type Config struct {
 	Origins  []string     // whose pages may call the API with a person's credentials
 	Proxies  []*net.IPNet // whose X-Forwarded-For is believed
 	Ready    func(ctx context.Context) error
+}
+
+// Limits bound what callers may do; 0 is without a limit.
+type Limits struct {
+	Limiter           ratelimit.Limiter
+	KeyPerMinute      int
+	AccountPerHour    int
+	UserPerMinute     int
+	FailuresPerMinute int // invalid credentials from one network
+	PeopleAtOnce      int // requests of people that are worked on at the same time
+	PeopleWaiting     int // requests of people that wait for that; more are turned away
 }
 
 // api implements every operation: one struct for each tag of the document.
@@ -67,16 +81,16 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 		return nil, err
 	}
 
-	pages, err := newBrowsers(config.Origins)
+	csrf, err := middleware.CSRF(config.Origins)
 	if err != nil {
 		return nil, fmt.Errorf("read the trusted origins: %w", err)
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(config.Logger)
-	e.IPExtractor = addressOf(config.Proxies)
-	e.Pre(identify, access(config.Logger), recoverPanic(config.Logger), secure, allowHEAD, tolerateSlashes(collections(document)),
-		pages.share(machinePaths(document)), pages.protect)
-	e.Use(refuseBelow)
+	e.IPExtractor = middleware.ClientIPExtractor(config.Proxies)
+	e.Pre(middleware.AssignRequestID, middleware.AccessLog(config.Logger), middleware.Recover(config.Logger), middleware.SecurityHeaders,
+		middleware.AddHeadToAllow, middleware.NormalizeSlashes(collectionPaths(document)), middleware.CORS(config.Origins, apiKeyOnlyPaths(document)), csrf)
+	e.Use(middleware.RejectUnmatchedSuffix)
 	lists := pager{key: config.Keys.DeriveKey("cursor")}
 	implementation := api{
 		events:        events{recorder: config.Recorder},
@@ -95,20 +109,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	e.GET("/", echo.WrapHandler(docs.Home(document.Info.Version)))
 	e.GET("/favicon.ico", echo.WrapHandler(docs.Favicon()))
 	e.GET("/assets/*", echo.WrapHandler(docs.Assets()))
-	return answerHEAD(e), nil
-}
-
-// addressOf returns where a request comes from: the last address on its way that belongs to no proxy. What stands before
-// that one in X-Forwarded-For, anybody may have written; without proxies the header is not read.
-func addressOf(proxies []*net.IPNet) echo.IPExtractor {
-	if len(proxies) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	trusted := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, network := range proxies {
-		trusted = append(trusted, echo.TrustIPRange(network))
-	}
-	return echo.ExtractIPFromXFFHeader(trusted...)
+	return middleware.HeadAsGet(e), nil
 }
 
 // testChannel is the operation that waits for somebody else's server.
@@ -116,7 +117,10 @@ const testChannel = "testNotificationChannel"
 
 // operationMiddlewares is the way that a request takes to each handler: who, then what.
 func operationMiddlewares(document *openapi3.T, config Config) (map[string][]echo.MiddlewareFunc, error) {
-	limits := newLimits(config.Limits)
+	limiter := middleware.NewRateLimiter(middleware.RateLimits{
+		Limiter: config.Limits.Limiter, KeyPerMinute: config.Limits.KeyPerMinute, AccountPerHour: config.Limits.AccountPerHour,
+		UserPerMinute: config.Limits.UserPerMinute, FailuresPerMinute: config.Limits.FailuresPerMinute,
+	})
 	work := newOverload(config.Limits.PeopleAtOnce, config.Limits.PeopleWaiting)
 	tests := newOverload(config.Limits.PeopleAtOnce, config.Limits.PeopleWaiting) // they wait for receivers, and keep nobody else waiting
 	once, err := newIdempotency(config.DB, config.Keys.DeriveKey("idempotency"))
@@ -135,11 +139,11 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 			if err != nil {
 				return nil, err
 			}
-			middlewares[id] = []echo.MiddlewareFunc{name(id)}
+			middlewares[id] = []echo.MiddlewareFunc{middleware.TagOperation(id)}
 			if id != testChannel && len(apigen.OperationSchemes[id]) > 0 {
 				middlewares[id] = append(middlewares[id], work.door)
 			}
-			middlewares[id] = append(middlewares[id], authenticate(config.Security, id, limits), limits.middleware, authorize(id), params.Middleware)
+			middlewares[id] = append(middlewares[id], middleware.Authenticate(config.Security, id, limiter), limiter.Middleware, authorize(id), params.Middleware)
 			if validator != nil {
 				middlewares[id] = append(middlewares[id], validator.Middleware)
 			}
@@ -153,22 +157,26 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 	return middlewares, nil
 }
 
-// name tells the log which operation it is.
-func name(operation string) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			requestFrom(c.Request().Context()).operation = operation
-			return next(c)
-		}
-	}
-}
-
-func collections(document *openapi3.T) map[string]bool {
-	found := make(map[string]bool)
+// collectionPaths returns the paths of the specification that end in a slash.
+func collectionPaths(document *openapi3.T) map[string]bool {
+	paths := make(map[string]bool)
 	for path := range document.Paths.Map() {
 		if strings.HasSuffix(path, "/") {
-			found[path] = true
+			paths[path] = true
 		}
 	}
-	return found
+	return paths
+}
+
+// apiKeyOnlyPaths returns the paths of the operations of CI systems.
+func apiKeyOnlyPaths(document *openapi3.T) map[string]bool {
+	paths := make(map[string]bool)
+	for path, item := range document.Paths.Map() {
+		for _, operation := range item.Operations() {
+			if slices.Contains(apigen.OperationSchemes[operation.OperationID], "ApiKeyAuth") {
+				paths[path] = true
+			}
+		}
+	}
+	return paths
 }

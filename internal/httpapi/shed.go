@@ -13,6 +13,7 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/fairqueue"
+	"github.com/versioner-io/versioner/internal/logctx"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
@@ -63,8 +64,8 @@ func (o *overload) door(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		ctx, credential := request.Context(), o.guests.credential(request.Header)
 		if known, ok := o.guests.find(credential); ok && time.Now().After(known.limitedUntil) && o.isMoving(known.account) {
-			told := requestFrom(ctx)
-			told.account, told.user = known.slug, known.user
+			told := logctx.From(ctx)
+			told.Account, told.User = known.slug, known.user
 			leave, err := o.enter(ctx, known.account)
 			if err != nil {
 				return err

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/httpapi/middleware"
 )
 
 // TestPanicOfAHandlerIs500 has one panic with half an answer written, and expects neither that nor a lost place.
@@ -20,7 +21,7 @@ func TestPanicOfAHandlerIs500(t *testing.T) {
 	places := newOverload(1, 1)
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(logger)
-	e.Use(recoverPanic(logger))
+	e.Use(middleware.Recover(logger))
 	e.GET("/", func(c echo.Context) error {
 		require.NoError(t, c.String(http.StatusOK, "half"))
 		panic("a fault of ours")

@@ -26,6 +26,7 @@ import (
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/keyring"
+	"github.com/versioner-io/versioner/internal/logctx"
 	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
@@ -108,7 +109,7 @@ func New(t *testing.T, options ...Option) *API {
 	require.NoError(t, err)
 
 	logs := &Logs{}
-	logger := slog.New(httpapi.LogHandler(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	logger := slog.New(logctx.NewHandler(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	keys := authn.NewAPIKeys(pool, []byte(strings.Repeat("pepper", 8)), logger)
 	ingestPool, err := postgres.OpenIngest(t.Context(), chosen.dsn)
 	require.NoError(t, err)

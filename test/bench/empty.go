@@ -14,6 +14,7 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/logctx"
 	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
@@ -37,7 +38,7 @@ func (r emptyRecorder) Record(_ context.Context, event ingest.Event) (ingest.Rec
 // serveEmpty serves the API on VERSIONER_ADDR with a recorder that records nothing, until ctx ends: authentication, rate limits and
 // validation are the real ones, on the database of DATABASE_URL.
 func serveEmpty(ctx context.Context) error {
-	logger := slog.New(httpapi.LogHandler(slog.NewJSONHandler(os.Stderr, nil)))
+	logger := slog.New(logctx.NewHandler(slog.NewJSONHandler(os.Stderr, nil)))
 	pool, err := postgres.Open(ctx, os.Getenv("DATABASE_URL"))
 	if err != nil {
 		return err

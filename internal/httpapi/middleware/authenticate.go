@@ -1,0 +1,90 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/audit"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/logctx"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+var errForbidden = apperr.New(apperr.Forbidden, "You do not have permission to perform this action")
+
+// Authenticate passes a request on when one of the operation's security schemes accepts its credential. A public operation
+// ignores credentials.
+func Authenticate(handler apigen.SecurityHandler, operation string, limiter RateLimiter) echo.MiddlewareFunc {
+	schemes := apigen.OperationSchemes[operation]
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if len(schemes) == 0 {
+				return next(c)
+			}
+			ctx, authErr := authenticateAny(handler, c.Request(), schemes)
+			if ctx == nil {
+				return limiter.limitAuthFailures(c, authErr)
+			}
+			c.SetRequest(c.Request().WithContext(withCaller(ctx, c.RealIP())))
+			if authErr == nil {
+				return next(c)
+			}
+			if err := limiter.take(c); err != nil {
+				return err
+			}
+			return authErr
+		}
+	}
+}
+
+// withCaller derives from the principal what the log, the database and the audit log need to know of the caller.
+func withCaller(ctx context.Context, remoteIP string) context.Context {
+	principal, info := authn.PrincipalFrom(ctx), logctx.From(ctx)
+	info.Account = principal.AccountSlug
+	ctx = postgres.WithTenant(ctx, principal.AccountID)
+	if !principal.IsPerson() {
+		info.APIKey = principal.APIKeyID.String()
+		return ctx
+	}
+	info.User = principal.UserID.String()
+	return audit.WithActor(ctx, audit.Actor{
+		Type: "user", ID: &principal.UserID, Name: principal.UserName, Credential: "session " + principal.SessionID,
+		RemoteIP: remoteIP, RequestID: info.ID,
+	})
+}
+
+// authenticateAny distinguishes an invalid credential (401) from a valid one of a scheme that the operation does not accept
+// (403, with the principal's context), and both from one that cannot be verified now (503).
+func authenticateAny(handler apigen.SecurityHandler, r *http.Request, schemes []string) (context.Context, error) {
+	failures := make([]error, 0, len(schemes))
+	for _, scheme := range schemes {
+		ctx, err := apigen.Authenticate(r.Context(), handler, scheme, r)
+		if err == nil {
+			return ctx, nil
+		}
+		failures = append(failures, err)
+	}
+	err := errors.Join(failures...)
+	if apperr.CodeOf(err) != apperr.Unauthenticated {
+		return nil, err
+	}
+	for _, scheme := range apigen.SecuritySchemes {
+		if slices.Contains(schemes, scheme) {
+			continue
+		}
+		ctx, other := apigen.Authenticate(r.Context(), handler, scheme, r)
+		switch {
+		case other == nil:
+			return ctx, errForbidden
+		case apperr.CodeOf(other) != apperr.Unauthenticated:
+			return nil, other
+		}
+	}
+	return nil, err
+}
