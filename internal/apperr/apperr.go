@@ -1,5 +1,5 @@
-// Package apperr is the domain's error: what went wrong in words that are safe to show, and the cause, which is not. It
-// knows nothing of HTTP; internal/httpapi turns a code into a status.
+// Package apperr defines the error type of the domain: a message that is safe for the caller, and a cause that is only
+// logged. It is independent of HTTP; internal/httpapi maps a code to a status.
 package apperr
 
 import (
@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// Code says what kind of failure it is.
+// Code is the kind of a failure.
 type Code int
 
-// The codes. Anything that is not an *Error counts as Internal.
+// The codes. An error that is not an *Error counts as Internal.
 const (
 	Internal Code = iota
-	Malformed
+	MalformedJSON
 	Invalid
 	Unauthenticated
 	Forbidden
@@ -24,43 +24,43 @@ const (
 	UnsupportedMedia
 	Conflict
 	VersionConflict
-	Stale
+	PreconditionFailed
 	RateLimited
 	Unavailable
 )
 
-// Error is a failure that a caller is told about.
+// Error is a failure with a message for the caller.
 type Error struct {
 	Code    Code
 	Message string  // safe for the caller
-	Fields  []Field // what is wrong with each field; with Invalid only
-	// RetryAfter is when to come again; with RateLimited only.
+	Fields  []Field // the problems of a request; with Invalid only
+	// RetryAfter is the time until a retry may succeed; with RateLimited only.
 	RetryAfter time.Duration
 	cause      error // logged, never serialised
 }
 
-// Bounds of what an invalid request is answered and logged with: 64 KiB in all.
+// These limits bound the answer to an invalid request and its log line to 64 KiB.
 const (
-	MaxFields  = 50  // problems that an error lists
-	maxLocName = 100 // characters of a name in the place of a problem
-	maxLocSize = 700 // bytes of a place as JSON
+	MaxFields  = 50  // problems of an error
+	maxLocName = 100 // characters of a name in a location
+	maxLocSize = 700 // bytes of a location as JSON
 	ellipsis   = "…"
 )
 
-// Field is one problem of a request, as contract.md §11 shapes it.
+// Field is one problem of a request.
 type Field struct {
-	Loc  []any // where: "body", "query" or "path", then names and positions
+	Loc  []any // location: "body", "query", "path" or "header", then names and positions
 	Msg  string
 	Type string // a stable machine word, such as value_error.missing
 }
 
-// New returns an error of the code with a message that is safe to show.
+// New returns an error with a message that is safe for the caller.
 func New(code Code, message string) *Error {
 	return &Error{Code: code, Message: message}
 }
 
-// NewInvalid returns an error that lists a problem of each field: the first MaxFields, with their places shortened, because
-// the request determines both the number and the length.
+// NewInvalid returns an error that lists the first MaxFields problems. Their locations are shortened, as the request
+// determines their length.
 func NewInvalid(fields ...Field) *Error {
 	listed := make([]Field, 0, min(len(fields), MaxFields))
 	for _, field := range fields[:cap(listed)] {
@@ -69,7 +69,7 @@ func NewInvalid(fields ...Field) *Error {
 	return &Error{Code: Invalid, Message: "the request is not valid", Fields: listed}
 }
 
-// shortenLoc cuts each name to maxLocName characters, and the place after maxLocSize bytes of JSON.
+// shortenLoc truncates each name to maxLocName characters and the location to maxLocSize bytes of JSON.
 func shortenLoc(loc []any) []any {
 	short := make([]any, 0, len(loc))
 	size := 0
@@ -86,7 +86,7 @@ func shortenLoc(loc []any) []any {
 	return short
 }
 
-// shortenName also makes the name UTF-8: a query may have other bytes.
+// shortenName also replaces invalid UTF-8, which a query may contain.
 func shortenName(name string) string {
 	characters, end := 0, 0
 	for at := range name {
@@ -98,19 +98,19 @@ func shortenName(name string) string {
 	return strings.ToValidUTF8(name, "\uFFFD")
 }
 
-// NewRateLimited returns an error that says when to come again, in whole seconds.
+// NewRateLimited returns an error whose RetryAfter is rounded up to whole seconds.
 func NewRateLimited(retryAfter time.Duration) *Error {
 	retryAfter = max(time.Second, (retryAfter + time.Second - 1).Truncate(time.Second))
 	message := fmt.Sprintf("Rate limit exceeded. Try again in %d seconds.", int(retryAfter.Seconds()))
 	return &Error{Code: RateLimited, Message: message, RetryAfter: retryAfter}
 }
 
-// Wrap returns an error of the code that hides its cause from the caller.
+// Wrap returns an error with a cause that is logged and hidden from the caller.
 func Wrap(code Code, message string, cause error) *Error {
 	return &Error{Code: code, Message: message, cause: cause}
 }
 
-// Error tells all there is to tell; it is for the log.
+// Error returns the text for the log, including problems and cause.
 func (e *Error) Error() string {
 	text := e.Message
 	if len(e.Fields) > 0 {
@@ -132,3 +132,6 @@ func CodeOf(err error) Code {
 	}
 	return Internal
 }
+
+// Is reports whether the first *Error in err's chain has the code. It is false for nil.
+func Is(err error, code Code) bool { return err != nil && CodeOf(err) == code }

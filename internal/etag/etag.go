@@ -27,7 +27,7 @@ func (r Ref) Verify(revision int64) error {
 			return nil
 		}
 	}
-	return apperr.New(apperr.Stale, "The object has changed since you read it")
+	return apperr.New(apperr.PreconditionFailed, "The object has changed since you read it")
 }
 
 // Of returns the entity tag of a revision.

@@ -12,11 +12,11 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 )
 
-// retryAfterSeconds is what a caller is told to wait when the service is not available.
+// retryAfterSeconds is the Retry-After of a 503.
 const retryAfterSeconds = 2
 
-// problem is every error's body but for the list of a 422: contract.md §11.
-type problem struct {
+// errorResponse is the body of an error. The detail is a string, or the list of problems of a 422.
+type errorResponse struct {
 	Detail any `json:"detail"`
 }
 
@@ -32,10 +32,10 @@ type versionConflict struct {
 	Error   string `json:"error"`
 }
 
-// statusOf is the one place where a failure becomes a status.
-func statusOf(code apperr.Code) int {
+// httpStatus maps a code to a status. It is the only place that does.
+func httpStatus(code apperr.Code) int {
 	switch code {
-	case apperr.Malformed:
+	case apperr.MalformedJSON:
 		return http.StatusBadRequest
 	case apperr.Unauthenticated:
 		return http.StatusUnauthorized
@@ -45,7 +45,7 @@ func statusOf(code apperr.Code) int {
 		return http.StatusNotFound
 	case apperr.Conflict, apperr.VersionConflict:
 		return http.StatusConflict
-	case apperr.Stale:
+	case apperr.PreconditionFailed:
 		return http.StatusPreconditionFailed
 	case apperr.UnsupportedMedia:
 		return http.StatusUnsupportedMediaType
@@ -62,28 +62,28 @@ func statusOf(code apperr.Code) int {
 	}
 }
 
-// render turns any error into a status and a body. Only what an *apperr.Error offers, or the router says, gets out.
-func render(err error) (int, any) {
+// errorBody returns the status and the body for an error. Only messages of an *apperr.Error and fixed texts are returned.
+func errorBody(err error) (int, any) {
 	if routing, ok := errors.AsType[*echo.HTTPError](err); ok {
 		switch routing.Code {
 		case http.StatusNotFound:
-			return routing.Code, problem{Detail: "Not found"}
+			return routing.Code, errorResponse{Detail: "Not found"}
 		case http.StatusMethodNotAllowed:
-			return routing.Code, problem{Detail: "Method not allowed"}
+			return routing.Code, errorResponse{Detail: "Method not allowed"}
 		}
 	}
 	failure, ok := errors.AsType[*apperr.Error](err)
 	if !ok || failure.Code == apperr.Internal {
-		return http.StatusInternalServerError, problem{Detail: "Internal server error"}
+		return http.StatusInternalServerError, errorResponse{Detail: "Internal server error"}
 	}
-	status := statusOf(failure.Code)
+	status := httpStatus(failure.Code)
 	switch failure.Code {
 	case apperr.Invalid:
 		items := make([]validationItem, len(failure.Fields))
 		for i, field := range failure.Fields {
 			items[i] = validationItem(field)
 		}
-		return status, problem{Detail: items}
+		return status, errorResponse{Detail: items}
 	case apperr.VersionConflict:
 		return status, versionConflict{
 			Detail:  failure.Message,
@@ -91,17 +91,17 @@ func render(err error) (int, any) {
 			Error:   "version_conflict",
 		}
 	case apperr.Unavailable:
-		return status, problem{Detail: "Service temporarily unavailable"}
+		return status, errorResponse{Detail: "Service temporarily unavailable"}
 	default:
-		return status, problem{Detail: failure.Message}
+		return status, errorResponse{Detail: failure.Message}
 	}
 }
 
-// errorHandler answers every failed request, and logs why: once, with the cause that the caller is not told.
+// errorHandler answers failed requests and logs each failure once, with its cause.
 func errorHandler(logger *slog.Logger) echo.HTTPErrorHandler {
 	return func(cause error, c echo.Context) {
 		ctx := c.Request().Context()
-		status, body := render(cause)
+		status, body := errorBody(cause)
 		level := slog.LevelInfo
 		if status >= http.StatusInternalServerError {
 			level = slog.LevelError

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
 	"github.com/versioner-io/versioner/internal/apperr"
@@ -157,7 +158,7 @@ func (v *Body) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		if v.isLenient {
 			raw, invalidNames = ingest.CleanBody(raw, v.names...)
 		}
-		value, err := decodeJSON(raw)
+		value, size, err := decodeJSON(raw)
 		if err != nil {
 			return err
 		}
@@ -165,7 +166,7 @@ func (v *Body) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 			v.coerce(value)
 		}
 		v.normalize(value)
-		if problems := v.check(value, invalidNames); len(problems) > 0 {
+		if problems := append(v.check(value, invalidNames), v.oversized(raw, size)...); len(problems) > 0 {
 			return apperr.NewInvalid(problems...)
 		}
 		canonicalizeIntegers(&v.schema, value)
@@ -207,7 +208,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, apperr.Wrap(apperr.Unavailable, "request body timed out", err)
 	}
 	if err != nil {
-		return nil, apperr.Wrap(apperr.Malformed, errNotJSON.Message, err)
+		return nil, apperr.Wrap(apperr.MalformedJSON, errNotJSON.Message, err)
 	}
 	return raw.Bytes(), nil
 }
@@ -294,13 +295,6 @@ func (v *Body) check(value any, invalidNames []string) []apperr.Field {
 	if object, ok := value.(map[string]any); ok {
 		problems = append(problems, v.requiredAlternative(object)...)
 		problems = append(problems, v.nameProblems(object, invalidNames, problems)...)
-		for name, limit := range v.limits {
-			if compactSize(object[name]) > limit {
-				problems = append(problems, apperr.Field{
-					Loc: []any{"body", name}, Msg: fmt.Sprintf("larger than %d bytes of compact JSON", limit), Type: "value_error.too_large",
-				})
-			}
-		}
 	}
 	for _, problem := range problems {
 		indexArrayPositions(value, problem.Loc[1:])
@@ -336,6 +330,37 @@ func bound(schema *openapi3.Schema, value any) any {
 		return list
 	}
 	return value
+}
+
+// oversized returns the problems of fields beyond their x-max-bytes. The size is an upper bound of the size of the body.
+func (v *Body) oversized(raw []byte, size int) (problems []apperr.Field) {
+	for name, limit := range v.limits {
+		if size > limit && storedSize(field(raw, name)) > limit {
+			problems = append(problems, apperr.Field{
+				Loc: []any{"body", name}, Msg: fmt.Sprintf("larger than %d bytes of compact JSON", limit), Type: "value_error.too_large",
+			})
+		}
+	}
+	return problems
+}
+
+// field returns a field of a JSON object as it stands in the text, nil if it is absent.
+func field(object []byte, name string) jsontext.Value {
+	tokens := jsontext.NewDecoder(bytes.NewBuffer(object))
+	if token, err := tokens.ReadToken(); err != nil || token.Kind() != '{' {
+		return nil
+	}
+	for tokens.PeekKind() == '"' {
+		token, err := tokens.ReadToken()
+		if err != nil {
+			return nil
+		}
+		isField := token.String() == name
+		if value, err := tokens.ReadValue(); err != nil || isField {
+			return value
+		}
+	}
+	return nil
 }
 
 // nameProblems returns the problems of names that the schema cannot express, unless the name is in found already.

@@ -2,7 +2,6 @@ package validation
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,111 +14,116 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 )
 
-// maxExponent is beyond what any number that is meant has; the database writes numbers out in full.
-const maxExponent = 400
+const (
+	maxDepth    = 128 // nested objects and arrays
+	maxExponent = 324 // decimal, of a float64
+)
 
-// maxDepth is how deep objects and lists may be nested.
-const maxDepth = 128
+var errNotJSON = apperr.New(apperr.MalformedJSON, "Invalid JSON in request body")
 
-var errNotJSON = apperr.New(apperr.Malformed, "Invalid JSON in request body")
-
-// decodeJSON reads one JSON value strictly: UTF-8, each name once, nothing after it, and only what the database can store.
-// Numbers stay json.Number. The error lists every value that the database cannot store, up to apperr.MaxFields.
-func decodeJSON(body []byte) (any, error) {
-	d := decoder{tokens: jsontext.NewDecoder(bytes.NewBuffer(body))}
-	value, err := d.value()
-	if err != nil {
-		return nil, err
+// decodeJSON returns the value of a JSON text, numbers as json.Number. jsontext rejects invalid UTF-8 and duplicate names,
+// the decoder adds what PostgreSQL cannot store. The error lists up to apperr.MaxFields problems. The size is an upper bound
+// of the length of the stored text, in which numbers have no exponent: 1e300 has 301 digits.
+//
+// A custom function in json.Unmarshal would have to handle numbers, and costs twice the time, as it disables the fast path
+// for any.
+func decodeJSON(body []byte) (value any, size int, err error) {
+	d := decoder{tokens: jsontext.NewDecoder(bytes.NewBuffer(body)), size: len(body)}
+	value = d.value(d.next())
+	if d.err == nil && len(d.problems) > 0 {
+		d.err = apperr.NewInvalid(d.problems...)
+	}
+	if d.err != nil {
+		return nil, 0, d.err
 	}
 	if _, err := d.tokens.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, errNotJSON
+		return nil, 0, errNotJSON
 	}
-	if len(d.problems) > 0 {
-		return nil, apperr.NewInvalid(d.problems...)
+	if d.size > maxBody {
+		return nil, 0, errTooLarge()
 	}
-	return value, nil
+	return value, d.size, nil
 }
 
 type decoder struct {
 	tokens   *jsontext.Decoder
+	size     int
 	problems []apperr.Field
+	err      error // ends the decoding: next returns no tokens any more
 }
 
-func (d *decoder) value() (any, error) {
-	if d.tokens.StackDepth() > maxDepth {
-		return nil, apperr.NewInvalid(apperr.Field{Loc: []any{"body"}, Msg: fmt.Sprintf("nested deeper than %d levels", maxDepth), Type: "value_error.depth"})
+// next returns the next token, an invalid one after an error.
+func (d *decoder) next() jsontext.Token {
+	if d.err != nil {
+		return jsontext.Token{}
 	}
-	if len(d.problems) >= apperr.MaxFields { // no more are listed
-		return nil, apperr.NewInvalid(d.problems...)
+	token, err := d.tokens.ReadToken()
+	switch {
+	case err != nil:
+		d.err = d.syntaxError(err)
+	case d.tokens.StackDepth() > maxDepth:
+		d.err = apperr.NewInvalid(apperr.Field{Loc: []any{"body"}, Msg: fmt.Sprintf("nested deeper than %d levels", maxDepth), Type: "value_error.depth"})
+	case len(d.problems) >= apperr.MaxFields:
+		d.err = apperr.NewInvalid(d.problems...)
+	default:
+		return token
 	}
-	read, err := d.tokens.ReadToken()
-	if err != nil {
-		return nil, d.syntaxError(err)
-	}
-	switch read.Kind() {
+	return jsontext.Token{}
+}
+
+func (d *decoder) value(token jsontext.Token) any {
+	switch token.Kind() {
 	case '{':
-		return d.decodeObject()
+		object := make(map[string]any)
+		for name := d.next(); name.Kind() == '"'; name = d.next() {
+			text := d.checkString(name.String())
+			object[text] = d.value(d.next())
+		}
+		return object
 	case '[':
-		return d.decodeArray()
+		array := []any{}
+		for item := d.next(); item.Kind() != ']' && d.err == nil; item = d.next() {
+			array = append(array, d.value(item))
+		}
+		return array
 	case '"':
-		return d.checkString(read.String()), nil
+		return d.checkString(token.String())
 	case '0':
-		return d.checkNumber(read.String()), nil
+		return d.checkNumber(token.String())
 	case 't', 'f':
-		return read.Bool(), nil
-	default: // 'n'; the decoder lets no stray bracket through
-		return nil, nil //nolint:nilnil // null is a value
+		return token.Bool()
+	default: // null, or no token
+		return nil
 	}
-}
-
-func (d *decoder) decodeObject() (any, error) {
-	object := make(map[string]any)
-	for d.tokens.PeekKind() != '}' {
-		read, err := d.tokens.ReadToken()
-		if err != nil {
-			return nil, d.syntaxError(err)
-		}
-		name := d.checkString(read.String())
-		if object[name], err = d.value(); err != nil {
-			return nil, err
-		}
-	}
-	return object, d.closeToken()
-}
-
-func (d *decoder) decodeArray() (any, error) {
-	list := []any{}
-	for d.tokens.PeekKind() != ']' {
-		value, err := d.value()
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, value)
-	}
-	return list, d.closeToken()
-}
-
-func (d *decoder) closeToken() error {
-	if _, err := d.tokens.ReadToken(); err != nil {
-		return d.syntaxError(err)
-	}
-	return nil
 }
 
 func (d *decoder) checkString(text string) string {
-	if strings.ContainsRune(text, 0) {
+	if strings.IndexByte(text, 0) >= 0 {
 		d.report("must not contain NUL", "value_error.nul")
 	}
 	return text
 }
 
 func (d *decoder) checkNumber(text string) json.Number {
-	_, exponent, _ := strings.Cut(strings.ToLower(text), "e")
-	zeros, errExponent := strconv.ParseInt(cmp.Or(exponent, "0"), 10, 16)
-	if _, err := strconv.ParseFloat(text, 64); err != nil || errExponent != nil || max(zeros, -zeros) > maxExponent {
+	digits := exponent(text)
+	if _, err := strconv.ParseFloat(text, 64); err != nil || digits > maxExponent {
 		d.report("the number is out of range", "value_error.number.range")
 	}
+	d.size += digits
 	return json.Number(text)
+}
+
+// exponent returns the number of digits that a JSON number gains when it is written without its exponent.
+func exponent(number string) int {
+	at := strings.IndexAny(number, "eE")
+	if at < 0 {
+		return 0
+	}
+	digits, err := strconv.ParseInt(number[at+1:], 10, 16)
+	if err != nil {
+		return maxExponent + 1
+	}
+	return int(max(digits, -digits))
 }
 
 // report adds a problem of the name or value that was read last.
@@ -127,8 +131,8 @@ func (d *decoder) report(message, kind string) {
 	d.problems = append(d.problems, apperr.Field{Loc: d.locate(d.tokens.StackPointer()), Msg: message, Type: kind})
 }
 
-// locate returns the place that the pointer names below the objects and lists that are being read. It is computed for
-// problems alone: in deeply nested bodies a place for each value would take more memory than the values.
+// locate returns the location that the pointer names below the objects and arrays that are being read. It is computed for
+// problems only: in deeply nested bodies the locations of all values would take more memory than the values.
 func (d *decoder) locate(pointer jsontext.Pointer) []any {
 	loc := []any{"body"}
 	for name := range pointer.Tokens() {
@@ -151,29 +155,20 @@ func (d *decoder) syntaxError(err error) error {
 	return apperr.NewInvalid(apperr.Field{Loc: d.locate(syntax.JSONPointer), Msg: "duplicate key", Type: "value_error.duplicate"})
 }
 
-// compactSize is the length of the value as compact JSON, numbers written out in full as the database keeps them: 1e300
-// has 301 digits.
-func compactSize(value any) int {
-	switch value := value.(type) {
-	case map[string]any:
-		size := len("{}") + max(len(value)-1, 0)*len(",")
-		for name, member := range value {
-			size += len(name) + len(`"":`) + compactSize(member)
+// storedSize returns the length of a value as compact JSON in which numbers have no exponent, as PostgreSQL writes them.
+func storedSize(value jsontext.Value) (size int) {
+	compact, err := jsontext.AppendFormat(nil, value)
+	if err != nil {
+		return len(value)
+	}
+	tokens := jsontext.NewDecoder(bytes.NewBuffer(compact))
+	for size = len(compact); ; {
+		token, err := tokens.ReadToken()
+		if err != nil {
+			return size
 		}
-		return size
-	case []any:
-		size := len("[]") + max(len(value)-1, 0)*len(",")
-		for _, member := range value {
-			size += compactSize(member)
+		if token.Kind() == '0' {
+			size += exponent(token.String())
 		}
-		return size
-	case string:
-		return len(value) + len(`""`)
-	case json.Number:
-		_, exponent, _ := strings.Cut(strings.ToLower(value.String()), "e")
-		zeros, _ := strconv.Atoi(exponent)
-		return len(value) + max(zeros, -zeros)
-	default:
-		return len("false")
 	}
 }

@@ -11,14 +11,12 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 )
 
-func TestCompactSize(t *testing.T) {
+func TestStoredSize(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{
-		`{}`: 2, `[]`: 2, `{"a":1}`: 7, `{"a":1,"b":[1,2]}`: 17, `"é"`: 4, `[1e10]`: 16, `[1e-10]`: 17, "\n{ \"a\" : \"b\" }": 9,
+		`{}`: 2, `[]`: 2, `{"a":1}`: 7, `{"a":1,"b":[1,2]}`: 17, `"é"`: 4, `"\u00e9\u0041"`: 5, `"\u0001\n"`: 10, `[1e10]`: 16, `[1e-10]`: 17, "\n{ \"a\" : \"b\" }": 9,
 	} {
-		value, err := decodeJSON([]byte(text))
-		require.NoError(t, err)
-		require.Equal(t, want, compactSize(value), text)
+		require.Equal(t, want, storedSize([]byte(text)), text)
 	}
 }
 
@@ -28,9 +26,9 @@ func FuzzDecodeJSON(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		value, err := decodeJSON(body)
+		value, size, err := decodeJSON(body)
 		if err != nil {
-			if code := apperr.CodeOf(err); code != apperr.Malformed && code != apperr.Invalid {
+			if code := apperr.CodeOf(err); code != apperr.MalformedJSON && code != apperr.Invalid {
 				t.Fatalf("%q: %v", body, err)
 			}
 			return
@@ -42,7 +40,7 @@ func FuzzDecodeJSON(f *testing.F) {
 			t.Fatalf("%q was accepted: %v", body, err)
 		}
 		require.Equal(t, want, value)
-		compactSize(value)
+		require.LessOrEqual(t, storedSize(body), size)
 	})
 }
 
@@ -56,7 +54,7 @@ func TestDecodeJSONLocatesProblems(t *testing.T) {
 		`{"a":{"b":1,"\u0000":[]}}`:      {"body", "a", "\x00"},
 		`{"a":[[{"b":1,"b":2}]]}`:        {"body", "a", 0, 0, "b"},
 	} {
-		_, err := decodeJSON([]byte(body))
+		_, _, err := decodeJSON([]byte(body))
 		failure, ok := errors.AsType[*apperr.Error](err)
 		require.True(t, ok, body)
 		require.Len(t, failure.Fields, 1, body)

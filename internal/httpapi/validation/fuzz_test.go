@@ -81,7 +81,7 @@ func FuzzEventBody(f *testing.F) {
 			}
 			return nil
 		})(echo.New().NewContext(request, httptest.NewRecorder()))
-		if code := apperr.CodeOf(err); err != nil && code != apperr.Malformed && code != apperr.Invalid {
+		if code := apperr.CodeOf(err); err != nil && code != apperr.MalformedJSON && code != apperr.Invalid {
 			t.Fatalf("%q: %v", body, err)
 		}
 	})

@@ -60,14 +60,14 @@ func (v Params) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// unknown returns a problem for each query parameter that the operation does not have.
+// unknown returns the problems of query parameters that the operation does not have, up to apperr.MaxFields.
 func (v Params) unknown(query url.Values) []apperr.Field {
 	var problems []apperr.Field
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		isKnown := slices.ContainsFunc(v.params, func(param *openapi3.Parameter) bool {
 			return param.In == openapi3.ParameterInQuery && param.Name == name
 		})
-		if !isKnown {
+		if !isKnown && len(problems) < apperr.MaxFields {
 			problems = append(problems, apperr.Field{Loc: []any{"query", name}, Msg: "unknown parameter", Type: "value_error.extra"})
 		}
 	}
