@@ -344,7 +344,7 @@ func TestStopWaitsForARequestThatIsOnItsWay(t *testing.T) {
 	status, _ := send(t, http.MethodGet, server.url+"/health", "", nil) // it has taken later connections
 	require.Equal(t, http.StatusOK, status)
 	require.NoError(t, server.command.Process.Signal(os.Interrupt))
-	require.Eventually(t, func() bool { return strings.Contains(server.stderr.String(), "stopping: ") }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(server.stderr.String(), "shutting down: ") }, time.Minute, time.Millisecond)
 	_, err = io.WriteString(conn, "\r\n")
 	require.NoError(t, err)
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)

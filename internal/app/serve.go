@@ -10,7 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/versioner-io/versioner/internal/acceptfilter"
+	"golang.org/x/net/netutil"
+
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
@@ -22,8 +23,6 @@ import (
 
 const (
 	drainTimeout          = 15 * time.Second
-	headerDrainTimeout    = 10 * time.Second // a part of drainTimeout: for requests whose header is incomplete
-	handOverTime          = 100 * time.Millisecond
 	headerTimeout         = 5 * time.Second
 	readTimeout           = 30 * time.Second
 	writeTimeout          = 60 * time.Second
@@ -109,10 +108,13 @@ func (a *App) listenAndServe(ctx context.Context, handler http.Handler, started 
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with --addr or VERSIONER_ADDR", err)
 	}
-	filter := acceptfilter.New(listener, acceptfilter.Patience{Header: headerTimeout, Body: readTimeout})
+	url := browserURL(listener.Addr())
+	if a.cfg.MaxConnections > 0 {
+		listener = netutil.LimitListener(listener, a.cfg.MaxConnections)
+	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(filter) }()
-	if err := started(ctx, browserURL(listener.Addr())); err != nil && ctx.Err() == nil { // a signal during startup is no failure
+	go func() { failed <- server.Serve(listener) }()
+	if err := started(ctx, url); err != nil && ctx.Err() == nil { // a signal during startup is no failure
 		return errors.Join(err, server.Close())
 	}
 	select {
@@ -121,18 +123,14 @@ func (a *App) listenAndServe(ctx context.Context, handler http.Handler, started 
 	case <-ctx.Done():
 	}
 	a.waitForDeregistration(ctx)
-	return shutdown(context.WithoutCancel(ctx), server, filter)
+	return shutdown(context.WithoutCancel(ctx), server)
 }
 
-// shutdown finishes the requests in flight, including those whose header is incomplete.
-func shutdown(ctx context.Context, server *http.Server, filter *acceptfilter.Listener) error {
+// shutdown finishes the requests in flight; net/http waits up to five seconds for one whose header is incomplete.
+func shutdown(ctx context.Context, server *http.Server) error {
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
 	server.SetKeepAlivesEnabled(false)
-	arriving, cancelArriving := context.WithTimeout(ctx, headerDrainTimeout)
-	defer cancelArriving()
-	filter.Drain(arriving)
-	time.Sleep(handOverTime) // Shutdown drops the requests that have come but are not read yet
 	if err := server.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("some requests were not finished: %w", err), server.Close())
 	}

@@ -41,6 +41,7 @@ type Settings struct {
 	RateLimitAccountPerHour    int      `default:"10000" env:"VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR" group:"Limits" help:"Requests that an account may send in an hour." placeholder:"N"`
 	RateLimitUserPerMinute     int      `default:"600" env:"VERSIONER_RATE_LIMIT_USER_PER_MINUTE" group:"Limits" help:"Requests that a person may send in a minute." placeholder:"N"`
 	RateLimitFailuresPerMinute int      `default:"120" env:"VERSIONER_RATE_LIMIT_FAILURES_PER_MINUTE" group:"Limits" help:"Credentials that are not valid that an address may try in a minute; after that it is answered 429, but for valid ones." placeholder:"N"`
+	MaxConnections             int      `default:"4096" env:"VERSIONER_MAX_CONNECTIONS" group:"Limits" help:"Connections that the server accepts concurrently; further ones wait; 0: any number." placeholder:"N"`
 	TrustedProxies             []string `env:"VERSIONER_TRUSTED_PROXIES" group:"Limits" help:"Networks of load balancers whose X-Forwarded-For is believed, such as 10.0.0.5/32: the address of a request is the last one there that is not in them. Default: none, it is that of the connection." placeholder:"NETWORK,…"`
 	RedisURL                   string   `env:"REDIS_URL" group:"Limits" help:"Redis or Valkey in which servers count requests together: redis://user:password@host:6379/0 or rediss://. Without it each counts for itself." name:"redis-url" placeholder:"URL"`
 
@@ -79,6 +80,7 @@ type Config struct {
 	Mailer         *notify.Mailer // nil: no e-mail
 	Webhooks       egress.Policy
 	RateLimits     RateLimits
+	MaxConnections int
 	TrustedProxies []*net.IPNet
 	RedisURL       string
 }
@@ -110,6 +112,9 @@ func (s Settings) Resolve() (Config, error) {
 	}
 	if s.DrainDelay < 0 || s.DrainDelay > maxDrainDelay {
 		problems = append(problems, fmt.Errorf("VERSIONER_DRAIN_DELAY %v: use at most %v", s.DrainDelay, maxDrainDelay))
+	}
+	if config.MaxConnections = s.MaxConnections; s.MaxConnections < 0 {
+		problems = append(problems, fmt.Errorf("VERSIONER_MAX_CONNECTIONS %d: use a positive number, or 0 for no limit", s.MaxConnections))
 	}
 	var err error
 	config.DataDir, err = absoluteDataDir(s.DataDir)
