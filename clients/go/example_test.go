@@ -117,7 +117,7 @@ func ExampleWithRetries() {
 	}
 
 	answer, err := client.CreateDeploymentEventWithResponse(context.Background(), nil, versioner.DeploymentEvent{
-		ProductName: "checkout", Version: "1.4.2", EnvironmentName: nullable.NewNullableWithValue("production"), Status: "completed",
+		ProductName: "checkout", Version: "1.4.2", EnvironmentName: new("production"), Status: "completed",
 	})
 	if err != nil {
 		panic(err)

@@ -253,30 +253,6 @@ func (e RecordedEventEffect) Valid() bool {
 	}
 }
 
-// Defines values for ReleaseCellStatus.
-const (
-	ReleaseCellStatusFailed      ReleaseCellStatus = "failed"
-	ReleaseCellStatusInProgress  ReleaseCellStatus = "in_progress"
-	ReleaseCellStatusNotDeployed ReleaseCellStatus = "not_deployed"
-	ReleaseCellStatusSuccess     ReleaseCellStatus = "success"
-)
-
-// Valid indicates whether the value is a known member of the ReleaseCellStatus enum.
-func (e ReleaseCellStatus) Valid() bool {
-	switch e {
-	case ReleaseCellStatusFailed:
-		return true
-	case ReleaseCellStatusInProgress:
-		return true
-	case ReleaseCellStatusNotDeployed:
-		return true
-	case ReleaseCellStatusSuccess:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for ReleaseCreateStatus.
 const (
 	ReleaseCreateStatusDraft      ReleaseCreateStatus = "draft"
@@ -361,6 +337,30 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for RolloutStatus.
+const (
+	RolloutStatusFailed      RolloutStatus = "failed"
+	RolloutStatusInProgress  RolloutStatus = "in_progress"
+	RolloutStatusNotDeployed RolloutStatus = "not_deployed"
+	RolloutStatusSuccess     RolloutStatus = "success"
+)
+
+// Valid indicates whether the value is a known member of the RolloutStatus enum.
+func (e RolloutStatus) Valid() bool {
+	switch e {
+	case RolloutStatusFailed:
+		return true
+	case RolloutStatusInProgress:
+		return true
+	case RolloutStatusNotDeployed:
+		return true
+	case RolloutStatusSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Status.
 const (
 	StatusAborted   Status = "aborted"
@@ -403,54 +403,54 @@ func (e VersionConflictError) Valid() bool {
 	}
 }
 
-// APIKey A credential of CI systems, without its secret.
+// APIKey A credential of a CI system, without its secret.
 type APIKey struct {
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// CreatedBy Who created it; null when a command did.
+	// CreatedBy The user who created it; null when created by a command of the server.
 	CreatedBy nullable.Nullable[string] `json:"created_by"`
 
-	// Description More about it.
+	// Description Its description.
 	Description string `json:"description"`
 
-	// ExpiresAt When it stops working by itself.
+	// ExpiresAt When it expires; null when it does not.
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
 
-	// ID The key's identifier in this API; it is no part of the key.
+	// ID The key's identifier in this API; it is not a part of the key.
 	ID openapi_types.UUID `json:"id"`
 
 	// KeyID Its short name in the account, such as k1.
 	KeyID string `json:"key_id"`
 
-	// LastUsedAt When it was last used, give or take ten seconds.
+	// LastUsedAt When it was last used, accurate to ten seconds.
 	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
 
-	// Name What it is for.
+	// Name Its name.
 	Name string `json:"name"`
 
-	// Prefix How the key begins; the rest is secret.
+	// Prefix The first characters of the key; the rest is secret.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When it was revoked.
 	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
 
-	// State Whether it works.
+	// State Whether the key is accepted.
 	State APIKeyState `json:"state"`
 }
 
-// APIKeyState Whether it works.
+// APIKeyState Whether the key is accepted.
 type APIKeyState string
 
-// APIKeyCreate A key to create. Unknown members are refused.
+// APIKeyCreate A key to create. Unknown members are rejected.
 type APIKeyCreate struct {
-	// Description More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
+	// Description Its description, such as the pipelines that use it; at most 4,096 characters.
 	Description *string `json:"description,omitempty"`
 
-	// ExpiresAt When it shall stop working by itself; in the future.
+	// ExpiresAt When it expires; in the future.
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at,omitempty"`
 
-	// Name What it is for.
+	// Name Its name.
 	Name string `json:"name"`
 }
 
@@ -459,46 +459,46 @@ type APIKeyList struct {
 	// Items API keys of this page, newest first.
 	Items []APIKey `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// APIKeyPatch What to change; members that are absent stay. Unknown members are refused.
+// APIKeyPatch The members to change; absent ones stay. Unknown members are rejected.
 type APIKeyPatch struct {
-	// Description More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
+	// Description Its description, such as the pipelines that use it; at most 4,096 characters.
 	Description nullable.Nullable[string] `json:"description,omitempty"`
 
-	// Name What it is for.
+	// Name Its name.
 	Name *string `json:"name,omitempty"`
 }
 
-// APIKeyRotate How long pipelines have for the change. Unknown members are refused.
+// APIKeyRotate The grace period. Unknown members are rejected.
 type APIKeyRotate struct {
-	// GracePeriodHours For how many hours the old key goes on working.
+	// GracePeriodHours For how many hours the old key remains valid.
 	GracePeriodHours *int `json:"grace_period_hours,omitempty"`
 }
 
-// AuditEntry A change that somebody made. It tells which members were changed, never their values.
+// AuditEntry A change of an object of the account. It lists the changed members, never their values.
 type AuditEntry struct {
-	// Action What was done, such as product.update.
+	// Action The action, such as product.update.
 	Action string `json:"action"`
 
-	// ActorID The person's identifier; null for a command.
+	// ActorID The user's identifier; null for a command.
 	ActorID nullable.Nullable[openapi_types.UUID] `json:"actor_id"`
 
 	// ActorName Their name at the time, or the command.
 	ActorName string `json:"actor_name"`
 
-	// ActorType Whether a person did it, or a command on the server.
+	// ActorType Whether a user or a command of the server made the change.
 	ActorType AuditEntryActorType `json:"actor_type"`
 
-	// At When it was made.
+	// At When the change was made.
 	At time.Time `json:"at"`
 
 	// Credential The credential that was used: the token's session.
 	Credential string `json:"credential"`
 
-	// Fields Which members were changed; never their values.
+	// Fields The changed members, without their values.
 	Fields []string `json:"fields"`
 
 	// ID The entry's identifier.
@@ -507,7 +507,7 @@ type AuditEntry struct {
 	// ObjectID The identifier of the object.
 	ObjectID openapi_types.UUID `json:"object_id"`
 
-	// ObjectType What kind of object was changed, such as `product`.
+	// ObjectType The type of the object, such as `product`.
 	ObjectType string `json:"object_type"`
 
 	// RemoteIP The address that the request came from; null for a command.
@@ -517,7 +517,7 @@ type AuditEntry struct {
 	RequestID nullable.Nullable[string] `json:"request_id"`
 }
 
-// AuditEntryActorType Whether a person did it, or a command on the server.
+// AuditEntryActorType Whether a user or a command of the server made the change.
 type AuditEntryActorType string
 
 // AuditEntryList A page of a list of audit entries.
@@ -525,7 +525,7 @@ type AuditEntryList struct {
 	// Items Audit entries of this page, newest first.
 	Items []AuditEntry `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -537,32 +537,32 @@ type Build struct {
 	// BuildNumber The CI system's number of the run.
 	BuildNumber nullable.Nullable[string] `json:"build_number"`
 
-	// BuildURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+	// BuildURL The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
 	BuildURL nullable.Nullable[string] `json:"build_url"`
 
-	// BuiltBy Who built it, as the CI system names them.
+	// BuiltBy The user name of the initiator in the CI system.
 	BuiltBy nullable.Nullable[string] `json:"built_by"`
 
-	// BuiltByEmail Their e-mail address.
+	// BuiltByEmail The initiator's e-mail address.
 	BuiltByEmail nullable.Nullable[string] `json:"built_by_email"`
 
-	// BuiltByName Their name.
+	// BuiltByName The initiator's display name.
 	BuiltByName nullable.Nullable[string] `json:"built_by_name"`
 
-	// CompletedAt When it ended, in whatever way.
+	// CompletedAt When it ended, whatever its status.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
 
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
-	// ErrorCode The CI system's code for why it failed.
+	// ErrorCode A machine-readable reason of the failure.
 	ErrorCode nullable.Nullable[string] `json:"error_code"`
 
-	// ErrorMessage Why it failed.
+	// ErrorMessage The reason of the failure.
 	ErrorMessage nullable.Nullable[string] `json:"error_message"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The build's identifier.
 	ID openapi_types.UUID `json:"id"`
@@ -597,7 +597,7 @@ type Build struct {
 	// StartedAt The earliest start that any event has reported; null when none has.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
-	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -607,67 +607,65 @@ type Build struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
-// BuildEvent What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
-// case-sensitive. Other texts may have 1,024 characters, addresses 4,096; an empty one
-// counts as absent.
+// BuildEvent A CI system's report of a build. Unknown fields are ignored, and stored with the event. Names are case-sensitive.
+// Other texts may have 1,024 characters, URLs 4,096; an empty one counts as absent.
 type BuildEvent struct {
-	// BuildNumber The CI system's number of the run, such as `312`: people look for it there.
-	BuildNumber nullable.Nullable[string] `json:"build_number,omitempty"`
+	// BuildNumber The CI system's number of the run, such as `312`.
+	BuildNumber *string `json:"build_number,omitempty"`
 
-	// BuildURL Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
-	BuildURL nullable.Nullable[string] `json:"build_url,omitempty"`
+	// BuildURL A URL with details, preferably of the CI run. It is stored unchanged, whatever its scheme.
+	BuildURL *string `json:"build_url,omitempty"`
 
-	// BuiltBy Who started the build, by the name that the CI system has for them: a login, or that of a bot.
-	BuiltBy nullable.Nullable[string] `json:"built_by,omitempty"`
+	// BuiltBy The user name of the initiator in the CI system; may be a bot.
+	BuiltBy *string `json:"built_by,omitempty"`
 
-	// BuiltByEmail Their e-mail address, if the CI system knows it.
-	BuiltByEmail nullable.Nullable[string] `json:"built_by_email,omitempty"`
+	// BuiltByEmail The initiator's e-mail address.
+	BuiltByEmail *string `json:"built_by_email,omitempty"`
 
-	// BuiltByName Their name, as people know them; messages prefer it to `built_by`.
-	BuiltByName nullable.Nullable[string] `json:"built_by_name,omitempty"`
+	// BuiltByName The initiator's display name; messages prefer it to `built_by`.
+	BuiltByName *string `json:"built_by_name,omitempty"`
 
 	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
 	// before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
-	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
+	CompletedAt *time.Time `json:"completed_at,omitempty"`
 
-	// ErrorCode Why the build failed, for programs: the CI system's code, or one of your own.
-	ErrorCode nullable.Nullable[string] `json:"error_code,omitempty"`
+	// ErrorCode A machine-readable reason of the failure.
+	ErrorCode *string `json:"error_code,omitempty"`
 
-	// ErrorMessage Why the build failed, at most 65,536 characters.
-	ErrorMessage nullable.Nullable[string] `json:"error_message,omitempty"`
+	// ErrorMessage The reason of the failure, at most 65,536 characters.
+	ErrorMessage *string `json:"error_message,omitempty"`
 
-	// ExtraMetadata Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
-	// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
-	ExtraMetadata nullable.Nullable[ExtraMetadata] `json:"extra_metadata,omitempty"`
+	// ExtraMetadata Further data, up to 256 KiB as compact JSON. Successive events of one deployment or build are merged key by key, the
+	// newest value wins. `preflight_status` is set by the server: a client's value is dropped.
+	ExtraMetadata *EventMetadataInput `json:"extra_metadata,omitempty"`
 
 	// InvokeID The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
 	// belong to one build, until the run is started again or ends again.
-	InvokeID nullable.Nullable[string] `json:"invoke_id,omitempty"`
+	InvokeID *string `json:"invoke_id,omitempty"`
 
-	// ProductName The product that is built. Created on first mention.
+	// ProductName The built product. Created on first mention.
 	ProductName string `json:"product_name"`
 
 	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`.
-	SCMBranch nullable.Nullable[string] `json:"scm_branch,omitempty"`
+	SCMBranch *string `json:"scm_branch,omitempty"`
 
 	// SCMRepository The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
-	SCMRepository nullable.Nullable[string] `json:"scm_repository,omitempty"`
+	SCMRepository *string `json:"scm_repository,omitempty"`
 
 	// SCMSHA The commit that the version is built from, whole or abbreviated to no fewer than 4 characters.
-	SCMSHA nullable.Nullable[string] `json:"scm_sha,omitempty"`
+	SCMSHA *string `json:"scm_sha,omitempty"`
 
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
-	SourceSystem nullable.Nullable[string] `json:"source_system,omitempty"`
+	SourceSystem *string `json:"source_system,omitempty"`
 
-	// StartedAt When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept. A time
+	// StartedAt When the build started, if not now; empty counts as absent. The earliest time of all events of the build is stored. A time
 	// more than five minutes in the future is ignored.
-	StartedAt nullable.Nullable[time.Time] `json:"started_at,omitempty"`
+	StartedAt *time.Time `json:"started_at,omitempty"`
 
-	// Status How far the build has come; `completed` when absent or empty. The words are those of a deployment's status, and the first
-	// final status ends the build.
-	Status nullable.Nullable[string] `json:"status,omitempty"`
+	// Status The status of the build; `completed` when absent or empty.
+	Status *string `json:"status,omitempty"`
 
-	// Version The version that is built. Created on first mention.
+	// Version The built version. Created on first mention.
 	Version string `json:"version"`
 }
 
@@ -676,11 +674,11 @@ type BuildList struct {
 	// Items Builds of this page, newest first.
 	Items []Build `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// ChannelConfig What the channel is configured with, masked where it is secret. Each type has its own members, the others are absent.
+// ChannelConfig The configuration, with secrets masked. Each type has its own members, the others are absent.
 type ChannelConfig struct {
 	// Secret Webhook: `****` when messages are signed.
 	Secret *string `json:"secret,omitempty"`
@@ -688,44 +686,44 @@ type ChannelConfig struct {
 	// To E-mail: the addresses, separated by commas.
 	To *string `json:"to,omitempty"`
 
-	// URL Webhook: its address, masked after the host.
+	// URL Webhook: its URL, masked after the host.
 	URL *string `json:"url,omitempty"`
 
-	// WebhookURL Slack: the address of the incoming webhook, masked.
+	// WebhookURL Slack: the URL of the incoming webhook, masked.
 	WebhookURL *string `json:"webhook_url,omitempty"`
 }
 
-// ChannelConfigCreate The members of the channel's type. Unknown members are refused.
+// ChannelConfigCreate The members of the channel's type. Unknown members are rejected.
 type ChannelConfigCreate struct {
-	// Secret Webhook: what messages are signed with; best `whsec_` and 24 to 64 random bytes in base64.
+	// Secret Webhook: the key that messages are signed with, preferably `whsec_` and 24 to 64 random bytes in base64.
 	Secret *string `json:"secret,omitempty"`
 
 	// To E-mail: up to 20 addresses, separated by commas. Required for this type.
 	To *string `json:"to,omitempty"`
 
-	// URL Webhook: a public address, http:// or https://. Required for this type.
+	// URL Webhook: a public URL, http:// or https://. Required for this type.
 	URL *string `json:"url,omitempty"`
 
-	// WebhookURL Slack: the address of the incoming webhook. Required for this type.
+	// WebhookURL Slack: the URL of the incoming webhook. Required for this type.
 	WebhookURL *string `json:"webhook_url,omitempty"`
 }
 
-// ChannelConfigPatch What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are refused.
+// ChannelConfigPatch What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are rejected.
 type ChannelConfigPatch struct {
-	// Secret Webhook: the new secret, of 8 characters or more; null to sign no more.
+	// Secret Webhook: the new secret, of 8 characters or more; null to stop signing.
 	Secret nullable.Nullable[string] `json:"secret,omitempty"`
 
 	// To E-mail: up to 20 addresses, separated by commas.
 	To *string `json:"to,omitempty"`
 
-	// URL Webhook: a public address.
+	// URL Webhook: a public URL.
 	URL *string `json:"url,omitempty"`
 
-	// WebhookURL Slack: the address of the incoming webhook.
+	// WebhookURL Slack: the URL of the incoming webhook.
 	WebhookURL *string `json:"webhook_url,omitempty"`
 }
 
-// ChannelType Where messages go to.
+// ChannelType The kind of receiver.
 type ChannelType string
 
 // CreatedAPIKey A new key, with its secret.
@@ -733,44 +731,50 @@ type CreatedAPIKey struct {
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// CreatedBy Who created it; null when a command did.
+	// CreatedBy The user who created it; null when created by a command of the server.
 	CreatedBy nullable.Nullable[string] `json:"created_by"`
 
-	// Description More about it.
+	// Description Its description.
 	Description string `json:"description"`
 
-	// ExpiresAt When it stops working by itself.
+	// ExpiresAt When it expires; null when it does not.
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
 
-	// ID The key's identifier in this API; it is no part of the key.
+	// ID The key's identifier in this API; it is not a part of the key.
 	ID openapi_types.UUID `json:"id"`
 
-	// Key The key itself. It is shown here and nowhere else.
+	// Key The key itself, which no other answer contains.
 	Key string `json:"key"`
 
 	// KeyID Its short name in the account, such as k1.
 	KeyID string `json:"key_id"`
 
-	// LastUsedAt When it was last used, give or take ten seconds.
+	// LastUsedAt When it was last used, accurate to ten seconds.
 	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
 
-	// Name What it is for.
+	// Name Its name.
 	Name string `json:"name"`
 
-	// Prefix How the key begins; the rest is secret.
+	// Prefix The first characters of the key; the rest is secret.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When it was revoked.
 	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
 
-	// State Whether it works.
+	// State Whether the key is accepted.
 	State CreatedAPIKeyState `json:"state"`
 }
 
-// CreatedAPIKeyState Whether it works.
+// CreatedAPIKeyState Whether the key is accepted.
 type CreatedAPIKeyState string
 
-// DeliveryStatus `pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
+// DeliveryErrorCode Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
+// forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
+// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
+// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+type DeliveryErrorCode = string
+
+// DeliveryStatus `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
 type DeliveryStatus string
 
 // Deployment A deployment of a version of a product to an environment.
@@ -778,25 +782,25 @@ type Deployment struct {
 	// BuildNumber The CI system's number of the run.
 	BuildNumber nullable.Nullable[string] `json:"build_number"`
 
-	// CompletedAt When it ended, in whatever way.
+	// CompletedAt When it ended, whatever its status.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
 
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
-	// DeployURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+	// DeployURL The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
 	DeployURL nullable.Nullable[string] `json:"deploy_url"`
 
 	// DeployedAt When it ended; until then, when it started; until then, when its first event was received.
 	DeployedAt time.Time `json:"deployed_at"`
 
-	// DeployedBy Who deployed it, as the CI system names them.
+	// DeployedBy The user name of the initiator in the CI system.
 	DeployedBy nullable.Nullable[string] `json:"deployed_by"`
 
-	// DeployedByEmail Their e-mail address.
+	// DeployedByEmail The initiator's e-mail address.
 	DeployedByEmail nullable.Nullable[string] `json:"deployed_by_email"`
 
-	// DeployedByName Their name.
+	// DeployedByName The initiator's display name.
 	DeployedByName nullable.Nullable[string] `json:"deployed_by_name"`
 
 	// DeploymentID The deployment's identifier; the same as `id`.
@@ -808,7 +812,7 @@ type Deployment struct {
 	// EnvironmentName The environment's name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// EnvironmentType The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 	//
@@ -820,8 +824,8 @@ type Deployment struct {
 	// | `other` | any other name |
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The deployment's identifier.
 	ID openapi_types.UUID `json:"id"`
@@ -859,7 +863,7 @@ type Deployment struct {
 	// StartedAt When the server received the first start; null when no start was reported.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
-	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -869,67 +873,67 @@ type Deployment struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
-// DeploymentEvent What a CI system tells about a deployment. Unknown fields are ignored, and kept with the event. One of
+// DeploymentEvent A CI system's report of a deployment. Unknown fields are ignored, and stored with the event. One of
 // `environment_name` and `environment` is required. Names are case-sensitive.
-// Other texts may have 1,024 characters, addresses 4,096; an empty one counts as absent.
+// Other texts may have 1,024 characters, URLs 4,096; an empty one counts as absent.
 type DeploymentEvent struct {
-	// BuildNumber The CI system's number of the run, such as `312`: people look for it there.
-	BuildNumber nullable.Nullable[string] `json:"build_number,omitempty"`
+	// BuildNumber The CI system's number of the run, such as `312`.
+	BuildNumber *string `json:"build_number,omitempty"`
 
-	// BuildURL Another name of `deploy_url`, which wins when both are given.
-	BuildURL nullable.Nullable[string] `json:"build_url,omitempty"`
+	// BuildURL An alias of `deploy_url`, which takes precedence.
+	BuildURL *string `json:"build_url,omitempty"`
 
 	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
 	// before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
-	CompletedAt nullable.Nullable[time.Time] `json:"completed_at,omitempty"`
+	CompletedAt *time.Time `json:"completed_at,omitempty"`
 
-	// DeployURL Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
-	DeployURL nullable.Nullable[string] `json:"deploy_url,omitempty"`
+	// DeployURL A URL with details, preferably of the CI run. It is stored unchanged, whatever its scheme.
+	DeployURL *string `json:"deploy_url,omitempty"`
 
-	// DeployedBy Who deploys, by the name that the CI system has for them: a login, or that of a bot.
-	DeployedBy nullable.Nullable[string] `json:"deployed_by,omitempty"`
+	// DeployedBy The user name of the initiator in the CI system; may be a bot.
+	DeployedBy *string `json:"deployed_by,omitempty"`
 
-	// DeployedByEmail Their e-mail address, if the CI system knows it.
-	DeployedByEmail nullable.Nullable[string] `json:"deployed_by_email,omitempty"`
+	// DeployedByEmail The initiator's e-mail address.
+	DeployedByEmail *string `json:"deployed_by_email,omitempty"`
 
-	// DeployedByName Their name, as people know them; messages prefer it to `deployed_by`.
-	DeployedByName nullable.Nullable[string] `json:"deployed_by_name,omitempty"`
+	// DeployedByName The initiator's display name; messages prefer it to `deployed_by`.
+	DeployedByName *string `json:"deployed_by_name,omitempty"`
 
-	// Environment The old name of `environment_name`, which wins when both are given.
+	// Environment The former name of `environment_name`, which takes precedence.
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-	Environment nullable.Nullable[string] `json:"environment,omitempty"`
+	Environment *string `json:"environment,omitempty"`
 
-	// EnvironmentName Where it is deployed. Created on first mention, with a type inferred from its name (see `EnvironmentType`): `prod-eu`
+	// EnvironmentName The environment that the version is deployed to. Created on first mention, with a type inferred from its name (see `EnvironmentType`): `prod-eu`
 	// is `production`, `qa-smoke` is `test`, `review/fix-live-chat` is `dev`, and a name without a known word is `other`.
-	EnvironmentName nullable.Nullable[string] `json:"environment_name,omitempty"`
+	EnvironmentName *string `json:"environment_name,omitempty"`
 
-	// ExtraMetadata Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
-	// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
-	ExtraMetadata nullable.Nullable[ExtraMetadata] `json:"extra_metadata,omitempty"`
+	// ExtraMetadata Further data, up to 256 KiB as compact JSON. Successive events of one deployment or build are merged key by key, the
+	// newest value wins. `preflight_status` is set by the server: a client's value is dropped.
+	ExtraMetadata *EventMetadataInput `json:"extra_metadata,omitempty"`
 
 	// InvokeID The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
 	// and version belong to one deployment, until the run is started again or ends again. Without it the version
 	// alone identifies the deployment.
-	InvokeID nullable.Nullable[string] `json:"invoke_id,omitempty"`
+	InvokeID *string `json:"invoke_id,omitempty"`
 
-	// ProductName The product that is deployed, 1 to 255 characters. Created on first mention.
+	// ProductName The deployed product, 1 to 255 characters. Created on first mention.
 	ProductName string `json:"product_name"`
 
 	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`. Without it, the deployment takes
 	// branch and repository from the newest build of its version.
-	SCMBranch nullable.Nullable[string] `json:"scm_branch,omitempty"`
+	SCMBranch *string `json:"scm_branch,omitempty"`
 
 	// SCMRepository The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
-	SCMRepository nullable.Nullable[string] `json:"scm_repository,omitempty"`
+	SCMRepository *string `json:"scm_repository,omitempty"`
 
-	// SCMSHA The commit that the pipeline ran for. It is shown with the deployment, and need not be the one that the version was built from: only a build event says that.
-	SCMSHA nullable.Nullable[string] `json:"scm_sha,omitempty"`
+	// SCMSHA The commit that the pipeline ran for. It is shown with the deployment, and may differ from the commit that the version was built from, which only build events report.
+	SCMSHA *string `json:"scm_sha,omitempty"`
 
-	// SkipPreflightChecks Accepted for compatibility. No checks are made yet, so there is nothing to skip.
-	SkipPreflightChecks nullable.Nullable[bool] `json:"skip_preflight_checks,omitempty"`
+	// SkipPreflightChecks Accepted for compatibility; the server has no preflight checks yet.
+	SkipPreflightChecks *bool `json:"skip_preflight_checks,omitempty"`
 
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
-	SourceSystem nullable.Nullable[string] `json:"source_system,omitempty"`
+	SourceSystem *string `json:"source_system,omitempty"`
 
 	// Status How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
 	// are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
@@ -943,7 +947,7 @@ type DeploymentEvent struct {
 	// | `aborted` | aborted, abort, cancelled, canceled, cancel, skipped |
 	Status EventStatus `json:"status"`
 
-	// Version The version that is deployed. Created on first mention.
+	// Version The deployed version. Created on first mention.
 	Version string `json:"version"`
 }
 
@@ -952,31 +956,31 @@ type DeploymentList struct {
 	// Items Deployments of this page, newest first.
 	Items []Deployment `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// Environment A place where versions are deployed. `metadata` and `extra_metadata` are the same.
+// Environment An environment that versions are deployed to. `metadata` and `extra_metadata` are the same.
 type Environment struct {
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Description What it is; empty until somebody says.
+	// Description Its description; may be empty.
 	Description string `json:"description"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The environment's identifier.
 	ID openapi_types.UUID `json:"id"`
 
-	// Metadata What the events told beside the named fields.
-	Metadata Metadata `json:"metadata"`
+	// Metadata Further data of the object.
+	Metadata MetadataOutput `json:"metadata"`
 
-	// Name Its name, as events give it.
+	// Name Its name, as used in events.
 	Name string `json:"name"`
 
-	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// Type The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 	//
@@ -988,22 +992,22 @@ type Environment struct {
 	// | `other` | any other name |
 	Type EnvironmentType `json:"type"`
 
-	// UpdatedAt When it was last changed by somebody.
+	// UpdatedAt When it was last changed.
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// EnvironmentCreate An environment to create. Unknown members are refused.
+// EnvironmentCreate An environment to create. Unknown members are rejected.
 type EnvironmentCreate struct {
-	// Description What it is, at most 4,096 characters.
+	// Description Its description, at most 4,096 characters.
 	Description *string `json:"description,omitempty"`
 
-	// Metadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-	Metadata nullable.Nullable[ObjectMetadata] `json:"metadata,omitempty"`
+	// Metadata Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+	Metadata nullable.Nullable[MetadataInput] `json:"metadata,omitempty"`
 
-	// Name Its name, free in the account.
+	// Name Its name, unique in the account.
 	Name string `json:"name"`
 
-	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// Type The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 	//
@@ -1021,22 +1025,22 @@ type EnvironmentList struct {
 	// Items Environments of this page, newest first.
 	Items []Environment `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// EnvironmentPatch What to change; members that are absent stay. Unknown members are refused.
+// EnvironmentPatch The members to change; absent ones stay. Unknown members are rejected.
 type EnvironmentPatch struct {
-	// Description What it is, at most 4,096 characters.
+	// Description Its description, at most 4,096 characters.
 	Description nullable.Nullable[string] `json:"description,omitempty"`
 
-	// Metadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-	Metadata nullable.Nullable[ObjectMetadata] `json:"metadata,omitempty"`
+	// Metadata Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+	Metadata nullable.Nullable[MetadataInput] `json:"metadata,omitempty"`
 
-	// Name Its new name, free in the account.
+	// Name Its new name, unique in the account.
 	Name *string `json:"name,omitempty"`
 
-	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// Type The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 	//
@@ -1049,19 +1053,16 @@ type EnvironmentPatch struct {
 	Type *EnvironmentType `json:"type,omitempty"`
 }
 
-// EnvironmentState What runs in one environment of one product.
+// EnvironmentState The current and the in-progress version of a product in an environment.
 type EnvironmentState struct {
-	// DeployedBy Who put it there, as the CI system names them.
+	// DeployedBy The user name of the initiator in the CI system.
 	DeployedBy nullable.Nullable[string] `json:"deployed_by"`
 
-	// DeployedByName Their name.
+	// DeployedByName The initiator's display name.
 	DeployedByName nullable.Nullable[string] `json:"deployed_by_name"`
 
-	// DeploymentID The deployment that put it there; null while none has completed.
+	// DeploymentID The deployment that completed last; null while none has.
 	DeploymentID nullable.Nullable[openapi_types.UUID] `json:"deployment_id"`
-
-	// Drifts Whether another environment of the product runs another version.
-	Drifts bool `json:"drifts"`
 
 	// EnvironmentID The environment's identifier.
 	EnvironmentID openapi_types.UUID `json:"environment_id"`
@@ -1069,7 +1070,7 @@ type EnvironmentState struct {
 	// EnvironmentName Its name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// EnvironmentType The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 	//
@@ -1081,13 +1082,16 @@ type EnvironmentState struct {
 	// | `other` | any other name |
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
+	// HasDrift Whether another environment of the product runs another version.
+	HasDrift bool `json:"has_drift"`
+
 	// InProgressDeploymentID The deployment in progress; null when there is none, or only stale ones.
 	InProgressDeploymentID nullable.Nullable[openapi_types.UUID] `json:"in_progress_deployment_id"`
 
-	// InProgressSince Since when.
+	// InProgressSince When the deployment in progress started.
 	InProgressSince nullable.Nullable[time.Time] `json:"in_progress_since"`
 
-	// InProgressVersion The version it brings.
+	// InProgressVersion The version of the deployment in progress.
 	InProgressVersion nullable.Nullable[string] `json:"in_progress_version"`
 
 	// ProductID The product's identifier.
@@ -1096,29 +1100,29 @@ type EnvironmentState struct {
 	// ProductName Its name.
 	ProductName string `json:"product_name"`
 
-	// Since Since when it runs there.
+	// Since Since when the version runs.
 	Since nullable.Nullable[time.Time] `json:"since"`
 
 	// Version Its name.
 	Version nullable.Nullable[string] `json:"version"`
 
-	// VersionID The version that runs there.
+	// VersionID The version that runs in the environment.
 	VersionID nullable.Nullable[openapi_types.UUID] `json:"version_id"`
 
 	// VersionsBehind How many newer versions of the product have completed in any environment; null while nothing runs here.
 	VersionsBehind nullable.Nullable[int] `json:"versions_behind"`
 }
 
-// EnvironmentStateList A page of the list of what runs where.
+// EnvironmentStateList A page of a list of environment states.
 type EnvironmentStateList struct {
 	// Items Rows of this page, one for each product and environment.
 	Items []EnvironmentState `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+// EnvironmentType The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 // anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 // decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 //
@@ -1130,20 +1134,18 @@ type EnvironmentStateList struct {
 // | `other` | any other name |
 type EnvironmentType string
 
-// ErrorClass What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
-// address that is not called (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
-// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message (`smtp_refused`) or did not take it yet
-// (`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
-type ErrorClass = string
-
 // EventList A page of a list of events.
 type EventList struct {
 	// Items Events of this page, newest first.
 	Items []RecordedEvent `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
+
+// EventMetadataInput Further data, up to 256 KiB as compact JSON. Successive events of one deployment or build are merged key by key, the
+// newest value wins. `preflight_status` is set by the server: a client's value is dropped.
+type EventMetadataInput = json.RawMessage
 
 // EventStatus How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
 // are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
@@ -1157,11 +1159,7 @@ type EventList struct {
 // | `aborted` | aborted, abort, cancelled, canceled, cancel, skipped |
 type EventStatus = string
 
-// ExtraMetadata Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
-// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
-type ExtraMetadata = json.RawMessage
-
-// Health The server is well.
+// Health The server can serve requests.
 type Health struct {
 	// Status Always `ok`; anything else is an error status.
 	Status HealthStatus `json:"status"`
@@ -1175,18 +1173,21 @@ type Health struct {
 // HealthStatus Always `ok`; anything else is an error status.
 type HealthStatus string
 
-// Metadata What the events told beside the named fields.
-type Metadata = json.RawMessage
+// MetadataInput Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+type MetadataInput = json.RawMessage
 
-// NotifiableEventType What to be told of. `version.` is an old spelling of `build.`, which is what is stored.
+// MetadataOutput Further data of the object.
+type MetadataOutput = json.RawMessage
+
+// NotifiableEventType A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
 type NotifiableEventType string
 
-// NotificationChannel A way to tell people or tools of deployments and builds.
+// NotificationChannel A receiver of messages about deployments and builds.
 type NotificationChannel struct {
-	// ChannelType Where messages go to.
+	// ChannelType The kind of receiver.
 	ChannelType ChannelType `json:"channel_type"`
 
-	// Config What the channel is configured with, masked where it is secret. Each type has its own members, the others are absent.
+	// Config The configuration, with secrets masked. Each type has its own members, the others are absent.
 	Config ChannelConfig `json:"config"`
 
 	// CreatedAt When it was created.
@@ -1195,7 +1196,7 @@ type NotificationChannel struct {
 	// DisabledAt Since when it is disabled.
 	DisabledAt nullable.Nullable[time.Time] `json:"disabled_at"`
 
-	// DisabledReason Why the server disabled it: its receiver answered 410, or failed for five days. Null when it is enabled or a person disabled it.
+	// DisabledReason Why the server disabled it: its receiver answered 410, or failed for five days. Null when it is enabled or a user disabled it.
 	DisabledReason nullable.Nullable[string] `json:"disabled_reason"`
 
 	// Enabled Whether messages are sent.
@@ -1210,16 +1211,16 @@ type NotificationChannel struct {
 	// Name Its name.
 	Name string `json:"name"`
 
-	// UpdatedAt When a person last changed it.
+	// UpdatedAt When a user last changed it.
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// NotificationChannelCreate A channel to create. Unknown members are refused.
+// NotificationChannelCreate A channel to create. Unknown members are rejected.
 type NotificationChannelCreate struct {
-	// ChannelType Where messages go to.
+	// ChannelType The kind of receiver.
 	ChannelType ChannelType `json:"channel_type"`
 
-	// Config The members of the channel's type. Unknown members are refused.
+	// Config The members of the channel's type. Unknown members are rejected.
 	Config ChannelConfigCreate `json:"config"`
 
 	// Enabled Whether messages are sent.
@@ -1234,13 +1235,13 @@ type NotificationChannelList struct {
 	// Items Channels of this page, newest first.
 	Items []NotificationChannel `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// NotificationChannelPatch What to change; members that are absent stay. Unknown members are refused.
+// NotificationChannelPatch The members to change; absent ones stay. Unknown members are rejected.
 type NotificationChannelPatch struct {
-	// Config What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are refused.
+	// Config What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are rejected.
 	Config *ChannelConfigPatch `json:"config,omitempty"`
 
 	// Enabled Whether messages are sent.
@@ -1250,9 +1251,9 @@ type NotificationChannelPatch struct {
 	Name *string `json:"name,omitempty"`
 }
 
-// NotificationDelivery A message to a channel, and what came of it.
+// NotificationDelivery A message to a channel, and its result.
 type NotificationDelivery struct {
-	// Attempts How many times it was tried.
+	// Attempts The number of attempts.
 	Attempts int `json:"attempts"`
 
 	// ChannelID The channel's identifier.
@@ -1261,37 +1262,37 @@ type NotificationDelivery struct {
 	// ChannelName Its name.
 	ChannelName string `json:"channel_name"`
 
-	// ChannelType Where messages go to.
+	// ChannelType The kind of receiver.
 	ChannelType ChannelType `json:"channel_type"`
 
 	// CreatedAt When the event was recorded.
 	CreatedAt time.Time `json:"created_at"`
 
-	// ErrorClass What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
-	// address that is not called (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
-	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message (`smtp_refused`) or did not take it yet
-	// (`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
-	ErrorClass nullable.Nullable[ErrorClass] `json:"error_class"`
+	// ErrorClass Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
+	// forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
+	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
+	// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+	ErrorClass nullable.Nullable[DeliveryErrorCode] `json:"error_class"`
 
 	// EventID The event; null when there was none.
 	EventID nullable.Nullable[openapi_types.UUID] `json:"event_id"`
 
-	// EventType What it tells of; `test` and `notification_channel.disabled`, too.
+	// EventType The type of event; also `test` and `notification_channel.disabled`.
 	EventType string `json:"event_type"`
 
-	// FinishedAt When it was delivered or given up.
+	// FinishedAt When its status became final.
 	FinishedAt nullable.Nullable[time.Time] `json:"finished_at"`
 
 	// ID The delivery; `webhook-id` of the message.
 	ID openapi_types.UUID `json:"id"`
 
-	// LastAttemptAt When it was last tried.
+	// LastAttemptAt When the last attempt was made.
 	LastAttemptAt nullable.Nullable[time.Time] `json:"last_attempt_at"`
 
-	// LatencyMs How long the last attempt took, in milliseconds; null when there was none.
+	// LatencyMs The duration of the last attempt in milliseconds; null when there was none.
 	LatencyMs nullable.Nullable[int] `json:"latency_ms"`
 
-	// NextAttemptAt When it is due; null when it is over.
+	// NextAttemptAt When the next attempt is due; null when there is none.
 	NextAttemptAt nullable.Nullable[time.Time] `json:"next_attempt_at"`
 
 	// ObjectID The identifier of the deployment or build; null when it is about none.
@@ -1300,7 +1301,7 @@ type NotificationDelivery struct {
 	// ResponseStatus The HTTP or SMTP status that the receiver answered the last attempt with, if it answered.
 	ResponseStatus nullable.Nullable[int] `json:"response_status"`
 
-	// Status `pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
+	// Status `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
 	Status DeliveryStatus `json:"status"`
 }
 
@@ -1309,11 +1310,11 @@ type NotificationDeliveryList struct {
 	// Items Deliveries of this page, newest first.
 	Items []NotificationDelivery `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// NotificationFilters What passes. An empty list lets everything pass.
+// NotificationFilters Which events match. An empty list matches everything.
 type NotificationFilters struct {
 	// Environments Names or identifiers of environments.
 	Environments []string `json:"environments"`
@@ -1325,7 +1326,7 @@ type NotificationFilters struct {
 	Statuses []Status `json:"statuses"`
 }
 
-// NotificationFiltersInput What shall pass. A list that is absent or empty lets everything pass; when changing, one that is absent stays. Unknown members are refused.
+// NotificationFiltersInput Which events match. A list that is absent or empty matches everything; in an update, an absent one stays. Unknown members are rejected.
 type NotificationFiltersInput struct {
 	// Environments Names or identifiers of environments; not for builds, which have none.
 	Environments []string `json:"environments,omitempty"`
@@ -1337,7 +1338,7 @@ type NotificationFiltersInput struct {
 	Statuses []string `json:"statuses,omitempty"`
 }
 
-// NotificationPreference What a channel is told about.
+// NotificationPreference The subscription of a channel to a type of event.
 type NotificationPreference struct {
 	// ChannelID Its channel's identifier.
 	ChannelID openapi_types.UUID `json:"channel_id"`
@@ -1345,10 +1346,10 @@ type NotificationPreference struct {
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// EventType What its channel is told of, such as `deployment.failed`.
+	// EventType The type of event, such as `deployment.failed`.
 	EventType string `json:"event_type"`
 
-	// Filters What passes. An empty list lets everything pass.
+	// Filters Which events match. An empty list matches everything.
 	Filters NotificationFilters `json:"filters"`
 
 	// ID The preference's identifier.
@@ -1358,15 +1359,15 @@ type NotificationPreference struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// NotificationPreferenceCreate A preference to create. Unknown members are refused.
+// NotificationPreferenceCreate A preference to create. Unknown members are rejected.
 type NotificationPreferenceCreate struct {
-	// ChannelID The channel to tell.
+	// ChannelID The channel to send messages to.
 	ChannelID openapi_types.UUID `json:"channel_id"`
 
-	// EventType What to be told of. `version.` is an old spelling of `build.`, which is what is stored.
+	// EventType A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
 	EventType NotifiableEventType `json:"event_type"`
 
-	// Filters What shall pass. A list that is absent or empty lets everything pass; when changing, one that is absent stays. Unknown members are refused.
+	// Filters Which events match. A list that is absent or empty matches everything; in an update, an absent one stays. Unknown members are rejected.
 	Filters *NotificationFiltersInput `json:"filters,omitempty"`
 }
 
@@ -1375,79 +1376,76 @@ type NotificationPreferenceList struct {
 	// Items Preferences of this page, newest first.
 	Items []NotificationPreference `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// NotificationPreferencePatch What to change; members that are absent stay. Unknown members are refused.
+// NotificationPreferencePatch The members to change; absent ones stay. Unknown members are rejected.
 type NotificationPreferencePatch struct {
-	// EventType What to be told of. `version.` is an old spelling of `build.`, which is what is stored.
+	// EventType A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
 	EventType *NotifiableEventType `json:"event_type,omitempty"`
 
-	// Filters What shall pass. A list that is absent or empty lets everything pass; when changing, one that is absent stays. Unknown members are refused.
+	// Filters Which events match. A list that is absent or empty matches everything; in an update, an absent one stays. Unknown members are rejected.
 	Filters *NotificationFiltersInput `json:"filters,omitempty"`
 }
 
-// NotificationTestResult What came of a test message.
+// NotificationTestResult The result of a test message.
 type NotificationTestResult struct {
-	// Delivered Whether the receiver took it.
+	// Delivered Whether the receiver accepted it.
 	Delivered bool `json:"delivered"`
 
 	// DeliveryID The entry in the history.
 	DeliveryID openapi_types.UUID `json:"delivery_id"`
 
-	// ErrorClass What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
-	// address that is not called (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
-	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message (`smtp_refused`) or did not take it yet
-	// (`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
-	ErrorClass nullable.Nullable[ErrorClass] `json:"error_class"`
+	// ErrorClass Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
+	// forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
+	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
+	// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+	ErrorClass nullable.Nullable[DeliveryErrorCode] `json:"error_class"`
 
-	// LatencyMs How long it took, in milliseconds.
+	// LatencyMs The duration in milliseconds.
 	LatencyMs int `json:"latency_ms"`
 
 	// ResponseStatus The HTTP or SMTP status that the receiver answered with, if it answered.
 	ResponseStatus nullable.Nullable[int] `json:"response_status"`
 }
 
-// ObjectMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-type ObjectMetadata = json.RawMessage
-
-// Problem What went wrong.
+// Problem An error.
 type Problem struct {
-	// Detail A sentence for people.
+	// Detail The message, for humans.
 	Detail string `json:"detail"`
 }
 
-// Product Something that is deployed.
+// Product A deployable product.
 type Product struct {
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Description What it is; empty until somebody says.
+	// Description Its description; may be empty.
 	Description string `json:"description"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The product's identifier.
 	ID openapi_types.UUID `json:"id"`
 
-	// Name Its name, as events give it.
+	// Name Its name, as used in events.
 	Name string `json:"name"`
 
-	// UpdatedAt When it was last changed by somebody.
+	// UpdatedAt When it was last changed.
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// ProductCreate A product to create. Unknown members are refused.
+// ProductCreate A product to create. Unknown members are rejected.
 type ProductCreate struct {
-	// Description What it is, at most 4,096 characters.
+	// Description Its description, at most 4,096 characters.
 	Description *string `json:"description,omitempty"`
 
-	// ExtraMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-	ExtraMetadata nullable.Nullable[ObjectMetadata] `json:"extra_metadata,omitempty"`
+	// ExtraMetadata Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+	ExtraMetadata nullable.Nullable[MetadataInput] `json:"extra_metadata,omitempty"`
 
-	// Name Its name, free in the account.
+	// Name Its name, unique in the account.
 	Name string `json:"name"`
 }
 
@@ -1456,19 +1454,19 @@ type ProductList struct {
 	// Items Products of this page, newest first.
 	Items []Product `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// ProductPatch What to change; members that are absent stay. Unknown members are refused.
+// ProductPatch The members to change; absent ones stay. Unknown members are rejected.
 type ProductPatch struct {
-	// Description What it is, at most 4,096 characters.
+	// Description Its description, at most 4,096 characters.
 	Description nullable.Nullable[string] `json:"description,omitempty"`
 
-	// ExtraMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-	ExtraMetadata nullable.Nullable[ObjectMetadata] `json:"extra_metadata,omitempty"`
+	// ExtraMetadata Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+	ExtraMetadata nullable.Nullable[MetadataInput] `json:"extra_metadata,omitempty"`
 
-	// Name Its new name, free in the account.
+	// Name Its new name, unique in the account.
 	Name *string `json:"name,omitempty"`
 }
 
@@ -1478,43 +1476,43 @@ type RecordedBuild struct {
 	BuildID openapi_types.UUID `json:"build_id"`
 
 	// BuildNumber The CI system's number of the run.
-	BuildNumber nullable.Nullable[string] `json:"build_number"`
+	BuildNumber *string `json:"build_number"`
 
-	// BuildURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
-	BuildURL nullable.Nullable[string] `json:"build_url"`
+	// BuildURL The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
+	BuildURL *string `json:"build_url"`
 
-	// BuiltBy Who built it, as the CI system names them.
-	BuiltBy nullable.Nullable[string] `json:"built_by"`
+	// BuiltBy The user name of the initiator in the CI system.
+	BuiltBy *string `json:"built_by"`
 
-	// BuiltByEmail Their e-mail address.
-	BuiltByEmail nullable.Nullable[string] `json:"built_by_email"`
+	// BuiltByEmail The initiator's e-mail address.
+	BuiltByEmail *string `json:"built_by_email"`
 
-	// BuiltByName Their name.
-	BuiltByName nullable.Nullable[string] `json:"built_by_name"`
+	// BuiltByName The initiator's display name.
+	BuiltByName *string `json:"built_by_name"`
 
-	// CompletedAt When it ended, in whatever way.
-	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
+	// CompletedAt When it ended, whatever its status.
+	CompletedAt *time.Time `json:"completed_at"`
 
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
-	// ErrorCode The CI system's code for why it failed.
-	ErrorCode nullable.Nullable[string] `json:"error_code"`
+	// ErrorCode A machine-readable reason of the failure.
+	ErrorCode *string `json:"error_code"`
 
-	// ErrorMessage Why it failed.
-	ErrorMessage nullable.Nullable[string] `json:"error_message"`
+	// ErrorMessage The reason of the failure.
+	ErrorMessage *string `json:"error_message"`
 
 	// EventID The event's identifier. A repeat has that of the event that it repeats.
 	EventID openapi_types.UUID `json:"event_id"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The build's identifier.
 	ID openapi_types.UUID `json:"id"`
 
 	// InvokeID The CI run.
-	InvokeID nullable.Nullable[string] `json:"invoke_id"`
+	InvokeID *string `json:"invoke_id"`
 
 	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
@@ -1523,21 +1521,21 @@ type RecordedBuild struct {
 	ProductName string `json:"product_name"`
 
 	// SCMBranch The branch or tag.
-	SCMBranch nullable.Nullable[string] `json:"scm_branch"`
+	SCMBranch *string `json:"scm_branch"`
 
 	// SCMRepository The repository.
-	SCMRepository nullable.Nullable[string] `json:"scm_repository"`
+	SCMRepository *string `json:"scm_repository"`
 
 	// SCMSHA The commit.
-	SCMSHA nullable.Nullable[string] `json:"scm_sha"`
+	SCMSHA *string `json:"scm_sha"`
 
 	// SourceSystem The CI system.
-	SourceSystem nullable.Nullable[string] `json:"source_system"`
+	SourceSystem *string `json:"source_system"`
 
 	// StartedAt The earliest start that any event has reported; null when none has.
-	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
+	StartedAt *time.Time `json:"started_at"`
 
-	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -1550,28 +1548,28 @@ type RecordedBuild struct {
 // RecordedDeployment The deployment that an event belongs to, and the event's own identifier.
 type RecordedDeployment struct {
 	// BuildNumber The CI system's number of the run.
-	BuildNumber nullable.Nullable[string] `json:"build_number"`
+	BuildNumber *string `json:"build_number"`
 
-	// CompletedAt When it ended, in whatever way.
-	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
+	// CompletedAt When it ended, whatever its status.
+	CompletedAt *time.Time `json:"completed_at"`
 
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
-	// DeployURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
-	DeployURL nullable.Nullable[string] `json:"deploy_url"`
+	// DeployURL The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
+	DeployURL *string `json:"deploy_url"`
 
 	// DeployedAt When it ended; until then, when it started; until then, when its first event was received.
 	DeployedAt time.Time `json:"deployed_at"`
 
-	// DeployedBy Who deployed it, as the CI system names them.
-	DeployedBy nullable.Nullable[string] `json:"deployed_by"`
+	// DeployedBy The user name of the initiator in the CI system.
+	DeployedBy *string `json:"deployed_by"`
 
-	// DeployedByEmail Their e-mail address.
-	DeployedByEmail nullable.Nullable[string] `json:"deployed_by_email"`
+	// DeployedByEmail The initiator's e-mail address.
+	DeployedByEmail *string `json:"deployed_by_email"`
 
-	// DeployedByName Their name.
-	DeployedByName nullable.Nullable[string] `json:"deployed_by_name"`
+	// DeployedByName The initiator's display name.
+	DeployedByName *string `json:"deployed_by_name"`
 
 	// DeploymentID The deployment's identifier; the same as `id`.
 	DeploymentID openapi_types.UUID `json:"deployment_id"`
@@ -1585,14 +1583,14 @@ type RecordedDeployment struct {
 	// EventID The event's identifier. A repeat has that of the event that it repeats.
 	EventID openapi_types.UUID `json:"event_id"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The deployment's identifier.
 	ID openapi_types.UUID `json:"id"`
 
 	// InvokeID The CI run.
-	InvokeID nullable.Nullable[string] `json:"invoke_id"`
+	InvokeID *string `json:"invoke_id"`
 
 	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
@@ -1601,24 +1599,24 @@ type RecordedDeployment struct {
 	ProductName string `json:"product_name"`
 
 	// SCMBranch The branch or tag.
-	SCMBranch nullable.Nullable[string] `json:"scm_branch"`
+	SCMBranch *string `json:"scm_branch"`
 
 	// SCMRepository The repository.
-	SCMRepository nullable.Nullable[string] `json:"scm_repository"`
+	SCMRepository *string `json:"scm_repository"`
 
 	// SCMSHA The commit reported with the deployment.
-	SCMSHA nullable.Nullable[string] `json:"scm_sha"`
+	SCMSHA *string `json:"scm_sha"`
 
 	// SoakTimeHours For how many hours the version had been running in the nearest lower type of environment (dev, test, staging, production) when this deployment began; null when it never ran there.
-	SoakTimeHours nullable.Nullable[float64] `json:"soak_time_hours"`
+	SoakTimeHours *float64 `json:"soak_time_hours"`
 
 	// SourceSystem The CI system.
-	SourceSystem nullable.Nullable[string] `json:"source_system"`
+	SourceSystem *string `json:"source_system"`
 
 	// StartedAt When the server received the first start; null when no start was reported.
-	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
+	StartedAt *time.Time `json:"started_at"`
 
-	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -1628,7 +1626,7 @@ type RecordedDeployment struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
-// RecordedEvent An event as the server has recorded it.
+// RecordedEvent An event as recorded.
 type RecordedEvent struct {
 	// Body The body as received; characters that cannot be stored are replaced, user info in URLs is removed.
 	Body json.RawMessage `json:"body"`
@@ -1644,7 +1642,7 @@ type RecordedEvent struct {
 	// ReceivedAt When the server recorded it.
 	ReceivedAt time.Time `json:"received_at"`
 
-	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 	Status Status `json:"status"`
 }
 
@@ -1653,16 +1651,16 @@ type RecordedEvent struct {
 // which had ended otherwise. The last two change nothing.
 type RecordedEventEffect string
 
-// Release Versions of several products that belong together.
+// Release Versions of several products that are released together.
 type Release struct {
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Description What it is for; may be empty.
+	// Description Its description; may be empty.
 	Description string `json:"description"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The release's identifier.
 	ID openapi_types.UUID `json:"id"`
@@ -1670,22 +1668,40 @@ type Release struct {
 	// Name Its name.
 	Name string `json:"name"`
 
-	// Status How far a release has come.
+	// Status The state of a release.
 	Status ReleaseStatus `json:"status"`
 
 	// UpdatedAt When it was last changed.
 	UpdatedAt time.Time `json:"updated_at"`
 
-	// VersionCount How many versions it has.
+	// VersionCount The number of versions in the release.
 	VersionCount int `json:"version_count"`
 }
 
-// ReleaseCell How far one version has come in one environment.
-type ReleaseCell struct {
-	// DeployedAt When it ended or started.
+// ReleaseCreate A release to create. Unknown members are rejected.
+type ReleaseCreate struct {
+	// Description Its description, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// ExtraMetadata Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+	ExtraMetadata nullable.Nullable[MetadataInput] `json:"extra_metadata,omitempty"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Status The initial status.
+	Status *ReleaseCreateStatus `json:"status,omitempty"`
+}
+
+// ReleaseCreateStatus The initial status.
+type ReleaseCreateStatus string
+
+// ReleaseEnvironmentStatus The status of one version in one environment.
+type ReleaseEnvironmentStatus struct {
+	// DeployedAt When that deployment ended; until then, when it started.
 	DeployedAt nullable.Nullable[time.Time] `json:"deployed_at"`
 
-	// DeploymentID The deployment behind it.
+	// DeploymentID The deployment that determines the status; null when there is none.
 	DeploymentID nullable.Nullable[openapi_types.UUID] `json:"deployment_id"`
 
 	// EnvironmentID The environment's identifier.
@@ -1694,7 +1710,7 @@ type ReleaseCell struct {
 	// EnvironmentName Its name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// EnvironmentType The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 	//
@@ -1712,8 +1728,8 @@ type ReleaseCell struct {
 	// ProductName Its name.
 	ProductName string `json:"product_name"`
 
-	// Status `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and is neither; aborted deployments do not count.
-	Status ReleaseCellStatus `json:"status"`
+	// Status `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and neither applies; aborted deployments do not count.
+	Status RolloutStatus `json:"status"`
 
 	// Version Its name.
 	Version string `json:"version"`
@@ -1722,64 +1738,43 @@ type ReleaseCell struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
-// ReleaseCellStatus `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and is neither; aborted deployments do not count.
-type ReleaseCellStatus string
-
-// ReleaseCreate A release to create. Unknown members are refused.
-type ReleaseCreate struct {
-	// Description What it is, at most 4,096 characters.
-	Description *string `json:"description,omitempty"`
-
-	// ExtraMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-	ExtraMetadata nullable.Nullable[ObjectMetadata] `json:"extra_metadata,omitempty"`
-
-	// Name Its name.
-	Name string `json:"name"`
-
-	// Status How it begins.
-	Status *ReleaseCreateStatus `json:"status,omitempty"`
-}
-
-// ReleaseCreateStatus How it begins.
-type ReleaseCreateStatus string
-
 // ReleaseList A page of a list of releases.
 type ReleaseList struct {
 	// Items Releases of this page, newest first.
 	Items []Release `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// ReleasePatch What to change; members that are absent stay. Unknown members are refused.
+// ReleasePatch The members to change; absent ones stay. Unknown members are rejected.
 type ReleasePatch struct {
-	// Description What it is, at most 4,096 characters.
+	// Description Its description, at most 4,096 characters.
 	Description nullable.Nullable[string] `json:"description,omitempty"`
 
-	// ExtraMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-	ExtraMetadata nullable.Nullable[ObjectMetadata] `json:"extra_metadata,omitempty"`
+	// ExtraMetadata Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+	ExtraMetadata nullable.Nullable[MetadataInput] `json:"extra_metadata,omitempty"`
 
 	// Name Its new name.
 	Name *string `json:"name,omitempty"`
 
-	// Status How far a release has come.
+	// Status The state of a release.
 	Status *ReleaseStatus `json:"status,omitempty"`
 }
 
-// ReleaseProgress How far the deployment of a release has come.
+// ReleaseProgress The status of each version of a release in each environment.
 type ReleaseProgress struct {
-	// Cells One for each version of the release and each environment of the account.
-	Cells []ReleaseCell `json:"cells"`
+	// Environments One for each version of the release and each environment of the account.
+	Environments []ReleaseEnvironmentStatus `json:"environments"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 
 	// ReleaseID The release's identifier.
 	ReleaseID openapi_types.UUID `json:"release_id"`
 }
 
-// ReleaseStatus How far a release has come.
+// ReleaseStatus The state of a release.
 type ReleaseStatus string
 
 // ReleaseVersionAdd The version to add.
@@ -1788,7 +1783,7 @@ type ReleaseVersionAdd struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
-// Role What a person may do. Everybody may view everything but keys and the audit log.
+// Role The permissions of a user. Every role may view everything but API keys and the audit log.
 //
 // | may | roles |
 // |---|---|
@@ -1799,30 +1794,33 @@ type ReleaseVersionAdd struct {
 // | manage API keys, roles; read the audit log | admin |
 type Role string
 
-// Status How far it has come. `completed`, `failed` and `aborted` are final.
+// RolloutStatus `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and neither applies; aborted deployments do not count.
+type RolloutStatus string
+
+// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 type Status string
 
-// User A person of the account.
+// User A user of the account.
 type User struct {
-	// Assigned Whether the role was assigned here, or comes from their token.
+	// Assigned Whether an admin assigned the role; otherwise it comes from the token.
 	Assigned bool `json:"assigned"`
 
-	// CreatedAt When they were first seen.
+	// CreatedAt When they first sent a valid token.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Email Their e-mail address, as their token tells it; may be empty.
+	// Email Their e-mail address, from the token; may be empty.
 	Email string `json:"email"`
 
-	// ID The person's identifier.
+	// ID The user's identifier.
 	ID openapi_types.UUID `json:"id"`
 
-	// LastSeenAt When they were last seen, give or take a minute.
+	// LastSeenAt When they last sent a valid token, accurate to a minute.
 	LastSeenAt time.Time `json:"last_seen_at"`
 
-	// Name Their name, as their token tells it; may be empty.
+	// Name Their name, from the token; may be empty.
 	Name string `json:"name"`
 
-	// Role What a person may do. Everybody may view everything but keys and the audit log.
+	// Role The permissions of a user. Every role may view everything but API keys and the audit log.
 	//
 	// | may | roles |
 	// |---|---|
@@ -1834,53 +1832,53 @@ type User struct {
 	Role Role `json:"role"`
 }
 
-// UserList A page of a list of people.
+// UserList A page of a list of users.
 type UserList struct {
-	// Items People of this page, newest first.
+	// Items Users of this page, newest first.
 	Items []User `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// UserPatch The role to assign. Unknown members are refused.
+// UserPatch The role to assign. Unknown members are rejected.
 type UserPatch struct {
-	// Role The role; null gives it back to the person's token.
+	// Role The role; null restores the role of the user's token.
 	Role nullable.Nullable[string] `json:"role"`
 }
 
-// ValidationItem One thing that is wrong with the request, and where.
+// ValidationItem One problem of a request, and its location.
 type ValidationItem struct {
-	// Loc Where it is, from `body`, `query`, `path` or `header` on: `["body", "product_name"]`. Positions in a list count from 0.
+	// Loc Its location, from `body`, `query`, `path` or `header` on: `["body", "product_name"]`. Positions in a list count from 0.
 	Loc []any `json:"loc"`
 
-	// Msg What is wrong, for people.
+	// Msg The problem, for humans.
 	Msg string `json:"msg"`
 
-	// Type What is wrong, for programs.
+	// Type The problem, for programs.
 	//
 	// Example: value_error.missing
 	Type string `json:"type"`
 }
 
-// ValidationProblem Everything that is wrong with the request.
+// ValidationProblem The problems of an invalid request.
 type ValidationProblem struct {
-	// Detail The problems, all of them, up to 50.
+	// Detail All problems, up to 50.
 	Detail []ValidationItem `json:"detail"`
 }
 
-// Version A version of a product, as events have named it.
+// Version A version of a product.
 type Version struct {
-	// BuildID Its newest build; null if none was reported.
+	// BuildID The identifier of its newest build; null if there is none.
 	BuildID nullable.Nullable[openapi_types.UUID] `json:"build_id"`
 
-	// BuildStatus How far its newest build has come.
+	// BuildStatus The status of its newest build.
 	BuildStatus nullable.Nullable[string] `json:"build_status"`
 
-	// BuildURL The address of its newest build. Any scheme is possible, so do not make a link of it unless it is http or https.
+	// BuildURL The URL of its newest build. Any scheme is possible: render it as a link only if it is http or https.
 	BuildURL nullable.Nullable[string] `json:"build_url"`
 
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
 	// ID The version's identifier.
@@ -1901,19 +1899,19 @@ type Version struct {
 
 // VersionConflict The version exists with another commit.
 type VersionConflict struct {
-	// Detail A sentence for people.
+	// Detail The message, for humans.
 	//
 	// Example: Version 1.2.3 already exists with different SHA
 	Detail string `json:"detail"`
 
-	// Error The same, for programs.
+	// Error The error, for programs.
 	Error VersionConflictError `json:"error"`
 
-	// Message The same, with a hint at the way out.
+	// Message The message, with a hint at the solution.
 	Message string `json:"message"`
 }
 
-// VersionConflictError The same, for programs.
+// VersionConflictError The error, for programs.
 type VersionConflictError string
 
 // VersionList A page of a list of versions.
@@ -1921,27 +1919,27 @@ type VersionList struct {
 	// Items Versions of this page, newest first.
 	Items []Version `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// WebhookMessage The body of the request that a webhook receives. Every member is always there.
+// WebhookMessage The body of the request that a webhook receives. Every member is always present.
 //
 // Example: {"commit_sha":"c3a1f6e0b7d24985ac61e7f3d0982b5e4f7a6c18","deployed_at":"2026-11-23T15:49:45.000984Z","deployer":"Ada Lovelace","environment":"production","event_type":"deployment.failed","id":"01a20919-55a9-778c-b3f3-63031a7e5dd2","is_successful":false,"preflight_status":null,"product_name":"checkout","repo_name":"acme/checkout","source_url":"https://github.com/acme/checkout/actions/runs/16421402915","version":"1.4.3"}
 type WebhookMessage struct {
 	// CommitSHA The commit.
 	CommitSHA nullable.Nullable[string] `json:"commit_sha"`
 
-	// DeployedAt When it happened.
+	// DeployedAt When the event happened.
 	DeployedAt time.Time `json:"deployed_at"`
 
-	// Deployer Who deployed or built.
+	// Deployer The initiator.
 	Deployer nullable.Nullable[string] `json:"deployer"`
 
 	// Environment The environment; null for builds.
 	Environment nullable.Nullable[string] `json:"environment"`
 
-	// EventType What happened, such as `deployment.completed`.
+	// EventType The type of event, such as `deployment.completed`.
 	EventType string `json:"event_type"`
 
 	// ID The identifier of the deployment or build.
@@ -1950,7 +1948,7 @@ type WebhookMessage struct {
 	// IsSuccessful True for deployment.completed, false for deployment.failed and deployment.preflight_failed, else null.
 	IsSuccessful nullable.Nullable[bool] `json:"is_successful"`
 
-	// PreflightStatus What the checks before the deployment said.
+	// PreflightStatus The result of the preflight checks.
 	PreflightStatus nullable.Nullable[string] `json:"preflight_status"`
 
 	// ProductName The product.
@@ -1959,7 +1957,7 @@ type WebhookMessage struct {
 	// RepoName The repository, as the event gave it.
 	RepoName nullable.Nullable[string] `json:"repo_name"`
 
-	// SourceURL The address of the CI run.
+	// SourceURL The URL of the CI run.
 	SourceURL nullable.Nullable[string] `json:"source_url"`
 
 	// Version The version.
@@ -1990,7 +1988,7 @@ type Cursor = string
 // DeliveryID defines model for DeliveryID.
 type DeliveryID = openapi_types.UUID
 
-// DeliveryStatusFilter `pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
+// DeliveryStatusFilter `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
 type DeliveryStatusFilter = DeliveryStatus
 
 // DeploymentID defines model for DeploymentID.
@@ -2002,7 +2000,7 @@ type EnvironmentFilter = string
 // EnvironmentID defines model for EnvironmentID.
 type EnvironmentID = openapi_types.UUID
 
-// EnvironmentTypeFilter What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+// EnvironmentTypeFilter The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 // anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 // decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 //
@@ -2044,7 +2042,7 @@ type Q = string
 // ReleaseID defines model for ReleaseID.
 type ReleaseID = openapi_types.UUID
 
-// ReleaseStatusFilter How far a release has come.
+// ReleaseStatusFilter The state of a release.
 type ReleaseStatusFilter = ReleaseStatus
 
 // ReleaseVersionID defines model for ReleaseVersionID.
@@ -2056,7 +2054,7 @@ type SCMSHAFilter = string
 // Since defines model for Since.
 type Since = time.Time
 
-// StatusFilter How far it has come. `completed`, `failed` and `aborted` are final.
+// StatusFilter The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 type StatusFilter = Status
 
 // Until defines model for Until.
@@ -2071,214 +2069,214 @@ type VersionFilter = string
 // VersionID defines model for VersionID.
 type VersionID = openapi_types.UUID
 
-// BadRequest What went wrong.
+// BadRequest An error.
 type BadRequest = Problem
 
 // BuildRecorded The build that an event belongs to, and the event's own identifier.
 type BuildRecorded = RecordedBuild
 
-// Conflict What went wrong.
+// Conflict An error.
 type Conflict = Problem
 
-// Forbidden What went wrong.
+// Forbidden An error.
 type Forbidden = Problem
 
-// InternalServerError What went wrong.
+// InternalServerError An error.
 type InternalServerError = Problem
 
-// NotFound What went wrong.
+// NotFound An error.
 type NotFound = Problem
 
-// PreconditionFailed What went wrong.
+// PreconditionFailed An error.
 type PreconditionFailed = Problem
 
-// ServiceUnavailable What went wrong.
+// ServiceUnavailable An error.
 type ServiceUnavailable = Problem
 
-// TooManyRequests What went wrong.
+// TooManyRequests An error.
 type TooManyRequests = Problem
 
-// Unauthorized What went wrong.
+// Unauthorized An error.
 type Unauthorized = Problem
 
-// UnprocessableEntity Everything that is wrong with the request.
+// UnprocessableEntity The problems of an invalid request.
 type UnprocessableEntity = ValidationProblem
 
-// UnsupportedMediaType What went wrong.
+// UnsupportedMediaType An error.
 type UnsupportedMediaType = Problem
 
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RevokeAPIKeyParams defines parameters for RevokeAPIKey.
 type RevokeAPIKeyParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateAPIKeyParams defines parameters for UpdateAPIKey.
 type UpdateAPIKeyParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // RotateAPIKeyParams defines parameters for RotateAPIKey.
 type RotateAPIKeyParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListAuditLogParams defines parameters for ListAuditLog.
 type ListAuditLogParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// ActorID Only what this person did.
+	// ActorID Only changes by this user.
 	ActorID *ActorFilter `form:"actor_id,omitempty" json:"actor_id,omitempty"`
 
-	// Action Only this kind of change, named by the kind of object, a full stop, and what was done to it.
+	// Action Only changes of this kind, written as the type of object, a full stop, and the action.
 	Action *ActionFilter `form:"action,omitempty" json:"action,omitempty"`
 
 	// ObjectID Only changes of this object.
 	ObjectID *ObjectFilter `form:"object_id,omitempty" json:"object_id,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Since Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // CreateBuildEventParams defines parameters for CreateBuildEvent.
 type CreateBuildEventParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListBuildsParams defines parameters for ListBuilds.
 type ListBuildsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Product Only those of this product, by name (a former one too) or identifier.
+	// Product Only objects of this product, by name (a former one too) or identifier.
 	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
 
-	// Version Only those of this version, by name or identifier.
+	// Version Only objects of this version, by name or identifier.
 	Version *VersionFilter `form:"version,omitempty" json:"version,omitempty"`
 
-	// Status Only those with this status.
+	// Status Only objects with this status.
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
-	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+	// SCMSHA Only objects of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Since Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // ListBuildEventsParams defines parameters for ListBuildEvents.
 type ListBuildEventsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.
 type CreateDeploymentEventParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Product Only those of this product, by name (a former one too) or identifier.
+	// Product Only objects of this product, by name (a former one too) or identifier.
 	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
 
-	// Environment Only those of this environment, by name (a former one too) or identifier.
+	// Environment Only objects of this environment, by name (a former one too) or identifier.
 	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
 
-	// Version Only those of this version, by name or identifier.
+	// Version Only objects of this version, by name or identifier.
 	Version *VersionFilter `form:"version,omitempty" json:"version,omitempty"`
 
-	// Status Only those with this status.
+	// Status Only objects with this status.
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
-	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+	// SCMSHA Only objects of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Since Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // ListDeploymentEventsParams defines parameters for ListDeploymentEvents.
 type ListDeploymentEventsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListEnvironmentStateParams defines parameters for ListEnvironmentState.
 type ListEnvironmentStateParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Product Only those of this product, by name (a former one too) or identifier.
+	// Product Only objects of this product, by name (a former one too) or identifier.
 	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
 
-	// Environment Only those of this environment, by name (a former one too) or identifier.
+	// Environment Only objects of this environment, by name (a former one too) or identifier.
 	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
 
 	// Type Only environments of this type.
@@ -2287,13 +2285,13 @@ type ListEnvironmentStateParams struct {
 
 // ListEnvironmentsParams defines parameters for ListEnvironments.
 type ListEnvironmentsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Q Only those whose name contains this text, whatever its case.
+	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
 
 	// Type Only environments of this type.
@@ -2302,277 +2300,277 @@ type ListEnvironmentsParams struct {
 
 // CreateEnvironmentParams defines parameters for CreateEnvironment.
 type CreateEnvironmentParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteEnvironmentParams defines parameters for DeleteEnvironment.
 type DeleteEnvironmentParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateEnvironmentParams defines parameters for UpdateEnvironment.
 type UpdateEnvironmentParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListNotificationChannelsParams defines parameters for ListNotificationChannels.
 type ListNotificationChannelsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateNotificationChannelParams defines parameters for CreateNotificationChannel.
 type CreateNotificationChannelParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteNotificationChannelParams defines parameters for DeleteNotificationChannel.
 type DeleteNotificationChannelParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateNotificationChannelParams defines parameters for UpdateNotificationChannel.
 type UpdateNotificationChannelParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // TestNotificationChannelParams defines parameters for TestNotificationChannel.
 type TestNotificationChannelParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListNotificationHistoryParams defines parameters for ListNotificationHistory.
 type ListNotificationHistoryParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// ChannelID Only those of this channel.
+	// ChannelID Only objects of this channel.
 	ChannelID *ChannelFilter `form:"channel_id,omitempty" json:"channel_id,omitempty"`
 
-	// Status Only those with this status.
+	// Status Only objects with this status.
 	Status *DeliveryStatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
-	// EventType Only those about this type of event, written as in a preference; `test`, too.
+	// EventType Only deliveries for this type of event, as in a preference, or `test`.
 	EventType *EventTypeFilter `form:"event_type,omitempty" json:"event_type,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Since Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // RedeliverNotificationParams defines parameters for RedeliverNotification.
 type RedeliverNotificationParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListNotificationPreferencesParams defines parameters for ListNotificationPreferences.
 type ListNotificationPreferencesParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// ChannelID Only those of this channel.
+	// ChannelID Only objects of this channel.
 	ChannelID *ChannelFilter `form:"channel_id,omitempty" json:"channel_id,omitempty"`
 }
 
 // CreateNotificationPreferenceParams defines parameters for CreateNotificationPreference.
 type CreateNotificationPreferenceParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteNotificationPreferenceParams defines parameters for DeleteNotificationPreference.
 type DeleteNotificationPreferenceParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateNotificationPreferenceParams defines parameters for UpdateNotificationPreference.
 type UpdateNotificationPreferenceParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListProductsParams defines parameters for ListProducts.
 type ListProductsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Q Only those whose name contains this text, whatever its case.
+	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
 }
 
 // CreateProductParams defines parameters for CreateProduct.
 type CreateProductParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteProductParams defines parameters for DeleteProduct.
 type DeleteProductParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateProductParams defines parameters for UpdateProduct.
 type UpdateProductParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListReleasesParams defines parameters for ListReleases.
 type ListReleasesParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Q Only those whose name contains this text, whatever its case.
+	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
 
-	// Status Only those with this status.
+	// Status Only objects with this status.
 	Status *ReleaseStatusFilter `form:"status,omitempty" json:"status,omitempty"`
 }
 
 // CreateReleaseParams defines parameters for CreateRelease.
 type CreateReleaseParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteReleaseParams defines parameters for DeleteRelease.
 type DeleteReleaseParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateReleaseParams defines parameters for UpdateRelease.
 type UpdateReleaseParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // GetReleaseProgressParams defines parameters for GetReleaseProgress.
 type GetReleaseProgressParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListReleaseVersionsParams defines parameters for ListReleaseVersions.
 type ListReleaseVersionsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // AddReleaseVersionParams defines parameters for AddReleaseVersion.
 type AddReleaseVersionParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Q Only those whose name contains this text, whatever its case.
+	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
 }
 
 // UpdateUserParams defines parameters for UpdateUser.
 type UpdateUserParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateVersionEventParams defines parameters for CreateVersionEvent.
 type CreateVersionEventParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListVersionsParams defines parameters for ListVersions.
 type ListVersionsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Q Only those whose name contains this text, whatever its case.
+	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
 
-	// Product Only those of this product, by name (a former one too) or identifier.
+	// Product Only objects of this product, by name (a former one too) or identifier.
 	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
 
-	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+	// SCMSHA Only objects of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 }
 
@@ -2716,8 +2714,8 @@ type ClientInterface interface {
 
 	// CreateAPIKeyWithBody Create an API key
 	//
-	// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
-	// your CI system's store of secrets at once.
+	// Creates a key for the account's CI systems. Only this answer contains the key itself: put it into your CI system's
+	// secret store.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2726,8 +2724,8 @@ type ClientInterface interface {
 
 	// CreateAPIKey Create an API key
 	//
-	// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
-	// your CI system's store of secrets at once.
+	// Creates a key for the account's CI systems. Only this answer contains the key itself: put it into your CI system's
+	// secret store.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2736,19 +2734,19 @@ type ClientInterface interface {
 
 	// RevokeAPIKey Revoke an API key
 	//
-	// Ends the key for good. Every server refuses it within a second. Revoking it again changes nothing.
+	// Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
 	//
 	// Corresponds with DELETE /api-keys/{id} (the `RevokeAPIKey` operationId).
 	RevokeAPIKey(ctx context.Context, id APIKeyID, params *RevokeAPIKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetAPIKey Read an API key
+	// GetAPIKey Get an API key
 	//
-	// Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
+	// Returns one API key without its secret: its name and description, state and last use.
 	//
 	// Corresponds with GET /api-keys/{id} (the `GetAPIKey` operationId).
 	GetAPIKey(ctx context.Context, id APIKeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateAPIKeyWithBody Change an API key
+	// UpdateAPIKeyWithBody Update an API key
 	//
 	// Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 	//
@@ -2757,7 +2755,7 @@ type ClientInterface interface {
 	// Corresponds with PATCH /api-keys/{id} (the `UpdateAPIKey` operationId).
 	UpdateAPIKeyWithBody(ctx context.Context, id APIKeyID, params *UpdateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateAPIKey Change an API key
+	// UpdateAPIKey Update an API key
 	//
 	// Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 	//
@@ -2768,8 +2766,8 @@ type ClientInterface interface {
 
 	// RotateAPIKeyWithBody Rotate an API key
 	//
-	// Creates a key with the same name and description, and lets the old one expire after the grace period, during which
-	// both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
+	// Creates a key with the same name and description, and makes the old one expire after the grace period. Until then
+	// both work. A key that is revoked or expired cannot be rotated.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2778,8 +2776,8 @@ type ClientInterface interface {
 
 	// RotateAPIKey Rotate an API key
 	//
-	// Creates a key with the same name and description, and lets the old one expire after the grace period, during which
-	// both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
+	// Creates a key with the same name and description, and makes the old one expire after the grace period. Until then
+	// both work. A key that is revoked or expired cannot be rotated.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2800,7 +2798,7 @@ type ClientInterface interface {
 	// apply, with product and version in place of product and environment; bodies are read as leniently.
 	//
 	// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
-	// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+	// another one is rejected with 409. A failed build binds nothing: the version may be repaired under the same
 	// name. A short commit identifier equals the long one that it abbreviates.
 	//
 	// `started_at` is the earliest start that any event of the build has reported.
@@ -2816,7 +2814,7 @@ type ClientInterface interface {
 	// apply, with product and version in place of product and environment; bodies are read as leniently.
 	//
 	// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
-	// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+	// another one is rejected with 409. A failed build binds nothing: the version may be repaired under the same
 	// name. A short commit identifier equals the long one that it abbreviates.
 	//
 	// `started_at` is the earliest start that any event of the build has reported.
@@ -2828,8 +2826,8 @@ type ClientInterface interface {
 
 	// ListBuilds List builds
 	//
-	// Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
-	// from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+	// Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
+	// builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
 	// gives an empty list.
 	//
 	// Corresponds with GET /builds/ (the `ListBuilds` operationId).
@@ -2837,7 +2835,7 @@ type ClientInterface interface {
 
 	// GetBuild Get a build
 	//
-	// Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+	// Returns one build with what its events have reported so far. An unfinished build changes with the next event.
 	//
 	// Corresponds with GET /builds/{id} (the `GetBuild` operationId).
 	GetBuild(ctx context.Context, id BuildID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2852,7 +2850,7 @@ type ClientInterface interface {
 
 	// CreateDeploymentEventWithBody Record a deployment event
 	//
-	// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
+	// Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
 	//
 	// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
 	// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
@@ -2891,7 +2889,7 @@ type ClientInterface interface {
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
-	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
 	// - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
 	// - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
 	// - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
@@ -2903,7 +2901,7 @@ type ClientInterface interface {
 
 	// CreateDeploymentEvent Record a deployment event
 	//
-	// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
+	// Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
 	//
 	// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
 	// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
@@ -2942,7 +2940,7 @@ type ClientInterface interface {
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
-	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
 	// - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
 	// - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
 	// - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
@@ -2954,17 +2952,16 @@ type ClientInterface interface {
 
 	// ListDeployments List deployments
 	//
-	// Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-	// deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+	// Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
+	// since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
 	// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /deployments/ (the `ListDeployments` operationId).
 	ListDeployments(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetDeployment Read a deployment
+	// GetDeployment Get a deployment
 	//
-	// Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
-	// read it again to see how it ended.
+	// Returns one deployment with what its events have reported so far. An unfinished deployment changes with the next event.
 	//
 	// Corresponds with GET /deployments/{id} (the `GetDeployment` operationId).
 	GetDeployment(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2977,18 +2974,18 @@ type ClientInterface interface {
 	// Corresponds with GET /deployments/{id}/events (the `ListDeploymentEvents` operationId).
 	ListDeploymentEvents(ctx context.Context, id DeploymentID, params *ListDeploymentEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetSwaggerUI Try the API in Swagger UI
+	// GetSwaggerUI Swagger UI
 	//
-	// A page on which every operation can be tried against this server. It needs no other host.
+	// A page to send requests to this server. It loads nothing from other hosts.
 	//
 	// Corresponds with GET /docs (the `GetSwaggerUI` operationId).
 	GetSwaggerUI(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListEnvironmentState Read what runs where
+	// ListEnvironmentState List environment state
 	//
-	// Lists, for each product and environment that a deployment has reached, which version runs there, since when and
-	// who put it there; the deployment in progress, if any; whether the environments of the product run different
-	// versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+	// Lists, for each product and environment that has had a deployment, which version runs there, since when and who
+	// deployed it; the deployment in progress, if any; whether the environments of the product run different
+	// versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
 	//
 	// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
 	// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -3000,7 +2997,7 @@ type ClientInterface interface {
 
 	// ListEnvironments List environments
 	//
-	// Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+	// Lists the account's environments, newest first: those created by events and those created by users.
 	// A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /environments/ (the `ListEnvironments` operationId).
@@ -3028,47 +3025,45 @@ type ClientInterface interface {
 
 	// DeleteEnvironment Delete an environment
 	//
-	// Takes the environment and its deployments out of every view. The next event that mentions its name makes a new
-	// environment. The audit log keeps who deleted it.
+	// Removes the environment and its deployments from every view. The next event that mentions its name creates a new
+	// environment. The audit log records who deleted it.
 	//
 	// Corresponds with DELETE /environments/{id} (the `DeleteEnvironment` operationId).
 	DeleteEnvironment(ctx context.Context, id EnvironmentID, params *DeleteEnvironmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetEnvironment Read an environment
+	// GetEnvironment Get an environment
 	//
-	// Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+	// Returns one environment. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
 	//
 	// Corresponds with GET /environments/{id} (the `GetEnvironment` operationId).
 	GetEnvironment(ctx context.Context, id EnvironmentID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateEnvironmentWithBody Change an environment
+	// UpdateEnvironmentWithBody Update an environment
 	//
-	// Changes what the body names (JSON merge patch, RFC 7396). An environment that is renamed still answers to its
-	// former names in events.
+	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
 	UpdateEnvironmentWithBody(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateEnvironment Change an environment
+	// UpdateEnvironment Update an environment
 	//
-	// Changes what the body names (JSON merge patch, RFC 7396). An environment that is renamed still answers to its
-	// former names in events.
+	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
 	UpdateEnvironment(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetHealth Tell whether the process is alive
+	// GetHealth Liveness probe
 	//
-	// Answers 200 as long as the process serves requests. It looks at nothing else, so restarting on a failure is right.
+	// Answers 200 as long as the process serves requests, and checks nothing else. On a failure, restart the process.
 	//
 	// Corresponds with GET /health (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetReadiness Tell whether requests can be served
+	// GetReadiness Readiness probe
 	//
 	// Answers 200 when the database answers and its schema is the one this server needs; otherwise 503, and requests
 	// should go to another replica.
@@ -3078,18 +3073,18 @@ type ClientInterface interface {
 
 	// ListNotificationChannels List notification channels
 	//
-	// Lists the account's channels, newest first. What is secret in their configuration is masked.
+	// Lists the account's channels, newest first. Secrets in their configuration are masked.
 	//
 	// Corresponds with GET /notification-channels/ (the `ListNotificationChannels` operationId).
 	ListNotificationChannels(ctx context.Context, params *ListNotificationChannelsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateNotificationChannelWithBody Create a notification channel
 	//
-	// Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
-	// `POST /notification-channels/{id}/test` tries it out.
+	// Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
+	// `POST /notification-channels/{id}/test` sends a test message.
 	//
-	// The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
-	// network are refused now, and an address that turns private later is not called.
+	// The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
+	// network are rejected now, and are not called if they do so later.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3098,11 +3093,11 @@ type ClientInterface interface {
 
 	// CreateNotificationChannel Create a notification channel
 	//
-	// Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
-	// `POST /notification-channels/{id}/test` tries it out.
+	// Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
+	// `POST /notification-channels/{id}/test` sends a test message.
 	//
-	// The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
-	// network are refused now, and an address that turns private later is not called.
+	// The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
+	// network are rejected now, and are not called if they do so later.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3111,44 +3106,44 @@ type ClientInterface interface {
 
 	// DeleteNotificationChannel Delete a notification channel
 	//
-	// Deletes the channel, its preferences and its configuration. What waits for it is cancelled; its history stays.
+	// Deletes the channel, its preferences and its configuration. Pending deliveries are cancelled; its history stays.
 	//
 	// Corresponds with DELETE /notification-channels/{id} (the `DeleteNotificationChannel` operationId).
 	DeleteNotificationChannel(ctx context.Context, id ChannelID, params *DeleteNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetNotificationChannel Read a notification channel
+	// GetNotificationChannel Get a notification channel
 	//
-	// Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
-	// configuration is masked.
+	// Returns one channel, whether it is enabled, and since when its receiver has been failing. Secrets in its
+	// configuration are masked.
 	//
 	// Corresponds with GET /notification-channels/{id} (the `GetNotificationChannel` operationId).
 	GetNotificationChannel(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateNotificationChannelWithBody Change a notification channel
+	// UpdateNotificationChannelWithBody Update a notification channel
 	//
 	// Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
-	// stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+	// does not change. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
 	//
-	// A channel that was disabled because its receiver failed begins anew when it is enabled.
+	// Enabling a channel that was disabled because its receiver failed resets its failure state.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
 	UpdateNotificationChannelWithBody(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateNotificationChannel Change a notification channel
+	// UpdateNotificationChannel Update a notification channel
 	//
 	// Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
-	// stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+	// does not change. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
 	//
-	// A channel that was disabled because its receiver failed begins anew when it is enabled.
+	// Enabling a channel that was disabled because its receiver failed resets its failure state.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
 	UpdateNotificationChannel(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// TestNotificationChannel Send a test message
+	// TestNotificationChannel Test a notification channel
 	//
 	// Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
 	// The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
@@ -3157,35 +3152,35 @@ type ClientInterface interface {
 	// Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
 	TestNotificationChannel(ctx context.Context, id ChannelID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListNotificationHistory List deliveries
+	// ListNotificationHistory List notification history
 	//
-	// Lists what was told to which channel and what came of it, newest first. It goes back 90 days. What receivers answered
-	// is kept as a status only, never with its text.
+	// Lists the account's notification deliveries of the last 90 days with their results, newest first. Of a receiver's
+	// answer only the status is stored, never the body.
 	//
 	// Corresponds with GET /notification-history/ (the `ListNotificationHistory` operationId).
 	ListNotificationHistory(ctx context.Context, params *ListNotificationHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RedeliverNotification Deliver again
+	// RedeliverNotification Redeliver a notification
 	//
-	// Puts a message in the queue again, as it was and with the same `webhook-id`, whatever came of it before; one that waits
-	// for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
+	// Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
+	// immediately. A channel that is deleted or disabled is refused with 409.
 	//
 	// Corresponds with POST /notification-history/{id}/redeliver (the `RedeliverNotification` operationId).
 	RedeliverNotification(ctx context.Context, id DeliveryID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListNotificationPreferences List notification preferences
 	//
-	// Lists what the account's channels are told about, newest first.
+	// Lists the account's notification preferences, newest first.
 	//
 	// Corresponds with GET /notification-preferences/ (the `ListNotificationPreferences` operationId).
 	ListNotificationPreferences(ctx context.Context, params *ListNotificationPreferencesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateNotificationPreferenceWithBody Create a notification preference
 	//
-	// Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
-	// what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+	// Subscribes a channel to one type of event. An event matches when each filter is empty or has a matching value.
+	// Products and environments are given by name, a former one too, or identifier; they need not exist yet.
 	//
-	// A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+	// A channel gets one message for each status of a deployment or build, however many events and preferences match.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3194,10 +3189,10 @@ type ClientInterface interface {
 
 	// CreateNotificationPreference Create a notification preference
 	//
-	// Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
-	// what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+	// Subscribes a channel to one type of event. An event matches when each filter is empty or has a matching value.
+	// Products and environments are given by name, a former one too, or identifier; they need not exist yet.
 	//
-	// A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+	// A channel gets one message for each status of a deployment or build, however many events and preferences match.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3206,19 +3201,19 @@ type ClientInterface interface {
 
 	// DeleteNotificationPreference Delete a notification preference
 	//
-	// Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
+	// Deletes the preference. Its channel gets no further messages for it; pending ones are delivered.
 	//
 	// Corresponds with DELETE /notification-preferences/{id} (the `DeleteNotificationPreference` operationId).
 	DeleteNotificationPreference(ctx context.Context, id PreferenceID, params *DeleteNotificationPreferenceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetNotificationPreference Read a notification preference
+	// GetNotificationPreference Get a notification preference
 	//
-	// Returns one preference: of which type of event its channel is told, and what its filters let pass.
+	// Returns one preference: the type of event that its channel is subscribed to, and the filters.
 	//
 	// Corresponds with GET /notification-preferences/{id} (the `GetNotificationPreference` operationId).
 	GetNotificationPreference(ctx context.Context, id PreferenceID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateNotificationPreferenceWithBody Change a notification preference
+	// UpdateNotificationPreferenceWithBody Update a notification preference
 	//
 	// Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
 	//
@@ -3227,7 +3222,7 @@ type ClientInterface interface {
 	// Corresponds with PATCH /notification-preferences/{id} (the `UpdateNotificationPreference` operationId).
 	UpdateNotificationPreferenceWithBody(ctx context.Context, id PreferenceID, params *UpdateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateNotificationPreference Change a notification preference
+	// UpdateNotificationPreference Update a notification preference
 	//
 	// Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
 	//
@@ -3236,7 +3231,7 @@ type ClientInterface interface {
 	// Corresponds with PATCH /notification-preferences/{id} (the `UpdateNotificationPreference` operationId).
 	UpdateNotificationPreference(ctx context.Context, id PreferenceID, params *UpdateNotificationPreferenceParams, body UpdateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetSpecification Read this document
+	// GetSpecification Get the OpenAPI document
 	//
 	// The OpenAPI 3.0 document that this server implements and was generated from, as JSON.
 	//
@@ -3245,7 +3240,7 @@ type ClientInterface interface {
 
 	// ListProducts List products
 	//
-	// Lists the account's products, newest first: those that events have mentioned and those that people have created.
+	// Lists the account's products, newest first: those created by events and those created by users.
 	// A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /products/ (the `ListProducts` operationId).
@@ -3254,7 +3249,7 @@ type ClientInterface interface {
 	// CreateProductWithBody Create a product
 	//
 	// Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
-	// the account, former names of other products included. Events never need this: they create what they mention.
+	// the account, former names of other products included. Events do not need this: they create what they mention.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3264,7 +3259,7 @@ type ClientInterface interface {
 	// CreateProduct Create a product
 	//
 	// Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
-	// the account, former names of other products included. Events never need this: they create what they mention.
+	// the account, former names of other products included. Events do not need this: they create what they mention.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3273,42 +3268,42 @@ type ClientInterface interface {
 
 	// DeleteProduct Delete a product
 	//
-	// Takes the product, its versions and its deployments out of every view. The next event that mentions its name
-	// makes a new product. The audit log keeps who deleted it.
+	// Removes the product, its versions and its deployments from every view. The next event that mentions its name
+	// creates a new product. The audit log records who deleted it.
 	//
 	// Corresponds with DELETE /products/{id} (the `DeleteProduct` operationId).
 	DeleteProduct(ctx context.Context, id ProductID, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetProduct Read a product
+	// GetProduct Get a product
 	//
-	// Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+	// Returns one product. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
 	//
 	// Corresponds with GET /products/{id} (the `GetProduct` operationId).
 	GetProduct(ctx context.Context, id ProductID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateProductWithBody Change a product
+	// UpdateProductWithBody Update a product
 	//
-	// Changes what the body names (JSON merge patch, RFC 7396). A product that is renamed still answers to its former
-	// names in events, so that pipelines need not change at the same moment.
+	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
+	// that pipelines need not change at the same time.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /products/{id} (the `UpdateProduct` operationId).
 	UpdateProductWithBody(ctx context.Context, id ProductID, params *UpdateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateProduct Change a product
+	// UpdateProduct Update a product
 	//
-	// Changes what the body names (JSON merge patch, RFC 7396). A product that is renamed still answers to its former
-	// names in events, so that pipelines need not change at the same moment.
+	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
+	// that pipelines need not change at the same time.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /products/{id} (the `UpdateProduct` operationId).
 	UpdateProduct(ctx context.Context, id ProductID, params *UpdateProductParams, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetReDoc Read the API in ReDoc
+	// GetReDoc ReDoc
 	//
-	// A page that shows this document for reading. It needs no other host.
+	// A page that shows this document. It loads nothing from other hosts.
 	//
 	// Corresponds with GET /redoc (the `GetReDoc` operationId).
 	GetReDoc(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3322,7 +3317,7 @@ type ClientInterface interface {
 
 	// CreateReleaseWithBody Create a release
 	//
-	// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+	// Creates a release: versions of several products that are released together. It is created without versions, as a `draft` unless `status`
 	// is `in_progress`; add versions with `POST /releases/{id}/versions`.
 	//
 	// Takes any type of body and a specified content type.
@@ -3332,7 +3327,7 @@ type ClientInterface interface {
 
 	// CreateRelease Create a release
 	//
-	// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+	// Creates a release: versions of several products that are released together. It is created without versions, as a `draft` unless `status`
 	// is `in_progress`; add versions with `POST /releases/{id}/versions`.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3347,37 +3342,37 @@ type ClientInterface interface {
 	// Corresponds with DELETE /releases/{id} (the `DeleteRelease` operationId).
 	DeleteRelease(ctx context.Context, id ReleaseID, params *DeleteReleaseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetRelease Read a release
+	// GetRelease Get a release
 	//
-	// Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+	// Returns one release. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
 	//
 	// Corresponds with GET /releases/{id} (the `GetRelease` operationId).
 	GetRelease(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateReleaseWithBody Change a release
+	// UpdateReleaseWithBody Update a release
 	//
-	// Changes what the body names (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
-	// `completed`, and from the first two to `cancelled`; any other step is refused with 422.
+	// Changes the members in the body (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
+	// `completed`, and from the first two to `cancelled`; any other transition is rejected with 422.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /releases/{id} (the `UpdateRelease` operationId).
 	UpdateReleaseWithBody(ctx context.Context, id ReleaseID, params *UpdateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateRelease Change a release
+	// UpdateRelease Update a release
 	//
-	// Changes what the body names (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
-	// `completed`, and from the first two to `cancelled`; any other step is refused with 422.
+	// Changes the members in the body (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
+	// `completed`, and from the first two to `cancelled`; any other transition is rejected with 422.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /releases/{id} (the `UpdateRelease` operationId).
 	UpdateRelease(ctx context.Context, id ReleaseID, params *UpdateReleaseParams, body UpdateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetReleaseProgress Read the progress of a release
+	// GetReleaseProgress Get the progress of a release
 	//
-	// Tells, for each version of the release and each environment of the account, how far the deployment of the version
-	// has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+	// Lists, for each version of the release and each environment of the account, the status of the version there and the
+	// deployment that determines it. It can be shown as a grid of products and environments.
 	// Sorted by the product's, then the environment's identifier.
 	//
 	// Corresponds with GET /releases/{id}/deployments (the `GetReleaseProgress` operationId).
@@ -3392,8 +3387,8 @@ type ClientInterface interface {
 
 	// AddReleaseVersionWithBody Add a version to a release
 	//
-	// Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-	// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
+	// Adds a version. A release has at most one version of a product: adding another one of the same product
+	// replaces it. Adding a version that is in the release changes nothing. A release that is completed or cancelled is closed: 409.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3402,8 +3397,8 @@ type ClientInterface interface {
 
 	// AddReleaseVersion Add a version to a release
 	//
-	// Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-	// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
+	// Adds a version. A release has at most one version of a product: adding another one of the same product
+	// replaces it. Adding a version that is in the release changes nothing. A release that is completed or cancelled is closed: 409.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3412,7 +3407,7 @@ type ClientInterface interface {
 
 	// RemoveReleaseVersion Remove a version from a release
 	//
-	// Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+	// Removes a version from the release; the version itself and its deployments stay. A release that is completed or
 	// cancelled is closed: 409.
 	//
 	// Corresponds with DELETE /releases/{id}/versions/{version_id} (the `RemoveReleaseVersion` operationId).
@@ -3426,7 +3421,7 @@ type ClientInterface interface {
 	// Corresponds with GET /users/ (the `ListUsers` operationId).
 	ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetUser Read a person
+	// GetUser Get a person
 	//
 	// Returns one person, with the role that they have now and whether it was assigned here.
 	//
@@ -3453,9 +3448,9 @@ type ClientInterface interface {
 	// Corresponds with PATCH /users/{id} (the `UpdateUser` operationId).
 	UpdateUser(ctx context.Context, id UserID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateVersionEventWithBody Record a build event (old address)
+	// CreateVersionEventWithBody Record a build event (former path)
 	//
-	// The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
+	// The former path of `POST /build-events/`, kept for published clients. Both behave the same.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3464,9 +3459,9 @@ type ClientInterface interface {
 	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	CreateVersionEventWithBody(ctx context.Context, params *CreateVersionEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateVersionEvent Record a build event (old address)
+	// CreateVersionEvent Record a build event (former path)
 	//
-	// The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
+	// The former path of `POST /build-events/`, kept for published clients. Both behave the same.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3477,13 +3472,13 @@ type ClientInterface interface {
 
 	// ListVersions List versions
 	//
-	// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+	// Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
 	// commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /versions/ (the `ListVersions` operationId).
 	ListVersions(ctx context.Context, params *ListVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetVersion Read a version
+	// GetVersion Get a version
 	//
 	// Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
 	// version never changes.
@@ -3512,8 +3507,8 @@ func (c *Client) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, req
 
 // CreateAPIKeyWithBody Create an API key
 //
-// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
-// your CI system's store of secrets at once.
+// Creates a key for the account's CI systems. Only this answer contains the key itself: put it into your CI system's
+// secret store.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3532,8 +3527,8 @@ func (c *Client) CreateAPIKeyWithBody(ctx context.Context, params *CreateAPIKeyP
 
 // CreateAPIKey Create an API key
 //
-// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
-// your CI system's store of secrets at once.
+// Creates a key for the account's CI systems. Only this answer contains the key itself: put it into your CI system's
+// secret store.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3552,7 +3547,7 @@ func (c *Client) CreateAPIKey(ctx context.Context, params *CreateAPIKeyParams, b
 
 // RevokeAPIKey Revoke an API key
 //
-// Ends the key for good. Every server refuses it within a second. Revoking it again changes nothing.
+// Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
 //
 // Corresponds with DELETE /api-keys/{id} (the `RevokeAPIKey` operationId).
 func (c *Client) RevokeAPIKey(ctx context.Context, id APIKeyID, params *RevokeAPIKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3567,9 +3562,9 @@ func (c *Client) RevokeAPIKey(ctx context.Context, id APIKeyID, params *RevokeAP
 	return c.Client.Do(req)
 }
 
-// GetAPIKey Read an API key
+// GetAPIKey Get an API key
 //
-// Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
+// Returns one API key without its secret: its name and description, state and last use.
 //
 // Corresponds with GET /api-keys/{id} (the `GetAPIKey` operationId).
 func (c *Client) GetAPIKey(ctx context.Context, id APIKeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3584,7 +3579,7 @@ func (c *Client) GetAPIKey(ctx context.Context, id APIKeyID, reqEditors ...Reque
 	return c.Client.Do(req)
 }
 
-// UpdateAPIKeyWithBody Change an API key
+// UpdateAPIKeyWithBody Update an API key
 //
 // Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 //
@@ -3603,7 +3598,7 @@ func (c *Client) UpdateAPIKeyWithBody(ctx context.Context, id APIKeyID, params *
 	return c.Client.Do(req)
 }
 
-// UpdateAPIKey Change an API key
+// UpdateAPIKey Update an API key
 //
 // Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 //
@@ -3624,8 +3619,8 @@ func (c *Client) UpdateAPIKey(ctx context.Context, id APIKeyID, params *UpdateAP
 
 // RotateAPIKeyWithBody Rotate an API key
 //
-// Creates a key with the same name and description, and lets the old one expire after the grace period, during which
-// both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
+// Creates a key with the same name and description, and makes the old one expire after the grace period. Until then
+// both work. A key that is revoked or expired cannot be rotated.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3644,8 +3639,8 @@ func (c *Client) RotateAPIKeyWithBody(ctx context.Context, id APIKeyID, params *
 
 // RotateAPIKey Rotate an API key
 //
-// Creates a key with the same name and description, and lets the old one expire after the grace period, during which
-// both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
+// Creates a key with the same name and description, and makes the old one expire after the grace period. Until then
+// both work. A key that is revoked or expired cannot be rotated.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3686,7 +3681,7 @@ func (c *Client) ListAuditLog(ctx context.Context, params *ListAuditLogParams, r
 // apply, with product and version in place of product and environment; bodies are read as leniently.
 //
 // **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
-// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+// another one is rejected with 409. A failed build binds nothing: the version may be repaired under the same
 // name. A short commit identifier equals the long one that it abbreviates.
 //
 // `started_at` is the earliest start that any event of the build has reported.
@@ -3712,7 +3707,7 @@ func (c *Client) CreateBuildEventWithBody(ctx context.Context, params *CreateBui
 // apply, with product and version in place of product and environment; bodies are read as leniently.
 //
 // **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
-// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+// another one is rejected with 409. A failed build binds nothing: the version may be repaired under the same
 // name. A short commit identifier equals the long one that it abbreviates.
 //
 // `started_at` is the earliest start that any event of the build has reported.
@@ -3734,8 +3729,8 @@ func (c *Client) CreateBuildEvent(ctx context.Context, params *CreateBuildEventP
 
 // ListBuilds List builds
 //
-// Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
-// from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+// Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
+// builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
 // gives an empty list.
 //
 // Corresponds with GET /builds/ (the `ListBuilds` operationId).
@@ -3753,7 +3748,7 @@ func (c *Client) ListBuilds(ctx context.Context, params *ListBuildsParams, reqEd
 
 // GetBuild Get a build
 //
-// Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+// Returns one build with what its events have reported so far. An unfinished build changes with the next event.
 //
 // Corresponds with GET /builds/{id} (the `GetBuild` operationId).
 func (c *Client) GetBuild(ctx context.Context, id BuildID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3788,7 +3783,7 @@ func (c *Client) ListBuildEvents(ctx context.Context, id BuildID, params *ListBu
 
 // CreateDeploymentEventWithBody Record a deployment event
 //
-// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
+// Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
 //
 // **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
 // version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
@@ -3827,7 +3822,7 @@ func (c *Client) ListBuildEvents(ctx context.Context, id BuildID, params *ListBu
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
-// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
 // - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
 // - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
 // - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
@@ -3849,7 +3844,7 @@ func (c *Client) CreateDeploymentEventWithBody(ctx context.Context, params *Crea
 
 // CreateDeploymentEvent Record a deployment event
 //
-// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
+// Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
 //
 // **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
 // version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
@@ -3888,7 +3883,7 @@ func (c *Client) CreateDeploymentEventWithBody(ctx context.Context, params *Crea
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
-// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
 // - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
 // - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
 // - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
@@ -3910,8 +3905,8 @@ func (c *Client) CreateDeploymentEvent(ctx context.Context, params *CreateDeploy
 
 // ListDeployments List deployments
 //
-// Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-// deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+// Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
+// since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
 // compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /deployments/ (the `ListDeployments` operationId).
@@ -3927,10 +3922,9 @@ func (c *Client) ListDeployments(ctx context.Context, params *ListDeploymentsPar
 	return c.Client.Do(req)
 }
 
-// GetDeployment Read a deployment
+// GetDeployment Get a deployment
 //
-// Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
-// read it again to see how it ended.
+// Returns one deployment with what its events have reported so far. An unfinished deployment changes with the next event.
 //
 // Corresponds with GET /deployments/{id} (the `GetDeployment` operationId).
 func (c *Client) GetDeployment(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3963,9 +3957,9 @@ func (c *Client) ListDeploymentEvents(ctx context.Context, id DeploymentID, para
 	return c.Client.Do(req)
 }
 
-// GetSwaggerUI Try the API in Swagger UI
+// GetSwaggerUI Swagger UI
 //
-// A page on which every operation can be tried against this server. It needs no other host.
+// A page to send requests to this server. It loads nothing from other hosts.
 //
 // Corresponds with GET /docs (the `GetSwaggerUI` operationId).
 func (c *Client) GetSwaggerUI(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3980,11 +3974,11 @@ func (c *Client) GetSwaggerUI(ctx context.Context, reqEditors ...RequestEditorFn
 	return c.Client.Do(req)
 }
 
-// ListEnvironmentState Read what runs where
+// ListEnvironmentState List environment state
 //
-// Lists, for each product and environment that a deployment has reached, which version runs there, since when and
-// who put it there; the deployment in progress, if any; whether the environments of the product run different
-// versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+// Lists, for each product and environment that has had a deployment, which version runs there, since when and who
+// deployed it; the deployment in progress, if any; whether the environments of the product run different
+// versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
 //
 // *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
 // *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -4006,7 +4000,7 @@ func (c *Client) ListEnvironmentState(ctx context.Context, params *ListEnvironme
 
 // ListEnvironments List environments
 //
-// Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+// Lists the account's environments, newest first: those created by events and those created by users.
 // A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /environments/ (the `ListEnvironments` operationId).
@@ -4064,8 +4058,8 @@ func (c *Client) CreateEnvironment(ctx context.Context, params *CreateEnvironmen
 
 // DeleteEnvironment Delete an environment
 //
-// Takes the environment and its deployments out of every view. The next event that mentions its name makes a new
-// environment. The audit log keeps who deleted it.
+// Removes the environment and its deployments from every view. The next event that mentions its name creates a new
+// environment. The audit log records who deleted it.
 //
 // Corresponds with DELETE /environments/{id} (the `DeleteEnvironment` operationId).
 func (c *Client) DeleteEnvironment(ctx context.Context, id EnvironmentID, params *DeleteEnvironmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4080,9 +4074,9 @@ func (c *Client) DeleteEnvironment(ctx context.Context, id EnvironmentID, params
 	return c.Client.Do(req)
 }
 
-// GetEnvironment Read an environment
+// GetEnvironment Get an environment
 //
-// Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+// Returns one environment. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
 //
 // Corresponds with GET /environments/{id} (the `GetEnvironment` operationId).
 func (c *Client) GetEnvironment(ctx context.Context, id EnvironmentID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4097,10 +4091,9 @@ func (c *Client) GetEnvironment(ctx context.Context, id EnvironmentID, reqEditor
 	return c.Client.Do(req)
 }
 
-// UpdateEnvironmentWithBody Change an environment
+// UpdateEnvironmentWithBody Update an environment
 //
-// Changes what the body names (JSON merge patch, RFC 7396). An environment that is renamed still answers to its
-// former names in events.
+// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4117,10 +4110,9 @@ func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, id EnvironmentID
 	return c.Client.Do(req)
 }
 
-// UpdateEnvironment Change an environment
+// UpdateEnvironment Update an environment
 //
-// Changes what the body names (JSON merge patch, RFC 7396). An environment that is renamed still answers to its
-// former names in events.
+// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4137,9 +4129,9 @@ func (c *Client) UpdateEnvironment(ctx context.Context, id EnvironmentID, params
 	return c.Client.Do(req)
 }
 
-// GetHealth Tell whether the process is alive
+// GetHealth Liveness probe
 //
-// Answers 200 as long as the process serves requests. It looks at nothing else, so restarting on a failure is right.
+// Answers 200 as long as the process serves requests, and checks nothing else. On a failure, restart the process.
 //
 // Corresponds with GET /health (the `GetHealth` operationId).
 func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4154,7 +4146,7 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 	return c.Client.Do(req)
 }
 
-// GetReadiness Tell whether requests can be served
+// GetReadiness Readiness probe
 //
 // Answers 200 when the database answers and its schema is the one this server needs; otherwise 503, and requests
 // should go to another replica.
@@ -4174,7 +4166,7 @@ func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn
 
 // ListNotificationChannels List notification channels
 //
-// Lists the account's channels, newest first. What is secret in their configuration is masked.
+// Lists the account's channels, newest first. Secrets in their configuration are masked.
 //
 // Corresponds with GET /notification-channels/ (the `ListNotificationChannels` operationId).
 func (c *Client) ListNotificationChannels(ctx context.Context, params *ListNotificationChannelsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4191,11 +4183,11 @@ func (c *Client) ListNotificationChannels(ctx context.Context, params *ListNotif
 
 // CreateNotificationChannelWithBody Create a notification channel
 //
-// Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
-// `POST /notification-channels/{id}/test` tries it out.
+// Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
+// `POST /notification-channels/{id}/test` sends a test message.
 //
-// The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
-// network are refused now, and an address that turns private later is not called.
+// The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
+// network are rejected now, and are not called if they do so later.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4214,11 +4206,11 @@ func (c *Client) CreateNotificationChannelWithBody(ctx context.Context, params *
 
 // CreateNotificationChannel Create a notification channel
 //
-// Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
-// `POST /notification-channels/{id}/test` tries it out.
+// Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
+// `POST /notification-channels/{id}/test` sends a test message.
 //
-// The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
-// network are refused now, and an address that turns private later is not called.
+// The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
+// network are rejected now, and are not called if they do so later.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4237,7 +4229,7 @@ func (c *Client) CreateNotificationChannel(ctx context.Context, params *CreateNo
 
 // DeleteNotificationChannel Delete a notification channel
 //
-// Deletes the channel, its preferences and its configuration. What waits for it is cancelled; its history stays.
+// Deletes the channel, its preferences and its configuration. Pending deliveries are cancelled; its history stays.
 //
 // Corresponds with DELETE /notification-channels/{id} (the `DeleteNotificationChannel` operationId).
 func (c *Client) DeleteNotificationChannel(ctx context.Context, id ChannelID, params *DeleteNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4252,10 +4244,10 @@ func (c *Client) DeleteNotificationChannel(ctx context.Context, id ChannelID, pa
 	return c.Client.Do(req)
 }
 
-// GetNotificationChannel Read a notification channel
+// GetNotificationChannel Get a notification channel
 //
-// Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
-// configuration is masked.
+// Returns one channel, whether it is enabled, and since when its receiver has been failing. Secrets in its
+// configuration are masked.
 //
 // Corresponds with GET /notification-channels/{id} (the `GetNotificationChannel` operationId).
 func (c *Client) GetNotificationChannel(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4270,12 +4262,12 @@ func (c *Client) GetNotificationChannel(ctx context.Context, id ChannelID, reqEd
 	return c.Client.Do(req)
 }
 
-// UpdateNotificationChannelWithBody Change a notification channel
+// UpdateNotificationChannelWithBody Update a notification channel
 //
 // Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
-// stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+// does not change. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
 //
-// A channel that was disabled because its receiver failed begins anew when it is enabled.
+// Enabling a channel that was disabled because its receiver failed resets its failure state.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4292,12 +4284,12 @@ func (c *Client) UpdateNotificationChannelWithBody(ctx context.Context, id Chann
 	return c.Client.Do(req)
 }
 
-// UpdateNotificationChannel Change a notification channel
+// UpdateNotificationChannel Update a notification channel
 //
 // Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
-// stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+// does not change. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
 //
-// A channel that was disabled because its receiver failed begins anew when it is enabled.
+// Enabling a channel that was disabled because its receiver failed resets its failure state.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4314,7 +4306,7 @@ func (c *Client) UpdateNotificationChannel(ctx context.Context, id ChannelID, pa
 	return c.Client.Do(req)
 }
 
-// TestNotificationChannel Send a test message
+// TestNotificationChannel Test a notification channel
 //
 // Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
 // The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
@@ -4333,10 +4325,10 @@ func (c *Client) TestNotificationChannel(ctx context.Context, id ChannelID, para
 	return c.Client.Do(req)
 }
 
-// ListNotificationHistory List deliveries
+// ListNotificationHistory List notification history
 //
-// Lists what was told to which channel and what came of it, newest first. It goes back 90 days. What receivers answered
-// is kept as a status only, never with its text.
+// Lists the account's notification deliveries of the last 90 days with their results, newest first. Of a receiver's
+// answer only the status is stored, never the body.
 //
 // Corresponds with GET /notification-history/ (the `ListNotificationHistory` operationId).
 func (c *Client) ListNotificationHistory(ctx context.Context, params *ListNotificationHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4351,10 +4343,10 @@ func (c *Client) ListNotificationHistory(ctx context.Context, params *ListNotifi
 	return c.Client.Do(req)
 }
 
-// RedeliverNotification Deliver again
+// RedeliverNotification Redeliver a notification
 //
-// Puts a message in the queue again, as it was and with the same `webhook-id`, whatever came of it before; one that waits
-// for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
+// Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
+// immediately. A channel that is deleted or disabled is refused with 409.
 //
 // Corresponds with POST /notification-history/{id}/redeliver (the `RedeliverNotification` operationId).
 func (c *Client) RedeliverNotification(ctx context.Context, id DeliveryID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4371,7 +4363,7 @@ func (c *Client) RedeliverNotification(ctx context.Context, id DeliveryID, param
 
 // ListNotificationPreferences List notification preferences
 //
-// Lists what the account's channels are told about, newest first.
+// Lists the account's notification preferences, newest first.
 //
 // Corresponds with GET /notification-preferences/ (the `ListNotificationPreferences` operationId).
 func (c *Client) ListNotificationPreferences(ctx context.Context, params *ListNotificationPreferencesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4388,10 +4380,10 @@ func (c *Client) ListNotificationPreferences(ctx context.Context, params *ListNo
 
 // CreateNotificationPreferenceWithBody Create a notification preference
 //
-// Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
-// what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+// Subscribes a channel to one type of event. An event matches when each filter is empty or has a matching value.
+// Products and environments are given by name, a former one too, or identifier; they need not exist yet.
 //
-// A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+// A channel gets one message for each status of a deployment or build, however many events and preferences match.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4410,10 +4402,10 @@ func (c *Client) CreateNotificationPreferenceWithBody(ctx context.Context, param
 
 // CreateNotificationPreference Create a notification preference
 //
-// Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
-// what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+// Subscribes a channel to one type of event. An event matches when each filter is empty or has a matching value.
+// Products and environments are given by name, a former one too, or identifier; they need not exist yet.
 //
-// A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+// A channel gets one message for each status of a deployment or build, however many events and preferences match.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4432,7 +4424,7 @@ func (c *Client) CreateNotificationPreference(ctx context.Context, params *Creat
 
 // DeleteNotificationPreference Delete a notification preference
 //
-// Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
+// Deletes the preference. Its channel gets no further messages for it; pending ones are delivered.
 //
 // Corresponds with DELETE /notification-preferences/{id} (the `DeleteNotificationPreference` operationId).
 func (c *Client) DeleteNotificationPreference(ctx context.Context, id PreferenceID, params *DeleteNotificationPreferenceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4447,9 +4439,9 @@ func (c *Client) DeleteNotificationPreference(ctx context.Context, id Preference
 	return c.Client.Do(req)
 }
 
-// GetNotificationPreference Read a notification preference
+// GetNotificationPreference Get a notification preference
 //
-// Returns one preference: of which type of event its channel is told, and what its filters let pass.
+// Returns one preference: the type of event that its channel is subscribed to, and the filters.
 //
 // Corresponds with GET /notification-preferences/{id} (the `GetNotificationPreference` operationId).
 func (c *Client) GetNotificationPreference(ctx context.Context, id PreferenceID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4464,7 +4456,7 @@ func (c *Client) GetNotificationPreference(ctx context.Context, id PreferenceID,
 	return c.Client.Do(req)
 }
 
-// UpdateNotificationPreferenceWithBody Change a notification preference
+// UpdateNotificationPreferenceWithBody Update a notification preference
 //
 // Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
 //
@@ -4483,7 +4475,7 @@ func (c *Client) UpdateNotificationPreferenceWithBody(ctx context.Context, id Pr
 	return c.Client.Do(req)
 }
 
-// UpdateNotificationPreference Change a notification preference
+// UpdateNotificationPreference Update a notification preference
 //
 // Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
 //
@@ -4502,7 +4494,7 @@ func (c *Client) UpdateNotificationPreference(ctx context.Context, id Preference
 	return c.Client.Do(req)
 }
 
-// GetSpecification Read this document
+// GetSpecification Get the OpenAPI document
 //
 // The OpenAPI 3.0 document that this server implements and was generated from, as JSON.
 //
@@ -4521,7 +4513,7 @@ func (c *Client) GetSpecification(ctx context.Context, reqEditors ...RequestEdit
 
 // ListProducts List products
 //
-// Lists the account's products, newest first: those that events have mentioned and those that people have created.
+// Lists the account's products, newest first: those created by events and those created by users.
 // A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /products/ (the `ListProducts` operationId).
@@ -4540,7 +4532,7 @@ func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, r
 // CreateProductWithBody Create a product
 //
 // Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
-// the account, former names of other products included. Events never need this: they create what they mention.
+// the account, former names of other products included. Events do not need this: they create what they mention.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4560,7 +4552,7 @@ func (c *Client) CreateProductWithBody(ctx context.Context, params *CreateProduc
 // CreateProduct Create a product
 //
 // Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
-// the account, former names of other products included. Events never need this: they create what they mention.
+// the account, former names of other products included. Events do not need this: they create what they mention.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4579,8 +4571,8 @@ func (c *Client) CreateProduct(ctx context.Context, params *CreateProductParams,
 
 // DeleteProduct Delete a product
 //
-// Takes the product, its versions and its deployments out of every view. The next event that mentions its name
-// makes a new product. The audit log keeps who deleted it.
+// Removes the product, its versions and its deployments from every view. The next event that mentions its name
+// creates a new product. The audit log records who deleted it.
 //
 // Corresponds with DELETE /products/{id} (the `DeleteProduct` operationId).
 func (c *Client) DeleteProduct(ctx context.Context, id ProductID, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4595,9 +4587,9 @@ func (c *Client) DeleteProduct(ctx context.Context, id ProductID, params *Delete
 	return c.Client.Do(req)
 }
 
-// GetProduct Read a product
+// GetProduct Get a product
 //
-// Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+// Returns one product. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
 //
 // Corresponds with GET /products/{id} (the `GetProduct` operationId).
 func (c *Client) GetProduct(ctx context.Context, id ProductID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4612,10 +4604,10 @@ func (c *Client) GetProduct(ctx context.Context, id ProductID, reqEditors ...Req
 	return c.Client.Do(req)
 }
 
-// UpdateProductWithBody Change a product
+// UpdateProductWithBody Update a product
 //
-// Changes what the body names (JSON merge patch, RFC 7396). A product that is renamed still answers to its former
-// names in events, so that pipelines need not change at the same moment.
+// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
+// that pipelines need not change at the same time.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4632,10 +4624,10 @@ func (c *Client) UpdateProductWithBody(ctx context.Context, id ProductID, params
 	return c.Client.Do(req)
 }
 
-// UpdateProduct Change a product
+// UpdateProduct Update a product
 //
-// Changes what the body names (JSON merge patch, RFC 7396). A product that is renamed still answers to its former
-// names in events, so that pipelines need not change at the same moment.
+// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
+// that pipelines need not change at the same time.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4652,9 +4644,9 @@ func (c *Client) UpdateProduct(ctx context.Context, id ProductID, params *Update
 	return c.Client.Do(req)
 }
 
-// GetReDoc Read the API in ReDoc
+// GetReDoc ReDoc
 //
-// A page that shows this document for reading. It needs no other host.
+// A page that shows this document. It loads nothing from other hosts.
 //
 // Corresponds with GET /redoc (the `GetReDoc` operationId).
 func (c *Client) GetReDoc(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4688,7 +4680,7 @@ func (c *Client) ListReleases(ctx context.Context, params *ListReleasesParams, r
 
 // CreateReleaseWithBody Create a release
 //
-// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+// Creates a release: versions of several products that are released together. It is created without versions, as a `draft` unless `status`
 // is `in_progress`; add versions with `POST /releases/{id}/versions`.
 //
 // Takes any type of body and a specified content type.
@@ -4708,7 +4700,7 @@ func (c *Client) CreateReleaseWithBody(ctx context.Context, params *CreateReleas
 
 // CreateRelease Create a release
 //
-// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+// Creates a release: versions of several products that are released together. It is created without versions, as a `draft` unless `status`
 // is `in_progress`; add versions with `POST /releases/{id}/versions`.
 //
 // Takes a body of the `application/json` content type.
@@ -4743,9 +4735,9 @@ func (c *Client) DeleteRelease(ctx context.Context, id ReleaseID, params *Delete
 	return c.Client.Do(req)
 }
 
-// GetRelease Read a release
+// GetRelease Get a release
 //
-// Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+// Returns one release. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
 //
 // Corresponds with GET /releases/{id} (the `GetRelease` operationId).
 func (c *Client) GetRelease(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4760,10 +4752,10 @@ func (c *Client) GetRelease(ctx context.Context, id ReleaseID, reqEditors ...Req
 	return c.Client.Do(req)
 }
 
-// UpdateReleaseWithBody Change a release
+// UpdateReleaseWithBody Update a release
 //
-// Changes what the body names (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
-// `completed`, and from the first two to `cancelled`; any other step is refused with 422.
+// Changes the members in the body (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
+// `completed`, and from the first two to `cancelled`; any other transition is rejected with 422.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4780,10 +4772,10 @@ func (c *Client) UpdateReleaseWithBody(ctx context.Context, id ReleaseID, params
 	return c.Client.Do(req)
 }
 
-// UpdateRelease Change a release
+// UpdateRelease Update a release
 //
-// Changes what the body names (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
-// `completed`, and from the first two to `cancelled`; any other step is refused with 422.
+// Changes the members in the body (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
+// `completed`, and from the first two to `cancelled`; any other transition is rejected with 422.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4800,10 +4792,10 @@ func (c *Client) UpdateRelease(ctx context.Context, id ReleaseID, params *Update
 	return c.Client.Do(req)
 }
 
-// GetReleaseProgress Read the progress of a release
+// GetReleaseProgress Get the progress of a release
 //
-// Tells, for each version of the release and each environment of the account, how far the deployment of the version
-// has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+// Lists, for each version of the release and each environment of the account, the status of the version there and the
+// deployment that determines it. It can be shown as a grid of products and environments.
 // Sorted by the product's, then the environment's identifier.
 //
 // Corresponds with GET /releases/{id}/deployments (the `GetReleaseProgress` operationId).
@@ -4838,8 +4830,8 @@ func (c *Client) ListReleaseVersions(ctx context.Context, id ReleaseID, params *
 
 // AddReleaseVersionWithBody Add a version to a release
 //
-// Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
+// Adds a version. A release has at most one version of a product: adding another one of the same product
+// replaces it. Adding a version that is in the release changes nothing. A release that is completed or cancelled is closed: 409.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4858,8 +4850,8 @@ func (c *Client) AddReleaseVersionWithBody(ctx context.Context, id ReleaseID, pa
 
 // AddReleaseVersion Add a version to a release
 //
-// Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
+// Adds a version. A release has at most one version of a product: adding another one of the same product
+// replaces it. Adding a version that is in the release changes nothing. A release that is completed or cancelled is closed: 409.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4878,7 +4870,7 @@ func (c *Client) AddReleaseVersion(ctx context.Context, id ReleaseID, params *Ad
 
 // RemoveReleaseVersion Remove a version from a release
 //
-// Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+// Removes a version from the release; the version itself and its deployments stay. A release that is completed or
 // cancelled is closed: 409.
 //
 // Corresponds with DELETE /releases/{id}/versions/{version_id} (the `RemoveReleaseVersion` operationId).
@@ -4912,7 +4904,7 @@ func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEdit
 	return c.Client.Do(req)
 }
 
-// GetUser Read a person
+// GetUser Get a person
 //
 // Returns one person, with the role that they have now and whether it was assigned here.
 //
@@ -4969,9 +4961,9 @@ func (c *Client) UpdateUser(ctx context.Context, id UserID, params *UpdateUserPa
 	return c.Client.Do(req)
 }
 
-// CreateVersionEventWithBody Record a build event (old address)
+// CreateVersionEventWithBody Record a build event (former path)
 //
-// The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
+// The former path of `POST /build-events/`, kept for published clients. Both behave the same.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4989,9 +4981,9 @@ func (c *Client) CreateVersionEventWithBody(ctx context.Context, params *CreateV
 	return c.Client.Do(req)
 }
 
-// CreateVersionEvent Record a build event (old address)
+// CreateVersionEvent Record a build event (former path)
 //
-// The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
+// The former path of `POST /build-events/`, kept for published clients. Both behave the same.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5011,7 +5003,7 @@ func (c *Client) CreateVersionEvent(ctx context.Context, params *CreateVersionEv
 
 // ListVersions List versions
 //
-// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+// Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
 // commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /versions/ (the `ListVersions` operationId).
@@ -5027,7 +5019,7 @@ func (c *Client) ListVersions(ctx context.Context, params *ListVersionsParams, r
 	return c.Client.Do(req)
 }
 
-// GetVersion Read a version
+// GetVersion Get a version
 //
 // Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
 // version never changes.
@@ -8644,8 +8636,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateAPIKeyWithBodyWithResponse Create an API key
 	//
-	// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
-	// your CI system's store of secrets at once.
+	// Creates a key for the account's CI systems. Only this answer contains the key itself: put it into your CI system's
+	// secret store.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8654,8 +8646,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateAPIKeyWithResponse Create an API key
 	//
-	// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
-	// your CI system's store of secrets at once.
+	// Creates a key for the account's CI systems. Only this answer contains the key itself: put it into your CI system's
+	// secret store.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8664,23 +8656,23 @@ type ClientWithResponsesInterface interface {
 
 	// RevokeAPIKeyWithResponse Revoke an API key
 	//
-	// Ends the key for good. Every server refuses it within a second. Revoking it again changes nothing.
+	// Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api-keys/{id} (the `RevokeAPIKey` operationId).
 	RevokeAPIKeyWithResponse(ctx context.Context, id APIKeyID, params *RevokeAPIKeyParams, reqEditors ...RequestEditorFn) (*RevokeAPIKeyResponse, error)
 
-	// GetAPIKeyWithResponse Read an API key
+	// GetAPIKeyWithResponse Get an API key
 	//
-	// Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
+	// Returns one API key without its secret: its name and description, state and last use.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api-keys/{id} (the `GetAPIKey` operationId).
 	GetAPIKeyWithResponse(ctx context.Context, id APIKeyID, reqEditors ...RequestEditorFn) (*GetAPIKeyResponse, error)
 
-	// UpdateAPIKeyWithBodyWithResponse Change an API key
+	// UpdateAPIKeyWithBodyWithResponse Update an API key
 	//
 	// Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 	//
@@ -8689,7 +8681,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /api-keys/{id} (the `UpdateAPIKey` operationId).
 	UpdateAPIKeyWithBodyWithResponse(ctx context.Context, id APIKeyID, params *UpdateAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateAPIKeyResponse, error)
 
-	// UpdateAPIKeyWithResponse Change an API key
+	// UpdateAPIKeyWithResponse Update an API key
 	//
 	// Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 	//
@@ -8700,8 +8692,8 @@ type ClientWithResponsesInterface interface {
 
 	// RotateAPIKeyWithBodyWithResponse Rotate an API key
 	//
-	// Creates a key with the same name and description, and lets the old one expire after the grace period, during which
-	// both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
+	// Creates a key with the same name and description, and makes the old one expire after the grace period. Until then
+	// both work. A key that is revoked or expired cannot be rotated.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8710,8 +8702,8 @@ type ClientWithResponsesInterface interface {
 
 	// RotateAPIKeyWithResponse Rotate an API key
 	//
-	// Creates a key with the same name and description, and lets the old one expire after the grace period, during which
-	// both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
+	// Creates a key with the same name and description, and makes the old one expire after the grace period. Until then
+	// both work. A key that is revoked or expired cannot be rotated.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8734,7 +8726,7 @@ type ClientWithResponsesInterface interface {
 	// apply, with product and version in place of product and environment; bodies are read as leniently.
 	//
 	// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
-	// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+	// another one is rejected with 409. A failed build binds nothing: the version may be repaired under the same
 	// name. A short commit identifier equals the long one that it abbreviates.
 	//
 	// `started_at` is the earliest start that any event of the build has reported.
@@ -8750,7 +8742,7 @@ type ClientWithResponsesInterface interface {
 	// apply, with product and version in place of product and environment; bodies are read as leniently.
 	//
 	// **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
-	// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+	// another one is rejected with 409. A failed build binds nothing: the version may be repaired under the same
 	// name. A short commit identifier equals the long one that it abbreviates.
 	//
 	// `started_at` is the earliest start that any event of the build has reported.
@@ -8762,8 +8754,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListBuildsWithResponse List builds
 	//
-	// Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
-	// from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+	// Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
+	// builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
 	// gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -8773,7 +8765,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetBuildWithResponse Get a build
 	//
-	// Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+	// Returns one build with what its events have reported so far. An unfinished build changes with the next event.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8792,7 +8784,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateDeploymentEventWithBodyWithResponse Record a deployment event
 	//
-	// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
+	// Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
 	//
 	// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
 	// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
@@ -8831,7 +8823,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
-	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
 	// - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
 	// - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
 	// - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
@@ -8843,7 +8835,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateDeploymentEventWithResponse Record a deployment event
 	//
-	// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
+	// Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
 	//
 	// **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
 	// version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
@@ -8882,7 +8874,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
-	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
 	// - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
 	// - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
 	// - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
@@ -8894,8 +8886,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListDeploymentsWithResponse List deployments
 	//
-	// Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-	// deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+	// Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
+	// since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
 	// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -8903,10 +8895,9 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /deployments/ (the `ListDeployments` operationId).
 	ListDeploymentsWithResponse(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*ListDeploymentsResponse, error)
 
-	// GetDeploymentWithResponse Read a deployment
+	// GetDeploymentWithResponse Get a deployment
 	//
-	// Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
-	// read it again to see how it ended.
+	// Returns one deployment with what its events have reported so far. An unfinished deployment changes with the next event.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8923,20 +8914,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /deployments/{id}/events (the `ListDeploymentEvents` operationId).
 	ListDeploymentEventsWithResponse(ctx context.Context, id DeploymentID, params *ListDeploymentEventsParams, reqEditors ...RequestEditorFn) (*ListDeploymentEventsResponse, error)
 
-	// GetSwaggerUIWithResponse Try the API in Swagger UI
+	// GetSwaggerUIWithResponse Swagger UI
 	//
-	// A page on which every operation can be tried against this server. It needs no other host.
+	// A page to send requests to this server. It loads nothing from other hosts.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /docs (the `GetSwaggerUI` operationId).
 	GetSwaggerUIWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSwaggerUIResponse, error)
 
-	// ListEnvironmentStateWithResponse Read what runs where
+	// ListEnvironmentStateWithResponse List environment state
 	//
-	// Lists, for each product and environment that a deployment has reached, which version runs there, since when and
-	// who put it there; the deployment in progress, if any; whether the environments of the product run different
-	// versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+	// Lists, for each product and environment that has had a deployment, which version runs there, since when and who
+	// deployed it; the deployment in progress, if any; whether the environments of the product run different
+	// versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
 	//
 	// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
 	// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -8950,7 +8941,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListEnvironmentsWithResponse List environments
 	//
-	// Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+	// Lists the account's environments, newest first: those created by events and those created by users.
 	// A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -8980,53 +8971,51 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteEnvironmentWithResponse Delete an environment
 	//
-	// Takes the environment and its deployments out of every view. The next event that mentions its name makes a new
-	// environment. The audit log keeps who deleted it.
+	// Removes the environment and its deployments from every view. The next event that mentions its name creates a new
+	// environment. The audit log records who deleted it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /environments/{id} (the `DeleteEnvironment` operationId).
 	DeleteEnvironmentWithResponse(ctx context.Context, id EnvironmentID, params *DeleteEnvironmentParams, reqEditors ...RequestEditorFn) (*DeleteEnvironmentResponse, error)
 
-	// GetEnvironmentWithResponse Read an environment
+	// GetEnvironmentWithResponse Get an environment
 	//
-	// Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+	// Returns one environment. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /environments/{id} (the `GetEnvironment` operationId).
 	GetEnvironmentWithResponse(ctx context.Context, id EnvironmentID, reqEditors ...RequestEditorFn) (*GetEnvironmentResponse, error)
 
-	// UpdateEnvironmentWithBodyWithResponse Change an environment
+	// UpdateEnvironmentWithBodyWithResponse Update an environment
 	//
-	// Changes what the body names (JSON merge patch, RFC 7396). An environment that is renamed still answers to its
-	// former names in events.
+	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
 	UpdateEnvironmentWithBodyWithResponse(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error)
 
-	// UpdateEnvironmentWithResponse Change an environment
+	// UpdateEnvironmentWithResponse Update an environment
 	//
-	// Changes what the body names (JSON merge patch, RFC 7396). An environment that is renamed still answers to its
-	// former names in events.
+	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
 	UpdateEnvironmentWithResponse(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error)
 
-	// GetHealthWithResponse Tell whether the process is alive
+	// GetHealthWithResponse Liveness probe
 	//
-	// Answers 200 as long as the process serves requests. It looks at nothing else, so restarting on a failure is right.
+	// Answers 200 as long as the process serves requests, and checks nothing else. On a failure, restart the process.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /health (the `GetHealth` operationId).
 	GetHealthWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetHealthResponse, error)
 
-	// GetReadinessWithResponse Tell whether requests can be served
+	// GetReadinessWithResponse Readiness probe
 	//
 	// Answers 200 when the database answers and its schema is the one this server needs; otherwise 503, and requests
 	// should go to another replica.
@@ -9038,7 +9027,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListNotificationChannelsWithResponse List notification channels
 	//
-	// Lists the account's channels, newest first. What is secret in their configuration is masked.
+	// Lists the account's channels, newest first. Secrets in their configuration are masked.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9047,11 +9036,11 @@ type ClientWithResponsesInterface interface {
 
 	// CreateNotificationChannelWithBodyWithResponse Create a notification channel
 	//
-	// Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
-	// `POST /notification-channels/{id}/test` tries it out.
+	// Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
+	// `POST /notification-channels/{id}/test` sends a test message.
 	//
-	// The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
-	// network are refused now, and an address that turns private later is not called.
+	// The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
+	// network are rejected now, and are not called if they do so later.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9060,11 +9049,11 @@ type ClientWithResponsesInterface interface {
 
 	// CreateNotificationChannelWithResponse Create a notification channel
 	//
-	// Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
-	// `POST /notification-channels/{id}/test` tries it out.
+	// Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
+	// `POST /notification-channels/{id}/test` sends a test message.
 	//
-	// The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
-	// network are refused now, and an address that turns private later is not called.
+	// The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
+	// network are rejected now, and are not called if they do so later.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9073,48 +9062,48 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteNotificationChannelWithResponse Delete a notification channel
 	//
-	// Deletes the channel, its preferences and its configuration. What waits for it is cancelled; its history stays.
+	// Deletes the channel, its preferences and its configuration. Pending deliveries are cancelled; its history stays.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /notification-channels/{id} (the `DeleteNotificationChannel` operationId).
 	DeleteNotificationChannelWithResponse(ctx context.Context, id ChannelID, params *DeleteNotificationChannelParams, reqEditors ...RequestEditorFn) (*DeleteNotificationChannelResponse, error)
 
-	// GetNotificationChannelWithResponse Read a notification channel
+	// GetNotificationChannelWithResponse Get a notification channel
 	//
-	// Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
-	// configuration is masked.
+	// Returns one channel, whether it is enabled, and since when its receiver has been failing. Secrets in its
+	// configuration are masked.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /notification-channels/{id} (the `GetNotificationChannel` operationId).
 	GetNotificationChannelWithResponse(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*GetNotificationChannelResponse, error)
 
-	// UpdateNotificationChannelWithBodyWithResponse Change a notification channel
+	// UpdateNotificationChannelWithBodyWithResponse Update a notification channel
 	//
 	// Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
-	// stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+	// does not change. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
 	//
-	// A channel that was disabled because its receiver failed begins anew when it is enabled.
+	// Enabling a channel that was disabled because its receiver failed resets its failure state.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
 	UpdateNotificationChannelWithBodyWithResponse(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateNotificationChannelResponse, error)
 
-	// UpdateNotificationChannelWithResponse Change a notification channel
+	// UpdateNotificationChannelWithResponse Update a notification channel
 	//
 	// Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
-	// stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+	// does not change. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
 	//
-	// A channel that was disabled because its receiver failed begins anew when it is enabled.
+	// Enabling a channel that was disabled because its receiver failed resets its failure state.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
 	UpdateNotificationChannelWithResponse(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateNotificationChannelResponse, error)
 
-	// TestNotificationChannelWithResponse Send a test message
+	// TestNotificationChannelWithResponse Test a notification channel
 	//
 	// Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
 	// The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
@@ -9125,20 +9114,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
 	TestNotificationChannelWithResponse(ctx context.Context, id ChannelID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*TestNotificationChannelResponse, error)
 
-	// ListNotificationHistoryWithResponse List deliveries
+	// ListNotificationHistoryWithResponse List notification history
 	//
-	// Lists what was told to which channel and what came of it, newest first. It goes back 90 days. What receivers answered
-	// is kept as a status only, never with its text.
+	// Lists the account's notification deliveries of the last 90 days with their results, newest first. Of a receiver's
+	// answer only the status is stored, never the body.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /notification-history/ (the `ListNotificationHistory` operationId).
 	ListNotificationHistoryWithResponse(ctx context.Context, params *ListNotificationHistoryParams, reqEditors ...RequestEditorFn) (*ListNotificationHistoryResponse, error)
 
-	// RedeliverNotificationWithResponse Deliver again
+	// RedeliverNotificationWithResponse Redeliver a notification
 	//
-	// Puts a message in the queue again, as it was and with the same `webhook-id`, whatever came of it before; one that waits
-	// for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
+	// Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
+	// immediately. A channel that is deleted or disabled is refused with 409.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9147,7 +9136,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListNotificationPreferencesWithResponse List notification preferences
 	//
-	// Lists what the account's channels are told about, newest first.
+	// Lists the account's notification preferences, newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9156,10 +9145,10 @@ type ClientWithResponsesInterface interface {
 
 	// CreateNotificationPreferenceWithBodyWithResponse Create a notification preference
 	//
-	// Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
-	// what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+	// Subscribes a channel to one type of event. An event matches when each filter is empty or has a matching value.
+	// Products and environments are given by name, a former one too, or identifier; they need not exist yet.
 	//
-	// A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+	// A channel gets one message for each status of a deployment or build, however many events and preferences match.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9168,10 +9157,10 @@ type ClientWithResponsesInterface interface {
 
 	// CreateNotificationPreferenceWithResponse Create a notification preference
 	//
-	// Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
-	// what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+	// Subscribes a channel to one type of event. An event matches when each filter is empty or has a matching value.
+	// Products and environments are given by name, a former one too, or identifier; they need not exist yet.
 	//
-	// A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+	// A channel gets one message for each status of a deployment or build, however many events and preferences match.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9180,23 +9169,23 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteNotificationPreferenceWithResponse Delete a notification preference
 	//
-	// Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
+	// Deletes the preference. Its channel gets no further messages for it; pending ones are delivered.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /notification-preferences/{id} (the `DeleteNotificationPreference` operationId).
 	DeleteNotificationPreferenceWithResponse(ctx context.Context, id PreferenceID, params *DeleteNotificationPreferenceParams, reqEditors ...RequestEditorFn) (*DeleteNotificationPreferenceResponse, error)
 
-	// GetNotificationPreferenceWithResponse Read a notification preference
+	// GetNotificationPreferenceWithResponse Get a notification preference
 	//
-	// Returns one preference: of which type of event its channel is told, and what its filters let pass.
+	// Returns one preference: the type of event that its channel is subscribed to, and the filters.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /notification-preferences/{id} (the `GetNotificationPreference` operationId).
 	GetNotificationPreferenceWithResponse(ctx context.Context, id PreferenceID, reqEditors ...RequestEditorFn) (*GetNotificationPreferenceResponse, error)
 
-	// UpdateNotificationPreferenceWithBodyWithResponse Change a notification preference
+	// UpdateNotificationPreferenceWithBodyWithResponse Update a notification preference
 	//
 	// Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
 	//
@@ -9205,7 +9194,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /notification-preferences/{id} (the `UpdateNotificationPreference` operationId).
 	UpdateNotificationPreferenceWithBodyWithResponse(ctx context.Context, id PreferenceID, params *UpdateNotificationPreferenceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateNotificationPreferenceResponse, error)
 
-	// UpdateNotificationPreferenceWithResponse Change a notification preference
+	// UpdateNotificationPreferenceWithResponse Update a notification preference
 	//
 	// Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
 	//
@@ -9214,7 +9203,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /notification-preferences/{id} (the `UpdateNotificationPreference` operationId).
 	UpdateNotificationPreferenceWithResponse(ctx context.Context, id PreferenceID, params *UpdateNotificationPreferenceParams, body UpdateNotificationPreferenceJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateNotificationPreferenceResponse, error)
 
-	// GetSpecificationWithResponse Read this document
+	// GetSpecificationWithResponse Get the OpenAPI document
 	//
 	// The OpenAPI 3.0 document that this server implements and was generated from, as JSON.
 	//
@@ -9225,7 +9214,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListProductsWithResponse List products
 	//
-	// Lists the account's products, newest first: those that events have mentioned and those that people have created.
+	// Lists the account's products, newest first: those created by events and those created by users.
 	// A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -9236,7 +9225,7 @@ type ClientWithResponsesInterface interface {
 	// CreateProductWithBodyWithResponse Create a product
 	//
 	// Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
-	// the account, former names of other products included. Events never need this: they create what they mention.
+	// the account, former names of other products included. Events do not need this: they create what they mention.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9246,7 +9235,7 @@ type ClientWithResponsesInterface interface {
 	// CreateProductWithResponse Create a product
 	//
 	// Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
-	// the account, former names of other products included. Events never need this: they create what they mention.
+	// the account, former names of other products included. Events do not need this: they create what they mention.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9255,46 +9244,46 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteProductWithResponse Delete a product
 	//
-	// Takes the product, its versions and its deployments out of every view. The next event that mentions its name
-	// makes a new product. The audit log keeps who deleted it.
+	// Removes the product, its versions and its deployments from every view. The next event that mentions its name
+	// creates a new product. The audit log records who deleted it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /products/{id} (the `DeleteProduct` operationId).
 	DeleteProductWithResponse(ctx context.Context, id ProductID, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*DeleteProductResponse, error)
 
-	// GetProductWithResponse Read a product
+	// GetProductWithResponse Get a product
 	//
-	// Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+	// Returns one product. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /products/{id} (the `GetProduct` operationId).
 	GetProductWithResponse(ctx context.Context, id ProductID, reqEditors ...RequestEditorFn) (*GetProductResponse, error)
 
-	// UpdateProductWithBodyWithResponse Change a product
+	// UpdateProductWithBodyWithResponse Update a product
 	//
-	// Changes what the body names (JSON merge patch, RFC 7396). A product that is renamed still answers to its former
-	// names in events, so that pipelines need not change at the same moment.
+	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
+	// that pipelines need not change at the same time.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /products/{id} (the `UpdateProduct` operationId).
 	UpdateProductWithBodyWithResponse(ctx context.Context, id ProductID, params *UpdateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateProductResponse, error)
 
-	// UpdateProductWithResponse Change a product
+	// UpdateProductWithResponse Update a product
 	//
-	// Changes what the body names (JSON merge patch, RFC 7396). A product that is renamed still answers to its former
-	// names in events, so that pipelines need not change at the same moment.
+	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
+	// that pipelines need not change at the same time.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /products/{id} (the `UpdateProduct` operationId).
 	UpdateProductWithResponse(ctx context.Context, id ProductID, params *UpdateProductParams, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateProductResponse, error)
 
-	// GetReDocWithResponse Read the API in ReDoc
+	// GetReDocWithResponse ReDoc
 	//
-	// A page that shows this document for reading. It needs no other host.
+	// A page that shows this document. It loads nothing from other hosts.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9312,7 +9301,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateReleaseWithBodyWithResponse Create a release
 	//
-	// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+	// Creates a release: versions of several products that are released together. It is created without versions, as a `draft` unless `status`
 	// is `in_progress`; add versions with `POST /releases/{id}/versions`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -9322,7 +9311,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateReleaseWithResponse Create a release
 	//
-	// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+	// Creates a release: versions of several products that are released together. It is created without versions, as a `draft` unless `status`
 	// is `in_progress`; add versions with `POST /releases/{id}/versions`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -9339,39 +9328,39 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /releases/{id} (the `DeleteRelease` operationId).
 	DeleteReleaseWithResponse(ctx context.Context, id ReleaseID, params *DeleteReleaseParams, reqEditors ...RequestEditorFn) (*DeleteReleaseResponse, error)
 
-	// GetReleaseWithResponse Read a release
+	// GetReleaseWithResponse Get a release
 	//
-	// Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+	// Returns one release. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /releases/{id} (the `GetRelease` operationId).
 	GetReleaseWithResponse(ctx context.Context, id ReleaseID, reqEditors ...RequestEditorFn) (*GetReleaseResponse, error)
 
-	// UpdateReleaseWithBodyWithResponse Change a release
+	// UpdateReleaseWithBodyWithResponse Update a release
 	//
-	// Changes what the body names (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
-	// `completed`, and from the first two to `cancelled`; any other step is refused with 422.
+	// Changes the members in the body (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
+	// `completed`, and from the first two to `cancelled`; any other transition is rejected with 422.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /releases/{id} (the `UpdateRelease` operationId).
 	UpdateReleaseWithBodyWithResponse(ctx context.Context, id ReleaseID, params *UpdateReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateReleaseResponse, error)
 
-	// UpdateReleaseWithResponse Change a release
+	// UpdateReleaseWithResponse Update a release
 	//
-	// Changes what the body names (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
-	// `completed`, and from the first two to `cancelled`; any other step is refused with 422.
+	// Changes the members in the body (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
+	// `completed`, and from the first two to `cancelled`; any other transition is rejected with 422.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /releases/{id} (the `UpdateRelease` operationId).
 	UpdateReleaseWithResponse(ctx context.Context, id ReleaseID, params *UpdateReleaseParams, body UpdateReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateReleaseResponse, error)
 
-	// GetReleaseProgressWithResponse Read the progress of a release
+	// GetReleaseProgressWithResponse Get the progress of a release
 	//
-	// Tells, for each version of the release and each environment of the account, how far the deployment of the version
-	// has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+	// Lists, for each version of the release and each environment of the account, the status of the version there and the
+	// deployment that determines it. It can be shown as a grid of products and environments.
 	// Sorted by the product's, then the environment's identifier.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -9390,8 +9379,8 @@ type ClientWithResponsesInterface interface {
 
 	// AddReleaseVersionWithBodyWithResponse Add a version to a release
 	//
-	// Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-	// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
+	// Adds a version. A release has at most one version of a product: adding another one of the same product
+	// replaces it. Adding a version that is in the release changes nothing. A release that is completed or cancelled is closed: 409.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9400,8 +9389,8 @@ type ClientWithResponsesInterface interface {
 
 	// AddReleaseVersionWithResponse Add a version to a release
 	//
-	// Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-	// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
+	// Adds a version. A release has at most one version of a product: adding another one of the same product
+	// replaces it. Adding a version that is in the release changes nothing. A release that is completed or cancelled is closed: 409.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9410,7 +9399,7 @@ type ClientWithResponsesInterface interface {
 
 	// RemoveReleaseVersionWithResponse Remove a version from a release
 	//
-	// Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+	// Removes a version from the release; the version itself and its deployments stay. A release that is completed or
 	// cancelled is closed: 409.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -9428,7 +9417,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /users/ (the `ListUsers` operationId).
 	ListUsersWithResponse(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*ListUsersResponse, error)
 
-	// GetUserWithResponse Read a person
+	// GetUserWithResponse Get a person
 	//
 	// Returns one person, with the role that they have now and whether it was assigned here.
 	//
@@ -9457,9 +9446,9 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /users/{id} (the `UpdateUser` operationId).
 	UpdateUserWithResponse(ctx context.Context, id UserID, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
 
-	// CreateVersionEventWithBodyWithResponse Record a build event (old address)
+	// CreateVersionEventWithBodyWithResponse Record a build event (former path)
 	//
-	// The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
+	// The former path of `POST /build-events/`, kept for published clients. Both behave the same.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9468,9 +9457,9 @@ type ClientWithResponsesInterface interface {
 	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	CreateVersionEventWithBodyWithResponse(ctx context.Context, params *CreateVersionEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateVersionEventResponse, error)
 
-	// CreateVersionEventWithResponse Record a build event (old address)
+	// CreateVersionEventWithResponse Record a build event (former path)
 	//
-	// The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
+	// The former path of `POST /build-events/`, kept for published clients. Both behave the same.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9481,7 +9470,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListVersionsWithResponse List versions
 	//
-	// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+	// Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
 	// commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -9489,7 +9478,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /versions/ (the `ListVersions` operationId).
 	ListVersionsWithResponse(ctx context.Context, params *ListVersionsParams, reqEditors ...RequestEditorFn) (*ListVersionsResponse, error)
 
-	// GetVersionWithResponse Read a version
+	// GetVersionWithResponse Get a version
 	//
 	// Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
 	// version never changes.
@@ -16123,8 +16112,8 @@ func (c *ClientWithResponses) ListAPIKeysWithResponse(ctx context.Context, param
 
 // CreateAPIKeyWithBodyWithResponse Create an API key
 //
-// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
-// your CI system's store of secrets at once.
+// Creates a key for the account's CI systems. Only this answer contains the key itself: put it into your CI system's
+// secret store.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16139,8 +16128,8 @@ func (c *ClientWithResponses) CreateAPIKeyWithBodyWithResponse(ctx context.Conte
 
 // CreateAPIKeyWithResponse Create an API key
 //
-// Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
-// your CI system's store of secrets at once.
+// Creates a key for the account's CI systems. Only this answer contains the key itself: put it into your CI system's
+// secret store.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16155,7 +16144,7 @@ func (c *ClientWithResponses) CreateAPIKeyWithResponse(ctx context.Context, para
 
 // RevokeAPIKeyWithResponse Revoke an API key
 //
-// Ends the key for good. Every server refuses it within a second. Revoking it again changes nothing.
+// Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16168,9 +16157,9 @@ func (c *ClientWithResponses) RevokeAPIKeyWithResponse(ctx context.Context, id A
 	return ParseRevokeAPIKeyResponse(rsp)
 }
 
-// GetAPIKeyWithResponse Read an API key
+// GetAPIKeyWithResponse Get an API key
 //
-// Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
+// Returns one API key without its secret: its name and description, state and last use.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16183,7 +16172,7 @@ func (c *ClientWithResponses) GetAPIKeyWithResponse(ctx context.Context, id APIK
 	return ParseGetAPIKeyResponse(rsp)
 }
 
-// UpdateAPIKeyWithBodyWithResponse Change an API key
+// UpdateAPIKeyWithBodyWithResponse Update an API key
 //
 // Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 //
@@ -16198,7 +16187,7 @@ func (c *ClientWithResponses) UpdateAPIKeyWithBodyWithResponse(ctx context.Conte
 	return ParseUpdateAPIKeyResponse(rsp)
 }
 
-// UpdateAPIKeyWithResponse Change an API key
+// UpdateAPIKeyWithResponse Update an API key
 //
 // Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
 //
@@ -16215,8 +16204,8 @@ func (c *ClientWithResponses) UpdateAPIKeyWithResponse(ctx context.Context, id A
 
 // RotateAPIKeyWithBodyWithResponse Rotate an API key
 //
-// Creates a key with the same name and description, and lets the old one expire after the grace period, during which
-// both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
+// Creates a key with the same name and description, and makes the old one expire after the grace period. Until then
+// both work. A key that is revoked or expired cannot be rotated.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16231,8 +16220,8 @@ func (c *ClientWithResponses) RotateAPIKeyWithBodyWithResponse(ctx context.Conte
 
 // RotateAPIKeyWithResponse Rotate an API key
 //
-// Creates a key with the same name and description, and lets the old one expire after the grace period, during which
-// both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
+// Creates a key with the same name and description, and makes the old one expire after the grace period. Until then
+// both work. A key that is revoked or expired cannot be rotated.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16267,7 +16256,7 @@ func (c *ClientWithResponses) ListAuditLogWithResponse(ctx context.Context, para
 // apply, with product and version in place of product and environment; bodies are read as leniently.
 //
 // **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
-// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+// another one is rejected with 409. A failed build binds nothing: the version may be repaired under the same
 // name. A short commit identifier equals the long one that it abbreviates.
 //
 // `started_at` is the earliest start that any event of the build has reported.
@@ -16289,7 +16278,7 @@ func (c *ClientWithResponses) CreateBuildEventWithBodyWithResponse(ctx context.C
 // apply, with product and version in place of product and environment; bodies are read as leniently.
 //
 // **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
-// another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+// another one is rejected with 409. A failed build binds nothing: the version may be repaired under the same
 // name. A short commit identifier equals the long one that it abbreviates.
 //
 // `started_at` is the earliest start that any event of the build has reported.
@@ -16307,8 +16296,8 @@ func (c *ClientWithResponses) CreateBuildEventWithResponse(ctx context.Context, 
 
 // ListBuildsWithResponse List builds
 //
-// Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
-// from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+// Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
+// builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
 // gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -16324,7 +16313,7 @@ func (c *ClientWithResponses) ListBuildsWithResponse(ctx context.Context, params
 
 // GetBuildWithResponse Get a build
 //
-// Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+// Returns one build with what its events have reported so far. An unfinished build changes with the next event.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16355,7 +16344,7 @@ func (c *ClientWithResponses) ListBuildEventsWithResponse(ctx context.Context, i
 
 // CreateDeploymentEventWithBodyWithResponse Record a deployment event
 //
-// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
+// Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
 //
 // **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
 // version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
@@ -16394,7 +16383,7 @@ func (c *ClientWithResponses) ListBuildEventsWithResponse(ctx context.Context, i
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
-// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
 // - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
 // - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
 // - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
@@ -16412,7 +16401,7 @@ func (c *ClientWithResponses) CreateDeploymentEventWithBodyWithResponse(ctx cont
 
 // CreateDeploymentEventWithResponse Record a deployment event
 //
-// Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
+// Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
 //
 // **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
 // version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
@@ -16451,7 +16440,7 @@ func (c *ClientWithResponses) CreateDeploymentEventWithBodyWithResponse(ctx cont
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
-// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
 // - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
 // - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
 // - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
@@ -16469,8 +16458,8 @@ func (c *ClientWithResponses) CreateDeploymentEventWithResponse(ctx context.Cont
 
 // ListDeploymentsWithResponse List deployments
 //
-// Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-// deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+// Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
+// since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
 // compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -16484,10 +16473,9 @@ func (c *ClientWithResponses) ListDeploymentsWithResponse(ctx context.Context, p
 	return ParseListDeploymentsResponse(rsp)
 }
 
-// GetDeploymentWithResponse Read a deployment
+// GetDeploymentWithResponse Get a deployment
 //
-// Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
-// read it again to see how it ended.
+// Returns one deployment with what its events have reported so far. An unfinished deployment changes with the next event.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16516,9 +16504,9 @@ func (c *ClientWithResponses) ListDeploymentEventsWithResponse(ctx context.Conte
 	return ParseListDeploymentEventsResponse(rsp)
 }
 
-// GetSwaggerUIWithResponse Try the API in Swagger UI
+// GetSwaggerUIWithResponse Swagger UI
 //
-// A page on which every operation can be tried against this server. It needs no other host.
+// A page to send requests to this server. It loads nothing from other hosts.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16531,11 +16519,11 @@ func (c *ClientWithResponses) GetSwaggerUIWithResponse(ctx context.Context, reqE
 	return ParseGetSwaggerUIResponse(rsp)
 }
 
-// ListEnvironmentStateWithResponse Read what runs where
+// ListEnvironmentStateWithResponse List environment state
 //
-// Lists, for each product and environment that a deployment has reached, which version runs there, since when and
-// who put it there; the deployment in progress, if any; whether the environments of the product run different
-// versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+// Lists, for each product and environment that has had a deployment, which version runs there, since when and who
+// deployed it; the deployment in progress, if any; whether the environments of the product run different
+// versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
 //
 // *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
 // *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -16555,7 +16543,7 @@ func (c *ClientWithResponses) ListEnvironmentStateWithResponse(ctx context.Conte
 
 // ListEnvironmentsWithResponse List environments
 //
-// Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+// Lists the account's environments, newest first: those created by events and those created by users.
 // A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -16603,8 +16591,8 @@ func (c *ClientWithResponses) CreateEnvironmentWithResponse(ctx context.Context,
 
 // DeleteEnvironmentWithResponse Delete an environment
 //
-// Takes the environment and its deployments out of every view. The next event that mentions its name makes a new
-// environment. The audit log keeps who deleted it.
+// Removes the environment and its deployments from every view. The next event that mentions its name creates a new
+// environment. The audit log records who deleted it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16617,9 +16605,9 @@ func (c *ClientWithResponses) DeleteEnvironmentWithResponse(ctx context.Context,
 	return ParseDeleteEnvironmentResponse(rsp)
 }
 
-// GetEnvironmentWithResponse Read an environment
+// GetEnvironmentWithResponse Get an environment
 //
-// Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+// Returns one environment. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16632,10 +16620,9 @@ func (c *ClientWithResponses) GetEnvironmentWithResponse(ctx context.Context, id
 	return ParseGetEnvironmentResponse(rsp)
 }
 
-// UpdateEnvironmentWithBodyWithResponse Change an environment
+// UpdateEnvironmentWithBodyWithResponse Update an environment
 //
-// Changes what the body names (JSON merge patch, RFC 7396). An environment that is renamed still answers to its
-// former names in events.
+// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16648,10 +16635,9 @@ func (c *ClientWithResponses) UpdateEnvironmentWithBodyWithResponse(ctx context.
 	return ParseUpdateEnvironmentResponse(rsp)
 }
 
-// UpdateEnvironmentWithResponse Change an environment
+// UpdateEnvironmentWithResponse Update an environment
 //
-// Changes what the body names (JSON merge patch, RFC 7396). An environment that is renamed still answers to its
-// former names in events.
+// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16664,9 +16650,9 @@ func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context,
 	return ParseUpdateEnvironmentResponse(rsp)
 }
 
-// GetHealthWithResponse Tell whether the process is alive
+// GetHealthWithResponse Liveness probe
 //
-// Answers 200 as long as the process serves requests. It looks at nothing else, so restarting on a failure is right.
+// Answers 200 as long as the process serves requests, and checks nothing else. On a failure, restart the process.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16679,7 +16665,7 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 	return ParseGetHealthResponse(rsp)
 }
 
-// GetReadinessWithResponse Tell whether requests can be served
+// GetReadinessWithResponse Readiness probe
 //
 // Answers 200 when the database answers and its schema is the one this server needs; otherwise 503, and requests
 // should go to another replica.
@@ -16697,7 +16683,7 @@ func (c *ClientWithResponses) GetReadinessWithResponse(ctx context.Context, reqE
 
 // ListNotificationChannelsWithResponse List notification channels
 //
-// Lists the account's channels, newest first. What is secret in their configuration is masked.
+// Lists the account's channels, newest first. Secrets in their configuration are masked.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16712,11 +16698,11 @@ func (c *ClientWithResponses) ListNotificationChannelsWithResponse(ctx context.C
 
 // CreateNotificationChannelWithBodyWithResponse Create a notification channel
 //
-// Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
-// `POST /notification-channels/{id}/test` tries it out.
+// Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
+// `POST /notification-channels/{id}/test` sends a test message.
 //
-// The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
-// network are refused now, and an address that turns private later is not called.
+// The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
+// network are rejected now, and are not called if they do so later.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16731,11 +16717,11 @@ func (c *ClientWithResponses) CreateNotificationChannelWithBodyWithResponse(ctx 
 
 // CreateNotificationChannelWithResponse Create a notification channel
 //
-// Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
-// `POST /notification-channels/{id}/test` tries it out.
+// Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
+// `POST /notification-channels/{id}/test` sends a test message.
 //
-// The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
-// network are refused now, and an address that turns private later is not called.
+// The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
+// network are rejected now, and are not called if they do so later.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16750,7 +16736,7 @@ func (c *ClientWithResponses) CreateNotificationChannelWithResponse(ctx context.
 
 // DeleteNotificationChannelWithResponse Delete a notification channel
 //
-// Deletes the channel, its preferences and its configuration. What waits for it is cancelled; its history stays.
+// Deletes the channel, its preferences and its configuration. Pending deliveries are cancelled; its history stays.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16763,10 +16749,10 @@ func (c *ClientWithResponses) DeleteNotificationChannelWithResponse(ctx context.
 	return ParseDeleteNotificationChannelResponse(rsp)
 }
 
-// GetNotificationChannelWithResponse Read a notification channel
+// GetNotificationChannelWithResponse Get a notification channel
 //
-// Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
-// configuration is masked.
+// Returns one channel, whether it is enabled, and since when its receiver has been failing. Secrets in its
+// configuration are masked.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16779,12 +16765,12 @@ func (c *ClientWithResponses) GetNotificationChannelWithResponse(ctx context.Con
 	return ParseGetNotificationChannelResponse(rsp)
 }
 
-// UpdateNotificationChannelWithBodyWithResponse Change a notification channel
+// UpdateNotificationChannelWithBodyWithResponse Update a notification channel
 //
 // Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
-// stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+// does not change. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
 //
-// A channel that was disabled because its receiver failed begins anew when it is enabled.
+// Enabling a channel that was disabled because its receiver failed resets its failure state.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16797,12 +16783,12 @@ func (c *ClientWithResponses) UpdateNotificationChannelWithBodyWithResponse(ctx 
 	return ParseUpdateNotificationChannelResponse(rsp)
 }
 
-// UpdateNotificationChannelWithResponse Change a notification channel
+// UpdateNotificationChannelWithResponse Update a notification channel
 //
 // Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
-// stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+// does not change. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
 //
-// A channel that was disabled because its receiver failed begins anew when it is enabled.
+// Enabling a channel that was disabled because its receiver failed resets its failure state.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16815,7 +16801,7 @@ func (c *ClientWithResponses) UpdateNotificationChannelWithResponse(ctx context.
 	return ParseUpdateNotificationChannelResponse(rsp)
 }
 
-// TestNotificationChannelWithResponse Send a test message
+// TestNotificationChannelWithResponse Test a notification channel
 //
 // Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
 // The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
@@ -16832,10 +16818,10 @@ func (c *ClientWithResponses) TestNotificationChannelWithResponse(ctx context.Co
 	return ParseTestNotificationChannelResponse(rsp)
 }
 
-// ListNotificationHistoryWithResponse List deliveries
+// ListNotificationHistoryWithResponse List notification history
 //
-// Lists what was told to which channel and what came of it, newest first. It goes back 90 days. What receivers answered
-// is kept as a status only, never with its text.
+// Lists the account's notification deliveries of the last 90 days with their results, newest first. Of a receiver's
+// answer only the status is stored, never the body.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16848,10 +16834,10 @@ func (c *ClientWithResponses) ListNotificationHistoryWithResponse(ctx context.Co
 	return ParseListNotificationHistoryResponse(rsp)
 }
 
-// RedeliverNotificationWithResponse Deliver again
+// RedeliverNotificationWithResponse Redeliver a notification
 //
-// Puts a message in the queue again, as it was and with the same `webhook-id`, whatever came of it before; one that waits
-// for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
+// Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
+// immediately. A channel that is deleted or disabled is refused with 409.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16866,7 +16852,7 @@ func (c *ClientWithResponses) RedeliverNotificationWithResponse(ctx context.Cont
 
 // ListNotificationPreferencesWithResponse List notification preferences
 //
-// Lists what the account's channels are told about, newest first.
+// Lists the account's notification preferences, newest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16881,10 +16867,10 @@ func (c *ClientWithResponses) ListNotificationPreferencesWithResponse(ctx contex
 
 // CreateNotificationPreferenceWithBodyWithResponse Create a notification preference
 //
-// Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
-// what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+// Subscribes a channel to one type of event. An event matches when each filter is empty or has a matching value.
+// Products and environments are given by name, a former one too, or identifier; they need not exist yet.
 //
-// A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+// A channel gets one message for each status of a deployment or build, however many events and preferences match.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16899,10 +16885,10 @@ func (c *ClientWithResponses) CreateNotificationPreferenceWithBodyWithResponse(c
 
 // CreateNotificationPreferenceWithResponse Create a notification preference
 //
-// Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
-// what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+// Subscribes a channel to one type of event. An event matches when each filter is empty or has a matching value.
+// Products and environments are given by name, a former one too, or identifier; they need not exist yet.
 //
-// A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+// A channel gets one message for each status of a deployment or build, however many events and preferences match.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16917,7 +16903,7 @@ func (c *ClientWithResponses) CreateNotificationPreferenceWithResponse(ctx conte
 
 // DeleteNotificationPreferenceWithResponse Delete a notification preference
 //
-// Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
+// Deletes the preference. Its channel gets no further messages for it; pending ones are delivered.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16930,9 +16916,9 @@ func (c *ClientWithResponses) DeleteNotificationPreferenceWithResponse(ctx conte
 	return ParseDeleteNotificationPreferenceResponse(rsp)
 }
 
-// GetNotificationPreferenceWithResponse Read a notification preference
+// GetNotificationPreferenceWithResponse Get a notification preference
 //
-// Returns one preference: of which type of event its channel is told, and what its filters let pass.
+// Returns one preference: the type of event that its channel is subscribed to, and the filters.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16945,7 +16931,7 @@ func (c *ClientWithResponses) GetNotificationPreferenceWithResponse(ctx context.
 	return ParseGetNotificationPreferenceResponse(rsp)
 }
 
-// UpdateNotificationPreferenceWithBodyWithResponse Change a notification preference
+// UpdateNotificationPreferenceWithBodyWithResponse Update a notification preference
 //
 // Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
 //
@@ -16960,7 +16946,7 @@ func (c *ClientWithResponses) UpdateNotificationPreferenceWithBodyWithResponse(c
 	return ParseUpdateNotificationPreferenceResponse(rsp)
 }
 
-// UpdateNotificationPreferenceWithResponse Change a notification preference
+// UpdateNotificationPreferenceWithResponse Update a notification preference
 //
 // Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
 //
@@ -16975,7 +16961,7 @@ func (c *ClientWithResponses) UpdateNotificationPreferenceWithResponse(ctx conte
 	return ParseUpdateNotificationPreferenceResponse(rsp)
 }
 
-// GetSpecificationWithResponse Read this document
+// GetSpecificationWithResponse Get the OpenAPI document
 //
 // The OpenAPI 3.0 document that this server implements and was generated from, as JSON.
 //
@@ -16992,7 +16978,7 @@ func (c *ClientWithResponses) GetSpecificationWithResponse(ctx context.Context, 
 
 // ListProductsWithResponse List products
 //
-// Lists the account's products, newest first: those that events have mentioned and those that people have created.
+// Lists the account's products, newest first: those created by events and those created by users.
 // A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -17009,7 +16995,7 @@ func (c *ClientWithResponses) ListProductsWithResponse(ctx context.Context, para
 // CreateProductWithBodyWithResponse Create a product
 //
 // Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
-// the account, former names of other products included. Events never need this: they create what they mention.
+// the account, former names of other products included. Events do not need this: they create what they mention.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17025,7 +17011,7 @@ func (c *ClientWithResponses) CreateProductWithBodyWithResponse(ctx context.Cont
 // CreateProductWithResponse Create a product
 //
 // Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
-// the account, former names of other products included. Events never need this: they create what they mention.
+// the account, former names of other products included. Events do not need this: they create what they mention.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17040,8 +17026,8 @@ func (c *ClientWithResponses) CreateProductWithResponse(ctx context.Context, par
 
 // DeleteProductWithResponse Delete a product
 //
-// Takes the product, its versions and its deployments out of every view. The next event that mentions its name
-// makes a new product. The audit log keeps who deleted it.
+// Removes the product, its versions and its deployments from every view. The next event that mentions its name
+// creates a new product. The audit log records who deleted it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17054,9 +17040,9 @@ func (c *ClientWithResponses) DeleteProductWithResponse(ctx context.Context, id 
 	return ParseDeleteProductResponse(rsp)
 }
 
-// GetProductWithResponse Read a product
+// GetProductWithResponse Get a product
 //
-// Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+// Returns one product. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17069,10 +17055,10 @@ func (c *ClientWithResponses) GetProductWithResponse(ctx context.Context, id Pro
 	return ParseGetProductResponse(rsp)
 }
 
-// UpdateProductWithBodyWithResponse Change a product
+// UpdateProductWithBodyWithResponse Update a product
 //
-// Changes what the body names (JSON merge patch, RFC 7396). A product that is renamed still answers to its former
-// names in events, so that pipelines need not change at the same moment.
+// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
+// that pipelines need not change at the same time.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17085,10 +17071,10 @@ func (c *ClientWithResponses) UpdateProductWithBodyWithResponse(ctx context.Cont
 	return ParseUpdateProductResponse(rsp)
 }
 
-// UpdateProductWithResponse Change a product
+// UpdateProductWithResponse Update a product
 //
-// Changes what the body names (JSON merge patch, RFC 7396). A product that is renamed still answers to its former
-// names in events, so that pipelines need not change at the same moment.
+// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
+// that pipelines need not change at the same time.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17101,9 +17087,9 @@ func (c *ClientWithResponses) UpdateProductWithResponse(ctx context.Context, id 
 	return ParseUpdateProductResponse(rsp)
 }
 
-// GetReDocWithResponse Read the API in ReDoc
+// GetReDocWithResponse ReDoc
 //
-// A page that shows this document for reading. It needs no other host.
+// A page that shows this document. It loads nothing from other hosts.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17133,7 +17119,7 @@ func (c *ClientWithResponses) ListReleasesWithResponse(ctx context.Context, para
 
 // CreateReleaseWithBodyWithResponse Create a release
 //
-// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+// Creates a release: versions of several products that are released together. It is created without versions, as a `draft` unless `status`
 // is `in_progress`; add versions with `POST /releases/{id}/versions`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -17149,7 +17135,7 @@ func (c *ClientWithResponses) CreateReleaseWithBodyWithResponse(ctx context.Cont
 
 // CreateReleaseWithResponse Create a release
 //
-// Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+// Creates a release: versions of several products that are released together. It is created without versions, as a `draft` unless `status`
 // is `in_progress`; add versions with `POST /releases/{id}/versions`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -17178,9 +17164,9 @@ func (c *ClientWithResponses) DeleteReleaseWithResponse(ctx context.Context, id 
 	return ParseDeleteReleaseResponse(rsp)
 }
 
-// GetReleaseWithResponse Read a release
+// GetReleaseWithResponse Get a release
 //
-// Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+// Returns one release. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17193,10 +17179,10 @@ func (c *ClientWithResponses) GetReleaseWithResponse(ctx context.Context, id Rel
 	return ParseGetReleaseResponse(rsp)
 }
 
-// UpdateReleaseWithBodyWithResponse Change a release
+// UpdateReleaseWithBodyWithResponse Update a release
 //
-// Changes what the body names (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
-// `completed`, and from the first two to `cancelled`; any other step is refused with 422.
+// Changes the members in the body (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
+// `completed`, and from the first two to `cancelled`; any other transition is rejected with 422.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17209,10 +17195,10 @@ func (c *ClientWithResponses) UpdateReleaseWithBodyWithResponse(ctx context.Cont
 	return ParseUpdateReleaseResponse(rsp)
 }
 
-// UpdateReleaseWithResponse Change a release
+// UpdateReleaseWithResponse Update a release
 //
-// Changes what the body names (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
-// `completed`, and from the first two to `cancelled`; any other step is refused with 422.
+// Changes the members in the body (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
+// `completed`, and from the first two to `cancelled`; any other transition is rejected with 422.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17225,10 +17211,10 @@ func (c *ClientWithResponses) UpdateReleaseWithResponse(ctx context.Context, id 
 	return ParseUpdateReleaseResponse(rsp)
 }
 
-// GetReleaseProgressWithResponse Read the progress of a release
+// GetReleaseProgressWithResponse Get the progress of a release
 //
-// Tells, for each version of the release and each environment of the account, how far the deployment of the version
-// has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+// Lists, for each version of the release and each environment of the account, the status of the version there and the
+// deployment that determines it. It can be shown as a grid of products and environments.
 // Sorted by the product's, then the environment's identifier.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -17259,8 +17245,8 @@ func (c *ClientWithResponses) ListReleaseVersionsWithResponse(ctx context.Contex
 
 // AddReleaseVersionWithBodyWithResponse Add a version to a release
 //
-// Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
+// Adds a version. A release has at most one version of a product: adding another one of the same product
+// replaces it. Adding a version that is in the release changes nothing. A release that is completed or cancelled is closed: 409.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17275,8 +17261,8 @@ func (c *ClientWithResponses) AddReleaseVersionWithBodyWithResponse(ctx context.
 
 // AddReleaseVersionWithResponse Add a version to a release
 //
-// Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-// Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
+// Adds a version. A release has at most one version of a product: adding another one of the same product
+// replaces it. Adding a version that is in the release changes nothing. A release that is completed or cancelled is closed: 409.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17291,7 +17277,7 @@ func (c *ClientWithResponses) AddReleaseVersionWithResponse(ctx context.Context,
 
 // RemoveReleaseVersionWithResponse Remove a version from a release
 //
-// Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+// Removes a version from the release; the version itself and its deployments stay. A release that is completed or
 // cancelled is closed: 409.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -17321,7 +17307,7 @@ func (c *ClientWithResponses) ListUsersWithResponse(ctx context.Context, params 
 	return ParseListUsersResponse(rsp)
 }
 
-// GetUserWithResponse Read a person
+// GetUserWithResponse Get a person
 //
 // Returns one person, with the role that they have now and whether it was assigned here.
 //
@@ -17368,9 +17354,9 @@ func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, id Use
 	return ParseUpdateUserResponse(rsp)
 }
 
-// CreateVersionEventWithBodyWithResponse Record a build event (old address)
+// CreateVersionEventWithBodyWithResponse Record a build event (former path)
 //
-// The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
+// The former path of `POST /build-events/`, kept for published clients. Both behave the same.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17385,9 +17371,9 @@ func (c *ClientWithResponses) CreateVersionEventWithBodyWithResponse(ctx context
 	return ParseCreateVersionEventResponse(rsp)
 }
 
-// CreateVersionEventWithResponse Record a build event (old address)
+// CreateVersionEventWithResponse Record a build event (former path)
 //
-// The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
+// The former path of `POST /build-events/`, kept for published clients. Both behave the same.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17403,7 +17389,7 @@ func (c *ClientWithResponses) CreateVersionEventWithResponse(ctx context.Context
 
 // ListVersionsWithResponse List versions
 //
-// Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+// Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
 // commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -17417,7 +17403,7 @@ func (c *ClientWithResponses) ListVersionsWithResponse(ctx context.Context, para
 	return ParseListVersionsResponse(rsp)
 }
 
-// GetVersionWithResponse Read a version
+// GetVersionWithResponse Get a version
 //
 // Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
 // version never changes.

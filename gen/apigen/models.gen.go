@@ -245,30 +245,6 @@ func (e RecordedEventEffect) Valid() bool {
 	}
 }
 
-// Defines values for ReleaseCellStatus.
-const (
-	ReleaseCellStatusFailed      ReleaseCellStatus = "failed"
-	ReleaseCellStatusInProgress  ReleaseCellStatus = "in_progress"
-	ReleaseCellStatusNotDeployed ReleaseCellStatus = "not_deployed"
-	ReleaseCellStatusSuccess     ReleaseCellStatus = "success"
-)
-
-// Valid indicates whether the value is a known member of the ReleaseCellStatus enum.
-func (e ReleaseCellStatus) Valid() bool {
-	switch e {
-	case ReleaseCellStatusFailed:
-		return true
-	case ReleaseCellStatusInProgress:
-		return true
-	case ReleaseCellStatusNotDeployed:
-		return true
-	case ReleaseCellStatusSuccess:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for ReleaseCreateStatus.
 const (
 	ReleaseCreateStatusDraft      ReleaseCreateStatus = "draft"
@@ -353,6 +329,30 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for RolloutStatus.
+const (
+	RolloutStatusFailed      RolloutStatus = "failed"
+	RolloutStatusInProgress  RolloutStatus = "in_progress"
+	RolloutStatusNotDeployed RolloutStatus = "not_deployed"
+	RolloutStatusSuccess     RolloutStatus = "success"
+)
+
+// Valid indicates whether the value is a known member of the RolloutStatus enum.
+func (e RolloutStatus) Valid() bool {
+	switch e {
+	case RolloutStatusFailed:
+		return true
+	case RolloutStatusInProgress:
+		return true
+	case RolloutStatusNotDeployed:
+		return true
+	case RolloutStatusSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Status.
 const (
 	StatusAborted   Status = "aborted"
@@ -395,54 +395,54 @@ func (e VersionConflictError) Valid() bool {
 	}
 }
 
-// APIKey A credential of CI systems, without its secret.
+// APIKey A credential of a CI system, without its secret.
 type APIKey struct {
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// CreatedBy Who created it; null when a command did.
+	// CreatedBy The user who created it; null when created by a command of the server.
 	CreatedBy nullable.Nullable[string] `json:"created_by"`
 
-	// Description More about it.
+	// Description Its description.
 	Description string `json:"description"`
 
-	// ExpiresAt When it stops working by itself.
+	// ExpiresAt When it expires; null when it does not.
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
 
-	// ID The key's identifier in this API; it is no part of the key.
+	// ID The key's identifier in this API; it is not a part of the key.
 	ID openapi_types.UUID `json:"id"`
 
 	// KeyID Its short name in the account, such as k1.
 	KeyID string `json:"key_id"`
 
-	// LastUsedAt When it was last used, give or take ten seconds.
+	// LastUsedAt When it was last used, accurate to ten seconds.
 	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
 
-	// Name What it is for.
+	// Name Its name.
 	Name string `json:"name"`
 
-	// Prefix How the key begins; the rest is secret.
+	// Prefix The first characters of the key; the rest is secret.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When it was revoked.
 	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
 
-	// State Whether it works.
+	// State Whether the key is accepted.
 	State APIKeyState `json:"state"`
 }
 
-// APIKeyState Whether it works.
+// APIKeyState Whether the key is accepted.
 type APIKeyState string
 
-// APIKeyCreate A key to create. Unknown members are refused.
+// APIKeyCreate A key to create. Unknown members are rejected.
 type APIKeyCreate struct {
-	// Description More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
+	// Description Its description, such as the pipelines that use it; at most 4,096 characters.
 	Description *string `json:"description,omitempty"`
 
-	// ExpiresAt When it shall stop working by itself; in the future.
+	// ExpiresAt When it expires; in the future.
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at,omitempty"`
 
-	// Name What it is for.
+	// Name Its name.
 	Name string `json:"name"`
 }
 
@@ -451,46 +451,46 @@ type APIKeyList struct {
 	// Items API keys of this page, newest first.
 	Items []APIKey `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// APIKeyPatch What to change; members that are absent stay. Unknown members are refused.
+// APIKeyPatch The members to change; absent ones stay. Unknown members are rejected.
 type APIKeyPatch struct {
-	// Description More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
+	// Description Its description, such as the pipelines that use it; at most 4,096 characters.
 	Description nullable.Nullable[string] `json:"description,omitempty"`
 
-	// Name What it is for.
+	// Name Its name.
 	Name *string `json:"name,omitempty"`
 }
 
-// APIKeyRotate How long pipelines have for the change. Unknown members are refused.
+// APIKeyRotate The grace period. Unknown members are rejected.
 type APIKeyRotate struct {
-	// GracePeriodHours For how many hours the old key goes on working.
+	// GracePeriodHours For how many hours the old key remains valid.
 	GracePeriodHours *int `json:"grace_period_hours,omitempty"`
 }
 
-// AuditEntry A change that somebody made. It tells which members were changed, never their values.
+// AuditEntry A change of an object of the account. It lists the changed members, never their values.
 type AuditEntry struct {
-	// Action What was done, such as product.update.
+	// Action The action, such as product.update.
 	Action string `json:"action"`
 
-	// ActorID The person's identifier; null for a command.
+	// ActorID The user's identifier; null for a command.
 	ActorID nullable.Nullable[openapi_types.UUID] `json:"actor_id"`
 
 	// ActorName Their name at the time, or the command.
 	ActorName string `json:"actor_name"`
 
-	// ActorType Whether a person did it, or a command on the server.
+	// ActorType Whether a user or a command of the server made the change.
 	ActorType AuditEntryActorType `json:"actor_type"`
 
-	// At When it was made.
+	// At When the change was made.
 	At time.Time `json:"at"`
 
 	// Credential The credential that was used: the token's session.
 	Credential string `json:"credential"`
 
-	// Fields Which members were changed; never their values.
+	// Fields The changed members, without their values.
 	Fields []string `json:"fields"`
 
 	// ID The entry's identifier.
@@ -499,7 +499,7 @@ type AuditEntry struct {
 	// ObjectID The identifier of the object.
 	ObjectID openapi_types.UUID `json:"object_id"`
 
-	// ObjectType What kind of object was changed, such as `product`.
+	// ObjectType The type of the object, such as `product`.
 	ObjectType string `json:"object_type"`
 
 	// RemoteIP The address that the request came from; null for a command.
@@ -509,7 +509,7 @@ type AuditEntry struct {
 	RequestID nullable.Nullable[string] `json:"request_id"`
 }
 
-// AuditEntryActorType Whether a person did it, or a command on the server.
+// AuditEntryActorType Whether a user or a command of the server made the change.
 type AuditEntryActorType string
 
 // AuditEntryList A page of a list of audit entries.
@@ -517,7 +517,7 @@ type AuditEntryList struct {
 	// Items Audit entries of this page, newest first.
 	Items []AuditEntry `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
@@ -529,32 +529,32 @@ type Build struct {
 	// BuildNumber The CI system's number of the run.
 	BuildNumber nullable.Nullable[string] `json:"build_number"`
 
-	// BuildURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+	// BuildURL The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
 	BuildURL nullable.Nullable[string] `json:"build_url"`
 
-	// BuiltBy Who built it, as the CI system names them.
+	// BuiltBy The user name of the initiator in the CI system.
 	BuiltBy nullable.Nullable[string] `json:"built_by"`
 
-	// BuiltByEmail Their e-mail address.
+	// BuiltByEmail The initiator's e-mail address.
 	BuiltByEmail nullable.Nullable[string] `json:"built_by_email"`
 
-	// BuiltByName Their name.
+	// BuiltByName The initiator's display name.
 	BuiltByName nullable.Nullable[string] `json:"built_by_name"`
 
-	// CompletedAt When it ended, in whatever way.
+	// CompletedAt When it ended, whatever its status.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
 
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
-	// ErrorCode The CI system's code for why it failed.
+	// ErrorCode A machine-readable reason of the failure.
 	ErrorCode nullable.Nullable[string] `json:"error_code"`
 
-	// ErrorMessage Why it failed.
+	// ErrorMessage The reason of the failure.
 	ErrorMessage nullable.Nullable[string] `json:"error_message"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The build's identifier.
 	ID openapi_types.UUID `json:"id"`
@@ -589,7 +589,7 @@ type Build struct {
 	// StartedAt The earliest start that any event has reported; null when none has.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
-	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -599,44 +599,43 @@ type Build struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
-// BuildEvent What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
-// case-sensitive. Other texts may have 1,024 characters, addresses 4,096; an empty one
-// counts as absent.
+// BuildEvent A CI system's report of a build. Unknown fields are ignored, and stored with the event. Names are case-sensitive.
+// Other texts may have 1,024 characters, URLs 4,096; an empty one counts as absent.
 type BuildEvent struct {
-	// BuildNumber The CI system's number of the run, such as `312`: people look for it there.
+	// BuildNumber The CI system's number of the run, such as `312`.
 	BuildNumber *string `json:"build_number,omitempty"`
 
-	// BuildURL Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
+	// BuildURL A URL with details, preferably of the CI run. It is stored unchanged, whatever its scheme.
 	BuildURL *string `json:"build_url,omitempty"`
 
-	// BuiltBy Who started the build, by the name that the CI system has for them: a login, or that of a bot.
+	// BuiltBy The user name of the initiator in the CI system; may be a bot.
 	BuiltBy *string `json:"built_by,omitempty"`
 
-	// BuiltByEmail Their e-mail address, if the CI system knows it.
+	// BuiltByEmail The initiator's e-mail address.
 	BuiltByEmail *string `json:"built_by_email,omitempty"`
 
-	// BuiltByName Their name, as people know them; messages prefer it to `built_by`.
+	// BuiltByName The initiator's display name; messages prefer it to `built_by`.
 	BuiltByName *string `json:"built_by_name,omitempty"`
 
 	// CompletedAt When the build ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
 	// before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
 	CompletedAt *time.Time `json:"completed_at,omitempty"`
 
-	// ErrorCode Why the build failed, for programs: the CI system's code, or one of your own.
+	// ErrorCode A machine-readable reason of the failure.
 	ErrorCode *string `json:"error_code,omitempty"`
 
-	// ErrorMessage Why the build failed, at most 65,536 characters.
+	// ErrorMessage The reason of the failure, at most 65,536 characters.
 	ErrorMessage *string `json:"error_message,omitempty"`
 
-	// ExtraMetadata Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
-	// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
-	ExtraMetadata *ExtraMetadata `json:"extra_metadata,omitempty"`
+	// ExtraMetadata Further data, up to 256 KiB as compact JSON. Successive events of one deployment or build are merged key by key, the
+	// newest value wins. `preflight_status` is set by the server: a client's value is dropped.
+	ExtraMetadata *EventMetadataInput `json:"extra_metadata,omitempty"`
 
 	// InvokeID The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
 	// belong to one build, until the run is started again or ends again.
 	InvokeID *string `json:"invoke_id,omitempty"`
 
-	// ProductName The product that is built. Created on first mention.
+	// ProductName The built product. Created on first mention.
 	ProductName string `json:"product_name"`
 
 	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`.
@@ -651,15 +650,14 @@ type BuildEvent struct {
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
 	SourceSystem *string `json:"source_system,omitempty"`
 
-	// StartedAt When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept. A time
+	// StartedAt When the build started, if not now; empty counts as absent. The earliest time of all events of the build is stored. A time
 	// more than five minutes in the future is ignored.
 	StartedAt *time.Time `json:"started_at,omitempty"`
 
-	// Status How far the build has come; `completed` when absent or empty. The words are those of a deployment's status, and the first
-	// final status ends the build.
+	// Status The status of the build; `completed` when absent or empty.
 	Status *string `json:"status,omitempty"`
 
-	// Version The version that is built. Created on first mention.
+	// Version The built version. Created on first mention.
 	Version string `json:"version"`
 }
 
@@ -668,11 +666,11 @@ type BuildList struct {
 	// Items Builds of this page, newest first.
 	Items []Build `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// ChannelConfig What the channel is configured with, masked where it is secret. Each type has its own members, the others are absent.
+// ChannelConfig The configuration, with secrets masked. Each type has its own members, the others are absent.
 type ChannelConfig struct {
 	// Secret Webhook: `****` when messages are signed.
 	Secret *string `json:"secret,omitempty"`
@@ -680,44 +678,44 @@ type ChannelConfig struct {
 	// To E-mail: the addresses, separated by commas.
 	To *string `json:"to,omitempty"`
 
-	// URL Webhook: its address, masked after the host.
+	// URL Webhook: its URL, masked after the host.
 	URL *string `json:"url,omitempty"`
 
-	// WebhookURL Slack: the address of the incoming webhook, masked.
+	// WebhookURL Slack: the URL of the incoming webhook, masked.
 	WebhookURL *string `json:"webhook_url,omitempty"`
 }
 
-// ChannelConfigCreate The members of the channel's type. Unknown members are refused.
+// ChannelConfigCreate The members of the channel's type. Unknown members are rejected.
 type ChannelConfigCreate struct {
-	// Secret Webhook: what messages are signed with; best `whsec_` and 24 to 64 random bytes in base64.
+	// Secret Webhook: the key that messages are signed with, preferably `whsec_` and 24 to 64 random bytes in base64.
 	Secret *string `json:"secret,omitempty"`
 
 	// To E-mail: up to 20 addresses, separated by commas. Required for this type.
 	To *string `json:"to,omitempty"`
 
-	// URL Webhook: a public address, http:// or https://. Required for this type.
+	// URL Webhook: a public URL, http:// or https://. Required for this type.
 	URL *string `json:"url,omitempty"`
 
-	// WebhookURL Slack: the address of the incoming webhook. Required for this type.
+	// WebhookURL Slack: the URL of the incoming webhook. Required for this type.
 	WebhookURL *string `json:"webhook_url,omitempty"`
 }
 
-// ChannelConfigPatch What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are refused.
+// ChannelConfigPatch What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are rejected.
 type ChannelConfigPatch struct {
-	// Secret Webhook: the new secret, of 8 characters or more; null to sign no more.
+	// Secret Webhook: the new secret, of 8 characters or more; null to stop signing.
 	Secret nullable.Nullable[string] `json:"secret,omitempty"`
 
 	// To E-mail: up to 20 addresses, separated by commas.
 	To *string `json:"to,omitempty"`
 
-	// URL Webhook: a public address.
+	// URL Webhook: a public URL.
 	URL *string `json:"url,omitempty"`
 
-	// WebhookURL Slack: the address of the incoming webhook.
+	// WebhookURL Slack: the URL of the incoming webhook.
 	WebhookURL *string `json:"webhook_url,omitempty"`
 }
 
-// ChannelType Where messages go to.
+// ChannelType The kind of receiver.
 type ChannelType string
 
 // CreatedAPIKey A new key, with its secret.
@@ -725,44 +723,50 @@ type CreatedAPIKey struct {
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// CreatedBy Who created it; null when a command did.
+	// CreatedBy The user who created it; null when created by a command of the server.
 	CreatedBy nullable.Nullable[string] `json:"created_by"`
 
-	// Description More about it.
+	// Description Its description.
 	Description string `json:"description"`
 
-	// ExpiresAt When it stops working by itself.
+	// ExpiresAt When it expires; null when it does not.
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
 
-	// ID The key's identifier in this API; it is no part of the key.
+	// ID The key's identifier in this API; it is not a part of the key.
 	ID openapi_types.UUID `json:"id"`
 
-	// Key The key itself. It is shown here and nowhere else.
+	// Key The key itself, which no other answer contains.
 	Key string `json:"key"`
 
 	// KeyID Its short name in the account, such as k1.
 	KeyID string `json:"key_id"`
 
-	// LastUsedAt When it was last used, give or take ten seconds.
+	// LastUsedAt When it was last used, accurate to ten seconds.
 	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
 
-	// Name What it is for.
+	// Name Its name.
 	Name string `json:"name"`
 
-	// Prefix How the key begins; the rest is secret.
+	// Prefix The first characters of the key; the rest is secret.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When it was revoked.
 	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
 
-	// State Whether it works.
+	// State Whether the key is accepted.
 	State CreatedAPIKeyState `json:"state"`
 }
 
-// CreatedAPIKeyState Whether it works.
+// CreatedAPIKeyState Whether the key is accepted.
 type CreatedAPIKeyState string
 
-// DeliveryStatus `pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
+// DeliveryErrorCode Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
+// forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
+// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
+// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+type DeliveryErrorCode = string
+
+// DeliveryStatus `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
 type DeliveryStatus string
 
 // Deployment A deployment of a version of a product to an environment.
@@ -770,25 +774,25 @@ type Deployment struct {
 	// BuildNumber The CI system's number of the run.
 	BuildNumber nullable.Nullable[string] `json:"build_number"`
 
-	// CompletedAt When it ended, in whatever way.
+	// CompletedAt When it ended, whatever its status.
 	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
 
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
-	// DeployURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+	// DeployURL The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
 	DeployURL nullable.Nullable[string] `json:"deploy_url"`
 
 	// DeployedAt When it ended; until then, when it started; until then, when its first event was received.
 	DeployedAt time.Time `json:"deployed_at"`
 
-	// DeployedBy Who deployed it, as the CI system names them.
+	// DeployedBy The user name of the initiator in the CI system.
 	DeployedBy nullable.Nullable[string] `json:"deployed_by"`
 
-	// DeployedByEmail Their e-mail address.
+	// DeployedByEmail The initiator's e-mail address.
 	DeployedByEmail nullable.Nullable[string] `json:"deployed_by_email"`
 
-	// DeployedByName Their name.
+	// DeployedByName The initiator's display name.
 	DeployedByName nullable.Nullable[string] `json:"deployed_by_name"`
 
 	// DeploymentID The deployment's identifier; the same as `id`.
@@ -800,7 +804,7 @@ type Deployment struct {
 	// EnvironmentName The environment's name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// EnvironmentType The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 	//
@@ -812,8 +816,8 @@ type Deployment struct {
 	// | `other` | any other name |
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The deployment's identifier.
 	ID openapi_types.UUID `json:"id"`
@@ -851,7 +855,7 @@ type Deployment struct {
 	// StartedAt When the server received the first start; null when no start was reported.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
-	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -861,50 +865,50 @@ type Deployment struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
-// DeploymentEvent What a CI system tells about a deployment. Unknown fields are ignored, and kept with the event. One of
+// DeploymentEvent A CI system's report of a deployment. Unknown fields are ignored, and stored with the event. One of
 // `environment_name` and `environment` is required. Names are case-sensitive.
-// Other texts may have 1,024 characters, addresses 4,096; an empty one counts as absent.
+// Other texts may have 1,024 characters, URLs 4,096; an empty one counts as absent.
 type DeploymentEvent struct {
-	// BuildNumber The CI system's number of the run, such as `312`: people look for it there.
+	// BuildNumber The CI system's number of the run, such as `312`.
 	BuildNumber *string `json:"build_number,omitempty"`
 
-	// BuildURL Another name of `deploy_url`, which wins when both are given.
+	// BuildURL An alias of `deploy_url`, which takes precedence.
 	BuildURL *string `json:"build_url,omitempty"`
 
 	// CompletedAt When the deployment ended, if not now; empty counts as absent. Ignored, and not read, unless the status is final. A time
 	// before a start that the server has received, or more than five minutes in the future, is replaced by the time of receipt.
 	CompletedAt *time.Time `json:"completed_at,omitempty"`
 
-	// DeployURL Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
+	// DeployURL A URL with details, preferably of the CI run. It is stored unchanged, whatever its scheme.
 	DeployURL *string `json:"deploy_url,omitempty"`
 
-	// DeployedBy Who deploys, by the name that the CI system has for them: a login, or that of a bot.
+	// DeployedBy The user name of the initiator in the CI system; may be a bot.
 	DeployedBy *string `json:"deployed_by,omitempty"`
 
-	// DeployedByEmail Their e-mail address, if the CI system knows it.
+	// DeployedByEmail The initiator's e-mail address.
 	DeployedByEmail *string `json:"deployed_by_email,omitempty"`
 
-	// DeployedByName Their name, as people know them; messages prefer it to `deployed_by`.
+	// DeployedByName The initiator's display name; messages prefer it to `deployed_by`.
 	DeployedByName *string `json:"deployed_by_name,omitempty"`
 
-	// Environment The old name of `environment_name`, which wins when both are given.
+	// Environment The former name of `environment_name`, which takes precedence.
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	Environment *string `json:"environment,omitempty"`
 
-	// EnvironmentName Where it is deployed. Created on first mention, with a type inferred from its name (see `EnvironmentType`): `prod-eu`
+	// EnvironmentName The environment that the version is deployed to. Created on first mention, with a type inferred from its name (see `EnvironmentType`): `prod-eu`
 	// is `production`, `qa-smoke` is `test`, `review/fix-live-chat` is `dev`, and a name without a known word is `other`.
 	EnvironmentName *string `json:"environment_name,omitempty"`
 
-	// ExtraMetadata Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
-	// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
-	ExtraMetadata *ExtraMetadata `json:"extra_metadata,omitempty"`
+	// ExtraMetadata Further data, up to 256 KiB as compact JSON. Successive events of one deployment or build are merged key by key, the
+	// newest value wins. `preflight_status` is set by the server: a client's value is dropped.
+	ExtraMetadata *EventMetadataInput `json:"extra_metadata,omitempty"`
 
 	// InvokeID The CI run that this event comes from: the same for all events of a run, another one for each run. Events of one run
 	// and version belong to one deployment, until the run is started again or ends again. Without it the version
 	// alone identifies the deployment.
 	InvokeID *string `json:"invoke_id,omitempty"`
 
-	// ProductName The product that is deployed, 1 to 255 characters. Created on first mention.
+	// ProductName The deployed product, 1 to 255 characters. Created on first mention.
 	ProductName string `json:"product_name"`
 
 	// SCMBranch The branch or tag, as the CI system writes it: `main`, `origin/main`, `refs/tags/v1`. Without it, the deployment takes
@@ -914,10 +918,10 @@ type DeploymentEvent struct {
 	// SCMRepository The repository, as `owner/name` or with its host: `acme/checkout`, `github.com/acme/checkout`.
 	SCMRepository *string `json:"scm_repository,omitempty"`
 
-	// SCMSHA The commit that the pipeline ran for. It is shown with the deployment, and need not be the one that the version was built from: only a build event says that.
+	// SCMSHA The commit that the pipeline ran for. It is shown with the deployment, and may differ from the commit that the version was built from, which only build events report.
 	SCMSHA *string `json:"scm_sha,omitempty"`
 
-	// SkipPreflightChecks Accepted for compatibility. No checks are made yet, so there is nothing to skip.
+	// SkipPreflightChecks Accepted for compatibility; the server has no preflight checks yet.
 	SkipPreflightChecks *bool `json:"skip_preflight_checks,omitempty"`
 
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
@@ -935,7 +939,7 @@ type DeploymentEvent struct {
 	// | `aborted` | aborted, abort, cancelled, canceled, cancel, skipped |
 	Status EventStatus `json:"status"`
 
-	// Version The version that is deployed. Created on first mention.
+	// Version The deployed version. Created on first mention.
 	Version string `json:"version"`
 }
 
@@ -944,31 +948,31 @@ type DeploymentList struct {
 	// Items Deployments of this page, newest first.
 	Items []Deployment `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// Environment A place where versions are deployed. `metadata` and `extra_metadata` are the same.
+// Environment An environment that versions are deployed to. `metadata` and `extra_metadata` are the same.
 type Environment struct {
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Description What it is; empty until somebody says.
+	// Description Its description; may be empty.
 	Description string `json:"description"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The environment's identifier.
 	ID openapi_types.UUID `json:"id"`
 
-	// Metadata What the events told beside the named fields.
-	Metadata Metadata `json:"metadata"`
+	// Metadata Further data of the object.
+	Metadata MetadataOutput `json:"metadata"`
 
-	// Name Its name, as events give it.
+	// Name Its name, as used in events.
 	Name string `json:"name"`
 
-	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// Type The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 	//
@@ -980,22 +984,22 @@ type Environment struct {
 	// | `other` | any other name |
 	Type EnvironmentType `json:"type"`
 
-	// UpdatedAt When it was last changed by somebody.
+	// UpdatedAt When it was last changed.
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// EnvironmentCreate An environment to create. Unknown members are refused.
+// EnvironmentCreate An environment to create. Unknown members are rejected.
 type EnvironmentCreate struct {
-	// Description What it is, at most 4,096 characters.
+	// Description Its description, at most 4,096 characters.
 	Description *string `json:"description,omitempty"`
 
-	// Metadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-	Metadata nullable.Nullable[ObjectMetadata] `json:"metadata,omitempty"`
+	// Metadata Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+	Metadata nullable.Nullable[MetadataInput] `json:"metadata,omitempty"`
 
-	// Name Its name, free in the account.
+	// Name Its name, unique in the account.
 	Name string `json:"name"`
 
-	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// Type The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 	//
@@ -1013,22 +1017,22 @@ type EnvironmentList struct {
 	// Items Environments of this page, newest first.
 	Items []Environment `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// EnvironmentPatch What to change; members that are absent stay. Unknown members are refused.
+// EnvironmentPatch The members to change; absent ones stay. Unknown members are rejected.
 type EnvironmentPatch struct {
-	// Description What it is, at most 4,096 characters.
+	// Description Its description, at most 4,096 characters.
 	Description nullable.Nullable[string] `json:"description,omitempty"`
 
-	// Metadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-	Metadata nullable.Nullable[ObjectMetadata] `json:"metadata,omitempty"`
+	// Metadata Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+	Metadata nullable.Nullable[MetadataInput] `json:"metadata,omitempty"`
 
-	// Name Its new name, free in the account.
+	// Name Its new name, unique in the account.
 	Name *string `json:"name,omitempty"`
 
-	// Type What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// Type The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 	//
@@ -1041,19 +1045,16 @@ type EnvironmentPatch struct {
 	Type *EnvironmentType `json:"type,omitempty"`
 }
 
-// EnvironmentState What runs in one environment of one product.
+// EnvironmentState The current and the in-progress version of a product in an environment.
 type EnvironmentState struct {
-	// DeployedBy Who put it there, as the CI system names them.
+	// DeployedBy The user name of the initiator in the CI system.
 	DeployedBy nullable.Nullable[string] `json:"deployed_by"`
 
-	// DeployedByName Their name.
+	// DeployedByName The initiator's display name.
 	DeployedByName nullable.Nullable[string] `json:"deployed_by_name"`
 
-	// DeploymentID The deployment that put it there; null while none has completed.
+	// DeploymentID The deployment that completed last; null while none has.
 	DeploymentID nullable.Nullable[openapi_types.UUID] `json:"deployment_id"`
-
-	// Drifts Whether another environment of the product runs another version.
-	Drifts bool `json:"drifts"`
 
 	// EnvironmentID The environment's identifier.
 	EnvironmentID openapi_types.UUID `json:"environment_id"`
@@ -1061,7 +1062,7 @@ type EnvironmentState struct {
 	// EnvironmentName Its name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// EnvironmentType The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 	//
@@ -1073,13 +1074,16 @@ type EnvironmentState struct {
 	// | `other` | any other name |
 	EnvironmentType EnvironmentType `json:"environment_type"`
 
+	// HasDrift Whether another environment of the product runs another version.
+	HasDrift bool `json:"has_drift"`
+
 	// InProgressDeploymentID The deployment in progress; null when there is none, or only stale ones.
 	InProgressDeploymentID nullable.Nullable[openapi_types.UUID] `json:"in_progress_deployment_id"`
 
-	// InProgressSince Since when.
+	// InProgressSince When the deployment in progress started.
 	InProgressSince nullable.Nullable[time.Time] `json:"in_progress_since"`
 
-	// InProgressVersion The version it brings.
+	// InProgressVersion The version of the deployment in progress.
 	InProgressVersion nullable.Nullable[string] `json:"in_progress_version"`
 
 	// ProductID The product's identifier.
@@ -1088,29 +1092,29 @@ type EnvironmentState struct {
 	// ProductName Its name.
 	ProductName string `json:"product_name"`
 
-	// Since Since when it runs there.
+	// Since Since when the version runs.
 	Since nullable.Nullable[time.Time] `json:"since"`
 
 	// Version Its name.
 	Version nullable.Nullable[string] `json:"version"`
 
-	// VersionID The version that runs there.
+	// VersionID The version that runs in the environment.
 	VersionID nullable.Nullable[openapi_types.UUID] `json:"version_id"`
 
 	// VersionsBehind How many newer versions of the product have completed in any environment; null while nothing runs here.
 	VersionsBehind nullable.Nullable[int] `json:"versions_behind"`
 }
 
-// EnvironmentStateList A page of the list of what runs where.
+// EnvironmentStateList A page of a list of environment states.
 type EnvironmentStateList struct {
 	// Items Rows of this page, one for each product and environment.
 	Items []EnvironmentState `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+// EnvironmentType The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 // anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 // decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 //
@@ -1122,20 +1126,18 @@ type EnvironmentStateList struct {
 // | `other` | any other name |
 type EnvironmentType string
 
-// ErrorClass What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
-// address that is not called (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
-// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message (`smtp_refused`) or did not take it yet
-// (`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
-type ErrorClass = string
-
 // EventList A page of a list of events.
 type EventList struct {
 	// Items Events of this page, newest first.
 	Items []RecordedEvent `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
+
+// EventMetadataInput Further data, up to 256 KiB as compact JSON. Successive events of one deployment or build are merged key by key, the
+// newest value wins. `preflight_status` is set by the server: a client's value is dropped.
+type EventMetadataInput = json.RawMessage
 
 // EventStatus How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
 // are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
@@ -1149,11 +1151,7 @@ type EventList struct {
 // | `aborted` | aborted, abort, cancelled, canceled, cancel, skipped |
 type EventStatus = string
 
-// ExtraMetadata Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
-// merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
-type ExtraMetadata = json.RawMessage
-
-// Health The server is well.
+// Health The server can serve requests.
 type Health struct {
 	// Status Always `ok`; anything else is an error status.
 	Status HealthStatus `json:"status"`
@@ -1167,18 +1165,21 @@ type Health struct {
 // HealthStatus Always `ok`; anything else is an error status.
 type HealthStatus string
 
-// Metadata What the events told beside the named fields.
-type Metadata = json.RawMessage
+// MetadataInput Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+type MetadataInput = json.RawMessage
 
-// NotifiableEventType What to be told of. `version.` is an old spelling of `build.`, which is what is stored.
+// MetadataOutput Further data of the object.
+type MetadataOutput = json.RawMessage
+
+// NotifiableEventType A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
 type NotifiableEventType string
 
-// NotificationChannel A way to tell people or tools of deployments and builds.
+// NotificationChannel A receiver of messages about deployments and builds.
 type NotificationChannel struct {
-	// ChannelType Where messages go to.
+	// ChannelType The kind of receiver.
 	ChannelType ChannelType `json:"channel_type"`
 
-	// Config What the channel is configured with, masked where it is secret. Each type has its own members, the others are absent.
+	// Config The configuration, with secrets masked. Each type has its own members, the others are absent.
 	Config ChannelConfig `json:"config"`
 
 	// CreatedAt When it was created.
@@ -1187,7 +1188,7 @@ type NotificationChannel struct {
 	// DisabledAt Since when it is disabled.
 	DisabledAt nullable.Nullable[time.Time] `json:"disabled_at"`
 
-	// DisabledReason Why the server disabled it: its receiver answered 410, or failed for five days. Null when it is enabled or a person disabled it.
+	// DisabledReason Why the server disabled it: its receiver answered 410, or failed for five days. Null when it is enabled or a user disabled it.
 	DisabledReason nullable.Nullable[string] `json:"disabled_reason"`
 
 	// Enabled Whether messages are sent.
@@ -1202,16 +1203,16 @@ type NotificationChannel struct {
 	// Name Its name.
 	Name string `json:"name"`
 
-	// UpdatedAt When a person last changed it.
+	// UpdatedAt When a user last changed it.
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// NotificationChannelCreate A channel to create. Unknown members are refused.
+// NotificationChannelCreate A channel to create. Unknown members are rejected.
 type NotificationChannelCreate struct {
-	// ChannelType Where messages go to.
+	// ChannelType The kind of receiver.
 	ChannelType ChannelType `json:"channel_type"`
 
-	// Config The members of the channel's type. Unknown members are refused.
+	// Config The members of the channel's type. Unknown members are rejected.
 	Config ChannelConfigCreate `json:"config"`
 
 	// Enabled Whether messages are sent.
@@ -1226,13 +1227,13 @@ type NotificationChannelList struct {
 	// Items Channels of this page, newest first.
 	Items []NotificationChannel `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// NotificationChannelPatch What to change; members that are absent stay. Unknown members are refused.
+// NotificationChannelPatch The members to change; absent ones stay. Unknown members are rejected.
 type NotificationChannelPatch struct {
-	// Config What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are refused.
+	// Config What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are rejected.
 	Config *ChannelConfigPatch `json:"config,omitempty"`
 
 	// Enabled Whether messages are sent.
@@ -1242,9 +1243,9 @@ type NotificationChannelPatch struct {
 	Name *string `json:"name,omitempty"`
 }
 
-// NotificationDelivery A message to a channel, and what came of it.
+// NotificationDelivery A message to a channel, and its result.
 type NotificationDelivery struct {
-	// Attempts How many times it was tried.
+	// Attempts The number of attempts.
 	Attempts int `json:"attempts"`
 
 	// ChannelID The channel's identifier.
@@ -1253,37 +1254,37 @@ type NotificationDelivery struct {
 	// ChannelName Its name.
 	ChannelName string `json:"channel_name"`
 
-	// ChannelType Where messages go to.
+	// ChannelType The kind of receiver.
 	ChannelType ChannelType `json:"channel_type"`
 
 	// CreatedAt When the event was recorded.
 	CreatedAt time.Time `json:"created_at"`
 
-	// ErrorClass What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
-	// address that is not called (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
-	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message (`smtp_refused`) or did not take it yet
-	// (`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
-	ErrorClass nullable.Nullable[ErrorClass] `json:"error_class"`
+	// ErrorClass Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
+	// forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
+	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
+	// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+	ErrorClass nullable.Nullable[DeliveryErrorCode] `json:"error_class"`
 
 	// EventID The event; null when there was none.
 	EventID nullable.Nullable[openapi_types.UUID] `json:"event_id"`
 
-	// EventType What it tells of; `test` and `notification_channel.disabled`, too.
+	// EventType The type of event; also `test` and `notification_channel.disabled`.
 	EventType string `json:"event_type"`
 
-	// FinishedAt When it was delivered or given up.
+	// FinishedAt When its status became final.
 	FinishedAt nullable.Nullable[time.Time] `json:"finished_at"`
 
 	// ID The delivery; `webhook-id` of the message.
 	ID openapi_types.UUID `json:"id"`
 
-	// LastAttemptAt When it was last tried.
+	// LastAttemptAt When the last attempt was made.
 	LastAttemptAt nullable.Nullable[time.Time] `json:"last_attempt_at"`
 
-	// LatencyMs How long the last attempt took, in milliseconds; null when there was none.
+	// LatencyMs The duration of the last attempt in milliseconds; null when there was none.
 	LatencyMs nullable.Nullable[int] `json:"latency_ms"`
 
-	// NextAttemptAt When it is due; null when it is over.
+	// NextAttemptAt When the next attempt is due; null when there is none.
 	NextAttemptAt nullable.Nullable[time.Time] `json:"next_attempt_at"`
 
 	// ObjectID The identifier of the deployment or build; null when it is about none.
@@ -1292,7 +1293,7 @@ type NotificationDelivery struct {
 	// ResponseStatus The HTTP or SMTP status that the receiver answered the last attempt with, if it answered.
 	ResponseStatus nullable.Nullable[int] `json:"response_status"`
 
-	// Status `pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
+	// Status `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
 	Status DeliveryStatus `json:"status"`
 }
 
@@ -1301,11 +1302,11 @@ type NotificationDeliveryList struct {
 	// Items Deliveries of this page, newest first.
 	Items []NotificationDelivery `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// NotificationFilters What passes. An empty list lets everything pass.
+// NotificationFilters Which events match. An empty list matches everything.
 type NotificationFilters struct {
 	// Environments Names or identifiers of environments.
 	Environments []string `json:"environments"`
@@ -1317,7 +1318,7 @@ type NotificationFilters struct {
 	Statuses []Status `json:"statuses"`
 }
 
-// NotificationFiltersInput What shall pass. A list that is absent or empty lets everything pass; when changing, one that is absent stays. Unknown members are refused.
+// NotificationFiltersInput Which events match. A list that is absent or empty matches everything; in an update, an absent one stays. Unknown members are rejected.
 type NotificationFiltersInput struct {
 	// Environments Names or identifiers of environments; not for builds, which have none.
 	Environments []string `json:"environments,omitempty"`
@@ -1329,7 +1330,7 @@ type NotificationFiltersInput struct {
 	Statuses []string `json:"statuses,omitempty"`
 }
 
-// NotificationPreference What a channel is told about.
+// NotificationPreference The subscription of a channel to a type of event.
 type NotificationPreference struct {
 	// ChannelID Its channel's identifier.
 	ChannelID openapi_types.UUID `json:"channel_id"`
@@ -1337,10 +1338,10 @@ type NotificationPreference struct {
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// EventType What its channel is told of, such as `deployment.failed`.
+	// EventType The type of event, such as `deployment.failed`.
 	EventType string `json:"event_type"`
 
-	// Filters What passes. An empty list lets everything pass.
+	// Filters Which events match. An empty list matches everything.
 	Filters NotificationFilters `json:"filters"`
 
 	// ID The preference's identifier.
@@ -1350,15 +1351,15 @@ type NotificationPreference struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// NotificationPreferenceCreate A preference to create. Unknown members are refused.
+// NotificationPreferenceCreate A preference to create. Unknown members are rejected.
 type NotificationPreferenceCreate struct {
-	// ChannelID The channel to tell.
+	// ChannelID The channel to send messages to.
 	ChannelID openapi_types.UUID `json:"channel_id"`
 
-	// EventType What to be told of. `version.` is an old spelling of `build.`, which is what is stored.
+	// EventType A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
 	EventType NotifiableEventType `json:"event_type"`
 
-	// Filters What shall pass. A list that is absent or empty lets everything pass; when changing, one that is absent stays. Unknown members are refused.
+	// Filters Which events match. A list that is absent or empty matches everything; in an update, an absent one stays. Unknown members are rejected.
 	Filters *NotificationFiltersInput `json:"filters,omitempty"`
 }
 
@@ -1367,79 +1368,76 @@ type NotificationPreferenceList struct {
 	// Items Preferences of this page, newest first.
 	Items []NotificationPreference `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// NotificationPreferencePatch What to change; members that are absent stay. Unknown members are refused.
+// NotificationPreferencePatch The members to change; absent ones stay. Unknown members are rejected.
 type NotificationPreferencePatch struct {
-	// EventType What to be told of. `version.` is an old spelling of `build.`, which is what is stored.
+	// EventType A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
 	EventType *NotifiableEventType `json:"event_type,omitempty"`
 
-	// Filters What shall pass. A list that is absent or empty lets everything pass; when changing, one that is absent stays. Unknown members are refused.
+	// Filters Which events match. A list that is absent or empty matches everything; in an update, an absent one stays. Unknown members are rejected.
 	Filters *NotificationFiltersInput `json:"filters,omitempty"`
 }
 
-// NotificationTestResult What came of a test message.
+// NotificationTestResult The result of a test message.
 type NotificationTestResult struct {
-	// Delivered Whether the receiver took it.
+	// Delivered Whether the receiver accepted it.
 	Delivered bool `json:"delivered"`
 
 	// DeliveryID The entry in the history.
 	DeliveryID openapi_types.UUID `json:"delivery_id"`
 
-	// ErrorClass What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
-	// address that is not called (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
-	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message (`smtp_refused`) or did not take it yet
-	// (`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
-	ErrorClass nullable.Nullable[ErrorClass] `json:"error_class"`
+	// ErrorClass Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
+	// forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
+	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
+	// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+	ErrorClass nullable.Nullable[DeliveryErrorCode] `json:"error_class"`
 
-	// LatencyMs How long it took, in milliseconds.
+	// LatencyMs The duration in milliseconds.
 	LatencyMs int `json:"latency_ms"`
 
 	// ResponseStatus The HTTP or SMTP status that the receiver answered with, if it answered.
 	ResponseStatus nullable.Nullable[int] `json:"response_status"`
 }
 
-// ObjectMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-type ObjectMetadata = json.RawMessage
-
-// Problem What went wrong.
+// Problem An error.
 type Problem struct {
-	// Detail A sentence for people.
+	// Detail The message, for humans.
 	Detail string `json:"detail"`
 }
 
-// Product Something that is deployed.
+// Product A deployable product.
 type Product struct {
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Description What it is; empty until somebody says.
+	// Description Its description; may be empty.
 	Description string `json:"description"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The product's identifier.
 	ID openapi_types.UUID `json:"id"`
 
-	// Name Its name, as events give it.
+	// Name Its name, as used in events.
 	Name string `json:"name"`
 
-	// UpdatedAt When it was last changed by somebody.
+	// UpdatedAt When it was last changed.
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// ProductCreate A product to create. Unknown members are refused.
+// ProductCreate A product to create. Unknown members are rejected.
 type ProductCreate struct {
-	// Description What it is, at most 4,096 characters.
+	// Description Its description, at most 4,096 characters.
 	Description *string `json:"description,omitempty"`
 
-	// ExtraMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-	ExtraMetadata nullable.Nullable[ObjectMetadata] `json:"extra_metadata,omitempty"`
+	// ExtraMetadata Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+	ExtraMetadata nullable.Nullable[MetadataInput] `json:"extra_metadata,omitempty"`
 
-	// Name Its name, free in the account.
+	// Name Its name, unique in the account.
 	Name string `json:"name"`
 }
 
@@ -1448,19 +1446,19 @@ type ProductList struct {
 	// Items Products of this page, newest first.
 	Items []Product `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// ProductPatch What to change; members that are absent stay. Unknown members are refused.
+// ProductPatch The members to change; absent ones stay. Unknown members are rejected.
 type ProductPatch struct {
-	// Description What it is, at most 4,096 characters.
+	// Description Its description, at most 4,096 characters.
 	Description nullable.Nullable[string] `json:"description,omitempty"`
 
-	// ExtraMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-	ExtraMetadata nullable.Nullable[ObjectMetadata] `json:"extra_metadata,omitempty"`
+	// ExtraMetadata Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+	ExtraMetadata nullable.Nullable[MetadataInput] `json:"extra_metadata,omitempty"`
 
-	// Name Its new name, free in the account.
+	// Name Its new name, unique in the account.
 	Name *string `json:"name,omitempty"`
 }
 
@@ -1472,35 +1470,35 @@ type RecordedBuild struct {
 	// BuildNumber The CI system's number of the run.
 	BuildNumber *string `json:"build_number"`
 
-	// BuildURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+	// BuildURL The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
 	BuildURL *string `json:"build_url"`
 
-	// BuiltBy Who built it, as the CI system names them.
+	// BuiltBy The user name of the initiator in the CI system.
 	BuiltBy *string `json:"built_by"`
 
-	// BuiltByEmail Their e-mail address.
+	// BuiltByEmail The initiator's e-mail address.
 	BuiltByEmail *string `json:"built_by_email"`
 
-	// BuiltByName Their name.
+	// BuiltByName The initiator's display name.
 	BuiltByName *string `json:"built_by_name"`
 
-	// CompletedAt When it ended, in whatever way.
+	// CompletedAt When it ended, whatever its status.
 	CompletedAt *time.Time `json:"completed_at"`
 
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
-	// ErrorCode The CI system's code for why it failed.
+	// ErrorCode A machine-readable reason of the failure.
 	ErrorCode *string `json:"error_code"`
 
-	// ErrorMessage Why it failed.
+	// ErrorMessage The reason of the failure.
 	ErrorMessage *string `json:"error_message"`
 
 	// EventID The event's identifier. A repeat has that of the event that it repeats.
 	EventID openapi_types.UUID `json:"event_id"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The build's identifier.
 	ID openapi_types.UUID `json:"id"`
@@ -1529,7 +1527,7 @@ type RecordedBuild struct {
 	// StartedAt The earliest start that any event has reported; null when none has.
 	StartedAt *time.Time `json:"started_at"`
 
-	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -1544,25 +1542,25 @@ type RecordedDeployment struct {
 	// BuildNumber The CI system's number of the run.
 	BuildNumber *string `json:"build_number"`
 
-	// CompletedAt When it ended, in whatever way.
+	// CompletedAt When it ended, whatever its status.
 	CompletedAt *time.Time `json:"completed_at"`
 
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
-	// DeployURL Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+	// DeployURL The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
 	DeployURL *string `json:"deploy_url"`
 
 	// DeployedAt When it ended; until then, when it started; until then, when its first event was received.
 	DeployedAt time.Time `json:"deployed_at"`
 
-	// DeployedBy Who deployed it, as the CI system names them.
+	// DeployedBy The user name of the initiator in the CI system.
 	DeployedBy *string `json:"deployed_by"`
 
-	// DeployedByEmail Their e-mail address.
+	// DeployedByEmail The initiator's e-mail address.
 	DeployedByEmail *string `json:"deployed_by_email"`
 
-	// DeployedByName Their name.
+	// DeployedByName The initiator's display name.
 	DeployedByName *string `json:"deployed_by_name"`
 
 	// DeploymentID The deployment's identifier; the same as `id`.
@@ -1577,8 +1575,8 @@ type RecordedDeployment struct {
 	// EventID The event's identifier. A repeat has that of the event that it repeats.
 	EventID openapi_types.UUID `json:"event_id"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The deployment's identifier.
 	ID openapi_types.UUID `json:"id"`
@@ -1610,7 +1608,7 @@ type RecordedDeployment struct {
 	// StartedAt When the server received the first start; null when no start was reported.
 	StartedAt *time.Time `json:"started_at"`
 
-	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -1620,7 +1618,7 @@ type RecordedDeployment struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
-// RecordedEvent An event as the server has recorded it.
+// RecordedEvent An event as recorded.
 type RecordedEvent struct {
 	// Body The body as received; characters that cannot be stored are replaced, user info in URLs is removed.
 	Body json.RawMessage `json:"body"`
@@ -1636,7 +1634,7 @@ type RecordedEvent struct {
 	// ReceivedAt When the server recorded it.
 	ReceivedAt time.Time `json:"received_at"`
 
-	// Status How far it has come. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 	Status Status `json:"status"`
 }
 
@@ -1645,16 +1643,16 @@ type RecordedEvent struct {
 // which had ended otherwise. The last two change nothing.
 type RecordedEventEffect string
 
-// Release Versions of several products that belong together.
+// Release Versions of several products that are released together.
 type Release struct {
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Description What it is for; may be empty.
+	// Description Its description; may be empty.
 	Description string `json:"description"`
 
-	// ExtraMetadata What the events told beside the named fields.
-	ExtraMetadata Metadata `json:"extra_metadata"`
+	// ExtraMetadata Further data of the object.
+	ExtraMetadata MetadataOutput `json:"extra_metadata"`
 
 	// ID The release's identifier.
 	ID openapi_types.UUID `json:"id"`
@@ -1662,22 +1660,40 @@ type Release struct {
 	// Name Its name.
 	Name string `json:"name"`
 
-	// Status How far a release has come.
+	// Status The state of a release.
 	Status ReleaseStatus `json:"status"`
 
 	// UpdatedAt When it was last changed.
 	UpdatedAt time.Time `json:"updated_at"`
 
-	// VersionCount How many versions it has.
+	// VersionCount The number of versions in the release.
 	VersionCount int `json:"version_count"`
 }
 
-// ReleaseCell How far one version has come in one environment.
-type ReleaseCell struct {
-	// DeployedAt When it ended or started.
+// ReleaseCreate A release to create. Unknown members are rejected.
+type ReleaseCreate struct {
+	// Description Its description, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// ExtraMetadata Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+	ExtraMetadata nullable.Nullable[MetadataInput] `json:"extra_metadata,omitempty"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Status The initial status.
+	Status *ReleaseCreateStatus `json:"status,omitempty"`
+}
+
+// ReleaseCreateStatus The initial status.
+type ReleaseCreateStatus string
+
+// ReleaseEnvironmentStatus The status of one version in one environment.
+type ReleaseEnvironmentStatus struct {
+	// DeployedAt When that deployment ended; until then, when it started.
 	DeployedAt nullable.Nullable[time.Time] `json:"deployed_at"`
 
-	// DeploymentID The deployment behind it.
+	// DeploymentID The deployment that determines the status; null when there is none.
 	DeploymentID nullable.Nullable[openapi_types.UUID] `json:"deployment_id"`
 
 	// EnvironmentID The environment's identifier.
@@ -1686,7 +1702,7 @@ type ReleaseCell struct {
 	// EnvironmentName Its name.
 	EnvironmentName string `json:"environment_name"`
 
-	// EnvironmentType What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+	// EnvironmentType The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 	// anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 	// decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 	//
@@ -1704,8 +1720,8 @@ type ReleaseCell struct {
 	// ProductName Its name.
 	ProductName string `json:"product_name"`
 
-	// Status `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and is neither; aborted deployments do not count.
-	Status ReleaseCellStatus `json:"status"`
+	// Status `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and neither applies; aborted deployments do not count.
+	Status RolloutStatus `json:"status"`
 
 	// Version Its name.
 	Version string `json:"version"`
@@ -1714,64 +1730,43 @@ type ReleaseCell struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
-// ReleaseCellStatus `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and is neither; aborted deployments do not count.
-type ReleaseCellStatus string
-
-// ReleaseCreate A release to create. Unknown members are refused.
-type ReleaseCreate struct {
-	// Description What it is, at most 4,096 characters.
-	Description *string `json:"description,omitempty"`
-
-	// ExtraMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-	ExtraMetadata nullable.Nullable[ObjectMetadata] `json:"extra_metadata,omitempty"`
-
-	// Name Its name.
-	Name string `json:"name"`
-
-	// Status How it begins.
-	Status *ReleaseCreateStatus `json:"status,omitempty"`
-}
-
-// ReleaseCreateStatus How it begins.
-type ReleaseCreateStatus string
-
 // ReleaseList A page of a list of releases.
 type ReleaseList struct {
 	// Items Releases of this page, newest first.
 	Items []Release `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// ReleasePatch What to change; members that are absent stay. Unknown members are refused.
+// ReleasePatch The members to change; absent ones stay. Unknown members are rejected.
 type ReleasePatch struct {
-	// Description What it is, at most 4,096 characters.
+	// Description Its description, at most 4,096 characters.
 	Description nullable.Nullable[string] `json:"description,omitempty"`
 
-	// ExtraMetadata Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
-	ExtraMetadata nullable.Nullable[ObjectMetadata] `json:"extra_metadata,omitempty"`
+	// ExtraMetadata Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
+	ExtraMetadata nullable.Nullable[MetadataInput] `json:"extra_metadata,omitempty"`
 
 	// Name Its new name.
 	Name *string `json:"name,omitempty"`
 
-	// Status How far a release has come.
+	// Status The state of a release.
 	Status *ReleaseStatus `json:"status,omitempty"`
 }
 
-// ReleaseProgress How far the deployment of a release has come.
+// ReleaseProgress The status of each version of a release in each environment.
 type ReleaseProgress struct {
-	// Cells One for each version of the release and each environment of the account.
-	Cells []ReleaseCell `json:"cells"`
+	// Environments One for each version of the release and each environment of the account.
+	Environments []ReleaseEnvironmentStatus `json:"environments"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 
 	// ReleaseID The release's identifier.
 	ReleaseID openapi_types.UUID `json:"release_id"`
 }
 
-// ReleaseStatus How far a release has come.
+// ReleaseStatus The state of a release.
 type ReleaseStatus string
 
 // ReleaseVersionAdd The version to add.
@@ -1780,7 +1775,7 @@ type ReleaseVersionAdd struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
-// Role What a person may do. Everybody may view everything but keys and the audit log.
+// Role The permissions of a user. Every role may view everything but API keys and the audit log.
 //
 // | may | roles |
 // |---|---|
@@ -1791,30 +1786,33 @@ type ReleaseVersionAdd struct {
 // | manage API keys, roles; read the audit log | admin |
 type Role string
 
-// Status How far it has come. `completed`, `failed` and `aborted` are final.
+// RolloutStatus `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and neither applies; aborted deployments do not count.
+type RolloutStatus string
+
+// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 type Status string
 
-// User A person of the account.
+// User A user of the account.
 type User struct {
-	// Assigned Whether the role was assigned here, or comes from their token.
+	// Assigned Whether an admin assigned the role; otherwise it comes from the token.
 	Assigned bool `json:"assigned"`
 
-	// CreatedAt When they were first seen.
+	// CreatedAt When they first sent a valid token.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Email Their e-mail address, as their token tells it; may be empty.
+	// Email Their e-mail address, from the token; may be empty.
 	Email string `json:"email"`
 
-	// ID The person's identifier.
+	// ID The user's identifier.
 	ID openapi_types.UUID `json:"id"`
 
-	// LastSeenAt When they were last seen, give or take a minute.
+	// LastSeenAt When they last sent a valid token, accurate to a minute.
 	LastSeenAt time.Time `json:"last_seen_at"`
 
-	// Name Their name, as their token tells it; may be empty.
+	// Name Their name, from the token; may be empty.
 	Name string `json:"name"`
 
-	// Role What a person may do. Everybody may view everything but keys and the audit log.
+	// Role The permissions of a user. Every role may view everything but API keys and the audit log.
 	//
 	// | may | roles |
 	// |---|---|
@@ -1826,53 +1824,53 @@ type User struct {
 	Role Role `json:"role"`
 }
 
-// UserList A page of a list of people.
+// UserList A page of a list of users.
 type UserList struct {
-	// Items People of this page, newest first.
+	// Items Users of this page, newest first.
 	Items []User `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// UserPatch The role to assign. Unknown members are refused.
+// UserPatch The role to assign. Unknown members are rejected.
 type UserPatch struct {
-	// Role The role; null gives it back to the person's token.
+	// Role The role; null restores the role of the user's token.
 	Role nullable.Nullable[string] `json:"role"`
 }
 
-// ValidationItem One thing that is wrong with the request, and where.
+// ValidationItem One problem of a request, and its location.
 type ValidationItem struct {
-	// Loc Where it is, from `body`, `query`, `path` or `header` on: `["body", "product_name"]`. Positions in a list count from 0.
+	// Loc Its location, from `body`, `query`, `path` or `header` on: `["body", "product_name"]`. Positions in a list count from 0.
 	Loc []any `json:"loc"`
 
-	// Msg What is wrong, for people.
+	// Msg The problem, for humans.
 	Msg string `json:"msg"`
 
-	// Type What is wrong, for programs.
+	// Type The problem, for programs.
 	//
 	// Example: value_error.missing
 	Type string `json:"type"`
 }
 
-// ValidationProblem Everything that is wrong with the request.
+// ValidationProblem The problems of an invalid request.
 type ValidationProblem struct {
-	// Detail The problems, all of them, up to 50.
+	// Detail All problems, up to 50.
 	Detail []ValidationItem `json:"detail"`
 }
 
-// Version A version of a product, as events have named it.
+// Version A version of a product.
 type Version struct {
-	// BuildID Its newest build; null if none was reported.
+	// BuildID The identifier of its newest build; null if there is none.
 	BuildID nullable.Nullable[openapi_types.UUID] `json:"build_id"`
 
-	// BuildStatus How far its newest build has come.
+	// BuildStatus The status of its newest build.
 	BuildStatus nullable.Nullable[string] `json:"build_status"`
 
-	// BuildURL The address of its newest build. Any scheme is possible, so do not make a link of it unless it is http or https.
+	// BuildURL The URL of its newest build. Any scheme is possible: render it as a link only if it is http or https.
 	BuildURL nullable.Nullable[string] `json:"build_url"`
 
-	// CreatedAt When it was first heard of.
+	// CreatedAt When the server created it.
 	CreatedAt time.Time `json:"created_at"`
 
 	// ID The version's identifier.
@@ -1893,19 +1891,19 @@ type Version struct {
 
 // VersionConflict The version exists with another commit.
 type VersionConflict struct {
-	// Detail A sentence for people.
+	// Detail The message, for humans.
 	//
 	// Example: Version 1.2.3 already exists with different SHA
 	Detail string `json:"detail"`
 
-	// Error The same, for programs.
+	// Error The error, for programs.
 	Error VersionConflictError `json:"error"`
 
-	// Message The same, with a hint at the way out.
+	// Message The message, with a hint at the solution.
 	Message string `json:"message"`
 }
 
-// VersionConflictError The same, for programs.
+// VersionConflictError The error, for programs.
 type VersionConflictError string
 
 // VersionList A page of a list of versions.
@@ -1913,27 +1911,27 @@ type VersionList struct {
 	// Items Versions of this page, newest first.
 	Items []Version `json:"items"`
 
-	// NextCursor Where the next page begins, for the parameter `cursor`; null on the last page.
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
-// WebhookMessage The body of the request that a webhook receives. Every member is always there.
+// WebhookMessage The body of the request that a webhook receives. Every member is always present.
 //
 // Example: {"commit_sha":"c3a1f6e0b7d24985ac61e7f3d0982b5e4f7a6c18","deployed_at":"2026-11-23T15:49:45.000984Z","deployer":"Ada Lovelace","environment":"production","event_type":"deployment.failed","id":"01a20919-55a9-778c-b3f3-63031a7e5dd2","is_successful":false,"preflight_status":null,"product_name":"checkout","repo_name":"acme/checkout","source_url":"https://github.com/acme/checkout/actions/runs/16421402915","version":"1.4.3"}
 type WebhookMessage struct {
 	// CommitSHA The commit.
 	CommitSHA nullable.Nullable[string] `json:"commit_sha"`
 
-	// DeployedAt When it happened.
+	// DeployedAt When the event happened.
 	DeployedAt time.Time `json:"deployed_at"`
 
-	// Deployer Who deployed or built.
+	// Deployer The initiator.
 	Deployer nullable.Nullable[string] `json:"deployer"`
 
 	// Environment The environment; null for builds.
 	Environment nullable.Nullable[string] `json:"environment"`
 
-	// EventType What happened, such as `deployment.completed`.
+	// EventType The type of event, such as `deployment.completed`.
 	EventType string `json:"event_type"`
 
 	// ID The identifier of the deployment or build.
@@ -1942,7 +1940,7 @@ type WebhookMessage struct {
 	// IsSuccessful True for deployment.completed, false for deployment.failed and deployment.preflight_failed, else null.
 	IsSuccessful nullable.Nullable[bool] `json:"is_successful"`
 
-	// PreflightStatus What the checks before the deployment said.
+	// PreflightStatus The result of the preflight checks.
 	PreflightStatus nullable.Nullable[string] `json:"preflight_status"`
 
 	// ProductName The product.
@@ -1951,7 +1949,7 @@ type WebhookMessage struct {
 	// RepoName The repository, as the event gave it.
 	RepoName nullable.Nullable[string] `json:"repo_name"`
 
-	// SourceURL The address of the CI run.
+	// SourceURL The URL of the CI run.
 	SourceURL nullable.Nullable[string] `json:"source_url"`
 
 	// Version The version.
@@ -1982,7 +1980,7 @@ type Cursor = string
 // DeliveryID defines model for DeliveryID.
 type DeliveryID = openapi_types.UUID
 
-// DeliveryStatusFilter `pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
+// DeliveryStatusFilter `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
 type DeliveryStatusFilter = DeliveryStatus
 
 // DeploymentID defines model for DeploymentID.
@@ -1994,7 +1992,7 @@ type EnvironmentFilter = string
 // EnvironmentID defines model for EnvironmentID.
 type EnvironmentID = openapi_types.UUID
 
-// EnvironmentTypeFilter What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+// EnvironmentTypeFilter The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 // anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 // decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 //
@@ -2036,7 +2034,7 @@ type Q = string
 // ReleaseID defines model for ReleaseID.
 type ReleaseID = openapi_types.UUID
 
-// ReleaseStatusFilter How far a release has come.
+// ReleaseStatusFilter The state of a release.
 type ReleaseStatusFilter = ReleaseStatus
 
 // ReleaseVersionID defines model for ReleaseVersionID.
@@ -2048,7 +2046,7 @@ type SCMSHAFilter = string
 // Since defines model for Since.
 type Since = time.Time
 
-// StatusFilter How far it has come. `completed`, `failed` and `aborted` are final.
+// StatusFilter The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 type StatusFilter = Status
 
 // Until defines model for Until.
@@ -2063,214 +2061,214 @@ type VersionFilter = string
 // VersionID defines model for VersionID.
 type VersionID = openapi_types.UUID
 
-// BadRequest What went wrong.
+// BadRequest An error.
 type BadRequest = Problem
 
 // BuildRecorded The build that an event belongs to, and the event's own identifier.
 type BuildRecorded = RecordedBuild
 
-// Conflict What went wrong.
+// Conflict An error.
 type Conflict = Problem
 
-// Forbidden What went wrong.
+// Forbidden An error.
 type Forbidden = Problem
 
-// InternalServerError What went wrong.
+// InternalServerError An error.
 type InternalServerError = Problem
 
-// NotFound What went wrong.
+// NotFound An error.
 type NotFound = Problem
 
-// PreconditionFailed What went wrong.
+// PreconditionFailed An error.
 type PreconditionFailed = Problem
 
-// ServiceUnavailable What went wrong.
+// ServiceUnavailable An error.
 type ServiceUnavailable = Problem
 
-// TooManyRequests What went wrong.
+// TooManyRequests An error.
 type TooManyRequests = Problem
 
-// Unauthorized What went wrong.
+// Unauthorized An error.
 type Unauthorized = Problem
 
-// UnprocessableEntity Everything that is wrong with the request.
+// UnprocessableEntity The problems of an invalid request.
 type UnprocessableEntity = ValidationProblem
 
-// UnsupportedMediaType What went wrong.
+// UnsupportedMediaType An error.
 type UnsupportedMediaType = Problem
 
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RevokeAPIKeyParams defines parameters for RevokeAPIKey.
 type RevokeAPIKeyParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateAPIKeyParams defines parameters for UpdateAPIKey.
 type UpdateAPIKeyParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // RotateAPIKeyParams defines parameters for RotateAPIKey.
 type RotateAPIKeyParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListAuditLogParams defines parameters for ListAuditLog.
 type ListAuditLogParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// ActorID Only what this person did.
+	// ActorID Only changes by this user.
 	ActorID *ActorFilter `form:"actor_id,omitempty" json:"actor_id,omitempty"`
 
-	// Action Only this kind of change, named by the kind of object, a full stop, and what was done to it.
+	// Action Only changes of this kind, written as the type of object, a full stop, and the action.
 	Action *ActionFilter `form:"action,omitempty" json:"action,omitempty"`
 
 	// ObjectID Only changes of this object.
 	ObjectID *ObjectFilter `form:"object_id,omitempty" json:"object_id,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Since Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // CreateBuildEventParams defines parameters for CreateBuildEvent.
 type CreateBuildEventParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListBuildsParams defines parameters for ListBuilds.
 type ListBuildsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Product Only those of this product, by name (a former one too) or identifier.
+	// Product Only objects of this product, by name (a former one too) or identifier.
 	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
 
-	// Version Only those of this version, by name or identifier.
+	// Version Only objects of this version, by name or identifier.
 	Version *VersionFilter `form:"version,omitempty" json:"version,omitempty"`
 
-	// Status Only those with this status.
+	// Status Only objects with this status.
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
-	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+	// SCMSHA Only objects of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Since Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // ListBuildEventsParams defines parameters for ListBuildEvents.
 type ListBuildEventsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.
 type CreateDeploymentEventParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Product Only those of this product, by name (a former one too) or identifier.
+	// Product Only objects of this product, by name (a former one too) or identifier.
 	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
 
-	// Environment Only those of this environment, by name (a former one too) or identifier.
+	// Environment Only objects of this environment, by name (a former one too) or identifier.
 	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
 
-	// Version Only those of this version, by name or identifier.
+	// Version Only objects of this version, by name or identifier.
 	Version *VersionFilter `form:"version,omitempty" json:"version,omitempty"`
 
-	// Status Only those with this status.
+	// Status Only objects with this status.
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
-	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+	// SCMSHA Only objects of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Since Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // ListDeploymentEventsParams defines parameters for ListDeploymentEvents.
 type ListDeploymentEventsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListEnvironmentStateParams defines parameters for ListEnvironmentState.
 type ListEnvironmentStateParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Product Only those of this product, by name (a former one too) or identifier.
+	// Product Only objects of this product, by name (a former one too) or identifier.
 	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
 
-	// Environment Only those of this environment, by name (a former one too) or identifier.
+	// Environment Only objects of this environment, by name (a former one too) or identifier.
 	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
 
 	// Type Only environments of this type.
@@ -2279,13 +2277,13 @@ type ListEnvironmentStateParams struct {
 
 // ListEnvironmentsParams defines parameters for ListEnvironments.
 type ListEnvironmentsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Q Only those whose name contains this text, whatever its case.
+	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
 
 	// Type Only environments of this type.
@@ -2294,277 +2292,277 @@ type ListEnvironmentsParams struct {
 
 // CreateEnvironmentParams defines parameters for CreateEnvironment.
 type CreateEnvironmentParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteEnvironmentParams defines parameters for DeleteEnvironment.
 type DeleteEnvironmentParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateEnvironmentParams defines parameters for UpdateEnvironment.
 type UpdateEnvironmentParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListNotificationChannelsParams defines parameters for ListNotificationChannels.
 type ListNotificationChannelsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateNotificationChannelParams defines parameters for CreateNotificationChannel.
 type CreateNotificationChannelParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteNotificationChannelParams defines parameters for DeleteNotificationChannel.
 type DeleteNotificationChannelParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateNotificationChannelParams defines parameters for UpdateNotificationChannel.
 type UpdateNotificationChannelParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // TestNotificationChannelParams defines parameters for TestNotificationChannel.
 type TestNotificationChannelParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListNotificationHistoryParams defines parameters for ListNotificationHistory.
 type ListNotificationHistoryParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// ChannelID Only those of this channel.
+	// ChannelID Only objects of this channel.
 	ChannelID *ChannelFilter `form:"channel_id,omitempty" json:"channel_id,omitempty"`
 
-	// Status Only those with this status.
+	// Status Only objects with this status.
 	Status *DeliveryStatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
-	// EventType Only those about this type of event, written as in a preference; `test`, too.
+	// EventType Only deliveries for this type of event, as in a preference, or `test`.
 	EventType *EventTypeFilter `form:"event_type,omitempty" json:"event_type,omitempty"`
 
-	// Since Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Since Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // RedeliverNotificationParams defines parameters for RedeliverNotification.
 type RedeliverNotificationParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListNotificationPreferencesParams defines parameters for ListNotificationPreferences.
 type ListNotificationPreferencesParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// ChannelID Only those of this channel.
+	// ChannelID Only objects of this channel.
 	ChannelID *ChannelFilter `form:"channel_id,omitempty" json:"channel_id,omitempty"`
 }
 
 // CreateNotificationPreferenceParams defines parameters for CreateNotificationPreference.
 type CreateNotificationPreferenceParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteNotificationPreferenceParams defines parameters for DeleteNotificationPreference.
 type DeleteNotificationPreferenceParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateNotificationPreferenceParams defines parameters for UpdateNotificationPreference.
 type UpdateNotificationPreferenceParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListProductsParams defines parameters for ListProducts.
 type ListProductsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Q Only those whose name contains this text, whatever its case.
+	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
 }
 
 // CreateProductParams defines parameters for CreateProduct.
 type CreateProductParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteProductParams defines parameters for DeleteProduct.
 type DeleteProductParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateProductParams defines parameters for UpdateProduct.
 type UpdateProductParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListReleasesParams defines parameters for ListReleases.
 type ListReleasesParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Q Only those whose name contains this text, whatever its case.
+	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
 
-	// Status Only those with this status.
+	// Status Only objects with this status.
 	Status *ReleaseStatusFilter `form:"status,omitempty" json:"status,omitempty"`
 }
 
 // CreateReleaseParams defines parameters for CreateRelease.
 type CreateReleaseParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteReleaseParams defines parameters for DeleteRelease.
 type DeleteReleaseParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateReleaseParams defines parameters for UpdateRelease.
 type UpdateReleaseParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // GetReleaseProgressParams defines parameters for GetReleaseProgress.
 type GetReleaseProgressParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListReleaseVersionsParams defines parameters for ListReleaseVersions.
 type ListReleaseVersionsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // AddReleaseVersionParams defines parameters for AddReleaseVersion.
 type AddReleaseVersionParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Q Only those whose name contains this text, whatever its case.
+	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
 }
 
 // UpdateUserParams defines parameters for UpdateUser.
 type UpdateUserParams struct {
-	// IfMatch The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateVersionEventParams defines parameters for CreateVersionEvent.
 type CreateVersionEventParams struct {
-	// IdempotencyKey A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-	// the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
 	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListVersionsParams defines parameters for ListVersions.
 type ListVersionsParams struct {
-	// Limit How many objects a page holds at most.
+	// Limit The maximum number of objects on a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Q Only those whose name contains this text, whatever its case.
+	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
 
-	// Product Only those of this product, by name (a former one too) or identifier.
+	// Product Only objects of this product, by name (a former one too) or identifier.
 	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
 
-	// SCMSHA Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+	// SCMSHA Only objects of this commit, whole or abbreviated to no fewer than 4 characters.
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 }
 

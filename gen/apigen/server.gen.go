@@ -26,10 +26,10 @@ type ServerInterface interface {
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /api-keys/{id})
 	RevokeAPIKey(ctx echo.Context, id APIKeyID, params RevokeAPIKeyParams) error
-	// GetAPIKey Read an API key
+	// GetAPIKey Get an API key
 	// (GET /api-keys/{id})
 	GetAPIKey(ctx echo.Context, id APIKeyID) error
-	// UpdateAPIKey Change an API key
+	// UpdateAPIKey Update an API key
 	// (PATCH /api-keys/{id})
 	UpdateAPIKey(ctx echo.Context, id APIKeyID, params UpdateAPIKeyParams) error
 	// RotateAPIKey Rotate an API key
@@ -56,16 +56,16 @@ type ServerInterface interface {
 	// ListDeployments List deployments
 	// (GET /deployments/)
 	ListDeployments(ctx echo.Context, params ListDeploymentsParams) error
-	// GetDeployment Read a deployment
+	// GetDeployment Get a deployment
 	// (GET /deployments/{id})
 	GetDeployment(ctx echo.Context, id DeploymentID) error
 	// ListDeploymentEvents List the events of a deployment
 	// (GET /deployments/{id}/events)
 	ListDeploymentEvents(ctx echo.Context, id DeploymentID, params ListDeploymentEventsParams) error
-	// GetSwaggerUI Try the API in Swagger UI
+	// GetSwaggerUI Swagger UI
 	// (GET /docs)
 	GetSwaggerUI(ctx echo.Context) error
-	// ListEnvironmentState Read what runs where
+	// ListEnvironmentState List environment state
 	// (GET /environment-state/)
 	ListEnvironmentState(ctx echo.Context, params ListEnvironmentStateParams) error
 	// ListEnvironments List environments
@@ -77,16 +77,16 @@ type ServerInterface interface {
 	// DeleteEnvironment Delete an environment
 	// (DELETE /environments/{id})
 	DeleteEnvironment(ctx echo.Context, id EnvironmentID, params DeleteEnvironmentParams) error
-	// GetEnvironment Read an environment
+	// GetEnvironment Get an environment
 	// (GET /environments/{id})
 	GetEnvironment(ctx echo.Context, id EnvironmentID) error
-	// UpdateEnvironment Change an environment
+	// UpdateEnvironment Update an environment
 	// (PATCH /environments/{id})
 	UpdateEnvironment(ctx echo.Context, id EnvironmentID, params UpdateEnvironmentParams) error
-	// GetHealth Tell whether the process is alive
+	// GetHealth Liveness probe
 	// (GET /health)
 	GetHealth(ctx echo.Context) error
-	// GetReadiness Tell whether requests can be served
+	// GetReadiness Readiness probe
 	// (GET /health/ready)
 	GetReadiness(ctx echo.Context) error
 	// ListNotificationChannels List notification channels
@@ -98,19 +98,19 @@ type ServerInterface interface {
 	// DeleteNotificationChannel Delete a notification channel
 	// (DELETE /notification-channels/{id})
 	DeleteNotificationChannel(ctx echo.Context, id ChannelID, params DeleteNotificationChannelParams) error
-	// GetNotificationChannel Read a notification channel
+	// GetNotificationChannel Get a notification channel
 	// (GET /notification-channels/{id})
 	GetNotificationChannel(ctx echo.Context, id ChannelID) error
-	// UpdateNotificationChannel Change a notification channel
+	// UpdateNotificationChannel Update a notification channel
 	// (PATCH /notification-channels/{id})
 	UpdateNotificationChannel(ctx echo.Context, id ChannelID, params UpdateNotificationChannelParams) error
-	// TestNotificationChannel Send a test message
+	// TestNotificationChannel Test a notification channel
 	// (POST /notification-channels/{id}/test)
 	TestNotificationChannel(ctx echo.Context, id ChannelID, params TestNotificationChannelParams) error
-	// ListNotificationHistory List deliveries
+	// ListNotificationHistory List notification history
 	// (GET /notification-history/)
 	ListNotificationHistory(ctx echo.Context, params ListNotificationHistoryParams) error
-	// RedeliverNotification Deliver again
+	// RedeliverNotification Redeliver a notification
 	// (POST /notification-history/{id}/redeliver)
 	RedeliverNotification(ctx echo.Context, id DeliveryID, params RedeliverNotificationParams) error
 	// ListNotificationPreferences List notification preferences
@@ -122,13 +122,13 @@ type ServerInterface interface {
 	// DeleteNotificationPreference Delete a notification preference
 	// (DELETE /notification-preferences/{id})
 	DeleteNotificationPreference(ctx echo.Context, id PreferenceID, params DeleteNotificationPreferenceParams) error
-	// GetNotificationPreference Read a notification preference
+	// GetNotificationPreference Get a notification preference
 	// (GET /notification-preferences/{id})
 	GetNotificationPreference(ctx echo.Context, id PreferenceID) error
-	// UpdateNotificationPreference Change a notification preference
+	// UpdateNotificationPreference Update a notification preference
 	// (PATCH /notification-preferences/{id})
 	UpdateNotificationPreference(ctx echo.Context, id PreferenceID, params UpdateNotificationPreferenceParams) error
-	// GetSpecification Read this document
+	// GetSpecification Get the OpenAPI document
 	// (GET /openapi.json)
 	GetSpecification(ctx echo.Context) error
 	// ListProducts List products
@@ -140,13 +140,13 @@ type ServerInterface interface {
 	// DeleteProduct Delete a product
 	// (DELETE /products/{id})
 	DeleteProduct(ctx echo.Context, id ProductID, params DeleteProductParams) error
-	// GetProduct Read a product
+	// GetProduct Get a product
 	// (GET /products/{id})
 	GetProduct(ctx echo.Context, id ProductID) error
-	// UpdateProduct Change a product
+	// UpdateProduct Update a product
 	// (PATCH /products/{id})
 	UpdateProduct(ctx echo.Context, id ProductID, params UpdateProductParams) error
-	// GetReDoc Read the API in ReDoc
+	// GetReDoc ReDoc
 	// (GET /redoc)
 	GetReDoc(ctx echo.Context) error
 	// ListReleases List releases
@@ -158,13 +158,13 @@ type ServerInterface interface {
 	// DeleteRelease Delete a release
 	// (DELETE /releases/{id})
 	DeleteRelease(ctx echo.Context, id ReleaseID, params DeleteReleaseParams) error
-	// GetRelease Read a release
+	// GetRelease Get a release
 	// (GET /releases/{id})
 	GetRelease(ctx echo.Context, id ReleaseID) error
-	// UpdateRelease Change a release
+	// UpdateRelease Update a release
 	// (PATCH /releases/{id})
 	UpdateRelease(ctx echo.Context, id ReleaseID, params UpdateReleaseParams) error
-	// GetReleaseProgress Read the progress of a release
+	// GetReleaseProgress Get the progress of a release
 	// (GET /releases/{id}/deployments)
 	GetReleaseProgress(ctx echo.Context, id ReleaseID, params GetReleaseProgressParams) error
 	// ListReleaseVersions List versions of a release
@@ -179,13 +179,13 @@ type ServerInterface interface {
 	// ListUsers List people
 	// (GET /users/)
 	ListUsers(ctx echo.Context, params ListUsersParams) error
-	// GetUser Read a person
+	// GetUser Get a person
 	// (GET /users/{id})
 	GetUser(ctx echo.Context, id UserID) error
 	// UpdateUser Assign a role
 	// (PATCH /users/{id})
 	UpdateUser(ctx echo.Context, id UserID, params UpdateUserParams) error
-	// CreateVersionEvent Record a build event (old address)
+	// CreateVersionEvent Record a build event (former path)
 	// (POST /version-events/)
 	//
 	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
@@ -193,7 +193,7 @@ type ServerInterface interface {
 	// ListVersions List versions
 	// (GET /versions/)
 	ListVersions(ctx echo.Context, params ListVersionsParams) error
-	// GetVersion Read a version
+	// GetVersion Get a version
 	// (GET /versions/{id})
 	GetVersion(ctx echo.Context, id VersionID) error
 }
@@ -9950,10 +9950,10 @@ type StrictServerInterface interface {
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /api-keys/{id})
 	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
-	// GetAPIKey Read an API key
+	// GetAPIKey Get an API key
 	// (GET /api-keys/{id})
 	GetAPIKey(ctx context.Context, request GetAPIKeyRequestObject) (GetAPIKeyResponseObject, error)
-	// UpdateAPIKey Change an API key
+	// UpdateAPIKey Update an API key
 	// (PATCH /api-keys/{id})
 	UpdateAPIKey(ctx context.Context, request UpdateAPIKeyRequestObject) (UpdateAPIKeyResponseObject, error)
 	// RotateAPIKey Rotate an API key
@@ -9980,16 +9980,16 @@ type StrictServerInterface interface {
 	// ListDeployments List deployments
 	// (GET /deployments/)
 	ListDeployments(ctx context.Context, request ListDeploymentsRequestObject) (ListDeploymentsResponseObject, error)
-	// GetDeployment Read a deployment
+	// GetDeployment Get a deployment
 	// (GET /deployments/{id})
 	GetDeployment(ctx context.Context, request GetDeploymentRequestObject) (GetDeploymentResponseObject, error)
 	// ListDeploymentEvents List the events of a deployment
 	// (GET /deployments/{id}/events)
 	ListDeploymentEvents(ctx context.Context, request ListDeploymentEventsRequestObject) (ListDeploymentEventsResponseObject, error)
-	// GetSwaggerUI Try the API in Swagger UI
+	// GetSwaggerUI Swagger UI
 	// (GET /docs)
 	GetSwaggerUI(ctx context.Context, request GetSwaggerUIRequestObject) (GetSwaggerUIResponseObject, error)
-	// ListEnvironmentState Read what runs where
+	// ListEnvironmentState List environment state
 	// (GET /environment-state/)
 	ListEnvironmentState(ctx context.Context, request ListEnvironmentStateRequestObject) (ListEnvironmentStateResponseObject, error)
 	// ListEnvironments List environments
@@ -10001,16 +10001,16 @@ type StrictServerInterface interface {
 	// DeleteEnvironment Delete an environment
 	// (DELETE /environments/{id})
 	DeleteEnvironment(ctx context.Context, request DeleteEnvironmentRequestObject) (DeleteEnvironmentResponseObject, error)
-	// GetEnvironment Read an environment
+	// GetEnvironment Get an environment
 	// (GET /environments/{id})
 	GetEnvironment(ctx context.Context, request GetEnvironmentRequestObject) (GetEnvironmentResponseObject, error)
-	// UpdateEnvironment Change an environment
+	// UpdateEnvironment Update an environment
 	// (PATCH /environments/{id})
 	UpdateEnvironment(ctx context.Context, request UpdateEnvironmentRequestObject) (UpdateEnvironmentResponseObject, error)
-	// GetHealth Tell whether the process is alive
+	// GetHealth Liveness probe
 	// (GET /health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
-	// GetReadiness Tell whether requests can be served
+	// GetReadiness Readiness probe
 	// (GET /health/ready)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
 	// ListNotificationChannels List notification channels
@@ -10022,19 +10022,19 @@ type StrictServerInterface interface {
 	// DeleteNotificationChannel Delete a notification channel
 	// (DELETE /notification-channels/{id})
 	DeleteNotificationChannel(ctx context.Context, request DeleteNotificationChannelRequestObject) (DeleteNotificationChannelResponseObject, error)
-	// GetNotificationChannel Read a notification channel
+	// GetNotificationChannel Get a notification channel
 	// (GET /notification-channels/{id})
 	GetNotificationChannel(ctx context.Context, request GetNotificationChannelRequestObject) (GetNotificationChannelResponseObject, error)
-	// UpdateNotificationChannel Change a notification channel
+	// UpdateNotificationChannel Update a notification channel
 	// (PATCH /notification-channels/{id})
 	UpdateNotificationChannel(ctx context.Context, request UpdateNotificationChannelRequestObject) (UpdateNotificationChannelResponseObject, error)
-	// TestNotificationChannel Send a test message
+	// TestNotificationChannel Test a notification channel
 	// (POST /notification-channels/{id}/test)
 	TestNotificationChannel(ctx context.Context, request TestNotificationChannelRequestObject) (TestNotificationChannelResponseObject, error)
-	// ListNotificationHistory List deliveries
+	// ListNotificationHistory List notification history
 	// (GET /notification-history/)
 	ListNotificationHistory(ctx context.Context, request ListNotificationHistoryRequestObject) (ListNotificationHistoryResponseObject, error)
-	// RedeliverNotification Deliver again
+	// RedeliverNotification Redeliver a notification
 	// (POST /notification-history/{id}/redeliver)
 	RedeliverNotification(ctx context.Context, request RedeliverNotificationRequestObject) (RedeliverNotificationResponseObject, error)
 	// ListNotificationPreferences List notification preferences
@@ -10046,13 +10046,13 @@ type StrictServerInterface interface {
 	// DeleteNotificationPreference Delete a notification preference
 	// (DELETE /notification-preferences/{id})
 	DeleteNotificationPreference(ctx context.Context, request DeleteNotificationPreferenceRequestObject) (DeleteNotificationPreferenceResponseObject, error)
-	// GetNotificationPreference Read a notification preference
+	// GetNotificationPreference Get a notification preference
 	// (GET /notification-preferences/{id})
 	GetNotificationPreference(ctx context.Context, request GetNotificationPreferenceRequestObject) (GetNotificationPreferenceResponseObject, error)
-	// UpdateNotificationPreference Change a notification preference
+	// UpdateNotificationPreference Update a notification preference
 	// (PATCH /notification-preferences/{id})
 	UpdateNotificationPreference(ctx context.Context, request UpdateNotificationPreferenceRequestObject) (UpdateNotificationPreferenceResponseObject, error)
-	// GetSpecification Read this document
+	// GetSpecification Get the OpenAPI document
 	// (GET /openapi.json)
 	GetSpecification(ctx context.Context, request GetSpecificationRequestObject) (GetSpecificationResponseObject, error)
 	// ListProducts List products
@@ -10064,13 +10064,13 @@ type StrictServerInterface interface {
 	// DeleteProduct Delete a product
 	// (DELETE /products/{id})
 	DeleteProduct(ctx context.Context, request DeleteProductRequestObject) (DeleteProductResponseObject, error)
-	// GetProduct Read a product
+	// GetProduct Get a product
 	// (GET /products/{id})
 	GetProduct(ctx context.Context, request GetProductRequestObject) (GetProductResponseObject, error)
-	// UpdateProduct Change a product
+	// UpdateProduct Update a product
 	// (PATCH /products/{id})
 	UpdateProduct(ctx context.Context, request UpdateProductRequestObject) (UpdateProductResponseObject, error)
-	// GetReDoc Read the API in ReDoc
+	// GetReDoc ReDoc
 	// (GET /redoc)
 	GetReDoc(ctx context.Context, request GetReDocRequestObject) (GetReDocResponseObject, error)
 	// ListReleases List releases
@@ -10082,13 +10082,13 @@ type StrictServerInterface interface {
 	// DeleteRelease Delete a release
 	// (DELETE /releases/{id})
 	DeleteRelease(ctx context.Context, request DeleteReleaseRequestObject) (DeleteReleaseResponseObject, error)
-	// GetRelease Read a release
+	// GetRelease Get a release
 	// (GET /releases/{id})
 	GetRelease(ctx context.Context, request GetReleaseRequestObject) (GetReleaseResponseObject, error)
-	// UpdateRelease Change a release
+	// UpdateRelease Update a release
 	// (PATCH /releases/{id})
 	UpdateRelease(ctx context.Context, request UpdateReleaseRequestObject) (UpdateReleaseResponseObject, error)
-	// GetReleaseProgress Read the progress of a release
+	// GetReleaseProgress Get the progress of a release
 	// (GET /releases/{id}/deployments)
 	GetReleaseProgress(ctx context.Context, request GetReleaseProgressRequestObject) (GetReleaseProgressResponseObject, error)
 	// ListReleaseVersions List versions of a release
@@ -10103,13 +10103,13 @@ type StrictServerInterface interface {
 	// ListUsers List people
 	// (GET /users/)
 	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
-	// GetUser Read a person
+	// GetUser Get a person
 	// (GET /users/{id})
 	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
 	// UpdateUser Assign a role
 	// (PATCH /users/{id})
 	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
-	// CreateVersionEvent Record a build event (old address)
+	// CreateVersionEvent Record a build event (former path)
 	// (POST /version-events/)
 	//
 	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
@@ -10117,7 +10117,7 @@ type StrictServerInterface interface {
 	// ListVersions List versions
 	// (GET /versions/)
 	ListVersions(ctx context.Context, request ListVersionsRequestObject) (ListVersionsResponseObject, error)
-	// GetVersion Read a version
+	// GetVersion Get a version
 	// (GET /versions/{id})
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
 }

@@ -198,7 +198,7 @@ func toAPIEnvironmentState(row environmentState) apigen.EnvironmentState {
 		DeploymentID: toNullable(row.CurrentDeploymentID), VersionID: toNullable(row.VersionID), Version: toNullable(row.Version),
 		Since: toNullableTime(row.CurrentSince), DeployedBy: toNullable(row.DeployedBy), DeployedByName: toNullable(row.DeployedByName),
 		InProgressDeploymentID: toNullable[uuid.UUID](nil), InProgressVersion: toNullable[string](nil), InProgressSince: toNullableTime(nil),
-		Drifts: row.HasDrift, VersionsBehind: toNullable[int](nil),
+		HasDrift: row.HasDrift, VersionsBehind: toNullable[int](nil),
 	}
 	if row.CurrentDeploymentID != nil {
 		count := int(row.VersionsBehind)

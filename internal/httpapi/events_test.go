@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oapi-codegen/nullable"
 	"github.com/stretchr/testify/require"
 
 	versioner "github.com/versioner-io/versioner/clients/go"
@@ -145,7 +144,7 @@ func TestDeploymentEvent(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		response, err := api.Client(t, api.Key).CreateDeploymentEvent(t.Context(), nil, versioner.DeploymentEvent{
-			ProductName: "checkout", Version: "1", EnvironmentName: nullable.NewNullableWithValue("production"), Status: "completed",
+			ProductName: "checkout", Version: "1", EnvironmentName: new("production"), Status: "completed",
 		})
 		require.NoError(t, err)
 		defer func() { _ = response.Body.Close() }()

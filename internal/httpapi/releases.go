@@ -116,16 +116,16 @@ func (h releases) GetReleaseProgress(ctx context.Context, req apigen.GetReleaseP
 		return nil, postgres.Classify(err)
 	}
 	now := h.clock()
-	cells, next, err := page[releaseCell, apigen.ReleaseCell]{
+	cells, next, err := page[releaseCell, apigen.ReleaseEnvironmentStatus]{
 		rows: func(after *position, limit int32) ([]releaseCell, error) {
 			return h.releaseCells(ctx, dbgen.ListReleaseProgressParams{
 				AccountID: account, ReleaseID: req.ID, AfterProductID: firstOfPosition(after), AfterEnvironmentID: idOf(after), RowLimit: limit,
 			}, now)
 		},
 		at:   func(row releaseCell) position { return position{first: row.ProductID, id: row.EnvironmentID} },
-		item: toAPIReleaseCell,
+		item: toAPIReleaseEnvironmentStatus,
 	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
-	return apigen.GetReleaseProgress200JSONResponse{ReleaseID: req.ID, Cells: cells, NextCursor: next}, err
+	return apigen.GetReleaseProgress200JSONResponse{ReleaseID: req.ID, Environments: cells, NextCursor: next}, err
 }
 
 // releaseCell is a cell of the grid with the deployments that decide it; nil where there is none.
@@ -176,18 +176,18 @@ func lookUp(known map[uuid.UUID]dbgen.ListDeploymentsByIDRow, id *uuid.UUID) *db
 }
 
 // decide returns the status of contract.md §8, by §6 rule 11, and the deployment behind it.
-func (c releaseCell) decide() (apigen.ReleaseCellStatus, *dbgen.ListDeploymentsByIDRow) {
+func (c releaseCell) decide() (apigen.RolloutStatus, *dbgen.ListDeploymentsByIDRow) {
 	switch {
 	case c.current != nil && c.current.VersionID == c.VersionID:
-		return apigen.ReleaseCellStatusSuccess, c.current
+		return apigen.RolloutStatusSuccess, c.current
 	case c.finished != nil && c.finished.Status == string(ingest.Completed):
-		return apigen.ReleaseCellStatusSuccess, c.finished
+		return apigen.RolloutStatusSuccess, c.finished
 	case c.inProgress != nil:
-		return apigen.ReleaseCellStatusInProgress, c.inProgress
+		return apigen.RolloutStatusInProgress, c.inProgress
 	case c.finished != nil:
-		return apigen.ReleaseCellStatusFailed, c.finished
+		return apigen.RolloutStatusFailed, c.finished
 	default:
-		return apigen.ReleaseCellStatusNotDeployed, nil
+		return apigen.RolloutStatusNotDeployed, nil
 	}
 }
 
@@ -198,9 +198,9 @@ func toAPIRelease(row dbgen.Release, versions int64) apigen.Release {
 	}
 }
 
-func toAPIReleaseCell(row releaseCell) apigen.ReleaseCell {
+func toAPIReleaseEnvironmentStatus(row releaseCell) apigen.ReleaseEnvironmentStatus {
 	status, deployment := row.decide()
-	cell := apigen.ReleaseCell{
+	cell := apigen.ReleaseEnvironmentStatus{
 		ProductID: row.ProductID, ProductName: row.ProductName, VersionID: row.VersionID, Version: row.Version,
 		EnvironmentID: row.EnvironmentID, EnvironmentName: row.EnvironmentName, EnvironmentType: apigen.EnvironmentType(row.EnvironmentType),
 		Status: status, DeploymentID: toNullable[uuid.UUID](nil), DeployedAt: toNullableTime(nil),

@@ -53,7 +53,7 @@ func (g grid) cells(t *testing.T, limit string) (cells []map[string]any, pages i
 	for cursor := ""; ; {
 		answer := g.As(t, "viewer", http.MethodGet, g.release+"/deployments?limit="+limit+cursor, "")
 		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
-		for _, cell := range answer.Field(t, "cells").([]any) {
+		for _, cell := range answer.Field(t, "environments").([]any) {
 			cells = append(cells, cell.(map[string]any))
 		}
 		pages++
@@ -66,8 +66,8 @@ func (g grid) cells(t *testing.T, limit string) (cells []map[string]any, pages i
 	}
 }
 
-// TestReleaseCells goes through contract.md §6, rule 11.
-func TestReleaseCells(t *testing.T) {
+// TestReleaseProgress covers the statuses of a version in an environment.
+func TestReleaseProgress(t *testing.T) {
 	t.Parallel()
 	type step struct{ version, run, status string }
 	for name, c := range map[string]struct {
@@ -171,7 +171,7 @@ func TestReleaseGridIsPaged(t *testing.T) {
 	require.Equal(t, []string{`["query","limit"]`}, locs(t, g.As(t, "viewer", http.MethodGet, g.release+"/deployments?limit=0", "")))
 	another := created(t, g.API, "/releases/", `{"name":"empty"}`)
 	answer := g.As(t, "viewer", http.MethodGet, another+"/deployments", "")
-	require.Empty(t, answer.Field(t, "cells"))
+	require.Empty(t, answer.Field(t, "environments"))
 	cursor := nextCursor(t, g.As(t, "viewer", http.MethodGet, g.release+"/deployments?limit=1", ""))
 	require.Equal(t, []string{`["query","cursor"]`}, locs(t, g.As(t, "viewer", http.MethodGet, another+"/deployments?cursor="+cursor, "")))
 }

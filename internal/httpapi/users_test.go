@@ -43,7 +43,7 @@ func TestReleases(t *testing.T) {
 	deploy("shop", "7", "production", "aborted")
 	progress := api.As(t, "viewer", http.MethodGet, release+"/deployments", "")
 	got := make(map[string]any)
-	for _, cell := range progress.Field(t, "cells").([]any) {
+	for _, cell := range progress.Field(t, "environments").([]any) {
 		row := cell.(map[string]any)
 		got[row["product_name"].(string)+" "+row["environment_name"].(string)] = row["status"]
 	}

@@ -105,7 +105,7 @@ func TestEveryListHasSomethingToShow(t *testing.T) {
 	require.Less(t, behind["test"], behind["staging"])
 	require.Less(t, behind["staging"], behind["production"])
 	require.Positive(t, inProgress)
-	require.Len(t, counts(state, "drifts"), 2, "some products are the same everywhere, others are not")
+	require.Len(t, counts(state, "has_drift"), 2, "some products are the same everywhere, others are not")
 
 	releases := r.all(t, "/releases/")
 	require.Len(t, counts(releases, "status"), 4)

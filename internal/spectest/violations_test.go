@@ -103,7 +103,7 @@ func violations(t *testing.T, reference *openapi3.SchemaRef, loc ...any) []viola
 
 // takesEmpty says whether an empty text counts as absent: where any text may stand, or where the document says so.
 func takesEmpty(schema *openapi3.Schema) bool {
-	return schema.Nullable && (schema.Format == "" || schema.Extensions["x-empty-is-absent"] == true)
+	return schema.Nullable && (schema.Format == "" || schema.Extensions["x-empty-as-null"] == true)
 }
 
 func badTexts(t *testing.T, schema *openapi3.Schema) []sample {

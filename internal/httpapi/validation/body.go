@@ -42,7 +42,7 @@ const eventsTag = "Events"
 // Extensions of the specification that constrain fields beyond JSON Schema.
 const (
 	maxBytesExtension = "x-max-bytes"
-	emptyExtension    = "x-empty-is-absent"
+	emptyExtension    = "x-empty-as-null"
 )
 
 // Body validates the request bodies of one operation against the specification. It implements the part of JSON Schema that
@@ -251,7 +251,7 @@ func isInteger(number json.Number) bool {
 }
 
 // normalize normalizes names and replaces empty strings by null where null is allowed, before lengths are checked. Other
-// formats are affected only where x-empty-is-absent is set: CI systems write unknown times as empty strings.
+// formats are affected only where x-empty-as-null is set: CI systems write unknown times as empty strings.
 func (v *Body) normalize(value any) {
 	object, _ := value.(map[string]any)
 	for name, member := range object {

@@ -28,7 +28,7 @@ class Methods(ABC):
     ) -> models.RecordedDeployment:
         """Record a deployment event.
 
-        Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
+        Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
 
         **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
         version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
@@ -67,7 +67,7 @@ class Methods(ABC):
 
         **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 
-        - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+        - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
         - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
         - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
         - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
@@ -83,20 +83,20 @@ class Methods(ABC):
         apply, with product and version in place of product and environment; bodies are read as leniently.
 
         **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
-        another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+        another one is rejected with 409. A failed build binds nothing: the version may be repaired under the same
         name. A short commit identifier equals the long one that it abbreviates.
 
         `started_at` is the earliest start that any event of the build has reported.
         """
         return (self.send(operations.create_build_event(body, idempotency_key=idempotency_key))).data
 
-    @deprecated("Record a build event (old address)")
+    @deprecated("Record a build event (former path)")
     def create_version_event(
         self, body: models.BuildEvent, *, idempotency_key: str | None = None
     ) -> models.RecordedBuild:
-        """Record a build event (old address).
+        """Record a build event (former path).
 
-        The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
+        The former path of `POST /build-events/`, kept for published clients. Both behave the same.
         """
         return (self.send(operations.create_version_event(body, idempotency_key=idempotency_key))).data
 
@@ -105,7 +105,7 @@ class Methods(ABC):
     ) -> Pages[models.Product]:
         """List products.
 
-        Lists the account's products, newest first: those that events have mentioned and those that people have created.
+        Lists the account's products, newest first: those created by events and those created by users.
         A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
@@ -116,32 +116,32 @@ class Methods(ABC):
         """Create a product.
 
         Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
-        the account, former names of other products included. Events never need this: they create what they mention.
+        the account, former names of other products included. Events do not need this: they create what they mention.
         """
         return (self.send(operations.create_product(body, idempotency_key=idempotency_key))).data
 
     def get_product(self, id: UUID | str) -> models.Product:
-        """Read a product.
+        """Get a product.
 
-        Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+        Returns one product. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
         """
         return (self.send(operations.get_product(id))).data
 
     def delete_product(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete a product.
 
-        Takes the product, its versions and its deployments out of every view. The next event that mentions its name
-        makes a new product. The audit log keeps who deleted it.
+        Removes the product, its versions and its deployments from every view. The next event that mentions its name
+        creates a new product. The audit log records who deleted it.
         """
         self.send(operations.delete_product(id, if_match=if_match))
 
     def update_product(
         self, id: UUID | str, body: models.ProductPatch, *, if_match: str | None = None
     ) -> models.Product:
-        """Change a product.
+        """Update a product.
 
-        Changes what the body names (JSON merge patch, RFC 7396). A product that is renamed still answers to its former
-        names in events, so that pipelines need not change at the same moment.
+        Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
+        that pipelines need not change at the same time.
         """
         return (self.send(operations.update_product(id, body, if_match=if_match))).data
 
@@ -155,7 +155,7 @@ class Methods(ABC):
     ) -> Pages[models.Environment]:
         """List environments.
 
-        Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+        Lists the account's environments, newest first: those created by events and those created by users.
         A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
@@ -173,27 +173,26 @@ class Methods(ABC):
         return (self.send(operations.create_environment(body, idempotency_key=idempotency_key))).data
 
     def get_environment(self, id: UUID | str) -> models.Environment:
-        """Read an environment.
+        """Get an environment.
 
-        Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+        Returns one environment. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
         """
         return (self.send(operations.get_environment(id))).data
 
     def delete_environment(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete an environment.
 
-        Takes the environment and its deployments out of every view. The next event that mentions its name makes a new
-        environment. The audit log keeps who deleted it.
+        Removes the environment and its deployments from every view. The next event that mentions its name creates a new
+        environment. The audit log records who deleted it.
         """
         self.send(operations.delete_environment(id, if_match=if_match))
 
     def update_environment(
         self, id: UUID | str, body: models.EnvironmentPatch, *, if_match: str | None = None
     ) -> models.Environment:
-        """Change an environment.
+        """Update an environment.
 
-        Changes what the body names (JSON merge patch, RFC 7396). An environment that is renamed still answers to its
-        former names in events.
+        Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
         """
         return (self.send(operations.update_environment(id, body, if_match=if_match))).data
 
@@ -208,7 +207,7 @@ class Methods(ABC):
     ) -> Pages[models.Version]:
         """List versions.
 
-        Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+        Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
         commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
@@ -218,7 +217,7 @@ class Methods(ABC):
         )
 
     def get_version(self, id: UUID | str) -> models.Version:
-        """Read a version.
+        """Get a version.
 
         Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
         version never changes.
@@ -240,8 +239,8 @@ class Methods(ABC):
     ) -> Pages[models.Deployment]:
         """List deployments.
 
-        Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-        deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+        Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
+        since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
         compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
@@ -262,10 +261,9 @@ class Methods(ABC):
         )
 
     def get_deployment(self, id: UUID | str) -> models.Deployment:
-        """Read a deployment.
+        """Get a deployment.
 
-        Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
-        read it again to see how it ended.
+        Returns one deployment with what its events have reported so far. An unfinished deployment changes with the next event.
         """
         return (self.send(operations.get_deployment(id))).data
 
@@ -295,8 +293,8 @@ class Methods(ABC):
     ) -> Pages[models.Build]:
         """List builds.
 
-        Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
-        from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+        Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
+        builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
         gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
@@ -318,7 +316,7 @@ class Methods(ABC):
     def get_build(self, id: UUID | str) -> models.Build:
         """Get a build.
 
-        Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+        Returns one build with what its events have reported so far. An unfinished build changes with the next event.
         """
         return (self.send(operations.get_build(id))).data
 
@@ -343,11 +341,11 @@ class Methods(ABC):
         environment: str | None = None,
         type: models.EnvironmentType | None = None,
     ) -> Pages[models.EnvironmentState]:
-        """Read what runs where.
+        """List environment state.
 
-        Lists, for each product and environment that a deployment has reached, which version runs there, since when and
-        who put it there; the deployment in progress, if any; whether the environments of the product run different
-        versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+        Lists, for each product and environment that has had a deployment, which version runs there, since when and who
+        deployed it; the deployment in progress, if any; whether the environments of the product run different
+        versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
 
         *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
         *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -382,15 +380,15 @@ class Methods(ABC):
     def create_release(self, body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> models.Release:
         """Create a release.
 
-        Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+        Creates a release: versions of several products that are released together. It is created without versions, as a `draft` unless `status`
         is `in_progress`; add versions with `POST /releases/{id}/versions`.
         """
         return (self.send(operations.create_release(body, idempotency_key=idempotency_key))).data
 
     def get_release(self, id: UUID | str) -> models.Release:
-        """Read a release.
+        """Get a release.
 
-        Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+        Returns one release. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
         """
         return (self.send(operations.get_release(id))).data
 
@@ -404,10 +402,10 @@ class Methods(ABC):
     def update_release(
         self, id: UUID | str, body: models.ReleasePatch, *, if_match: str | None = None
     ) -> models.Release:
-        """Change a release.
+        """Update a release.
 
-        Changes what the body names (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
-        `completed`, and from the first two to `cancelled`; any other step is refused with 422.
+        Changes the members in the body (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
+        `completed`, and from the first two to `cancelled`; any other transition is rejected with 422.
         """
         return (self.send(operations.update_release(id, body, if_match=if_match))).data
 
@@ -427,15 +425,15 @@ class Methods(ABC):
     ) -> models.Version:
         """Add a version to a release.
 
-        Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-        Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
+        Adds a version. A release has at most one version of a product: adding another one of the same product
+        replaces it. Adding a version that is in the release changes nothing. A release that is completed or cancelled is closed: 409.
         """
         return (self.send(operations.add_release_version(id, body, idempotency_key=idempotency_key))).data
 
     def remove_release_version(self, id: UUID | str, version_id: UUID | str) -> None:
         """Remove a version from a release.
 
-        Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+        Removes a version from the release; the version itself and its deployments stay. A release that is completed or
         cancelled is closed: 409.
         """
         self.send(operations.remove_release_version(id, version_id))
@@ -443,10 +441,10 @@ class Methods(ABC):
     def get_release_progress(
         self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
     ) -> models.ReleaseProgress:
-        """Read the progress of a release.
+        """Get the progress of a release.
 
-        Tells, for each version of the release and each environment of the account, how far the deployment of the version
-        has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+        Lists, for each version of the release and each environment of the account, the status of the version there and the
+        deployment that determines it. It can be shown as a grid of products and environments.
         Sorted by the product's, then the environment's identifier.
         """
         return (self.send(operations.get_release_progress(id, limit=limit, cursor=cursor))).data
@@ -456,7 +454,7 @@ class Methods(ABC):
     ) -> Pages[models.NotificationChannel]:
         """List notification channels.
 
-        Lists the account's channels, newest first. What is secret in their configuration is masked.
+        Lists the account's channels, newest first. Secrets in their configuration are masked.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -467,45 +465,45 @@ class Methods(ABC):
     ) -> models.NotificationChannel:
         """Create a notification channel.
 
-        Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
-        `POST /notification-channels/{id}/test` tries it out.
+        Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
+        `POST /notification-channels/{id}/test` sends a test message.
 
-        The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
-        network are refused now, and an address that turns private later is not called.
+        The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
+        network are rejected now, and are not called if they do so later.
         """
         return (self.send(operations.create_notification_channel(body, idempotency_key=idempotency_key))).data
 
     def get_notification_channel(self, id: UUID | str) -> models.NotificationChannel:
-        """Read a notification channel.
+        """Get a notification channel.
 
-        Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
-        configuration is masked.
+        Returns one channel, whether it is enabled, and since when its receiver has been failing. Secrets in its
+        configuration are masked.
         """
         return (self.send(operations.get_notification_channel(id))).data
 
     def delete_notification_channel(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete a notification channel.
 
-        Deletes the channel, its preferences and its configuration. What waits for it is cancelled; its history stays.
+        Deletes the channel, its preferences and its configuration. Pending deliveries are cancelled; its history stays.
         """
         self.send(operations.delete_notification_channel(id, if_match=if_match))
 
     def update_notification_channel(
         self, id: UUID | str, body: models.NotificationChannelPatch, *, if_match: str | None = None
     ) -> models.NotificationChannel:
-        """Change a notification channel.
+        """Update a notification channel.
 
         Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
-        stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+        does not change. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
 
-        A channel that was disabled because its receiver failed begins anew when it is enabled.
+        Enabling a channel that was disabled because its receiver failed resets its failure state.
         """
         return (self.send(operations.update_notification_channel(id, body, if_match=if_match))).data
 
     def test_notification_channel(
         self, id: UUID | str, *, idempotency_key: str | None = None
     ) -> models.NotificationTestResult:
-        """Send a test message.
+        """Test a notification channel.
 
         Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
         The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
@@ -518,7 +516,7 @@ class Methods(ABC):
     ) -> Pages[models.NotificationPreference]:
         """List notification preferences.
 
-        Lists what the account's channels are told about, newest first.
+        Lists the account's notification preferences, newest first.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -531,31 +529,31 @@ class Methods(ABC):
     ) -> models.NotificationPreference:
         """Create a notification preference.
 
-        Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
-        what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+        Subscribes a channel to one type of event. An event matches when each filter is empty or has a matching value.
+        Products and environments are given by name, a former one too, or identifier; they need not exist yet.
 
-        A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+        A channel gets one message for each status of a deployment or build, however many events and preferences match.
         """
         return (self.send(operations.create_notification_preference(body, idempotency_key=idempotency_key))).data
 
     def get_notification_preference(self, id: UUID | str) -> models.NotificationPreference:
-        """Read a notification preference.
+        """Get a notification preference.
 
-        Returns one preference: of which type of event its channel is told, and what its filters let pass.
+        Returns one preference: the type of event that its channel is subscribed to, and the filters.
         """
         return (self.send(operations.get_notification_preference(id))).data
 
     def delete_notification_preference(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete a notification preference.
 
-        Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
+        Deletes the preference. Its channel gets no further messages for it; pending ones are delivered.
         """
         self.send(operations.delete_notification_preference(id, if_match=if_match))
 
     def update_notification_preference(
         self, id: UUID | str, body: models.NotificationPreferencePatch, *, if_match: str | None = None
     ) -> models.NotificationPreference:
-        """Change a notification preference.
+        """Update a notification preference.
 
         Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
         """
@@ -572,10 +570,10 @@ class Methods(ABC):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> Pages[models.NotificationDelivery]:
-        """List deliveries.
+        """List notification history.
 
-        Lists what was told to which channel and what came of it, newest first. It goes back 90 days. What receivers answered
-        is kept as a status only, never with its text.
+        Lists the account's notification deliveries of the last 90 days with their results, newest first. Of a receiver's
+        answer only the status is stored, never the body.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -595,10 +593,10 @@ class Methods(ABC):
     def redeliver_notification(
         self, id: UUID | str, *, idempotency_key: str | None = None
     ) -> models.NotificationDelivery:
-        """Deliver again.
+        """Redeliver a notification.
 
-        Puts a message in the queue again, as it was and with the same `webhook-id`, whatever came of it before; one that waits
-        for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
+        Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
+        immediately. A channel that is deleted or disabled is refused with 409.
         """
         return (self.send(operations.redeliver_notification(id, idempotency_key=idempotency_key))).data
 
@@ -615,27 +613,27 @@ class Methods(ABC):
     def create_api_key(self, body: models.APIKeyCreate, *, idempotency_key: str | None = None) -> models.CreatedAPIKey:
         """Create an API key.
 
-        Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
-        your CI system's store of secrets at once.
+        Creates a key for the account's CI systems. Only this answer contains the key itself: put it into your CI system's
+        secret store.
         """
         return (self.send(operations.create_api_key(body, idempotency_key=idempotency_key))).data
 
     def get_api_key(self, id: UUID | str) -> models.APIKey:
-        """Read an API key.
+        """Get an API key.
 
-        Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
+        Returns one API key without its secret: its name and description, state and last use.
         """
         return (self.send(operations.get_api_key(id))).data
 
     def revoke_api_key(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Revoke an API key.
 
-        Ends the key for good. Every server refuses it within a second. Revoking it again changes nothing.
+        Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
         """
         self.send(operations.revoke_api_key(id, if_match=if_match))
 
     def update_api_key(self, id: UUID | str, body: models.APIKeyPatch, *, if_match: str | None = None) -> models.APIKey:
-        """Change an API key.
+        """Update an API key.
 
         Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
         """
@@ -646,8 +644,8 @@ class Methods(ABC):
     ) -> models.CreatedAPIKey:
         """Rotate an API key.
 
-        Creates a key with the same name and description, and lets the old one expire after the grace period, during which
-        both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
+        Creates a key with the same name and description, and makes the old one expire after the grace period. Until then
+        both work. A key that is revoked or expired cannot be rotated.
         """
         return (self.send(operations.rotate_api_key(id, body, idempotency_key=idempotency_key))).data
 
@@ -664,7 +662,7 @@ class Methods(ABC):
         return Pages(self.send, operations.list_users(limit=limit, cursor=cursor, q=q))
 
     def get_user(self, id: UUID | str) -> models.User:
-        """Read a person.
+        """Get a person.
 
         Returns one person, with the role that they have now and whether it was assigned here.
         """
@@ -710,14 +708,14 @@ class Methods(ABC):
         )
 
     def get_health(self) -> models.Health:
-        """Tell whether the process is alive.
+        """Liveness probe.
 
-        Answers 200 as long as the process serves requests. It looks at nothing else, so restarting on a failure is right.
+        Answers 200 as long as the process serves requests, and checks nothing else. On a failure, restart the process.
         """
         return (self.send(operations.get_health())).data
 
     def get_readiness(self) -> models.Health:
-        """Tell whether requests can be served.
+        """Readiness probe.
 
         Answers 200 when the database answers and its schema is the one this server needs; otherwise 503, and requests
         should go to another replica.
@@ -725,7 +723,7 @@ class Methods(ABC):
         return (self.send(operations.get_readiness())).data
 
     def get_specification(self) -> dict[str, Any]:
-        """Read this document.
+        """Get the OpenAPI document.
 
         The OpenAPI 3.0 document that this server implements and was generated from, as JSON.
         """
@@ -745,7 +743,7 @@ class AsyncMethods(ABC):
     ) -> models.RecordedDeployment:
         """Record a deployment event.
 
-        Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
+        Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
 
         **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
         version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
@@ -784,7 +782,7 @@ class AsyncMethods(ABC):
 
         **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 
-        - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+        - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
         - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
         - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
         - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
@@ -800,20 +798,20 @@ class AsyncMethods(ABC):
         apply, with product and version in place of product and environment; bodies are read as leniently.
 
         **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
-        another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+        another one is rejected with 409. A failed build binds nothing: the version may be repaired under the same
         name. A short commit identifier equals the long one that it abbreviates.
 
         `started_at` is the earliest start that any event of the build has reported.
         """
         return (await self.send(operations.create_build_event(body, idempotency_key=idempotency_key))).data
 
-    @deprecated("Record a build event (old address)")
+    @deprecated("Record a build event (former path)")
     async def create_version_event(
         self, body: models.BuildEvent, *, idempotency_key: str | None = None
     ) -> models.RecordedBuild:
-        """Record a build event (old address).
+        """Record a build event (former path).
 
-        The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
+        The former path of `POST /build-events/`, kept for published clients. Both behave the same.
         """
         return (await self.send(operations.create_version_event(body, idempotency_key=idempotency_key))).data
 
@@ -822,7 +820,7 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.Product]:
         """List products.
 
-        Lists the account's products, newest first: those that events have mentioned and those that people have created.
+        Lists the account's products, newest first: those created by events and those created by users.
         A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
@@ -833,32 +831,32 @@ class AsyncMethods(ABC):
         """Create a product.
 
         Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
-        the account, former names of other products included. Events never need this: they create what they mention.
+        the account, former names of other products included. Events do not need this: they create what they mention.
         """
         return (await self.send(operations.create_product(body, idempotency_key=idempotency_key))).data
 
     async def get_product(self, id: UUID | str) -> models.Product:
-        """Read a product.
+        """Get a product.
 
-        Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+        Returns one product. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
         """
         return (await self.send(operations.get_product(id))).data
 
     async def delete_product(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete a product.
 
-        Takes the product, its versions and its deployments out of every view. The next event that mentions its name
-        makes a new product. The audit log keeps who deleted it.
+        Removes the product, its versions and its deployments from every view. The next event that mentions its name
+        creates a new product. The audit log records who deleted it.
         """
         await self.send(operations.delete_product(id, if_match=if_match))
 
     async def update_product(
         self, id: UUID | str, body: models.ProductPatch, *, if_match: str | None = None
     ) -> models.Product:
-        """Change a product.
+        """Update a product.
 
-        Changes what the body names (JSON merge patch, RFC 7396). A product that is renamed still answers to its former
-        names in events, so that pipelines need not change at the same moment.
+        Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
+        that pipelines need not change at the same time.
         """
         return (await self.send(operations.update_product(id, body, if_match=if_match))).data
 
@@ -872,7 +870,7 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.Environment]:
         """List environments.
 
-        Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+        Lists the account's environments, newest first: those created by events and those created by users.
         A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
@@ -890,27 +888,26 @@ class AsyncMethods(ABC):
         return (await self.send(operations.create_environment(body, idempotency_key=idempotency_key))).data
 
     async def get_environment(self, id: UUID | str) -> models.Environment:
-        """Read an environment.
+        """Get an environment.
 
-        Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+        Returns one environment. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
         """
         return (await self.send(operations.get_environment(id))).data
 
     async def delete_environment(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete an environment.
 
-        Takes the environment and its deployments out of every view. The next event that mentions its name makes a new
-        environment. The audit log keeps who deleted it.
+        Removes the environment and its deployments from every view. The next event that mentions its name creates a new
+        environment. The audit log records who deleted it.
         """
         await self.send(operations.delete_environment(id, if_match=if_match))
 
     async def update_environment(
         self, id: UUID | str, body: models.EnvironmentPatch, *, if_match: str | None = None
     ) -> models.Environment:
-        """Change an environment.
+        """Update an environment.
 
-        Changes what the body names (JSON merge patch, RFC 7396). An environment that is renamed still answers to its
-        former names in events.
+        Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
         """
         return (await self.send(operations.update_environment(id, body, if_match=if_match))).data
 
@@ -925,7 +922,7 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.Version]:
         """List versions.
 
-        Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+        Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
         commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
@@ -935,7 +932,7 @@ class AsyncMethods(ABC):
         )
 
     async def get_version(self, id: UUID | str) -> models.Version:
-        """Read a version.
+        """Get a version.
 
         Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
         version never changes.
@@ -957,8 +954,8 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.Deployment]:
         """List deployments.
 
-        Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-        deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+        Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
+        since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
         compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
@@ -979,10 +976,9 @@ class AsyncMethods(ABC):
         )
 
     async def get_deployment(self, id: UUID | str) -> models.Deployment:
-        """Read a deployment.
+        """Get a deployment.
 
-        Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
-        read it again to see how it ended.
+        Returns one deployment with what its events have reported so far. An unfinished deployment changes with the next event.
         """
         return (await self.send(operations.get_deployment(id))).data
 
@@ -1012,8 +1008,8 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.Build]:
         """List builds.
 
-        Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
-        from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+        Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
+        builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
         gives an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
@@ -1035,7 +1031,7 @@ class AsyncMethods(ABC):
     async def get_build(self, id: UUID | str) -> models.Build:
         """Get a build.
 
-        Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+        Returns one build with what its events have reported so far. An unfinished build changes with the next event.
         """
         return (await self.send(operations.get_build(id))).data
 
@@ -1060,11 +1056,11 @@ class AsyncMethods(ABC):
         environment: str | None = None,
         type: models.EnvironmentType | None = None,
     ) -> AsyncPages[models.EnvironmentState]:
-        """Read what runs where.
+        """List environment state.
 
-        Lists, for each product and environment that a deployment has reached, which version runs there, since when and
-        who put it there; the deployment in progress, if any; whether the environments of the product run different
-        versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+        Lists, for each product and environment that has had a deployment, which version runs there, since when and who
+        deployed it; the deployment in progress, if any; whether the environments of the product run different
+        versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
 
         *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
         *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -1099,15 +1095,15 @@ class AsyncMethods(ABC):
     async def create_release(self, body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> models.Release:
         """Create a release.
 
-        Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+        Creates a release: versions of several products that are released together. It is created without versions, as a `draft` unless `status`
         is `in_progress`; add versions with `POST /releases/{id}/versions`.
         """
         return (await self.send(operations.create_release(body, idempotency_key=idempotency_key))).data
 
     async def get_release(self, id: UUID | str) -> models.Release:
-        """Read a release.
+        """Get a release.
 
-        Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+        Returns one release. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
         """
         return (await self.send(operations.get_release(id))).data
 
@@ -1121,10 +1117,10 @@ class AsyncMethods(ABC):
     async def update_release(
         self, id: UUID | str, body: models.ReleasePatch, *, if_match: str | None = None
     ) -> models.Release:
-        """Change a release.
+        """Update a release.
 
-        Changes what the body names (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
-        `completed`, and from the first two to `cancelled`; any other step is refused with 422.
+        Changes the members in the body (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
+        `completed`, and from the first two to `cancelled`; any other transition is rejected with 422.
         """
         return (await self.send(operations.update_release(id, body, if_match=if_match))).data
 
@@ -1144,15 +1140,15 @@ class AsyncMethods(ABC):
     ) -> models.Version:
         """Add a version to a release.
 
-        Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-        Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
+        Adds a version. A release has at most one version of a product: adding another one of the same product
+        replaces it. Adding a version that is in the release changes nothing. A release that is completed or cancelled is closed: 409.
         """
         return (await self.send(operations.add_release_version(id, body, idempotency_key=idempotency_key))).data
 
     async def remove_release_version(self, id: UUID | str, version_id: UUID | str) -> None:
         """Remove a version from a release.
 
-        Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+        Removes a version from the release; the version itself and its deployments stay. A release that is completed or
         cancelled is closed: 409.
         """
         await self.send(operations.remove_release_version(id, version_id))
@@ -1160,10 +1156,10 @@ class AsyncMethods(ABC):
     async def get_release_progress(
         self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
     ) -> models.ReleaseProgress:
-        """Read the progress of a release.
+        """Get the progress of a release.
 
-        Tells, for each version of the release and each environment of the account, how far the deployment of the version
-        has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+        Lists, for each version of the release and each environment of the account, the status of the version there and the
+        deployment that determines it. It can be shown as a grid of products and environments.
         Sorted by the product's, then the environment's identifier.
         """
         return (await self.send(operations.get_release_progress(id, limit=limit, cursor=cursor))).data
@@ -1173,7 +1169,7 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.NotificationChannel]:
         """List notification channels.
 
-        Lists the account's channels, newest first. What is secret in their configuration is masked.
+        Lists the account's channels, newest first. Secrets in their configuration are masked.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -1184,45 +1180,45 @@ class AsyncMethods(ABC):
     ) -> models.NotificationChannel:
         """Create a notification channel.
 
-        Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
-        `POST /notification-channels/{id}/test` tries it out.
+        Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
+        `POST /notification-channels/{id}/test` sends a test message.
 
-        The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
-        network are refused now, and an address that turns private later is not called.
+        The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
+        network are rejected now, and are not called if they do so later.
         """
         return (await self.send(operations.create_notification_channel(body, idempotency_key=idempotency_key))).data
 
     async def get_notification_channel(self, id: UUID | str) -> models.NotificationChannel:
-        """Read a notification channel.
+        """Get a notification channel.
 
-        Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
-        configuration is masked.
+        Returns one channel, whether it is enabled, and since when its receiver has been failing. Secrets in its
+        configuration are masked.
         """
         return (await self.send(operations.get_notification_channel(id))).data
 
     async def delete_notification_channel(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete a notification channel.
 
-        Deletes the channel, its preferences and its configuration. What waits for it is cancelled; its history stays.
+        Deletes the channel, its preferences and its configuration. Pending deliveries are cancelled; its history stays.
         """
         await self.send(operations.delete_notification_channel(id, if_match=if_match))
 
     async def update_notification_channel(
         self, id: UUID | str, body: models.NotificationChannelPatch, *, if_match: str | None = None
     ) -> models.NotificationChannel:
-        """Change a notification channel.
+        """Update a notification channel.
 
         Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
-        stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+        does not change. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
 
-        A channel that was disabled because its receiver failed begins anew when it is enabled.
+        Enabling a channel that was disabled because its receiver failed resets its failure state.
         """
         return (await self.send(operations.update_notification_channel(id, body, if_match=if_match))).data
 
     async def test_notification_channel(
         self, id: UUID | str, *, idempotency_key: str | None = None
     ) -> models.NotificationTestResult:
-        """Send a test message.
+        """Test a notification channel.
 
         Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
         The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
@@ -1235,7 +1231,7 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.NotificationPreference]:
         """List notification preferences.
 
-        Lists what the account's channels are told about, newest first.
+        Lists the account's notification preferences, newest first.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -1248,31 +1244,31 @@ class AsyncMethods(ABC):
     ) -> models.NotificationPreference:
         """Create a notification preference.
 
-        Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
-        what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+        Subscribes a channel to one type of event. An event matches when each filter is empty or has a matching value.
+        Products and environments are given by name, a former one too, or identifier; they need not exist yet.
 
-        A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+        A channel gets one message for each status of a deployment or build, however many events and preferences match.
         """
         return (await self.send(operations.create_notification_preference(body, idempotency_key=idempotency_key))).data
 
     async def get_notification_preference(self, id: UUID | str) -> models.NotificationPreference:
-        """Read a notification preference.
+        """Get a notification preference.
 
-        Returns one preference: of which type of event its channel is told, and what its filters let pass.
+        Returns one preference: the type of event that its channel is subscribed to, and the filters.
         """
         return (await self.send(operations.get_notification_preference(id))).data
 
     async def delete_notification_preference(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete a notification preference.
 
-        Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
+        Deletes the preference. Its channel gets no further messages for it; pending ones are delivered.
         """
         await self.send(operations.delete_notification_preference(id, if_match=if_match))
 
     async def update_notification_preference(
         self, id: UUID | str, body: models.NotificationPreferencePatch, *, if_match: str | None = None
     ) -> models.NotificationPreference:
-        """Change a notification preference.
+        """Update a notification preference.
 
         Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
         """
@@ -1289,10 +1285,10 @@ class AsyncMethods(ABC):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> AsyncPages[models.NotificationDelivery]:
-        """List deliveries.
+        """List notification history.
 
-        Lists what was told to which channel and what came of it, newest first. It goes back 90 days. What receivers answered
-        is kept as a status only, never with its text.
+        Lists the account's notification deliveries of the last 90 days with their results, newest first. Of a receiver's
+        answer only the status is stored, never the body.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -1312,10 +1308,10 @@ class AsyncMethods(ABC):
     async def redeliver_notification(
         self, id: UUID | str, *, idempotency_key: str | None = None
     ) -> models.NotificationDelivery:
-        """Deliver again.
+        """Redeliver a notification.
 
-        Puts a message in the queue again, as it was and with the same `webhook-id`, whatever came of it before; one that waits
-        for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
+        Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
+        immediately. A channel that is deleted or disabled is refused with 409.
         """
         return (await self.send(operations.redeliver_notification(id, idempotency_key=idempotency_key))).data
 
@@ -1334,29 +1330,29 @@ class AsyncMethods(ABC):
     ) -> models.CreatedAPIKey:
         """Create an API key.
 
-        Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
-        your CI system's store of secrets at once.
+        Creates a key for the account's CI systems. Only this answer contains the key itself: put it into your CI system's
+        secret store.
         """
         return (await self.send(operations.create_api_key(body, idempotency_key=idempotency_key))).data
 
     async def get_api_key(self, id: UUID | str) -> models.APIKey:
-        """Read an API key.
+        """Get an API key.
 
-        Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
+        Returns one API key without its secret: its name and description, state and last use.
         """
         return (await self.send(operations.get_api_key(id))).data
 
     async def revoke_api_key(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Revoke an API key.
 
-        Ends the key for good. Every server refuses it within a second. Revoking it again changes nothing.
+        Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
         """
         await self.send(operations.revoke_api_key(id, if_match=if_match))
 
     async def update_api_key(
         self, id: UUID | str, body: models.APIKeyPatch, *, if_match: str | None = None
     ) -> models.APIKey:
-        """Change an API key.
+        """Update an API key.
 
         Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
         """
@@ -1367,8 +1363,8 @@ class AsyncMethods(ABC):
     ) -> models.CreatedAPIKey:
         """Rotate an API key.
 
-        Creates a key with the same name and description, and lets the old one expire after the grace period, during which
-        both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
+        Creates a key with the same name and description, and makes the old one expire after the grace period. Until then
+        both work. A key that is revoked or expired cannot be rotated.
         """
         return (await self.send(operations.rotate_api_key(id, body, idempotency_key=idempotency_key))).data
 
@@ -1385,7 +1381,7 @@ class AsyncMethods(ABC):
         return AsyncPages(self.send, operations.list_users(limit=limit, cursor=cursor, q=q))
 
     async def get_user(self, id: UUID | str) -> models.User:
-        """Read a person.
+        """Get a person.
 
         Returns one person, with the role that they have now and whether it was assigned here.
         """
@@ -1431,14 +1427,14 @@ class AsyncMethods(ABC):
         )
 
     async def get_health(self) -> models.Health:
-        """Tell whether the process is alive.
+        """Liveness probe.
 
-        Answers 200 as long as the process serves requests. It looks at nothing else, so restarting on a failure is right.
+        Answers 200 as long as the process serves requests, and checks nothing else. On a failure, restart the process.
         """
         return (await self.send(operations.get_health())).data
 
     async def get_readiness(self) -> models.Health:
-        """Tell whether requests can be served.
+        """Readiness probe.
 
         Answers 200 when the database answers and its schema is the one this server needs; otherwise 503, and requests
         should go to another replica.
@@ -1446,7 +1442,7 @@ class AsyncMethods(ABC):
         return (await self.send(operations.get_readiness())).data
 
     async def get_specification(self) -> dict[str, Any]:
-        """Read this document.
+        """Get the OpenAPI document.
 
         The OpenAPI 3.0 document that this server implements and was generated from, as JSON.
         """

@@ -10,15 +10,15 @@ from typing_extensions import TypeAliasType
 
 Status = TypeAliasType("Status", Literal["pending", "started", "completed", "failed", "aborted"])
 """
-How far it has come. `completed`, `failed` and `aborted` are final.
+The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 """
 
 
 class DeploymentEvent(BaseModel):
     """
-    What a CI system tells about a deployment. Unknown fields are ignored, and kept with the event. One of
+    A CI system's report of a deployment. Unknown fields are ignored, and stored with the event. One of
     `environment_name` and `environment` is required. Names are case-sensitive.
-    Other texts may have 1,024 characters, addresses 4,096; an empty one counts as absent.
+    Other texts may have 1,024 characters, URLs 4,096; an empty one counts as absent.
 
     """
 
@@ -28,21 +28,21 @@ class DeploymentEvent(BaseModel):
     )
     product_name: str
     """
-    The product that is deployed, 1 to 255 characters. Created on first mention.
+    The deployed product, 1 to 255 characters. Created on first mention.
     """
     version: str
     """
-    The version that is deployed. Created on first mention.
+    The deployed version. Created on first mention.
     """
     environment_name: str | None = None
     """
-    Where it is deployed. Created on first mention, with a type inferred from its name (see `EnvironmentType`): `prod-eu`
+    The environment that the version is deployed to. Created on first mention, with a type inferred from its name (see `EnvironmentType`): `prod-eu`
     is `production`, `qa-smoke` is `test`, `review/fix-live-chat` is `dev`, and a name without a known word is `other`.
 
     """
     environment: Annotated[str | None, Field(deprecated=True)] = None
     """
-    The old name of `environment_name`, which wins when both are given.
+    The former name of `environment_name`, which takes precedence.
     """
     status: str
     """
@@ -64,11 +64,11 @@ class DeploymentEvent(BaseModel):
     """
     build_number: str | None = None
     """
-    The CI system's number of the run, such as `312`: people look for it there.
+    The CI system's number of the run, such as `312`.
     """
     scm_sha: str | None = None
     """
-    The commit that the pipeline ran for. It is shown with the deployment, and need not be the one that the version was built from: only a build event says that.
+    The commit that the pipeline ran for. It is shown with the deployment, and may differ from the commit that the version was built from, which only build events report.
     """
     scm_branch: str | None = None
     """
@@ -82,11 +82,11 @@ class DeploymentEvent(BaseModel):
     """
     deploy_url: str | None = None
     """
-    Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
+    A URL with details, preferably of the CI run. It is stored unchanged, whatever its scheme.
     """
     build_url: str | None = None
     """
-    Another name of `deploy_url`, which wins when both are given.
+    An alias of `deploy_url`, which takes precedence.
     """
     invoke_id: str | None = None
     """
@@ -97,15 +97,15 @@ class DeploymentEvent(BaseModel):
     """
     deployed_by: str | None = None
     """
-    Who deploys, by the name that the CI system has for them: a login, or that of a bot.
+    The user name of the initiator in the CI system; may be a bot.
     """
     deployed_by_email: str | None = None
     """
-    Their e-mail address, if the CI system knows it.
+    The initiator's e-mail address.
     """
     deployed_by_name: str | None = None
     """
-    Their name, as people know them; messages prefer it to `deployed_by`.
+    The initiator's display name; messages prefer it to `deployed_by`.
     """
     completed_at: AwareDatetime | None = None
     """
@@ -115,21 +115,20 @@ class DeploymentEvent(BaseModel):
     """
     skip_preflight_checks: bool | None = None
     """
-    Accepted for compatibility. No checks are made yet, so there is nothing to skip.
+    Accepted for compatibility; the server has no preflight checks yet.
     """
     extra_metadata: dict[str, Any] | None = None
     """
-    Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
-    merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
+    Further data, up to 256 KiB as compact JSON. Successive events of one deployment or build are merged key by key, the
+    newest value wins. `preflight_status` is set by the server: a client's value is dropped.
 
     """
 
 
 class BuildEvent(BaseModel):
     """
-    What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
-    case-sensitive. Other texts may have 1,024 characters, addresses 4,096; an empty one
-    counts as absent.
+    A CI system's report of a build. Unknown fields are ignored, and stored with the event. Names are case-sensitive.
+    Other texts may have 1,024 characters, URLs 4,096; an empty one counts as absent.
 
     """
 
@@ -139,16 +138,15 @@ class BuildEvent(BaseModel):
     )
     product_name: str
     """
-    The product that is built. Created on first mention.
+    The built product. Created on first mention.
     """
     version: str
     """
-    The version that is built. Created on first mention.
+    The built version. Created on first mention.
     """
     status: str | None = None
     """
-    How far the build has come; `completed` when absent or empty. The words are those of a deployment's status, and the first
-    final status ends the build.
+    The status of the build; `completed` when absent or empty.
 
     """
     source_system: str | None = None
@@ -157,7 +155,7 @@ class BuildEvent(BaseModel):
     """
     build_number: str | None = None
     """
-    The CI system's number of the run, such as `312`: people look for it there.
+    The CI system's number of the run, such as `312`.
     """
     scm_sha: str | None = None
     """
@@ -173,7 +171,7 @@ class BuildEvent(BaseModel):
     """
     build_url: str | None = None
     """
-    Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
+    A URL with details, preferably of the CI run. It is stored unchanged, whatever its scheme.
     """
     invoke_id: str | None = None
     """
@@ -183,19 +181,19 @@ class BuildEvent(BaseModel):
     """
     built_by: str | None = None
     """
-    Who started the build, by the name that the CI system has for them: a login, or that of a bot.
+    The user name of the initiator in the CI system; may be a bot.
     """
     built_by_email: str | None = None
     """
-    Their e-mail address, if the CI system knows it.
+    The initiator's e-mail address.
     """
     built_by_name: str | None = None
     """
-    Their name, as people know them; messages prefer it to `built_by`.
+    The initiator's display name; messages prefer it to `built_by`.
     """
     started_at: AwareDatetime | None = None
     """
-    When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept. A time
+    When the build started, if not now; empty counts as absent. The earliest time of all events of the build is stored. A time
     more than five minutes in the future is ignored.
 
     """
@@ -207,16 +205,16 @@ class BuildEvent(BaseModel):
     """
     error_message: str | None = None
     """
-    Why the build failed, at most 65,536 characters.
+    The reason of the failure, at most 65,536 characters.
     """
     error_code: str | None = None
     """
-    Why the build failed, for programs: the CI system's code, or one of your own.
+    A machine-readable reason of the failure.
     """
     extra_metadata: dict[str, Any] | None = None
     """
-    Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
-    merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
+    Further data, up to 256 KiB as compact JSON. Successive events of one deployment or build are merged key by key, the
+    newest value wins. `preflight_status` is set by the server: a client's value is dropped.
 
     """
 
@@ -276,11 +274,11 @@ class RecordedDeployment(BaseModel):
     """
     completed_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it ended, in whatever way.
+    When it ended, whatever its status.
     """
     created_at: AwareDatetime
     """
-    When it was first heard of.
+    When the server created it.
     """
     source_system: Annotated[str | None, Field(...)]
     """
@@ -292,19 +290,19 @@ class RecordedDeployment(BaseModel):
     """
     deployed_by: Annotated[str | None, Field(...)]
     """
-    Who deployed it, as the CI system names them.
+    The user name of the initiator in the CI system.
     """
     deployed_by_name: Annotated[str | None, Field(...)]
     """
-    Their name.
+    The initiator's display name.
     """
     deployed_by_email: Annotated[str | None, Field(...)]
     """
-    Their e-mail address.
+    The initiator's e-mail address.
     """
     deploy_url: Annotated[str | None, Field(...)]
     """
-    Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+    The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
     """
     scm_sha: Annotated[str | None, Field(...)]
     """
@@ -328,7 +326,7 @@ class RecordedDeployment(BaseModel):
     """
     extra_metadata: dict[str, Any]
     """
-    What the events told beside the named fields.
+    Further data of the object.
     """
 
 
@@ -375,7 +373,7 @@ class RecordedBuild(BaseModel):
     status: Status | str
     build_url: Annotated[str | None, Field(...)]
     """
-    Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+    The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
     """
     started_at: Annotated[AwareDatetime | None, Field(...)]
     """
@@ -383,11 +381,11 @@ class RecordedBuild(BaseModel):
     """
     completed_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it ended, in whatever way.
+    When it ended, whatever its status.
     """
     created_at: AwareDatetime
     """
-    When it was first heard of.
+    When the server created it.
     """
     source_system: Annotated[str | None, Field(...)]
     """
@@ -411,33 +409,33 @@ class RecordedBuild(BaseModel):
     """
     built_by: Annotated[str | None, Field(...)]
     """
-    Who built it, as the CI system names them.
+    The user name of the initiator in the CI system.
     """
     built_by_name: Annotated[str | None, Field(...)]
     """
-    Their name.
+    The initiator's display name.
     """
     built_by_email: Annotated[str | None, Field(...)]
     """
-    Their e-mail address.
+    The initiator's e-mail address.
     """
     error_message: Annotated[str | None, Field(...)]
     """
-    Why it failed.
+    The reason of the failure.
     """
     error_code: Annotated[str | None, Field(...)]
     """
-    The CI system's code for why it failed.
+    A machine-readable reason of the failure.
     """
     extra_metadata: dict[str, Any]
     """
-    What the events told beside the named fields.
+    Further data of the object.
     """
 
 
 EnvironmentType = TypeAliasType("EnvironmentType", Literal["dev", "test", "staging", "production", "other"])
 """
-What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 
@@ -453,7 +451,7 @@ decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
 
 ReleaseStatus = TypeAliasType("ReleaseStatus", Literal["draft", "in_progress", "completed", "cancelled"])
 """
-How far a release has come.
+The state of a release.
 """
 
 
@@ -464,7 +462,7 @@ Role = TypeAliasType(
     ],
 )
 """
-What a person may do. Everybody may view everything but keys and the audit log.
+The permissions of a user. Every role may view everything but API keys and the audit log.
 
 | may | roles |
 |---|---|
@@ -479,7 +477,7 @@ What a person may do. Everybody may view everything but keys and the audit log.
 
 class Product(BaseModel):
     """
-    Something that is deployed.
+    A deployable product.
     """
 
     model_config = ConfigDict(
@@ -491,23 +489,23 @@ class Product(BaseModel):
     """
     name: str
     """
-    Its name, as events give it.
+    Its name, as used in events.
     """
     description: str
     """
-    What it is; empty until somebody says.
+    Its description; may be empty.
     """
     extra_metadata: dict[str, Any]
     """
-    What the events told beside the named fields.
+    Further data of the object.
     """
     created_at: AwareDatetime
     """
-    When it was first heard of.
+    When the server created it.
     """
     updated_at: AwareDatetime
     """
-    When it was last changed by somebody.
+    When it was last changed.
     """
 
 
@@ -525,13 +523,13 @@ class ProductList(BaseModel):
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
 class ProductCreate(BaseModel):
     """
-    A product to create. Unknown members are refused.
+    A product to create. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -540,21 +538,21 @@ class ProductCreate(BaseModel):
     )
     name: str
     """
-    Its name, free in the account.
+    Its name, unique in the account.
     """
     description: str | None = None
     """
-    What it is, at most 4,096 characters.
+    Its description, at most 4,096 characters.
     """
     extra_metadata: dict[str, Any] | None = None
     """
-    Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+    Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
     """
 
 
 class ProductPatch(BaseModel):
     """
-    What to change; members that are absent stay. Unknown members are refused.
+    The members to change; absent ones stay. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -563,21 +561,21 @@ class ProductPatch(BaseModel):
     )
     name: str | None = None
     """
-    Its new name, free in the account.
+    Its new name, unique in the account.
     """
     description: str | None = None
     """
-    What it is, at most 4,096 characters.
+    Its description, at most 4,096 characters.
     """
     extra_metadata: dict[str, Any] | None = None
     """
-    Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+    Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
     """
 
 
 class Environment(BaseModel):
     """
-    A place where versions are deployed. `metadata` and `extra_metadata` are the same.
+    An environment that versions are deployed to. `metadata` and `extra_metadata` are the same.
     """
 
     model_config = ConfigDict(
@@ -589,28 +587,28 @@ class Environment(BaseModel):
     """
     name: str
     """
-    Its name, as events give it.
+    Its name, as used in events.
     """
     type: EnvironmentType | str
     description: str
     """
-    What it is; empty until somebody says.
+    Its description; may be empty.
     """
     metadata: dict[str, Any]
     """
-    What the events told beside the named fields.
+    Further data of the object.
     """
     extra_metadata: dict[str, Any]
     """
-    What the events told beside the named fields.
+    Further data of the object.
     """
     created_at: AwareDatetime
     """
-    When it was first heard of.
+    When the server created it.
     """
     updated_at: AwareDatetime
     """
-    When it was last changed by somebody.
+    When it was last changed.
     """
 
 
@@ -628,13 +626,13 @@ class EnvironmentList(BaseModel):
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
 class EnvironmentCreate(BaseModel):
     """
-    An environment to create. Unknown members are refused.
+    An environment to create. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -643,22 +641,22 @@ class EnvironmentCreate(BaseModel):
     )
     name: str
     """
-    Its name, free in the account.
+    Its name, unique in the account.
     """
     type: EnvironmentType | None = None
     description: str | None = None
     """
-    What it is, at most 4,096 characters.
+    Its description, at most 4,096 characters.
     """
     metadata: dict[str, Any] | None = None
     """
-    Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+    Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
     """
 
 
 class EnvironmentPatch(BaseModel):
     """
-    What to change; members that are absent stay. Unknown members are refused.
+    The members to change; absent ones stay. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -667,22 +665,22 @@ class EnvironmentPatch(BaseModel):
     )
     name: str | None = None
     """
-    Its new name, free in the account.
+    Its new name, unique in the account.
     """
     type: EnvironmentType | None = None
     description: str | None = None
     """
-    What it is, at most 4,096 characters.
+    Its description, at most 4,096 characters.
     """
     metadata: dict[str, Any] | None = None
     """
-    Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+    Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
     """
 
 
 class Version(BaseModel):
     """
-    A version of a product, as events have named it.
+    A version of a product.
     """
 
     model_config = ConfigDict(
@@ -710,19 +708,19 @@ class Version(BaseModel):
     """
     build_id: Annotated[UUID | None, Field(...)]
     """
-    Its newest build; null if none was reported.
+    The identifier of its newest build; null if there is none.
     """
     build_status: Annotated[Literal["pending", "started", "completed", "failed", "aborted"] | str | None, Field(...)]
     """
-    How far its newest build has come.
+    The status of its newest build.
     """
     build_url: Annotated[str | None, Field(...)]
     """
-    The address of its newest build. Any scheme is possible, so do not make a link of it unless it is http or https.
+    The URL of its newest build. Any scheme is possible: render it as a link only if it is http or https.
     """
     created_at: AwareDatetime
     """
-    When it was first heard of.
+    When the server created it.
     """
 
 
@@ -740,7 +738,7 @@ class VersionList(BaseModel):
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
@@ -804,11 +802,11 @@ class Deployment(BaseModel):
     """
     completed_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it ended, in whatever way.
+    When it ended, whatever its status.
     """
     created_at: AwareDatetime
     """
-    When it was first heard of.
+    When the server created it.
     """
     source_system: Annotated[str | None, Field(...)]
     """
@@ -820,19 +818,19 @@ class Deployment(BaseModel):
     """
     deployed_by: Annotated[str | None, Field(...)]
     """
-    Who deployed it, as the CI system names them.
+    The user name of the initiator in the CI system.
     """
     deployed_by_name: Annotated[str | None, Field(...)]
     """
-    Their name.
+    The initiator's display name.
     """
     deployed_by_email: Annotated[str | None, Field(...)]
     """
-    Their e-mail address.
+    The initiator's e-mail address.
     """
     deploy_url: Annotated[str | None, Field(...)]
     """
-    Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+    The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
     """
     scm_sha: Annotated[str | None, Field(...)]
     """
@@ -856,7 +854,7 @@ class Deployment(BaseModel):
     """
     extra_metadata: dict[str, Any]
     """
-    What the events told beside the named fields.
+    Further data of the object.
     """
 
 
@@ -874,7 +872,7 @@ class DeploymentList(BaseModel):
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
@@ -921,7 +919,7 @@ class Build(BaseModel):
     """
     build_url: Annotated[str | None, Field(...)]
     """
-    Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+    The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
     """
     occurred_at: AwareDatetime
     """
@@ -933,11 +931,11 @@ class Build(BaseModel):
     """
     completed_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it ended, in whatever way.
+    When it ended, whatever its status.
     """
     created_at: AwareDatetime
     """
-    When it was first heard of.
+    When the server created it.
     """
     source_system: Annotated[str | None, Field(...)]
     """
@@ -961,27 +959,27 @@ class Build(BaseModel):
     """
     built_by: Annotated[str | None, Field(...)]
     """
-    Who built it, as the CI system names them.
+    The user name of the initiator in the CI system.
     """
     built_by_name: Annotated[str | None, Field(...)]
     """
-    Their name.
+    The initiator's display name.
     """
     built_by_email: Annotated[str | None, Field(...)]
     """
-    Their e-mail address.
+    The initiator's e-mail address.
     """
     error_message: Annotated[str | None, Field(...)]
     """
-    Why it failed.
+    The reason of the failure.
     """
     error_code: Annotated[str | None, Field(...)]
     """
-    The CI system's code for why it failed.
+    A machine-readable reason of the failure.
     """
     extra_metadata: dict[str, Any]
     """
-    What the events told beside the named fields.
+    Further data of the object.
     """
 
 
@@ -999,13 +997,13 @@ class BuildList(BaseModel):
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
 class RecordedEvent(BaseModel):
     """
-    An event as the server has recorded it.
+    An event as recorded.
     """
 
     model_config = ConfigDict(
@@ -1047,13 +1045,13 @@ class EventList(BaseModel):
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
 class EnvironmentState(BaseModel):
     """
-    What runs in one environment of one product.
+    The current and the in-progress version of a product in an environment.
     """
 
     model_config = ConfigDict(
@@ -1078,11 +1076,11 @@ class EnvironmentState(BaseModel):
     environment_type: EnvironmentType | str
     deployment_id: Annotated[UUID | None, Field(...)]
     """
-    The deployment that put it there; null while none has completed.
+    The deployment that completed last; null while none has.
     """
     version_id: Annotated[UUID | None, Field(...)]
     """
-    The version that runs there.
+    The version that runs in the environment.
     """
     version: Annotated[str | None, Field(...)]
     """
@@ -1090,15 +1088,15 @@ class EnvironmentState(BaseModel):
     """
     since: Annotated[AwareDatetime | None, Field(...)]
     """
-    Since when it runs there.
+    Since when the version runs.
     """
     deployed_by: Annotated[str | None, Field(...)]
     """
-    Who put it there, as the CI system names them.
+    The user name of the initiator in the CI system.
     """
     deployed_by_name: Annotated[str | None, Field(...)]
     """
-    Their name.
+    The initiator's display name.
     """
     in_progress_deployment_id: Annotated[UUID | None, Field(...)]
     """
@@ -1106,13 +1104,13 @@ class EnvironmentState(BaseModel):
     """
     in_progress_version: Annotated[str | None, Field(...)]
     """
-    The version it brings.
+    The version of the deployment in progress.
     """
     in_progress_since: Annotated[AwareDatetime | None, Field(...)]
     """
-    Since when.
+    When the deployment in progress started.
     """
-    drifts: bool
+    has_drift: bool
     """
     Whether another environment of the product runs another version.
     """
@@ -1124,7 +1122,7 @@ class EnvironmentState(BaseModel):
 
 class EnvironmentStateList(BaseModel):
     """
-    A page of the list of what runs where.
+    A page of a list of environment states.
     """
 
     model_config = ConfigDict(
@@ -1136,13 +1134,13 @@ class EnvironmentStateList(BaseModel):
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
 class Release(BaseModel):
     """
-    Versions of several products that belong together.
+    Versions of several products that are released together.
     """
 
     model_config = ConfigDict(
@@ -1158,16 +1156,16 @@ class Release(BaseModel):
     """
     description: str
     """
-    What it is for; may be empty.
+    Its description; may be empty.
     """
     status: ReleaseStatus | str
     extra_metadata: dict[str, Any]
     """
-    What the events told beside the named fields.
+    Further data of the object.
     """
     version_count: int
     """
-    How many versions it has.
+    The number of versions in the release.
     """
     created_at: AwareDatetime
     """
@@ -1193,13 +1191,13 @@ class ReleaseList(BaseModel):
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
 class ReleaseCreate(BaseModel):
     """
-    A release to create. Unknown members are refused.
+    A release to create. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -1212,21 +1210,21 @@ class ReleaseCreate(BaseModel):
     """
     description: str | None = None
     """
-    What it is, at most 4,096 characters.
+    Its description, at most 4,096 characters.
     """
     status: Literal["draft", "in_progress"] = "draft"
     """
-    How it begins.
+    The initial status.
     """
     extra_metadata: dict[str, Any] | None = None
     """
-    Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+    Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
     """
 
 
 class ReleasePatch(BaseModel):
     """
-    What to change; members that are absent stay. Unknown members are refused.
+    The members to change; absent ones stay. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -1239,12 +1237,12 @@ class ReleasePatch(BaseModel):
     """
     description: str | None = None
     """
-    What it is, at most 4,096 characters.
+    Its description, at most 4,096 characters.
     """
     status: ReleaseStatus | None = None
     extra_metadata: dict[str, Any] | None = None
     """
-    Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+    Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
     """
 
 
@@ -1263,9 +1261,15 @@ class ReleaseVersionAdd(BaseModel):
     """
 
 
-class ReleaseCell(BaseModel):
+RolloutStatus = TypeAliasType("RolloutStatus", Literal["success", "not_deployed", "failed", "in_progress"])
+"""
+`success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and neither applies; aborted deployments do not count.
+"""
+
+
+class ReleaseEnvironmentStatus(BaseModel):
     """
-    How far one version has come in one environment.
+    The status of one version in one environment.
     """
 
     model_config = ConfigDict(
@@ -1296,23 +1300,20 @@ class ReleaseCell(BaseModel):
     Its name.
     """
     environment_type: EnvironmentType | str
-    status: Literal["success", "not_deployed", "failed", "in_progress"] | str
-    """
-    `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and is neither; aborted deployments do not count.
-    """
+    status: RolloutStatus | str
     deployment_id: Annotated[UUID | None, Field(...)]
     """
-    The deployment behind it.
+    The deployment that determines the status; null when there is none.
     """
     deployed_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it ended or started.
+    When that deployment ended; until then, when it started.
     """
 
 
 class APIKey(BaseModel):
     """
-    A credential of CI systems, without its secret.
+    A credential of a CI system, without its secret.
     """
 
     model_config = ConfigDict(
@@ -1320,7 +1321,7 @@ class APIKey(BaseModel):
     )
     id: UUID
     """
-    The key's identifier in this API; it is no part of the key.
+    The key's identifier in this API; it is not a part of the key.
     """
     key_id: str
     """
@@ -1328,23 +1329,23 @@ class APIKey(BaseModel):
     """
     name: str
     """
-    What it is for.
+    Its name.
     """
     description: str
     """
-    More about it.
+    Its description.
     """
     prefix: str
     """
-    How the key begins; the rest is secret.
+    The first characters of the key; the rest is secret.
     """
     state: Literal["active", "expired", "revoked"] | str
     """
-    Whether it works.
+    Whether the key is accepted.
     """
     created_by: Annotated[str | None, Field(...)]
     """
-    Who created it; null when a command did.
+    The user who created it; null when created by a command of the server.
     """
     created_at: AwareDatetime
     """
@@ -1352,7 +1353,7 @@ class APIKey(BaseModel):
     """
     expires_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it stops working by itself.
+    When it expires; null when it does not.
     """
     revoked_at: Annotated[AwareDatetime | None, Field(...)]
     """
@@ -1360,7 +1361,7 @@ class APIKey(BaseModel):
     """
     last_used_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it was last used, give or take ten seconds.
+    When it was last used, accurate to ten seconds.
     """
 
 
@@ -1378,7 +1379,7 @@ class APIKeyList(BaseModel):
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
@@ -1392,7 +1393,7 @@ class CreatedAPIKey(BaseModel):
     )
     id: UUID
     """
-    The key's identifier in this API; it is no part of the key.
+    The key's identifier in this API; it is not a part of the key.
     """
     key_id: str
     """
@@ -1400,23 +1401,23 @@ class CreatedAPIKey(BaseModel):
     """
     name: str
     """
-    What it is for.
+    Its name.
     """
     description: str
     """
-    More about it.
+    Its description.
     """
     prefix: str
     """
-    How the key begins; the rest is secret.
+    The first characters of the key; the rest is secret.
     """
     state: Literal["active", "expired", "revoked"] | str
     """
-    Whether it works.
+    Whether the key is accepted.
     """
     created_by: Annotated[str | None, Field(...)]
     """
-    Who created it; null when a command did.
+    The user who created it; null when created by a command of the server.
     """
     created_at: AwareDatetime
     """
@@ -1424,7 +1425,7 @@ class CreatedAPIKey(BaseModel):
     """
     expires_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it stops working by itself.
+    When it expires; null when it does not.
     """
     revoked_at: Annotated[AwareDatetime | None, Field(...)]
     """
@@ -1432,17 +1433,17 @@ class CreatedAPIKey(BaseModel):
     """
     last_used_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it was last used, give or take ten seconds.
+    When it was last used, accurate to ten seconds.
     """
     key: str
     """
-    The key itself. It is shown here and nowhere else.
+    The key itself, which no other answer contains.
     """
 
 
 class APIKeyCreate(BaseModel):
     """
-    A key to create. Unknown members are refused.
+    A key to create. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -1451,21 +1452,21 @@ class APIKeyCreate(BaseModel):
     )
     name: str
     """
-    What it is for.
+    Its name.
     """
     description: str | None = None
     """
-    More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
+    Its description, such as the pipelines that use it; at most 4,096 characters.
     """
     expires_at: AwareDatetime | None = None
     """
-    When it shall stop working by itself; in the future.
+    When it expires; in the future.
     """
 
 
 class APIKeyPatch(BaseModel):
     """
-    What to change; members that are absent stay. Unknown members are refused.
+    The members to change; absent ones stay. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -1474,17 +1475,17 @@ class APIKeyPatch(BaseModel):
     )
     name: str | None = None
     """
-    What it is for.
+    Its name.
     """
     description: str | None = None
     """
-    More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
+    Its description, such as the pipelines that use it; at most 4,096 characters.
     """
 
 
 class APIKeyRotate(BaseModel):
     """
-    How long pipelines have for the change. Unknown members are refused.
+    The grace period. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -1493,13 +1494,13 @@ class APIKeyRotate(BaseModel):
     )
     grace_period_hours: int = 24
     """
-    For how many hours the old key goes on working.
+    For how many hours the old key remains valid.
     """
 
 
 class User(BaseModel):
     """
-    A person of the account.
+    A user of the account.
     """
 
     model_config = ConfigDict(
@@ -1507,34 +1508,34 @@ class User(BaseModel):
     )
     id: UUID
     """
-    The person's identifier.
+    The user's identifier.
     """
     name: str
     """
-    Their name, as their token tells it; may be empty.
+    Their name, from the token; may be empty.
     """
     email: str
     """
-    Their e-mail address, as their token tells it; may be empty.
+    Their e-mail address, from the token; may be empty.
     """
     role: Role | str
     assigned: bool
     """
-    Whether the role was assigned here, or comes from their token.
+    Whether an admin assigned the role; otherwise it comes from the token.
     """
     created_at: AwareDatetime
     """
-    When they were first seen.
+    When they first sent a valid token.
     """
     last_seen_at: AwareDatetime
     """
-    When they were last seen, give or take a minute.
+    When they last sent a valid token, accurate to a minute.
     """
 
 
 class UserList(BaseModel):
     """
-    A page of a list of people.
+    A page of a list of users.
     """
 
     model_config = ConfigDict(
@@ -1542,17 +1543,17 @@ class UserList(BaseModel):
     )
     items: list[User]
     """
-    People of this page, newest first.
+    Users of this page, newest first.
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
 class UserPatch(BaseModel):
     """
-    The role to assign. Unknown members are refused.
+    The role to assign. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -1576,13 +1577,13 @@ class UserPatch(BaseModel):
         Field(...),
     ]
     """
-    The role; null gives it back to the person's token.
+    The role; null restores the role of the user's token.
     """
 
 
 class AuditEntry(BaseModel):
     """
-    A change that somebody made. It tells which members were changed, never their values.
+    A change of an object of the account. It lists the changed members, never their values.
     """
 
     model_config = ConfigDict(
@@ -1594,15 +1595,15 @@ class AuditEntry(BaseModel):
     """
     at: AwareDatetime
     """
-    When it was made.
+    When the change was made.
     """
     actor_type: Literal["user", "command"] | str
     """
-    Whether a person did it, or a command on the server.
+    Whether a user or a command of the server made the change.
     """
     actor_id: Annotated[UUID | None, Field(...)]
     """
-    The person's identifier; null for a command.
+    The user's identifier; null for a command.
     """
     actor_name: str
     """
@@ -1614,11 +1615,11 @@ class AuditEntry(BaseModel):
     """
     action: str
     """
-    What was done, such as product.update.
+    The action, such as product.update.
     """
     object_type: str
     """
-    What kind of object was changed, such as `product`.
+    The type of the object, such as `product`.
     """
     object_id: UUID
     """
@@ -1626,7 +1627,7 @@ class AuditEntry(BaseModel):
     """
     fields: list[str]
     """
-    Which members were changed; never their values.
+    The changed members, without their values.
     """
     remote_ip: Annotated[str | None, Field(...)]
     """
@@ -1652,13 +1653,13 @@ class AuditEntryList(BaseModel):
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
 class Health(BaseModel):
     """
-    The server is well.
+    The server can serve requests.
     """
 
     model_config = ConfigDict(
@@ -1676,7 +1677,7 @@ class Health(BaseModel):
 
 class Problem(BaseModel):
     """
-    What went wrong.
+    An error.
     """
 
     model_config = ConfigDict(
@@ -1684,13 +1685,13 @@ class Problem(BaseModel):
     )
     detail: str
     """
-    A sentence for people.
+    The message, for humans.
     """
 
 
 class ValidationItem(BaseModel):
     """
-    One thing that is wrong with the request, and where.
+    One problem of a request, and its location.
     """
 
     model_config = ConfigDict(
@@ -1698,15 +1699,15 @@ class ValidationItem(BaseModel):
     )
     loc: list[str | int]
     """
-    Where it is, from `body`, `query`, `path` or `header` on: `["body", "product_name"]`. Positions in a list count from 0.
+    Its location, from `body`, `query`, `path` or `header` on: `["body", "product_name"]`. Positions in a list count from 0.
     """
     msg: str
     """
-    What is wrong, for people.
+    The problem, for humans.
     """
     type: Annotated[str, Field(examples=["value_error.missing"])]
     """
-    What is wrong, for programs.
+    The problem, for programs.
     """
 
 
@@ -1720,27 +1721,27 @@ class VersionConflict(BaseModel):
     )
     detail: Annotated[str, Field(examples=["Version 1.2.3 already exists with different SHA"])]
     """
-    A sentence for people.
+    The message, for humans.
     """
     message: str
     """
-    The same, with a hint at the way out.
+    The message, with a hint at the solution.
     """
     error: Literal["version_conflict"] | str
     """
-    The same, for programs.
+    The error, for programs.
     """
 
 
 ChannelType = TypeAliasType("ChannelType", Literal["slack_webhook", "webhook", "email"])
 """
-Where messages go to.
+The kind of receiver.
 """
 
 
 class ChannelConfig(BaseModel):
     """
-    What the channel is configured with, masked where it is secret. Each type has its own members, the others are absent.
+    The configuration, with secrets masked. Each type has its own members, the others are absent.
     """
 
     model_config = ConfigDict(
@@ -1748,11 +1749,11 @@ class ChannelConfig(BaseModel):
     )
     webhook_url: str | None = None
     """
-    Slack: the address of the incoming webhook, masked.
+    Slack: the URL of the incoming webhook, masked.
     """
     url: str | None = None
     """
-    Webhook: its address, masked after the host.
+    Webhook: its URL, masked after the host.
     """
     secret: str | None = None
     """
@@ -1766,7 +1767,7 @@ class ChannelConfig(BaseModel):
 
 class ChannelConfigCreate(BaseModel):
     """
-    The members of the channel's type. Unknown members are refused.
+    The members of the channel's type. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -1775,15 +1776,15 @@ class ChannelConfigCreate(BaseModel):
     )
     webhook_url: str | None = None
     """
-    Slack: the address of the incoming webhook. Required for this type.
+    Slack: the URL of the incoming webhook. Required for this type.
     """
     url: str | None = None
     """
-    Webhook: a public address, http:// or https://. Required for this type.
+    Webhook: a public URL, http:// or https://. Required for this type.
     """
     secret: str | None = None
     """
-    Webhook: what messages are signed with; best `whsec_` and 24 to 64 random bytes in base64.
+    Webhook: the key that messages are signed with, preferably `whsec_` and 24 to 64 random bytes in base64.
     """
     to: str | None = None
     """
@@ -1793,7 +1794,7 @@ class ChannelConfigCreate(BaseModel):
 
 class ChannelConfigPatch(BaseModel):
     """
-    What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are refused.
+    What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -1802,15 +1803,15 @@ class ChannelConfigPatch(BaseModel):
     )
     webhook_url: str | None = None
     """
-    Slack: the address of the incoming webhook.
+    Slack: the URL of the incoming webhook.
     """
     url: str | None = None
     """
-    Webhook: a public address.
+    Webhook: a public URL.
     """
     secret: str | None = None
     """
-    Webhook: the new secret, of 8 characters or more; null to sign no more.
+    Webhook: the new secret, of 8 characters or more; null to stop signing.
     """
     to: str | None = None
     """
@@ -1820,7 +1821,7 @@ class ChannelConfigPatch(BaseModel):
 
 class NotificationChannel(BaseModel):
     """
-    A way to tell people or tools of deployments and builds.
+    A receiver of messages about deployments and builds.
     """
 
     model_config = ConfigDict(
@@ -1842,7 +1843,7 @@ class NotificationChannel(BaseModel):
     """
     disabled_reason: Annotated[Literal["gone", "failing"] | str | None, Field(...)]
     """
-    Why the server disabled it: its receiver answered 410, or failed for five days. Null when it is enabled or a person disabled it.
+    Why the server disabled it: its receiver answered 410, or failed for five days. Null when it is enabled or a user disabled it.
     """
     disabled_at: Annotated[AwareDatetime | None, Field(...)]
     """
@@ -1858,7 +1859,7 @@ class NotificationChannel(BaseModel):
     """
     updated_at: AwareDatetime
     """
-    When a person last changed it.
+    When a user last changed it.
     """
 
 
@@ -1876,13 +1877,13 @@ class NotificationChannelList(BaseModel):
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
 class NotificationChannelCreate(BaseModel):
     """
-    A channel to create. Unknown members are refused.
+    A channel to create. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -1903,7 +1904,7 @@ class NotificationChannelCreate(BaseModel):
 
 class NotificationChannelPatch(BaseModel):
     """
-    What to change; members that are absent stay. Unknown members are refused.
+    The members to change; absent ones stay. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -1921,8 +1922,8 @@ class NotificationChannelPatch(BaseModel):
     """
 
 
-ErrorClass = TypeAliasType(
-    "ErrorClass",
+DeliveryErrorCode = TypeAliasType(
+    "DeliveryErrorCode",
     Literal[
         "timeout",
         "connection",
@@ -1943,10 +1944,10 @@ ErrorClass = TypeAliasType(
     | None,
 )
 """
-What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
-address that is not called (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
-`http_4xx`, `http_5xx`, `gone`), or the mail server refused the message (`smtp_refused`) or did not take it yet
-(`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
+forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
+`http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
+(`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
 
 """
 
@@ -1973,13 +1974,13 @@ NotifiableEventType = TypeAliasType(
     ],
 )
 """
-What to be told of. `version.` is an old spelling of `build.`, which is what is stored.
+A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
 """
 
 
 class NotificationFilters(BaseModel):
     """
-    What passes. An empty list lets everything pass.
+    Which events match. An empty list matches everything.
     """
 
     model_config = ConfigDict(
@@ -2001,7 +2002,7 @@ class NotificationFilters(BaseModel):
 
 class NotificationFiltersInput(BaseModel):
     """
-    What shall pass. A list that is absent or empty lets everything pass; when changing, one that is absent stays. Unknown members are refused.
+    Which events match. A list that is absent or empty matches everything; in an update, an absent one stays. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -2024,7 +2025,7 @@ class NotificationFiltersInput(BaseModel):
 
 class NotificationPreference(BaseModel):
     """
-    What a channel is told about.
+    The subscription of a channel to a type of event.
     """
 
     model_config = ConfigDict(
@@ -2040,7 +2041,7 @@ class NotificationPreference(BaseModel):
     """
     event_type: str
     """
-    What its channel is told of, such as `deployment.failed`.
+    The type of event, such as `deployment.failed`.
     """
     filters: NotificationFilters
     created_at: AwareDatetime
@@ -2067,13 +2068,13 @@ class NotificationPreferenceList(BaseModel):
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
 class NotificationPreferenceCreate(BaseModel):
     """
-    A preference to create. Unknown members are refused.
+    A preference to create. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -2082,7 +2083,7 @@ class NotificationPreferenceCreate(BaseModel):
     )
     channel_id: UUID
     """
-    The channel to tell.
+    The channel to send messages to.
     """
     event_type: NotifiableEventType
     filters: NotificationFiltersInput | None = None
@@ -2090,7 +2091,7 @@ class NotificationPreferenceCreate(BaseModel):
 
 class NotificationPreferencePatch(BaseModel):
     """
-    What to change; members that are absent stay. Unknown members are refused.
+    The members to change; absent ones stay. Unknown members are rejected.
     """
 
     model_config = ConfigDict(
@@ -2103,13 +2104,13 @@ class NotificationPreferencePatch(BaseModel):
 
 DeliveryStatus = TypeAliasType("DeliveryStatus", Literal["pending", "delivered", "failed", "cancelled"])
 """
-`pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
+`pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
 """
 
 
 class NotificationDelivery(BaseModel):
     """
-    A message to a channel, and what came of it.
+    A message to a channel, and its result.
     """
 
     model_config = ConfigDict(
@@ -2130,7 +2131,7 @@ class NotificationDelivery(BaseModel):
     channel_type: ChannelType | str
     event_type: str
     """
-    What it tells of; `test` and `notification_channel.disabled`, too.
+    The type of event; also `test` and `notification_channel.disabled`.
     """
     event_id: Annotated[UUID | None, Field(...)]
     """
@@ -2143,16 +2144,16 @@ class NotificationDelivery(BaseModel):
     status: DeliveryStatus | str
     attempts: int
     """
-    How many times it was tried.
+    The number of attempts.
     """
     response_status: Annotated[int | None, Field(...)]
     """
     The HTTP or SMTP status that the receiver answered the last attempt with, if it answered.
     """
-    error_class: ErrorClass | str
+    error_class: DeliveryErrorCode | str
     latency_ms: Annotated[int | None, Field(...)]
     """
-    How long the last attempt took, in milliseconds; null when there was none.
+    The duration of the last attempt in milliseconds; null when there was none.
     """
     created_at: AwareDatetime
     """
@@ -2160,15 +2161,15 @@ class NotificationDelivery(BaseModel):
     """
     last_attempt_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it was last tried.
+    When the last attempt was made.
     """
     next_attempt_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it is due; null when it is over.
+    When the next attempt is due; null when there is none.
     """
     finished_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    When it was delivered or given up.
+    When its status became final.
     """
 
 
@@ -2186,13 +2187,13 @@ class NotificationDeliveryList(BaseModel):
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
 class WebhookMessage(BaseModel):
     """
-    The body of the request that a webhook receives. Every member is always there.
+    The body of the request that a webhook receives. Every member is always present.
     """
 
     model_config = ConfigDict(
@@ -2204,11 +2205,11 @@ class WebhookMessage(BaseModel):
     """
     deployed_at: AwareDatetime
     """
-    When it happened.
+    When the event happened.
     """
     event_type: str
     """
-    What happened, such as `deployment.completed`.
+    The type of event, such as `deployment.completed`.
     """
     environment: Annotated[str | None, Field(...)]
     """
@@ -2220,7 +2221,7 @@ class WebhookMessage(BaseModel):
     """
     deployer: Annotated[str | None, Field(...)]
     """
-    Who deployed or built.
+    The initiator.
     """
     product_name: Annotated[str | None, Field(...)]
     """
@@ -2240,17 +2241,17 @@ class WebhookMessage(BaseModel):
     """
     preflight_status: Annotated[Literal["passed", "failed", "skipped"] | str | None, Field(...)]
     """
-    What the checks before the deployment said.
+    The result of the preflight checks.
     """
     source_url: Annotated[str | None, Field(...)]
     """
-    The address of the CI run.
+    The URL of the CI run.
     """
 
 
 class ReleaseProgress(BaseModel):
     """
-    How far the deployment of a release has come.
+    The status of each version of a release in each environment.
     """
 
     model_config = ConfigDict(
@@ -2260,19 +2261,19 @@ class ReleaseProgress(BaseModel):
     """
     The release's identifier.
     """
-    cells: list[ReleaseCell]
+    environments: list[ReleaseEnvironmentStatus]
     """
     One for each version of the release and each environment of the account.
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
-    Where the next page begins, for the parameter `cursor`; null on the last page.
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 
 class ValidationProblem(BaseModel):
     """
-    Everything that is wrong with the request.
+    The problems of an invalid request.
     """
 
     model_config = ConfigDict(
@@ -2280,13 +2281,13 @@ class ValidationProblem(BaseModel):
     )
     detail: list[ValidationItem]
     """
-    The problems, all of them, up to 50.
+    All problems, up to 50.
     """
 
 
 class NotificationTestResult(BaseModel):
     """
-    What came of a test message.
+    The result of a test message.
     """
 
     model_config = ConfigDict(
@@ -2298,14 +2299,14 @@ class NotificationTestResult(BaseModel):
     """
     delivered: bool
     """
-    Whether the receiver took it.
+    Whether the receiver accepted it.
     """
     response_status: Annotated[int | None, Field(...)]
     """
     The HTTP or SMTP status that the receiver answered with, if it answered.
     """
-    error_class: ErrorClass | str
+    error_class: DeliveryErrorCode | str
     latency_ms: int
     """
-    How long it took, in milliseconds.
+    The duration in milliseconds.
     """

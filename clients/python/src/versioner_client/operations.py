@@ -19,7 +19,7 @@ def create_deployment_event(
 ) -> Operation[models.RecordedDeployment]:
     """Record a deployment event.
 
-    Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
+    Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
 
     **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
     version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
@@ -58,7 +58,7 @@ def create_deployment_event(
 
     **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 
-    - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+    - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
     - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
     - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
     - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
@@ -83,7 +83,7 @@ def create_build_event(
     apply, with product and version in place of product and environment; bodies are read as leniently.
 
     **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
-    another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+    another one is rejected with 409. A failed build binds nothing: the version may be repaired under the same
     name. A short commit identifier equals the long one that it abbreviates.
 
     `started_at` is the earliest start that any event of the build has reported.
@@ -102,9 +102,9 @@ def create_build_event(
 def create_version_event(
     body: models.BuildEvent, *, idempotency_key: str | None = None
 ) -> Operation[models.RecordedBuild]:
-    """Record a build event (old address).
+    """Record a build event (former path).
 
-    The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
+    The former path of `POST /build-events/`, kept for published clients. Both behave the same.
     """
     return Operation(
         method="POST",
@@ -122,7 +122,7 @@ def list_products(
 ) -> Operation[models.ProductList]:
     """List products.
 
-    Lists the account's products, newest first: those that events have mentioned and those that people have created.
+    Lists the account's products, newest first: those created by events and those created by users.
     A filter that matches nothing gives an empty list.
     """
     return Operation(
@@ -141,7 +141,7 @@ def create_product(body: models.ProductCreate, *, idempotency_key: str | None = 
     """Create a product.
 
     Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
-    the account, former names of other products included. Events never need this: they create what they mention.
+    the account, former names of other products included. Events do not need this: they create what they mention.
     """
     return Operation(
         method="POST",
@@ -155,9 +155,9 @@ def create_product(body: models.ProductCreate, *, idempotency_key: str | None = 
 
 
 def get_product(id: UUID | str) -> Operation[models.Product]:
-    """Read a product.
+    """Get a product.
 
-    Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+    Returns one product. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
     """
     return Operation(
         method="GET",
@@ -169,8 +169,8 @@ def get_product(id: UUID | str) -> Operation[models.Product]:
 def delete_product(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
     """Delete a product.
 
-    Takes the product, its versions and its deployments out of every view. The next event that mentions its name
-    makes a new product. The audit log keeps who deleted it.
+    Removes the product, its versions and its deployments from every view. The next event that mentions its name
+    creates a new product. The audit log records who deleted it.
     """
     return Operation(
         method="DELETE",
@@ -185,10 +185,10 @@ def delete_product(id: UUID | str, *, if_match: str | None = None) -> Operation[
 def update_product(
     id: UUID | str, body: models.ProductPatch, *, if_match: str | None = None
 ) -> Operation[models.Product]:
-    """Change a product.
+    """Update a product.
 
-    Changes what the body names (JSON merge patch, RFC 7396). A product that is renamed still answers to its former
-    names in events, so that pipelines need not change at the same moment.
+    Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
+    that pipelines need not change at the same time.
     """
     return Operation(
         method="PATCH",
@@ -210,7 +210,7 @@ def list_environments(
 ) -> Operation[models.EnvironmentList]:
     """List environments.
 
-    Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+    Lists the account's environments, newest first: those created by events and those created by users.
     A filter that matches nothing gives an empty list.
     """
     return Operation(
@@ -246,9 +246,9 @@ def create_environment(
 
 
 def get_environment(id: UUID | str) -> Operation[models.Environment]:
-    """Read an environment.
+    """Get an environment.
 
-    Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+    Returns one environment. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
     """
     return Operation(
         method="GET",
@@ -260,8 +260,8 @@ def get_environment(id: UUID | str) -> Operation[models.Environment]:
 def delete_environment(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
     """Delete an environment.
 
-    Takes the environment and its deployments out of every view. The next event that mentions its name makes a new
-    environment. The audit log keeps who deleted it.
+    Removes the environment and its deployments from every view. The next event that mentions its name creates a new
+    environment. The audit log records who deleted it.
     """
     return Operation(
         method="DELETE",
@@ -276,10 +276,9 @@ def delete_environment(id: UUID | str, *, if_match: str | None = None) -> Operat
 def update_environment(
     id: UUID | str, body: models.EnvironmentPatch, *, if_match: str | None = None
 ) -> Operation[models.Environment]:
-    """Change an environment.
+    """Update an environment.
 
-    Changes what the body names (JSON merge patch, RFC 7396). An environment that is renamed still answers to its
-    former names in events.
+    Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
     """
     return Operation(
         method="PATCH",
@@ -302,7 +301,7 @@ def list_versions(
 ) -> Operation[models.VersionList]:
     """List versions.
 
-    Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+    Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
     commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
     """
     return Operation(
@@ -320,7 +319,7 @@ def list_versions(
 
 
 def get_version(id: UUID | str) -> Operation[models.Version]:
-    """Read a version.
+    """Get a version.
 
     Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
     version never changes.
@@ -346,8 +345,8 @@ def list_deployments(
 ) -> Operation[models.DeploymentList]:
     """List deployments.
 
-    Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
-    deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+    Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
+    since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
     compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
     """
     return Operation(
@@ -369,10 +368,9 @@ def list_deployments(
 
 
 def get_deployment(id: UUID | str) -> Operation[models.Deployment]:
-    """Read a deployment.
+    """Get a deployment.
 
-    Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
-    read it again to see how it ended.
+    Returns one deployment with what its events have reported so far. An unfinished deployment changes with the next event.
     """
     return Operation(
         method="GET",
@@ -413,8 +411,8 @@ def list_builds(
 ) -> Operation[models.BuildList]:
     """List builds.
 
-    Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
-    from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+    Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
+    builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
     gives an empty list.
     """
     return Operation(
@@ -437,7 +435,7 @@ def list_builds(
 def get_build(id: UUID | str) -> Operation[models.Build]:
     """Get a build.
 
-    Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+    Returns one build with what its events have reported so far. An unfinished build changes with the next event.
     """
     return Operation(
         method="GET",
@@ -473,11 +471,11 @@ def list_environment_state(
     environment: str | None = None,
     type: models.EnvironmentType | None = None,
 ) -> Operation[models.EnvironmentStateList]:
-    """Read what runs where.
+    """List environment state.
 
-    Lists, for each product and environment that a deployment has reached, which version runs there, since when and
-    who put it there; the deployment in progress, if any; whether the environments of the product run different
-    versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+    Lists, for each product and environment that has had a deployment, which version runs there, since when and who
+    deployed it; the deployment in progress, if any; whether the environments of the product run different
+    versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
 
     *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
     *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -525,7 +523,7 @@ def list_releases(
 def create_release(body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> Operation[models.Release]:
     """Create a release.
 
-    Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+    Creates a release: versions of several products that are released together. It is created without versions, as a `draft` unless `status`
     is `in_progress`; add versions with `POST /releases/{id}/versions`.
     """
     return Operation(
@@ -540,9 +538,9 @@ def create_release(body: models.ReleaseCreate, *, idempotency_key: str | None = 
 
 
 def get_release(id: UUID | str) -> Operation[models.Release]:
-    """Read a release.
+    """Get a release.
 
-    Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+    Returns one release. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
     """
     return Operation(
         method="GET",
@@ -569,10 +567,10 @@ def delete_release(id: UUID | str, *, if_match: str | None = None) -> Operation[
 def update_release(
     id: UUID | str, body: models.ReleasePatch, *, if_match: str | None = None
 ) -> Operation[models.Release]:
-    """Change a release.
+    """Update a release.
 
-    Changes what the body names (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
-    `completed`, and from the first two to `cancelled`; any other step is refused with 422.
+    Changes the members in the body (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
+    `completed`, and from the first two to `cancelled`; any other transition is rejected with 422.
     """
     return Operation(
         method="PATCH",
@@ -608,8 +606,8 @@ def add_release_version(
 ) -> Operation[models.Version]:
     """Add a version to a release.
 
-    Adds a version. A release has at most one version of a product: another one of the same product takes its place.
-    Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
+    Adds a version. A release has at most one version of a product: adding another one of the same product
+    replaces it. Adding a version that is in the release changes nothing. A release that is completed or cancelled is closed: 409.
     """
     return Operation(
         method="POST",
@@ -625,7 +623,7 @@ def add_release_version(
 def remove_release_version(id: UUID | str, version_id: UUID | str) -> Operation[None]:
     """Remove a version from a release.
 
-    Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+    Removes a version from the release; the version itself and its deployments stay. A release that is completed or
     cancelled is closed: 409.
     """
     return Operation(
@@ -638,10 +636,10 @@ def remove_release_version(id: UUID | str, version_id: UUID | str) -> Operation[
 def get_release_progress(
     id: UUID | str, *, limit: int | None = None, cursor: str | None = None
 ) -> Operation[models.ReleaseProgress]:
-    """Read the progress of a release.
+    """Get the progress of a release.
 
-    Tells, for each version of the release and each environment of the account, how far the deployment of the version
-    has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+    Lists, for each version of the release and each environment of the account, the status of the version there and the
+    deployment that determines it. It can be shown as a grid of products and environments.
     Sorted by the product's, then the environment's identifier.
     """
     return Operation(
@@ -660,7 +658,7 @@ def list_notification_channels(
 ) -> Operation[models.NotificationChannelList]:
     """List notification channels.
 
-    Lists the account's channels, newest first. What is secret in their configuration is masked.
+    Lists the account's channels, newest first. Secrets in their configuration are masked.
     """
     return Operation(
         method="GET",
@@ -678,11 +676,11 @@ def create_notification_channel(
 ) -> Operation[models.NotificationChannel]:
     """Create a notification channel.
 
-    Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
-    `POST /notification-channels/{id}/test` tries it out.
+    Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
+    `POST /notification-channels/{id}/test` sends a test message.
 
-    The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
-    network are refused now, and an address that turns private later is not called.
+    The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
+    network are rejected now, and are not called if they do so later.
     """
     return Operation(
         method="POST",
@@ -696,10 +694,10 @@ def create_notification_channel(
 
 
 def get_notification_channel(id: UUID | str) -> Operation[models.NotificationChannel]:
-    """Read a notification channel.
+    """Get a notification channel.
 
-    Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
-    configuration is masked.
+    Returns one channel, whether it is enabled, and since when its receiver has been failing. Secrets in its
+    configuration are masked.
     """
     return Operation(
         method="GET",
@@ -711,7 +709,7 @@ def get_notification_channel(id: UUID | str) -> Operation[models.NotificationCha
 def delete_notification_channel(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
     """Delete a notification channel.
 
-    Deletes the channel, its preferences and its configuration. What waits for it is cancelled; its history stays.
+    Deletes the channel, its preferences and its configuration. Pending deliveries are cancelled; its history stays.
     """
     return Operation(
         method="DELETE",
@@ -726,12 +724,12 @@ def delete_notification_channel(id: UUID | str, *, if_match: str | None = None) 
 def update_notification_channel(
     id: UUID | str, body: models.NotificationChannelPatch, *, if_match: str | None = None
 ) -> Operation[models.NotificationChannel]:
-    """Change a notification channel.
+    """Update a notification channel.
 
     Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
-    stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+    does not change. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
 
-    A channel that was disabled because its receiver failed begins anew when it is enabled.
+    Enabling a channel that was disabled because its receiver failed resets its failure state.
     """
     return Operation(
         method="PATCH",
@@ -747,7 +745,7 @@ def update_notification_channel(
 def test_notification_channel(
     id: UUID | str, *, idempotency_key: str | None = None
 ) -> Operation[models.NotificationTestResult]:
-    """Send a test message.
+    """Test a notification channel.
 
     Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
     The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
@@ -768,7 +766,7 @@ def list_notification_preferences(
 ) -> Operation[models.NotificationPreferenceList]:
     """List notification preferences.
 
-    Lists what the account's channels are told about, newest first.
+    Lists the account's notification preferences, newest first.
     """
     return Operation(
         method="GET",
@@ -787,10 +785,10 @@ def create_notification_preference(
 ) -> Operation[models.NotificationPreference]:
     """Create a notification preference.
 
-    Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
-    what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+    Subscribes a channel to one type of event. An event matches when each filter is empty or has a matching value.
+    Products and environments are given by name, a former one too, or identifier; they need not exist yet.
 
-    A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+    A channel gets one message for each status of a deployment or build, however many events and preferences match.
     """
     return Operation(
         method="POST",
@@ -804,9 +802,9 @@ def create_notification_preference(
 
 
 def get_notification_preference(id: UUID | str) -> Operation[models.NotificationPreference]:
-    """Read a notification preference.
+    """Get a notification preference.
 
-    Returns one preference: of which type of event its channel is told, and what its filters let pass.
+    Returns one preference: the type of event that its channel is subscribed to, and the filters.
     """
     return Operation(
         method="GET",
@@ -818,7 +816,7 @@ def get_notification_preference(id: UUID | str) -> Operation[models.Notification
 def delete_notification_preference(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
     """Delete a notification preference.
 
-    Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
+    Deletes the preference. Its channel gets no further messages for it; pending ones are delivered.
     """
     return Operation(
         method="DELETE",
@@ -833,7 +831,7 @@ def delete_notification_preference(id: UUID | str, *, if_match: str | None = Non
 def update_notification_preference(
     id: UUID | str, body: models.NotificationPreferencePatch, *, if_match: str | None = None
 ) -> Operation[models.NotificationPreference]:
-    """Change a notification preference.
+    """Update a notification preference.
 
     Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
     """
@@ -858,10 +856,10 @@ def list_notification_history(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Operation[models.NotificationDeliveryList]:
-    """List deliveries.
+    """List notification history.
 
-    Lists what was told to which channel and what came of it, newest first. It goes back 90 days. What receivers answered
-    is kept as a status only, never with its text.
+    Lists the account's notification deliveries of the last 90 days with their results, newest first. Of a receiver's
+    answer only the status is stored, never the body.
     """
     return Operation(
         method="GET",
@@ -882,10 +880,10 @@ def list_notification_history(
 def redeliver_notification(
     id: UUID | str, *, idempotency_key: str | None = None
 ) -> Operation[models.NotificationDelivery]:
-    """Deliver again.
+    """Redeliver a notification.
 
-    Puts a message in the queue again, as it was and with the same `webhook-id`, whatever came of it before; one that waits
-    for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
+    Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
+    immediately. A channel that is deleted or disabled is refused with 409.
     """
     return Operation(
         method="POST",
@@ -917,8 +915,8 @@ def list_api_keys(*, limit: int | None = None, cursor: str | None = None) -> Ope
 def create_api_key(body: models.APIKeyCreate, *, idempotency_key: str | None = None) -> Operation[models.CreatedAPIKey]:
     """Create an API key.
 
-    Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
-    your CI system's store of secrets at once.
+    Creates a key for the account's CI systems. Only this answer contains the key itself: put it into your CI system's
+    secret store.
     """
     return Operation(
         method="POST",
@@ -932,9 +930,9 @@ def create_api_key(body: models.APIKeyCreate, *, idempotency_key: str | None = N
 
 
 def get_api_key(id: UUID | str) -> Operation[models.APIKey]:
-    """Read an API key.
+    """Get an API key.
 
-    Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
+    Returns one API key without its secret: its name and description, state and last use.
     """
     return Operation(
         method="GET",
@@ -946,7 +944,7 @@ def get_api_key(id: UUID | str) -> Operation[models.APIKey]:
 def revoke_api_key(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
     """Revoke an API key.
 
-    Ends the key for good. Every server refuses it within a second. Revoking it again changes nothing.
+    Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
     """
     return Operation(
         method="DELETE",
@@ -961,7 +959,7 @@ def revoke_api_key(id: UUID | str, *, if_match: str | None = None) -> Operation[
 def update_api_key(
     id: UUID | str, body: models.APIKeyPatch, *, if_match: str | None = None
 ) -> Operation[models.APIKey]:
-    """Change an API key.
+    """Update an API key.
 
     Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
     """
@@ -981,8 +979,8 @@ def rotate_api_key(
 ) -> Operation[models.CreatedAPIKey]:
     """Rotate an API key.
 
-    Creates a key with the same name and description, and lets the old one expire after the grace period, during which
-    both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
+    Creates a key with the same name and description, and makes the old one expire after the grace period. Until then
+    both work. A key that is revoked or expired cannot be rotated.
     """
     return Operation(
         method="POST",
@@ -1016,7 +1014,7 @@ def list_users(
 
 
 def get_user(id: UUID | str) -> Operation[models.User]:
-    """Read a person.
+    """Get a person.
 
     Returns one person, with the role that they have now and whether it was assigned here.
     """
@@ -1076,9 +1074,9 @@ def list_audit_log(
 
 
 def get_health() -> Operation[models.Health]:
-    """Tell whether the process is alive.
+    """Liveness probe.
 
-    Answers 200 as long as the process serves requests. It looks at nothing else, so restarting on a failure is right.
+    Answers 200 as long as the process serves requests, and checks nothing else. On a failure, restart the process.
     """
     return Operation(
         method="GET",
@@ -1089,7 +1087,7 @@ def get_health() -> Operation[models.Health]:
 
 
 def get_readiness() -> Operation[models.Health]:
-    """Tell whether requests can be served.
+    """Readiness probe.
 
     Answers 200 when the database answers and its schema is the one this server needs; otherwise 503, and requests
     should go to another replica.
@@ -1103,7 +1101,7 @@ def get_readiness() -> Operation[models.Health]:
 
 
 def get_specification() -> Operation[dict[str, Any]]:
-    """Read this document.
+    """Get the OpenAPI document.
 
     The OpenAPI 3.0 document that this server implements and was generated from, as JSON.
     """

@@ -177,7 +177,7 @@ import type {
 /**
  * Record a deployment event
  *
- * Records that a deployment of a version of a product to an environment is planned, has started, or has ended.
+ * Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
  *
  * **One deployment, many events.** `pending`, `started` and the first final status of one product, environment and
  * version update one deployment, as long as their `invoke_id`s agree (where both have one). A final status with nothing
@@ -216,7 +216,7 @@ import type {
  *
  * **Bodies are read leniently**, because a pipeline cannot repair what it sends:
  *
- * - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are refused.
+ * - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
  * - `build_number` and `invoke_id` may be whole numbers, booleans the texts `true` and `false`.
  * - A byte-order mark, `charset=utf8` and `Content-Encoding: identity` are accepted.
  * - The user info of URLs (`https://user:token@host/`) is removed everywhere before anything is stored.
@@ -248,7 +248,7 @@ export const createDeploymentEvent = (
  * apply, with product and version in place of product and environment; bodies are read as leniently.
  *
  * **A version is immutable.** Once a completed build has named the commit of a version, a build event that names
- * another one is refused with 409. A build that has failed binds nothing: the version may be repaired under the same
+ * another one is rejected with 409. A failed build binds nothing: the version may be repaired under the same
  * name. A short commit identifier equals the long one that it abbreviates.
  *
  * `started_at` is the earliest start that any event of the build has reported.
@@ -274,9 +274,9 @@ export const createBuildEvent = (
   });
 
 /**
- * Record a build event (old address)
+ * Record a build event (former path)
  *
- * The old address of `POST /build-events/`, kept for clients that were published with it. Both do the same.
+ * The former path of `POST /build-events/`, kept for published clients. Both behave the same.
  *
  * @deprecated
  */
@@ -302,7 +302,7 @@ export const createVersionEvent = (
 /**
  * List products
  *
- * Lists the account's products, newest first: those that events have mentioned and those that people have created.
+ * Lists the account's products, newest first: those created by events and those created by users.
  * A filter that matches nothing gives an empty list.
  *
  */
@@ -325,7 +325,7 @@ export const listProducts = (
  * Create a product
  *
  * Creates a product before any event mentions it, so that it has a description from the start. Its name must be free in
- * the account, former names of other products included. Events never need this: they create what they mention.
+ * the account, former names of other products included. Events do not need this: they create what they mention.
  *
  */
 export const createProduct = (
@@ -350,8 +350,8 @@ export const createProduct = (
 /**
  * Delete a product
  *
- * Takes the product, its versions and its deployments out of every view. The next event that mentions its name
- * makes a new product. The audit log keeps who deleted it.
+ * Removes the product, its versions and its deployments from every view. The next event that mentions its name
+ * creates a new product. The audit log records who deleted it.
  *
  */
 export const deleteProduct = (
@@ -370,9 +370,9 @@ export const deleteProduct = (
   });
 
 /**
- * Read a product
+ * Get a product
  *
- * Returns one product. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+ * Returns one product. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
  *
  */
 export const getProduct = (options: Options<GetProductData>): RequestResult<GetProductResponses, GetProductErrors> =>
@@ -389,10 +389,10 @@ export const getProduct = (options: Options<GetProductData>): RequestResult<GetP
   });
 
 /**
- * Change a product
+ * Update a product
  *
- * Changes what the body names (JSON merge patch, RFC 7396). A product that is renamed still answers to its former
- * names in events, so that pipelines need not change at the same moment.
+ * Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
+ * that pipelines need not change at the same time.
  *
  */
 export const updateProduct = (
@@ -417,7 +417,7 @@ export const updateProduct = (
 /**
  * List environments
  *
- * Lists the account's environments, newest first: those that events have mentioned and those that people have created.
+ * Lists the account's environments, newest first: those created by events and those created by users.
  * A filter that matches nothing gives an empty list.
  *
  */
@@ -465,8 +465,8 @@ export const createEnvironment = (
 /**
  * Delete an environment
  *
- * Takes the environment and its deployments out of every view. The next event that mentions its name makes a new
- * environment. The audit log keeps who deleted it.
+ * Removes the environment and its deployments from every view. The next event that mentions its name creates a new
+ * environment. The audit log records who deleted it.
  *
  */
 export const deleteEnvironment = (
@@ -485,9 +485,9 @@ export const deleteEnvironment = (
   });
 
 /**
- * Read an environment
+ * Get an environment
  *
- * Returns one environment. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+ * Returns one environment. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
  *
  */
 export const getEnvironment = (
@@ -506,10 +506,9 @@ export const getEnvironment = (
   });
 
 /**
- * Change an environment
+ * Update an environment
  *
- * Changes what the body names (JSON merge patch, RFC 7396). An environment that is renamed still answers to its
- * former names in events.
+ * Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
  *
  */
 export const updateEnvironment = (
@@ -534,7 +533,7 @@ export const updateEnvironment = (
 /**
  * List versions
  *
- * Lists the account's versions, newest first. Versions are made by events only. `scm_sha` finds the versions of a
+ * Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
  * commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
  *
  */
@@ -554,7 +553,7 @@ export const listVersions = (
   });
 
 /**
- * Read a version
+ * Get a version
  *
  * Returns one version: the commit that its first completed build has reported, and its newest build. The commit of a
  * version never changes.
@@ -576,8 +575,8 @@ export const getVersion = (options: Options<GetVersionData>): RequestResult<GetV
 /**
  * List deployments
  *
- * Lists the account's deployments, newest first, whatever came of them. Filters narrow the list down together: what was
- * deployed to production since Monday, which deployments of a product failed, where a commit went. `since` and `until`
+ * Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
+ * since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
  * compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
  *
  */
@@ -597,10 +596,9 @@ export const listDeployments = (
   });
 
 /**
- * Read a deployment
+ * Get a deployment
  *
- * Returns one deployment as the events have reported it so far. An unfinished deployment changes with the next event;
- * read it again to see how it ended.
+ * Returns one deployment with what its events have reported so far. An unfinished deployment changes with the next event.
  *
  */
 export const getDeployment = (
@@ -643,8 +641,8 @@ export const listDeploymentEvents = (
 /**
  * List builds
  *
- * Lists the account's builds, newest first, whatever came of them: which builds of a product failed, what was built
- * from a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
+ * Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
+ * builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
  * gives an empty list.
  *
  */
@@ -664,7 +662,7 @@ export const listBuilds = (options: Options<ListBuildsData>): RequestResult<List
 /**
  * Get a build
  *
- * Returns one build as the events have reported it so far. An unfinished build changes with the next event.
+ * Returns one build with what its events have reported so far. An unfinished build changes with the next event.
  *
  */
 export const getBuild = (options: Options<GetBuildData>): RequestResult<GetBuildResponses, GetBuildErrors> =>
@@ -703,11 +701,11 @@ export const listBuildEvents = (
   });
 
 /**
- * Read what runs where
+ * List environment state
  *
- * Lists, for each product and environment that a deployment has reached, which version runs there, since when and
- * who put it there; the deployment in progress, if any; whether the environments of the product run different
- * versions (`drifts`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+ * Lists, for each product and environment that has had a deployment, which version runs there, since when and who
+ * deployed it; the deployment in progress, if any; whether the environments of the product run different
+ * versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
  *
  * *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
  * *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -754,7 +752,7 @@ export const listReleases = (
 /**
  * Create a release
  *
- * Creates a release: versions of several products that belong together. It begins without versions, as a `draft` unless `status`
+ * Creates a release: versions of several products that are released together. It is created without versions, as a `draft` unless `status`
  * is `in_progress`; add versions with `POST /releases/{id}/versions`.
  *
  */
@@ -799,9 +797,9 @@ export const deleteRelease = (
   });
 
 /**
- * Read a release
+ * Get a release
  *
- * Returns one release. Its `ETag` is for a change that must not undo somebody else's: send it as `If-Match`.
+ * Returns one release. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
  *
  */
 export const getRelease = (options: Options<GetReleaseData>): RequestResult<GetReleaseResponses, GetReleaseErrors> =>
@@ -818,10 +816,10 @@ export const getRelease = (options: Options<GetReleaseData>): RequestResult<GetR
   });
 
 /**
- * Change a release
+ * Update a release
  *
- * Changes what the body names (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
- * `completed`, and from the first two to `cancelled`; any other step is refused with 422.
+ * Changes the members in the body (JSON merge patch, RFC 7396). The status goes from `draft` to `in_progress` to
+ * `completed`, and from the first two to `cancelled`; any other transition is rejected with 422.
  *
  */
 export const updateRelease = (
@@ -867,8 +865,8 @@ export const listReleaseVersions = (
 /**
  * Add a version to a release
  *
- * Adds a version. A release has at most one version of a product: another one of the same product takes its place.
- * Adding the version that is there already changes nothing. A release that is completed or cancelled is closed: 409.
+ * Adds a version. A release has at most one version of a product: adding another one of the same product
+ * replaces it. Adding a version that is in the release changes nothing. A release that is completed or cancelled is closed: 409.
  *
  */
 export const addReleaseVersion = (
@@ -893,7 +891,7 @@ export const addReleaseVersion = (
 /**
  * Remove a version from a release
  *
- * Takes a version out of the release; the version itself and its deployments stay. A release that is completed or
+ * Removes a version from the release; the version itself and its deployments stay. A release that is completed or
  * cancelled is closed: 409.
  *
  */
@@ -913,10 +911,10 @@ export const removeReleaseVersion = (
   });
 
 /**
- * Read the progress of a release
+ * Get the progress of a release
  *
- * Tells, for each version of the release and each environment of the account, how far the deployment of the version
- * has come there, and which deployment says so. It is meant to be shown as a grid: products down, environments across.
+ * Lists, for each version of the release and each environment of the account, the status of the version there and the
+ * deployment that determines it. It can be shown as a grid of products and environments.
  * Sorted by the product's, then the environment's identifier.
  *
  */
@@ -938,7 +936,7 @@ export const getReleaseProgress = (
 /**
  * List notification channels
  *
- * Lists the account's channels, newest first. What is secret in their configuration is masked.
+ * Lists the account's channels, newest first. Secrets in their configuration are masked.
  *
  */
 export const listNotificationChannels = (
@@ -959,11 +957,11 @@ export const listNotificationChannels = (
 /**
  * Create a notification channel
  *
- * Creates a way to tell people or tools of deployments and builds. It is silent until a preference says what about;
- * `POST /notification-channels/{id}/test` tries it out.
+ * Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
+ * `POST /notification-channels/{id}/test` sends a test message.
  *
- * The configuration is encrypted before it is stored. Addresses of webhooks must be public: names that lead to a private
- * network are refused now, and an address that turns private later is not called.
+ * The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
+ * network are rejected now, and are not called if they do so later.
  *
  */
 export const createNotificationChannel = (
@@ -988,7 +986,7 @@ export const createNotificationChannel = (
 /**
  * Delete a notification channel
  *
- * Deletes the channel, its preferences and its configuration. What waits for it is cancelled; its history stays.
+ * Deletes the channel, its preferences and its configuration. Pending deliveries are cancelled; its history stays.
  *
  */
 export const deleteNotificationChannel = (
@@ -1007,10 +1005,10 @@ export const deleteNotificationChannel = (
   });
 
 /**
- * Read a notification channel
+ * Get a notification channel
  *
- * Returns one channel, whether it is enabled, and since when its receiver has been failing. What is secret in its
- * configuration is masked.
+ * Returns one channel, whether it is enabled, and since when its receiver has been failing. Secrets in its
+ * configuration are masked.
  *
  */
 export const getNotificationChannel = (
@@ -1029,12 +1027,12 @@ export const getNotificationChannel = (
   });
 
 /**
- * Change a notification channel
+ * Update a notification channel
  *
  * Changes name, configuration or whether it is enabled (JSON merge patch, RFC 7396). A masked value that is sent back
- * stays as it is. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
+ * does not change. After the secret of a webhook has changed, messages are signed with the former one, too, for 24 hours.
  *
- * A channel that was disabled because its receiver failed begins anew when it is enabled.
+ * Enabling a channel that was disabled because its receiver failed resets its failure state.
  *
  */
 export const updateNotificationChannel = (
@@ -1057,7 +1055,7 @@ export const updateNotificationChannel = (
   });
 
 /**
- * Send a test message
+ * Test a notification channel
  *
  * Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
  * The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
@@ -1082,7 +1080,7 @@ export const testNotificationChannel = (
 /**
  * List notification preferences
  *
- * Lists what the account's channels are told about, newest first.
+ * Lists the account's notification preferences, newest first.
  *
  */
 export const listNotificationPreferences = (
@@ -1103,10 +1101,10 @@ export const listNotificationPreferences = (
 /**
  * Create a notification preference
  *
- * Lets a channel be told of one type of event. Filters narrow it down: an event passes when each filter is empty or has
- * what fits it. Products and environments are given by name, a former one too, or identifier; they need not exist yet.
+ * Subscribes a channel to one type of event. An event matches when each filter is empty or has a matching value.
+ * Products and environments are given by name, a former one too, or identifier; they need not exist yet.
  *
- * A channel hears of each status of a deployment or build once, whatever repeats and however many preferences fit.
+ * A channel gets one message for each status of a deployment or build, however many events and preferences match.
  *
  */
 export const createNotificationPreference = (
@@ -1131,7 +1129,7 @@ export const createNotificationPreference = (
 /**
  * Delete a notification preference
  *
- * Deletes the preference: the channel is not told of it any more. Messages that are on their way are delivered.
+ * Deletes the preference. Its channel gets no further messages for it; pending ones are delivered.
  *
  */
 export const deleteNotificationPreference = (
@@ -1150,9 +1148,9 @@ export const deleteNotificationPreference = (
   });
 
 /**
- * Read a notification preference
+ * Get a notification preference
  *
- * Returns one preference: of which type of event its channel is told, and what its filters let pass.
+ * Returns one preference: the type of event that its channel is subscribed to, and the filters.
  *
  */
 export const getNotificationPreference = (
@@ -1171,7 +1169,7 @@ export const getNotificationPreference = (
   });
 
 /**
- * Change a notification preference
+ * Update a notification preference
  *
  * Changes the type of event or the filters (JSON merge patch, RFC 7396). A list replaces the former one.
  *
@@ -1196,10 +1194,10 @@ export const updateNotificationPreference = (
   });
 
 /**
- * List deliveries
+ * List notification history
  *
- * Lists what was told to which channel and what came of it, newest first. It goes back 90 days. What receivers answered
- * is kept as a status only, never with its text.
+ * Lists the account's notification deliveries of the last 90 days with their results, newest first. Of a receiver's
+ * answer only the status is stored, never the body.
  *
  */
 export const listNotificationHistory = (
@@ -1218,10 +1216,10 @@ export const listNotificationHistory = (
   });
 
 /**
- * Deliver again
+ * Redeliver a notification
  *
- * Puts a message in the queue again, as it was and with the same `webhook-id`, whatever came of it before; one that waits
- * for its next attempt is sent at once. Nothing is done when the channel is deleted or disabled: 409.
+ * Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
+ * immediately. A channel that is deleted or disabled is refused with 409.
  *
  */
 export const redeliverNotification = (
@@ -1264,8 +1262,8 @@ export const listAPIKeys = (
 /**
  * Create an API key
  *
- * Creates a key for the account's CI systems. The answer is the only place where the key itself is ever shown: put it into
- * your CI system's store of secrets at once.
+ * Creates a key for the account's CI systems. Only this answer contains the key itself: put it into your CI system's
+ * secret store.
  *
  */
 export const createAPIKey = (
@@ -1290,7 +1288,7 @@ export const createAPIKey = (
 /**
  * Revoke an API key
  *
- * Ends the key for good. Every server refuses it within a second. Revoking it again changes nothing.
+ * Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
  *
  */
 export const revokeAPIKey = (
@@ -1309,9 +1307,9 @@ export const revokeAPIKey = (
   });
 
 /**
- * Read an API key
+ * Get an API key
  *
- * Returns what may be told of one key: what it is for, whether it works, when it was last used. Never its secret.
+ * Returns one API key without its secret: its name and description, state and last use.
  *
  */
 export const getAPIKey = (options: Options<GetApiKeyData>): RequestResult<GetApiKeyResponses, GetApiKeyErrors> =>
@@ -1328,7 +1326,7 @@ export const getAPIKey = (options: Options<GetApiKeyData>): RequestResult<GetApi
   });
 
 /**
- * Change an API key
+ * Update an API key
  *
  * Changes name or description (JSON merge patch, RFC 7396). The key itself stays as it is.
  *
@@ -1355,8 +1353,8 @@ export const updateAPIKey = (
 /**
  * Rotate an API key
  *
- * Creates a key with the same name and description, and lets the old one expire after the grace period, during which
- * both work: switch your pipelines meanwhile. A key that is revoked or expired cannot be rotated.
+ * Creates a key with the same name and description, and makes the old one expire after the grace period. Until then
+ * both work. A key that is revoked or expired cannot be rotated.
  *
  */
 export const rotateAPIKey = (
@@ -1399,7 +1397,7 @@ export const listUsers = (options: Options<ListUsersData>): RequestResult<ListUs
   });
 
 /**
- * Read a person
+ * Get a person
  *
  * Returns one person, with the role that they have now and whether it was assigned here.
  *
@@ -1464,15 +1462,15 @@ export const listAuditLog = (
   });
 
 /**
- * Tell whether the process is alive
+ * Liveness probe
  *
- * Answers 200 as long as the process serves requests. It looks at nothing else, so restarting on a failure is right.
+ * Answers 200 as long as the process serves requests, and checks nothing else. On a failure, restart the process.
  */
 export const getHealth = (options: Options<GetHealthData>): RequestResult<GetHealthResponses, unknown> =>
   options.client.get<GetHealthResponses, unknown>({ url: "/health", ...options });
 
 /**
- * Tell whether requests can be served
+ * Readiness probe
  *
  * Answers 200 when the database answers and its schema is the one this server needs; otherwise 503, and requests
  * should go to another replica.
@@ -1484,7 +1482,7 @@ export const getReadiness = (
   options.client.get<GetReadinessResponses, GetReadinessErrors>({ url: "/health/ready", ...options });
 
 /**
- * Read this document
+ * Get the OpenAPI document
  *
  * The OpenAPI 3.0 document that this server implements and was generated from, as JSON.
  */

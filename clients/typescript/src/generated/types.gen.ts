@@ -16,42 +16,42 @@
 export type EventStatus = string;
 
 /**
- * How far it has come. `completed`, `failed` and `aborted` are final.
+ * The state of a build or deployment. `completed`, `failed` and `aborted` are final.
  */
 export type Status = "pending" | "started" | "completed" | "failed" | "aborted";
 
 /**
- * Anything else worth keeping, up to 256 KiB as compact JSON. Successive events of one deployment or build are
- * merged key by key, the newest value wins. `preflight_status` is the server's own: a client's is dropped.
+ * Further data, up to 256 KiB as compact JSON. Successive events of one deployment or build are merged key by key, the
+ * newest value wins. `preflight_status` is set by the server: a client's value is dropped.
  *
  */
-export type ExtraMetadata = {
+export type EventMetadataInput = {
   [key: string]: unknown;
 } | null;
 
 /**
- * What a CI system tells about a deployment. Unknown fields are ignored, and kept with the event. One of
+ * A CI system's report of a deployment. Unknown fields are ignored, and stored with the event. One of
  * `environment_name` and `environment` is required. Names are case-sensitive.
- * Other texts may have 1,024 characters, addresses 4,096; an empty one counts as absent.
+ * Other texts may have 1,024 characters, URLs 4,096; an empty one counts as absent.
  *
  */
 export type DeploymentEvent = {
   /**
-   * The product that is deployed, 1 to 255 characters. Created on first mention.
+   * The deployed product, 1 to 255 characters. Created on first mention.
    */
   product_name: string;
   /**
-   * The version that is deployed. Created on first mention.
+   * The deployed version. Created on first mention.
    */
   version: string;
   /**
-   * Where it is deployed. Created on first mention, with a type inferred from its name (see `EnvironmentType`): `prod-eu`
+   * The environment that the version is deployed to. Created on first mention, with a type inferred from its name (see `EnvironmentType`): `prod-eu`
    * is `production`, `qa-smoke` is `test`, `review/fix-live-chat` is `dev`, and a name without a known word is `other`.
    *
    */
   environment_name?: string | null;
   /**
-   * The old name of `environment_name`, which wins when both are given.
+   * The former name of `environment_name`, which takes precedence.
    *
    * @deprecated
    */
@@ -62,11 +62,11 @@ export type DeploymentEvent = {
    */
   source_system?: string | null;
   /**
-   * The CI system's number of the run, such as `312`: people look for it there.
+   * The CI system's number of the run, such as `312`.
    */
   build_number?: string | null;
   /**
-   * The commit that the pipeline ran for. It is shown with the deployment, and need not be the one that the version was built from: only a build event says that.
+   * The commit that the pipeline ran for. It is shown with the deployment, and may differ from the commit that the version was built from, which only build events report.
    */
   scm_sha?: string | null;
   /**
@@ -80,11 +80,11 @@ export type DeploymentEvent = {
    */
   scm_repository?: string | null;
   /**
-   * Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
+   * A URL with details, preferably of the CI run. It is stored unchanged, whatever its scheme.
    */
   deploy_url?: string | null;
   /**
-   * Another name of `deploy_url`, which wins when both are given.
+   * An alias of `deploy_url`, which takes precedence.
    */
   build_url?: string | null;
   /**
@@ -95,15 +95,15 @@ export type DeploymentEvent = {
    */
   invoke_id?: string | null;
   /**
-   * Who deploys, by the name that the CI system has for them: a login, or that of a bot.
+   * The user name of the initiator in the CI system; may be a bot.
    */
   deployed_by?: string | null;
   /**
-   * Their e-mail address, if the CI system knows it.
+   * The initiator's e-mail address.
    */
   deployed_by_email?: string | null;
   /**
-   * Their name, as people know them; messages prefer it to `deployed_by`.
+   * The initiator's display name; messages prefer it to `deployed_by`.
    */
   deployed_by_name?: string | null;
   /**
@@ -113,30 +113,28 @@ export type DeploymentEvent = {
    */
   completed_at?: string | null;
   /**
-   * Accepted for compatibility. No checks are made yet, so there is nothing to skip.
+   * Accepted for compatibility; the server has no preflight checks yet.
    */
   skip_preflight_checks?: boolean | null;
-  extra_metadata?: ExtraMetadata;
+  extra_metadata?: EventMetadataInput;
 };
 
 /**
- * What a CI system tells about a build. Unknown fields are ignored, and kept with the event. Names are
- * case-sensitive. Other texts may have 1,024 characters, addresses 4,096; an empty one
- * counts as absent.
+ * A CI system's report of a build. Unknown fields are ignored, and stored with the event. Names are case-sensitive.
+ * Other texts may have 1,024 characters, URLs 4,096; an empty one counts as absent.
  *
  */
 export type BuildEvent = {
   /**
-   * The product that is built. Created on first mention.
+   * The built product. Created on first mention.
    */
   product_name: string;
   /**
-   * The version that is built. Created on first mention.
+   * The built version. Created on first mention.
    */
   version: string;
   /**
-   * How far the build has come; `completed` when absent or empty. The words are those of a deployment's status, and the first
-   * final status ends the build.
+   * The status of the build; `completed` when absent or empty.
    *
    */
   status?: string | null;
@@ -145,7 +143,7 @@ export type BuildEvent = {
    */
   source_system?: string | null;
   /**
-   * The CI system's number of the run, such as `312`: people look for it there.
+   * The CI system's number of the run, such as `312`.
    */
   build_number?: string | null;
   /**
@@ -161,7 +159,7 @@ export type BuildEvent = {
    */
   scm_repository?: string | null;
   /**
-   * Where to read more, best the address of the CI run. It is kept as it is, whatever its scheme.
+   * A URL with details, preferably of the CI run. It is stored unchanged, whatever its scheme.
    */
   build_url?: string | null;
   /**
@@ -171,19 +169,19 @@ export type BuildEvent = {
    */
   invoke_id?: string | null;
   /**
-   * Who started the build, by the name that the CI system has for them: a login, or that of a bot.
+   * The user name of the initiator in the CI system; may be a bot.
    */
   built_by?: string | null;
   /**
-   * Their e-mail address, if the CI system knows it.
+   * The initiator's e-mail address.
    */
   built_by_email?: string | null;
   /**
-   * Their name, as people know them; messages prefer it to `built_by`.
+   * The initiator's display name; messages prefer it to `built_by`.
    */
   built_by_name?: string | null;
   /**
-   * When the build began, if not now; empty counts as absent. The earliest time of all events of the build is kept. A time
+   * When the build started, if not now; empty counts as absent. The earliest time of all events of the build is stored. A time
    * more than five minutes in the future is ignored.
    *
    */
@@ -195,14 +193,14 @@ export type BuildEvent = {
    */
   completed_at?: string | null;
   /**
-   * Why the build failed, at most 65,536 characters.
+   * The reason of the failure, at most 65,536 characters.
    */
   error_message?: string | null;
   /**
-   * Why the build failed, for programs: the CI system's code, or one of your own.
+   * A machine-readable reason of the failure.
    */
   error_code?: string | null;
-  extra_metadata?: ExtraMetadata;
+  extra_metadata?: EventMetadataInput;
 };
 
 /**
@@ -255,11 +253,11 @@ export type RecordedDeployment = {
    */
   started_at: string | null;
   /**
-   * When it ended, in whatever way.
+   * When it ended, whatever its status.
    */
   completed_at: string | null;
   /**
-   * When it was first heard of.
+   * When the server created it.
    */
   created_at: string;
   /**
@@ -271,19 +269,19 @@ export type RecordedDeployment = {
    */
   build_number: string | null;
   /**
-   * Who deployed it, as the CI system names them.
+   * The user name of the initiator in the CI system.
    */
   deployed_by: string | null;
   /**
-   * Their name.
+   * The initiator's display name.
    */
   deployed_by_name: string | null;
   /**
-   * Their e-mail address.
+   * The initiator's e-mail address.
    */
   deployed_by_email: string | null;
   /**
-   * Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+   * The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
    */
   deploy_url: string | null;
   /**
@@ -306,7 +304,7 @@ export type RecordedDeployment = {
    * For how many hours the version had been running in the nearest lower type of environment (dev, test, staging, production) when this deployment began; null when it never ran there.
    */
   soak_time_hours: number | null;
-  extra_metadata: Metadata;
+  extra_metadata: MetadataOutput;
 };
 
 /**
@@ -347,7 +345,7 @@ export type RecordedBuild = {
   build_number: string | null;
   status: Status;
   /**
-   * Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+   * The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
    */
   build_url: string | null;
   /**
@@ -355,11 +353,11 @@ export type RecordedBuild = {
    */
   started_at: string | null;
   /**
-   * When it ended, in whatever way.
+   * When it ended, whatever its status.
    */
   completed_at: string | null;
   /**
-   * When it was first heard of.
+   * When the server created it.
    */
   created_at: string;
   /**
@@ -383,37 +381,37 @@ export type RecordedBuild = {
    */
   invoke_id: string | null;
   /**
-   * Who built it, as the CI system names them.
+   * The user name of the initiator in the CI system.
    */
   built_by: string | null;
   /**
-   * Their name.
+   * The initiator's display name.
    */
   built_by_name: string | null;
   /**
-   * Their e-mail address.
+   * The initiator's e-mail address.
    */
   built_by_email: string | null;
   /**
-   * Why it failed.
+   * The reason of the failure.
    */
   error_message: string | null;
   /**
-   * The CI system's code for why it failed.
+   * A machine-readable reason of the failure.
    */
   error_code: string | null;
-  extra_metadata: Metadata;
+  extra_metadata: MetadataOutput;
 };
 
 /**
- * What the events told beside the named fields.
+ * Further data of the object.
  */
-export type Metadata = {
+export type MetadataOutput = {
   [key: string]: unknown;
 };
 
 /**
- * What an environment is for. Unless a user sets it, it is inferred from the words in the environment's name, separated by
+ * The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
  * anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
  * decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
  *
@@ -428,12 +426,12 @@ export type Metadata = {
 export type EnvironmentType = "dev" | "test" | "staging" | "production" | "other";
 
 /**
- * How far a release has come.
+ * The state of a release.
  */
 export type ReleaseStatus = "draft" | "in_progress" | "completed" | "cancelled";
 
 /**
- * What a person may do. Everybody may view everything but keys and the audit log.
+ * The permissions of a user. Every role may view everything but API keys and the audit log.
  *
  * | may | roles |
  * |---|---|
@@ -457,14 +455,14 @@ export type Role =
   | "viewer";
 
 /**
- * Anything else worth keeping, up to 64 KiB as compact JSON. In a change, members are merged, and null removes one.
+ * Further data, up to 64 KiB as compact JSON. An update merges its members, and null removes one.
  */
-export type ObjectMetadata = {
+export type MetadataInput = {
   [key: string]: unknown;
 } | null;
 
 /**
- * Something that is deployed.
+ * A deployable product.
  */
 export type Product = {
   /**
@@ -472,20 +470,20 @@ export type Product = {
    */
   id: string;
   /**
-   * Its name, as events give it.
+   * Its name, as used in events.
    */
   name: string;
   /**
-   * What it is; empty until somebody says.
+   * Its description; may be empty.
    */
   description: string;
-  extra_metadata: Metadata;
+  extra_metadata: MetadataOutput;
   /**
-   * When it was first heard of.
+   * When the server created it.
    */
   created_at: string;
   /**
-   * When it was last changed by somebody.
+   * When it was last changed.
    */
   updated_at: string;
 };
@@ -499,43 +497,43 @@ export type ProductList = {
    */
   items: Array<Product>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
 
 /**
- * A product to create. Unknown members are refused.
+ * A product to create. Unknown members are rejected.
  */
 export type ProductCreate = {
   /**
-   * Its name, free in the account.
+   * Its name, unique in the account.
    */
   name: string;
   /**
-   * What it is, at most 4,096 characters.
+   * Its description, at most 4,096 characters.
    */
   description?: string;
-  extra_metadata?: ObjectMetadata;
+  extra_metadata?: MetadataInput;
 };
 
 /**
- * What to change; members that are absent stay. Unknown members are refused.
+ * The members to change; absent ones stay. Unknown members are rejected.
  */
 export type ProductPatch = {
   /**
-   * Its new name, free in the account.
+   * Its new name, unique in the account.
    */
   name?: string;
   /**
-   * What it is, at most 4,096 characters.
+   * Its description, at most 4,096 characters.
    */
   description?: string | null;
-  extra_metadata?: ObjectMetadata;
+  extra_metadata?: MetadataInput;
 };
 
 /**
- * A place where versions are deployed. `metadata` and `extra_metadata` are the same.
+ * An environment that versions are deployed to. `metadata` and `extra_metadata` are the same.
  */
 export type Environment = {
   /**
@@ -543,22 +541,22 @@ export type Environment = {
    */
   id: string;
   /**
-   * Its name, as events give it.
+   * Its name, as used in events.
    */
   name: string;
   type: EnvironmentType;
   /**
-   * What it is; empty until somebody says.
+   * Its description; may be empty.
    */
   description: string;
-  metadata: Metadata;
-  extra_metadata: Metadata;
+  metadata: MetadataOutput;
+  extra_metadata: MetadataOutput;
   /**
-   * When it was first heard of.
+   * When the server created it.
    */
   created_at: string;
   /**
-   * When it was last changed by somebody.
+   * When it was last changed.
    */
   updated_at: string;
 };
@@ -572,45 +570,45 @@ export type EnvironmentList = {
    */
   items: Array<Environment>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
 
 /**
- * An environment to create. Unknown members are refused.
+ * An environment to create. Unknown members are rejected.
  */
 export type EnvironmentCreate = {
   /**
-   * Its name, free in the account.
+   * Its name, unique in the account.
    */
   name: string;
   type?: EnvironmentType;
   /**
-   * What it is, at most 4,096 characters.
+   * Its description, at most 4,096 characters.
    */
   description?: string;
-  metadata?: ObjectMetadata;
+  metadata?: MetadataInput;
 };
 
 /**
- * What to change; members that are absent stay. Unknown members are refused.
+ * The members to change; absent ones stay. Unknown members are rejected.
  */
 export type EnvironmentPatch = {
   /**
-   * Its new name, free in the account.
+   * Its new name, unique in the account.
    */
   name?: string;
   type?: EnvironmentType;
   /**
-   * What it is, at most 4,096 characters.
+   * Its description, at most 4,096 characters.
    */
   description?: string | null;
-  metadata?: ObjectMetadata;
+  metadata?: MetadataInput;
 };
 
 /**
- * A version of a product, as events have named it.
+ * A version of a product.
  */
 export type Version = {
   /**
@@ -634,19 +632,19 @@ export type Version = {
    */
   scm_sha: string | null;
   /**
-   * Its newest build; null if none was reported.
+   * The identifier of its newest build; null if there is none.
    */
   build_id: string | null;
   /**
-   * How far its newest build has come.
+   * The status of its newest build.
    */
   build_status: "pending" | "started" | "completed" | "failed" | "aborted" | null;
   /**
-   * The address of its newest build. Any scheme is possible, so do not make a link of it unless it is http or https.
+   * The URL of its newest build. Any scheme is possible: render it as a link only if it is http or https.
    */
   build_url: string | null;
   /**
-   * When it was first heard of.
+   * When the server created it.
    */
   created_at: string;
 };
@@ -660,7 +658,7 @@ export type VersionList = {
    */
   items: Array<Version>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -720,11 +718,11 @@ export type Deployment = {
    */
   started_at: string | null;
   /**
-   * When it ended, in whatever way.
+   * When it ended, whatever its status.
    */
   completed_at: string | null;
   /**
-   * When it was first heard of.
+   * When the server created it.
    */
   created_at: string;
   /**
@@ -736,19 +734,19 @@ export type Deployment = {
    */
   build_number: string | null;
   /**
-   * Who deployed it, as the CI system names them.
+   * The user name of the initiator in the CI system.
    */
   deployed_by: string | null;
   /**
-   * Their name.
+   * The initiator's display name.
    */
   deployed_by_name: string | null;
   /**
-   * Their e-mail address.
+   * The initiator's e-mail address.
    */
   deployed_by_email: string | null;
   /**
-   * Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+   * The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
    */
   deploy_url: string | null;
   /**
@@ -771,7 +769,7 @@ export type Deployment = {
    * For how many hours the version had been running in the nearest lower type of environment (dev, test, staging, production) when this deployment began; null when it never ran there.
    */
   soak_time_hours: number | null;
-  extra_metadata: Metadata;
+  extra_metadata: MetadataOutput;
 };
 
 /**
@@ -783,7 +781,7 @@ export type DeploymentList = {
    */
   items: Array<Deployment>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -826,7 +824,7 @@ export type Build = {
    */
   is_stale: boolean;
   /**
-   * Where to read more. Any scheme is possible, so do not make a link of it unless it is http or https.
+   * The URL of the CI run. Any scheme is possible: render it as a link only if it is http or https.
    */
   build_url: string | null;
   /**
@@ -838,11 +836,11 @@ export type Build = {
    */
   started_at: string | null;
   /**
-   * When it ended, in whatever way.
+   * When it ended, whatever its status.
    */
   completed_at: string | null;
   /**
-   * When it was first heard of.
+   * When the server created it.
    */
   created_at: string;
   /**
@@ -866,26 +864,26 @@ export type Build = {
    */
   invoke_id: string | null;
   /**
-   * Who built it, as the CI system names them.
+   * The user name of the initiator in the CI system.
    */
   built_by: string | null;
   /**
-   * Their name.
+   * The initiator's display name.
    */
   built_by_name: string | null;
   /**
-   * Their e-mail address.
+   * The initiator's e-mail address.
    */
   built_by_email: string | null;
   /**
-   * Why it failed.
+   * The reason of the failure.
    */
   error_message: string | null;
   /**
-   * The CI system's code for why it failed.
+   * A machine-readable reason of the failure.
    */
   error_code: string | null;
-  extra_metadata: Metadata;
+  extra_metadata: MetadataOutput;
 };
 
 /**
@@ -897,13 +895,13 @@ export type BuildList = {
    */
   items: Array<Build>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
 
 /**
- * An event as the server has recorded it.
+ * An event as recorded.
  */
 export type RecordedEvent = {
   /**
@@ -939,13 +937,13 @@ export type EventList = {
    */
   items: Array<RecordedEvent>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
 
 /**
- * What runs in one environment of one product.
+ * The current and the in-progress version of a product in an environment.
  */
 export type EnvironmentState = {
   /**
@@ -966,11 +964,11 @@ export type EnvironmentState = {
   environment_name: string;
   environment_type: EnvironmentType;
   /**
-   * The deployment that put it there; null while none has completed.
+   * The deployment that completed last; null while none has.
    */
   deployment_id: string | null;
   /**
-   * The version that runs there.
+   * The version that runs in the environment.
    */
   version_id: string | null;
   /**
@@ -978,15 +976,15 @@ export type EnvironmentState = {
    */
   version: string | null;
   /**
-   * Since when it runs there.
+   * Since when the version runs.
    */
   since: string | null;
   /**
-   * Who put it there, as the CI system names them.
+   * The user name of the initiator in the CI system.
    */
   deployed_by: string | null;
   /**
-   * Their name.
+   * The initiator's display name.
    */
   deployed_by_name: string | null;
   /**
@@ -994,17 +992,17 @@ export type EnvironmentState = {
    */
   in_progress_deployment_id: string | null;
   /**
-   * The version it brings.
+   * The version of the deployment in progress.
    */
   in_progress_version: string | null;
   /**
-   * Since when.
+   * When the deployment in progress started.
    */
   in_progress_since: string | null;
   /**
    * Whether another environment of the product runs another version.
    */
-  drifts: boolean;
+  has_drift: boolean;
   /**
    * How many newer versions of the product have completed in any environment; null while nothing runs here.
    */
@@ -1012,7 +1010,7 @@ export type EnvironmentState = {
 };
 
 /**
- * A page of the list of what runs where.
+ * A page of a list of environment states.
  */
 export type EnvironmentStateList = {
   /**
@@ -1020,13 +1018,13 @@ export type EnvironmentStateList = {
    */
   items: Array<EnvironmentState>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
 
 /**
- * Versions of several products that belong together.
+ * Versions of several products that are released together.
  */
 export type Release = {
   /**
@@ -1038,13 +1036,13 @@ export type Release = {
    */
   name: string;
   /**
-   * What it is for; may be empty.
+   * Its description; may be empty.
    */
   description: string;
   status: ReleaseStatus;
-  extra_metadata: Metadata;
+  extra_metadata: MetadataOutput;
   /**
-   * How many versions it has.
+   * The number of versions in the release.
    */
   version_count: number;
   /**
@@ -1066,13 +1064,13 @@ export type ReleaseList = {
    */
   items: Array<Release>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
 
 /**
- * A release to create. Unknown members are refused.
+ * A release to create. Unknown members are rejected.
  */
 export type ReleaseCreate = {
   /**
@@ -1080,18 +1078,18 @@ export type ReleaseCreate = {
    */
   name: string;
   /**
-   * What it is, at most 4,096 characters.
+   * Its description, at most 4,096 characters.
    */
   description?: string;
   /**
-   * How it begins.
+   * The initial status.
    */
   status?: "draft" | "in_progress";
-  extra_metadata?: ObjectMetadata;
+  extra_metadata?: MetadataInput;
 };
 
 /**
- * What to change; members that are absent stay. Unknown members are refused.
+ * The members to change; absent ones stay. Unknown members are rejected.
  */
 export type ReleasePatch = {
   /**
@@ -1099,11 +1097,11 @@ export type ReleasePatch = {
    */
   name?: string;
   /**
-   * What it is, at most 4,096 characters.
+   * Its description, at most 4,096 characters.
    */
   description?: string | null;
   status?: ReleaseStatus;
-  extra_metadata?: ObjectMetadata;
+  extra_metadata?: MetadataInput;
 };
 
 /**
@@ -1117,7 +1115,7 @@ export type ReleaseVersionAdd = {
 };
 
 /**
- * How far the deployment of a release has come.
+ * The status of each version of a release in each environment.
  */
 export type ReleaseProgress = {
   /**
@@ -1127,17 +1125,22 @@ export type ReleaseProgress = {
   /**
    * One for each version of the release and each environment of the account.
    */
-  cells: Array<ReleaseCell>;
+  environments: Array<ReleaseEnvironmentStatus>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
 
 /**
- * How far one version has come in one environment.
+ * `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and neither applies; aborted deployments do not count.
  */
-export type ReleaseCell = {
+export type RolloutStatus = "success" | "not_deployed" | "failed" | "in_progress";
+
+/**
+ * The status of one version in one environment.
+ */
+export type ReleaseEnvironmentStatus = {
   /**
    * The product's identifier.
    */
@@ -1163,26 +1166,23 @@ export type ReleaseCell = {
    */
   environment_name: string;
   environment_type: EnvironmentType;
+  status: RolloutStatus;
   /**
-   * `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and is neither; aborted deployments do not count.
-   */
-  status: "success" | "not_deployed" | "failed" | "in_progress";
-  /**
-   * The deployment behind it.
+   * The deployment that determines the status; null when there is none.
    */
   deployment_id: string | null;
   /**
-   * When it ended or started.
+   * When that deployment ended; until then, when it started.
    */
   deployed_at: string | null;
 };
 
 /**
- * A credential of CI systems, without its secret.
+ * A credential of a CI system, without its secret.
  */
 export type APIKey = {
   /**
-   * The key's identifier in this API; it is no part of the key.
+   * The key's identifier in this API; it is not a part of the key.
    */
   id: string;
   /**
@@ -1190,23 +1190,23 @@ export type APIKey = {
    */
   key_id: string;
   /**
-   * What it is for.
+   * Its name.
    */
   name: string;
   /**
-   * More about it.
+   * Its description.
    */
   description: string;
   /**
-   * How the key begins; the rest is secret.
+   * The first characters of the key; the rest is secret.
    */
   prefix: string;
   /**
-   * Whether it works.
+   * Whether the key is accepted.
    */
   state: "active" | "expired" | "revoked";
   /**
-   * Who created it; null when a command did.
+   * The user who created it; null when created by a command of the server.
    */
   created_by: string | null;
   /**
@@ -1214,7 +1214,7 @@ export type APIKey = {
    */
   created_at: string;
   /**
-   * When it stops working by itself.
+   * When it expires; null when it does not.
    */
   expires_at: string | null;
   /**
@@ -1222,7 +1222,7 @@ export type APIKey = {
    */
   revoked_at: string | null;
   /**
-   * When it was last used, give or take ten seconds.
+   * When it was last used, accurate to ten seconds.
    */
   last_used_at: string | null;
 };
@@ -1236,7 +1236,7 @@ export type APIKeyList = {
    */
   items: Array<APIKey>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
@@ -1246,7 +1246,7 @@ export type APIKeyList = {
  */
 export type CreatedAPIKey = {
   /**
-   * The key's identifier in this API; it is no part of the key.
+   * The key's identifier in this API; it is not a part of the key.
    */
   id: string;
   /**
@@ -1254,23 +1254,23 @@ export type CreatedAPIKey = {
    */
   key_id: string;
   /**
-   * What it is for.
+   * Its name.
    */
   name: string;
   /**
-   * More about it.
+   * Its description.
    */
   description: string;
   /**
-   * How the key begins; the rest is secret.
+   * The first characters of the key; the rest is secret.
    */
   prefix: string;
   /**
-   * Whether it works.
+   * Whether the key is accepted.
    */
   state: "active" | "expired" | "revoked";
   /**
-   * Who created it; null when a command did.
+   * The user who created it; null when created by a command of the server.
    */
   created_by: string | null;
   /**
@@ -1278,7 +1278,7 @@ export type CreatedAPIKey = {
    */
   created_at: string;
   /**
-   * When it stops working by itself.
+   * When it expires; null when it does not.
    */
   expires_at: string | null;
   /**
@@ -1286,108 +1286,108 @@ export type CreatedAPIKey = {
    */
   revoked_at: string | null;
   /**
-   * When it was last used, give or take ten seconds.
+   * When it was last used, accurate to ten seconds.
    */
   last_used_at: string | null;
   /**
-   * The key itself. It is shown here and nowhere else.
+   * The key itself, which no other answer contains.
    */
   key: string;
 };
 
 /**
- * A key to create. Unknown members are refused.
+ * A key to create. Unknown members are rejected.
  */
 export type APIKeyCreate = {
   /**
-   * What it is for.
+   * Its name.
    */
   name: string;
   /**
-   * More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
+   * Its description, such as the pipelines that use it; at most 4,096 characters.
    */
   description?: string;
   /**
-   * When it shall stop working by itself; in the future.
+   * When it expires; in the future.
    */
   expires_at?: string | null;
 };
 
 /**
- * What to change; members that are absent stay. Unknown members are refused.
+ * The members to change; absent ones stay. Unknown members are rejected.
  */
 export type APIKeyPatch = {
   /**
-   * What it is for.
+   * Its name.
    */
   name?: string;
   /**
-   * More about it, such as which pipelines use it and who looks after them; at most 4,096 characters.
+   * Its description, such as the pipelines that use it; at most 4,096 characters.
    */
   description?: string | null;
 };
 
 /**
- * How long pipelines have for the change. Unknown members are refused.
+ * The grace period. Unknown members are rejected.
  */
 export type APIKeyRotate = {
   /**
-   * For how many hours the old key goes on working.
+   * For how many hours the old key remains valid.
    */
   grace_period_hours?: number;
 };
 
 /**
- * A person of the account.
+ * A user of the account.
  */
 export type User = {
   /**
-   * The person's identifier.
+   * The user's identifier.
    */
   id: string;
   /**
-   * Their name, as their token tells it; may be empty.
+   * Their name, from the token; may be empty.
    */
   name: string;
   /**
-   * Their e-mail address, as their token tells it; may be empty.
+   * Their e-mail address, from the token; may be empty.
    */
   email: string;
   role: Role;
   /**
-   * Whether the role was assigned here, or comes from their token.
+   * Whether an admin assigned the role; otherwise it comes from the token.
    */
   assigned: boolean;
   /**
-   * When they were first seen.
+   * When they first sent a valid token.
    */
   created_at: string;
   /**
-   * When they were last seen, give or take a minute.
+   * When they last sent a valid token, accurate to a minute.
    */
   last_seen_at: string;
 };
 
 /**
- * A page of a list of people.
+ * A page of a list of users.
  */
 export type UserList = {
   /**
-   * People of this page, newest first.
+   * Users of this page, newest first.
    */
   items: Array<User>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
 
 /**
- * The role to assign. Unknown members are refused.
+ * The role to assign. Unknown members are rejected.
  */
 export type UserPatch = {
   /**
-   * The role; null gives it back to the person's token.
+   * The role; null restores the role of the user's token.
    */
   role:
     | "admin"
@@ -1404,7 +1404,7 @@ export type UserPatch = {
 };
 
 /**
- * A change that somebody made. It tells which members were changed, never their values.
+ * A change of an object of the account. It lists the changed members, never their values.
  */
 export type AuditEntry = {
   /**
@@ -1412,15 +1412,15 @@ export type AuditEntry = {
    */
   id: string;
   /**
-   * When it was made.
+   * When the change was made.
    */
   at: string;
   /**
-   * Whether a person did it, or a command on the server.
+   * Whether a user or a command of the server made the change.
    */
   actor_type: "user" | "command";
   /**
-   * The person's identifier; null for a command.
+   * The user's identifier; null for a command.
    */
   actor_id: string | null;
   /**
@@ -1432,11 +1432,11 @@ export type AuditEntry = {
    */
   credential: string;
   /**
-   * What was done, such as product.update.
+   * The action, such as product.update.
    */
   action: string;
   /**
-   * What kind of object was changed, such as `product`.
+   * The type of the object, such as `product`.
    */
   object_type: string;
   /**
@@ -1444,7 +1444,7 @@ export type AuditEntry = {
    */
   object_id: string;
   /**
-   * Which members were changed; never their values.
+   * The changed members, without their values.
    */
   fields: Array<string>;
   /**
@@ -1466,13 +1466,13 @@ export type AuditEntryList = {
    */
   items: Array<AuditEntry>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
 
 /**
- * The server is well.
+ * The server can serve requests.
  */
 export type Health = {
   /**
@@ -1486,39 +1486,39 @@ export type Health = {
 };
 
 /**
- * What went wrong.
+ * An error.
  */
 export type Problem = {
   /**
-   * A sentence for people.
+   * The message, for humans.
    */
   detail: string;
 };
 
 /**
- * Everything that is wrong with the request.
+ * The problems of an invalid request.
  */
 export type ValidationProblem = {
   /**
-   * The problems, all of them, up to 50.
+   * All problems, up to 50.
    */
   detail: Array<ValidationItem>;
 };
 
 /**
- * One thing that is wrong with the request, and where.
+ * One problem of a request, and its location.
  */
 export type ValidationItem = {
   /**
-   * Where it is, from `body`, `query`, `path` or `header` on: `["body", "product_name"]`. Positions in a list count from 0.
+   * Its location, from `body`, `query`, `path` or `header` on: `["body", "product_name"]`. Positions in a list count from 0.
    */
   loc: Array<string | number>;
   /**
-   * What is wrong, for people.
+   * The problem, for humans.
    */
   msg: string;
   /**
-   * What is wrong, for programs.
+   * The problem, for programs.
    */
   type: string;
 };
@@ -1528,34 +1528,34 @@ export type ValidationItem = {
  */
 export type VersionConflict = {
   /**
-   * A sentence for people.
+   * The message, for humans.
    */
   detail: string;
   /**
-   * The same, with a hint at the way out.
+   * The message, with a hint at the solution.
    */
   message: string;
   /**
-   * The same, for programs.
+   * The error, for programs.
    */
   error: "version_conflict";
 };
 
 /**
- * Where messages go to.
+ * The kind of receiver.
  */
 export type ChannelType = "slack_webhook" | "webhook" | "email";
 
 /**
- * What the channel is configured with, masked where it is secret. Each type has its own members, the others are absent.
+ * The configuration, with secrets masked. Each type has its own members, the others are absent.
  */
 export type ChannelConfig = {
   /**
-   * Slack: the address of the incoming webhook, masked.
+   * Slack: the URL of the incoming webhook, masked.
    */
   webhook_url?: string;
   /**
-   * Webhook: its address, masked after the host.
+   * Webhook: its URL, masked after the host.
    */
   url?: string;
   /**
@@ -1569,19 +1569,19 @@ export type ChannelConfig = {
 };
 
 /**
- * The members of the channel's type. Unknown members are refused.
+ * The members of the channel's type. Unknown members are rejected.
  */
 export type ChannelConfigCreate = {
   /**
-   * Slack: the address of the incoming webhook. Required for this type.
+   * Slack: the URL of the incoming webhook. Required for this type.
    */
   webhook_url?: string;
   /**
-   * Webhook: a public address, http:// or https://. Required for this type.
+   * Webhook: a public URL, http:// or https://. Required for this type.
    */
   url?: string;
   /**
-   * Webhook: what messages are signed with; best `whsec_` and 24 to 64 random bytes in base64.
+   * Webhook: the key that messages are signed with, preferably `whsec_` and 24 to 64 random bytes in base64.
    */
   secret?: string;
   /**
@@ -1591,19 +1591,19 @@ export type ChannelConfigCreate = {
 };
 
 /**
- * What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are refused.
+ * What to change; members that are absent stay, and so does one that is sent back masked. Unknown members are rejected.
  */
 export type ChannelConfigPatch = {
   /**
-   * Slack: the address of the incoming webhook.
+   * Slack: the URL of the incoming webhook.
    */
   webhook_url?: string;
   /**
-   * Webhook: a public address.
+   * Webhook: a public URL.
    */
   url?: string;
   /**
-   * Webhook: the new secret, of 8 characters or more; null to sign no more.
+   * Webhook: the new secret, of 8 characters or more; null to stop signing.
    */
   secret?: string | null;
   /**
@@ -1613,7 +1613,7 @@ export type ChannelConfigPatch = {
 };
 
 /**
- * A way to tell people or tools of deployments and builds.
+ * A receiver of messages about deployments and builds.
  */
 export type NotificationChannel = {
   /**
@@ -1631,7 +1631,7 @@ export type NotificationChannel = {
    */
   enabled: boolean;
   /**
-   * Why the server disabled it: its receiver answered 410, or failed for five days. Null when it is enabled or a person disabled it.
+   * Why the server disabled it: its receiver answered 410, or failed for five days. Null when it is enabled or a user disabled it.
    */
   disabled_reason: "gone" | "failing" | null;
   /**
@@ -1647,7 +1647,7 @@ export type NotificationChannel = {
    */
   created_at: string;
   /**
-   * When a person last changed it.
+   * When a user last changed it.
    */
   updated_at: string;
 };
@@ -1661,13 +1661,13 @@ export type NotificationChannelList = {
    */
   items: Array<NotificationChannel>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
 
 /**
- * A channel to create. Unknown members are refused.
+ * A channel to create. Unknown members are rejected.
  */
 export type NotificationChannelCreate = {
   /**
@@ -1683,7 +1683,7 @@ export type NotificationChannelCreate = {
 };
 
 /**
- * What to change; members that are absent stay. Unknown members are refused.
+ * The members to change; absent ones stay. Unknown members are rejected.
  */
 export type NotificationChannelPatch = {
   /**
@@ -1698,7 +1698,7 @@ export type NotificationChannelPatch = {
 };
 
 /**
- * What came of a test message.
+ * The result of a test message.
  */
 export type NotificationTestResult = {
   /**
@@ -1706,28 +1706,28 @@ export type NotificationTestResult = {
    */
   delivery_id: string;
   /**
-   * Whether the receiver took it.
+   * Whether the receiver accepted it.
    */
   delivered: boolean;
   /**
    * The HTTP or SMTP status that the receiver answered with, if it answered.
    */
   response_status: number | null;
-  error_class: ErrorClass;
+  error_class: DeliveryErrorCode;
   /**
-   * How long it took, in milliseconds.
+   * The duration in milliseconds.
    */
   latency_ms: number;
 };
 
 /**
- * What went wrong, null when nothing did: the receiver was silent (`timeout`), could not be reached (`connection`, `dns`, `tls`), has an
- * address that is not called (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
- * `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message (`smtp_refused`) or did not take it yet
- * (`smtp_temporary`, `email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+ * Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
+ * forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
+ * `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
+ * (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
  *
  */
-export type ErrorClass =
+export type DeliveryErrorCode =
   | "timeout"
   | "connection"
   | "dns"
@@ -1746,7 +1746,7 @@ export type ErrorClass =
   | null;
 
 /**
- * What to be told of. `version.` is an old spelling of `build.`, which is what is stored.
+ * A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
  */
 export type NotifiableEventType =
   | "deployment.pending"
@@ -1767,7 +1767,7 @@ export type NotifiableEventType =
   | "version.aborted";
 
 /**
- * What passes. An empty list lets everything pass.
+ * Which events match. An empty list matches everything.
  */
 export type NotificationFilters = {
   /**
@@ -1785,7 +1785,7 @@ export type NotificationFilters = {
 };
 
 /**
- * What shall pass. A list that is absent or empty lets everything pass; when changing, one that is absent stays. Unknown members are refused.
+ * Which events match. A list that is absent or empty matches everything; in an update, an absent one stays. Unknown members are rejected.
  */
 export type NotificationFiltersInput = {
   /**
@@ -1803,7 +1803,7 @@ export type NotificationFiltersInput = {
 };
 
 /**
- * What a channel is told about.
+ * The subscription of a channel to a type of event.
  */
 export type NotificationPreference = {
   /**
@@ -1815,7 +1815,7 @@ export type NotificationPreference = {
    */
   channel_id: string;
   /**
-   * What its channel is told of, such as `deployment.failed`.
+   * The type of event, such as `deployment.failed`.
    */
   event_type: string;
   filters: NotificationFilters;
@@ -1838,17 +1838,17 @@ export type NotificationPreferenceList = {
    */
   items: Array<NotificationPreference>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
 
 /**
- * A preference to create. Unknown members are refused.
+ * A preference to create. Unknown members are rejected.
  */
 export type NotificationPreferenceCreate = {
   /**
-   * The channel to tell.
+   * The channel to send messages to.
    */
   channel_id: string;
   event_type: NotifiableEventType;
@@ -1856,7 +1856,7 @@ export type NotificationPreferenceCreate = {
 };
 
 /**
- * What to change; members that are absent stay. Unknown members are refused.
+ * The members to change; absent ones stay. Unknown members are rejected.
  */
 export type NotificationPreferencePatch = {
   event_type?: NotifiableEventType;
@@ -1864,12 +1864,12 @@ export type NotificationPreferencePatch = {
 };
 
 /**
- * `pending` will be tried (again), `delivered` and `failed` are over, `cancelled` had nowhere to go any more.
+ * `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
  */
 export type DeliveryStatus = "pending" | "delivered" | "failed" | "cancelled";
 
 /**
- * A message to a channel, and what came of it.
+ * A message to a channel, and its result.
  */
 export type NotificationDelivery = {
   /**
@@ -1886,7 +1886,7 @@ export type NotificationDelivery = {
   channel_name: string;
   channel_type: ChannelType;
   /**
-   * What it tells of; `test` and `notification_channel.disabled`, too.
+   * The type of event; also `test` and `notification_channel.disabled`.
    */
   event_type: string;
   /**
@@ -1899,16 +1899,16 @@ export type NotificationDelivery = {
   object_id: string | null;
   status: DeliveryStatus;
   /**
-   * How many times it was tried.
+   * The number of attempts.
    */
   attempts: number;
   /**
    * The HTTP or SMTP status that the receiver answered the last attempt with, if it answered.
    */
   response_status: number | null;
-  error_class: ErrorClass;
+  error_class: DeliveryErrorCode;
   /**
-   * How long the last attempt took, in milliseconds; null when there was none.
+   * The duration of the last attempt in milliseconds; null when there was none.
    */
   latency_ms: number | null;
   /**
@@ -1916,15 +1916,15 @@ export type NotificationDelivery = {
    */
   created_at: string;
   /**
-   * When it was last tried.
+   * When the last attempt was made.
    */
   last_attempt_at: string | null;
   /**
-   * When it is due; null when it is over.
+   * When the next attempt is due; null when there is none.
    */
   next_attempt_at: string | null;
   /**
-   * When it was delivered or given up.
+   * When its status became final.
    */
   finished_at: string | null;
 };
@@ -1938,13 +1938,13 @@ export type NotificationDeliveryList = {
    */
   items: Array<NotificationDelivery>;
   /**
-   * Where the next page begins, for the parameter `cursor`; null on the last page.
+   * The value of the parameter `cursor` for the next page; null on the last page.
    */
   next_cursor: string | null;
 };
 
 /**
- * The body of the request that a webhook receives. Every member is always there.
+ * The body of the request that a webhook receives. Every member is always present.
  */
 export type WebhookMessage = {
   /**
@@ -1952,11 +1952,11 @@ export type WebhookMessage = {
    */
   id: string;
   /**
-   * When it happened.
+   * When the event happened.
    */
   deployed_at: string;
   /**
-   * What happened, such as `deployment.completed`.
+   * The type of event, such as `deployment.completed`.
    */
   event_type: string;
   /**
@@ -1968,7 +1968,7 @@ export type WebhookMessage = {
    */
   is_successful: boolean | null;
   /**
-   * Who deployed or built.
+   * The initiator.
    */
   deployer: string | null;
   /**
@@ -1988,11 +1988,11 @@ export type WebhookMessage = {
    */
   commit_sha: string | null;
   /**
-   * What the checks before the deployment said.
+   * The result of the preflight checks.
    */
   preflight_status: "passed" | "failed" | "skipped" | null;
   /**
-   * The address of the CI run.
+   * The URL of the CI run.
    */
   source_url: string | null;
 };
@@ -2053,37 +2053,37 @@ export type DeliveryID = string;
 export type APIKeyID = string;
 
 /**
- * The person's identifier, a UUID.
+ * The user's identifier, a UUID.
  */
 export type UserID = string;
 
 /**
- * How many objects a page holds at most.
+ * The maximum number of objects on a page.
  */
 export type Limit = number;
 
 /**
- * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+ * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
  */
 export type Cursor = string;
 
 /**
- * Only those whose name contains this text, whatever its case.
+ * Only objects whose name contains this text, ignoring case.
  */
 export type Q = string;
 
 /**
- * Only those of this product, by name (a former one too) or identifier.
+ * Only objects of this product, by name (a former one too) or identifier.
  */
 export type ProductFilter = string;
 
 /**
- * Only those of this environment, by name (a former one too) or identifier.
+ * Only objects of this environment, by name (a former one too) or identifier.
  */
 export type EnvironmentFilter = string;
 
 /**
- * Only those of this version, by name or identifier.
+ * Only objects of this version, by name or identifier.
  */
 export type VersionFilter = string;
 
@@ -2093,37 +2093,37 @@ export type VersionFilter = string;
 export type EnvironmentTypeFilter = EnvironmentType;
 
 /**
- * Only those with this status.
+ * Only objects with this status.
  */
 export type StatusFilter = Status;
 
 /**
- * Only those with this status.
+ * Only objects with this status.
  */
 export type ReleaseStatusFilter = ReleaseStatus;
 
 /**
- * Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+ * Only objects of this commit, whole or abbreviated to no fewer than 4 characters.
  */
 export type SCMSHAFilter = string;
 
 /**
- * Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+ * Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
  */
 export type Since = string;
 
 /**
- * Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+ * Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
  */
 export type Until = string;
 
 /**
- * Only what this person did.
+ * Only changes by this user.
  */
 export type ActorFilter = string;
 
 /**
- * Only this kind of change, named by the kind of object, a full stop, and what was done to it.
+ * Only changes of this kind, written as the type of object, a full stop, and the action.
  */
 export type ActionFilter = string;
 
@@ -2133,32 +2133,32 @@ export type ActionFilter = string;
 export type ObjectFilter = string;
 
 /**
- * Only those of this channel.
+ * Only objects of this channel.
  */
 export type ChannelFilter = string;
 
 /**
- * Only those with this status.
+ * Only objects with this status.
  */
 export type DeliveryStatusFilter = DeliveryStatus;
 
 /**
- * Only those about this type of event, written as in a preference; `test`, too.
+ * Only deliveries for this type of event, as in a preference, or `test`.
  */
 export type EventTypeFilter = string;
 
 /**
- * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
- * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+ * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+ * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
  * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
- * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+ * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
  * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
  *
  */
 export type IdempotencyKey = string;
 
 /**
- * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+ * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
  */
 export type IfMatch = string;
 
@@ -2166,10 +2166,10 @@ export type CreateDeploymentEventData = {
   body: DeploymentEvent;
   headers?: {
     /**
-     * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-     * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
      * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
      * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
      *
      */
@@ -2190,7 +2190,7 @@ export type CreateDeploymentEventErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -2198,11 +2198,11 @@ export type CreateDeploymentEventErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -2210,7 +2210,7 @@ export type CreateDeploymentEventErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -2230,10 +2230,10 @@ export type CreateBuildEventData = {
   body: BuildEvent;
   headers?: {
     /**
-     * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-     * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
      * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
      * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
      *
      */
@@ -2254,7 +2254,7 @@ export type CreateBuildEventErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -2266,11 +2266,11 @@ export type CreateBuildEventErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -2278,7 +2278,7 @@ export type CreateBuildEventErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -2298,10 +2298,10 @@ export type CreateVersionEventData = {
   body: BuildEvent;
   headers?: {
     /**
-     * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-     * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
      * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
      * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
      *
      */
@@ -2322,7 +2322,7 @@ export type CreateVersionEventErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -2334,11 +2334,11 @@ export type CreateVersionEventErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -2346,7 +2346,7 @@ export type CreateVersionEventErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -2367,15 +2367,15 @@ export type ListProductsData = {
   path?: never;
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
     /**
-     * Only those whose name contains this text, whatever its case.
+     * Only objects whose name contains this text, ignoring case.
      */
     q?: string;
   };
@@ -2388,15 +2388,15 @@ export type ListProductsErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -2404,7 +2404,7 @@ export type ListProductsErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -2424,10 +2424,10 @@ export type CreateProductData = {
   body: ProductCreate;
   headers?: {
     /**
-     * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-     * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
      * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
      * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
      *
      */
@@ -2448,11 +2448,11 @@ export type CreateProductErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * It contradicts what is there; `detail` says how.
+   * Conflicts with the current state; see `detail`.
    */
   409: Problem;
   /**
@@ -2460,11 +2460,11 @@ export type CreateProductErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -2472,7 +2472,7 @@ export type CreateProductErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -2492,7 +2492,7 @@ export type DeleteProductData = {
   body?: never;
   headers?: {
     /**
-     * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
      */
     "If-Match"?: string;
   };
@@ -2512,7 +2512,7 @@ export type DeleteProductErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -2520,15 +2520,15 @@ export type DeleteProductErrors = {
    */
   404: Problem;
   /**
-   * The object has changed since the revision that `If-Match` names. Nothing was changed.
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
   412: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -2536,7 +2536,7 @@ export type DeleteProductErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -2545,7 +2545,7 @@ export type DeleteProductError = DeleteProductErrors[keyof DeleteProductErrors];
 
 export type DeleteProductResponses = {
   /**
-   * It is deleted.
+   * Deleted.
    */
   204: void;
 };
@@ -2570,7 +2570,7 @@ export type GetProductErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -2578,11 +2578,11 @@ export type GetProductErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -2590,7 +2590,7 @@ export type GetProductErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -2610,7 +2610,7 @@ export type UpdateProductData = {
   body: ProductPatch;
   headers?: {
     /**
-     * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
      */
     "If-Match"?: string;
   };
@@ -2634,7 +2634,7 @@ export type UpdateProductErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -2642,11 +2642,11 @@ export type UpdateProductErrors = {
    */
   404: Problem;
   /**
-   * It contradicts what is there; `detail` says how.
+   * Conflicts with the current state; see `detail`.
    */
   409: Problem;
   /**
-   * The object has changed since the revision that `If-Match` names. Nothing was changed.
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
   412: Problem;
   /**
@@ -2654,11 +2654,11 @@ export type UpdateProductErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -2666,7 +2666,7 @@ export type UpdateProductErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -2687,15 +2687,15 @@ export type ListEnvironmentsData = {
   path?: never;
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
     /**
-     * Only those whose name contains this text, whatever its case.
+     * Only objects whose name contains this text, ignoring case.
      */
     q?: string;
     /**
@@ -2712,15 +2712,15 @@ export type ListEnvironmentsErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -2728,7 +2728,7 @@ export type ListEnvironmentsErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -2748,10 +2748,10 @@ export type CreateEnvironmentData = {
   body: EnvironmentCreate;
   headers?: {
     /**
-     * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-     * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
      * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
      * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
      *
      */
@@ -2772,11 +2772,11 @@ export type CreateEnvironmentErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * It contradicts what is there; `detail` says how.
+   * Conflicts with the current state; see `detail`.
    */
   409: Problem;
   /**
@@ -2784,11 +2784,11 @@ export type CreateEnvironmentErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -2796,7 +2796,7 @@ export type CreateEnvironmentErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -2816,7 +2816,7 @@ export type DeleteEnvironmentData = {
   body?: never;
   headers?: {
     /**
-     * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
      */
     "If-Match"?: string;
   };
@@ -2836,7 +2836,7 @@ export type DeleteEnvironmentErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -2844,15 +2844,15 @@ export type DeleteEnvironmentErrors = {
    */
   404: Problem;
   /**
-   * The object has changed since the revision that `If-Match` names. Nothing was changed.
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
   412: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -2860,7 +2860,7 @@ export type DeleteEnvironmentErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -2869,7 +2869,7 @@ export type DeleteEnvironmentError = DeleteEnvironmentErrors[keyof DeleteEnviron
 
 export type DeleteEnvironmentResponses = {
   /**
-   * It is deleted.
+   * Deleted.
    */
   204: void;
 };
@@ -2894,7 +2894,7 @@ export type GetEnvironmentErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -2902,11 +2902,11 @@ export type GetEnvironmentErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -2914,7 +2914,7 @@ export type GetEnvironmentErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -2934,7 +2934,7 @@ export type UpdateEnvironmentData = {
   body: EnvironmentPatch;
   headers?: {
     /**
-     * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
      */
     "If-Match"?: string;
   };
@@ -2958,7 +2958,7 @@ export type UpdateEnvironmentErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -2966,11 +2966,11 @@ export type UpdateEnvironmentErrors = {
    */
   404: Problem;
   /**
-   * It contradicts what is there; `detail` says how.
+   * Conflicts with the current state; see `detail`.
    */
   409: Problem;
   /**
-   * The object has changed since the revision that `If-Match` names. Nothing was changed.
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
   412: Problem;
   /**
@@ -2978,11 +2978,11 @@ export type UpdateEnvironmentErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -2990,7 +2990,7 @@ export type UpdateEnvironmentErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3011,23 +3011,23 @@ export type ListVersionsData = {
   path?: never;
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
     /**
-     * Only those whose name contains this text, whatever its case.
+     * Only objects whose name contains this text, ignoring case.
      */
     q?: string;
     /**
-     * Only those of this product, by name (a former one too) or identifier.
+     * Only objects of this product, by name (a former one too) or identifier.
      */
     product?: string;
     /**
-     * Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+     * Only objects of this commit, whole or abbreviated to no fewer than 4 characters.
      */
     scm_sha?: string;
   };
@@ -3040,15 +3040,15 @@ export type ListVersionsErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3056,7 +3056,7 @@ export type ListVersionsErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3090,7 +3090,7 @@ export type GetVersionErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -3098,11 +3098,11 @@ export type GetVersionErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3110,7 +3110,7 @@ export type GetVersionErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3131,39 +3131,39 @@ export type ListDeploymentsData = {
   path?: never;
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
     /**
-     * Only those of this product, by name (a former one too) or identifier.
+     * Only objects of this product, by name (a former one too) or identifier.
      */
     product?: string;
     /**
-     * Only those of this environment, by name (a former one too) or identifier.
+     * Only objects of this environment, by name (a former one too) or identifier.
      */
     environment?: string;
     /**
-     * Only those of this version, by name or identifier.
+     * Only objects of this version, by name or identifier.
      */
     version?: string;
     /**
-     * Only those with this status.
+     * Only objects with this status.
      */
     status?: Status;
     /**
-     * Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+     * Only objects of this commit, whole or abbreviated to no fewer than 4 characters.
      */
     scm_sha?: string;
     /**
-     * Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+     * Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
      */
     since?: string;
     /**
-     * Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+     * Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
      */
     until?: string;
   };
@@ -3176,15 +3176,15 @@ export type ListDeploymentsErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3192,7 +3192,7 @@ export type ListDeploymentsErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3226,7 +3226,7 @@ export type GetDeploymentErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -3234,11 +3234,11 @@ export type GetDeploymentErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3246,7 +3246,7 @@ export type GetDeploymentErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3272,11 +3272,11 @@ export type ListDeploymentEventsData = {
   };
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
   };
@@ -3289,7 +3289,7 @@ export type ListDeploymentEventsErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -3297,11 +3297,11 @@ export type ListDeploymentEventsErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3309,7 +3309,7 @@ export type ListDeploymentEventsErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3330,35 +3330,35 @@ export type ListBuildsData = {
   path?: never;
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
     /**
-     * Only those of this product, by name (a former one too) or identifier.
+     * Only objects of this product, by name (a former one too) or identifier.
      */
     product?: string;
     /**
-     * Only those of this version, by name or identifier.
+     * Only objects of this version, by name or identifier.
      */
     version?: string;
     /**
-     * Only those with this status.
+     * Only objects with this status.
      */
     status?: Status;
     /**
-     * Only those of this commit, whole or abbreviated to no fewer than 4 characters.
+     * Only objects of this commit, whole or abbreviated to no fewer than 4 characters.
      */
     scm_sha?: string;
     /**
-     * Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+     * Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
      */
     since?: string;
     /**
-     * Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+     * Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
      */
     until?: string;
   };
@@ -3371,15 +3371,15 @@ export type ListBuildsErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3387,7 +3387,7 @@ export type ListBuildsErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3421,7 +3421,7 @@ export type GetBuildErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -3429,11 +3429,11 @@ export type GetBuildErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3441,7 +3441,7 @@ export type GetBuildErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3467,11 +3467,11 @@ export type ListBuildEventsData = {
   };
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
   };
@@ -3484,7 +3484,7 @@ export type ListBuildEventsErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -3492,11 +3492,11 @@ export type ListBuildEventsErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3504,7 +3504,7 @@ export type ListBuildEventsErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3525,19 +3525,19 @@ export type ListEnvironmentStateData = {
   path?: never;
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
     /**
-     * Only those of this product, by name (a former one too) or identifier.
+     * Only objects of this product, by name (a former one too) or identifier.
      */
     product?: string;
     /**
-     * Only those of this environment, by name (a former one too) or identifier.
+     * Only objects of this environment, by name (a former one too) or identifier.
      */
     environment?: string;
     /**
@@ -3554,15 +3554,15 @@ export type ListEnvironmentStateErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3570,7 +3570,7 @@ export type ListEnvironmentStateErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3579,7 +3579,7 @@ export type ListEnvironmentStateError = ListEnvironmentStateErrors[keyof ListEnv
 
 export type ListEnvironmentStateResponses = {
   /**
-   * A page of it, a row for each product and environment.
+   * A page of environment states, one for each product and environment.
    */
   200: EnvironmentStateList;
 };
@@ -3591,19 +3591,19 @@ export type ListReleasesData = {
   path?: never;
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
     /**
-     * Only those whose name contains this text, whatever its case.
+     * Only objects whose name contains this text, ignoring case.
      */
     q?: string;
     /**
-     * Only those with this status.
+     * Only objects with this status.
      */
     status?: ReleaseStatus;
   };
@@ -3616,15 +3616,15 @@ export type ListReleasesErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3632,7 +3632,7 @@ export type ListReleasesErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3652,10 +3652,10 @@ export type CreateReleaseData = {
   body: ReleaseCreate;
   headers?: {
     /**
-     * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-     * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
      * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
      * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
      *
      */
@@ -3676,7 +3676,7 @@ export type CreateReleaseErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -3684,11 +3684,11 @@ export type CreateReleaseErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3696,7 +3696,7 @@ export type CreateReleaseErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3716,7 +3716,7 @@ export type DeleteReleaseData = {
   body?: never;
   headers?: {
     /**
-     * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
      */
     "If-Match"?: string;
   };
@@ -3736,7 +3736,7 @@ export type DeleteReleaseErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -3744,15 +3744,15 @@ export type DeleteReleaseErrors = {
    */
   404: Problem;
   /**
-   * The object has changed since the revision that `If-Match` names. Nothing was changed.
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
   412: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3760,7 +3760,7 @@ export type DeleteReleaseErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3769,7 +3769,7 @@ export type DeleteReleaseError = DeleteReleaseErrors[keyof DeleteReleaseErrors];
 
 export type DeleteReleaseResponses = {
   /**
-   * It is deleted.
+   * Deleted.
    */
   204: void;
 };
@@ -3794,7 +3794,7 @@ export type GetReleaseErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -3802,11 +3802,11 @@ export type GetReleaseErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3814,7 +3814,7 @@ export type GetReleaseErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3834,7 +3834,7 @@ export type UpdateReleaseData = {
   body: ReleasePatch;
   headers?: {
     /**
-     * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
      */
     "If-Match"?: string;
   };
@@ -3858,7 +3858,7 @@ export type UpdateReleaseErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -3866,7 +3866,7 @@ export type UpdateReleaseErrors = {
    */
   404: Problem;
   /**
-   * The object has changed since the revision that `If-Match` names. Nothing was changed.
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
   412: Problem;
   /**
@@ -3874,11 +3874,11 @@ export type UpdateReleaseErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3886,7 +3886,7 @@ export type UpdateReleaseErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3912,11 +3912,11 @@ export type ListReleaseVersionsData = {
   };
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
   };
@@ -3929,7 +3929,7 @@ export type ListReleaseVersionsErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -3937,11 +3937,11 @@ export type ListReleaseVersionsErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -3949,7 +3949,7 @@ export type ListReleaseVersionsErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -3969,10 +3969,10 @@ export type AddReleaseVersionData = {
   body: ReleaseVersionAdd;
   headers?: {
     /**
-     * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-     * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
      * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
      * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
      *
      */
@@ -3998,7 +3998,7 @@ export type AddReleaseVersionErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -4006,7 +4006,7 @@ export type AddReleaseVersionErrors = {
    */
   404: Problem;
   /**
-   * It contradicts what is there; `detail` says how.
+   * Conflicts with the current state; see `detail`.
    */
   409: Problem;
   /**
@@ -4014,11 +4014,11 @@ export type AddReleaseVersionErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4026,7 +4026,7 @@ export type AddReleaseVersionErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4064,7 +4064,7 @@ export type RemoveReleaseVersionErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -4072,15 +4072,15 @@ export type RemoveReleaseVersionErrors = {
    */
   404: Problem;
   /**
-   * It contradicts what is there; `detail` says how.
+   * Conflicts with the current state; see `detail`.
    */
   409: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4088,7 +4088,7 @@ export type RemoveReleaseVersionErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4097,7 +4097,7 @@ export type RemoveReleaseVersionError = RemoveReleaseVersionErrors[keyof RemoveR
 
 export type RemoveReleaseVersionResponses = {
   /**
-   * It is removed.
+   * Removed.
    */
   204: void;
 };
@@ -4114,11 +4114,11 @@ export type GetReleaseProgressData = {
   };
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
   };
@@ -4131,7 +4131,7 @@ export type GetReleaseProgressErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -4139,11 +4139,11 @@ export type GetReleaseProgressErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4151,7 +4151,7 @@ export type GetReleaseProgressErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4172,11 +4172,11 @@ export type ListNotificationChannelsData = {
   path?: never;
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
   };
@@ -4189,15 +4189,15 @@ export type ListNotificationChannelsErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4205,7 +4205,7 @@ export type ListNotificationChannelsErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4226,10 +4226,10 @@ export type CreateNotificationChannelData = {
   body: NotificationChannelCreate;
   headers?: {
     /**
-     * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-     * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
      * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
      * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
      *
      */
@@ -4250,7 +4250,7 @@ export type CreateNotificationChannelErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -4258,11 +4258,11 @@ export type CreateNotificationChannelErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4270,7 +4270,7 @@ export type CreateNotificationChannelErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4291,7 +4291,7 @@ export type DeleteNotificationChannelData = {
   body?: never;
   headers?: {
     /**
-     * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
      */
     "If-Match"?: string;
   };
@@ -4311,7 +4311,7 @@ export type DeleteNotificationChannelErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -4319,15 +4319,15 @@ export type DeleteNotificationChannelErrors = {
    */
   404: Problem;
   /**
-   * The object has changed since the revision that `If-Match` names. Nothing was changed.
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
   412: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4335,7 +4335,7 @@ export type DeleteNotificationChannelErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4344,7 +4344,7 @@ export type DeleteNotificationChannelError = DeleteNotificationChannelErrors[key
 
 export type DeleteNotificationChannelResponses = {
   /**
-   * It is deleted.
+   * Deleted.
    */
   204: void;
 };
@@ -4370,7 +4370,7 @@ export type GetNotificationChannelErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -4378,11 +4378,11 @@ export type GetNotificationChannelErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4390,7 +4390,7 @@ export type GetNotificationChannelErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4410,7 +4410,7 @@ export type UpdateNotificationChannelData = {
   body: NotificationChannelPatch;
   headers?: {
     /**
-     * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
      */
     "If-Match"?: string;
   };
@@ -4434,7 +4434,7 @@ export type UpdateNotificationChannelErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -4442,7 +4442,7 @@ export type UpdateNotificationChannelErrors = {
    */
   404: Problem;
   /**
-   * The object has changed since the revision that `If-Match` names. Nothing was changed.
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
   412: Problem;
   /**
@@ -4450,11 +4450,11 @@ export type UpdateNotificationChannelErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4462,7 +4462,7 @@ export type UpdateNotificationChannelErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4483,10 +4483,10 @@ export type TestNotificationChannelData = {
   body?: never;
   headers?: {
     /**
-     * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-     * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
      * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
      * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
      *
      */
@@ -4508,7 +4508,7 @@ export type TestNotificationChannelErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -4516,11 +4516,11 @@ export type TestNotificationChannelErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4528,7 +4528,7 @@ export type TestNotificationChannelErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4537,7 +4537,7 @@ export type TestNotificationChannelError = TestNotificationChannelErrors[keyof T
 
 export type TestNotificationChannelResponses = {
   /**
-   * What the receiver said.
+   * The result of the attempt.
    */
   200: NotificationTestResult;
 };
@@ -4549,15 +4549,15 @@ export type ListNotificationPreferencesData = {
   path?: never;
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
     /**
-     * Only those of this channel.
+     * Only objects of this channel.
      */
     channel_id?: string;
   };
@@ -4570,15 +4570,15 @@ export type ListNotificationPreferencesErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4586,7 +4586,7 @@ export type ListNotificationPreferencesErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4608,10 +4608,10 @@ export type CreateNotificationPreferenceData = {
   body: NotificationPreferenceCreate;
   headers?: {
     /**
-     * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-     * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
      * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
      * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
      *
      */
@@ -4632,7 +4632,7 @@ export type CreateNotificationPreferenceErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -4644,11 +4644,11 @@ export type CreateNotificationPreferenceErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4656,7 +4656,7 @@ export type CreateNotificationPreferenceErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4678,7 +4678,7 @@ export type DeleteNotificationPreferenceData = {
   body?: never;
   headers?: {
     /**
-     * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
      */
     "If-Match"?: string;
   };
@@ -4698,7 +4698,7 @@ export type DeleteNotificationPreferenceErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -4706,15 +4706,15 @@ export type DeleteNotificationPreferenceErrors = {
    */
   404: Problem;
   /**
-   * The object has changed since the revision that `If-Match` names. Nothing was changed.
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
   412: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4722,7 +4722,7 @@ export type DeleteNotificationPreferenceErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4732,7 +4732,7 @@ export type DeleteNotificationPreferenceError =
 
 export type DeleteNotificationPreferenceResponses = {
   /**
-   * It is deleted.
+   * Deleted.
    */
   204: void;
 };
@@ -4758,7 +4758,7 @@ export type GetNotificationPreferenceErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -4766,11 +4766,11 @@ export type GetNotificationPreferenceErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4778,7 +4778,7 @@ export type GetNotificationPreferenceErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4799,7 +4799,7 @@ export type UpdateNotificationPreferenceData = {
   body: NotificationPreferencePatch;
   headers?: {
     /**
-     * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
      */
     "If-Match"?: string;
   };
@@ -4823,7 +4823,7 @@ export type UpdateNotificationPreferenceErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -4831,7 +4831,7 @@ export type UpdateNotificationPreferenceErrors = {
    */
   404: Problem;
   /**
-   * The object has changed since the revision that `If-Match` names. Nothing was changed.
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
   412: Problem;
   /**
@@ -4839,11 +4839,11 @@ export type UpdateNotificationPreferenceErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4851,7 +4851,7 @@ export type UpdateNotificationPreferenceErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4874,31 +4874,31 @@ export type ListNotificationHistoryData = {
   path?: never;
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
     /**
-     * Only those of this channel.
+     * Only objects of this channel.
      */
     channel_id?: string;
     /**
-     * Only those with this status.
+     * Only objects with this status.
      */
     status?: DeliveryStatus;
     /**
-     * Only those about this type of event, written as in a preference; `test`, too.
+     * Only deliveries for this type of event, as in a preference, or `test`.
      */
     event_type?: string;
     /**
-     * Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+     * Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
      */
     since?: string;
     /**
-     * Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+     * Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
      */
     until?: string;
   };
@@ -4911,15 +4911,15 @@ export type ListNotificationHistoryErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4927,7 +4927,7 @@ export type ListNotificationHistoryErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -4947,10 +4947,10 @@ export type RedeliverNotificationData = {
   body?: never;
   headers?: {
     /**
-     * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-     * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
      * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
      * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
      *
      */
@@ -4972,7 +4972,7 @@ export type RedeliverNotificationErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -4980,15 +4980,15 @@ export type RedeliverNotificationErrors = {
    */
   404: Problem;
   /**
-   * It contradicts what is there; `detail` says how.
+   * Conflicts with the current state; see `detail`.
    */
   409: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -4996,7 +4996,7 @@ export type RedeliverNotificationErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -5005,7 +5005,7 @@ export type RedeliverNotificationError = RedeliverNotificationErrors[keyof Redel
 
 export type RedeliverNotificationResponses = {
   /**
-   * It is in the queue.
+   * The delivery is queued.
    */
   202: NotificationDelivery;
 };
@@ -5017,11 +5017,11 @@ export type ListApiKeysData = {
   path?: never;
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
   };
@@ -5034,15 +5034,15 @@ export type ListApiKeysErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -5050,7 +5050,7 @@ export type ListApiKeysErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -5070,10 +5070,10 @@ export type CreateApiKeyData = {
   body: APIKeyCreate;
   headers?: {
     /**
-     * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-     * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
      * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
      * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
      *
      */
@@ -5094,7 +5094,7 @@ export type CreateApiKeyErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -5102,11 +5102,11 @@ export type CreateApiKeyErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -5114,7 +5114,7 @@ export type CreateApiKeyErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -5134,7 +5134,7 @@ export type RevokeApiKeyData = {
   body?: never;
   headers?: {
     /**
-     * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
      */
     "If-Match"?: string;
   };
@@ -5154,7 +5154,7 @@ export type RevokeApiKeyErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -5162,15 +5162,15 @@ export type RevokeApiKeyErrors = {
    */
   404: Problem;
   /**
-   * The object has changed since the revision that `If-Match` names. Nothing was changed.
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
   412: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -5178,7 +5178,7 @@ export type RevokeApiKeyErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -5187,7 +5187,7 @@ export type RevokeApiKeyError = RevokeApiKeyErrors[keyof RevokeApiKeyErrors];
 
 export type RevokeApiKeyResponses = {
   /**
-   * It is revoked.
+   * Revoked.
    */
   204: void;
 };
@@ -5212,7 +5212,7 @@ export type GetApiKeyErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -5220,11 +5220,11 @@ export type GetApiKeyErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -5232,7 +5232,7 @@ export type GetApiKeyErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -5252,7 +5252,7 @@ export type UpdateApiKeyData = {
   body: APIKeyPatch;
   headers?: {
     /**
-     * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
      */
     "If-Match"?: string;
   };
@@ -5276,7 +5276,7 @@ export type UpdateApiKeyErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -5284,7 +5284,7 @@ export type UpdateApiKeyErrors = {
    */
   404: Problem;
   /**
-   * The object has changed since the revision that `If-Match` names. Nothing was changed.
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
   412: Problem;
   /**
@@ -5292,11 +5292,11 @@ export type UpdateApiKeyErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -5304,7 +5304,7 @@ export type UpdateApiKeyErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -5324,10 +5324,10 @@ export type RotateApiKeyData = {
   body: APIKeyRotate;
   headers?: {
     /**
-     * A key of your own for this request, such as a random UUID: at most 255 printable ASCII characters. The same request with
-     * the same key, within 24 hours, is carried out once: an event is answered with its record as it is now, any other
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
      * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is refused with 422. A key of an event belongs to the account and
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
      * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
      *
      */
@@ -5353,7 +5353,7 @@ export type RotateApiKeyErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -5361,7 +5361,7 @@ export type RotateApiKeyErrors = {
    */
   404: Problem;
   /**
-   * It contradicts what is there; `detail` says how.
+   * Conflicts with the current state; see `detail`.
    */
   409: Problem;
   /**
@@ -5369,11 +5369,11 @@ export type RotateApiKeyErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -5381,7 +5381,7 @@ export type RotateApiKeyErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -5402,15 +5402,15 @@ export type ListUsersData = {
   path?: never;
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
     /**
-     * Only those whose name contains this text, whatever its case.
+     * Only objects whose name contains this text, ignoring case.
      */
     q?: string;
   };
@@ -5423,15 +5423,15 @@ export type ListUsersErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -5439,7 +5439,7 @@ export type ListUsersErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -5459,7 +5459,7 @@ export type GetUserData = {
   body?: never;
   path: {
     /**
-     * The person's identifier, a UUID.
+     * The user's identifier, a UUID.
      */
     id: string;
   };
@@ -5473,7 +5473,7 @@ export type GetUserErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -5481,11 +5481,11 @@ export type GetUserErrors = {
    */
   404: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -5493,7 +5493,7 @@ export type GetUserErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -5513,13 +5513,13 @@ export type UpdateUserData = {
   body: UserPatch;
   headers?: {
     /**
-     * The `ETag` of the object that you have read. When it has changed since, the answer is 412 and nothing happens.
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
      */
     "If-Match"?: string;
   };
   path: {
     /**
-     * The person's identifier, a UUID.
+     * The user's identifier, a UUID.
      */
     id: string;
   };
@@ -5537,7 +5537,7 @@ export type UpdateUserErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
@@ -5545,11 +5545,11 @@ export type UpdateUserErrors = {
    */
   404: Problem;
   /**
-   * It contradicts what is there; `detail` says how.
+   * Conflicts with the current state; see `detail`.
    */
   409: Problem;
   /**
-   * The object has changed since the revision that `If-Match` names. Nothing was changed.
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
   412: Problem;
   /**
@@ -5557,11 +5557,11 @@ export type UpdateUserErrors = {
    */
   415: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -5569,7 +5569,7 @@ export type UpdateUserErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -5590,19 +5590,19 @@ export type ListAuditLogData = {
   path?: never;
   query?: {
     /**
-     * How many objects a page holds at most.
+     * The maximum number of objects on a page.
      */
     limit?: number;
     /**
-     * Where to go on, `next_cursor` of the page before. The other parameters must be the same. Pages stay stable while objects are added.
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
      */
     cursor?: string;
     /**
-     * Only what this person did.
+     * Only changes by this user.
      */
     actor_id?: string;
     /**
-     * Only this kind of change, named by the kind of object, a full stop, and what was done to it.
+     * Only changes of this kind, written as the type of object, a full stop, and the action.
      */
     action?: string;
     /**
@@ -5610,11 +5610,11 @@ export type ListAuditLogData = {
      */
     object_id?: string;
     /**
-     * Only those of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+     * Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
      */
     since?: string;
     /**
-     * Only those before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+     * Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
      */
     until?: string;
   };
@@ -5627,15 +5627,15 @@ export type ListAuditLogErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but may not do this.
+   * The credential is valid, but does not have the permission.
    */
   403: Problem;
   /**
-   * The request was understood and has problems; all of them are listed, up to 50.
+   * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
   /**
-   * The API key, the person or the account has sent too many requests; or the address too many credentials that are not valid. Nothing was done.
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
   /**
@@ -5643,7 +5643,7 @@ export type ListAuditLogErrors = {
    */
   500: Problem;
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
@@ -5684,7 +5684,7 @@ export type GetReadinessData = {
 
 export type GetReadinessErrors = {
   /**
-   * The service cannot serve the request now. Sending it again later is safe.
+   * The service cannot process the request now. Retrying is safe.
    */
   503: Problem;
 };
