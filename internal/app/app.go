@@ -135,9 +135,9 @@ func (a *App) runNotificationWorker(ctx context.Context, channels notify.Channel
 		return err
 	}
 	defer pool.Close()
-	engine, err := notify.NewEngine(pool, channels, a.logger)
+	worker, err := notify.NewWorker(pool, channels, a.logger)
 	if err != nil {
 		return err
 	}
-	return engine.Run(ctx, drainTimeout)
+	return worker.Run(ctx, drainTimeout)
 }

@@ -29,7 +29,7 @@ func (h notifications) ListNotificationChannels(ctx context.Context, req apigen.
 		},
 		at: func(row dbgen.NotificationChannel) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: func(row dbgen.NotificationChannel) apigen.NotificationChannel {
-			return toAPIChannel(h.channels.Show(ctx, row))
+			return toAPIChannel(h.channels.Redacted(ctx, row))
 		},
 	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListNotificationChannels200JSONResponse{Items: items, NextCursor: next}, err

@@ -74,10 +74,10 @@ func BenchmarkFirstAttempt(b *testing.B) {
 	defer stop()
 	recorder := ingest.NewRecorder(ingestPool, pool, time.Now, logger)
 	go recorder.Run(background)
-	engine, err := notify.NewEngine(open(), channels, logger)
+	worker, err := notify.NewWorker(open(), channels, logger)
 	require.NoError(b, err)
 	var working sync.WaitGroup
-	working.Go(func() { _ = engine.Run(background, time.Second) })
+	working.Go(func() { _ = worker.Run(background, time.Second) })
 
 	acknowledged := make(map[string]time.Time)
 	ticker := time.NewTicker(time.Second / perSecond)

@@ -2,125 +2,133 @@ package notify
 
 import (
 	"context"
-	"sync"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/sony/gobreaker/v2"
+	"golang.org/x/sync/semaphore"
 )
 
 const (
-	laneWidth     = 4 // deliveries to one channel at the same time, to begin with: those under way are sent again after a crash
-	maxLaneWidth  = 32
-	quickAnswer   = 50 * time.Millisecond // with answers that take longer it takes more at the same time to keep up
-	troubledWidth = 2                     // while the channel fails or is slow
-	laneQueue     = 64                    // deliveries that may wait in the process for their turn
-	laneWait      = time.Second           // and for how long
-	slowAnswer    = 2 * time.Second       // what takes longer keeps others waiting
-	maxTroubled   = workers / 2           // deliveries to troubled channels at the same time, all together
+	channelConcurrency = 4           // deliveries to one channel; those in flight are sent again after a crash
+	maxWaiters         = 64          // deliveries to one channel that wait in the process for a slot
+	maxWait            = time.Second // and for how long
+
+	breakerFailures = 3                // consecutive failures that open a channel's circuit breaker
+	breakerTimeout  = 10 * time.Second // until an open one lets a delivery probe the receiver
+
+	slowResponse       = 2 * time.Second // a channel that takes longer is degraded
+	maxDegradedWorkers = maxWorkers / 2  // deliveries to degraded channels, all together
+
+	// maxTrackedChannels bounds memory. The state of the channel used least recently is dropped: it starts as a healthy one again.
+	maxTrackedChannels = 4096
 )
 
-// lanes give every channel its share of the workers, so that one that hangs or fails never delays another.
-type lanes struct {
-	mu       sync.Mutex
-	lanes    map[uuid.UUID]*lane
-	troubled int // running on troubled lanes
+// errInternal is the result of an attempt that says nothing of the receiver.
+var errInternal = errors.New("internal error")
+
+// errReceiver is the result of an attempt that failed and is to be retried.
+var errReceiver = errors.New("the receiver failed")
+
+// channelLimiter isolates channels from each other: each has a fixed number of slots, one that fails repeatedly is paused by a
+// circuit breaker, and degraded ones (slow, or being probed) share half of the workers.
+type channelLimiter struct {
+	channels *lru.Cache[uuid.UUID, *channelState]
+	degraded *semaphore.Weighted
 }
 
-type lane struct {
-	width    int
-	running  int
-	troubled bool
-	waiting  []chan struct{} // closed when it is their turn
+type channelState struct {
+	slots   *semaphore.Weighted
+	waiters atomic.Int32
+	slow    atomic.Bool
+	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 }
 
-func newLanes() *lanes { return &lanes{lanes: make(map[uuid.UUID]*lane)} }
-
-// enter reports whether a delivery to the channel may run now; whoever enters must leave. On a lane without trouble it
-// waits a moment for its turn.
-func (l *lanes) enter(ctx context.Context, channel uuid.UUID) bool {
-	turn, entered := l.tryEnter(channel)
-	if entered || turn == nil {
-		return entered
-	}
-	timeout := time.NewTimer(laneWait)
-	defer timeout.Stop()
-	select {
-	case <-turn:
-		return true
-	case <-timeout.C:
-	case <-ctx.Done():
-	}
-	return l.giveUp(channel, turn)
+func newChannelLimiter() *channelLimiter {
+	channels, _ := lru.New[uuid.UUID, *channelState](maxTrackedChannels) // fails for a size of zero alone
+	return &channelLimiter{channels: channels, degraded: semaphore.NewWeighted(maxDegradedWorkers)}
 }
 
-// tryEnter returns a turn to wait for when the lane is full but moving.
-func (l *lanes) tryEnter(channel uuid.UUID) (turn chan struct{}, entered bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	way := l.lanes[channel]
-	if way == nil {
-		way = &lane{width: laneWidth}
-		l.lanes[channel] = way
+func newChannelState() *channelState {
+	return &channelState{
+		slots: semaphore.NewWeighted(channelConcurrency),
+		breaker: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+			MaxRequests: 1, Timeout: breakerTimeout,
+			ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= breakerFailures },
+			IsExcluded:  func(err error) bool { return errors.Is(err, errInternal) },
+		}),
 	}
-	switch {
-	case way.running < way.width && (!way.troubled || l.troubled < maxTroubled):
-		l.admit(way)
-		return nil, true
-	case way.troubled || len(way.waiting) >= laneQueue:
+}
+
+// acquire reports whether a delivery to the channel may run now, and returns the function that ends it. It waits up to maxWait
+// for a slot of a healthy channel.
+func (l *channelLimiter) acquire(ctx context.Context, channel uuid.UUID) (release func(attemptResult, error), ok bool) {
+	ch := l.state(channel)
+	if ch.breaker.State() == gobreaker.StateOpen || !ch.acquireSlot(ctx) {
 		return nil, false
-	default:
-		turn = make(chan struct{})
-		way.waiting = append(way.waiting, turn)
-		return turn, false
 	}
-}
-
-func (l *lanes) admit(way *lane) {
-	way.running++
-	if way.troubled {
-		l.troubled++
+	isDegraded := ch.isDegraded()
+	if isDegraded && !l.degraded.TryAcquire(1) {
+		ch.slots.Release(1)
+		return nil, false
 	}
-}
-
-// giveUp reports whether the turn had come after all.
-func (l *lanes) giveUp(channel uuid.UUID, turn chan struct{}) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	way := l.lanes[channel]
-	for i, waiting := range way.waiting {
-		if waiting == turn {
-			way.waiting = append(way.waiting[:i], way.waiting[i+1:]...)
-			return false
+	free := func() {
+		ch.slots.Release(1)
+		if isDegraded {
+			l.degraded.Release(1)
 		}
 	}
-	return true
+	done, err := ch.breaker.Allow()
+	if err != nil {
+		free()
+		return nil, false
+	}
+	return func(result attemptResult, err error) {
+		if err == nil {
+			ch.slow.Store(result.latency > slowResponse)
+		}
+		done(breakerResult(result, err))
+		free()
+	}, true
 }
 
-// leave makes room, and learns from how it went: trouble narrows the lane at once, answers that take their time widen it.
-func (l *lanes) leave(channel uuid.UUID, trouble bool, took time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	way := l.lanes[channel]
-	way.running--
-	if way.troubled {
-		l.troubled--
+func (l *channelLimiter) state(channel uuid.UUID) *channelState {
+	if ch, ok := l.channels.Get(channel); ok {
+		return ch
 	}
+	ch := newChannelState()
+	if former, ok, _ := l.channels.PeekOrAdd(channel, ch); ok {
+		return former
+	}
+	return ch
+}
+
+func (c *channelState) isDegraded() bool {
+	return c.slow.Load() || c.breaker.State() != gobreaker.StateClosed
+}
+
+func (c *channelState) acquireSlot(ctx context.Context) bool {
+	if c.slots.TryAcquire(1) {
+		return true
+	}
+	defer c.waiters.Add(-1)
+	if c.waiters.Add(1) > maxWaiters || c.isDegraded() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	return c.slots.Acquire(ctx, 1) == nil
+}
+
+func breakerResult(result attemptResult, err error) error {
 	switch {
-	case trouble && !way.troubled:
-		way.troubled, way.width = true, troubledWidth
-		l.troubled += way.running
-	case !trouble && way.troubled:
-		way.troubled, way.width = false, laneWidth
-		l.troubled -= way.running
-	case !trouble && took > quickAnswer:
-		way.width = min(way.width+1, maxLaneWidth)
+	case err != nil:
+		return errInternal
+	case result.isFailure:
+		return errReceiver
 	}
-	for len(way.waiting) > 0 && way.running < way.width {
-		close(way.waiting[0])
-		way.waiting = way.waiting[1:]
-		l.admit(way)
-	}
-	if way.running == 0 && len(way.waiting) == 0 && !way.troubled {
-		delete(l.lanes, channel)
-	}
+	return nil
 }

@@ -29,10 +29,10 @@ const (
 	TypeEmail   = "email"
 )
 
-// previousSecretLife is for how long messages are also signed with the secret before.
+// previousSecretLife is how long messages are also signed with the previous secret.
 const previousSecretLife = 24 * time.Hour
 
-// Channels changes channels.
+// Channels manages notification channels.
 type Channels struct {
 	DB     *postgres.DB
 	Keys   *keyring.Keyring
@@ -40,14 +40,14 @@ type Channels struct {
 	Logger *slog.Logger
 }
 
-// Channel is a channel with what it is configured with, masked.
+// Channel is a channel with its redacted configuration.
 type Channel struct {
 	dbgen.NotificationChannel
 
 	Config Config
 }
 
-// Config is what a channel is configured with: WebhookURL for Slack, URL and perhaps Secret for webhooks, To for e-mail.
+// Config is the configuration of a channel: WebhookURL for Slack, URL and optionally Secret for webhooks, To for e-mail.
 type Config struct {
 	WebhookURL string `json:"webhook_url,omitempty"`
 	URL        string `json:"url,omitempty"`
@@ -58,17 +58,17 @@ type Config struct {
 	PreviousUntil  time.Time `json:"previous_until,omitzero"`
 }
 
-// ConfigPatch is what to change; nil stays. A value that is still masked stays as well.
+// ConfigPatch changes the members that are not nil. A redacted value that is sent back changes nothing.
 type ConfigPatch struct{ WebhookURL, URL, Secret, To *string }
 
-// ChannelPatch is what to change; nil stays.
+// ChannelPatch changes the members that are not nil.
 type ChannelPatch struct {
 	Name    *string
 	Config  *ConfigPatch
 	Enabled *bool
 }
 
-// secrets are those to sign with, the one in force first.
+// secrets returns the signing secrets, the current one first.
 func (c Config) secrets(now time.Time) []string {
 	var secrets []string
 	if c.Secret != "" {
@@ -80,43 +80,43 @@ func (c Config) secrets(now time.Time) []string {
 	return secrets
 }
 
-// masked is what may be shown: enough to recognise an address, nothing to use it with.
-func (c Config) masked() Config {
-	return Config{WebhookURL: maskURL(c.WebhookURL), URL: maskURL(c.URL), Secret: maskSecret(c.Secret), To: c.To}
+// redacted returns what the API may show: enough to recognise an address, too little to use it.
+func (c Config) redacted() Config {
+	return Config{WebhookURL: redactURL(c.WebhookURL), URL: redactURL(c.URL), Secret: redactSecret(c.Secret), To: c.To}
 }
 
 const minSecret = 8 // characters
 
 const (
-	mask      = "****"
-	tailShown = 4
-	minHidden = 12 // of what is hidden; shorter is hidden whole
+	mask          = "****"
+	visibleSuffix = 4
+	minHiddenLen  = 12 // shorter secrets are hidden completely
 )
 
-func maskSecret(secret string) string {
+func redactSecret(secret string) string {
 	if secret == "" {
 		return ""
 	}
 	return mask
 }
 
-// maskURL leaves scheme and host, and the end of a path that is long enough to stay secret without it.
-func maskURL(text string) string {
+// redactURL keeps scheme and host, and the end of a path that is long enough to stay secret without it.
+func redactURL(text string) string {
 	address, err := url.Parse(text)
 	if text == "" || err != nil {
 		return ""
 	}
 	origin := address.Scheme + "://" + address.Host
 	rest := strings.TrimPrefix(text, origin)
-	if len(rest) < minHidden+tailShown {
+	if len(rest) < minHiddenLen+visibleSuffix {
 		return origin + "/" + mask
 	}
-	return origin + "/" + mask + rest[len(rest)-tailShown:]
+	return origin + "/" + mask + rest[len(rest)-visibleSuffix:]
 }
 
-// apply changes the configuration and names what it changed.
+// apply changes the configuration and returns the names of the changed members.
 func (c *Config) apply(patch ConfigPatch, now time.Time) []string {
-	shown := c.masked()
+	shown := c.redacted()
 	var fields []string
 	set := func(name string, target *string, shown string, value *string) {
 		if value != nil && *value != *target && (*value != shown || shown == "") {
@@ -138,8 +138,8 @@ func (c *Config) apply(patch ConfigPatch, now time.Time) []string {
 	return fields
 }
 
-// check says what is wrong with a configuration for that kind of channel.
-func (s *Sender) check(ctx context.Context, channelType string, config Config) error {
+// validate returns all problems of a configuration for that type of channel.
+func (s *Sender) validate(ctx context.Context, channelType string, config Config) error {
 	var problems []apperr.Field
 	problem := func(name, kind, text string) {
 		problems = append(problems, apperr.Field{Loc: []any{"body", "config", name}, Msg: text, Type: "value_error." + kind})
@@ -152,7 +152,7 @@ func (s *Sender) check(ctx context.Context, channelType string, config Config) e
 	} {
 		switch {
 		case member.value != "" && member.of != channelType:
-			problem(member.name, "extra", "not a setting of a channel of the type "+channelType)
+			problem(member.name, "extra", "not valid for channel type "+channelType)
 		case member.value == "" && member.of == channelType && member.name != "secret":
 			problem(member.name, "missing", "field required")
 		}
@@ -162,7 +162,7 @@ func (s *Sender) check(ctx context.Context, channelType string, config Config) e
 			continue
 		}
 		if _, err := s.HTTP.CheckURL(ctx, address); err != nil {
-			problem(name, "url", reasonOf(err))
+			problem(name, "url", publicReason(err))
 		}
 	}
 	if config.To != "" {
@@ -170,7 +170,7 @@ func (s *Sender) check(ctx context.Context, channelType string, config Config) e
 			problem("to", "email", err.Error())
 		}
 		if s.Mail == nil {
-			problem("to", "email", "this server sends no e-mail: whoever runs it has to set VERSIONER_SMTP_URL")
+			problem("to", "email", "e-mail is not configured: the operator has to set VERSIONER_SMTP_URL")
 		}
 	}
 	if config.Secret != "" && len(config.Secret) < minSecret {
@@ -178,7 +178,7 @@ func (s *Sender) check(ctx context.Context, channelType string, config Config) e
 	}
 	if encoded, standard := strings.CutPrefix(config.Secret, secretPrefix); standard {
 		if key, err := base64.StdEncoding.DecodeString(encoded); err != nil || len(key) < 24 || len(key) > 64 {
-			problem("secret", "secret", "after whsec_ follow 24 to 64 bytes in base64 (Standard Webhooks)")
+			problem("secret", "secret", "whsec_ must be followed by 24 to 64 bytes in base64 (Standard Webhooks)")
 		}
 	}
 	if len(problems) > 0 {
@@ -187,8 +187,8 @@ func (s *Sender) check(ctx context.Context, channelType string, config Config) e
 	return nil
 }
 
-// reasonOf is what may be told of why an address is not usable.
-func reasonOf(err error) string {
+// publicReason returns the reason for rejecting an address that callers may see.
+func publicReason(err error) string {
 	if forbidden, ok := errors.AsType[*egress.ForbiddenError](err); ok {
 		return forbidden.Reason
 	}
@@ -198,12 +198,12 @@ func reasonOf(err error) string {
 	return "not a usable address"
 }
 
-// Create makes a channel.
+// Create creates a channel.
 func (c Channels) Create(ctx context.Context, accountID uuid.UUID, name, channelType string, patch ConfigPatch, enabled bool) (Channel, error) {
 	name = strings.TrimSpace(name)
 	var config Config
 	config.apply(patch, time.Now())
-	if err := c.Sender.check(ctx, channelType, config); err != nil {
+	if err := c.Sender.validate(ctx, channelType, config); err != nil {
 		return Channel{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
@@ -221,18 +221,18 @@ func (c Channels) Create(ctx context.Context, accountID uuid.UUID, name, channel
 		}
 		return audit.Record(ctx, db, channelChange(channel, "notification_channel.create", "name", "channel_type", "config", "enabled"))
 	})
-	return Channel{channel, config.masked()}, err
+	return Channel{channel, config.redacted()}, err
 }
 
-// Update changes a channel. What waits for it goes where it leads then.
+// Update changes a channel. Its pending deliveries use the new configuration.
 func (c Channels) Update(ctx context.Context, target etag.Ref, patch ChannelPatch) (Channel, error) {
 	before, config, err := c.get(ctx, c.DB, target)
 	if err != nil {
 		return Channel{}, err
 	}
-	if patch.Config != nil { // outside of the transaction: names are looked up
+	if patch.Config != nil { // outside of the transaction: it resolves names
 		config.apply(*patch.Config, time.Now())
-		if err := c.Sender.check(ctx, before.ChannelType, config); err != nil {
+		if err := c.Sender.validate(ctx, before.ChannelType, config); err != nil {
 			return Channel{}, err
 		}
 	}
@@ -269,10 +269,10 @@ func (c Channels) Update(ctx context.Context, target etag.Ref, patch ChannelPatc
 		}
 		return audit.Record(ctx, db, channelChange(channel, "notification_channel.update", fields...))
 	})
-	return Channel{channel, config.masked()}, err
+	return Channel{channel, config.redacted()}, err
 }
 
-// Delete takes a channel away with its preferences and what waits for it. Its history stays.
+// Delete removes a channel with its preferences, and cancels its pending deliveries. Its history stays.
 func (c Channels) Delete(ctx context.Context, target etag.Ref) error {
 	return c.DB.WithTx(ctx, func(db *postgres.DB) error {
 		channel, _, err := c.lock(ctx, db, target)
@@ -293,8 +293,8 @@ func (c Channels) Delete(ctx context.Context, target etag.Ref) error {
 	})
 }
 
-// Test sends a message to a channel, disabled ones too, and waits for what the receiver says. Before and after that it
-// waits for the database, not longer than postgres.Patience each time.
+// Test sends a message to a channel, also to a disabled one, and returns the recorded result. No transaction is open while it
+// waits for the receiver.
 func (c Channels) Test(ctx context.Context, accountID, id uuid.UUID) (dbgen.NotificationDelivery, error) {
 	var channel dbgen.NotificationChannel
 	var config Config
@@ -306,12 +306,12 @@ func (c Channels) Test(ctx context.Context, accountID, id uuid.UUID) (dbgen.Noti
 		return dbgen.NotificationDelivery{}, postgres.Classify(err)
 	}
 	deliveryID := uuid.Must(uuid.NewV7())
-	message := notice{ID: deliveryID, OccurredAt: time.Now().UTC(), Text: "This is a test of the notification channel “" + channel.Name + "”"}
+	message := payload{ID: deliveryID, OccurredAt: time.Now().UTC(), Text: "This is a test of the notification channel “" + channel.Name + "”"}
 	text, err := json.Marshal(message)
 	if err != nil {
-		return dbgen.NotificationDelivery{}, fmt.Errorf("write a test message: %w", err)
+		return dbgen.NotificationDelivery{}, fmt.Errorf("encode a test message: %w", err)
 	}
-	sent := c.Sender.send(ctx, delivery{id: deliveryID, channelType: channel.ChannelType, eventType: eventTest, notice: message, config: config})
+	sent := c.Sender.send(ctx, delivery{id: deliveryID, channelType: channel.ChannelType, eventType: eventTest, payload: message, config: config})
 	status := statusFailed
 	if sent.delivered {
 		status = statusDelivered
@@ -325,7 +325,7 @@ func (c Channels) Test(ctx context.Context, accountID, id uuid.UUID) (dbgen.Noti
 	return row, postgres.Classify(err)
 }
 
-// Redeliver begins another round of tries for a delivery.
+// Redeliver starts another generation of attempts of a delivery.
 func (c Channels) Redeliver(ctx context.Context, accountID, id uuid.UUID) (record dbgen.DeliveryDetail, err error) {
 	return record, c.DB.WithTx(ctx, func(db *postgres.DB) error {
 		record, err = db.GetDeliveryDetails(ctx, dbgen.GetDeliveryDetailsParams{AccountID: accountID, ID: id})
@@ -357,15 +357,15 @@ func (c Channels) Redeliver(ctx context.Context, accountID, id uuid.UUID) (recor
 	})
 }
 
-// Get returns a channel as it may be shown.
+// Get returns a channel with its redacted configuration.
 func (c Channels) Get(ctx context.Context, accountID, id uuid.UUID) (Channel, error) {
 	channel, config, err := c.get(ctx, c.DB, etag.Ref{AccountID: accountID, ID: id})
-	return Channel{channel, config.masked()}, err
+	return Channel{channel, config.redacted()}, err
 }
 
-// Show returns a row as it may be shown.
-func (c Channels) Show(ctx context.Context, row dbgen.NotificationChannel) Channel {
-	return Channel{row, c.decrypt(ctx, row).masked()}
+// Redacted returns a row with its redacted configuration.
+func (c Channels) Redacted(ctx context.Context, row dbgen.NotificationChannel) Channel {
+	return Channel{row, c.decrypt(ctx, row).redacted()}
 }
 
 func (c Channels) get(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.NotificationChannel, Config, error) {

@@ -20,7 +20,7 @@ import (
 func TestChannels(t *testing.T) {
 	t.Parallel()
 
-	t.Run("SecretsAreMaskedAndSealed", func(t *testing.T) {
+	t.Run("SecretsAreRedactedAndEncrypted", func(t *testing.T) {
 		t.Parallel()
 		mails := newMailServer(t)
 		api := testapi.New(t, testapi.WithMailer(mails.mailer(t)))
@@ -63,13 +63,13 @@ func TestChannels(t *testing.T) {
 		}
 	})
 
-	t.Run("SayWhatIsWrong", func(t *testing.T) {
+	t.Run("RejectsInvalidConfigurations", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		for body, want := range map[string]string{
 			`{"name":"x","channel_type":"webhook","config":{}}`:                                                           `["body","config","url"]`,
 			`{"name":"x","channel_type":"slack_webhook","config":{"url":"http://127.0.0.1/"}}`:                            `["body","config","webhook_url"]`,
-			`{"name":"x","channel_type":"webhook","config":{"url":"http://127.0.0.1/","to":"a@b.c"}}`:                     `not a setting of a channel of the type webhook`,
+			`{"name":"x","channel_type":"webhook","config":{"url":"http://127.0.0.1/","to":"a@b.c"}}`:                     `not valid for channel type webhook`,
 			`{"name":"x","channel_type":"webhook","config":{"url":"http://10.0.0.1/"}}`:                                   `not public`,
 			`{"name":"x","channel_type":"webhook","config":{"url":"http://user@127.0.0.1/"}}`:                             `user`,
 			`{"name":"x","channel_type":"webhook","config":{"url":"ftp://example.com/"}}`:                                 `https://`,
@@ -91,7 +91,7 @@ func TestChannels(t *testing.T) {
 		require.Equal(t, 0, api.Count(t, "notification_channels"))
 	})
 
-	t.Run("StaleChangesAreRefused", func(t *testing.T) {
+	t.Run("RejectsStaleChanges", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		id := channel(t, api, "webhook", map[string]any{"url": "http://127.0.0.1:9/"})

@@ -196,7 +196,7 @@ func TestRetries(t *testing.T) {
 }
 
 // TestGone lets a receiver say that it is gone: the channel is disabled, the audit log tells, people's channels are told.
-func TestGone(t *testing.T) {
+func TestReceiver410DisablesChannel(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t, testapi.WithWork())
 	hooks, people := newReceiver(t, always(http.StatusGone)), newReceiver(t, nil)
@@ -207,7 +207,7 @@ func TestGone(t *testing.T) {
 	require.Equal(t, "failed", got["status"])
 	require.Equal(t, "gone", got["error_class"])
 	told := people.wait(t, 1)[0]
-	require.Contains(t, string(told.body), "is disabled: its receiver answered that it is gone for good")
+	require.Contains(t, string(told.body), "is disabled: its receiver responded that it is permanently gone")
 
 	disabled := api.As(t, "viewer", http.MethodGet, "/notification-channels/"+id, "")
 	require.Equal(t, false, disabled.Field(t, "enabled"))
@@ -303,8 +303,8 @@ func TestDeletedChannel(t *testing.T) {
 	require.Equal(t, 0, api.Count(t, "notification_preferences"))
 }
 
-// TestDisabledMeanwhile disables a channel that has something waiting for its next attempt.
-func TestDisabledMeanwhile(t *testing.T) {
+// TestDisabledChannelCancelsDeliveries disables a channel that has something waiting for its next attempt.
+func TestDisabledChannelCancelsDeliveries(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t, testapi.WithWork())
 	hooks := newReceiver(t, always(http.StatusInternalServerError))
@@ -349,7 +349,7 @@ func TestRedelivery(t *testing.T) {
 }
 
 // TestTest tries channels out.
-func TestTest(t *testing.T) {
+func TestChannelTestMessage(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
 	hooks := newReceiver(t, inOrder(200, 404))

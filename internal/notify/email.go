@@ -27,8 +27,8 @@ type Mailer struct {
 	from   mail.Address
 }
 
-// NewMailer reads smtp://user:password@host:port (STARTTLS, or with ?tls=none no encryption) or smtps:// (TLS from the
-// first byte), and the address that mail comes from. Errors never repeat the password.
+// NewMailer parses smtp://user:password@host:port (STARTTLS, or with ?tls=none no encryption) or smtps:// (TLS from the
+// first byte), and the address that mail comes from. Errors never contain the password.
 func NewMailer(server, from string) (*Mailer, error) {
 	sender, err := mail.ParseAddress(from)
 	if err != nil || hasControl(from) {
@@ -36,7 +36,7 @@ func NewMailer(server, from string) (*Mailer, error) {
 	}
 	address, err := url.Parse(server)
 	if err != nil || address.Hostname() == "" || address.Scheme != "smtp" && address.Scheme != "smtps" {
-		return nil, errors.New("VERSIONER_SMTP_URL cannot be read: use smtp://user:password@host:587 or smtps://user:password@host:465")
+		return nil, errors.New("VERSIONER_SMTP_URL is not valid: use smtp://user:password@host:587 or smtps://user:password@host:465")
 	}
 	options := []gomail.Option{gomail.WithTimeout(attemptTimeout), gomail.WithoutNoop()}
 	port := 587
@@ -49,7 +49,7 @@ func NewMailer(server, from string) (*Mailer, error) {
 	case address.Scheme == "smtp" && encryption == "none":
 		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
 	default:
-		return nil, fmt.Errorf("VERSIONER_SMTP_URL: tls=%s is not known: leave it out, or tls=none with smtp:// to send without encryption", encryption)
+		return nil, fmt.Errorf("VERSIONER_SMTP_URL: tls=%s is unknown: omit it, or use tls=none with smtp:// to send without encryption", encryption)
 	}
 	if given := address.Port(); given != "" {
 		if port, err = strconv.Atoi(given); err != nil || port < 1 || port > 65535 {
@@ -71,21 +71,21 @@ func NewMailer(server, from string) (*Mailer, error) {
 //go:embed email.html
 var emailHTML string
 
-//nolint:gochecknoglobals // read once
+//nolint:gochecknoglobals // parsed once
 var emailTemplate = template.Must(template.New("email").Parse(emailHTML))
 
 // email is a message in text and in HTML.
 type email struct {
 	Subject string
-	Facts   []fact
+	Fields  []field
 	Error   string
-	Link    string
+	RunURL  string
 	Footer  string
 }
 
-func (n notice) email(eventType string) email {
+func (p payload) email(eventType string) email {
 	return email{
-		Subject: cut(n.sentence(eventType), maxSubject), Facts: n.facts(), Error: n.Error, Link: n.link(),
+		Subject: truncate(p.summary(eventType), maxSubject), Fields: p.fields(), Error: p.Error, RunURL: p.runURL(),
 		Footer: "Versioner sends this because a notification channel of your account has your address.",
 	}
 }
@@ -93,10 +93,10 @@ func (n notice) email(eventType string) email {
 func (e email) text() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s\n\n", e.Subject)
-	for _, one := range e.Facts {
+	for _, one := range e.Fields {
 		fmt.Fprintf(&text, "%s: %s\n", one.Name, one.Value)
 	}
-	for _, part := range []string{e.Error, e.Link, "-- \n" + e.Footer} {
+	for _, part := range []string{e.Error, e.RunURL, "-- \n" + e.Footer} {
 		if part != "" {
 			fmt.Fprintf(&text, "\n%s\n", part)
 		}
@@ -107,45 +107,45 @@ func (e email) text() string {
 func (e email) html() (string, error) {
 	var page bytes.Buffer
 	if err := emailTemplate.Execute(&page, e); err != nil {
-		return "", fmt.Errorf("write an e-mail: %w", err)
+		return "", fmt.Errorf("render an e-mail: %w", err)
 	}
 	return page.String(), nil
 }
 
-// send hands the message to the server. Attempts of one delivery have one Message-ID, so that the recipient's mailbox can
-// tell a duplicate.
+// send passes the message to the SMTP server. Attempts of one delivery have the same Message-ID, so that mailboxes recognise
+// duplicates.
 func (m *Mailer) send(ctx context.Context, deliveryID uuid.UUID, to []string, message email) error {
 	html, err := message.html()
 	if err != nil {
 		return err
 	}
-	letter := gomail.NewMsg()
-	letter.FromMailAddress(&m.from)
+	msg := gomail.NewMsg()
+	msg.FromMailAddress(&m.from)
 	for _, address := range to {
-		letter.AddToMailAddress(&mail.Address{Address: address})
+		msg.AddToMailAddress(&mail.Address{Address: address})
 	}
 	_, domain, _ := strings.Cut(m.from.Address, "@")
-	letter.SetMessageIDWithValue(deliveryID.String() + "@" + domain)
-	letter.SetGenHeader("Auto-Submitted", "auto-generated")
-	letter.SetDate()
-	letter.Subject(message.Subject)
-	letter.SetBodyString(gomail.TypeTextPlain, message.text())
-	letter.AddAlternativeString(gomail.TypeTextHTML, html)
+	msg.SetMessageIDWithValue(deliveryID.String() + "@" + domain)
+	msg.SetGenHeader("Auto-Submitted", "auto-generated")
+	msg.SetDate()
+	msg.Subject(message.Subject)
+	msg.SetBodyString(gomail.TypeTextPlain, message.text())
+	msg.AddAlternativeString(gomail.TypeTextHTML, html)
 
 	session, err := m.client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
-		return fmt.Errorf("reach the mail server: %w", err)
+		return fmt.Errorf("connect to the mail server: %w", err)
 	}
-	err = m.client.SendWithSMTPClient(session, letter)
-	_ = m.client.CloseWithSMTPClient(session) // what the server has taken, it has taken
+	err = m.client.SendWithSMTPClient(session, msg)
+	_ = m.client.CloseWithSMTPClient(session) // the message is accepted already
 	if err != nil {
 		return fmt.Errorf("send an e-mail: %w", err)
 	}
 	return nil
 }
 
-// isRefusal tells whether the server will not take the message, however often it is asked.
-func isRefusal(err error) (code int, refused bool) {
+// isPermanentSMTPError reports whether the server rejects the message permanently.
+func isPermanentSMTPError(err error) (code int, permanent bool) {
 	var problem *gomail.SendError
 	if !errors.As(err, &problem) {
 		return 0, false
@@ -158,7 +158,7 @@ func isRefusal(err error) (code int, refused bool) {
 	}
 }
 
-// parseRecipients reads addresses separated by commas, without names.
+// parseRecipients parses e-mail addresses separated by commas, without display names.
 func parseRecipients(text string) ([]string, error) {
 	if hasControl(text) {
 		return nil, errors.New("line breaks and control characters are not allowed")
@@ -168,7 +168,7 @@ func parseRecipients(text string) ([]string, error) {
 		one = strings.TrimSpace(one)
 		parsed, err := mail.ParseAddress(one)
 		if err != nil || parsed.Address != one {
-			return nil, fmt.Errorf("%q is not an e-mail address such as team@example.com", cut(one, 80))
+			return nil, fmt.Errorf("%q is not an e-mail address such as team@example.com", truncate(one, 80))
 		}
 		addresses = append(addresses, one)
 	}

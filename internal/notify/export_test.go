@@ -11,12 +11,12 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-// Delays is the schedule.
+// RetrySchedule lists the pauses after each failed attempt.
 //
 //nolint:gochecknoglobals // a constant table
-var Delays = delays
+var RetrySchedule = retrySchedule
 
-// FanOut does the work of a fan-out job.
+// FanOut runs a fan-out job.
 func FanOut(ctx context.Context, db *postgres.DB, args ingest.FanOutArgs) error {
 	return (&fanOutWorker{db: db}).Work(ctx, &river.Job[ingest.FanOutArgs]{JobRow: &rivertype.JobRow{}, Args: args})
 }
@@ -24,8 +24,8 @@ func FanOut(ctx context.Context, db *postgres.DB, args ingest.FanOutArgs) error 
 // DeliverArgs is a job.
 type DeliverArgs = deliverArgs
 
-// Attempt does a job's work once; it returns how long to wait for the next time, 0 when there is none.
-func Attempt(ctx context.Context, e *Engine, args DeliverArgs) (time.Duration, error) {
-	done, err := e.attempt(ctx, args)
-	return done.again, err
+// Attempt makes one attempt and returns when the next one is due; 0: never.
+func Attempt(ctx context.Context, w *Worker, args DeliverArgs) (time.Duration, error) {
+	result, err := w.attempt(ctx, args)
+	return result.retryIn, err
 }

@@ -52,14 +52,14 @@ func (w *fanOutWorker) fanOut(ctx context.Context, account uuid.UUID, events []i
 		if len(channels) == 0 {
 			continue
 		}
-		payload, err := json.Marshal(noticeOf(event))
+		message, err := json.Marshal(payloadOf(event))
 		if err != nil {
 			return fmt.Errorf("encode a payload: %w", err)
 		}
 		for _, channel := range channels {
 			params.IDs, params.ChannelIDs = append(params.IDs, uuid.Must(uuid.NewV7())), append(params.ChannelIDs, channel)
 			params.EventTypes, params.EventIDs = append(params.EventTypes, event.EventType), append(params.EventIDs, event.EventID)
-			params.SubjectIDs, params.Payloads = append(params.SubjectIDs, event.SubjectID), append(params.Payloads, payload)
+			params.SubjectIDs, params.Payloads = append(params.SubjectIDs, event.SubjectID), append(params.Payloads, message)
 		}
 	}
 	if len(params.IDs) == 0 {
@@ -79,7 +79,7 @@ func (w *fanOutWorker) fanOut(ctx context.Context, account uuid.UUID, events []i
 	return postgres.Classify(err)
 }
 
-// audience is what decides who is notified of an account's events.
+// audience holds an account's preferences and the names that their filters refer to.
 type audience struct {
 	preferences  []dbgen.ListMatchingPreferencesRow
 	products     map[uuid.UUID][]string // every name of a product
@@ -132,8 +132,8 @@ func matches(filter []string, names ...string) bool {
 	return len(filter) == 0 || slices.ContainsFunc(names, func(name string) bool { return slices.Contains(filter, name) })
 }
 
-// noticeOf returns the content of the messages about an event.
-func noticeOf(event ingest.FanOutEvent) notice {
+// payloadOf returns the content of the messages about an event.
+func payloadOf(event ingest.FanOutEvent) payload {
 	deployer := event.Details.ByName
 	for _, name := range []string{event.Details.By, event.Details.ByEmail} {
 		if deployer == "" {
@@ -144,10 +144,10 @@ func noticeOf(event ingest.FanOutEvent) notice {
 	if problem == "" {
 		problem = gjson.GetBytes(event.Metadata, "error").String()
 	}
-	return notice{
+	return payload{
 		ID: event.SubjectID, Status: string(event.Status), OccurredAt: event.OccurredAt.UTC(),
 		Product: event.Product, Version: event.Version, Environment: event.Environment, Deployer: deployer,
 		Repository: event.Details.Repository, CommitSHA: event.Details.SHA, SourceURL: event.Details.URL,
-		PreflightStatus: gjson.GetBytes(event.Metadata, "preflight_status.status").String(), Error: cut(problem, maxErrorText), TookSeconds: event.TookSeconds,
+		PreflightStatus: gjson.GetBytes(event.Metadata, "preflight_status.status").String(), Error: truncate(problem, maxErrorText), TookSeconds: event.TookSeconds,
 	}
 }

@@ -102,11 +102,11 @@ func TestContentOfMessages(t *testing.T) {
 		Details:  ingest.Details{Repository: "acme/shop", SHA: "9fceb02", URL: "https://ci.example.com/4711?a=1&b=<2>", By: "ada", ByEmail: "ada@example.com", ByName: "Ada"},
 		Metadata: json.RawMessage(`{"error":"exit 1","preflight_status":{"status":"blocked"}}`),
 	}
-	require.Equal(t, notice{
+	require.Equal(t, payload{
 		ID: full.SubjectID, Status: "failed", OccurredAt: time.Date(2026, 11, 21, 16, 0, 0, 0, time.UTC), Product: "shop", Version: "1.4.2", Environment: "production",
 		Deployer: "Ada", Repository: "acme/shop", CommitSHA: "9fceb02", SourceURL: "https://ci.example.com/4711?a=1&b=<2>",
 		PreflightStatus: "blocked", Error: "exit 1", TookSeconds: &took,
-	}, noticeOf(full))
+	}, payloadOf(full))
 
 	t.Run("Deployer", func(t *testing.T) {
 		t.Parallel()
@@ -116,7 +116,7 @@ func TestContentOfMessages(t *testing.T) {
 			"ada@example.com": {ByEmail: "ada@example.com"},
 			"":                {},
 		} {
-			require.Equal(t, want, noticeOf(ingest.FanOutEvent{Details: details}).Deployer)
+			require.Equal(t, want, payloadOf(ingest.FanOutEvent{Details: details}).Deployer)
 		}
 	})
 	t.Run("Error", func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestContentOfMessages(t *testing.T) {
 			{long + "!", ``, strings.Repeat("ü", maxErrorText-1) + "…"},
 			{"", `{"error":"` + long + `!"}`, strings.Repeat("ü", maxErrorText-1) + "…"},
 		} {
-			got := noticeOf(ingest.FanOutEvent{Details: ingest.Details{ErrorMessage: test.reported}, Metadata: json.RawMessage(test.metadata)}).Error
+			got := payloadOf(ingest.FanOutEvent{Details: ingest.Details{ErrorMessage: test.reported}, Metadata: json.RawMessage(test.metadata)}).Error
 			require.Equal(t, test.want, got, "%.50s %.50s", test.reported, test.metadata)
 		}
 	})
@@ -147,15 +147,15 @@ func TestContentOfMessages(t *testing.T) {
 		require.NoError(t, err)
 		var args ingest.FanOutArgs
 		require.NoError(t, json.Unmarshal(encoded, &args))
-		payload, err := json.Marshal(noticeOf(args.Events[0]))
+		message, err := json.Marshal(payloadOf(args.Events[0]))
 		require.NoError(t, err)
-		var decoded notice
-		require.NoError(t, json.Unmarshal(payload, &decoded))
-		require.Equal(t, noticeOf(hostile), decoded)
+		var decoded payload
+		require.NoError(t, json.Unmarshal(message, &decoded))
+		require.Equal(t, payloadOf(hostile), decoded)
 	})
 	t.Run("UnknownFieldsAreLeftOut", func(t *testing.T) {
 		t.Parallel()
-		payload, err := json.Marshal(noticeOf(ingest.FanOutEvent{SubjectID: full.SubjectID, Status: ingest.Started, OccurredAt: at, Product: "shop", Version: "1"}))
+		payload, err := json.Marshal(payloadOf(ingest.FanOutEvent{SubjectID: full.SubjectID, Status: ingest.Started, OccurredAt: at, Product: "shop", Version: "1"}))
 		require.NoError(t, err)
 		require.JSONEq(t, `{"id":"`+full.SubjectID.String()+`","status":"started","occurred_at":"2026-11-21T16:00:00Z","product":"shop","version":"1"}`, string(payload))
 	})

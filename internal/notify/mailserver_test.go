@@ -19,21 +19,21 @@ import (
 	"github.com/versioner-io/versioner/internal/notify"
 )
 
-// letter is an e-mail that came to a server.
-type letter struct {
+// receivedEmail is an e-mail that came to a server.
+type receivedEmail struct {
 	from string
 	to   []string
 	raw  []byte
 }
 
-func (l letter) message(t *testing.T) *mail.Message {
+func (l receivedEmail) message(t *testing.T) *mail.Message {
 	t.Helper()
 	message, err := mail.ReadMessage(bytes.NewReader(l.raw))
 	require.NoError(t, err)
 	return message
 }
 
-func (l letter) subject(t *testing.T) string {
+func (l receivedEmail) subject(t *testing.T) string {
 	t.Helper()
 	subject, err := new(mime.WordDecoder).DecodeHeader(l.message(t).Header.Get("Subject"))
 	require.NoError(t, err)
@@ -41,7 +41,7 @@ func (l letter) subject(t *testing.T) string {
 }
 
 // part returns the decoded part with that type.
-func (l letter) part(t *testing.T, contentType string) string {
+func (l receivedEmail) part(t *testing.T, contentType string) string {
 	t.Helper()
 	message := l.message(t)
 	_, params, err := mime.ParseMediaType(message.Header.Get("Content-Type"))
@@ -59,15 +59,15 @@ func (l letter) part(t *testing.T, contentType string) string {
 	}
 }
 
-func (l letter) text(t *testing.T) string { t.Helper(); return l.part(t, "text/plain") }
+func (l receivedEmail) text(t *testing.T) string { t.Helper(); return l.part(t, "text/plain") }
 
 // mailServer is a real SMTP server that keeps what it gets.
 type mailServer struct {
 	addr string
 
-	mu      sync.Mutex
-	letters []letter
-	refuse  func(to string) error
+	mu       sync.Mutex
+	messages []receivedEmail
+	refuse   func(to string) error
 }
 
 func newMailServer(t *testing.T) *mailServer {
@@ -90,28 +90,28 @@ func (m *mailServer) mailer(t *testing.T) *notify.Mailer {
 	return mailer
 }
 
-func (m *mailServer) wait(t *testing.T, count int) []letter {
+func (m *mailServer) wait(t *testing.T, count int) []receivedEmail {
 	t.Helper()
-	var got []letter
+	var got []receivedEmail
 	require.Eventually(t, func() bool {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		got = append([]letter(nil), m.letters...)
+		got = append([]receivedEmail(nil), m.messages...)
 		return len(got) >= count
-	}, soon, 20*time.Millisecond, "%d letters", count)
+	}, soon, 20*time.Millisecond, "%d messages", count)
 	return got
 }
 
 type session struct {
-	server *mailServer
-	letter letter
+	server        *mailServer
+	receivedEmail receivedEmail
 }
 
-func (s *session) Reset()        { s.letter = letter{} }
+func (s *session) Reset()        { s.receivedEmail = receivedEmail{} }
 func (s *session) Logout() error { return nil }
 
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {
-	s.letter.from = from
+	s.receivedEmail.from = from
 	return nil
 }
 
@@ -124,7 +124,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 			return err
 		}
 	}
-	s.letter.to = append(s.letter.to, to)
+	s.receivedEmail.to = append(s.receivedEmail.to, to)
 	return nil
 }
 
@@ -133,9 +133,9 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	s.letter.raw = raw
+	s.receivedEmail.raw = raw
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
-	s.server.letters = append(s.server.letters, s.letter)
+	s.server.messages = append(s.server.messages, s.receivedEmail)
 	return nil
 }

@@ -15,10 +15,10 @@ import (
 // hostile is text that would do harm if it were taken for markup.
 const hostile = "<!channel> <https://evil.example|click> *bold* & \"quoted\" ``` </title><script>alert(1)</script>"
 
-func hostileNotice(repeat int) notice {
+func hostilePayload(repeat int) payload {
 	took := 3723.4
 	text := strings.Repeat(hostile+"\r\n", repeat)
-	return notice{
+	return payload{
 		ID: uuid.New(), Status: "failed", OccurredAt: time.Now(), Product: text, Version: text, Environment: text, Deployer: text, Repository: text,
 		CommitSHA: text, SourceURL: "https://ci.example.com/?q=" + strings.Repeat("<>&", repeat), Error: text, TookSeconds: &took, Text: text,
 	}
@@ -29,7 +29,7 @@ func TestSlackLimits(t *testing.T) {
 	t.Parallel()
 	for eventType := range map[string]bool{"deployment.started": true, "deployment.failed": true, "deployment.preflight_failed": true, "build.completed": true, "build.aborted": true, "test": true} {
 		for _, repeat := range []int{1, 10, 1000} {
-			message, err := hostileNotice(repeat).slack(eventType)
+			message, err := hostilePayload(repeat).slack(eventType)
 			require.NoError(t, err)
 			var parsed struct {
 				Text   string           `json:"text"`
@@ -97,20 +97,20 @@ func requireEscaped(t *testing.T, text string) {
 	require.LessOrEqual(t, strings.Count(text, "```"), 2)
 }
 
-func TestSentences(t *testing.T) {
+func TestSummary(t *testing.T) {
 	t.Parallel()
-	about := notice{Product: "checkout", Version: "1.4.2", Environment: "production"}
-	require.Equal(t, "checkout 1.4.2 was deployed to production", about.sentence("deployment.completed"))
-	require.Equal(t, "Deploying checkout 1.4.2 to production failed", about.sentence("deployment.failed"))
-	require.Equal(t, "Building checkout 1.4.2 was aborted", notice{Product: "checkout", Version: "1.4.2"}.sentence("build.aborted"))
-	require.Equal(t, "two lines", notice{Text: "two\r\nlines"}.sentence(eventTest))
+	about := payload{Product: "checkout", Version: "1.4.2", Environment: "production"}
+	require.Equal(t, "checkout 1.4.2 was deployed to production", about.summary("deployment.completed"))
+	require.Equal(t, "Deploying checkout 1.4.2 to production failed", about.summary("deployment.failed"))
+	require.Equal(t, "Building checkout 1.4.2 was aborted", payload{Product: "checkout", Version: "1.4.2"}.summary("build.aborted"))
+	require.Equal(t, "two lines", payload{Text: "two\r\nlines"}.summary(eventTest))
 	for seconds, want := range map[float64]string{-1: "", 0.2: "less than a second", 59.9: "59 s", 61: "1 min 1 s", 3723: "1 h 2 min"} {
-		require.Equal(t, want, duration(seconds))
+		require.Equal(t, want, formatDuration(seconds))
 	}
 	for address, want := range map[string]string{
 		"https://ci.example.com/1": "https://ci.example.com/1", "vstfs:///Build/Build/7": "", "javascript:alert(1)": "", "": "", "http://": "", "%zz": "",
 	} {
-		require.Equal(t, want, notice{SourceURL: address}.link(), address)
+		require.Equal(t, want, payload{SourceURL: address}.runURL(), address)
 	}
 }
 
@@ -139,13 +139,13 @@ func TestRetryAfter(t *testing.T) {
 		require.Equal(t, want, parseRetryAfter(text, now), text)
 	}
 	for _, status := range []int{408, 429, 500, 502, 503, 504, 599} {
-		sent := judge(status, http.Header{"Retry-After": {"7200"}}, now)
-		require.False(t, sent.final || sent.delivered, status)
-		delay, more := delayAfter(1, sent.retryAfter)
+		sent := classifyResponse(status, http.Header{"Retry-After": {"7200"}}, now)
+		require.False(t, sent.permanent || sent.delivered, status)
+		delay, more := nextDelay(1, sent.retryAfter)
 		require.True(t, more)
 		require.Equal(t, time.Hour, delay, "an hour at most")
 	}
 	for _, status := range []int{300, 301, 308, 400, 401, 403, 404, 409, 410, 418, 422, 499} {
-		require.True(t, judge(status, nil, now).final, status)
+		require.True(t, classifyResponse(status, nil, now).permanent, status)
 	}
 }

@@ -1,11 +1,8 @@
-// Package notify tells people and tools of deployments and builds: it works on the queue of deliveries that the events
-// put there, tries until the receiver has them, and keeps what came of it (contract.md §9).
+// Package notify sends notifications of deployments and builds to channels: it manages channels and preferences, fans events out
+// to deliveries, and runs the queue that makes their attempts and records the results.
 package notify
 
 import "time"
 
-// workers is how many deliveries one process works on at the same time. Most of them wait for somebody else's server.
-const workers = 256
-
-// attemptTimeout bounds one try, from the look-up of the name to the last byte of the answer.
+// attemptTimeout bounds one attempt, from the DNS look-up to the last byte of the response.
 const attemptTimeout = 15 * time.Second

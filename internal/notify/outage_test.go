@@ -36,7 +36,7 @@ func TestRetriesUntilReceiverRecovers(t *testing.T) {
 	runFanOut(t, api)
 	jobs := jobsOf[notify.DeliverArgs](t, api, "deliver_notification")
 	require.Len(t, jobs, deliveries)
-	engine, err := notify.NewEngine(api.Pool, api.Channels, slog.New(slog.DiscardHandler))
+	worker, err := notify.NewWorker(api.Pool, api.Channels, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 
 	type waiting struct {
@@ -56,14 +56,14 @@ func TestRetriesUntilReceiverRecovers(t *testing.T) {
 		}
 		w := pending[next]
 		now.Store(int64(w.due))
-		again, err := notify.Attempt(t.Context(), engine, next)
+		again, err := notify.Attempt(t.Context(), worker, next)
 		require.NoError(t, err)
 		if again == 0 {
 			require.GreaterOrEqual(t, w.due, away)
 			delete(pending, next)
 			continue
 		}
-		w.scheduled += notify.Delays[w.tries]
+		w.scheduled += notify.RetrySchedule[w.tries]
 		w.due += again
 		w.tries++
 		require.InEpsilon(t, w.scheduled, w.due, 0.1, "after %d tries", w.tries)

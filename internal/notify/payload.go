@@ -9,15 +9,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// What is told beside the events of contract.md §3.
+// Event types beside those of deployments and builds.
 const (
 	eventTest            = "test"
 	eventChannelDisabled = "notification_channel.disabled"
 )
 
-// notice is the content of a message, as it was when the event was recorded: it is the same for every attempt. noticeOf makes
-// those of events.
-type notice struct {
+// payload is the content of a message as it was when the event was recorded. It is the same for every attempt.
+type payload struct {
 	ID              uuid.UUID `json:"id"` // of the deployment or build
 	Status          string    `json:"status,omitempty"`
 	OccurredAt      time.Time `json:"occurred_at"`
@@ -31,36 +30,36 @@ type notice struct {
 	PreflightStatus string    `json:"preflight_status,omitempty"`
 	Error           string    `json:"error,omitempty"`
 	TookSeconds     *float64  `json:"took_seconds,omitempty"`
-	Text            string    `json:"text,omitempty"` // instead of a sentence about a deployment or build
+	Text            string    `json:"text,omitempty"` // replaces the summary of a deployment or build
 }
 
-// sentence says what happened in one line.
-func (n notice) sentence(eventType string) string {
-	what := n.Product + " " + n.Version
-	where := ""
-	if n.Environment != "" {
-		where = " to " + n.Environment
+// summary describes the event in one line.
+func (p payload) summary(eventType string) string {
+	subject := p.Product + " " + p.Version
+	target := ""
+	if p.Environment != "" {
+		target = " to " + p.Environment
 	}
-	sentence := map[string]string{
-		"deployment.pending":          what + " waits to be deployed" + where,
-		"deployment.started":          what + " is being deployed" + where,
-		"deployment.completed":        what + " was deployed" + where,
-		"deployment.failed":           "Deploying " + what + where + " failed",
-		"deployment.aborted":          "Deploying " + what + where + " was aborted",
-		"deployment.preflight_failed": "Deploying " + what + where + " was refused by the checks before it",
-		"build.pending":               what + " waits to be built",
-		"build.started":               what + " is being built",
-		"build.completed":             what + " was built",
-		"build.failed":                "Building " + what + " failed",
-		"build.aborted":               "Building " + what + " was aborted",
+	summary := map[string]string{
+		"deployment.pending":          subject + " waits to be deployed" + target,
+		"deployment.started":          subject + " is being deployed" + target,
+		"deployment.completed":        subject + " was deployed" + target,
+		"deployment.failed":           "Deploying " + subject + target + " failed",
+		"deployment.aborted":          "Deploying " + subject + target + " was aborted",
+		"deployment.preflight_failed": "Deploying " + subject + target + " was refused by the checks before it",
+		"build.pending":               subject + " waits to be built",
+		"build.started":               subject + " is being built",
+		"build.completed":             subject + " was built",
+		"build.failed":                "Building " + subject + " failed",
+		"build.aborted":               "Building " + subject + " was aborted",
 	}[eventType]
-	if sentence == "" {
-		sentence = n.Text
+	if summary == "" {
+		summary = p.Text
 	}
-	return oneLine(sentence)
+	return singleLine(summary)
 }
 
-// isSuccessful is nil where there is neither success nor failure to tell (contract.md §9).
+// isSuccessful returns nil for events that are neither a success nor a failure, and for all events of builds.
 func isSuccessful(eventType string) *bool {
 	success := eventType == "deployment.completed"
 	if success || eventType == "deployment.failed" || eventType == "deployment.preflight_failed" {
@@ -69,34 +68,34 @@ func isSuccessful(eventType string) *bool {
 	return nil
 }
 
-// fact is a line of a message for people.
-type fact struct{ Name, Value string }
+// field is a labelled line of an e-mail or Slack message.
+type field struct{ Name, Value string }
 
-// facts are what people want to know, without what is not known.
-func (n notice) facts() []fact {
+// fields returns the labelled lines of a message, without empty ones.
+func (p payload) fields() []field {
 	var took string
-	if n.TookSeconds != nil {
-		took = duration(*n.TookSeconds)
+	if p.TookSeconds != nil {
+		took = formatDuration(*p.TookSeconds)
 	}
-	var facts []fact
-	for _, one := range []fact{
-		{"Product", n.Product},
-		{"Version", n.Version},
-		{"Environment", n.Environment},
-		{"Status", n.Status},
-		{"By", n.Deployer},
+	var fields []field
+	for _, one := range []field{
+		{"Product", p.Product},
+		{"Version", p.Version},
+		{"Environment", p.Environment},
+		{"Status", p.Status},
+		{"By", p.Deployer},
 		{"Took", took},
-		{"Repository", n.Repository},
-		{"Commit", n.CommitSHA},
+		{"Repository", p.Repository},
+		{"Commit", p.CommitSHA},
 	} {
-		if one.Value = oneLine(one.Value); one.Value != "" {
-			facts = append(facts, one)
+		if one.Value = singleLine(one.Value); one.Value != "" {
+			fields = append(fields, one)
 		}
 	}
-	return facts
+	return fields
 }
 
-func duration(seconds float64) string {
+func formatDuration(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	switch {
 	case d < 0:
@@ -112,20 +111,20 @@ func duration(seconds float64) string {
 	}
 }
 
-// link is the address of the run, if it is one that people may be sent to: CI systems also report vstfs:/// and the like.
-func (n notice) link() string {
-	address, err := url.Parse(n.SourceURL)
+// runURL returns the address of the run if a browser can open it: CI systems also report vstfs:/// and similar ones.
+func (p payload) runURL() string {
+	address, err := url.Parse(p.SourceURL)
 	if err != nil || address.Scheme != "https" && address.Scheme != "http" || address.Host == "" {
 		return ""
 	}
 	return address.String()
 }
 
-// oneLine keeps names from breaking out of their line: of a header, of a title.
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+// singleLine keeps a name within one line of a header or title.
+func singleLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// cut shortens to so many characters.
-func cut(text string, limit int) string {
+// truncate shortens text to limit characters.
+func truncate(text string, limit int) string {
 	runes := []rune(text)
 	if len(runes) <= limit {
 		return text

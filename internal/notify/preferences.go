@@ -17,27 +17,27 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-// Preferences changes what channels are told about.
+// Preferences manages the event types that channels are notified of.
 type Preferences struct{ DB *postgres.DB }
 
-// Filters let events pass: by the names or identifiers of products and environments, and by status. An empty one lets
-// everything pass; a name need not exist yet.
+// Filters select events by names or identifiers of products and environments, and by status. An empty one selects all; a name
+// need not exist yet.
 type Filters struct{ Environments, Products, Statuses []string }
 
-// PreferencePatch is what to change; nil stays.
+// PreferencePatch changes the members that are not nil.
 type PreferencePatch struct {
 	EventType *string
-	Filters   Filters // each of them
+	Filters   Filters // member by member
 }
 
-// Create makes a preference of a channel that there is.
+// Create creates a preference of an existing channel.
 func (p Preferences) Create(ctx context.Context, accountID, channelID uuid.UUID, eventType string, filters Filters) (preference dbgen.NotificationPreference, err error) {
-	eventType, filters, err = cleanPreference(eventType, filters)
+	eventType, filters, err = normalizePreference(eventType, filters)
 	if err != nil {
 		return preference, err
 	}
 	return preference, p.DB.WithTx(ctx, func(db *postgres.DB) error {
-		// Locked, so that it is not deleted meanwhile.
+		// Locked, so that it is not deleted concurrently.
 		_, err := db.GetNotificationChannelForUpdate(ctx, dbgen.GetNotificationChannelForUpdateParams{AccountID: accountID, ID: channelID})
 		if err != nil {
 			return postgres.Classify(err)
@@ -53,7 +53,7 @@ func (p Preferences) Create(ctx context.Context, accountID, channelID uuid.UUID,
 	})
 }
 
-// Update changes a preference. It stays with its channel.
+// Update changes a preference, but not its channel.
 func (p Preferences) Update(ctx context.Context, target etag.Ref, patch PreferencePatch) (preference dbgen.NotificationPreference, err error) {
 	return preference, p.DB.WithTx(ctx, func(db *postgres.DB) error {
 		before, err := p.lock(ctx, db, target)
@@ -77,7 +77,7 @@ func (p Preferences) Update(ctx context.Context, target etag.Ref, patch Preferen
 			preference.EventType = *patch.EventType
 		}
 		filters := Filters{Environments: preference.Environments, Products: preference.Products, Statuses: preference.Statuses}
-		if preference.EventType, filters, err = cleanPreference(preference.EventType, filters); err != nil {
+		if preference.EventType, filters, err = normalizePreference(preference.EventType, filters); err != nil {
 			return err
 		}
 		var fields []string
@@ -125,11 +125,10 @@ func (p Preferences) lock(ctx context.Context, db *postgres.DB, target etag.Ref)
 	return preference, target.Verify(preference.Revision)
 }
 
-// cleanPreference writes an event type that the specification knows and the filters in one way, and refuses what could
-// never match.
-func cleanPreference(eventType string, filters Filters) (string, Filters, error) {
+// normalizePreference returns the canonical event type and filters, and rejects filters that could never match.
+func normalizePreference(eventType string, filters Filters) (string, Filters, error) {
 	if status, old := strings.CutPrefix(eventType, "version."); old {
-		eventType = "build." + status // the old spelling of contract.md §3
+		eventType = "build." + status // an alias
 	}
 	var problems []apperr.Field
 	problem := func(text, kind string, loc ...any) {
@@ -139,7 +138,7 @@ func cleanPreference(eventType string, filters Filters) (string, Filters, error)
 		cleaned := make([]string, 0, len(values))
 		for i, value := range values {
 			if value, _ = ingest.NormalizeName(value); value == "" {
-				problem("white space is not a name", "value_error.any_str.min_length", name, i)
+				problem("must not be blank", "value_error.any_str.min_length", name, i)
 			} else if !slices.Contains(cleaned, value) {
 				cleaned = append(cleaned, value)
 			}

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// delays are the pauses after each failed try of a round: two quick ones as contract.md §9 promises, then growing until a
-// receiver has been tried for about three days.
+// retrySchedule lists the pauses after each failed attempt of a generation: short ones first, growing until the attempts have
+// lasted for about three days.
 //
 //nolint:gochecknoglobals // a constant table
-var delays = []time.Duration{
+var retrySchedule = []time.Duration{
 	time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second,
 	time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
 	time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour,
@@ -20,27 +20,27 @@ var delays = []time.Duration{
 }
 
 const (
-	// delayJitter spreads the tries of many deliveries that failed together, by this part of the pause at most.
+	// delayJitter spreads the attempts of deliveries that failed together: the largest deviation as a fraction of the pause.
 	delayJitter = 0.05
 
-	// maxRetryAfter is how long a receiver may ask us to wait.
+	// maxRetryAfter bounds the Retry-After of a receiver.
 	maxRetryAfter = time.Hour
 
-	// failingLimit is for how long a channel may fail before it is disabled.
-	failingLimit = 5 * 24 * time.Hour
+	// disableAfter is how long a channel fails before it is disabled.
+	disableAfter = 5 * 24 * time.Hour
 )
 
-// delayAfter is how long to wait after so many tries, and false when it has been tried often enough.
-func delayAfter(tries int, retryAfter time.Duration) (time.Duration, bool) {
-	if tries > len(delays) {
+// nextDelay returns the pause after the nth attempt, or false when it was the last one.
+func nextDelay(attempts int, retryAfter time.Duration) (time.Duration, bool) {
+	if attempts > len(retrySchedule) {
 		return 0, false
 	}
-	delay := delays[max(tries, 1)-1]
-	delay += time.Duration((2*rand.Float64() - 1) * delayJitter * float64(delay)) //nolint:gosec // spreading is no secret
+	delay := retrySchedule[max(attempts, 1)-1]
+	delay += time.Duration((2*rand.Float64() - 1) * delayJitter * float64(delay)) //nolint:gosec // jitter is not a secret
 	return max(delay, min(retryAfter, maxRetryAfter)), true
 }
 
-// parseRetryAfter reads either form of the header (RFC 9110, 10.2.3); what it cannot read asks for nothing.
+// parseRetryAfter reads either form of the header (RFC 9110, 10.2.3). Invalid values are zero.
 func parseRetryAfter(text string, now time.Time) time.Duration {
 	text = strings.TrimSpace(text)
 	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {

@@ -10,15 +10,15 @@ import (
 func TestSchedule(t *testing.T) {
 	t.Parallel()
 	var total time.Duration
-	for tries := 1; ; tries++ {
-		delay, more := delayAfter(tries, 0)
+	for attempts := 1; ; attempts++ {
+		delay, more := nextDelay(attempts, 0)
 		if !more {
-			require.Equal(t, 17, tries)
+			require.Equal(t, 17, attempts)
 			break
 		}
-		require.InEpsilon(t, delays[tries-1], delay, delayJitter)
-		if tries > 1 {
-			require.GreaterOrEqual(t, delays[tries-1], delays[tries-2])
+		require.InEpsilon(t, retrySchedule[attempts-1], delay, delayJitter)
+		if attempts > 1 {
+			require.GreaterOrEqual(t, retrySchedule[attempts-1], retrySchedule[attempts-2])
 		}
 		total += delay
 	}

@@ -12,27 +12,27 @@ import (
 	"github.com/versioner-io/versioner/internal/egress"
 )
 
-// Sender hands messages to receivers.
+// Sender sends messages to receivers.
 type Sender struct {
 	HTTP      *egress.Client
 	Mail      *Mailer // nil: no e-mail
 	UserAgent string
 }
 
-// delivery is a message on its way to a channel.
+// delivery is a message to a channel.
 type delivery struct {
 	id          uuid.UUID
 	channelType string
 	eventType   string
-	notice      notice
+	payload     payload
 	config      Config
 }
 
-// outcome is what came of an attempt.
+// outcome is the result of an attempt.
 type outcome struct {
 	delivered      bool
-	final          bool // no use in trying again
-	gone           bool // and never again
+	permanent      bool // a further attempt would fail, too
+	receiverGone   bool // so would every other delivery
 	responseStatus *int32
 	errorClass     *string
 	retryAfter     time.Duration
@@ -40,11 +40,13 @@ type outcome struct {
 }
 
 func (o outcome) latencyMS() *int32 {
-	ms := int32(min(o.latency.Milliseconds(), attemptTimeout.Milliseconds())) //nolint:gosec // bounded by the line itself
+	ms := int32(min(o.latency.Milliseconds(), attemptTimeout.Milliseconds())) //nolint:gosec // bounded by attemptTimeout
 	return &ms
 }
 
-func failed(class string, final bool) outcome { return outcome{errorClass: &class, final: final} }
+func failure(class string, permanent bool) outcome {
+	return outcome{errorClass: &class, permanent: permanent}
+}
 
 // send makes one attempt.
 func (s *Sender) send(ctx context.Context, d delivery) (sent outcome) {
@@ -60,25 +62,25 @@ func (s *Sender) send(ctx context.Context, d delivery) (sent outcome) {
 
 func (s *Sender) sendEmail(ctx context.Context, d delivery) outcome {
 	if s.Mail == nil {
-		return failed("email_not_configured", false)
+		return failure("email_not_configured", false)
 	}
 	to, err := parseRecipients(d.config.To)
 	if err != nil {
-		return failed("invalid_address", true)
+		return failure("invalid_address", true)
 	}
-	err = s.Mail.send(ctx, d.id, to, d.notice.email(d.eventType))
+	err = s.Mail.send(ctx, d.id, to, d.payload.email(d.eventType))
 	if err == nil {
 		return outcome{delivered: true}
 	}
-	code, refused := isRefusal(err)
+	code, permanent := isPermanentSMTPError(err)
 	var sent outcome
 	switch {
-	case refused:
-		sent = failed("smtp_refused", true)
+	case permanent:
+		sent = failure("smtp_refused", true)
 	case code > 0:
-		sent = failed("smtp_temporary", false)
+		sent = failure("smtp_temporary", false)
 	default:
-		sent = failed(egress.Classify(err), false)
+		sent = failure(egress.Classify(err), false)
 	}
 	if code > 0 {
 		status := int32(code) //nolint:gosec // three digits
@@ -90,21 +92,21 @@ func (s *Sender) sendEmail(ctx context.Context, d delivery) outcome {
 func (s *Sender) sendHTTP(ctx context.Context, d delivery) outcome {
 	request, err := s.request(ctx, d)
 	if err != nil {
-		return failed("invalid_address", true)
+		return failure("invalid_address", true)
 	}
 	response, err := s.HTTP.Do(request)
 	if err != nil {
 		_, forbidden := errors.AsType[*egress.ForbiddenError](err)
-		return failed(egress.Classify(err), forbidden)
+		return failure(egress.Classify(err), forbidden)
 	}
-	return judge(response.Status, response.Header, time.Now())
+	return classifyResponse(response.Status, response.Header, time.Now())
 }
 
 func (s *Sender) request(ctx context.Context, d delivery) (*http.Request, error) {
 	address := d.config.URL
-	write := d.notice.webhook
+	write := d.payload.webhook
 	if d.channelType == TypeSlack {
-		address, write = d.config.WebhookURL, d.notice.slack
+		address, write = d.config.WebhookURL, d.payload.slack
 	}
 	body, err := write(d.eventType)
 	if err != nil {
@@ -112,7 +114,7 @@ func (s *Sender) request(ctx context.Context, d delivery) (*http.Request, error)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it may hold the address; the caller says what it means
+		return nil, err //nolint:wrapcheck // it may contain the address; the caller replaces it
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", s.UserAgent)
@@ -124,8 +126,8 @@ func (s *Sender) request(ctx context.Context, d delivery) (*http.Request, error)
 	return request, sign(request.Header, d.id, now, body, d.config.secrets(now))
 }
 
-// judge tells what an answer means: contract.md §9, with 408 and 429 tried again.
-func judge(status int, header http.Header, now time.Time) outcome {
+// classifyResponse maps a response to an outcome: 2xx is delivered, 408, 429 and 5xx are retried, everything else is permanent.
+func classifyResponse(status int, header http.Header, now time.Time) outcome {
 	code := int32(status) //nolint:gosec // three digits
 	sent := outcome{responseStatus: &code}
 	class := ""
@@ -134,18 +136,18 @@ func judge(status int, header http.Header, now time.Time) outcome {
 		sent.delivered = true
 		return sent
 	case status == http.StatusGone:
-		class, sent.final, sent.gone = "gone", true, true
+		class, sent.permanent, sent.receiverGone = "gone", true, true
 	case status >= 500:
 		class = "http_5xx"
 	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests:
 		class = "http_4xx"
 	case status >= 400:
-		class, sent.final = "http_4xx", true
-	default: // a redirect would lead who knows where, so none is followed
-		class, sent.final = "http_3xx", true
+		class, sent.permanent = "http_4xx", true
+	default: // redirects are not followed
+		class, sent.permanent = "http_3xx", true
 	}
 	sent.errorClass = &class
-	if !sent.final {
+	if !sent.permanent {
 		sent.retryAfter = parseRetryAfter(header.Get("Retry-After"), now)
 	}
 	return sent

@@ -17,34 +17,34 @@ const (
 	slackURL     = 3000
 )
 
-// slack is the message for an incoming webhook.
-func (n notice) slack(eventType string) ([]byte, error) {
-	sentence := n.sentence(eventType)
-	blocks := []slack.Block{slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, cut(slackMark(eventType)+sentence, slackHeader), false, false))}
+// slack returns the message for an incoming webhook.
+func (p payload) slack(eventType string) ([]byte, error) {
+	summary := p.summary(eventType)
+	blocks := []slack.Block{slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, truncate(statusEmoji(eventType)+summary, slackHeader), false, false))}
 	var fields []*slack.TextBlockObject
-	for _, one := range n.facts() {
+	for _, one := range p.fields() {
 		fields = append(fields, slack.NewTextBlockObject(slack.MarkdownType, "*"+one.Name+"*\n"+escape(one.Value, slackField/2), false, true))
 	}
 	if len(fields) > 0 {
 		blocks = append(blocks, slack.NewSectionBlock(nil, fields, nil))
 	}
-	if n.Error != "" {
+	if p.Error != "" {
 		blocks = append(blocks, slack.NewSectionBlock(
-			slack.NewTextBlockObject(slack.MarkdownType, "```"+escape(n.Error, slackSection-len("``````"))+"```", false, true), nil, nil))
+			slack.NewTextBlockObject(slack.MarkdownType, "```"+escape(p.Error, slackSection-len("``````"))+"```", false, true), nil, nil))
 	}
-	if link := n.link(); link != "" && len(link) <= slackURL {
+	if runURL := p.runURL(); runURL != "" && len(runURL) <= slackURL {
 		button := slack.NewButtonBlockElement("", "", slack.NewTextBlockObject(slack.PlainTextType, "Open the run", false, false))
-		button.URL = link
+		button.URL = runURL
 		blocks = append(blocks, slack.NewActionBlock("", button))
 	}
-	message, err := json.Marshal(slack.WebhookMessage{Text: escape(sentence, slackSection), Blocks: &slack.Blocks{BlockSet: blocks}})
+	message, err := json.Marshal(slack.WebhookMessage{Text: escape(summary, slackSection), Blocks: &slack.Blocks{BlockSet: blocks}})
 	if err != nil {
-		return nil, fmt.Errorf("write a message for Slack: %w", err)
+		return nil, fmt.Errorf("encode a message for Slack: %w", err)
 	}
 	return message, nil
 }
 
-func slackMark(eventType string) string {
+func statusEmoji(eventType string) string {
 	switch {
 	case strings.HasSuffix(eventType, ".completed"):
 		return "✅ "
@@ -58,12 +58,11 @@ func slackMark(eventType string) string {
 	return ""
 }
 
-// escape makes a text harmless for mrkdwn, wherever it stands, and no longer than the limit once escaped: what is cut is the
-// text, never an escape in its middle.
+// escape makes text harmless in mrkdwn and returns at most limit characters. It truncates the text, never an escape sequence.
 func escape(text string, limit int) string {
 	text = strings.ReplaceAll(text, "```", "'''")
-	for room := limit; ; room = room * 3 / 4 {
-		if escaped := slackutilsx.EscapeMessage(cut(text, room)); len([]rune(escaped)) <= limit {
+	for size := limit; ; size = size * 3 / 4 {
+		if escaped := slackutilsx.EscapeMessage(truncate(text, size)); len([]rune(escaped)) <= limit {
 			return escaped
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// webhookBody is contract.md §9: flat, every member always there.
+// webhookBody is flat, and every member is always present.
 type webhookBody struct {
 	ID              uuid.UUID `json:"id"`
 	DeployedAt      time.Time `json:"deployed_at"`
@@ -33,16 +33,16 @@ type webhookBody struct {
 	SourceURL       *string   `json:"source_url"`
 }
 
-// webhook returns the compact JSON that is sent and signed. `&`, `<` and `>` are not escaped: a receiver that serialises the
-// body again to check the signature would not escape them either.
-func (n notice) webhook(eventType string) ([]byte, error) {
+// webhook returns the compact JSON that is sent and signed. `&`, `<` and `>` are not escaped: receivers that serialise the body
+// again to verify the signature do not escape them either.
+func (p payload) webhook(eventType string) ([]byte, error) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
 	err := encoder.Encode(webhookBody{
-		ID: n.ID, DeployedAt: n.OccurredAt.UTC(), EventType: eventType, Environment: orNull(n.Environment), IsSuccessful: isSuccessful(eventType),
-		Deployer: orNull(n.Deployer), ProductName: orNull(n.Product), Version: orNull(n.Version), RepoName: orNull(n.Repository),
-		CommitSHA: orNull(n.CommitSHA), PreflightStatus: orNull(n.PreflightStatus), SourceURL: orNull(n.SourceURL),
+		ID: p.ID, DeployedAt: p.OccurredAt.UTC(), EventType: eventType, Environment: orNull(p.Environment), IsSuccessful: isSuccessful(eventType),
+		Deployer: orNull(p.Deployer), ProductName: orNull(p.Product), Version: orNull(p.Version), RepoName: orNull(p.Repository),
+		CommitSHA: orNull(p.CommitSHA), PreflightStatus: orNull(p.PreflightStatus), SourceURL: orNull(p.SourceURL),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode a webhook: %w", err)
@@ -57,15 +57,16 @@ func orNull(text string) *string {
 	return &text
 }
 
-// Webhook headers of ours, beside those of Standard Webhooks.
+// Webhook headers beside those of Standard Webhooks.
 const (
 	headerEvent             = "X-Versioner-Event"
 	headerSignature         = "X-Versioner-Signature"
 	headerPreviousSignature = "X-Versioner-Signature-Previous"
 )
 
-// sign sets both kinds of signature. Secrets are the one in force and, for a day, the one before: Standard Webhooks has
-// room for both in one header; receivers that compare the whole of ours would stumble over two, so it gets a second one.
+// sign sets both kinds of signature. Secrets are the current one and, for a day, the previous one. The header of Standard
+// Webhooks holds several signatures; receivers compare the whole X-Versioner-Signature, so the previous secret has a header of
+// its own.
 func sign(header http.Header, deliveryID uuid.UUID, at time.Time, body []byte, secrets []string) error {
 	header.Set(standardwebhooks.HeaderWebhookID, deliveryID.String())
 	header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
@@ -96,7 +97,7 @@ func sign(header http.Header, deliveryID uuid.UUID, at time.Time, body []byte, s
 
 const secretPrefix = "whsec_"
 
-// signingKey is the key of the Standard Webhooks signature: what whsec_ announces in base64, else the secret's own bytes.
+// signingKey returns the key of the Standard Webhooks signature: the base64 after whsec_, otherwise the bytes of the secret.
 func signingKey(secret string) []byte {
 	if encoded, found := strings.CutPrefix(secret, secretPrefix); found {
 		if key, err := base64.StdEncoding.DecodeString(encoded); err == nil {

@@ -120,10 +120,10 @@ func New(t *testing.T, options ...Option) *API {
 	running.Go(func() { keys.Run(background) })
 	channels := newChannels(t, pool, chosen.mailer, logger)
 	if chosen.work {
-		engine, err := notify.NewEngine(pool, channels, logger)
+		worker, err := notify.NewWorker(pool, channels, logger)
 		require.NoError(t, err)
 		running.Go(func() {
-			if err := engine.Run(background, stopPatience); err != nil {
+			if err := worker.Run(background, stopPatience); err != nil {
 				t.Error(err)
 			}
 		})
