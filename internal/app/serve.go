@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -23,6 +24,7 @@ import (
 
 const (
 	drainTimeout          = 15 * time.Second
+	drainPollInterval     = 10 * time.Millisecond
 	headerTimeout         = 5 * time.Second
 	readTimeout           = 30 * time.Second
 	writeTimeout          = 60 * time.Second
@@ -100,9 +102,11 @@ func (a *App) limits(limiter ratelimit.Limiter) httpapi.Limits {
 }
 
 func (a *App) listenAndServe(ctx context.Context, handler http.Handler, started func(ctx context.Context, url string) error) error {
+	var open atomic.Int64
 	server := &http.Server{
 		Handler: a.disableKeepAlivesWhileDraining(handler), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
+		ConnState: countConnections(&open),
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Addr)
 	if err != nil {
@@ -123,18 +127,41 @@ func (a *App) listenAndServe(ctx context.Context, handler http.Handler, started 
 	case <-ctx.Done():
 	}
 	a.waitForDeregistration(ctx)
-	return shutdown(context.WithoutCancel(ctx), server)
+	return shutdown(context.WithoutCancel(ctx), server, listener, &open)
 }
 
-// shutdown finishes the requests in flight; net/http waits up to five seconds for one whose header is incomplete.
-func shutdown(ctx context.Context, server *http.Server) error {
+// shutdown answers the requests in flight. It calls Server.Shutdown, which drops requests whose header is incomplete, only once every
+// connection has ended with its answer or has timed out.
+func shutdown(ctx context.Context, server *http.Server, listener net.Listener, open *atomic.Int64) error {
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
+	_ = listener.Close() // Serve reports it
 	server.SetKeepAlivesEnabled(false)
+	ticker := time.NewTicker(drainPollInterval)
+	defer ticker.Stop()
+	for open.Load() > 0 && ctx.Err() == nil {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
 	if err := server.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("some requests were not finished: %w", err), server.Close())
 	}
 	return nil
+}
+
+// countConnections returns a ConnState hook that counts the open connections.
+func countConnections(open *atomic.Int64) func(net.Conn, http.ConnState) {
+	return func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			open.Add(-1)
+		case http.StateActive, http.StateIdle:
+		}
+	}
 }
 
 // maxConcurrentUserRequests leaves some of the connections for events.
