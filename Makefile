@@ -35,7 +35,7 @@ generate: ## Generate gen/, clients/ and db/schema.sql from openapi.yaml, db/mig
 	go run ./tools/gensecurity > gen/apigen/security.gen.go.new
 	mv gen/apigen/security.gen.go.new gen/apigen/security.gen.go
 	$(OAPI_CODEGEN) -config clients/go/oapi-codegen.yaml openapi.yaml
-	go run ./internal/samples/generate | go run github.com/mikefarah/yq/v4 eval-all --output-format json --indent 0 \
+	go run ./tools/samplegen | go run github.com/mikefarah/yq/v4 eval-all --output-format json --indent 0 \
 		'select(fileIndex == 0) * select(fileIndex == 1)' openapi.yaml - > gen/apigen/openapi.json
 	CGO_ENABLED=1 go run github.com/sqlc-dev/sqlc/cmd/sqlc generate
 	$(MAKE) schema generate-python generate-typescript
@@ -67,13 +67,13 @@ test: ## Run every test, with the race detector where there is a C compiler (a P
 .PHONY: test-python
 test-python: $(PYTHON_VENV) ## Check and test the Python client and its samples; one of the tests installs it and talks to a server
 	cd clients/python && .venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/pytest
-	VERSIONER_TEST_PYTHON=$(CURDIR)/$(PYTHON_VENV)/bin/python go test -count 1 -run TestPythonSamples ./internal/samples
+	VERSIONER_TEST_PYTHON=$(CURDIR)/$(PYTHON_VENV)/bin/python go test -count 1 -run TestPythonSamples ./internal/spectest/examples
 
 .PHONY: test-typescript
 test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client and its samples; one of the tests installs it and talks to a server, from Chromium too
 	cd clients/typescript && npm test --silent
 	cd clients/typescript && npm run --silent build
-	VERSIONER_TEST_TYPESCRIPT=$(CURDIR)/clients/typescript go test -count 1 -run TestTypeScriptSamples ./internal/samples
+	VERSIONER_TEST_TYPESCRIPT=$(CURDIR)/clients/typescript go test -count 1 -run TestTypeScriptSamples ./internal/spectest/examples
 
 .PHONY: test-pages
 test-pages: build $(BROWSER_TESTS)/node_modules ## Test the pages in Chromium (SCREENSHOTS=DIR keeps pictures of them)

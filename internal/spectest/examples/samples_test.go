@@ -1,4 +1,4 @@
-package samples_test
+package examples_test
 
 import (
 	"encoding/json"
@@ -15,10 +15,10 @@ import (
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-// languages are those of the samples, in the order in which they are shown.
+// languages are the labels of the samples.
 func languages() []string { return []string{"curl", "TypeScript", "Python", "Go"} }
 
-// sample is the operation in a language, as the document is served with it.
+// sample returns the code sample of the operation in a language.
 func (o operation) sample(language string) string {
 	all, _ := o.Extensions["x-codeSamples"].([]any)
 	for _, one := range all {
@@ -40,30 +40,30 @@ func TestEveryOperationHasSamples(t *testing.T) {
 
 func TestCurlSamples(t *testing.T) {
 	t.Parallel()
-	tellWith(t, newStory(t), "curl", func(op operation) []string { return []string{"bash", "-euc", op.sample("curl")} })
+	runSamples(t, newScenario(t), "curl", func(op operation) []string { return []string{"bash", "-euc", op.sample("curl")} })
 }
 
-// TestGoSamples has all samples in one program, a package each.
+// TestGoSamples compiles the samples into one program, as a package each, and runs them.
 func TestGoSamples(t *testing.T) {
 	t.Parallel()
-	story := newStory(t)
-	root, err := filepath.Abs("../..")
+	scenario := newScenario(t)
+	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
 	dir := t.TempDir()
 	replaced := make(map[string]string)
 	write := func(name, source string) {
 		path := filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
 		require.NoError(t, os.WriteFile(path, []byte(source), 0o600))
-		replaced[filepath.Join(root, "internal", "samples", "program", name)] = path
+		replaced[filepath.Join(root, "internal", "spectest", "program", name)] = path
 	}
 	var imports, cases strings.Builder
-	for _, op := range operations(story.spec) {
+	for _, op := range operations(scenario.spec) {
 		name := strings.ToLower(op.OperationID)
 		source := op.sample("Go")
 		require.Equal(t, 1, strings.Count(source, "package main\n")*strings.Count(source, "func main() {\n"), op.OperationID)
 		source = strings.NewReplacer("package main\n", "package "+name+"\n", "func main() {\n", "func Main() {\n").Replace(source)
 		write(name+"/main.go", source)
-		_, _ = fmt.Fprintf(&imports, "%q\n", "github.com/versioner-io/versioner/internal/samples/program/"+name)
+		_, _ = fmt.Fprintf(&imports, "%q\n", "github.com/versioner-io/versioner/internal/spectest/program/"+name)
 		_, _ = fmt.Fprintf(&cases, "case %q: %s.Main()\n", op.OperationID, name)
 	}
 	write("main.go", "package main\nimport (\n\"os\"\n"+imports.String()+")\nfunc main() {\nswitch os.Args[1] {\n"+cases.String()+"default: panic(os.Args[1])\n}\n}\n")
@@ -72,25 +72,24 @@ func TestGoSamples(t *testing.T) {
 	file := filepath.Join(dir, "overlay.json")
 	require.NoError(t, os.WriteFile(file, overlay, 0o600))
 	program := filepath.Join(dir, "program")
-	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", file, "-o", program, "./internal/samples/program")
+	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", file, "-o", program, "./internal/spectest/program")
 	build.Dir = root
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 
-	tellWith(t, story, "Go", func(op operation) []string { return []string{program, op.OperationID} })
+	runSamples(t, scenario, "Go", func(op operation) []string { return []string{program, op.OperationID} })
 }
 
-// TestPythonSamples has mypy check all samples, and runs them. It needs an interpreter that has the client and mypy: `make
-// test-python` gives it.
+// TestPythonSamples checks the samples with mypy and runs them. `make test-python` names an interpreter with the client and mypy.
 func TestPythonSamples(t *testing.T) {
 	t.Parallel()
 	python := os.Getenv("VERSIONER_TEST_PYTHON")
 	if python == "" {
-		t.Skip("VERSIONER_TEST_PYTHON names no interpreter that has the client: make test-python does")
+		t.Skip("VERSIONER_TEST_PYTHON is not set; make test-python sets it")
 	}
-	story := newStory(t)
+	scenario := newScenario(t)
 	dir := t.TempDir()
-	for _, op := range operations(story.spec) {
+	for _, op := range operations(scenario.spec) {
 		file := filepath.Join(dir, "sample_"+op.OperationID+".py")
 		require.NoError(t, os.WriteFile(file, []byte(op.sample("Python")), 0o600))
 	}
@@ -99,22 +98,21 @@ func TestPythonSamples(t *testing.T) {
 	output, err := check.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 
-	tellWith(t, story, "Python", func(op operation) []string {
+	runSamples(t, scenario, "Python", func(op operation) []string {
 		return []string{python, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", op.sample("Python")}
 	})
 }
 
-// TestTypeScriptSamples compiles all samples against the client's package, which `make test-typescript` has built, and runs
-// them.
+// TestTypeScriptSamples compiles the samples against the package that `make test-typescript` has built, and runs them.
 func TestTypeScriptSamples(t *testing.T) {
 	t.Parallel()
 	client := os.Getenv("VERSIONER_TEST_TYPESCRIPT")
 	if client == "" {
-		t.Skip("VERSIONER_TEST_TYPESCRIPT names no directory of the built client: make test-typescript does")
+		t.Skip("VERSIONER_TEST_TYPESCRIPT is not set; make test-typescript sets it")
 	}
 	client, err := filepath.Abs(client)
 	require.NoError(t, err)
-	story := newStory(t)
+	scenario := newScenario(t)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"type": "module"}`), 0o600))
 	for name, target := range map[string]string{"@versioner/client": client, "@types/node": filepath.Join(client, "node_modules/@types/node"), "undici-types": filepath.Join(client, "node_modules/undici-types")} {
@@ -125,7 +123,7 @@ func TestTypeScriptSamples(t *testing.T) {
 	command := []string{
 		"--strict", "--target", "es2022", "--module", "nodenext", "--moduleDetection", "force", "--types", "node", "--outDir", dir,
 	}
-	for _, op := range operations(story.spec) {
+	for _, op := range operations(scenario.spec) {
 		file := filepath.Join(dir, op.OperationID+".ts")
 		require.NoError(t, os.WriteFile(file, []byte(op.sample("TypeScript")), 0o600))
 		command = append(command, file)
@@ -135,37 +133,37 @@ func TestTypeScriptSamples(t *testing.T) {
 	output, err := compile.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 
-	tellWith(t, story, "TypeScript", func(op operation) []string { return []string{"node", filepath.Join(dir, op.OperationID+".js")} })
+	runSamples(t, scenario, "TypeScript", func(op operation) []string { return []string{"node", filepath.Join(dir, op.OperationID+".js")} })
 }
 
-// tellWith has the story told by the samples of a language. A sample shows the first example of its operation: other
-// examples are sent without one.
-func tellWith(t *testing.T, story *story, language string, command func(operation) []string) {
+// runSamples runs the scenario with the samples of a language. A sample has one example of its operation; the other examples are
+// sent without a sample.
+func runSamples(t *testing.T, scenario *scenario, language string, command func(operation) []string) {
 	t.Helper()
-	told := make(map[string]bool)
-	for _, now := range steps() {
-		op := find(story.spec, now.operation)
-		if now.example != "" && !op.shows(t, now.example) {
-			story.tell(t, now, func() { story.request(t, now) })
+	requestCount := make(map[string]bool)
+	for _, current := range steps() {
+		op := find(scenario.spec, current.operation)
+		if current.example != "" && !op.showsExample(t, current.example) {
+			scenario.runStep(t, current, func() { scenario.request(t, current) })
 			continue
 		}
-		told[now.operation] = true
-		story.tell(t, now, func() {
+		requestCount[current.operation] = true
+		scenario.runStep(t, current, func() {
 			arguments := command(op)
 			run := exec.CommandContext(t.Context(), arguments[0], arguments[1:]...)
-			run.Env = append(os.Environ(), "VERSIONER_API_URL="+story.URL, "VERSIONER_API_KEY="+story.Key, "VERSIONER_TOKEN="+story.Token)
+			run.Env = append(os.Environ(), "VERSIONER_API_URL="+scenario.URL, "VERSIONER_API_KEY="+scenario.Key, "VERSIONER_TOKEN="+scenario.Token)
 			output, err := run.CombinedOutput()
-			story.mu.Lock()
-			defer story.mu.Unlock()
-			require.NoError(t, err, "%s: %v: %s\n%s", now.operation, story.trouble, output, op.sample(language))
-			require.True(t, len(output) > 0 || op.isSilent(), "%s shows nothing", now.operation)
+			scenario.mu.Lock()
+			defer scenario.mu.Unlock()
+			require.NoError(t, err, "%s: %v: %s\n%s", current.operation, scenario.err, output, op.sample(language))
+			require.True(t, len(output) > 0 || op.hasNoContent(), "%s prints nothing", current.operation)
 		})
 	}
-	require.Len(t, told, len(operations(story.spec)), "every sample has run")
+	require.Len(t, requestCount, len(operations(scenario.spec)), "every sample has run")
 }
 
-// shows tells whether the samples show that example: the command has all texts of it, and the others are of the same one.
-func (o operation) shows(t *testing.T, example string) bool {
+// showsExample reports whether the samples have that example: the curl command contains all of its texts.
+func (o operation) showsExample(t *testing.T, example string) bool {
 	t.Helper()
 	source := o.sample("curl")
 	best := ""
@@ -174,7 +172,7 @@ func (o operation) shows(t *testing.T, example string) bool {
 			best = name
 		}
 	}
-	require.NotEmpty(t, best, "the samples of %s show no example", o.OperationID)
+	require.NotEmpty(t, best, "the samples of %s contain no example", o.OperationID)
 	return best == example
 }
 
@@ -195,8 +193,8 @@ func texts(value any) []string {
 	return all
 }
 
-// isSilent tells whether the operation answers nothing.
-func (o operation) isSilent() bool {
+// hasNoContent reports whether the response has no body.
+func (o operation) hasNoContent() bool {
 	_, response := o.success()
 	return len(response.Content) == 0
 }

@@ -1,4 +1,4 @@
-package samples_test
+package examples_test
 
 import (
 	"encoding/json"
@@ -15,36 +15,35 @@ import (
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-// TestExamples has the story of the examples happen: each request is sent to a server, and each answer is as its example
-// shows.
+// TestExamples sends the request of each example and compares each response with its example.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	story := newStory(t)
-	for _, now := range steps() {
-		story.tell(t, now, func() { story.request(t, now) })
+	scenario := newScenario(t)
+	for _, current := range steps() {
+		scenario.runStep(t, current, func() { scenario.request(t, current) })
 	}
 
-	callback := find(story.spec, "createNotificationChannel").Callbacks["message"].Value.Value("{$request.body#/config/url}").Post
+	callback := find(scenario.spec, "createNotificationChannel").Callbacks["message"].Value.Value("{$request.body#/config/url}").Post
 	message := callback.RequestBody.Value.Content.Get("application/json").Schema.Value.Example
-	for _, got := range story.hook.messages("deployment.failed") {
+	for _, got := range scenario.webhook.messages("deployment.failed") {
 		var body any
 		require.NoError(t, json.Unmarshal(got.body, &body))
-		require.NoError(t, story.compare("webhook", message, body))
+		require.NoError(t, scenario.compare("webhook", message, body))
 		for _, header := range callback.Parameters {
 			require.True(t, !header.Value.Required || got.header.Get(header.Value.Name) != "", header.Value.Name)
 		}
 	}
 }
 
-// TestExamplesAreComplete finds what has no example, and what the story leaves out.
+// TestExamplesAreComplete requires an example for each request, response and parameter, and a step for each example.
 func TestExamplesAreComplete(t *testing.T) {
 	t.Parallel()
 	document := specification(t, testapi.New(t))
 	require.NoError(t, document.Validate(t.Context()), "examples are as their schemas say")
-	var untold []step
+	var found []step
 	for _, op := range operations(document) {
 		for _, name := range op.examples() {
-			untold = append(untold, step{operation: op.OperationID, example: name})
+			found = append(found, step{operation: op.OperationID, example: name})
 			_, response := op.success()
 			if len(response.Content) > 0 {
 				require.NotNil(t, exampleOf(response.Content, name), "%s %s", op.OperationID, name)
@@ -57,35 +56,35 @@ func TestExamplesAreComplete(t *testing.T) {
 			require.NotNil(t, param.Value.Example, "%s %s", op.OperationID, param.Value.Name)
 		}
 	}
-	require.ElementsMatch(t, untold, steps())
+	require.ElementsMatch(t, found, steps())
 	for name, response := range document.Components.Responses {
 		require.NotNil(t, exampleOf(response.Value.Content, ""), name)
 	}
 }
 
-// TestParameterExamples gives the example of each parameter to each list that takes it: all are accepted, and none always
-// finds nothing.
+// TestParameterExamples sends the example of each parameter to each list that has it. All are accepted, and each finds at least
+// one object in at least one list.
 func TestParameterExamples(t *testing.T) {
 	t.Parallel()
-	story := newStory(t)
-	for _, now := range steps() {
-		if now.operation == "deleteNotificationPreference" {
-			break // the rest of the story is farewells
+	scenario := newScenario(t)
+	for _, current := range steps() {
+		if current.operation == "deleteNotificationPreference" {
+			break // the steps that follow delete objects
 		}
-		story.tell(t, now, func() { story.request(t, now) })
+		scenario.runStep(t, current, func() { scenario.request(t, current) })
 	}
-	release := story.here(find(story.spec, "createRelease").example(t, "id"))
-	story.api.Exec(t, "UPDATE releases SET status = 'draft' WHERE id = '"+release+"'")
+	release := scenario.toServerIDs(find(scenario.spec, "createRelease").example(t, "id"))
+	scenario.api.Exec(t, "UPDATE releases SET status = 'draft' WHERE id = '"+release+"'")
 
 	found := make(map[string]bool)
-	for _, op := range operations(story.spec) {
+	for _, op := range operations(scenario.spec) {
 		for _, reference := range op.params {
 			param := reference.Value
-			if param.In != openapi3.ParameterInQuery || param.Name == "cursor" { // a cursor is good for one list of one server
+			if param.In != openapi3.ParameterInQuery || param.Name == "cursor" { // a cursor is valid for one list of one server
 				continue
 			}
 			path, _, _ := strings.Cut(op.target(), "?")
-			answer := story.as(t, story.Token, story.here(path+"?"+param.Name+"="+text(param.Example)))
+			answer := scenario.getAs(t, scenario.Token, scenario.toServerIDs(path+"?"+param.Name+"="+text(param.Example)))
 			require.Equal(t, http.StatusOK, answer.Status, "%s %s: %s", op.OperationID, param.Name, answer.Body)
 			items, _ := answer.Field(t, "items").([]any)
 			found[param.Name] = found[param.Name] || len(items) > 0
@@ -97,7 +96,7 @@ func TestParameterExamples(t *testing.T) {
 	}
 }
 
-// TestHeaderExamples gives the examples of the headers: a request with a name, and a change of what has just been made.
+// TestHeaderExamples sends the examples of the headers Idempotency-Key and If-Match.
 func TestHeaderExamples(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
@@ -115,7 +114,7 @@ func TestHeaderExamples(t *testing.T) {
 	require.Equal(t, http.StatusOK, changed.Status, "%s", changed.Body)
 }
 
-// TestErrorExamples provokes the errors that the document shows.
+// TestErrorExamples provokes each error response of the document and compares it with its example.
 func TestErrorExamples(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
@@ -136,7 +135,7 @@ func TestErrorExamples(t *testing.T) {
 	}
 	product := "/products/" + items(t, admin(http.MethodGet, "/products/", ""))[0]["id"].(string)
 
-	provoked := map[string]testapi.Answer{
+	answers := map[string]testapi.Answer{
 		"BadRequest":           api.Post(t, "/deployment-events/", `{"product_name"`),
 		"Unauthorized":         api.Get(t, "/products/"),
 		"Forbidden":            api.As(t, "viewer", http.MethodPost, "/products/", `{"name":"x"}`),
@@ -146,27 +145,27 @@ func TestErrorExamples(t *testing.T) {
 		"PreconditionFailed":   admin(http.MethodPatch, product, `{"description":"x"}`, "If-Match", `"77"`),
 		"UnsupportedMediaType": admin(http.MethodPost, "/products/", "name=x", "Content-Type", "application/x-www-form-urlencoded"),
 		"UnprocessableEntity":  api.Post(t, "/deployment-events/", `{"version":"1.4.2","status":"completed"}`),
-		"TooManyRequests":      oneTooMany(t),
+		"TooManyRequests":      exceedRateLimit(t),
 	}
 	api.Exec(t, "DELETE FROM goose_db_version WHERE version_id > 0")
-	provoked["ServiceUnavailable"] = api.Get(t, "/health/ready")
+	answers["ServiceUnavailable"] = api.Get(t, "/health/ready")
 	for name, response := range document.Components.Responses {
 		switch name {
-		case "BuildRecorded": // no error: the story tells it
-		case "InternalServerError": // nobody can provoke it from here; the tests of httpapi do
+		case "BuildRecorded": // no error; a step of the scenario
+		case "InternalServerError": // no request provokes it; the tests of httpapi do
 		default:
-			require.NotZero(t, provoked[name].Status, "nothing provokes %s", name)
+			require.NotZero(t, answers[name].Status, "nothing provokes %s", name)
 			want, err := json.Marshal(exampleOf(response.Value.Content, ""))
 			require.NoError(t, err)
-			require.JSONEq(t, string(want), seconds.ReplaceAllString(string(provoked[name].Body), "in 60 seconds"), name)
+			require.JSONEq(t, string(want), seconds.ReplaceAllString(string(answers[name].Body), "in 60 seconds"), name)
 		}
 	}
 }
 
 var seconds = regexp.MustCompile(`in \d+ seconds`)
 
-// oneTooMany is the answer to the request after the last that a key may send.
-func oneTooMany(t *testing.T) testapi.Answer {
+// exceedRateLimit returns the response to a request above the rate limit of a key.
+func exceedRateLimit(t *testing.T) testapi.Answer {
 	t.Helper()
 	api := testapi.New(t, testapi.WithLimits(httpapi.Limits{KeyPerMinute: 1}))
 	const event = `{"product_name":"a","version":"1","environment_name":"b","status":"started"}`

@@ -1,4 +1,4 @@
-package samples_test
+package examples_test
 
 import (
 	"bytes"
@@ -24,17 +24,17 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// patience is for what the queue does within seconds, on a machine that is busy with other tests.
-const patience = 45 * time.Second
+// deliveryTimeout bounds the wait for a delivery. The queue needs seconds, more on a machine that runs other tests.
+const deliveryTimeout = 45 * time.Second
 
-// hookInExamples is where the examples have their webhooks; here the story's own receiver stands for it.
-const hookInExamples = "https://hooks.example.com"
+// exampleWebhookURL is the receiver of the webhooks in the examples. The scenario replaces it by its own receiver.
+const exampleWebhookURL = "https://hooks.example.com"
 
-// step is an operation of the story, and which of its examples is told.
+// step is an operation of the scenario and the name of an example.
 type step struct{ operation, example string }
 
-// steps is the story that the examples tell, in the order in which it happens: each step needs what those before it made.
-// Yesterday 1.4.2 of checkout was deployed to staging; 1.4.1 runs in production.
+// steps is the scenario of the examples. Each step depends on the steps before it. At its start version 1.4.2 of checkout has run
+// in staging for a day, and 1.4.1 in production.
 func steps() []step {
 	return []step{
 		{operation: "getHealth"},
@@ -103,40 +103,39 @@ func steps() []step {
 	}
 }
 
-// story is a server on which the story of the examples happens. A client talks to it with the identifiers of the examples:
-// it passes each request on with those that the objects have here, compares the request and its answer with the example of
-// the step, and returns the answer with the identifiers of the examples.
-type story struct {
-	URL   string
-	Key   string // of a CI system
-	Token string // of Ada Lovelace, an admin
-	api   *testapi.API
-	spec  *openapi3.T
-	hook  *hook
+// scenario is a proxy in front of a server. Clients use the identifiers of the examples: the proxy replaces them in each request by
+// the identifiers on the server, compares request and response with the example of the step, and replaces them back in the response.
+type scenario struct {
+	URL     string
+	Key     string // an API key
+	Token   string // of the admin Ada Lovelace
+	api     *testapi.API
+	spec    *openapi3.T
+	webhook *webhookReceiver
 
-	mu      sync.Mutex
-	real    map[string]string // what the examples name, and what it is here
-	now     step
-	told    int
-	trouble error
+	mu           sync.Mutex
+	serverIDs    map[string]string // by the identifier in the examples
+	current      step
+	requestCount int
+	err          error
 }
 
-func newStory(t *testing.T) *story {
+func newScenario(t *testing.T) *scenario {
 	t.Helper()
 	mailer, err := notify.NewMailer("smtp://127.0.0.1:1?tls=none", "versioner@example.com")
 	require.NoError(t, err)
 	api := testapi.New(t, testapi.WithWork(), testapi.WithMailer(mailer))
-	s := &story{
-		api: api, spec: specification(t, api), hook: newHook(t), real: make(map[string]string),
+	s := &scenario{
+		api: api, spec: specification(t, api), webhook: newWebhookReceiver(t), serverIDs: make(map[string]string),
 		Key: api.Key, Token: api.TokenOf(t, testapi.Account, "admin", "Ada Lovelace"),
 	}
-	s.real[hookInExamples] = s.hook.URL
+	s.serverIDs[exampleWebhookURL] = s.webhook.URL
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(t, w, r) }))
 	t.Cleanup(server.Close)
 	s.URL = server.URL
 
-	s.as(t, s.Token, "/users/")
-	s.as(t, api.TokenOf(t, testapi.Account, "developer", "Grace Hopper"), "/users/")
+	s.getAs(t, s.Token, "/users/")
+	s.getAs(t, api.TokenOf(t, testapi.Account, "developer", "Grace Hopper"), "/users/")
 	hours := func(ago float64) string {
 		return time.Now().Add(-time.Duration(ago * float64(time.Hour))).UTC().Format(time.RFC3339)
 	}
@@ -151,7 +150,7 @@ func newStory(t *testing.T) *story {
 	return s
 }
 
-// specification is the document as it is served.
+// specification returns the document that the server serves.
 func specification(t *testing.T, api *testapi.API) *openapi3.T {
 	t.Helper()
 	document, err := openapi3.NewLoader().LoadFromData(api.Get(t, "/openapi.json").Body)
@@ -159,47 +158,47 @@ func specification(t *testing.T, api *testapi.API) *openapi3.T {
 	return document
 }
 
-// as reads a list as a person.
-func (s *story) as(t *testing.T, token, path string) testapi.Answer {
+// getAs requests a path with a session token.
+func (s *scenario) getAs(t *testing.T, token, path string) testapi.Answer {
 	t.Helper()
 	request := s.api.Request(t, http.MethodGet, path, nil)
 	request.Header.Set("Authorization", "Bearer "+token)
 	return s.api.Do(t, request)
 }
 
-// tell has a client do a step, and requires that it does just that, with the outcome that the example shows.
-func (s *story) tell(t *testing.T, now step, client func()) {
+// runStep runs a client and requires it to send exactly the request of the step, and the response to match the example.
+func (s *scenario) runStep(t *testing.T, current step, client func()) {
 	t.Helper()
-	s.prepare(t, now)
+	s.prepare(t, current)
 	s.mu.Lock()
-	s.now, s.told, s.trouble = now, 0, nil
+	s.current, s.requestCount, s.err = current, 0, nil
 	s.mu.Unlock()
 	client()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	require.NoError(t, s.trouble, "%s %s", now.operation, now.example)
-	require.Equal(t, 1, s.told, "%s %s: one request", now.operation, now.example)
+	require.NoError(t, s.err, "%s %s", current.operation, current.example)
+	require.Equal(t, 1, s.requestCount, "%s %s: one request", current.operation, current.example)
 }
 
-// prepare does what is not told.
-func (s *story) prepare(t *testing.T, now step) {
+// prepare creates the conditions of a step that no earlier step creates.
+func (s *scenario) prepare(t *testing.T, current step) {
 	t.Helper()
-	switch now.operation {
+	switch current.operation {
 	case "listNotificationHistory":
 		require.Eventually(t, func() bool {
-			return strings.Contains(string(s.as(t, s.Token, "/notification-history/?event_type=deployment.failed").Body), `"delivered"`)
-		}, patience, 50*time.Millisecond, "the message is delivered")
+			return strings.Contains(string(s.getAs(t, s.Token, "/notification-history/?event_type=deployment.failed").Body), `"delivered"`)
+		}, deliveryTimeout, 50*time.Millisecond, "the message is delivered")
 	case "listAPIKeys":
-		s.api.Exec(t, "UPDATE api_keys SET last_used_at = now() WHERE key_id = 'k1'") // which is noted every ten seconds
+		s.api.Exec(t, "UPDATE api_keys SET last_used_at = now() WHERE key_id = 'k1'") // the server writes it every ten seconds
 	}
 }
 
-// request is the example of the step, for whoever has no sample.
-func (s *story) request(t *testing.T, now step) {
+// request sends the example of the step.
+func (s *scenario) request(t *testing.T, current step) {
 	t.Helper()
-	found := find(s.spec, now.operation)
+	found := find(s.spec, current.operation)
 	body := ""
-	if value := found.requestExample(now.example); value != nil {
+	if value := found.requestExample(current.example); value != nil {
 		text, err := json.Marshal(value)
 		require.NoError(t, err)
 		body = string(text)
@@ -220,50 +219,51 @@ func (s *story) request(t *testing.T, now step) {
 	require.NoError(t, response.Body.Close())
 }
 
-func (s *story) serve(t *testing.T, w http.ResponseWriter, r *http.Request) {
+func (s *scenario) serve(t *testing.T, w http.ResponseWriter, r *http.Request) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.told++
+	s.requestCount++
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		s.trouble = err
+		s.err = err
 		return
 	}
-	found := find(s.spec, s.now.operation)
-	if s.trouble = found.checkRequest(r, body, s.now.example); s.trouble != nil {
+	found := find(s.spec, s.current.operation)
+	if s.err = found.checkRequest(r, body, s.current.example); s.err != nil {
 		w.WriteHeader(http.StatusTeapot)
 		return
 	}
-	request := s.api.Request(t, r.Method, s.here(r.URL.RequestURI()), []byte(s.here(string(body))))
+	request := s.api.Request(t, r.Method, s.toServerIDs(r.URL.RequestURI()), []byte(s.toServerIDs(string(body))))
 	for _, name := range []string{"Authorization", "Content-Type", "Idempotency-Key", "Accept"} {
 		if value := r.Header.Get(name); value != "" {
 			request.Header.Set(name, value)
 		}
 	}
 	answer := s.api.Do(t, request)
-	s.trouble = s.checkAnswer(found, answer)
+	s.err = s.checkAnswer(found, answer)
 	w.Header().Set("Content-Type", answer.Header.Get("Content-Type"))
 	w.WriteHeader(answer.Status)
-	_, _ = io.WriteString(w, s.there(string(answer.Body)))
+	_, _ = io.WriteString(w, s.toExampleIDs(string(answer.Body)))
 }
 
-// here says what the examples name with the words of this server, there the other way round.
-func (s *story) here(text string) string {
-	for _, example := range slices.Sorted(maps.Keys(s.real)) {
-		text = strings.ReplaceAll(text, example, s.real[example])
+// toServerIDs replaces the identifiers of the examples by those on the server.
+func (s *scenario) toServerIDs(text string) string {
+	for _, example := range slices.Sorted(maps.Keys(s.serverIDs)) {
+		text = strings.ReplaceAll(text, example, s.serverIDs[example])
 	}
 	return text
 }
 
-func (s *story) there(text string) string {
-	for _, example := range slices.Sorted(maps.Keys(s.real)) {
-		text = strings.ReplaceAll(text, s.real[example], example)
+// toExampleIDs replaces the identifiers on the server by those of the examples.
+func (s *scenario) toExampleIDs(text string) string {
+	for _, example := range slices.Sorted(maps.Keys(s.serverIDs)) {
+		text = strings.ReplaceAll(text, s.serverIDs[example], example)
 	}
 	return text
 }
 
-func (s *story) checkAnswer(found operation, answer testapi.Answer) error {
+func (s *scenario) checkAnswer(found operation, answer testapi.Answer) error {
 	status, response := found.success()
 	if answer.Status != status {
 		return fmt.Errorf("the answer is %d, not %d: %s", answer.Status, status, answer.Body)
@@ -271,7 +271,7 @@ func (s *story) checkAnswer(found operation, answer testapi.Answer) error {
 	if len(response.Content) == 0 {
 		return nil
 	}
-	example := exampleOf(response.Content, s.now.example)
+	example := exampleOf(response.Content, s.current.example)
 	if text, ok := example.(string); ok {
 		if !strings.HasPrefix(string(answer.Body), text) {
 			return fmt.Errorf("the page does not begin with %s", text)
@@ -279,17 +279,17 @@ func (s *story) checkAnswer(found operation, answer testapi.Answer) error {
 		return nil
 	}
 	var got any
-	if err := json.Unmarshal(bytes.ReplaceAll(answer.Body, []byte(s.hook.URL), []byte(hookInExamples)), &got); err != nil {
+	if err := json.Unmarshal(bytes.ReplaceAll(answer.Body, []byte(s.webhook.URL), []byte(exampleWebhookURL)), &got); err != nil {
 		return fmt.Errorf("the answer is not JSON: %w", err)
 	}
 	if found.OperationID == "getSpecification" {
-		return s.compare("", example, excerpt(example, got))
+		return s.compare("", example, project(example, got))
 	}
 	return s.compare("", example, got)
 }
 
-// excerpt is of what was got only what the example has.
-func excerpt(example, got any) any {
+// project reduces a response to the members that the example has.
+func project(example, got any) any {
 	want, ok := example.(map[string]any)
 	have, same := got.(map[string]any)
 	if !ok || !same {
@@ -298,22 +298,22 @@ func excerpt(example, got any) any {
 	kept := make(map[string]any)
 	for name, value := range want {
 		if there, ok := have[name]; ok {
-			kept[name] = excerpt(value, there)
+			kept[name] = project(value, there)
 		}
 	}
 	return kept
 }
 
-// measured are members whose values no example can foretell.
-func measured() []string {
+// volatileFields are members whose values differ from run to run.
+func volatileFields() []string {
 	return []string{"latency_ms", "soak_time_hours", "key", "email", "credential", "remote_ip", "request_id"}
 }
 
-// compare requires the same members and the same values of them; identifiers are another object's here, but the same one
-// each time, and times are other times.
-func (s *story) compare(at string, example, got any) error {
+// compare requires the members and values of the example. Identifiers differ, but each identifier of the examples stands for one
+// identifier on the server; times only have to be times.
+func (s *scenario) compare(at string, example, got any) error {
 	if fmt.Sprintf("%T", example) != fmt.Sprintf("%T", got) {
-		return fmt.Errorf("%s: %v is not what the example has: %v", at, got, example)
+		return fmt.Errorf("%s: %v differs in type from the example: %v", at, got, example)
 	}
 	switch want := example.(type) {
 	case map[string]any:
@@ -339,31 +339,31 @@ func (s *story) compare(at string, example, got any) error {
 	case string:
 		return s.compareText(at, want, got.(string))
 	default:
-		if want != got && !slices.Contains(measured(), at[strings.LastIndex(at, "/")+1:]) {
+		if want != got && !slices.Contains(volatileFields(), at[strings.LastIndex(at, "/")+1:]) {
 			return fmt.Errorf("%s: %v, the example has %v", at, got, want)
 		}
 	}
 	return nil
 }
 
-func (s *story) compareText(at, want, have string) error {
+func (s *scenario) compareText(at, want, have string) error {
 	switch {
 	case isUUID(want) && isUUID(have):
-		if s.real[want] == "" && s.there(have) == have {
-			s.real[want] = have
+		if s.serverIDs[want] == "" && s.toExampleIDs(have) == have {
+			s.serverIDs[want] = have
 		}
-		if s.real[want] != have {
-			return fmt.Errorf("%s: %s is %s in the examples, and not %s", at, have, s.there(have), want)
+		if s.serverIDs[want] != have {
+			return fmt.Errorf("%s: %s is %s in the examples, and not %s", at, have, s.toExampleIDs(have), want)
 		}
 	case isTime(want) && isTime(have):
-	case want != have && !slices.Contains(measured(), at[strings.LastIndex(at, "/")+1:]):
+	case want != have && !slices.Contains(volatileFields(), at[strings.LastIndex(at, "/")+1:]):
 		return fmt.Errorf("%s: %q, the example has %q", at, have, want)
 	}
 	return nil
 }
 
-// hook is the receiver of the story's webhooks.
-type hook struct {
+// webhookReceiver records the webhook messages of the scenario.
+type webhookReceiver struct {
 	*httptest.Server
 
 	mu  sync.Mutex
@@ -375,9 +375,9 @@ type message struct {
 	body   []byte
 }
 
-func newHook(t *testing.T) *hook {
+func newWebhookReceiver(t *testing.T) *webhookReceiver {
 	t.Helper()
-	h := &hook{}
+	h := &webhookReceiver{}
 	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -392,8 +392,8 @@ func newHook(t *testing.T) *hook {
 	return h
 }
 
-// messages are those of a type of event.
-func (h *hook) messages(event string) []message {
+// messages returns the messages of an event type.
+func (h *webhookReceiver) messages(event string) []message {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(h.got), func(m message) bool { return m.header.Get("X-Versioner-Event") != event })

@@ -1,4 +1,4 @@
-package samples_test
+package examples_test
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// operation is one of the specification's, with what its examples say.
+// operation is an operation of the document with its parameters.
 type operation struct {
 	*openapi3.Operation
 
@@ -26,7 +26,7 @@ type operation struct {
 	params       openapi3.Parameters
 }
 
-// operations are those of the specification, in its order.
+// operations returns the operations of the document.
 func operations(document *openapi3.T) []operation {
 	var all []operation
 	for _, path := range document.Paths.InMatchingOrder() {
@@ -53,7 +53,7 @@ func (o operation) scheme() string {
 	return ""
 }
 
-// target is the address that the examples of the parameters give.
+// target is the URL path and query with the examples of the parameters.
 func (o operation) target() string {
 	path, query := o.path, url.Values{}
 	shown, _ := o.Extensions["x-example-parameters"].([]any)
@@ -91,7 +91,7 @@ func exampleOf(content openapi3.Content, name string) any {
 	return nil
 }
 
-// examples are the names of the examples of a request; one without a name is "".
+// examples returns the names of the examples of a request. An unnamed example is "".
 func (o operation) examples() []string {
 	if o.RequestBody == nil {
 		return []string{""}
@@ -106,7 +106,7 @@ func (o operation) examples() []string {
 	return names
 }
 
-// success is how the operation answers when all is well.
+// success returns the successful response.
 func (o operation) success() (status int, response *openapi3.Response) {
 	for code, reference := range o.Responses.Map() {
 		if strings.HasPrefix(code, "2") {
@@ -117,36 +117,36 @@ func (o operation) success() (status int, response *openapi3.Response) {
 	return 0, nil
 }
 
-// checkRequest compares a request with the example.
+// checkRequest compares a request with an example.
 func (o operation) checkRequest(r *http.Request, body []byte, example string) error {
 	want, err := url.Parse(o.target())
 	if err != nil {
-		return fmt.Errorf("the example's address: %w", err)
+		return fmt.Errorf("URL of the example: %w", err)
 	}
 	if r.Method != o.method || r.URL.Path != want.Path || !reflect.DeepEqual(r.URL.Query(), want.Query()) {
-		return fmt.Errorf("it asked %s %s instead of %s %s", r.Method, r.URL, o.method, want)
+		return fmt.Errorf("the request is %s %s, the example %s %s", r.Method, r.URL, o.method, want)
 	}
 	if (o.scheme() == "") != (r.Header.Get("Authorization") == "") {
-		return errors.New("a credential is sent where one is needed")
+		return errors.New("a credential must be sent exactly where the operation requires one")
 	}
 	expected := o.requestExample(example)
 	if expected == nil {
 		if len(body) > 0 {
-			return fmt.Errorf("it sent %s, the example sends nothing", body)
+			return fmt.Errorf("the body is %s, the example has none", body)
 		}
 		return nil
 	}
 	var sent any
 	if err := json.Unmarshal(body, &sent); err != nil {
-		return fmt.Errorf("it sent no JSON: %w: %s", err, body)
+		return fmt.Errorf("the body is not JSON: %w: %s", err, body)
 	}
 	if !reflect.DeepEqual(sent, expected) {
-		return fmt.Errorf("it sent %v, the example sends %v", sent, expected)
+		return fmt.Errorf("the body is %v, the example %v", sent, expected)
 	}
 	return nil
 }
 
-// example is a member of the answer's example.
+// example returns a member of the response's example.
 func (o operation) example(t *testing.T, member string) string {
 	t.Helper()
 	_, response := o.success()
@@ -155,7 +155,7 @@ func (o operation) example(t *testing.T, member string) string {
 	return value
 }
 
-// text is how an example of a parameter is written in an address.
+// text formats the example of a parameter for a URL.
 func text(example any) string {
 	if number, ok := example.(float64); ok {
 		return strconv.FormatFloat(number, 'f', -1, 64)

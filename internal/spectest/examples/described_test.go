@@ -1,4 +1,4 @@
-package samples_test
+package examples_test
 
 import (
 	"strings"
@@ -10,7 +10,7 @@ import (
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-// TestEverythingIsDescribed finds what the document names without a word about it.
+// TestEverythingIsDescribed requires a description for each part of the document.
 func TestEverythingIsDescribed(t *testing.T) {
 	t.Parallel()
 	document := specification(t, testapi.New(t))
@@ -27,7 +27,7 @@ func TestEverythingIsDescribed(t *testing.T) {
 	}
 	for _, tag := range document.Tags {
 		described("the tag "+tag.Name, tag.Description)
-		require.True(t, grouped[tag.Name], "ReDoc shows no tag without a group: %s", tag.Name)
+		require.True(t, grouped[tag.Name], "ReDoc hides a tag without a group: %s", tag.Name)
 	}
 	require.Len(t, grouped, len(document.Tags))
 	for name, scheme := range document.Components.SecuritySchemes {
@@ -47,7 +47,7 @@ func TestEverythingIsDescribed(t *testing.T) {
 	for _, op := range operations(document) {
 		described(op.OperationID, op.Description)
 		require.NotEmpty(t, op.Summary, op.OperationID)
-		require.Greater(t, len(op.Description), len(op.Summary), "%s: more than its summary says", op.OperationID)
+		require.Greater(t, len(op.Description), len(op.Summary), "%s: the description says more than the summary", op.OperationID)
 		for _, param := range op.params {
 			described(op.OperationID+" "+param.Value.Name, param.Value.Description)
 		}
@@ -55,8 +55,7 @@ func TestEverythingIsDescribed(t *testing.T) {
 	require.Greater(t, seen, 500)
 }
 
-// members walks the members of a schema, those that are objects of their own included; a reference is described where it
-// leads to.
+// members walks the members of a schema and of its inline objects. Referenced schemas are walked as components.
 func members(at string, schema *openapi3.Schema, described func(what, description string)) {
 	for name, member := range schema.Properties {
 		described(at+"."+name, member.Value.Description)
