@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzAddresses takes no address for public that the standard library takes for something special, nor one that hides an
-// IPv4 address which is not public.
+// FuzzAddresses: no address is public that the standard library knows as special, nor one that embeds an IPv4 address which is not
+// public.
 func FuzzAddresses(f *testing.F) {
 	for _, seed := range []string{"127.0.0.1", "8.8.8.8", "::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2606:4700:4700::1111"} {
 		f.Add(netip.MustParseAddr(seed).AsSlice())
@@ -18,7 +18,7 @@ func FuzzAddresses(f *testing.F) {
 		}
 		plain := addr.Unmap()
 		if plain.IsPrivate() || plain.IsLoopback() || plain.IsMulticast() || plain.IsUnspecified() || plain.IsLinkLocalUnicast() || !plain.IsGlobalUnicast() {
-			t.Fatalf("%s was taken for public", addr)
+			t.Fatalf("%s is treated as public", addr)
 		}
 		if plain.Is4() {
 			inside := plain.As4()
@@ -26,7 +26,7 @@ func FuzzAddresses(f *testing.F) {
 				wrapped := netip.MustParseAddr(prefix).As16()
 				copy(wrapped[12:], inside[:])
 				if hidden := netip.AddrFrom16(wrapped); !hidden.Is4In6() && (Policy{}).allowsAddr(hidden) {
-					t.Fatalf("%s was taken for public", hidden)
+					t.Fatalf("%s is treated as public", hidden)
 				}
 			}
 		}

@@ -1,5 +1,5 @@
-// Package egress sends the requests that tenants ask for, and only to where they may go: public addresses, checked at the
-// moment of dialling, so that no name, redirect or spelling leads into the network that the server stands in.
+// Package egress is an SSRF-safe HTTP client for addresses that tenants configure: it connects to public addresses alone, checked
+// when dialling, so that no DNS name, redirect or spelling of an address reaches the server's own network.
 package egress
 
 import (
@@ -24,8 +24,8 @@ import (
 
 const (
 	maxURL           = 2048     // characters
-	maxHeader        = 32 << 10 // bytes of an answer's header
-	maxAnswer        = 64 << 10 // bytes that are read of an answer, and forgotten
+	maxHeader        = 32 << 10 // bytes of a response's header
+	maxResponseBytes = 64 << 10 // that are read of a body, and discarded
 	drainTimeout     = 500 * time.Millisecond
 	lookUpTimeout    = 3 * time.Second
 	connectTimeout   = 5 * time.Second
@@ -35,13 +35,13 @@ const (
 	idleConns        = 256
 )
 
-// ForbiddenError says why an address may not be called. The reason may be shown to anybody.
+// ForbiddenError reports an address that the policy forbids. The reason may be shown to callers.
 type ForbiddenError struct{ Reason string }
 
 // Error returns the reason.
 func (e *ForbiddenError) Error() string { return e.Reason }
 
-// InvalidError says why a URL is none that can be called. The reason may be shown to anybody.
+// InvalidError reports a URL that cannot be called. The reason may be shown to callers.
 type InvalidError struct{ Reason string }
 
 // Error returns the reason.
@@ -54,7 +54,7 @@ type Client struct {
 	http     *http.Client
 }
 
-// New returns a client that calls public addresses and what the policy allows beside them.
+// New returns a client for public addresses and those that the policy allows.
 func New(policy Policy) *Client {
 	c := &Client{policy: policy, resolver: net.DefaultResolver}
 	c.http = &http.Client{
@@ -68,7 +68,7 @@ func New(policy Policy) *Client {
 	return c
 }
 
-// Response is what there is to know of an answer. Its body is not kept.
+// Response is a response without its body.
 type Response struct {
 	Status int
 	Header http.Header
@@ -81,19 +81,19 @@ func (c *Client) Do(request *http.Request) (Response, error) {
 	}
 	ctx, cancel := context.WithCancel(request.Context())
 	defer cancel()
-	response, err := c.http.Do(request.WithContext(ctx)) //nolint:gosec // what keeps it in its place is this package
+	response, err := c.http.Do(request.WithContext(ctx)) //nolint:gosec // dial restricts the addresses
 	if err != nil {
-		return Response{}, err //nolint:wrapcheck // Classify says what it means; it may hold the address
+		return Response{}, err //nolint:wrapcheck // Classify maps it; it may contain the address
 	}
 	defer func() { _ = response.Body.Close() }()
-	// The answer has come: what is left is only read so that the connection can be used again.
+	// The rest of the body is read only so that the connection can be reused.
 	timer := time.AfterFunc(drainTimeout, cancel)
 	defer timer.Stop()
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer))
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxResponseBytes))
 	return Response{Status: response.StatusCode, Header: response.Header}, nil
 }
 
-// dial connects to a public address, whatever the name resolved to before.
+// dial connects to allowed addresses alone, whatever the name resolved to before.
 func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -109,13 +109,13 @@ func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, e
 			return nil
 		}
 	}
-	return dialer.DialContext(ctx, network, address) //nolint:wrapcheck // Classify says what it means
+	return dialer.DialContext(ctx, network, address) //nolint:wrapcheck // Classify maps it
 }
 
 var errForbiddenAddress = &ForbiddenError{Reason: "the address is not public: it belongs to a private or special network"}
 
-// CheckURL parses a URL that shall be called later, and refuses what would be refused then. A name that cannot be resolved
-// now may be later.
+// CheckURL parses a URL that is to be called later, and rejects it if the call would be rejected. A name that cannot be resolved
+// is accepted: it may exist later.
 func (c *Client) CheckURL(ctx context.Context, text string) (*url.URL, error) {
 	address, err := c.parse(text)
 	if err != nil {
@@ -129,19 +129,19 @@ func (c *Client) CheckURL(ctx context.Context, text string) (*url.URL, error) {
 	resolved, _ := c.resolver.LookupNetIP(ctx, "ip", address.Hostname())
 	for _, one := range resolved {
 		if !c.policy.allowsAddr(one) {
-			return nil, &ForbiddenError{Reason: "the name leads to an address that is not public"}
+			return nil, &ForbiddenError{Reason: "the name resolves to an address that is not public"}
 		}
 	}
 	return address, nil
 }
 
-// parse says all that can be said without asking anybody. The host of what it returns is in its one canonical spelling.
+// parse makes all checks that need no DNS look-up. It returns the URL with the host in canonical form.
 func (c *Client) parse(text string) (*url.URL, error) {
 	if len(text) > maxURL {
 		return nil, &InvalidError{Reason: fmt.Sprintf("longer than %d characters", maxURL)}
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f || r == 0xfffd }) {
-		return nil, &InvalidError{Reason: "white space, control characters and backslashes do not belong in a URL"}
+		return nil, &InvalidError{Reason: "a URL must not contain white space, control characters or backslashes"}
 	}
 	address, err := url.Parse(text)
 	switch {
@@ -152,9 +152,9 @@ func (c *Client) parse(text string) (*url.URL, error) {
 	case address.Opaque != "" || address.Host == "":
 		return nil, &InvalidError{Reason: "the URL has no host"}
 	case address.User != nil:
-		return nil, &InvalidError{Reason: "a user or a password does not belong in the URL"}
+		return nil, &InvalidError{Reason: "the URL must not contain a user or a password"}
 	case address.Fragment != "":
-		return nil, &InvalidError{Reason: "a fragment (#…) is never sent: leave it out"}
+		return nil, &InvalidError{Reason: "the URL must not contain a fragment (#…)"}
 	}
 	host, literal, err := canonicalHost(address.Hostname())
 	if err != nil {
@@ -171,22 +171,22 @@ func (c *Client) parse(text string) (*url.URL, error) {
 	if port != "" {
 		address.Host = net.JoinHostPort(host, port)
 	}
-	if c.policy.allowsHost(host) || literal.IsValid() && c.policy.lists(literal) {
+	if c.policy.allowsHost(host) || literal.IsValid() && c.policy.isAllowlisted(literal) {
 		return address, nil
 	}
 	switch {
 	case literal.IsValid() && !c.policy.allowsAddr(literal):
 		return nil, errForbiddenAddress
-	case !literal.IsValid() && isLocalName(host):
-		return nil, &ForbiddenError{Reason: "the name is not a public one"}
-	case !isUsualPort(port):
-		return nil, &ForbiddenError{Reason: "the port " + port + " is not one for webhooks: use 80, 443, or one from 1024 that no other protocol has"}
+	case !literal.IsValid() && isPrivateHostname(host):
+		return nil, &ForbiddenError{Reason: "the name is not public"}
+	case !isAllowedPort(port):
+		return nil, &ForbiddenError{Reason: "the port " + port + " is not allowed for webhooks: use 80, 443, or one from 1024 that no other protocol uses"}
 	}
 	return address, nil
 }
 
-// canonicalHost reads a host as a resolver would, and refuses the spellings of addresses that only some resolvers read:
-// decimal, octal, hexadecimal, shortened.
+// canonicalHost parses a host as a resolver does, and rejects the notations of addresses that only some resolvers accept: decimal,
+// octal, hexadecimal, shortened.
 func canonicalHost(text string) (host string, literal netip.Addr, err error) {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		if addr.Zone() != "" {
@@ -196,15 +196,15 @@ func canonicalHost(text string) (host string, literal netip.Addr, err error) {
 	}
 	host, err = idna.Lookup.ToASCII(text)
 	if err != nil {
-		return "", netip.Addr{}, &InvalidError{Reason: "the host is not a name"}
+		return "", netip.Addr{}, &InvalidError{Reason: "the host is not a valid name"}
 	}
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	if addr, err := netip.ParseAddr(host); err == nil { // written in digits of another script
+	if addr, err := netip.ParseAddr(host); err == nil { // in digits of another script
 		return addr.Unmap().String(), addr.Unmap(), nil
 	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if slices.Contains(strings.Split(host, "."), "") {
-		return "", netip.Addr{}, &InvalidError{Reason: "the host is not a name"}
+		return "", netip.Addr{}, &InvalidError{Reason: "the host is not a valid name"}
 	}
 	if _, err := strconv.ParseUint(last, 0, 64); err == nil || strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") {
 		return "", netip.Addr{}, &ForbiddenError{Reason: "write the address as four decimal numbers"}
@@ -212,8 +212,8 @@ func canonicalHost(text string) (host string, literal netip.Addr, err error) {
 	return host, netip.Addr{}, nil
 }
 
-// isLocalName tells names that only mean something in a network of one's own.
-func isLocalName(host string) bool {
+// isPrivateHostname reports whether a name is only meaningful within a private network.
+func isPrivateHostname(host string) bool {
 	if !strings.Contains(host, ".") {
 		return true
 	}
@@ -221,9 +221,9 @@ func isLocalName(host string) bool {
 		func(suffix string) bool { return strings.HasSuffix(host, suffix) })
 }
 
-// isUsualPort lets pass what a webhook may listen on, and none that belongs to another protocol: a request can be read as a
-// command there.
-func isUsualPort(text string) bool {
+// isAllowedPort reports whether a webhook may use the port. Ports of other protocols are reserved: such a server could interpret a
+// request as commands.
+func isAllowedPort(text string) bool {
 	if text == "" {
 		return true
 	}
@@ -231,15 +231,15 @@ func isUsualPort(text string) bool {
 	if err != nil || strconv.FormatUint(port, 10) != text {
 		return false
 	}
-	taken := []uint64{
+	reservedPorts := []uint64{
 		1080, 1433, 1434, 1521, 1723, 1883, 2049, 2181, 2375, 2376, 2379, 2380, 3128, 3306, 3389, 3690, 4190, 4222, 5060, 5061, 5222, 5432, 5433,
 		5671, 5672, 5900, 5984, 5985, 5986, 6000, 6379, 6380, 6443, 6566, 6665, 6666, 6667, 6668, 6669, 6697, 7000, 7001, 8125, 8300, 8301, 8500, 8600,
 		9042, 9092, 9093, 9160, 9200, 9300, 10080, 10250, 10255, 11211, 15672, 26257, 27017, 27018, 27019, 50000, 61613, 61616,
 	}
-	return port == 80 || port == 443 || port >= 1024 && !slices.Contains(taken, port)
+	return port == 80 || port == 443 || port >= 1024 && !slices.Contains(reservedPorts, port)
 }
 
-// Classify names what went wrong in one stable word.
+// Classify returns a stable code for an error.
 func Classify(err error) string {
 	if _, forbidden := errors.AsType[*ForbiddenError](err); forbidden {
 		return "forbidden_address"

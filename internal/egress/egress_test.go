@@ -22,13 +22,13 @@ import (
 	"github.com/versioner-io/versioner/internal/egress"
 )
 
-// nameServer answers every question for an IPv4 address with the next of its addresses.
+// nameServer starts a DNS server that answers queries of type A with successive addresses.
 func nameServer(tb testing.TB, answer func(number int64) netip.Addr) *net.Resolver {
 	tb.Helper()
 	conn, err := (&net.ListenConfig{}).ListenPacket(tb.Context(), "udp", "127.0.0.1:0")
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = conn.Close() })
-	var asked atomic.Int64
+	var queries atomic.Int64
 	go func() {
 		buffer := make([]byte, 1500)
 		for {
@@ -43,7 +43,7 @@ func nameServer(tb testing.TB, answer func(number int64) netip.Addr) *net.Resolv
 			question := message.Questions[0]
 			message.Response, message.Additionals = true, nil
 			if question.Type == dnsmessage.TypeA {
-				address := answer(asked.Add(1) - 1)
+				address := answer(queries.Add(1) - 1)
 				if address.IsValid() {
 					message.Answers = []dnsmessage.Resource{{
 						Header: dnsmessage.ResourceHeader{Name: question.Name, Class: dnsmessage.ClassINET, TTL: 0},
@@ -83,7 +83,7 @@ func isForbidden(err error) bool {
 	return ok
 }
 
-// listener counts the connections to a port of this machine, which is one that webhooks may have.
+// listener counts the connections to a local port that webhooks may use.
 func listener(t *testing.T) (port string, connections *atomic.Int64) {
 	t.Helper()
 	listen, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -105,8 +105,8 @@ func listener(t *testing.T) (port string, connections *atomic.Int64) {
 	return port, connections
 }
 
-// TestRebinding has a name that leads to a public address when it is checked and to this machine when it is dialled, and
-// one that changes its mind at every look-up.
+// TestRebinding uses a name that resolves to a public address when it is checked and to a local one when it is dialled, and one
+// that resolves to another local address at each look-up.
 func TestRebinding(t *testing.T) {
 	t.Parallel()
 	port, connections := listener(t)
@@ -135,7 +135,7 @@ func TestRebinding(t *testing.T) {
 	}
 	require.Zero(t, connections.Load())
 
-	// The same way in does lead to a connection when it is allowed: the test would see one.
+	// An allowed address is connected to: the listener would count a connection.
 	allowed := client(t, "127.0.0.0/8")
 	egress.SetResolver(allowed, nameServer(t, func(int64) netip.Addr { return local }))
 	_, err := post(t.Context(), t, allowed, "http://flip.example.com:"+port+"/")
@@ -143,7 +143,7 @@ func TestRebinding(t *testing.T) {
 	require.NotZero(t, connections.Load())
 }
 
-func TestNamesThatDoNotResolveMayComeLater(t *testing.T) {
+func TestUnresolvableNamesAreAccepted(t *testing.T) {
 	t.Parallel()
 	c := client(t)
 	egress.SetResolver(c, nameServer(t, func(int64) netip.Addr { return netip.Addr{} }))
@@ -159,7 +159,7 @@ func TestReceivers(t *testing.T) {
 	serve := func(t *testing.T, handler http.HandlerFunc) string {
 		t.Helper()
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body) // or nobody would notice that the client has left
+			_, _ = io.Copy(io.Discard, r.Body) // so that the server detects a client that disconnects
 			handler(w, r)
 		}))
 		t.Cleanup(func() {
@@ -188,13 +188,13 @@ func TestReceivers(t *testing.T) {
 		require.Zero(t, connections.Load())
 	})
 
-	t.Run("SilenceEndsWithTheContext", func(t *testing.T) {
+	t.Run("ContextBoundsASilentReceiver", func(t *testing.T) {
 		t.Parallel()
 		_, err := post(within(t, 300*time.Millisecond), t, c, serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 		require.Equal(t, "timeout", egress.Classify(err))
 	})
 
-	t.Run("AByteASecondKeepsNobody", func(t *testing.T) {
+	t.Run("SlowBodyIsNotAwaited", func(t *testing.T) {
 		t.Parallel()
 		answer, err := post(within(t, 30*time.Second), t, c, serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			for {
@@ -205,11 +205,11 @@ func TestReceivers(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 		}))
-		require.NoError(t, err, "the answer was there at once")
+		require.NoError(t, err, "the response had arrived")
 		require.Equal(t, http.StatusOK, answer.Status)
 	})
 
-	t.Run("AHeaderThatTricklesEndsWithTheContext", func(t *testing.T) {
+	t.Run("ContextBoundsASlowHeader", func(t *testing.T) {
 		t.Parallel()
 		_, err := post(within(t, 500*time.Millisecond), t, c, serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
@@ -226,7 +226,7 @@ func TestReceivers(t *testing.T) {
 		require.Equal(t, "timeout", egress.Classify(err))
 	})
 
-	t.Run("AGibibyteIsNotRead", func(t *testing.T) {
+	t.Run("LargeBodyIsNotRead", func(t *testing.T) {
 		t.Parallel()
 		var sent atomic.Int64
 		var before, after runtime.MemStats
@@ -244,11 +244,11 @@ func TestReceivers(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, answer.Status)
-		require.Less(t, sent.Load(), int64(64<<20), "what fits into the buffers of the connection")
+		require.Less(t, sent.Load(), int64(64<<20), "the size of the connection's buffers")
 		require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(64<<20))
 	})
 
-	t.Run("AHugeHeaderIsRefused", func(t *testing.T) {
+	t.Run("RejectsHugeHeader", func(t *testing.T) {
 		t.Parallel()
 		_, err := post(within(t, 30*time.Second), t, c, serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Huge", strings.Repeat("x", 1<<20))
@@ -256,7 +256,7 @@ func TestReceivers(t *testing.T) {
 		require.Equal(t, "connection", egress.Classify(err))
 	})
 
-	t.Run("UntrustedCertificatesAreRefused", func(t *testing.T) {
+	t.Run("RejectsUntrustedCertificates", func(t *testing.T) {
 		t.Parallel()
 		server := httptest.NewTLSServer(http.NotFoundHandler())
 		t.Cleanup(server.Close)
@@ -264,7 +264,7 @@ func TestReceivers(t *testing.T) {
 		require.Equal(t, "tls", egress.Classify(err))
 	})
 
-	t.Run("ConnectionsAreUsedAgain", func(t *testing.T) {
+	t.Run("ConnectionsAreReused", func(t *testing.T) {
 		t.Parallel()
 		var connections atomic.Int64
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) }))
@@ -282,15 +282,15 @@ func TestReceivers(t *testing.T) {
 		require.Equal(t, int64(1), connections.Load())
 	})
 
-	t.Run("NobodyListens", func(t *testing.T) {
+	t.Run("ConnectionRefused", func(t *testing.T) {
 		t.Parallel()
 		_, err := post(within(t, 30*time.Second), t, c, "http://127.0.0.1:1/")
 		require.Equal(t, "connection", egress.Classify(err))
 	})
 }
 
-// TestProxiesOfTheEnvironmentAreNotAsked would see requests go around the check.
-func TestProxiesOfTheEnvironmentAreNotAsked(t *testing.T) {
+// TestProxyEnvironmentIsIgnored: a proxy would bypass the check of addresses.
+func TestProxyEnvironmentIsIgnored(t *testing.T) {
 	port, connections := listener(t)
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:"+port)
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:"+port)
@@ -323,8 +323,8 @@ func TestParsePolicy(t *testing.T) {
 	require.ErrorContains(t, err, `"*"`)
 }
 
-// FuzzCheckURL has as its oracle what an address parser of the standard library makes of the host: whatever passes with
-// an address for a host is public, and stays what it is when it is written down and read again.
+// FuzzCheckURL uses the standard library's address parser as its oracle: an accepted host that is an address is public, and is
+// the same after formatting and parsing.
 func FuzzCheckURL(f *testing.F) {
 	for _, seed := range []string{
 		"https://example.com/x?y=1", "http://127.1/", "http://0x7f.1/", "http://[::ffff:127.0.0.1]/", "http://１２７.０.０.１/", "http://example.com:080/",
@@ -333,10 +333,10 @@ func FuzzCheckURL(f *testing.F) {
 		f.Add(seed)
 	}
 	c := client(f)
-	ended, end := context.WithCancel(f.Context())
-	end() // no name is looked up
+	cancelled, cancel := context.WithCancel(f.Context())
+	cancel() // no name is resolved
 	f.Fuzz(func(t *testing.T, text string) {
-		checked, err := c.CheckURL(ended, text)
+		checked, err := c.CheckURL(cancelled, text)
 		if err != nil {
 			return
 		}

@@ -2,5 +2,5 @@ package egress
 
 import "net"
 
-// SetResolver has the client ask another resolver.
+// SetResolver replaces the client's resolver.
 func SetResolver(c *Client, resolver *net.Resolver) { c.resolver = resolver }

@@ -4,16 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
+
+	"code.dny.dev/ssrf"
 )
 
-// Policy is what may be called although it is not public.
+// Policy lists networks and hosts that are allowed although they are not public.
 type Policy struct {
 	cidrs []netip.Prefix
 	hosts []string
 }
 
-// ParsePolicy reads networks such as 10.1.0.0/16, and hosts such as hooks.corp.example or, with those below it,
+// ParsePolicy parses networks such as 10.1.0.0/16, and hosts such as hooks.corp.example or, for all hosts of a domain,
 // .corp.example. It reports all problems together.
 func ParsePolicy(cidrs, hosts []string) (Policy, error) {
 	var policy Policy
@@ -29,7 +32,7 @@ func ParsePolicy(cidrs, hosts []string) (Policy, error) {
 	for _, text := range hosts {
 		host := strings.ToLower(strings.TrimSuffix(strings.TrimSpace(text), "."))
 		if strings.Trim(host, ".") == "" || strings.ContainsAny(host, "/:@* \t") {
-			problems = append(problems, fmt.Errorf("VERSIONER_WEBHOOK_ALLOW_HOSTS %q: use a name such as hooks.corp.example, or .corp.example for all below it", text))
+			problems = append(problems, fmt.Errorf("VERSIONER_WEBHOOK_ALLOW_HOSTS %q: use a name such as hooks.corp.example, or .corp.example for all hosts of that domain", text))
 			continue
 		}
 		policy.hosts = append(policy.hosts, host)
@@ -48,10 +51,10 @@ func (p Policy) allowsHost(host string) bool {
 }
 
 func (p Policy) allowsAddr(addr netip.Addr) bool {
-	return addr.Zone() == "" && (isPublic(addr.Unmap()) || p.lists(addr))
+	return addr.Zone() == "" && (isPublic(addr.Unmap()) || p.isAllowlisted(addr))
 }
 
-func (p Policy) lists(addr netip.Addr) bool {
+func (p Policy) isAllowlisted(addr netip.Addr) bool {
 	for _, prefix := range p.cidrs {
 		if prefix.Contains(addr.Unmap()) {
 			return true
@@ -60,37 +63,17 @@ func (p Policy) lists(addr netip.Addr) bool {
 	return false
 }
 
-// special are the networks of the IANA special-purpose address registries that are not globally reachable, and addresses
-// at which clouds answer the machines that they run.
+// azureHost is the virtual public address at which Azure's platform serves each of its machines.
 //
-//nolint:gochecknoglobals // a constant table
-var special = prefixes(
-	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
-	"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-	"168.63.129.16/32",                                     // Azure
-	"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", // Teredo and others, documentation, 6to4
-)
-
 //nolint:gochecknoglobals // a constant
-var globalUnicast = netip.MustParsePrefix("2000::/3")
+var azureHost = netip.MustParseAddr("168.63.129.16")
 
-func prefixes(texts ...string) []netip.Prefix {
-	var parsed []netip.Prefix
-	for _, text := range texts {
-		parsed = append(parsed, netip.MustParsePrefix(text))
-	}
-	return parsed
-}
-
-// isPublic knows one range of IPv6 that is: the others are private, local, or translate to IPv4 (NAT64).
+// isPublic reports whether an address is globally reachable by the IANA special-purpose address registries. Of IPv6 only global
+// unicast is: other ranges are private, local, or translate to IPv4 (NAT64).
 func isPublic(addr netip.Addr) bool {
-	if !addr.IsValid() || addr.Is6() && !globalUnicast.Contains(addr) {
+	if !addr.IsValid() || addr == azureHost || addr.Is6() && !ssrf.IPv6GlobalUnicast.Contains(addr) {
 		return false
 	}
-	for _, prefix := range special {
-		if prefix.Contains(addr) {
-			return false
-		}
-	}
-	return true
+	isDenied := func(prefix netip.Prefix) bool { return prefix.Contains(addr) }
+	return !slices.ContainsFunc(ssrf.IPv4DeniedPrefixes, isDenied) && !slices.ContainsFunc(ssrf.IPv6DeniedPrefixes, isDenied)
 }
