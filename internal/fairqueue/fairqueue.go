@@ -1,5 +1,5 @@
-// Package fairqueue is a line in which accounts take turns: whatever one of them sends, the others wait for one of its items
-// each time, not for all.
+// Package fairqueue is a bounded per-account round-robin queue: an item of one account waits for at most one item of every other
+// account before each of its own, however many those have queued.
 package fairqueue
 
 import (
@@ -9,26 +9,26 @@ import (
 	"github.com/google/uuid"
 )
 
-// Queue holds so many items at most.
+// Queue is safe for concurrent use.
 type Queue[T any] struct {
-	waits chan struct{} // holds one for each item
+	ready chan struct{} // one for each item
 
 	mu       sync.Mutex
 	accounts map[uuid.UUID][]T
-	turns    []uuid.UUID // the accounts that have items, the next one first
+	rotation []uuid.UUID // the accounts that have items, the next one first
 }
 
-// New returns a queue with room for so many items.
+// New returns a queue of at most length items.
 func New[T any](length int) *Queue[T] {
-	return &Queue[T]{waits: make(chan struct{}, length), accounts: make(map[uuid.UUID][]T)}
+	return &Queue[T]{ready: make(chan struct{}, length), accounts: make(map[uuid.UUID][]T)}
 }
 
-// Push returns what there is no room for, if there is not: the item, or the newest one of an account that has more of them.
-func (q *Queue[T]) Push(account uuid.UUID, item T) (turnedAway T, isFull bool) {
+// Enqueue adds an item. A full queue evicts the newest item of the account that has most, which may be the added one.
+func (q *Queue[T]) Enqueue(account uuid.UUID, item T) (evicted T, isFull bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	select {
-	case q.waits <- struct{}{}:
+	case q.ready <- struct{}{}:
 	default:
 		isFull = true
 		longest := account
@@ -42,54 +42,77 @@ func (q *Queue[T]) Push(account uuid.UUID, item T) (turnedAway T, isFull bool) {
 		}
 		items := q.accounts[longest]
 		last := len(items) - 1
-		turnedAway, q.accounts[longest] = items[last], items[:last]
+		evicted, q.accounts[longest] = items[last], items[:last]
 	}
 	if len(q.accounts[account]) == 0 {
-		q.turns = append(q.turns, account)
+		q.rotation = append(q.rotation, account)
 	}
 	q.accounts[account] = append(q.accounts[account], item)
-	return turnedAway, isFull
+	return evicted, isFull
 }
 
-// Waits lets its receiver Pop one item.
-func (q *Queue[T]) Waits() <-chan struct{} { return q.waits }
+// Ready permits its receiver to Dequeue one item.
+func (q *Queue[T]) Ready() <-chan struct{} { return q.ready }
 
-// Pop returns the next item. Only who has received from Waits may call it.
-func (q *Queue[T]) Pop() T {
+// Dequeue returns the next item. Only a receiver from Ready may call it.
+func (q *Queue[T]) Dequeue() T {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.take(0)
+	return q.dequeueAt(0)
 }
 
-// TryPop returns the next item, if there is one.
-func (q *Queue[T]) TryPop() (item T, ok bool) {
-	return q.TryPopOf(func(uuid.UUID) bool { return true })
+// TryDequeue returns the next item, if there is one.
+func (q *Queue[T]) TryDequeue() (item T, ok bool) {
+	return q.TryDequeueWhere(func(uuid.UUID) bool { return true })
 }
 
-// TryPopOf returns the next item of those accounts, if there is one. The others keep their turns.
-func (q *Queue[T]) TryPopOf(may func(account uuid.UUID) bool) (item T, ok bool) {
+// TryDequeueWhere returns the next item of the eligible accounts, if there is one. The others keep their place in the rotation.
+func (q *Queue[T]) TryDequeueWhere(isEligible func(account uuid.UUID) bool) (item T, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	turn := slices.IndexFunc(q.turns, may)
-	if turn < 0 {
+	position := slices.IndexFunc(q.rotation, isEligible)
+	if position < 0 {
 		return item, false
 	}
 	select {
-	case <-q.waits:
-		return q.take(turn), true
-	default: // each item is about to be popped by somebody else
+	case <-q.ready:
+		return q.dequeueAt(position), true
+	default: // another goroutine has received for each item and is about to dequeue it
 		return item, false
 	}
 }
 
-// take returns the next item of the account whose turn that is.
-func (q *Queue[T]) take(turn int) T {
-	account := q.turns[turn]
-	q.turns = slices.Delete(q.turns, turn, turn+1)
+// Remove takes the first matching item of an account out of the queue and reports whether there was one.
+func (q *Queue[T]) Remove(account uuid.UUID, matches func(T) bool) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	items := q.accounts[account]
+	index := slices.IndexFunc(items, matches)
+	if index < 0 {
+		return false
+	}
+	select {
+	case <-q.ready:
+	default: // another goroutine has received for each item and is about to dequeue it
+		return false
+	}
+	if len(items) > 1 {
+		q.accounts[account] = slices.Delete(items, index, index+1)
+		return true
+	}
+	delete(q.accounts, account)
+	q.rotation = slices.DeleteFunc(q.rotation, func(other uuid.UUID) bool { return other == account })
+	return true
+}
+
+// dequeueAt returns the next item of the account at that position of the rotation.
+func (q *Queue[T]) dequeueAt(position int) T {
+	account := q.rotation[position]
+	q.rotation = slices.Delete(q.rotation, position, position+1)
 	items := q.accounts[account]
 	if len(items) > 1 {
 		q.accounts[account] = items[1:]
-		q.turns = append(q.turns, account)
+		q.rotation = append(q.rotation, account)
 	} else {
 		delete(q.accounts, account)
 	}

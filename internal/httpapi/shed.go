@@ -190,7 +190,7 @@ func (o *overload) arrive(account uuid.UUID) (v, turnedAway *visitor) {
 		return nil, nil
 	}
 	v = &visitor{account: account, turn: make(chan bool, 1)}
-	turnedAway, _ = o.waiting.Push(account, v)
+	turnedAway, _ = o.waiting.Enqueue(account, v)
 	return v, turnedAway
 }
 
@@ -222,7 +222,7 @@ func (o *overload) free(account uuid.UUID) {
 		delete(o.runningOf, account)
 	}
 	for o.running < o.most {
-		v, ok := o.waiting.TryPopOf(o.mayEnter)
+		v, ok := o.waiting.TryDequeueWhere(o.mayEnter)
 		if !ok {
 			return
 		}

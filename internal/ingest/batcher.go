@@ -89,7 +89,7 @@ func (b *batcher) Submit(ctx context.Context, event Event) (Recorded, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	j := &job{event: event, ctx: ctx, deadline: deadline, done: make(chan result, 1)}
-	if evicted, isFull := b.queueOf(event).Push(event.AccountID, j); isFull {
+	if evicted, isFull := b.queueOf(event).Enqueue(event.AccountID, j); isFull {
 		evicted.reply(result{err: apperr.New(apperr.Unavailable, "ingest queue full")})
 	}
 	select {
@@ -115,7 +115,7 @@ func (b *batcher) Run(ctx context.Context) {
 				select {
 				case <-ctx.Done():
 					return
-				case <-queue.Waits():
+				case <-queue.Ready():
 					b.process(ctx, nextBatch(queue))
 				}
 			}
@@ -127,9 +127,9 @@ func (b *batcher) Run(ctx context.Context) {
 
 // nextBatch takes what is queued.
 func nextBatch(queue *fairqueue.Queue[*job]) []*job {
-	jobs := []*job{queue.Pop()}
+	jobs := []*job{queue.Dequeue()}
 	for len(jobs) < maxBatch {
-		next, ok := queue.TryPop()
+		next, ok := queue.TryDequeue()
 		if !ok {
 			break
 		}

@@ -30,7 +30,7 @@ const namePattern = `\S`
 const maxBody = 1 << 20
 
 // preallocated bounds the buffer that is allocated before a body arrives: a client may declare more than it sends.
-const preallocated = 16 << 10
+const preallocated = 4 << 10
 
 // mergePatch is the media type of a JSON Merge Patch (RFC 7396), which every PATCH accepts.
 const mergePatch = "application/merge-patch+json"
