@@ -56,13 +56,18 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 		return err
 	}
 	defer ingestPool.Close()
+	apiPool, err := postgres.OpenAPI(ctx, a.dsn)
+	if err != nil {
+		return err
+	}
+	defer apiPool.Close()
 	recorder := ingest.NewRecorder(ingestPool, a.Pool, time.Now, a.logger)
 	stop := a.runBackground(ctx, recorder, tokens, channels)
 	defer stop()
 
 	handler, err := httpapi.New(ctx, httpapi.Config{
-		Logger: a.logger, Security: authn.Validators{APIKeys: a.Keys, JWTs: tokens}, Recorder: recorder, Clock: time.Now, DB: a.Pool.DB, Keys: a.Keys,
-		Channels: channels, Limits: a.limits(limiter), Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
+		Logger: a.logger, Security: authn.Validators{APIKeys: a.Keys, JWTs: tokens}, Recorder: recorder, Clock: time.Now, DB: apiPool, Keys: a.Keys,
+		Channels: channels, Limits: a.limits(limiter, apiPool.MaxConns()), Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
 	})
 	if err != nil {
 		return fmt.Errorf("build the API: %w", err)
@@ -93,11 +98,11 @@ func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, toke
 	}
 }
 
-func (a *App) limits(limiter ratelimit.Limiter) httpapi.Limits {
+func (a *App) limits(limiter ratelimit.Limiter, maxConns int) httpapi.Limits {
 	return httpapi.Limits{
 		Limiter: limiter, KeyPerMinute: a.cfg.RateLimits.KeyPerMinute, AccountPerHour: a.cfg.RateLimits.AccountPerHour,
 		UserPerMinute: a.cfg.RateLimits.UserPerMinute, FailuresPerMinute: a.cfg.RateLimits.FailuresPerMinute,
-		PeopleAtOnce: maxConcurrentUserRequests(a.Pool.MaxConns()), PeopleWaiting: maxQueuedUserRequests,
+		PeopleAtOnce: maxConcurrentUserRequests(maxConns), PeopleWaiting: maxQueuedUserRequests,
 	}
 }
 

@@ -19,13 +19,13 @@ import (
 const soon = 5 * time.Second
 
 // servers returns two servers on one database: one that changes keys and one that caches them.
-func servers(t *testing.T) (pool *postgres.Pool, administrator, server *authn.APIKeys) {
+func servers(t *testing.T) (pool *postgres.Pool, api *postgres.TenantPool, administrator, server *authn.APIKeys) {
 	t.Helper()
-	pool = testdb.Open(t)
+	pool, api = testdb.OpenBoth(t)
 	administrator, server = newKeys(t, pool), newKeys(t, pool)
 	run(t, server)
 	require.Eventually(t, server.IsCaching, soon, time.Millisecond)
-	return pool, administrator, server
+	return pool, api, administrator, server
 }
 
 // keepChecking uses the key until the test ends, so that it is cached again as soon as it can be.
@@ -55,10 +55,10 @@ func isRefused(t *testing.T, server *authn.APIKeys, key string) bool {
 
 func TestChangesAreAnnouncedAfterTheCommit(t *testing.T) {
 	t.Parallel()
-	pool, administrator, server := servers(t)
+	pool, api, administrator, server := servers(t)
 	errUndone := errors.New("rolled back")
-	revoke := func(ctx context.Context, created authn.CreatedKey) error {
-		return administrator.Revoke(ctx, etag.Ref{AccountID: created.AccountID, ID: created.ID})
+	revoke := func(ctx context.Context, db *postgres.DB, created authn.CreatedKey) error {
+		return administrator.Revoke(ctx, db, etag.Ref{AccountID: created.AccountID, ID: created.ID})
 	}
 	newKey := func(t *testing.T) authn.CreatedKey {
 		t.Helper()
@@ -72,14 +72,14 @@ func TestChangesAreAnnouncedAfterTheCommit(t *testing.T) {
 	t.Run("OfARequest", func(t *testing.T) {
 		t.Parallel()
 		created := newKey(t)
-		require.NoError(t, revoke(postgres.WithTenant(t.Context(), created.AccountID), created))
+		require.NoError(t, revoke(t.Context(), api.Tenant(created.AccountID), created))
 		require.Eventually(t, func() bool { return isRefused(t, server, created.Token) }, soon, 10*time.Millisecond)
 	})
-	t.Run("OfASharedTransaction", func(t *testing.T) {
+	t.Run("OfATransaction", func(t *testing.T) {
 		t.Parallel()
 		created := newKey(t)
-		require.NoError(t, pool.Share(t.Context(), func(ctx context.Context, _ *postgres.DB) error {
-			require.NoError(t, revoke(ctx, created))
+		require.NoError(t, pool.WithTx(t.Context(), func(db *postgres.DB) error {
+			require.NoError(t, revoke(t.Context(), db, created))
 			time.Sleep(300 * time.Millisecond) // an early announcement would make servers cache the old row again
 			require.False(t, isRefused(t, server, created.Token), "not committed yet")
 			return nil
@@ -89,8 +89,8 @@ func TestChangesAreAnnouncedAfterTheCommit(t *testing.T) {
 	t.Run("NotAfterARollback", func(t *testing.T) {
 		t.Parallel()
 		created := newKey(t)
-		require.ErrorIs(t, pool.Share(t.Context(), func(ctx context.Context, _ *postgres.DB) error {
-			require.NoError(t, revoke(ctx, created))
+		require.ErrorIs(t, pool.WithTx(t.Context(), func(db *postgres.DB) error {
+			require.NoError(t, revoke(t.Context(), db, created))
 			return errUndone
 		}), errUndone)
 		require.Never(t, func() bool { return isRefused(t, server, created.Token) }, 500*time.Millisecond, 10*time.Millisecond)
@@ -98,7 +98,7 @@ func TestChangesAreAnnouncedAfterTheCommit(t *testing.T) {
 	t.Run("OfARotation", func(t *testing.T) {
 		t.Parallel()
 		created := newKey(t)
-		next, err := administrator.Rotate(t.Context(), created.AccountID, created.ID, 0, nil)
+		next, err := administrator.Rotate(t.Context(), pool.DB, created.AccountID, created.ID, 0, nil)
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return isRefused(t, server, created.Token) }, soon, 10*time.Millisecond)
 		require.False(t, isRefused(t, server, next.Token))
@@ -106,14 +106,14 @@ func TestChangesAreAnnouncedAfterTheCommit(t *testing.T) {
 	t.Run("OnTheOwnServerAtOnce", func(t *testing.T) {
 		t.Parallel()
 		created := newKey(t)
-		require.NoError(t, server.Revoke(t.Context(), etag.Ref{AccountID: created.AccountID, ID: created.ID}))
+		require.NoError(t, server.Revoke(t.Context(), pool.DB, etag.Ref{AccountID: created.AccountID, ID: created.ID}))
 		require.True(t, isRefused(t, server, created.Token))
 	})
 }
 
 func TestLimitsReachOtherServers(t *testing.T) {
 	t.Parallel()
-	_, administrator, server := servers(t)
+	_, _, administrator, server := servers(t)
 	keys := []string{create(t, administrator, "acme", authn.NewKey{Name: "ci"}), create(t, administrator, "acme", authn.NewKey{Name: "ci"})}
 	other := create(t, administrator, "other", authn.NewKey{Name: "ci"})
 	for _, key := range append(keys, other) {

@@ -48,9 +48,9 @@ func (k *APIKeys) CreateFor(ctx context.Context, accountSlug string, key NewKey)
 	})
 }
 
-// Create makes a key in an account.
-func (k *APIKeys) Create(ctx context.Context, accountID uuid.UUID, key NewKey) (created CreatedKey, err error) {
-	return created, k.pool.WithTx(ctx, func(db *postgres.DB) error {
+// Create creates a key in an account, whose handle or the owner's db is.
+func (k *APIKeys) Create(ctx context.Context, db *postgres.DB, accountID uuid.UUID, key NewKey) (created CreatedKey, err error) {
+	return created, db.WithTx(ctx, func(db *postgres.DB) error {
 		account, err := db.LockAccount(ctx, accountID)
 		if err != nil {
 			return postgres.Classify(err)
@@ -87,8 +87,8 @@ func (k *APIKeys) create(ctx context.Context, db *postgres.DB, account dbgen.Acc
 type KeyPatch struct{ Name, Description *string }
 
 // Update changes what a key is called.
-func (k *APIKeys) Update(ctx context.Context, target etag.Ref, patch KeyPatch) error {
-	return k.change(ctx, target, func(key *dbgen.APIKey) (action string, fields []string, err error) {
+func (k *APIKeys) Update(ctx context.Context, db *postgres.DB, target etag.Ref, patch KeyPatch) error {
+	return k.change(ctx, db, target, func(key *dbgen.APIKey) (action string, fields []string, err error) {
 		if patch.Name != nil && strings.TrimSpace(*patch.Name) != key.Name {
 			key.Name = strings.TrimSpace(*patch.Name)
 			fields = append(fields, "name")
@@ -102,8 +102,8 @@ func (k *APIKeys) Update(ctx context.Context, target etag.Ref, patch KeyPatch) e
 }
 
 // Revoke ends a key for good. Every server refuses it within a second. Revoking it again changes nothing.
-func (k *APIKeys) Revoke(ctx context.Context, target etag.Ref) error {
-	return k.change(ctx, target, func(key *dbgen.APIKey) (string, []string, error) {
+func (k *APIKeys) Revoke(ctx context.Context, db *postgres.DB, target etag.Ref) error {
+	return k.change(ctx, db, target, func(key *dbgen.APIKey) (string, []string, error) {
 		if key.RevokedAt != nil {
 			return "", nil, nil
 		}
@@ -115,8 +115,8 @@ func (k *APIKeys) Revoke(ctx context.Context, target etag.Ref) error {
 
 // Rotate makes a key like another one, which expires after the grace period. The error is Conflict when that one is dead
 // already.
-func (k *APIKeys) Rotate(ctx context.Context, accountID, id uuid.UUID, grace time.Duration, by *uuid.UUID) (created CreatedKey, err error) {
-	return created, k.pool.WithTx(ctx, func(db *postgres.DB) error {
+func (k *APIKeys) Rotate(ctx context.Context, db *postgres.DB, accountID, id uuid.UUID, grace time.Duration, by *uuid.UUID) (created CreatedKey, err error) {
+	return created, db.WithTx(ctx, func(db *postgres.DB) error {
 		account, err := db.LockAccount(ctx, accountID)
 		if err != nil {
 			return postgres.Classify(err)
@@ -141,8 +141,8 @@ func (k *APIKeys) Rotate(ctx context.Context, accountID, id uuid.UUID, grace tim
 }
 
 // change applies fn to a key; it changes nothing when fn names no members.
-func (k *APIKeys) change(ctx context.Context, target etag.Ref, fn func(*dbgen.APIKey) (action string, fields []string, err error)) error {
-	return k.pool.WithTx(ctx, func(db *postgres.DB) error {
+func (k *APIKeys) change(ctx context.Context, db *postgres.DB, target etag.Ref, fn func(*dbgen.APIKey) (action string, fields []string, err error)) error {
+	return db.WithTx(ctx, func(db *postgres.DB) error {
 		key, err := db.GetAPIKeyForUpdate(ctx, dbgen.GetAPIKeyForUpdateParams{AccountID: target.AccountID, ID: target.ID})
 		if err != nil {
 			return postgres.Classify(err)
@@ -280,7 +280,7 @@ func (k *APIKeys) RevokeNamed(ctx context.Context, accountSlug, keyID string) er
 	}
 	for _, info := range infos {
 		if info.KeyID == keyID {
-			return k.Revoke(ctx, etag.Ref{AccountID: info.AccountID, ID: info.ID})
+			return k.Revoke(ctx, k.pool.DB, etag.Ref{AccountID: info.AccountID, ID: info.ID})
 		}
 	}
 	return apperr.New(apperr.NotFound, "Not found")

@@ -15,7 +15,7 @@ import (
 const defaultGrace = 24
 
 type apiKeys struct {
-	db    *postgres.DB
+	db    *postgres.TenantPool
 	pager pager
 	keys  *authn.APIKeys
 }
@@ -24,7 +24,7 @@ func (h apiKeys) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestO
 	principal := authn.PrincipalFrom(ctx)
 	items, next, err := page[dbgen.ListAPIKeysPageRow, apigen.APIKey]{
 		rows: func(after *position, limit int32) ([]dbgen.ListAPIKeysPageRow, error) {
-			rows, err := h.db.ListAPIKeysPage(ctx, dbgen.ListAPIKeysPageParams{
+			rows, err := h.db.Tenant(principal.AccountID).ListAPIKeysPage(ctx, dbgen.ListAPIKeysPageParams{
 				AccountID: principal.AccountID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
@@ -41,7 +41,7 @@ func (h apiKeys) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestO
 
 func (h apiKeys) GetAPIKey(ctx context.Context, req apigen.GetAPIKeyRequestObject) (apigen.GetAPIKeyResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
-	row, err := h.db.GetAPIKey(ctx, dbgen.GetAPIKeyParams{AccountID: principal.AccountID, ID: req.ID})
+	row, err := h.db.Tenant(principal.AccountID).GetAPIKey(ctx, dbgen.GetAPIKeyParams{AccountID: principal.AccountID, ID: req.ID})
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
@@ -53,7 +53,7 @@ func (h apiKeys) GetAPIKey(ctx context.Context, req apigen.GetAPIKeyRequestObjec
 
 func (h apiKeys) CreateAPIKey(ctx context.Context, req apigen.CreateAPIKeyRequestObject) (apigen.CreateAPIKeyResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
-	created, err := h.keys.Create(ctx, principal.AccountID, authn.NewKey{
+	created, err := h.keys.Create(ctx, h.db.Tenant(principal.AccountID), principal.AccountID, authn.NewKey{
 		Name: req.Body.Name, Description: valueOr(req.Body.Description, ""), ExpiresAt: fromNullable(req.Body.ExpiresAt), CreatedBy: &principal.UserID,
 	})
 	if err != nil {
@@ -67,10 +67,10 @@ func (h apiKeys) CreateAPIKey(ctx context.Context, req apigen.CreateAPIKeyReques
 func (h apiKeys) UpdateAPIKey(ctx context.Context, req apigen.UpdateAPIKeyRequestObject) (apigen.UpdateAPIKeyResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
 	target := targetFrom(ctx, req.ID, req.Params.IfMatch)
-	if err := h.keys.Update(ctx, target, authn.KeyPatch{Name: req.Body.Name, Description: patchText(req.Body.Description)}); err != nil {
+	if err := h.keys.Update(ctx, h.db.Tenant(principal.AccountID), target, authn.KeyPatch{Name: req.Body.Name, Description: patchText(req.Body.Description)}); err != nil {
 		return nil, err
 	}
-	row, err := h.db.GetAPIKey(ctx, dbgen.GetAPIKeyParams{AccountID: target.AccountID, ID: target.ID})
+	row, err := h.db.Tenant(principal.AccountID).GetAPIKey(ctx, dbgen.GetAPIKeyParams{AccountID: target.AccountID, ID: target.ID})
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
@@ -81,13 +81,14 @@ func (h apiKeys) UpdateAPIKey(ctx context.Context, req apigen.UpdateAPIKeyReques
 }
 
 func (h apiKeys) RevokeAPIKey(ctx context.Context, req apigen.RevokeAPIKeyRequestObject) (apigen.RevokeAPIKeyResponseObject, error) {
-	return apigen.RevokeAPIKey204Response{}, h.keys.Revoke(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+	account := authn.PrincipalFrom(ctx).AccountID
+	return apigen.RevokeAPIKey204Response{}, h.keys.Revoke(ctx, h.db.Tenant(account), targetFrom(ctx, req.ID, req.Params.IfMatch))
 }
 
 func (h apiKeys) RotateAPIKey(ctx context.Context, req apigen.RotateAPIKeyRequestObject) (apigen.RotateAPIKeyResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
 	grace := time.Duration(valueOr(req.Body.GracePeriodHours, defaultGrace)) * time.Hour
-	created, err := h.keys.Rotate(ctx, principal.AccountID, req.ID, grace, &principal.UserID)
+	created, err := h.keys.Rotate(ctx, h.db.Tenant(principal.AccountID), principal.AccountID, req.ID, grace, &principal.UserID)
 	if err != nil {
 		return nil, err
 	}

@@ -11,15 +11,16 @@ import (
 )
 
 type builds struct {
-	db    *postgres.DB
+	db    *postgres.TenantPool
 	pager pager
 	clock func() time.Time
 }
 
 func (h builds) ListBuilds(ctx context.Context, req apigen.ListBuildsRequestObject) (apigen.ListBuildsResponseObject, error) {
-	find := finder{ctx: ctx, db: h.db}
+	account := authn.PrincipalFrom(ctx).AccountID
+	find := finder{ctx: ctx, db: h.db.Tenant(account)}
 	params := dbgen.ListBuildsParams{
-		AccountID: authn.PrincipalFrom(ctx).AccountID, ProductID: find.product(req.Params.Product),
+		AccountID: account, ProductID: find.product(req.Params.Product),
 		Status: (*string)(req.Params.Status), Commit: commitOf(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
 	}
 	if params.VersionID = asID(req.Params.Version); params.VersionID == nil {
@@ -31,7 +32,7 @@ func (h builds) ListBuilds(ctx context.Context, req apigen.ListBuildsRequestObje
 				return nil, find.err
 			}
 			params.AfterAt, params.AfterID, params.RowLimit = timeOf(after), idOf(after), limit
-			rows, err := h.db.ListBuilds(ctx, params)
+			rows, err := h.db.Tenant(account).ListBuilds(ctx, params)
 			return rows, postgres.Classify(err)
 		},
 		at:   func(row dbgen.BuildDetail) position { return position{at: row.OccurredAt, id: row.ID} },
@@ -41,7 +42,8 @@ func (h builds) ListBuilds(ctx context.Context, req apigen.ListBuildsRequestObje
 }
 
 func (h builds) GetBuild(ctx context.Context, req apigen.GetBuildRequestObject) (apigen.GetBuildResponseObject, error) {
-	row, err := h.db.GetBuild(ctx, dbgen.GetBuildParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := h.db.Tenant(account).GetBuild(ctx, dbgen.GetBuildParams{AccountID: account, ID: req.ID})
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
@@ -50,12 +52,12 @@ func (h builds) GetBuild(ctx context.Context, req apigen.GetBuildRequestObject) 
 
 func (h builds) ListBuildEvents(ctx context.Context, req apigen.ListBuildEventsRequestObject) (apigen.ListBuildEventsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	if _, err := h.db.GetBuild(ctx, dbgen.GetBuildParams{AccountID: account, ID: req.ID}); err != nil {
+	if _, err := h.db.Tenant(account).GetBuild(ctx, dbgen.GetBuildParams{AccountID: account, ID: req.ID}); err != nil {
 		return nil, postgres.Classify(err)
 	}
 	items, next, err := page[dbgen.ListBuildEventsRow, apigen.RecordedEvent]{
 		rows: func(after *position, limit int32) ([]dbgen.ListBuildEventsRow, error) {
-			rows, err := h.db.ListBuildEvents(ctx, dbgen.ListBuildEventsParams{
+			rows, err := h.db.Tenant(account).ListBuildEvents(ctx, dbgen.ListBuildEventsParams{
 				AccountID: account, BuildID: &req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)

@@ -14,10 +14,8 @@ import (
 )
 
 type catalogueAPI struct {
-	db           *postgres.DB
-	pager        pager
-	products     catalogue.Products
-	environments catalogue.Environments
+	db    *postgres.TenantPool
+	pager pager
 }
 
 // targetFrom names the caller's object with that identifier.
@@ -26,10 +24,11 @@ func targetFrom(ctx context.Context, id uuid.UUID, ifMatch *string) etag.Ref {
 }
 
 func (h catalogueAPI) ListProducts(ctx context.Context, req apigen.ListProductsRequestObject) (apigen.ListProductsResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.Product, apigen.Product]{
 		rows: func(after *position, limit int32) ([]dbgen.Product, error) {
-			rows, err := h.db.ListProducts(ctx, dbgen.ListProductsParams{
-				AccountID: authn.PrincipalFrom(ctx).AccountID, Q: req.Params.Q, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			rows, err := h.db.Tenant(account).ListProducts(ctx, dbgen.ListProductsParams{
+				AccountID: account, Q: req.Params.Q, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
@@ -40,7 +39,8 @@ func (h catalogueAPI) ListProducts(ctx context.Context, req apigen.ListProductsR
 }
 
 func (h catalogueAPI) GetProduct(ctx context.Context, req apigen.GetProductRequestObject) (apigen.GetProductResponseObject, error) {
-	row, err := h.db.GetProduct(ctx, dbgen.GetProductParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := h.db.Tenant(account).GetProduct(ctx, dbgen.GetProductParams{AccountID: account, ID: req.ID})
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
@@ -49,7 +49,7 @@ func (h catalogueAPI) GetProduct(ctx context.Context, req apigen.GetProductReque
 
 func (h catalogueAPI) CreateProduct(ctx context.Context, req apigen.CreateProductRequestObject) (apigen.CreateProductResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := h.products.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), fromNullable(req.Body.ExtraMetadata))
+	row, err := catalogue.Products{DB: h.db.Tenant(account)}.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), fromNullable(req.Body.ExtraMetadata))
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,8 @@ func (h catalogueAPI) CreateProduct(ctx context.Context, req apigen.CreateProduc
 }
 
 func (h catalogueAPI) UpdateProduct(ctx context.Context, req apigen.UpdateProductRequestObject) (apigen.UpdateProductResponseObject, error) {
-	row, err := h.products.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), catalogue.ProductPatch{
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := catalogue.Products{DB: h.db.Tenant(account)}.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), catalogue.ProductPatch{
 		Name: req.Body.Name, Description: patchText(req.Body.Description), ExtraMetadata: patchObject(req.Body.ExtraMetadata),
 	})
 	if err != nil {
@@ -67,14 +68,16 @@ func (h catalogueAPI) UpdateProduct(ctx context.Context, req apigen.UpdateProduc
 }
 
 func (h catalogueAPI) DeleteProduct(ctx context.Context, req apigen.DeleteProductRequestObject) (apigen.DeleteProductResponseObject, error) {
-	return apigen.DeleteProduct204Response{}, h.products.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+	account := authn.PrincipalFrom(ctx).AccountID
+	return apigen.DeleteProduct204Response{}, catalogue.Products{DB: h.db.Tenant(account)}.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
 }
 
 func (h catalogueAPI) ListEnvironments(ctx context.Context, req apigen.ListEnvironmentsRequestObject) (apigen.ListEnvironmentsResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.Environment, apigen.Environment]{
 		rows: func(after *position, limit int32) ([]dbgen.Environment, error) {
-			rows, err := h.db.ListEnvironments(ctx, dbgen.ListEnvironmentsParams{
-				AccountID: authn.PrincipalFrom(ctx).AccountID, Q: req.Params.Q, Type: (*string)(req.Params.Type),
+			rows, err := h.db.Tenant(account).ListEnvironments(ctx, dbgen.ListEnvironmentsParams{
+				AccountID: account, Q: req.Params.Q, Type: (*string)(req.Params.Type),
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
@@ -86,7 +89,8 @@ func (h catalogueAPI) ListEnvironments(ctx context.Context, req apigen.ListEnvir
 }
 
 func (h catalogueAPI) GetEnvironment(ctx context.Context, req apigen.GetEnvironmentRequestObject) (apigen.GetEnvironmentResponseObject, error) {
-	row, err := h.db.GetEnvironment(ctx, dbgen.GetEnvironmentParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := h.db.Tenant(account).GetEnvironment(ctx, dbgen.GetEnvironmentParams{AccountID: account, ID: req.ID})
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
@@ -95,7 +99,7 @@ func (h catalogueAPI) GetEnvironment(ctx context.Context, req apigen.GetEnvironm
 
 func (h catalogueAPI) CreateEnvironment(ctx context.Context, req apigen.CreateEnvironmentRequestObject) (apigen.CreateEnvironmentResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := h.environments.Create(ctx, account, req.Body.Name, (*string)(req.Body.Type), valueOr(req.Body.Description, ""), fromNullable(req.Body.Metadata))
+	row, err := catalogue.Environments{DB: h.db.Tenant(account)}.Create(ctx, account, req.Body.Name, (*string)(req.Body.Type), valueOr(req.Body.Description, ""), fromNullable(req.Body.Metadata))
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +107,8 @@ func (h catalogueAPI) CreateEnvironment(ctx context.Context, req apigen.CreateEn
 }
 
 func (h catalogueAPI) UpdateEnvironment(ctx context.Context, req apigen.UpdateEnvironmentRequestObject) (apigen.UpdateEnvironmentResponseObject, error) {
-	row, err := h.environments.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), catalogue.EnvironmentPatch{
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := catalogue.Environments{DB: h.db.Tenant(account)}.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), catalogue.EnvironmentPatch{
 		Name: req.Body.Name, Type: (*string)(req.Body.Type), Description: patchText(req.Body.Description), Metadata: patchObject(req.Body.Metadata),
 	})
 	if err != nil {
@@ -113,19 +118,21 @@ func (h catalogueAPI) UpdateEnvironment(ctx context.Context, req apigen.UpdateEn
 }
 
 func (h catalogueAPI) DeleteEnvironment(ctx context.Context, req apigen.DeleteEnvironmentRequestObject) (apigen.DeleteEnvironmentResponseObject, error) {
-	return apigen.DeleteEnvironment204Response{}, h.environments.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+	account := authn.PrincipalFrom(ctx).AccountID
+	return apigen.DeleteEnvironment204Response{}, catalogue.Environments{DB: h.db.Tenant(account)}.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
 }
 
 func (h catalogueAPI) ListVersions(ctx context.Context, req apigen.ListVersionsRequestObject) (apigen.ListVersionsResponseObject, error) {
-	find := finder{ctx: ctx, db: h.db}
+	account := authn.PrincipalFrom(ctx).AccountID
+	find := finder{ctx: ctx, db: h.db.Tenant(account)}
 	product := find.product(req.Params.Product)
 	items, next, err := page[dbgen.VersionDetail, apigen.Version]{
 		rows: func(after *position, limit int32) ([]dbgen.VersionDetail, error) {
 			if find.nothing || find.err != nil {
 				return nil, find.err
 			}
-			rows, err := h.db.ListVersions(ctx, dbgen.ListVersionsParams{
-				AccountID: authn.PrincipalFrom(ctx).AccountID, Q: req.Params.Q, ProductID: product, Commit: commitOf(req.Params.SCMSHA),
+			rows, err := h.db.Tenant(account).ListVersions(ctx, dbgen.ListVersionsParams{
+				AccountID: account, Q: req.Params.Q, ProductID: product, Commit: commitOf(req.Params.SCMSHA),
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
@@ -137,7 +144,8 @@ func (h catalogueAPI) ListVersions(ctx context.Context, req apigen.ListVersionsR
 }
 
 func (h catalogueAPI) GetVersion(ctx context.Context, req apigen.GetVersionRequestObject) (apigen.GetVersionResponseObject, error) {
-	row, err := h.db.GetVersion(ctx, dbgen.GetVersionParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := h.db.Tenant(account).GetVersion(ctx, dbgen.GetVersionParams{AccountID: account, ID: req.ID})
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}

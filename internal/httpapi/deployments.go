@@ -14,15 +14,16 @@ import (
 )
 
 type deployments struct {
-	db    *postgres.DB
+	db    *postgres.TenantPool
 	pager pager
 	clock func() time.Time
 }
 
 func (h deployments) ListDeployments(ctx context.Context, req apigen.ListDeploymentsRequestObject) (apigen.ListDeploymentsResponseObject, error) {
-	find := finder{ctx: ctx, db: h.db}
+	account := authn.PrincipalFrom(ctx).AccountID
+	find := finder{ctx: ctx, db: h.db.Tenant(account)}
 	params := dbgen.ListDeploymentsParams{
-		AccountID: authn.PrincipalFrom(ctx).AccountID,
+		AccountID: account,
 		ProductID: find.product(req.Params.Product), EnvironmentID: find.environment(req.Params.Environment),
 		Status: (*string)(req.Params.Status), Commit: commitOf(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
 	}
@@ -35,7 +36,7 @@ func (h deployments) ListDeployments(ctx context.Context, req apigen.ListDeploym
 				return nil, find.err
 			}
 			params.AfterAt, params.AfterID, params.RowLimit = timeOf(after), idOf(after), limit
-			rows, err := h.db.ListDeployments(ctx, params)
+			rows, err := h.db.Tenant(account).ListDeployments(ctx, params)
 			return rows, postgres.Classify(err)
 		},
 		at:   func(row dbgen.DeploymentDetail) position { return position{at: row.OccurredAt, id: row.ID} },
@@ -45,7 +46,8 @@ func (h deployments) ListDeployments(ctx context.Context, req apigen.ListDeploym
 }
 
 func (h deployments) GetDeployment(ctx context.Context, req apigen.GetDeploymentRequestObject) (apigen.GetDeploymentResponseObject, error) {
-	row, err := h.db.GetDeployment(ctx, dbgen.GetDeploymentParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := h.db.Tenant(account).GetDeployment(ctx, dbgen.GetDeploymentParams{AccountID: account, ID: req.ID})
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
@@ -53,9 +55,10 @@ func (h deployments) GetDeployment(ctx context.Context, req apigen.GetDeployment
 }
 
 func (h deployments) ListEnvironmentState(ctx context.Context, req apigen.ListEnvironmentStateRequestObject) (apigen.ListEnvironmentStateResponseObject, error) {
-	find := finder{ctx: ctx, db: h.db}
+	account := authn.PrincipalFrom(ctx).AccountID
+	find := finder{ctx: ctx, db: h.db.Tenant(account)}
 	params := dbgen.ListEnvironmentStateParams{
-		AccountID: authn.PrincipalFrom(ctx).AccountID,
+		AccountID: account,
 		ProductID: find.product(req.Params.Product), EnvironmentID: find.environment(req.Params.Environment), Type: (*string)(req.Params.Type),
 	}
 	now := h.clock()
@@ -77,12 +80,12 @@ func (h deployments) ListEnvironmentState(ctx context.Context, req apigen.ListEn
 
 func (h deployments) ListDeploymentEvents(ctx context.Context, req apigen.ListDeploymentEventsRequestObject) (apigen.ListDeploymentEventsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	if _, err := h.db.GetDeployment(ctx, dbgen.GetDeploymentParams{AccountID: account, ID: req.ID}); err != nil {
+	if _, err := h.db.Tenant(account).GetDeployment(ctx, dbgen.GetDeploymentParams{AccountID: account, ID: req.ID}); err != nil {
 		return nil, postgres.Classify(err)
 	}
 	items, next, err := page[dbgen.ListDeploymentEventsRow, apigen.RecordedEvent]{
 		rows: func(after *position, limit int32) ([]dbgen.ListDeploymentEventsRow, error) {
-			rows, err := h.db.ListDeploymentEvents(ctx, dbgen.ListDeploymentEventsParams{
+			rows, err := h.db.Tenant(account).ListDeploymentEvents(ctx, dbgen.ListDeploymentEventsParams{
 				AccountID: account, DeploymentID: &req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
@@ -101,7 +104,8 @@ type environmentState struct {
 }
 
 func (h deployments) environmentStates(ctx context.Context, params dbgen.ListEnvironmentStateParams, now time.Time) ([]environmentState, error) {
-	rows, err := h.db.ListEnvironmentState(ctx, params)
+	db := h.db.Tenant(params.AccountID)
+	rows, err := db.ListEnvironmentState(ctx, params)
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
@@ -109,7 +113,7 @@ func (h deployments) environmentStates(ctx context.Context, params dbgen.ListEnv
 	for _, row := range rows {
 		ids = append(ids, row.OpenDeploymentIDs...)
 	}
-	known, err := deploymentsByID(ctx, h.db, params.AccountID, ids)
+	known, err := deploymentsByID(ctx, db, params.AccountID, ids)
 	if err != nil {
 		return nil, err
 	}

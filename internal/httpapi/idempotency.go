@@ -38,12 +38,12 @@ const (
 // response of the first. The change and its response are stored in one transaction. A test message, which calls out, may be
 // sent again when a server dies. Keys belong to their user; those of events are internal/ingest's.
 type idempotency struct {
-	db   *postgres.DB
+	db   *postgres.TenantPool
 	aead cipher.AEAD
 }
 
 // newIdempotency takes a key of 32 bytes to seal answers with.
-func newIdempotency(db *postgres.DB, key []byte) (idempotency, error) {
+func newIdempotency(db *postgres.TenantPool, key []byte) (idempotency, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return idempotency{}, fmt.Errorf("seal answers: %w", err)
@@ -152,7 +152,7 @@ func (i idempotency) claim(ctx context.Context, request *claim) (*answer, error)
 func (i idempotency) tryClaim(ctx context.Context, request *claim) (former *answer, isUnderWay bool, err error) {
 	request.until = time.Now().Add(postgres.Patience)
 	err = postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) error {
-		_, err := i.db.ClaimIdempotencyKey(ctx, dbgen.ClaimIdempotencyKeyParams{
+		_, err := i.db.Tenant(request.AccountID).ClaimIdempotencyKey(ctx, dbgen.ClaimIdempotencyKeyParams{
 			AccountID: request.AccountID, UserID: request.UserID, Operation: request.Operation, Key: request.Key,
 			RequestHash: request.hash, ClaimID: request.id, Now: time.Now(),
 		})
@@ -162,7 +162,7 @@ func (i idempotency) tryClaim(ctx context.Context, request *claim) (former *answ
 		if err := postgres.Classify(err); apperr.CodeOf(err) != apperr.NotFound {
 			return err
 		}
-		row, err := i.db.GetIdempotencyKey(ctx, request.GetIdempotencyKeyParams)
+		row, err := i.db.Tenant(request.AccountID).GetIdempotencyKey(ctx, request.GetIdempotencyKeyParams)
 		switch err := postgres.Classify(err); {
 		case err != nil && apperr.CodeOf(err) != apperr.NotFound:
 			return err
@@ -188,7 +188,7 @@ func (i idempotency) changeOnce(c echo.Context, request claim, next echo.Handler
 		}
 	}()
 	var got answer
-	err = i.db.Share(ctx, func(ctx context.Context, db *postgres.DB) (err error) {
+	err = i.db.Tenant(request.AccountID).Share(ctx, func(ctx context.Context, db *postgres.DB) (err error) {
 		c.SetRequest(c.Request().WithContext(ctx))
 		if got, err = capture(c, next); err != nil {
 			return err
@@ -218,7 +218,7 @@ func (i idempotency) actOnce(c echo.Context, request claim, next echo.HandlerFun
 	if err != nil {
 		return err
 	}
-	err = postgres.Retry(context.WithoutCancel(ctx), request.patience(), func(ctx context.Context) error { return i.keep(ctx, i.db, request, got) })
+	err = postgres.Retry(context.WithoutCancel(ctx), request.patience(), func(ctx context.Context) error { return i.keep(ctx, i.db.Tenant(request.AccountID), request, got) })
 	if err != nil {
 		return err
 	}
@@ -257,7 +257,7 @@ func (i idempotency) open(request claim, sealed []byte) (*answer, error) {
 func (i idempotency) release(ctx context.Context, request claim, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingPatience)
 	defer cancel()
-	err := i.db.AbandonIdempotencyKey(ctx, dbgen.AbandonIdempotencyKeyParams{
+	err := i.db.Tenant(request.AccountID).AbandonIdempotencyKey(ctx, dbgen.AbandonIdempotencyKeyParams{
 		AccountID: request.AccountID, UserID: request.UserID, Operation: request.Operation, Key: request.Key, ClaimID: request.id,
 	})
 	if err != nil { // the claim ends by itself

@@ -12,17 +12,16 @@ import (
 )
 
 type notifications struct {
-	db          *postgres.DB
-	pager       pager
-	channels    notify.Channels
-	preferences notify.Preferences
+	db       *postgres.TenantPool
+	pager    pager
+	channels notify.Channels
 }
 
 func (h notifications) ListNotificationChannels(ctx context.Context, req apigen.ListNotificationChannelsRequestObject) (apigen.ListNotificationChannelsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.NotificationChannel, apigen.NotificationChannel]{
 		rows: func(after *position, limit int32) ([]dbgen.NotificationChannel, error) {
-			rows, err := h.db.ListNotificationChannels(ctx, dbgen.ListNotificationChannelsParams{
+			rows, err := h.db.Tenant(account).ListNotificationChannels(ctx, dbgen.ListNotificationChannelsParams{
 				AccountID: account, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
@@ -36,7 +35,8 @@ func (h notifications) ListNotificationChannels(ctx context.Context, req apigen.
 }
 
 func (h notifications) GetNotificationChannel(ctx context.Context, req apigen.GetNotificationChannelRequestObject) (apigen.GetNotificationChannelResponseObject, error) {
-	channel, err := h.channels.Get(ctx, authn.PrincipalFrom(ctx).AccountID, req.ID)
+	account := authn.PrincipalFrom(ctx).AccountID
+	channel, err := h.channels.Get(ctx, h.db.Tenant(account), account, req.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +46,9 @@ func (h notifications) GetNotificationChannel(ctx context.Context, req apigen.Ge
 }
 
 func (h notifications) CreateNotificationChannel(ctx context.Context, req apigen.CreateNotificationChannelRequestObject) (apigen.CreateNotificationChannelResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
 	config := req.Body.Config
-	channel, err := h.channels.Create(ctx, authn.PrincipalFrom(ctx).AccountID, req.Body.Name, string(req.Body.ChannelType),
+	channel, err := h.channels.Create(ctx, h.db.Tenant(account), account, req.Body.Name, string(req.Body.ChannelType),
 		notify.ConfigPatch{WebhookURL: config.WebhookURL, URL: config.URL, Secret: config.Secret, To: config.To}, valueOr(req.Body.Enabled, true))
 	if err != nil {
 		return nil, err
@@ -58,11 +59,12 @@ func (h notifications) CreateNotificationChannel(ctx context.Context, req apigen
 }
 
 func (h notifications) UpdateNotificationChannel(ctx context.Context, req apigen.UpdateNotificationChannelRequestObject) (apigen.UpdateNotificationChannelResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
 	patch := notify.ChannelPatch{Name: req.Body.Name, Enabled: req.Body.Enabled}
 	if config := req.Body.Config; config != nil {
 		patch.Config = &notify.ConfigPatch{WebhookURL: config.WebhookURL, URL: config.URL, Secret: patchText(config.Secret), To: config.To}
 	}
-	channel, err := h.channels.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), patch)
+	channel, err := h.channels.Update(ctx, h.db.Tenant(account), targetFrom(ctx, req.ID, req.Params.IfMatch), patch)
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +74,13 @@ func (h notifications) UpdateNotificationChannel(ctx context.Context, req apigen
 }
 
 func (h notifications) DeleteNotificationChannel(ctx context.Context, req apigen.DeleteNotificationChannelRequestObject) (apigen.DeleteNotificationChannelResponseObject, error) {
-	return apigen.DeleteNotificationChannel204Response{}, h.channels.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+	account := authn.PrincipalFrom(ctx).AccountID
+	return apigen.DeleteNotificationChannel204Response{}, h.channels.Delete(ctx, h.db.Tenant(account), targetFrom(ctx, req.ID, req.Params.IfMatch))
 }
 
 func (h notifications) TestNotificationChannel(ctx context.Context, req apigen.TestNotificationChannelRequestObject) (apigen.TestNotificationChannelResponseObject, error) {
-	tried, err := h.channels.Test(ctx, authn.PrincipalFrom(ctx).AccountID, req.ID)
+	account := authn.PrincipalFrom(ctx).AccountID
+	tried, err := h.channels.Test(ctx, h.db.Tenant(account), account, req.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +94,7 @@ func (h notifications) ListNotificationPreferences(ctx context.Context, req apig
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.NotificationPreference, apigen.NotificationPreference]{
 		rows: func(after *position, limit int32) ([]dbgen.NotificationPreference, error) {
-			rows, err := h.db.ListNotificationPreferences(ctx, dbgen.ListNotificationPreferencesParams{
+			rows, err := h.db.Tenant(account).ListNotificationPreferences(ctx, dbgen.ListNotificationPreferencesParams{
 				AccountID: account, ChannelID: req.Params.ChannelID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
@@ -102,7 +106,8 @@ func (h notifications) ListNotificationPreferences(ctx context.Context, req apig
 }
 
 func (h notifications) GetNotificationPreference(ctx context.Context, req apigen.GetNotificationPreferenceRequestObject) (apigen.GetNotificationPreferenceResponseObject, error) {
-	row, err := h.db.GetNotificationPreference(ctx, dbgen.GetNotificationPreferenceParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := h.db.Tenant(account).GetNotificationPreference(ctx, dbgen.GetNotificationPreferenceParams{AccountID: account, ID: req.ID})
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
@@ -112,8 +117,9 @@ func (h notifications) GetNotificationPreference(ctx context.Context, req apigen
 }
 
 func (h notifications) CreateNotificationPreference(ctx context.Context, req apigen.CreateNotificationPreferenceRequestObject) (apigen.CreateNotificationPreferenceResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
 	filters := valueOr(req.Body.Filters, apigen.NotificationFiltersInput{})
-	row, err := h.preferences.Create(ctx, authn.PrincipalFrom(ctx).AccountID, req.Body.ChannelID, string(req.Body.EventType),
+	row, err := notify.Preferences{DB: h.db.Tenant(account)}.Create(ctx, account, req.Body.ChannelID, string(req.Body.EventType),
 		notify.Filters{Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses})
 	if err != nil {
 		return nil, err
@@ -124,8 +130,9 @@ func (h notifications) CreateNotificationPreference(ctx context.Context, req api
 }
 
 func (h notifications) UpdateNotificationPreference(ctx context.Context, req apigen.UpdateNotificationPreferenceRequestObject) (apigen.UpdateNotificationPreferenceResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
 	filters := valueOr(req.Body.Filters, apigen.NotificationFiltersInput{})
-	row, err := h.preferences.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), notify.PreferencePatch{
+	row, err := notify.Preferences{DB: h.db.Tenant(account)}.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), notify.PreferencePatch{
 		EventType: (*string)(req.Body.EventType), Filters: notify.Filters{Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses},
 	})
 	if err != nil {
@@ -137,14 +144,15 @@ func (h notifications) UpdateNotificationPreference(ctx context.Context, req api
 }
 
 func (h notifications) DeleteNotificationPreference(ctx context.Context, req apigen.DeleteNotificationPreferenceRequestObject) (apigen.DeleteNotificationPreferenceResponseObject, error) {
-	return apigen.DeleteNotificationPreference204Response{}, h.preferences.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+	account := authn.PrincipalFrom(ctx).AccountID
+	return apigen.DeleteNotificationPreference204Response{}, notify.Preferences{DB: h.db.Tenant(account)}.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
 }
 
 func (h notifications) ListNotificationHistory(ctx context.Context, req apigen.ListNotificationHistoryRequestObject) (apigen.ListNotificationHistoryResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.DeliveryDetail, apigen.NotificationDelivery]{
 		rows: func(after *position, limit int32) ([]dbgen.DeliveryDetail, error) {
-			rows, err := h.db.ListNotificationHistory(ctx, dbgen.ListNotificationHistoryParams{
+			rows, err := h.db.Tenant(account).ListNotificationHistory(ctx, dbgen.ListNotificationHistoryParams{
 				AccountID: account, ChannelID: req.Params.ChannelID, Status: (*string)(req.Params.Status), EventType: req.Params.EventType,
 				Since: req.Params.Since, Until: req.Params.Until, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
@@ -157,7 +165,8 @@ func (h notifications) ListNotificationHistory(ctx context.Context, req apigen.L
 }
 
 func (h notifications) RedeliverNotification(ctx context.Context, req apigen.RedeliverNotificationRequestObject) (apigen.RedeliverNotificationResponseObject, error) {
-	record, err := h.channels.Redeliver(ctx, authn.PrincipalFrom(ctx).AccountID, req.ID)
+	account := authn.PrincipalFrom(ctx).AccountID
+	record, err := h.channels.Redeliver(ctx, h.db.Tenant(account), account, req.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -17,17 +17,17 @@ import (
 )
 
 type releases struct {
-	db       *postgres.DB
-	pager    pager
-	clock    func() time.Time
-	releases catalogue.Releases
+	db    *postgres.TenantPool
+	pager pager
+	clock func() time.Time
 }
 
 func (h releases) ListReleases(ctx context.Context, req apigen.ListReleasesRequestObject) (apigen.ListReleasesResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.ListReleasesRow, apigen.Release]{
 		rows: func(after *position, limit int32) ([]dbgen.ListReleasesRow, error) {
-			rows, err := h.db.ListReleases(ctx, dbgen.ListReleasesParams{
-				AccountID: authn.PrincipalFrom(ctx).AccountID, Q: req.Params.Q, Status: (*string)(req.Params.Status),
+			rows, err := h.db.Tenant(account).ListReleases(ctx, dbgen.ListReleasesParams{
+				AccountID: account, Q: req.Params.Q, Status: (*string)(req.Params.Status),
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
@@ -41,7 +41,8 @@ func (h releases) ListReleases(ctx context.Context, req apigen.ListReleasesReque
 }
 
 func (h releases) GetRelease(ctx context.Context, req apigen.GetReleaseRequestObject) (apigen.GetReleaseResponseObject, error) {
-	row, err := h.db.GetRelease(ctx, dbgen.GetReleaseParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := h.db.Tenant(account).GetRelease(ctx, dbgen.GetReleaseParams{AccountID: account, ID: req.ID})
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
@@ -53,7 +54,7 @@ func (h releases) GetRelease(ctx context.Context, req apigen.GetReleaseRequestOb
 func (h releases) CreateRelease(ctx context.Context, req apigen.CreateReleaseRequestObject) (apigen.CreateReleaseResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	status := valueOr((*string)(req.Body.Status), string(apigen.ReleaseStatusDraft))
-	row, err := h.releases.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), status, fromNullable(req.Body.ExtraMetadata))
+	row, err := catalogue.Releases{DB: h.db.Tenant(account)}.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), status, fromNullable(req.Body.ExtraMetadata))
 	if err != nil {
 		return nil, err
 	}
@@ -61,13 +62,14 @@ func (h releases) CreateRelease(ctx context.Context, req apigen.CreateReleaseReq
 }
 
 func (h releases) UpdateRelease(ctx context.Context, req apigen.UpdateReleaseRequestObject) (apigen.UpdateReleaseResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
 	target := targetFrom(ctx, req.ID, req.Params.IfMatch)
-	if _, err := h.releases.Update(ctx, target, catalogue.ReleasePatch{
+	if _, err := (catalogue.Releases{DB: h.db.Tenant(account)}).Update(ctx, target, catalogue.ReleasePatch{
 		Name: req.Body.Name, Description: patchText(req.Body.Description), Status: (*string)(req.Body.Status), ExtraMetadata: patchObject(req.Body.ExtraMetadata),
 	}); err != nil {
 		return nil, err
 	}
-	row, err := h.db.GetRelease(ctx, dbgen.GetReleaseParams{AccountID: target.AccountID, ID: target.ID})
+	row, err := h.db.Tenant(account).GetRelease(ctx, dbgen.GetReleaseParams{AccountID: target.AccountID, ID: target.ID})
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
@@ -77,17 +79,18 @@ func (h releases) UpdateRelease(ctx context.Context, req apigen.UpdateReleaseReq
 }
 
 func (h releases) DeleteRelease(ctx context.Context, req apigen.DeleteReleaseRequestObject) (apigen.DeleteReleaseResponseObject, error) {
-	return apigen.DeleteRelease204Response{}, h.releases.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+	account := authn.PrincipalFrom(ctx).AccountID
+	return apigen.DeleteRelease204Response{}, catalogue.Releases{DB: h.db.Tenant(account)}.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
 }
 
 func (h releases) ListReleaseVersions(ctx context.Context, req apigen.ListReleaseVersionsRequestObject) (apigen.ListReleaseVersionsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	if _, err := h.db.GetRelease(ctx, dbgen.GetReleaseParams{AccountID: account, ID: req.ID}); err != nil {
+	if _, err := h.db.Tenant(account).GetRelease(ctx, dbgen.GetReleaseParams{AccountID: account, ID: req.ID}); err != nil {
 		return nil, postgres.Classify(err)
 	}
 	items, next, err := page[dbgen.VersionDetail, apigen.Version]{
 		rows: func(after *position, limit int32) ([]dbgen.VersionDetail, error) {
-			rows, err := h.db.ListReleaseVersions(ctx, dbgen.ListReleaseVersionsParams{
+			rows, err := h.db.Tenant(account).ListReleaseVersions(ctx, dbgen.ListReleaseVersionsParams{
 				AccountID: account, ReleaseID: req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
@@ -99,7 +102,8 @@ func (h releases) ListReleaseVersions(ctx context.Context, req apigen.ListReleas
 }
 
 func (h releases) AddReleaseVersion(ctx context.Context, req apigen.AddReleaseVersionRequestObject) (apigen.AddReleaseVersionResponseObject, error) {
-	version, err := h.releases.AddVersion(ctx, targetFrom(ctx, req.ID, nil), req.Body.VersionID)
+	account := authn.PrincipalFrom(ctx).AccountID
+	version, err := catalogue.Releases{DB: h.db.Tenant(account)}.AddVersion(ctx, targetFrom(ctx, req.ID, nil), req.Body.VersionID)
 	if err != nil {
 		return nil, err
 	}
@@ -107,12 +111,13 @@ func (h releases) AddReleaseVersion(ctx context.Context, req apigen.AddReleaseVe
 }
 
 func (h releases) RemoveReleaseVersion(ctx context.Context, req apigen.RemoveReleaseVersionRequestObject) (apigen.RemoveReleaseVersionResponseObject, error) {
-	return apigen.RemoveReleaseVersion204Response{}, h.releases.RemoveVersion(ctx, targetFrom(ctx, req.ID, nil), req.VersionID)
+	account := authn.PrincipalFrom(ctx).AccountID
+	return apigen.RemoveReleaseVersion204Response{}, catalogue.Releases{DB: h.db.Tenant(account)}.RemoveVersion(ctx, targetFrom(ctx, req.ID, nil), req.VersionID)
 }
 
 func (h releases) GetReleaseProgress(ctx context.Context, req apigen.GetReleaseProgressRequestObject) (apigen.GetReleaseProgressResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	if _, err := h.db.GetRelease(ctx, dbgen.GetReleaseParams{AccountID: account, ID: req.ID}); err != nil {
+	if _, err := h.db.Tenant(account).GetRelease(ctx, dbgen.GetReleaseParams{AccountID: account, ID: req.ID}); err != nil {
 		return nil, postgres.Classify(err)
 	}
 	now := h.clock()
@@ -136,7 +141,8 @@ type releaseCell struct {
 }
 
 func (h releases) releaseCells(ctx context.Context, params dbgen.ListReleaseProgressParams, now time.Time) ([]releaseCell, error) {
-	rows, err := h.db.ListReleaseProgress(ctx, params)
+	db := h.db.Tenant(params.AccountID)
+	rows, err := db.ListReleaseProgress(ctx, params)
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
@@ -149,7 +155,7 @@ func (h releases) releaseCells(ctx context.Context, params dbgen.ListReleaseProg
 			}
 		}
 	}
-	known, err := deploymentsByID(ctx, h.db, params.AccountID, ids)
+	known, err := deploymentsByID(ctx, db, params.AccountID, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/internal/authn"
-	"github.com/versioner-io/versioner/internal/catalogue"
 	"github.com/versioner-io/versioner/internal/httpapi/middleware"
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/notify"
@@ -30,7 +29,7 @@ type Config struct {
 	Security apigen.SecurityHandler
 	Recorder EventRecorder
 	Clock    func() time.Time // of what is in progress
-	DB       *postgres.DB
+	DB       *postgres.TenantPool
 	Keys     *authn.APIKeys
 	Channels notify.Channels
 	Limits   Limits
@@ -94,13 +93,13 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	lists := pager{key: config.Keys.DeriveKey("cursor")}
 	implementation := api{
 		events:        events{recorder: config.Recorder},
-		catalogueAPI:  catalogueAPI{db: config.DB, pager: lists, products: catalogue.Products{DB: config.DB}, environments: catalogue.Environments{DB: config.DB}},
+		catalogueAPI:  catalogueAPI{db: config.DB, pager: lists},
 		deployments:   deployments{db: config.DB, pager: lists, clock: config.Clock},
 		builds:        builds{db: config.DB, pager: lists, clock: config.Clock},
-		releases:      releases{db: config.DB, pager: lists, clock: config.Clock, releases: catalogue.Releases{DB: config.DB}},
-		notifications: notifications{db: config.DB, pager: lists, channels: config.Channels, preferences: notify.Preferences{DB: config.DB}},
+		releases:      releases{db: config.DB, pager: lists, clock: config.Clock},
+		notifications: notifications{db: config.DB, pager: lists, channels: config.Channels},
 		apiKeys:       apiKeys{db: config.DB, pager: lists, keys: config.Keys},
-		people:        people{db: config.DB, pager: lists, accounts: authn.Accounts{DB: config.DB}},
+		people:        people{db: config.DB, pager: lists},
 		health:        health{ready: config.Ready, version: document.Info.Version},
 		reference:     reference{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
 	}

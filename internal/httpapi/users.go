@@ -11,16 +11,16 @@ import (
 )
 
 type people struct {
-	db       *postgres.DB
-	pager    pager
-	accounts authn.Accounts
+	db    *postgres.TenantPool
+	pager pager
 }
 
 func (h people) ListUsers(ctx context.Context, req apigen.ListUsersRequestObject) (apigen.ListUsersResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.User, apigen.User]{
 		rows: func(after *position, limit int32) ([]dbgen.User, error) {
-			rows, err := h.db.ListUsers(ctx, dbgen.ListUsersParams{
-				AccountID: authn.PrincipalFrom(ctx).AccountID, Q: req.Params.Q, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			rows, err := h.db.Tenant(account).ListUsers(ctx, dbgen.ListUsersParams{
+				AccountID: account, Q: req.Params.Q, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
@@ -31,7 +31,8 @@ func (h people) ListUsers(ctx context.Context, req apigen.ListUsersRequestObject
 }
 
 func (h people) GetUser(ctx context.Context, req apigen.GetUserRequestObject) (apigen.GetUserResponseObject, error) {
-	row, err := h.db.GetUser(ctx, dbgen.GetUserParams{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: req.ID})
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := h.db.Tenant(account).GetUser(ctx, dbgen.GetUserParams{AccountID: account, ID: req.ID})
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
@@ -39,7 +40,8 @@ func (h people) GetUser(ctx context.Context, req apigen.GetUserRequestObject) (a
 }
 
 func (h people) UpdateUser(ctx context.Context, req apigen.UpdateUserRequestObject) (apigen.UpdateUserResponseObject, error) {
-	row, err := h.accounts.AssignRole(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), fromNullable(req.Body.Role))
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := authn.Accounts{DB: h.db.Tenant(account)}.AssignRole(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), fromNullable(req.Body.Role))
 	if err != nil {
 		return nil, err
 	}
@@ -47,10 +49,11 @@ func (h people) UpdateUser(ctx context.Context, req apigen.UpdateUserRequestObje
 }
 
 func (h people) ListAuditLog(ctx context.Context, req apigen.ListAuditLogRequestObject) (apigen.ListAuditLogResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.AuditLog, apigen.AuditEntry]{
 		rows: func(after *position, limit int32) ([]dbgen.AuditLog, error) {
-			rows, err := h.db.ListAuditLog(ctx, dbgen.ListAuditLogParams{
-				AccountID: authn.PrincipalFrom(ctx).AccountID, ActorID: req.Params.ActorID, Action: req.Params.Action, ObjectID: req.Params.ObjectID,
+			rows, err := h.db.Tenant(account).ListAuditLog(ctx, dbgen.ListAuditLogParams{
+				AccountID: account, ActorID: req.Params.ActorID, Action: req.Params.Action, ObjectID: req.Params.ObjectID,
 				Since: req.Params.Since, Until: req.Params.Until, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)

@@ -41,7 +41,7 @@ type Recorder struct {
 
 // NewRecorder returns a recorder, which works while Run does. pool is demoted (postgres.OpenIngest); owner maintains the event
 // log.
-func NewRecorder(pool, owner *postgres.Pool, clock func() time.Time, logger *slog.Logger) *Recorder {
+func NewRecorder(pool *postgres.TenantPool, owner *postgres.Pool, clock func() time.Time, logger *slog.Logger) *Recorder {
 	r := &Recorder{owner: owner, logger: logger}
 	r.batcher = newBatcher(func(ctx context.Context, jobs []*job, lockTimeout time.Duration) error {
 		return runBatch(ctx, pool, jobs, lockTimeout, clock)

@@ -38,7 +38,7 @@ type committedEvent struct {
 
 // runBatch records the events of the jobs in one transaction and sets their results. Names that events mention first are
 // created before anything is locked: in another transaction, after the first one has found that they do not exist.
-func runBatch(ctx context.Context, pool *postgres.Pool, jobs []*job, lockTimeout time.Duration, clock func() time.Time) error {
+func runBatch(ctx context.Context, pool *postgres.TenantPool, jobs []*job, lockTimeout time.Duration, clock func() time.Time) error {
 	t := transaction{kind: jobs[0].event.Kind, jobs: jobs, clock: clock}
 	for _, j := range jobs {
 		t.events = append(t.events, j.event)
@@ -58,7 +58,7 @@ func runBatch(ctx context.Context, pool *postgres.Pool, jobs []*job, lockTimeout
 
 // run runs the transaction once. It records nothing when it returns events whose names do not exist; create are those whose
 // names it creates first.
-func (t *transaction) run(ctx context.Context, pool *postgres.Pool, lockTimeout time.Duration, create []Event) (unknown []Event, err error) {
+func (t *transaction) run(ctx context.Context, pool *postgres.TenantPool, lockTimeout time.Duration, create []Event) (unknown []Event, err error) {
 	if t.tx, err = pool.BeginBatch(ctx, t.accounts, lockTimeout); err != nil {
 		return nil, err
 	}

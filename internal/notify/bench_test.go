@@ -61,8 +61,8 @@ func BenchmarkFirstAttempt(b *testing.B) {
 	require.NoError(b, err)
 	policy, err := egress.ParsePolicy([]string{"127.0.0.0/8"}, nil)
 	require.NoError(b, err)
-	channels := notify.Channels{DB: pool.DB, Keys: ring, Sender: &notify.Sender{HTTP: egress.New(policy)}, Logger: logger}
-	channel, err := channels.Create(ctx, account, "c", notify.TypeWebhook, notify.ConfigPatch{URL: &server.URL}, true)
+	channels := notify.Channels{Keys: ring, Sender: &notify.Sender{HTTP: egress.New(policy)}, Logger: logger}
+	channel, err := channels.Create(ctx, pool.DB, account, "c", notify.TypeWebhook, notify.ConfigPatch{URL: &server.URL}, true)
 	require.NoError(b, err)
 	_, err = notify.Preferences{DB: pool.DB}.Create(ctx, account, channel.ID, "deployment.completed", notify.Filters{})
 	require.NoError(b, err)

@@ -34,7 +34,6 @@ const previousSecretLife = 24 * time.Hour
 
 // Channels manages notification channels.
 type Channels struct {
-	DB     *postgres.DB
 	Keys   *keyring.Keyring
 	Sender *Sender
 	Logger *slog.Logger
@@ -199,7 +198,7 @@ func publicReason(err error) string {
 }
 
 // Create creates a channel.
-func (c Channels) Create(ctx context.Context, accountID uuid.UUID, name, channelType string, patch ConfigPatch, enabled bool) (Channel, error) {
+func (c Channels) Create(ctx context.Context, db *postgres.DB, accountID uuid.UUID, name, channelType string, patch ConfigPatch, enabled bool) (Channel, error) {
 	name = strings.TrimSpace(name)
 	var config Config
 	config.apply(patch, time.Now())
@@ -212,7 +211,7 @@ func (c Channels) Create(ctx context.Context, accountID uuid.UUID, name, channel
 		return Channel{}, err
 	}
 	var channel dbgen.NotificationChannel
-	err = c.DB.WithTx(ctx, func(db *postgres.DB) error {
+	err = db.WithTx(ctx, func(db *postgres.DB) error {
 		channel, err = db.CreateNotificationChannel(ctx, dbgen.CreateNotificationChannelParams{
 			AccountID: accountID, ID: id, Name: name, ChannelType: channelType, EncryptedConfig: encrypted, Enabled: enabled, Now: time.Now(),
 		})
@@ -225,8 +224,8 @@ func (c Channels) Create(ctx context.Context, accountID uuid.UUID, name, channel
 }
 
 // Update changes a channel. Its pending deliveries use the new configuration.
-func (c Channels) Update(ctx context.Context, target etag.Ref, patch ChannelPatch) (Channel, error) {
-	before, config, err := c.get(ctx, c.DB, target)
+func (c Channels) Update(ctx context.Context, db *postgres.DB, target etag.Ref, patch ChannelPatch) (Channel, error) {
+	before, config, err := c.get(ctx, db, target)
 	if err != nil {
 		return Channel{}, err
 	}
@@ -237,7 +236,7 @@ func (c Channels) Update(ctx context.Context, target etag.Ref, patch ChannelPatc
 		}
 	}
 	var channel dbgen.NotificationChannel
-	err = c.DB.WithTx(ctx, func(db *postgres.DB) error {
+	err = db.WithTx(ctx, func(db *postgres.DB) error {
 		if channel, config, err = c.lock(ctx, db, target); err != nil {
 			return err
 		}
@@ -273,8 +272,8 @@ func (c Channels) Update(ctx context.Context, target etag.Ref, patch ChannelPatc
 }
 
 // Delete removes a channel with its preferences, and cancels its pending deliveries. Its history stays.
-func (c Channels) Delete(ctx context.Context, target etag.Ref) error {
-	return c.DB.WithTx(ctx, func(db *postgres.DB) error {
+func (c Channels) Delete(ctx context.Context, db *postgres.DB, target etag.Ref) error {
+	return db.WithTx(ctx, func(db *postgres.DB) error {
 		channel, _, err := c.lock(ctx, db, target)
 		if err != nil {
 			return err
@@ -295,11 +294,11 @@ func (c Channels) Delete(ctx context.Context, target etag.Ref) error {
 
 // Test sends a message to a channel, also to a disabled one, and returns the recorded result. No transaction is open while it
 // waits for the receiver.
-func (c Channels) Test(ctx context.Context, accountID, id uuid.UUID) (dbgen.NotificationDelivery, error) {
+func (c Channels) Test(ctx context.Context, db *postgres.DB, accountID, id uuid.UUID) (dbgen.NotificationDelivery, error) {
 	var channel dbgen.NotificationChannel
 	var config Config
 	err := postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) (err error) {
-		channel, config, err = c.get(ctx, c.DB, etag.Ref{AccountID: accountID, ID: id})
+		channel, config, err = c.get(ctx, db, etag.Ref{AccountID: accountID, ID: id})
 		return err
 	})
 	if err != nil {
@@ -318,7 +317,7 @@ func (c Channels) Test(ctx context.Context, accountID, id uuid.UUID) (dbgen.Noti
 	}
 	ctx, cancel := context.WithTimeout(ctx, postgres.Patience)
 	defer cancel()
-	row, err := c.DB.InsertTestDelivery(ctx, dbgen.InsertTestDeliveryParams{
+	row, err := db.InsertTestDelivery(ctx, dbgen.InsertTestDeliveryParams{
 		AccountID: accountID, ID: deliveryID, ChannelID: id, Payload: text, Status: status, Now: time.Now(),
 		ResponseStatus: sent.responseStatus, ErrorClass: sent.errorClass, LatencyMs: sent.latencyMS(),
 	})
@@ -326,8 +325,8 @@ func (c Channels) Test(ctx context.Context, accountID, id uuid.UUID) (dbgen.Noti
 }
 
 // Redeliver starts another generation of attempts of a delivery.
-func (c Channels) Redeliver(ctx context.Context, accountID, id uuid.UUID) (record dbgen.DeliveryDetail, err error) {
-	return record, c.DB.WithTx(ctx, func(db *postgres.DB) error {
+func (c Channels) Redeliver(ctx context.Context, db *postgres.DB, accountID, id uuid.UUID) (record dbgen.DeliveryDetail, err error) {
+	return record, db.WithTx(ctx, func(db *postgres.DB) error {
 		record, err = db.GetDeliveryDetails(ctx, dbgen.GetDeliveryDetailsParams{AccountID: accountID, ID: id})
 		if err != nil {
 			return postgres.Classify(err)
@@ -358,8 +357,8 @@ func (c Channels) Redeliver(ctx context.Context, accountID, id uuid.UUID) (recor
 }
 
 // Get returns a channel with its redacted configuration.
-func (c Channels) Get(ctx context.Context, accountID, id uuid.UUID) (Channel, error) {
-	channel, config, err := c.get(ctx, c.DB, etag.Ref{AccountID: accountID, ID: id})
+func (c Channels) Get(ctx context.Context, db *postgres.DB, accountID, id uuid.UUID) (Channel, error) {
+	channel, config, err := c.get(ctx, db, etag.Ref{AccountID: accountID, ID: id})
 	return Channel{channel, config.redacted()}, err
 }
 
@@ -420,10 +419,10 @@ func additionalData(accountID, id uuid.UUID) []byte {
 
 // ReencryptAll encrypts with the newest key what another one has encrypted, so that an old key can be removed after a start. It
 // returns how many channels it could not decrypt.
-func (c Channels) ReencryptAll(ctx context.Context) (undecryptable int, err error) {
+func (c Channels) ReencryptAll(ctx context.Context, db *postgres.DB) (undecryptable int, err error) {
 	var after uuid.UUID
 	for {
-		rows, err := c.DB.ListChannelsEncryptedWithOtherKey(ctx, dbgen.ListChannelsEncryptedWithOtherKeyParams{KeyID: c.Keys.KeyID(), AfterID: after})
+		rows, err := db.ListChannelsEncryptedWithOtherKey(ctx, dbgen.ListChannelsEncryptedWithOtherKeyParams{KeyID: c.Keys.KeyID(), AfterID: after})
 		if err != nil || len(rows) == 0 {
 			return undecryptable, postgres.Classify(err)
 		}
@@ -435,7 +434,7 @@ func (c Channels) ReencryptAll(ctx context.Context) (undecryptable int, err erro
 				c.Logger.ErrorContext(ctx, "cannot decrypt notification channel", "channel_id", row.ID, "error", err)
 				continue
 			}
-			err = c.DB.ReplaceEncryptedConfig(ctx, dbgen.ReplaceEncryptedConfigParams{
+			err = db.ReplaceEncryptedConfig(ctx, dbgen.ReplaceEncryptedConfigParams{
 				AccountID: row.AccountID, ID: row.ID, EncryptedConfig: encrypted, Former: row.EncryptedConfig,
 			})
 			if err != nil {

@@ -173,19 +173,19 @@ func TestReencryptAll(t *testing.T) {
 		return channels
 	}
 	withoutKey := with(newer)
-	undecryptable, err := withoutKey.ReencryptAll(t.Context())
+	undecryptable, err := withoutKey.ReencryptAll(t.Context(), api.Pool.DB)
 	require.NoError(t, err)
 	require.Equal(t, 1, undecryptable, "nothing can be decrypted without the old key, and nothing is lost")
 
 	both := with(newer, older)
 	for range 2 {
-		undecryptable, err = both.ReencryptAll(t.Context())
+		undecryptable, err = both.ReencryptAll(t.Context(), api.Pool.DB)
 		require.NoError(t, err)
 		require.Zero(t, undecryptable)
 	}
 	var account uuid.UUID
 	api.Scan(t, "SELECT account_id FROM notification_channels", &account)
-	tried, err := withoutKey.Test(t.Context(), account, uuid.MustParse(id))
+	tried, err := withoutKey.Test(t.Context(), api.Pool.DB, account, uuid.MustParse(id))
 	require.NoError(t, err)
 	require.Equal(t, "delivered", tried.Status)
 	verifier, err := standardwebhooks.NewWebhook(secret)
@@ -194,10 +194,10 @@ func TestReencryptAll(t *testing.T) {
 
 	// Without its key a channel is shown without its configuration, and can be given a new one.
 	lost := with(older)
-	shown, err := lost.Get(t.Context(), account, uuid.MustParse(id))
+	shown, err := lost.Get(t.Context(), api.Pool.DB, account, uuid.MustParse(id))
 	require.NoError(t, err)
 	require.Empty(t, shown.Config)
-	changed, err := lost.Update(t.Context(), etag.Ref{AccountID: account, ID: uuid.MustParse(id)}, notify.ChannelPatch{Config: &notify.ConfigPatch{URL: &hooks.URL}})
+	changed, err := lost.Update(t.Context(), api.Pool.DB, etag.Ref{AccountID: account, ID: uuid.MustParse(id)}, notify.ChannelPatch{Config: &notify.ConfigPatch{URL: &hooks.URL}})
 	require.NoError(t, err)
 	require.NotEmpty(t, changed.Config.URL)
 }

@@ -22,6 +22,14 @@ func WithAttempt(ctx context.Context) (context.Context, *Attempt) {
 // MayBeCommitted tells whether a transaction was, or was about to be: how that ended need not be known.
 func (a *Attempt) MayBeCommitted() bool { return a.committing.Load() }
 
+// attemptOf makes the transaction a part of the attempt of ctx, if it has one.
+func attemptOf(ctx context.Context, tx pgx.Tx, err error) (pgx.Tx, error) {
+	if attempt, ok := ctx.Value(attemptKey{}).(*Attempt); ok && err == nil {
+		return attemptTx{Tx: tx, attempt: attempt}, nil
+	}
+	return tx, err
+}
+
 // attemptTx is a transaction that is a part of an attempt.
 type attemptTx struct {
 	pgx.Tx

@@ -27,7 +27,7 @@ type BatchTx struct {
 }
 
 // BeginBatch prepares a transaction that sees the rows of the accounts, and waits for each lock no longer than lockTimeout.
-func (p *Pool) BeginBatch(ctx context.Context, accounts []uuid.UUID, lockTimeout time.Duration) (*BatchTx, error) {
+func (p *TenantPool) BeginBatch(ctx context.Context, accounts []uuid.UUID, lockTimeout time.Duration) (*BatchTx, error) {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("acquire a connection: %w", err)

@@ -37,7 +37,8 @@ type beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// DB runs the generated queries, on the pool or inside a transaction; for one account, if the context has one (WithTenant).
+// DB runs the generated queries on a pool or inside a transaction: of one account (TenantPool.Tenant) or as the owner of the
+// tables (Pool).
 type DB struct {
 	*dbgen.Queries
 	conn     beginner
@@ -95,35 +96,59 @@ func (d *DB) begin(ctx context.Context, isShared bool, fn func(*DB) error) error
 	return nil
 }
 
-// Pool is a DB on a pool of connections.
+// connections is a pool of connections.
+type connections struct{ pool *pgxpool.Pool }
+
+// MaxConns returns the limit of connections.
+func (c connections) MaxConns() int { return int(c.pool.Config().MaxConns) }
+
+// Close closes every connection, after waiting for those in use.
+func (c connections) Close() { c.pool.Close() }
+
+// Pool runs statements as the owner of the tables, which sees the rows of all accounts: for authentication, background work and
+// commands. Requests use a TenantPool.
 type Pool struct {
 	*DB
-	pool *pgxpool.Pool
+	connections
 }
 
-// Open connects to the database and checks that it is one we can work with.
+// ownerConn runs statements without a tenant.
+type ownerConn struct{ *pgxpool.Pool }
+
+// Begin implements beginner.
+func (c ownerConn) Begin(ctx context.Context) (pgx.Tx, error) {
+	tx, err := c.Pool.Begin(ctx)
+	return attemptOf(ctx, tx, err)
+}
+
+// Open connects to the database as the owner of the tables and verifies its version.
 func Open(ctx context.Context, dsn string) (*Pool, error) {
-	return open(ctx, dsn, defaultMaxConns, limitSession)
+	pool, err := open(ctx, dsn, defaultMaxConns, "")
+	if err != nil {
+		return nil, err
+	}
+	return &Pool{DB: newDB(ownerConn{pool}), connections: connections{pool}}, nil
 }
 
-// ingestSettings make the connections of the ingest path the application's role, which sees the rows of the accounts that a
-// transaction names and nothing without. All look-ups are by key: no plan may depend on statistics, which a fresh database
-// does not have.
-const ingestSettings = "SET ROLE " + AppRole + "; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; " +
+// ingestSettings make every look-up one by key: no plan may depend on statistics, which a fresh database does not have.
+const ingestSettings = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; " +
 	"SET enable_material = off; SET enable_memoize = off; SET join_collapse_limit = 1; SET from_collapse_limit = 1; SET plan_cache_mode = force_generic_plan; SET jit = off"
 
 // OpenIngest opens the pool of the ingest path, whose transactions are BatchTx. The database has been migrated.
-func OpenIngest(ctx context.Context, dsn string) (*Pool, error) {
-	return open(ctx, dsn, ingestMaxConns, func(ctx context.Context, conn *pgx.Conn) error {
-		if err := limitSession(ctx, conn); err != nil {
-			return err
-		}
-		_, err := conn.Exec(ctx, ingestSettings)
-		return err //nolint:wrapcheck // Classify sees it
-	})
+func OpenIngest(ctx context.Context, dsn string) (*TenantPool, error) {
+	return openTenants(ctx, dsn, ingestMaxConns, "SET ROLE "+AppRole+"; "+ingestSettings)
 }
 
-func open(ctx context.Context, dsn string, maxConns int32, prepare func(context.Context, *pgx.Conn) error) (*Pool, error) {
+func openTenants(ctx context.Context, dsn string, maxConns int32, settings string) (*TenantPool, error) {
+	pool, err := open(ctx, dsn, maxConns, settings)
+	if err != nil {
+		return nil, err
+	}
+	return &TenantPool{connections{pool}}, nil
+}
+
+// open opens a pool whose connections have the settings.
+func open(ctx context.Context, dsn string, maxConns int32, settings string) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("read DATABASE_URL: %w", err)
@@ -135,7 +160,11 @@ func open(ctx context.Context, dsn string, maxConns int32, prepare func(context.
 	}
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		pgxuuid.Register(conn.TypeMap())
-		return prepare(ctx, conn)
+		if err := setSessionTimeouts(ctx, conn); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, settings)
+		return err //nolint:wrapcheck // Classify sees it
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -145,21 +174,21 @@ func open(ctx context.Context, dsn string, maxConns int32, prepare func(context.
 		pool.Close()
 		return nil, err
 	}
-	return &Pool{DB: newDB(walled{pool}), pool: pool}, nil
+	return pool, nil
 }
 
-// sessionLimits end the transaction of a program that froze or was cut off, and free its locks: within half a minute, which is
-// longer than anything here leaves a transaction idle. They are sent when the connection is made, not with its first message,
-// where poolers refuse what they do not know; and what the DSN, the role, the database or the server say themselves stays.
-const sessionLimits = `SELECT set_config(name, value, false) FROM pg_settings JOIN (VALUES
+// sessionTimeouts end the transaction of a program that froze or was disconnected, and free its locks: within half a minute, which
+// is longer than any transaction here stays idle. They are sent after connecting, not in the startup message, where poolers reject
+// unknown settings. Values set by the DSN, the role, the database or the server take precedence.
+const sessionTimeouts = `SELECT set_config(name, value, false) FROM pg_settings JOIN (VALUES
   ('idle_in_transaction_session_timeout', '30s'),
   ('tcp_keepalives_idle', '15'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
   ('tcp_user_timeout', '30s')) AS limits (name, value) USING (name)
 WHERE source = 'default'`
 
-// limitSession leaves alone a server that does not know such settings.
-func limitSession(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, sessionLimits)
+// setSessionTimeouts ignores a server that does not support the settings.
+func setSessionTimeouts(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, sessionTimeouts)
 	if _, isRefused := errors.AsType[*pgconn.PgError](err); isRefused && !IsTransient(err) {
 		return nil
 	}
@@ -176,12 +205,6 @@ func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	return nil
 }
-
-// MaxConns is how many connections there are at most.
-func (p *Pool) MaxConns() int { return int(p.pool.Config().MaxConns) }
-
-// Close closes every connection; it waits for those in use.
-func (p *Pool) Close() { p.pool.Close() }
 
 // Ready reports whether the database answers and has at least that version of the schema.
 func (p *Pool) Ready(ctx context.Context, schemaVersion int64) error {

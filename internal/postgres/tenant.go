@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -13,58 +12,43 @@ import (
 // AppRole is the database role of requests: row-level security shows it one account.
 const AppRole = "versioner_app"
 
-type tenantKey struct{}
+// enterTenant precedes a statement in the same round trip: PostgreSQL runs statements that are sent together in one transaction,
+// and drops the setting when it ends.
+const enterTenant = "SELECT set_config('app.account_ids', $1, true)"
 
-// WithTenant has all that is done with the context see and write that account's rows only, whatever the statements say.
-// A context without one belongs to the server itself, which sees all accounts.
-func WithTenant(ctx context.Context, accountID uuid.UUID) context.Context {
-	return context.WithValue(ctx, tenantKey{}, accountID)
+// enterTenantForList makes PostgreSQL plan the statement for its parameters: most filters of a list are absent, and one plan for
+// any of them is a bad plan for each.
+const enterTenantForList = enterTenant + ", set_config('plan_cache_mode', 'force_custom_plan', true)"
+
+// TenantPool is a pool whose connections have the role AppRole: row-level security hides every row from a statement without a
+// tenant. Statements run on the handles that Tenant returns.
+type TenantPool struct{ connections }
+
+// OpenAPI opens the pool of the user API. The database has been migrated.
+func OpenAPI(ctx context.Context, dsn string) (*TenantPool, error) {
+	return openTenants(ctx, dsn, defaultMaxConns, "SET ROLE "+AppRole)
 }
 
-func tenantFrom(ctx context.Context) (uuid.UUID, bool) {
-	accountID, ok := ctx.Value(tenantKey{}).(uuid.UUID)
-	return accountID, ok
+// Tenant returns the handle of one account: its statements see and write rows of that account only.
+func (p *TenantPool) Tenant(accountID uuid.UUID) *DB {
+	return newDB(tenantConn{pool: p.pool, accountIDs: "{" + accountID.String() + "}"})
 }
 
-// enter is sent before a statement, in the same round trip: PostgreSQL takes what is sent together for one transaction,
-// and forgets the settings when it ends.
-const enter = "SELECT set_config('role', '" + AppRole + "', true), set_config('app.account_ids', $1, true)"
-
-// enterForList has the statement planned for its parameters: those of lists are filters, most of which are not there, and
-// a plan that would do for all of them is a bad one for each.
-const enterForList = enter + ", set_config('plan_cache_mode', 'force_custom_plan', true)"
-
-// walled is a pool that minds the context's tenant.
-type walled struct{ pool *pgxpool.Pool }
-
-// Begin is for WithTx.
-func (w walled) Begin(ctx context.Context) (pgx.Tx, error) {
-	tx, err := w.begin(ctx)
-	if attempt, ok := ctx.Value(attemptKey{}).(*Attempt); ok && err == nil {
-		return attemptTx{Tx: tx, attempt: attempt}, nil
-	}
-	return tx, err
+// tenantConn runs statements for one account.
+type tenantConn struct {
+	pool       *pgxpool.Pool
+	accountIDs string // as an array literal
 }
 
-// begin enters the account, too: the statements are one text, and so one round trip.
-func (w walled) begin(ctx context.Context) (pgx.Tx, error) {
-	accountID, ok := tenantFrom(ctx)
-	if !ok {
-		return w.pool.Begin(ctx) //nolint:wrapcheck // Classify sees it
-	}
-	//nolint:wrapcheck // Classify sees it
-	return w.pool.BeginTx(ctx, pgx.TxOptions{
-		BeginQuery: fmt.Sprintf("BEGIN; SET LOCAL ROLE %s; SET LOCAL app.account_ids = '{%s}'", AppRole, accountID),
-	})
+// Begin implements beginner. It sets the tenant in the round trip of BEGIN.
+func (c tenantConn) Begin(ctx context.Context) (pgx.Tx, error) {
+	tx, err := c.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL app.account_ids = '" + c.accountIDs + "'"})
+	return attemptOf(ctx, tx, err)
 }
 
-// Exec is for the generated code.
-func (w walled) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	accountID, ok := tenantFrom(ctx)
-	if !ok {
-		return w.pool.Exec(ctx, sql, args...) //nolint:wrapcheck // Classify sees it
-	}
-	results := w.entering(ctx, enter, accountID, sql, args)
+// Exec implements dbgen.DBTX.
+func (c tenantConn) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	results := c.send(ctx, enterTenant, sql, args)
 	tag, err := results.Exec()
 	if closing := results.Close(); err == nil {
 		err = closing
@@ -72,51 +56,39 @@ func (w walled) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comma
 	return tag, err
 }
 
-// Query is for the generated code, which reads lists with it.
-func (w walled) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	return w.query(ctx, enterForList, sql, args)
+// Query implements dbgen.DBTX. The generated code calls it for lists.
+func (c tenantConn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return c.query(ctx, enterTenantForList, sql, args)
 }
 
-func (w walled) query(ctx context.Context, enter, sql string, args []any) (pgx.Rows, error) {
-	accountID, ok := tenantFrom(ctx)
-	if !ok {
-		return w.pool.Query(ctx, sql, args...) //nolint:wrapcheck // Classify sees it
-	}
-	results := w.entering(ctx, enter, accountID, sql, args)
+func (c tenantConn) query(ctx context.Context, enter, sql string, args []any) (pgx.Rows, error) {
+	results := c.send(ctx, enter, sql, args)
 	rows, err := results.Query()
 	if err != nil {
 		_ = results.Close() // the same failure
 		return nil, err     //nolint:wrapcheck // Classify sees it
 	}
-	return &walledRows{Rows: rows, results: results}, nil
+	return &tenantRows{Rows: rows, results: results}, nil
 }
 
-// QueryRow is for the generated code.
-func (w walled) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	if _, ok := tenantFrom(ctx); !ok {
-		return w.pool.QueryRow(ctx, sql, args...)
-	}
-	rows, err := w.query(ctx, enter, sql, args)
-	return walledRow{rows: rows, err: err}
+// QueryRow implements dbgen.DBTX.
+func (c tenantConn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	rows, err := c.query(ctx, enterTenant, sql, args)
+	return tenantRow{rows: rows, err: err}
 }
 
-// entering sends one statement in the name of an account.
-func (w walled) entering(ctx context.Context, enter string, accountID uuid.UUID, sql string, args []any) pgx.BatchResults {
+// send sends one statement for the account and returns the results that follow those of enter.
+func (c tenantConn) send(ctx context.Context, enter, sql string, args []any) pgx.BatchResults {
 	batch := &pgx.Batch{}
-	batch.Queue(enter, "{"+accountID.String()+"}")
+	batch.Queue(enter, c.accountIDs)
 	batch.Queue(sql, args...)
-	return w.send(ctx, batch)
-}
-
-// send leaves the results of those statements that come after entering.
-func (w walled) send(ctx context.Context, entering *pgx.Batch) pgx.BatchResults {
-	results := w.pool.SendBatch(ctx, entering)
+	results := c.pool.SendBatch(ctx, batch)
 	_, _ = results.Exec() // its failure is that of the next statement, too
 	return results
 }
 
-// walledRows closes the batch with the rows, as their connection is the batch's.
-type walledRows struct {
+// tenantRows closes the batch together with the rows, which use its connection.
+type tenantRows struct {
 	pgx.Rows
 
 	results pgx.BatchResults
@@ -124,8 +96,8 @@ type walledRows struct {
 	err     error
 }
 
-// Next is false when there are no more rows, and then the transaction has ended.
-func (r *walledRows) Next() bool {
+// Next returns false after the last row, when the transaction has ended.
+func (r *tenantRows) Next() bool {
 	if r.Rows.Next() {
 		return true
 	}
@@ -134,7 +106,7 @@ func (r *walledRows) Next() bool {
 }
 
 // Close ends the transaction.
-func (r *walledRows) Close() {
+func (r *tenantRows) Close() {
 	if r.closed {
 		return
 	}
@@ -146,21 +118,21 @@ func (r *walledRows) Close() {
 	}
 }
 
-// Err is the statement's error, or its transaction's.
-func (r *walledRows) Err() error {
+// Err returns the error of the statement or of its transaction.
+func (r *tenantRows) Err() error {
 	if r.closed {
 		return r.err
 	}
 	return r.Rows.Err() //nolint:wrapcheck // Classify sees it
 }
 
-type walledRow struct {
+type tenantRow struct {
 	rows pgx.Rows
 	err  error
 }
 
 // Scan reads the one row.
-func (r walledRow) Scan(dest ...any) error {
+func (r tenantRow) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
 	}

@@ -87,68 +87,139 @@ func requireState(t *testing.T, err error, state string) {
 	require.Equal(t, state, refusal.Code, refusal.Message)
 }
 
-// TestRLS reads and writes another account's rows on every path to the database.
-func TestRLS(t *testing.T) {
+// TestTenant reads and writes another account's rows on every kind of handle.
+func TestTenant(t *testing.T) {
 	t.Parallel()
-	pool := testdb.Open(t)
-	mine, theirs := createProduct(t, pool, "mine"), createProduct(t, pool, "theirs")
+	owner, pool := testdb.OpenBoth(t)
+	mine, theirs := createProduct(t, owner, "mine"), createProduct(t, owner, "theirs")
+	tenant := pool.Tenant(mine.AccountID)
 	get := func(ctx context.Context, db *postgres.DB, of dbgen.CreateProductParams) error {
 		_, err := db.GetProduct(ctx, dbgen.GetProductParams{AccountID: of.AccountID, ID: of.ID})
 		return err
 	}
-	list := func(ctx context.Context, db *postgres.DB, of dbgen.CreateProductParams) int {
-		rows, err := db.ListProducts(ctx, dbgen.ListProductsParams{AccountID: of.AccountID, RowLimit: 10})
-		require.NoError(t, err)
-		return len(rows)
+	requireIsolated := func(t *testing.T, db *postgres.DB) {
+		t.Helper()
+		list := func(of dbgen.CreateProductParams) int {
+			rows, err := db.ListProducts(t.Context(), dbgen.ListProductsParams{AccountID: of.AccountID, RowLimit: 10})
+			require.NoError(t, err)
+			return len(rows)
+		}
+		require.NoError(t, get(t.Context(), db, mine))
+		require.ErrorIs(t, get(t.Context(), db, theirs), pgx.ErrNoRows)
+		require.Equal(t, 1, list(mine))
+		require.Zero(t, list(theirs))
+		require.NoError(t, db.DeleteProduct(t.Context(), dbgen.DeleteProductParams{AccountID: theirs.AccountID, ID: theirs.ID}))
+		require.NoError(t, get(t.Context(), owner.DB, theirs), "the product of the other account was deleted")
 	}
 
-	for name, run := range map[string]func(t *testing.T, ctx context.Context, fn func(context.Context, *postgres.DB)){
-		"Statement": func(_ *testing.T, ctx context.Context, fn func(context.Context, *postgres.DB)) { fn(ctx, pool.DB) },
-		"Transaction": func(t *testing.T, ctx context.Context, fn func(context.Context, *postgres.DB)) {
-			t.Helper()
-			require.NoError(t, pool.WithTx(ctx, func(db *postgres.DB) error { fn(ctx, db); return nil }))
-		},
-		"SharedTransaction": func(t *testing.T, ctx context.Context, fn func(context.Context, *postgres.DB)) {
-			t.Helper()
-			require.NoError(t, pool.Share(ctx, func(ctx context.Context, _ *postgres.DB) error {
-				return pool.WithTx(ctx, func(db *postgres.DB) error { fn(ctx, db); return nil })
-			}))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t, postgres.WithTenant(t.Context(), mine.AccountID), func(ctx context.Context, db *postgres.DB) {
-				require.NoError(t, get(ctx, db, mine))
-				require.ErrorIs(t, get(ctx, db, theirs), pgx.ErrNoRows)
-				require.Equal(t, 1, list(ctx, db, mine))
-				require.Zero(t, list(ctx, db, theirs))
-				require.NoError(t, db.DeleteProduct(ctx, dbgen.DeleteProductParams{AccountID: theirs.AccountID, ID: theirs.ID}))
-			})
-			run(t, t.Context(), func(ctx context.Context, db *postgres.DB) {
-				require.NoError(t, get(ctx, db, mine))
-				require.NoError(t, get(ctx, db, theirs), "the product of the other account was deleted")
-			})
-		})
-	}
-
-	t.Run("RefusesForeignRows", func(t *testing.T) {
+	t.Run("Statement", func(t *testing.T) {
 		t.Parallel()
-		ctx := postgres.WithTenant(t.Context(), mine.AccountID)
-		_, err := pool.CreateProduct(ctx, newProduct(theirs.AccountID, "x"))
+		requireIsolated(t, tenant)
+	})
+	t.Run("Transaction", func(t *testing.T) {
+		t.Parallel()
+		require.NoError(t, tenant.WithTx(t.Context(), func(db *postgres.DB) error { requireIsolated(t, db); return nil }))
+	})
+	t.Run("NestedTransaction", func(t *testing.T) {
+		t.Parallel()
+		require.NoError(t, tenant.WithTx(t.Context(), func(db *postgres.DB) error {
+			return db.WithTx(t.Context(), func(db *postgres.DB) error { requireIsolated(t, db); return nil })
+		}))
+	})
+	t.Run("RejectsForeignRows", func(t *testing.T) {
+		t.Parallel()
+		_, err := tenant.CreateProduct(t.Context(), newProduct(theirs.AccountID, "x"))
 		requireState(t, err, "42501")
 		require.ErrorContains(t, err, "row-level security")
 	})
 	t.Run("ReturnsErrorsOfStatements", func(t *testing.T) {
 		t.Parallel()
-		ctx := postgres.WithTenant(t.Context(), mine.AccountID)
-		_, err := pool.CreateProduct(ctx, mine)
+		_, err := tenant.CreateProduct(t.Context(), mine)
 		requireState(t, err, "23505")
-		require.Error(t, pool.DeleteProduct(cancelled(ctx), dbgen.DeleteProductParams{AccountID: mine.AccountID, ID: mine.ID}))
-		require.Error(t, get(cancelled(ctx), pool.DB, mine))
-		_, err = pool.ListProducts(cancelled(ctx), dbgen.ListProductsParams{AccountID: mine.AccountID, RowLimit: 1})
+		require.Error(t, tenant.DeleteProduct(cancelled(t.Context()), dbgen.DeleteProductParams{AccountID: mine.AccountID, ID: mine.ID}))
+		require.Error(t, get(cancelled(t.Context()), tenant, mine))
+		_, err = tenant.ListProducts(cancelled(t.Context()), dbgen.ListProductsParams{AccountID: mine.AccountID, RowLimit: 1})
 		require.Error(t, err)
-		require.NoError(t, get(ctx, pool.DB, mine), "the connections are still good")
+		require.NoError(t, get(t.Context(), tenant, mine), "the connections are still good")
 	})
+}
+
+// TestForgottenTenant reads and writes every table of accounts without a tenant and as another one: nothing is visible, nothing
+// can be written.
+func TestForgottenTenant(t *testing.T) {
+	t.Parallel()
+	dsn := testdb.New(t)
+	conn, pool := connect(t, dsn), openPool(t, postgres.OpenAPI, dsn)
+	account := uuid.New()
+	tables := fillTenantTables(t, conn, account)
+	requireVisible := func(db postgres.Statements, table string, visible int) {
+		t.Helper()
+		var rows int
+		require.NoError(t, db.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&rows))
+		require.Equal(t, visible, rows, table)
+	}
+	requireHidden := func(t *testing.T, db postgres.Statements) {
+		t.Helper()
+		for _, table := range tables {
+			requireVisible(db, table.name, 0)
+			_, err := db.Exec(t.Context(), table.insert)
+			requireState(t, err, "42501")
+			for _, write := range []string{"DELETE FROM " + table.name, "UPDATE " + table.name + " SET " + table.account + " = " + table.account} {
+				tag, err := db.Exec(t.Context(), write)
+				if err != nil {
+					requireState(t, err, "42501") // append-only tables
+				}
+				require.Zero(t, tag.RowsAffected(), write)
+			}
+		}
+	}
+
+	for _, table := range tables {
+		requireVisible(pool.Tenant(account).Conn(), table.name, 1)
+	}
+	requireHidden(t, pool.WithoutTenant())
+	requireHidden(t, pool.Tenant(uuid.New()).Conn())
+	requireHidden(t, pool.Tenant(uuid.Nil).Conn())
+	for _, table := range tables {
+		requireVisible(pool.Tenant(account).Conn(), table.name, 1)
+	}
+}
+
+// tenantTable is a table of accounts with a statement that inserts a row.
+type tenantTable struct{ name, account, insert string }
+
+// fillTenantTables inserts a row of the account into every table that has rows of accounts. It drops the constraints that relate
+// or check values: any value of a column's type serves.
+func fillTenantTables(t *testing.T, conn *pgx.Conn, account uuid.UUID) []tenantTable {
+	t.Helper()
+	rows, _ := conn.Query(t.Context(), `SELECT format('ALTER TABLE %I DROP CONSTRAINT %I', conrelid::regclass::text, conname) FROM pg_constraint
+		WHERE connamespace = current_schema()::regnamespace AND contype IN ('c', 'f') AND conparentid = 0 AND conislocal AND conrelid <> 0`)
+	statements, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	for _, statement := range statements {
+		_, err := conn.Exec(t.Context(), statement)
+		require.NoError(t, err, statement)
+	}
+	const value = `CASE WHEN c.column_name = tenant THEN quote_literal($1::text) ELSE
+		CASE data_type WHEN 'uuid' THEN 'gen_random_uuid()' WHEN 'timestamp with time zone' THEN 'now()' WHEN 'boolean' THEN 'false'
+		WHEN 'json' THEN quote_literal('{}') WHEN 'jsonb' THEN quote_literal('{}') WHEN 'ARRAY' THEN quote_literal('{}')
+		WHEN 'date' THEN 'now()' WHEN 'integer' THEN '1' WHEN 'bigint' THEN '1' WHEN 'smallint' THEN '1' WHEN 'double precision' THEN '1' WHEN 'bytea' THEN quote_literal('x') ELSE quote_literal('x') END END`
+	rows, _ = conn.Query(t.Context(), `SELECT table_name, tenant, format('INSERT INTO %I (%s) VALUES (%s)', table_name,
+			string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position), string_agg(`+value+`, ', ' ORDER BY ordinal_position))
+		FROM information_schema.columns AS c
+		JOIN (SELECT relname::text, CASE relname WHEN 'accounts' THEN 'id' ELSE 'account_id' END AS tenant FROM pg_class
+			WHERE relnamespace = current_schema()::regnamespace AND relforcerowsecurity AND NOT relispartition) AS tables ON relname = table_name
+		WHERE table_schema = current_schema() AND is_generated = 'NEVER' GROUP BY table_name, tenant ORDER BY table_name`, account.String())
+	tables, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (table tenantTable, err error) {
+		return table, row.Scan(&table.name, &table.account, &table.insert)
+	})
+	require.NoError(t, err)
+	require.Len(t, tables, 20)
+	for _, table := range tables {
+		_, err := conn.Exec(t.Context(), table.insert)
+		require.NoError(t, err, table.insert)
+	}
+	return tables
 }
 
 // TestIngestPool reads and writes on connections that are demoted when they are made.
@@ -165,23 +236,13 @@ func TestIngestPool(t *testing.T) {
 	t.Run("SeesNothingWithoutAccount", func(t *testing.T) {
 		t.Parallel()
 		require.Zero(t, countProducts(t, pool, nil))
-		_, err := pool.GetProduct(t.Context(), dbgen.GetProductParams{AccountID: one.AccountID, ID: one.ID})
-		require.ErrorIs(t, err, pgx.ErrNoRows)
-		rows, err := pool.ListProducts(t.Context(), dbgen.ListProductsParams{AccountID: one.AccountID, RowLimit: 10})
-		require.NoError(t, err)
-		require.Empty(t, rows)
 	})
 	t.Run("WritesNothingWithoutAccount", func(t *testing.T) {
 		t.Parallel()
-		_, err := pool.CreateProduct(t.Context(), newProduct(one.AccountID, "x"))
-		requireState(t, err, "42501")
-		require.NoError(t, pool.DeleteProduct(t.Context(), dbgen.DeleteProductParams{AccountID: one.AccountID, ID: one.ID}))
 		tx := begin(t, pool, nil)
 		batch := &pgx.Batch{}
 		insert(batch, one.AccountID, "x")
 		requireState(t, tx.SendAndCommit(t.Context(), batch), "42501")
-		_, err = owner.GetProduct(t.Context(), dbgen.GetProductParams{AccountID: one.AccountID, ID: one.ID})
-		require.NoError(t, err, "the product was deleted")
 	})
 	t.Run("SeesTheNamedAccountsOnly", func(t *testing.T) {
 		t.Parallel()
@@ -204,7 +265,7 @@ func TestIngestPool(t *testing.T) {
 	})
 	t.Run("InsertsJobsAndReadsNone", func(t *testing.T) {
 		t.Parallel()
-		require.NoError(t, pool.InsertFanOutJob(t.Context(), []byte(`{"events":[]}`)))
+		require.NoError(t, pool.Tenant(one.AccountID).InsertFanOutJob(t.Context(), []byte(`{"events":[]}`)))
 		for _, statement := range []string{
 			"SELECT count(*) FROM river_job", "UPDATE river_job SET args = '{}'", "DELETE FROM river_job", "SELECT last_value FROM river_job_id_seq",
 			"SELECT setval('river_job_id_seq', 1)", "SELECT * FROM river_queue", "SELECT * FROM river_leader", "SELECT * FROM cluster_identity",
@@ -217,7 +278,7 @@ func TestIngestPool(t *testing.T) {
 	})
 }
 
-func openPool(t *testing.T, open func(context.Context, string) (*postgres.Pool, error), dsn string) *postgres.Pool {
+func openPool[Pool interface{ Close() }](t *testing.T, open func(context.Context, string) (Pool, error), dsn string) Pool {
 	t.Helper()
 	pool, err := open(t.Context(), dsn)
 	require.NoError(t, err)
@@ -226,7 +287,7 @@ func openPool(t *testing.T, open func(context.Context, string) (*postgres.Pool, 
 }
 
 // begin begins a transaction that is closed when the test ends.
-func begin(t *testing.T, pool *postgres.Pool, accounts []uuid.UUID) *postgres.BatchTx {
+func begin(t *testing.T, pool *postgres.TenantPool, accounts []uuid.UUID) *postgres.BatchTx {
 	t.Helper()
 	tx, err := pool.BeginBatch(t.Context(), accounts, time.Second)
 	require.NoError(t, err)
@@ -235,7 +296,7 @@ func begin(t *testing.T, pool *postgres.Pool, accounts []uuid.UUID) *postgres.Ba
 }
 
 // countProducts returns the number of products that a transaction of these accounts sees.
-func countProducts(t *testing.T, pool *postgres.Pool, accounts []uuid.UUID) (count int) {
+func countProducts(t *testing.T, pool *postgres.TenantPool, accounts []uuid.UUID) (count int) {
 	t.Helper()
 	tx, err := pool.BeginBatch(t.Context(), accounts, time.Second)
 	require.NoError(t, err)
@@ -252,16 +313,16 @@ func cancelled(ctx context.Context) context.Context {
 	return ctx
 }
 
-// TestListsArePlannedForTheirFilters reads again and again, until PostgreSQL would plan for any parameters.
+// TestListsArePlannedForTheirFilters reads until PostgreSQL would choose a generic plan.
 func TestListsArePlannedForTheirFilters(t *testing.T) {
 	t.Parallel()
-	pool := testdb.Open(t)
+	_, pool := testdb.OpenBoth(t)
 	const times = 20
-	ctx := postgres.WithTenant(t.Context(), uuid.New())
+	tenant := pool.Tenant(uuid.New())
 	for range times {
-		_, err := pool.ListDeployments(ctx, dbgen.ListDeploymentsParams{RowLimit: 10})
+		_, err := tenant.ListDeployments(t.Context(), dbgen.ListDeploymentsParams{RowLimit: 10})
 		require.NoError(t, err)
-		_, err = pool.GetProduct(ctx, dbgen.GetProductParams{})
+		_, err = tenant.GetProduct(t.Context(), dbgen.GetProductParams{})
 		require.ErrorIs(t, err, pgx.ErrNoRows)
 	}
 	require.Equal(t, 1, pool.Connections(), "plans belong to a connection")

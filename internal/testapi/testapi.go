@@ -113,6 +113,8 @@ func New(t *testing.T, options ...Option) *API {
 	keys := authn.NewAPIKeys(pool, []byte(strings.Repeat("pepper", 8)), logger)
 	ingestPool, err := postgres.OpenIngest(t.Context(), chosen.dsn)
 	require.NoError(t, err)
+	apiPool, err := postgres.OpenAPI(t.Context(), chosen.dsn)
+	require.NoError(t, err)
 	recorder := ingest.NewRecorder(ingestPool, pool, chosen.clock, logger)
 	background, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
@@ -136,7 +138,7 @@ func New(t *testing.T, options ...Option) *API {
 	require.NoError(t, err)
 	handler, err := httpapi.New(t.Context(), httpapi.Config{
 		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: keys, JWTs: tokens}), Recorder: recorder, Clock: chosen.clock,
-		DB: pool.DB, Keys: keys, Channels: channels, Limits: chosen.limits, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies, Ready: func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) },
+		DB: apiPool, Keys: keys, Channels: channels, Limits: chosen.limits, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies, Ready: func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) },
 	})
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
@@ -145,6 +147,7 @@ func New(t *testing.T, options ...Option) *API {
 		stop()
 		running.Wait()
 		ingestPool.Close()
+		apiPool.Close()
 		pool.Close()
 	})
 	api := &API{
@@ -166,7 +169,7 @@ func newChannels(t *testing.T, pool *postgres.Pool, mailer *notify.Mailer, logge
 	policy, err := egress.ParsePolicy([]string{"127.0.0.0/8"}, nil)
 	require.NoError(t, err)
 	sender := &notify.Sender{HTTP: egress.New(policy), Mail: mailer, UserAgent: "Versioner/test"}
-	return notify.Channels{DB: pool.DB, Keys: ring, Sender: sender, Logger: logger}
+	return notify.Channels{Keys: ring, Sender: sender, Logger: logger}
 }
 
 // NewKey makes an API key in an account.

@@ -86,6 +86,19 @@ func Open(t *testing.T) *postgres.Pool {
 	return pool
 }
 
+// OpenBoth returns a pool as the owner of the tables and the pool of the API, on one new database with the current schema.
+func OpenBoth(t *testing.T) (*postgres.Pool, *postgres.TenantPool) {
+	t.Helper()
+	dsn := New(t)
+	owner, err := postgres.Open(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(owner.Close)
+	api, err := postgres.OpenAPI(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(api.Close)
+	return owner, api
+}
+
 // Analyze has the database's planner know what is in the tables.
 func Analyze(tb testing.TB, dsn string) {
 	tb.Helper()

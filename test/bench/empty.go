@@ -44,6 +44,11 @@ func serveEmpty(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
+	apiPool, err := postgres.OpenAPI(ctx, os.Getenv("DATABASE_URL"))
+	if err != nil {
+		return err
+	}
+	defer apiPool.Close()
 	keys := authn.NewAPIKeys(pool, []byte(os.Getenv("VERSIONER_KEY_PEPPER")), logger)
 	go keys.Run(ctx)
 	tokens, err := authn.NewJWTs(nil, authn.Accounts{DB: pool.DB, Roles: httpapi.Roles()}, http.DefaultClient, time.Now, logger)
@@ -52,7 +57,7 @@ func serveEmpty(ctx context.Context) error {
 	}
 	handler, err := httpapi.New(ctx, httpapi.Config{
 		Logger: logger, Security: authn.Validators{APIKeys: keys, JWTs: tokens}, Recorder: emptyRecorder{id: uuid.New()}, Clock: time.Now,
-		DB: pool.DB, Keys: keys, Channels: notify.Channels{DB: pool.DB},
+		DB: apiPool, Keys: keys, Channels: notify.Channels{},
 		Limits: httpapi.Limits{Limiter: ratelimit.NewLocal(), PeopleAtOnce: 1, PeopleWaiting: 1}, Ready: func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) },
 	})
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/logctx"
-	"github.com/versioner-io/versioner/internal/postgres"
 )
 
 var errForbidden = apperr.New(apperr.Forbidden, "You do not have permission to perform this action")
@@ -47,7 +46,6 @@ func Authenticate(handler apigen.SecurityHandler, operation string, limiter Rate
 func withCaller(ctx context.Context, remoteIP string) context.Context {
 	principal, info := authn.PrincipalFrom(ctx), logctx.From(ctx)
 	info.Account = principal.AccountSlug
-	ctx = postgres.WithTenant(ctx, principal.AccountID)
 	if !principal.IsPerson() {
 		info.APIKey = principal.APIKeyID.String()
 		return ctx
