@@ -4,7 +4,10 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 # The version of the program is that of the API.
-VERSION := $(shell sed -n '0,/^  version: /s/^  version: //p' openapi.yaml)
+VERSION = $(shell sed -n '0,/^  version: /s/^  version: //p' openapi.yaml)
+COMMIT = $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2> /dev/null)
+DATE = $(shell git log -1 --format=%cI 2> /dev/null)
+BUILDINFO := github.com/versioner-io/versioner/internal/buildinfo
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 OASDIFF := github.com/oasdiff/oasdiff@v1.36.0
@@ -22,12 +25,15 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 .PHONY: run
-run: build ## Build the server and run it for trying out (Ctrl-C stops it, the data is kept)
+run: ## Build and run a development server (Ctrl-C stops it, the data is kept)
+	@echo 'Compiling the server: about a minute the first time, seconds afterwards ...'
+	@$(MAKE) --no-print-directory build
+	@echo 'Starting the server ...'
 	@exec bin/versionerd dev
 
 .PHONY: build
 build: ## Build bin/versionerd
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X github.com/versioner-io/versioner/internal/buildinfo.version=$(VERSION)' -o bin/versionerd ./cmd/versionerd
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X $(BUILDINFO).version=$(VERSION) -X $(BUILDINFO).commit=$(COMMIT) -X $(BUILDINFO).date=$(DATE)' -o bin/versionerd ./cmd/versionerd
 
 .PHONY: generate
 generate: ## Generate gen/, clients/ and db/schema.sql from openapi.yaml, db/migrations and db/queries

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
@@ -17,9 +16,12 @@ import (
 )
 
 type demoCommand struct {
-	Account string `default:"demo" help:"Account to fill. It is made when it does not exist, and left alone when it has data of its own." placeholder:"NAME"`
-	Seed    uint64 `default:"1"    help:"Which history: the same number, at the same time, gives the same one."                          placeholder:"N"`
-	Days    int    `default:"30"   help:"How many days it goes back, 7 to 365."                                                         placeholder:"N"`
+	config.DatabaseSettings
+
+	Addr    string `default:"127.0.0.1:8080" env:"VERSIONER_ADDR" help:"Address of the server in the printed commands." placeholder:"HOST:PORT"`
+	Account string `default:"demo" help:"Account to seed. It is created if missing, and rejected if it has data of its own." placeholder:"NAME"`
+	Seed    uint64 `default:"1"    help:"Random seed."                          placeholder:"N"`
+	Days    int    `default:"30"   help:"Length of the history in days, 7 to 365."                                                         placeholder:"N"`
 }
 
 // Validate is called by kong.
@@ -30,9 +32,9 @@ func (c demoCommand) Validate() error {
 	return authn.CheckAccountSlug(c.Account)
 }
 
-// Run fills an account, or changes nothing. Progress goes to standard error, what was made to standard output.
-func (c demoCommand) Run(ctx context.Context, cfg config.Config, _ *slog.Logger) error {
-	a, err := app.Open(ctx, cfg, quietLogger(cfg), app.AttachDatabase)
+// Run seeds the account in one transaction. Progress goes to standard error, the summary to standard output.
+func (c demoCommand) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
+	a, err := app.Open(ctx, cfg, quietLogger(cfg), app.AttachDatabase(abort, os.Stderr))
 	if err != nil {
 		return err
 	}
@@ -45,17 +47,17 @@ func (c demoCommand) Run(ctx context.Context, cfg config.Config, _ *slog.Logger)
 	case err != nil && ctx.Err() != nil:
 		return errors.New("stopped: nothing was added")
 	case errors.Is(err, seed.ErrFilled):
-		return fmt.Errorf("account %q: %w, nothing was added; for another one name another account, such as --account %s2", c.Account, err, c.Account)
+		return fmt.Errorf("account %q: %w, nothing was added; choose another account, such as --account %s2", c.Account, err, c.Account)
 	case errors.Is(err, seed.ErrInUse):
-		return fmt.Errorf("account %q: %w, nothing was added; name another account, such as --account %s-demo", c.Account, err, c.Account)
+		return fmt.Errorf("account %q: %w, nothing was added; choose another account, such as --account %s-demo", c.Account, err, c.Account)
 	case err != nil:
 		return fmt.Errorf("nothing was added: %w", err)
 	}
-	fmt.Fprintf(os.Stdout, seedSummary, c.Account, c.Seed, history.Summary(), cfg.Addr, tokenCommandLine(cfg, c.Account), cfg.Addr, c.Account)
+	fmt.Fprintf(os.Stdout, seedSummary, c.Account, c.Seed, history.Summary(), c.Addr, tokenCommandLine(cfg, c.Account), c.Addr, c.Account)
 	return nil
 }
 
-// terminalWidth is how wide a terminal is; 0 for what is none.
+// terminalWidth returns the columns of a terminal; 0 for other files.
 func terminalWidth(file *os.File) int {
 	descriptor := int(file.Fd())
 	if !term.IsTerminal(descriptor) {
@@ -69,13 +71,13 @@ func terminalWidth(file *os.File) int {
 }
 
 const seedSummary = `
-Account %q has a history now (seed %d):
+Account %q has sample data (seed %d):
 
 %s
-Read what runs where, while ` + "`versionerd dev`" + ` runs:
+List what runs where, while ` + "`versionerd dev`" + ` runs:
 
 curl -sS http://%s/environment-state/ -H "Authorization: Bearer $(%s)"
 
 or try every operation at http://%s/docs with such a token.
-For an API key: versionerd keys create --account %s --name ci
+An API key: versionerd keys create --account %s --name ci
 `

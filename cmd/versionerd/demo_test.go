@@ -34,9 +34,9 @@ func TestDemoWithoutAServer(t *testing.T) {
 	env := environment(newDataDir(t))
 	stdout, stderr, err := call(t, env, "demo", "--days", "14")
 	require.NoError(t, err, stderr)
-	require.Regexp(t, `^[\d,]+ of [\d,]+ events\n`, stderr, "plain lines, as this is no terminal")
+	require.Regexp(t, `\n[\d,]+ of [\d,]+ events\n`, stderr, "plain lines, as this is no terminal")
 	require.NotContains(t, stderr, "\r")
-	for _, part := range []string{`Account "demo" has a history now (seed 1)`, "20, in 4 environments; 12 people", " rollbacks among them", "keys create --account demo"} {
+	for _, part := range []string{`Account "demo" has sample data (seed 1)`, "20, in 4 environments; 12 people", " rollbacks among them", "keys create --account demo"} {
 		require.Contains(t, stdout, part)
 	}
 	require.NotRegexp(t, keyPattern, stdout+stderr, "nobody gets its key")
@@ -51,7 +51,7 @@ func TestDemoWithoutAServer(t *testing.T) {
 
 	_, stderr, err = call(t, env, "demo", "--seed", "2")
 	require.Error(t, err)
-	require.Contains(t, stderr, `account "demo": it has a history already, nothing was added; for another one name another account, such as --account demo2`)
+	require.Contains(t, stderr, `account "demo": it has a history already, nothing was added; choose another account, such as --account demo2`)
 
 	// What CI systems tell from now on is newer.
 	key, stderr, err := call(t, env, "keys", "create", "--account", "demo", "--name", "ci")
@@ -73,7 +73,7 @@ func TestDemoBesideAServer(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	_, stderr, err = call(t, env, "demo", "--account", "acme", "--days", "7")
 	require.Error(t, err)
-	require.Contains(t, stderr, `account "acme": it has data of its own, nothing was added; name another account`)
+	require.Contains(t, stderr, `account "acme": it has data of its own, nothing was added; choose another account`)
 
 	status, _ = post(server.url, keyPattern.FindString(server.stdout.String()), someEvent())
 	require.Equal(t, http.StatusOK, status)
@@ -120,7 +120,7 @@ func TestDemoRefusesWhatMakesNoSense(t *testing.T) {
 	}
 	stdout, _, err := call(t, environment(""), "demo", "--help")
 	require.NoError(t, err)
-	for _, part := range []string{"--account", "--seed", "--days", "invented history"} {
+	for _, part := range []string{"--account", "--seed", "--days", "sample data"} {
 		require.Contains(t, stdout, part)
 	}
 }

@@ -16,15 +16,17 @@ import (
 )
 
 type keysCommand struct {
-	Create createKey `cmd:"" help:"Make a key, and its account if it does not exist. The key alone goes to standard output."`
+	Create createKey `cmd:"" help:"Create an API key (and the account if missing); prints only the key to stdout."`
 	List   listKeys  `cmd:"" help:"List the keys of an account."`
-	Revoke revokeKey `cmd:"" help:"End a key for good. Every server refuses it within a second."`
+	Revoke revokeKey `cmd:"" help:"Revoke a key permanently (effective within one second on every server)."`
 }
 
 type createKey struct {
-	Account string        `help:"Account that the key belongs to: a-z, 0-9, - and _."            placeholder:"NAME" required:""`
-	Name    string        `help:"What the key is for, such as ci."                               placeholder:"NAME" required:""`
-	Expires time.Duration `help:"How long the key is valid, such as 720h. Default: for good." placeholder:"DURATION"`
+	config.DatabaseSettings
+
+	Account string        `help:"Account of the key: a-z, 0-9, - and _."            placeholder:"NAME" required:""`
+	Name    string        `help:"Purpose of the key, such as ci."                               placeholder:"NAME" required:""`
+	Expires time.Duration `help:"Validity, such as 720h. Default: unlimited." placeholder:"DURATION"`
 }
 
 // Validate is called by kong.
@@ -39,11 +41,11 @@ func (c createKey) Validate() error {
 	return authn.CheckAccountSlug(c.Account)
 }
 
-// Run prints the key on standard output and all else on standard error, so that scripts can take it.
-func (c createKey) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
-	return withKeys(ctx, cfg, logger, func(keys *authn.APIKeys) error {
+// Run prints the key to standard output and everything else to standard error, for use in scripts.
+func (c createKey) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
+	return withKeys(ctx, cfg, abort, func(keys *authn.APIKeys) error {
 		key := authn.NewKey{Name: c.Name}
-		until := "for good"
+		until := "without expiry"
 		if c.Expires > 0 {
 			expires := time.Now().Add(c.Expires).UTC()
 			key.ExpiresAt = &expires
@@ -53,19 +55,21 @@ func (c createKey) Run(ctx context.Context, cfg config.Config, logger *slog.Logg
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "A key for account %q, valid %s. It is shown this once:\n", c.Account, until)
+		fmt.Fprintf(os.Stderr, "API key of account %q, valid %s. It is shown only once:\n", c.Account, until)
 		fmt.Fprintln(os.Stdout, created.Token)
 		return nil
 	})
 }
 
 type listKeys struct {
-	Account string `help:"Account whose keys to list." placeholder:"NAME" required:""`
+	config.DatabaseSettings
+
+	Account string `help:"Account of the keys." placeholder:"NAME" required:""`
 }
 
 // Run prints a table.
-func (c listKeys) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
-	return withKeys(ctx, cfg, logger, func(keys *authn.APIKeys) error {
+func (c listKeys) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
+	return withKeys(ctx, cfg, abort, func(keys *authn.APIKeys) error {
 		infos, err := keys.List(ctx, c.Account)
 		if authn.IsNotFound(err) {
 			return fmt.Errorf("there is no account %q", c.Account)
@@ -84,13 +88,15 @@ func (c listKeys) Run(ctx context.Context, cfg config.Config, logger *slog.Logge
 }
 
 type revokeKey struct {
-	Account string `help:"Account that the key belongs to."             placeholder:"NAME" required:""`
-	Key     string `arg:"" help:"Key to revoke, such as k1; see keys list."`
+	config.DatabaseSettings
+
+	Account string `help:"Account of the key."             placeholder:"NAME" required:""`
+	Key     string `arg:"" help:"Key to revoke, such as k1, as keys list prints it."`
 }
 
-// Run revokes.
-func (c revokeKey) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
-	return withKeys(ctx, cfg, logger, func(keys *authn.APIKeys) error {
+// Run revokes the key.
+func (c revokeKey) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
+	return withKeys(ctx, cfg, abort, func(keys *authn.APIKeys) error {
 		err := keys.RevokeNamed(ctx, c.Account, c.Key)
 		if authn.IsNotFound(err) {
 			return fmt.Errorf("account %q has no key %q", c.Account, c.Key)
@@ -103,9 +109,9 @@ func (c revokeKey) Run(ctx context.Context, cfg config.Config, logger *slog.Logg
 	})
 }
 
-// withKeys opens the database for one command, quietly.
-func withKeys(ctx context.Context, cfg config.Config, _ *slog.Logger, fn func(*authn.APIKeys) error) error {
-	a, err := app.Open(ctx, cfg, quietLogger(cfg), app.AttachDatabase)
+// withKeys opens the database for one command, which logs warnings and errors only.
+func withKeys(ctx context.Context, cfg config.Config, abort *app.Abort, fn func(*authn.APIKeys) error) error {
+	a, err := app.Open(ctx, cfg, quietLogger(cfg), app.AttachDatabase(abort, os.Stderr))
 	if err != nil {
 		return err
 	}
@@ -113,7 +119,7 @@ func withKeys(ctx context.Context, cfg config.Config, _ *slog.Logger, fn func(*a
 	return fn(a.Keys)
 }
 
-// quietLogger is for short commands, whose own words are what people read.
+// quietLogger serves short commands, whose own output is what users read.
 func quietLogger(cfg config.Config) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
 }

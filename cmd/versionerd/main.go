@@ -3,14 +3,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/willabides/kongplete"
 
 	"github.com/versioner-io/versioner/internal/app"
 	"github.com/versioner-io/versioner/internal/buildinfo"
@@ -19,68 +22,103 @@ import (
 )
 
 type cli struct {
-	config.Settings
-
-	Dev     devCommand       `cmd:"" help:"Run the server for trying out: like serve, with an account \"demo\" and a first key."`
-	Serve   serveCommand     `cmd:"" help:"Run the server."`
-	Work    workCommand      `cmd:"" help:"Deliver notifications, beside servers that run with --no-work."`
-	Keys    keysCommand      `cmd:"" help:"Make, list and revoke API keys."`
-	Limits  limitsCommand    `cmd:"" help:"Say how much an account or a key may do."`
-	Token   tokenCommand     `cmd:"" help:"Print a token for a person, which only dev believes."`
-	Demo    demoCommand      `cmd:"" help:"Fill an account with a month of invented history, to look at."`
-	OpenAPI openapiCommand   `cmd:"" help:"Print the specification of the API."                                 name:"openapi"`
-	Version kong.VersionFlag `help:"Print the version and leave."`
+	Dev        devCommand        `cmd:"" help:"Run a development server (demo account, first API key)."`
+	Serve      serveCommand      `cmd:"" help:"Run the server."`
+	Worker     workerCommand     `cmd:"" help:"Run a notification worker."`
+	Keys       keysCommand       `cmd:"" help:"Create, list and revoke API keys."`
+	Limits     limitsCommand     `cmd:"" help:"Set rate limits for an account or API key."`
+	Token      tokenCommand      `cmd:"" help:"Mint a development session token (accepted by versionerd dev only)."`
+	Demo       demoCommand       `cmd:"" help:"Seed an account with sample data."`
+	OpenAPI    openapiCommand    `cmd:"" help:"Print the OpenAPI document."                                          name:"openapi"`
+	Completion completionCommand `cmd:"" help:"Print a shell completion script."`
+	Version    kong.VersionFlag  `help:"Print the version and exit."`
 }
 
 // gcPercent is the default of GOGC. The live heap is a few MiB, so Go's own default of 100 collects garbage dozens of times a
 // second, which costs a sixth of the CPU time of an event.
 const gcPercent = 400
 
+// exitAborted is the exit code of a program that a second signal ended.
+const exitAborted = 130
+
 func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	ctx := signalContext(context.Background())
-	if err := run(ctx, os.Args[1:]); err != nil {
+	var abort app.Abort
+	ctx := signalContext(context.Background(), &abort)
+	if err := run(ctx, &abort, os.Args[1:]); err != nil {
 		fmt.Fprintf(os.Stderr, "versionerd: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-// signalContext ends with the first signal; a second one ends the program at once.
-func signalContext(ctx context.Context) context.Context {
+// signalContext is canceled by the first signal. A second one stops the embedded PostgreSQL and exits immediately.
+func signalContext(ctx context.Context, abort *app.Abort) context.Context {
 	ctx, stop := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		received := <-signals
-		signal.Stop(signals)
-		if received == syscall.SIGTERM {
+		if received := <-signals; received == syscall.SIGTERM {
 			stop(app.ErrTerminated)
 		}
 		stop(nil)
+		<-signals
+		abort.Run()
+		fmt.Fprintln(os.Stderr, "versionerd: aborted")
+		os.Exit(exitAborted)
 	}()
 	return ctx
 }
 
-func run(ctx context.Context, args []string) error {
-	var line cli
-	parser, err := kong.New(&line, kong.Name("versionerd"), kong.Description(description),
+// resolver is a command with settings.
+type resolver interface {
+	Resolve() (config.Config, error)
+}
+
+func run(ctx context.Context, abort *app.Abort, args []string) error {
+	environment := config.PrepareEnvironment()
+	var flags cli
+	parser, err := kong.New(&flags, kong.Name("versionerd"), kong.Description(description), kong.ValueFormatter(formatHelp),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Vars{"version": buildinfo.Read().String(), "data_dir": config.DefaultDataDir()})
 	if err != nil {
 		return fmt.Errorf("read the command line: %w", err)
 	}
+	kongplete.Complete(parser)
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
 	command, err := parser.Parse(args)
 	parser.FatalIfErrorf(err)
-	cfg, err := line.Resolve()
-	if err != nil {
-		return fmt.Errorf("the configuration is not usable\n%w", err)
-	}
-	logger := slog.New(logctx.NewHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel})))
 	command.BindTo(ctx, (*context.Context)(nil))
-	return command.Run(cfg, logger) //nolint:wrapcheck // the command's own words
+	command.Bind(abort)
+	if selected, ok := command.Selected().Target.Addr().Interface().(resolver); ok {
+		cfg, err := selected.Resolve()
+		if err := errors.Join(environment, err); err != nil {
+			return fmt.Errorf("invalid configuration\n%w", err)
+		}
+		command.Bind(cfg, slog.New(logctx.NewHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))))
+	}
+	return command.Run() //nolint:wrapcheck // the error of the command itself
 }
 
-const description = `Versioner knows what runs where, since when, and who put it there.
+// formatHelp adds the default and the environment variable to the help of a flag.
+func formatHelp(value *kong.Value) string {
+	var notes []string
+	if value.HasDefault {
+		notes = append(notes, "default: "+value.Default)
+	}
+	for _, name := range value.Tag.Envs {
+		notes = append(notes, "$"+name)
+	}
+	if len(notes) == 0 {
+		return value.Help
+	}
+	return strings.TrimSuffix(value.Help, ".") + " (" + strings.Join(notes, ", ") + ")."
+}
 
-Without DATABASE_URL the server runs its own PostgreSQL in the data directory. Flags win over the environment.`
+const description = `Versioner records what runs where, since when, and who deployed it.
+
+Without DATABASE_URL the server runs an embedded PostgreSQL in the data directory. Flags have precedence over the environment.
+"versionerd COMMAND --help" describes the settings of a command.`

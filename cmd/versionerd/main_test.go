@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,6 +23,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/embeddedpg"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
@@ -162,7 +165,7 @@ func someEvent() map[string]any {
 
 var keyPattern = regexp.MustCompile(`sk_[a-z0-9_-]+_k[0-9]+_[0-9A-Za-z]+`)
 
-func TestDevStory(t *testing.T) {
+func TestDev(t *testing.T) {
 	t.Parallel()
 	dir := newDataDir(t)
 	first := launch(t, environment(dir), "dev")
@@ -183,9 +186,9 @@ func TestDevStory(t *testing.T) {
 	answer, err := paste.CombinedOutput()
 	require.NoError(t, err, "%s", answer)
 	require.Contains(t, string(answer), `"status":"completed"`)
-	require.Contains(t, string(answer), `"next_cursor":null`, "and is read with the token that the second line makes")
+	require.Contains(t, string(answer), `"next_cursor":null`, "the second line mints a token and reads")
 
-	// A second server on the same directory says who holds it.
+	// A second server on the same directory reports its holder.
 	_, said, err := call(t, environment(dir), "dev")
 	require.Error(t, err)
 	require.Contains(t, said, fmt.Sprintf("in use by process %d since", first.command.Process.Pid))
@@ -199,8 +202,8 @@ func TestDevStory(t *testing.T) {
 	again.stop(t)
 }
 
-// TestTokensAreForDevelopment has the same token believed by dev and by nobody else.
-func TestTokensAreForDevelopment(t *testing.T) {
+// TestDevelopmentTokens checks that dev accepts a minted token, and serve does not.
+func TestDevelopmentTokens(t *testing.T) {
 	t.Parallel()
 	env := environment(newDataDir(t))
 	token, said, err := call(t, env, "token", "--account", "demo", "--role", "viewer")
@@ -276,37 +279,73 @@ func TestServeAndKeys(t *testing.T) {
 	}
 }
 
-func TestConfigurationProblemsAreToldAtOnce(t *testing.T) {
+func TestConfiguration(t *testing.T) {
 	t.Parallel()
-	_, stderr, err := call(t, environment("", "VERSIONER_ADDR=8080", "VERSIONER_LOG_LEVEL=loud", "DATABASE_URL=postgres://u:hunter2@:x/", "VERSIONER_KEY_PEPPER=short"), "serve")
-	require.Error(t, err)
-	for _, part := range []string{"VERSIONER_ADDR", "127.0.0.1:8080", "VERSIONER_LOG_LEVEL", "info", "DATABASE_URL", "postgres://", "VERSIONER_KEY_PEPPER", "openssl rand"} {
-		require.Contains(t, stderr, part)
-	}
-	require.NotContains(t, stderr, "hunter2")
-	_, stderr, err = call(t, environment("", "DATABASE_URL=postgres://u@127.0.0.1/d"), "serve")
-	require.Error(t, err)
-	require.Contains(t, stderr, "VERSIONER_KEY_PEPPER is not set")
+
+	t.Run("ReportsAllProblemsTogether", func(t *testing.T) {
+		t.Parallel()
+		_, stderr, err := call(t, environment("", "VERSIONER_ADDR=8080", "VERSIONER_LOG_LEVEL=loud", "DATABASE_URL=postgres://u:hunter2@:x/", "VERSIONER_KEY_PEPPER=short",
+			"VERSIONER_DRAIN_DELAY=soon", "VERSIONER_MAIL_FORM=a@example.com"), "serve")
+		require.Error(t, err)
+		for _, part := range []string{
+			"VERSIONER_ADDR", "127.0.0.1:8080", "VERSIONER_LOG_LEVEL", "info", "DATABASE_URL", "postgres://", "VERSIONER_KEY_PEPPER", "openssl rand",
+			`VERSIONER_DRAIN_DELAY "soon"`, "VERSIONER_MAIL_FORM is not a setting: did you mean VERSIONER_MAIL_FROM?",
+		} {
+			require.Contains(t, stderr, part)
+		}
+		require.NotContains(t, stderr, "hunter2")
+	})
+	t.Run("RequiresSecretsWithExternalDatabase", func(t *testing.T) {
+		t.Parallel()
+		_, stderr, err := call(t, environment("", "DATABASE_URL=postgres://u@127.0.0.1/d"), "serve")
+		require.Error(t, err)
+		require.Contains(t, stderr, "VERSIONER_KEY_PEPPER is not set")
+		require.Contains(t, stderr, "VERSIONER_ENCRYPTION_KEYS is not set")
+	})
 }
 
-func TestHelpTellsOfEverySetting(t *testing.T) {
+func TestHelp(t *testing.T) {
 	t.Parallel()
-	stdout, _, err := call(t, environment(""), "--help")
-	require.NoError(t, err)
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	settings := regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\|").FindAllStringSubmatch(string(readme), -1)
-	require.Greater(t, len(settings), 25)
-	for _, setting := range settings {
-		require.Contains(t, stdout, "$"+setting[1])
+	help := func(args ...string) string {
+		stdout, stderr, err := call(t, environment(""), args...)
+		require.NoError(t, err, stderr)
+		require.Empty(t, stderr)
+		return stdout
 	}
-	require.Equal(t, len(settings), strings.Count(stdout, "($"), "the README has them all")
-	for _, name := range []string{"dev", "serve", "work", "demo", "keys create", "keys list", "keys revoke", "limits account", "limits key"} {
-		require.Contains(t, stdout, name)
+
+	require.Equal(t, help("--help"), help(), "the program alone prints its usage")
+	for _, name := range []string{"dev", "serve", "worker", "keys", "limits", "token", "demo", "openapi", "completion"} {
+		require.Contains(t, help(), "\n  "+name)
 	}
+	serve := help("serve", "--help")
+	for _, setting := range config.AllSettings() {
+		require.Contains(t, serve, "$"+setting.Env)
+	}
+	require.Contains(t, serve, "default: 127.0.0.1:8080")
+	create := help("keys", "create", "--help")
+	for _, flag := range []string{"--account", "--name", "--expires", "--data-dir", "--database-url", "--key-pepper"} {
+		require.Contains(t, create, flag)
+	}
+	for _, flag := range []string{"--addr", "--jwt-issuer", "--smtp-url", "--encryption-keys"} {
+		require.NotContains(t, create, flag)
+		require.NotContains(t, help("token", "--help"), flag)
+	}
+	require.Regexp(t, `^versionerd \S+ \(commit \S+, \S+\)\n$`, help("--version"))
 }
 
-func TestAddressInUseIsTold(t *testing.T) {
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	for shell, want := range map[string]string{"bash": "complete -C", "zsh": "bashcompinit", "fish": "complete -f -c versionerd"} {
+		stdout, _, err := call(t, environment(""), "completion", shell)
+		require.NoError(t, err)
+		require.Contains(t, stdout, want)
+	}
+	stdout, _, err := call(t, environment("", "COMP_LINE=versionerd keys c"))
+	require.NoError(t, err)
+	require.Equal(t, "create\n", stdout)
+}
+
+func TestAddressInUse(t *testing.T) {
 	t.Parallel()
 	server := launch(t, environment(newDataDir(t)), "dev")
 	_, stderr, err := call(t, environment(newDataDir(t), "VERSIONER_ADDR="+strings.TrimPrefix(server.url, "http://")), "dev")
@@ -316,11 +355,11 @@ func TestAddressInUseIsTold(t *testing.T) {
 	server.stop(t)
 }
 
-// TestWorkApart has one program take events and another one deliver what they give.
-func TestWorkApart(t *testing.T) {
+// TestSeparateWorker records events with one program and delivers their notifications with another.
+func TestSeparateWorker(t *testing.T) {
 	t.Parallel()
 	env := environment(newDataDir(t), "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8")
-	server := launch(t, env, "dev", "--no-work")
+	server := launch(t, env, "dev", "--no-worker")
 	received := newHooks(t)
 	received.subscribe(t, env, server.url)
 	status, _ := post(server.url, keyPattern.FindString(server.stdout.String()), someEvent())
@@ -331,9 +370,9 @@ func TestWorkApart(t *testing.T) {
 		return len(received.times)
 	}
 	time.Sleep(time.Second)
-	require.Zero(t, count(), "nobody works")
+	require.Zero(t, count(), "no worker is running")
 
-	worker := &program{command: exec.Command(os.Args[0], "work"), stdout: &testapi.Logs{}, stderr: &testapi.Logs{}, exited: make(chan error, 1)}
+	worker := &program{command: exec.Command(os.Args[0], "worker"), stdout: &testapi.Logs{}, stderr: &testapi.Logs{}, exited: make(chan error, 1)}
 	worker.command.Env, worker.command.Stdout, worker.command.Stderr = env, worker.stdout, worker.stderr
 	require.NoError(t, worker.command.Start())
 	go func() { worker.exited <- worker.command.Wait() }()
@@ -349,9 +388,9 @@ func TestLimits(t *testing.T) {
 	_, _, err := call(t, env, "keys", "create", "--account", "acme", "--name", "ci")
 	require.NoError(t, err)
 	for want, args := range map[string][]string{
-		`Account "acme" may send 5 requests an hour.`:                           {"account", "acme", "5"},
-		`Key k1 of account "acme" may send any number of requests a minute.`:    {"key", "acme", "k1", "0"},
-		`Key k1 of account "acme" may send as many requests as the server says`: {"key", "acme", "k1", "default"},
+		`Account "acme": 5 requests per hour.`:                                  {"account", "acme", "5"},
+		`Key k1 of account "acme": an unlimited number of requests per minute.`: {"key", "acme", "k1", "0"},
+		`Key k1 of account "acme": the server-wide default per minute.`:         {"key", "acme", "k1", "default"},
 	} {
 		_, said, err := call(t, env, append([]string{"limits"}, args...)...)
 		require.NoError(t, err)
@@ -368,8 +407,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestOlderSchemaIsRefused starts on a data directory of the time before the baseline migration.
-func TestOlderSchemaIsRefused(t *testing.T) {
+// TestOldSchema starts on a data directory from before the baseline migration.
+func TestOldSchema(t *testing.T) {
 	t.Parallel()
 	dir := newDataDir(t)
 	database, err := embeddedpg.Start(t.Context(), embeddedpg.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
@@ -381,11 +420,92 @@ func TestOlderSchemaIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, conn.Close(t.Context()))
 	require.NoError(t, database.Stop(t.Context()))
-	for _, args := range [][]string{{"dev"}, {"serve"}, {"work"}, {"demo"}, {"keys", "list", "--account", "acme"}} {
+	for _, args := range [][]string{{"dev"}, {"serve"}, {"worker"}, {"demo"}, {"keys", "list", "--account", "acme"}} {
 		stdout, stderr, err := call(t, environment(dir), args...)
 		require.Error(t, err, args)
 		require.Empty(t, stdout, args)
-		require.Equal(t, "versionerd: the database was created by a development version before 0.1, whose schema cannot be upgraded: "+
+		require.Equal(t, databaseLine(args, dir)+"versionerd: the database was created by a development version before 0.1, whose schema cannot be upgraded: "+
 			"start with an empty data directory or database\n", stderr, args)
+	}
+}
+
+// databaseLine is what short commands print first.
+func databaseLine(args []string, dir string) string {
+	if args[0] == "demo" || args[0] == "keys" {
+		return "Database: " + dir + " (no server is running there)\n"
+	}
+	return ""
+}
+
+// TestCommandsNameTheirDatabase runs a command beside a server, with its data directory and with another one.
+func TestCommandsNameTheirDatabase(t *testing.T) {
+	t.Parallel()
+	dir, other := newDataDir(t), newDataDir(t)
+	server := launch(t, environment(dir), "dev")
+	_, stderr, err := call(t, environment(dir), "keys", "list", "--account", "demo")
+	require.NoError(t, err, stderr)
+	require.Contains(t, stderr, fmt.Sprintf("Database: %s (in use by process %d since ", dir, server.command.Process.Pid))
+	_, stderr, err = call(t, environment(other), "keys", "list", "--account", "demo")
+	require.Error(t, err)
+	require.Contains(t, stderr, "Database: "+other+" (no server is running there)\n")
+	require.Contains(t, server.stdout.String(), "--data-dir '"+dir+"'", "the server prints what other commands need")
+	server.stop(t)
+}
+
+// TestKeysDuringFirstStart creates a key while the server creates its cluster.
+func TestKeysDuringFirstStart(t *testing.T) {
+	t.Parallel()
+	dir := newDataDir(t)
+	started := make(chan *program)
+	go func() { started <- launch(t, environment(dir), "serve") }()
+	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "holder")); return err == nil }, time.Minute, time.Millisecond)
+	require.NoFileExists(t, filepath.Join(dir, "pgdata", "PG_VERSION"), "the cluster does not exist yet")
+	key, stderr, err := call(t, environment(dir), "keys", "create", "--account", "acme", "--name", "ci")
+	require.NoError(t, err, stderr)
+	server := <-started
+	status, body := post(server.url, strings.TrimSpace(key), someEvent())
+	require.Equal(t, http.StatusOK, status, "%s", body)
+	server.stop(t)
+}
+
+// TestSecondSignal interrupts a server twice while a request keeps its shutdown waiting.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	dir := newDataDir(t)
+	server := launch(t, environment(dir), "dev")
+	text, err := os.ReadFile(filepath.Join(dir, "pgdata", "postmaster.pid"))
+	require.NoError(t, err)
+	var postmaster int
+	_, err = fmt.Sscan(string(text), &postmaster)
+	require.NoError(t, err)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(server.url, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "POST /deployment-events/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+		keyPattern.FindString(server.stdout.String()))
+	require.NoError(t, err)
+
+	require.NoError(t, server.command.Process.Signal(os.Interrupt))
+	require.Eventually(t, func() bool { return strings.Contains(server.stderr.String(), "shutting down") }, 10*time.Second, time.Millisecond)
+	require.NoError(t, server.command.Process.Signal(os.Interrupt))
+	select {
+	case <-server.exited:
+	case <-time.After(5 * time.Second):
+		require.Fail(t, "the second signal does not end the program")
+	}
+	require.Equal(t, exitAborted, server.command.ProcessState.ExitCode(), "%s", server.stderr)
+	require.Eventually(t, func() bool { return errors.Is(syscall.Kill(postmaster, 0), syscall.ESRCH) }, 5*time.Second, 10*time.Millisecond, "PostgreSQL is left running")
+}
+
+// TestRedisUnavailable starts a server whose Redis is away: it serves, and everything that it logs is JSON.
+func TestRedisUnavailable(t *testing.T) {
+	t.Parallel()
+	server := launch(t, environment(newDataDir(t), "REDIS_URL=redis://127.0.0.1:1/0", "VERSIONER_LOG_LEVEL=debug"), "serve")
+	require.Eventually(t, func() bool {
+		return strings.Contains(server.stderr.String(), "redis unavailable, using local rate limits")
+	}, 10*time.Second, 10*time.Millisecond)
+	server.stop(t)
+	for line := range strings.Lines(server.stderr.String()) {
+		require.True(t, json.Valid([]byte(line)), line)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 
@@ -14,11 +15,11 @@ import (
 
 const demoAccount = seed.Account
 
-type serveCommand struct{}
+type serveCommand struct{ config.ServerSettings }
 
-// Run serves, with nothing invented.
-func (serveCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
-	a, err := app.Open(ctx, cfg, logger, app.OpenExclusiveDatabase)
+// Run serves without creating any data.
+func (serveCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logger, abort *app.Abort) error {
+	a, err := app.Open(ctx, cfg, logger, app.OpenExclusiveDatabase(abort))
 	if err != nil {
 		return err
 	}
@@ -27,17 +28,17 @@ func (serveCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Log
 		logger.InfoContext(ctx, "listening", "url", url, "docs", url+"/docs")
 		used, err := a.Pool.HasAccounts(ctx)
 		if err == nil && !used {
-			logger.WarnContext(ctx, "the database is empty: make the first API key with `versionerd keys create --account NAME --name ci`")
+			logger.WarnContext(ctx, "no accounts yet; create an API key with `versionerd keys create --account NAME --name ci`")
 		}
 		return err
 	})
 }
 
-type workCommand struct{}
+type workerCommand struct{ config.WorkerSettings }
 
-// Run delivers notifications, beside servers that do not.
-func (workCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
-	a, err := app.Open(ctx, cfg, logger, app.AttachDatabase)
+// Run delivers notifications of servers that run with --no-worker.
+func (workerCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logger, abort *app.Abort) error {
+	a, err := app.Open(ctx, cfg, logger, app.AttachDatabase(abort, io.Discard))
 	if err != nil {
 		return err
 	}
@@ -45,11 +46,11 @@ func (workCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logg
 	return a.RunWorker(ctx)
 }
 
-type devCommand struct{}
+type devCommand struct{ config.ServerSettings }
 
-// Run serves, and on the first start makes an account and a key, and tells how to use them.
-func (devCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logger) error {
-	a, err := app.Open(ctx, cfg, logger, app.OpenExclusiveDatabase)
+// Run serves. The first start creates an account and an API key, and prints how to use them.
+func (devCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logger, abort *app.Abort) error {
+	a, err := app.Open(ctx, cfg, logger, app.OpenExclusiveDatabase(abort))
 	if err != nil {
 		return err
 	}
@@ -64,19 +65,35 @@ func (devCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logge
 			return err
 		}
 		if used {
-			fmt.Fprintf(os.Stdout, restartBanner, url, url, demoAccount)
+			fmt.Fprintf(os.Stdout, restartBanner, url, url, describeDatabase(cfg), demoAccount, dataDirFlag(cfg))
 			return nil
 		}
 		created, err := a.Keys.CreateFor(ctx, demoAccount, authn.NewKey{Name: "first key"})
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stdout, firstRunBanner, url, url, url, created.Token, url, tokenCommandLine(cfg, demoAccount))
+		fmt.Fprintf(os.Stdout, firstRunBanner, url, url, describeDatabase(cfg), url, created.Token, url, tokenCommandLine(cfg, demoAccount), dataDirFlag(cfg))
 		return nil
 	})
 }
 
-// tokenCommandLine is how to get a token for this server and an account in a shell.
+func describeDatabase(cfg config.Config) string {
+	if cfg.DatabaseURL != "" {
+		return "DATABASE_URL"
+	}
+	return cfg.DataDir
+}
+
+// dataDirFlag returns the flag that other commands need for this server's data directory, with a leading space; empty for the
+// default directory.
+func dataDirFlag(cfg config.Config) string {
+	if cfg.DataDir == config.DefaultDataDir() {
+		return ""
+	}
+	return " --data-dir '" + cfg.DataDir + "'"
+}
+
+// tokenCommandLine returns the shell command that mints a token for this server and an account.
 func tokenCommandLine(cfg config.Config, account string) string {
 	program, err := os.Executable()
 	if err != nil {
@@ -87,29 +104,31 @@ func tokenCommandLine(cfg config.Config, account string) string {
 
 const firstRunBanner = `
 Versioner is listening on %s
-The documentation is at   %s/docs
+Documentation:            %s/docs
+Data:                     %s
 
-Tell it about a deployment (the key is shown this once, keep it):
+Record a deployment (the key is shown only once, store it):
 
 curl -sS %s/deployment-events/ \
   -H 'Authorization: Bearer %s' \
   -H 'Content-Type: application/json' \
   -d '{"product_name":"checkout","version":"1.4.2","environment_name":"production","status":"completed"}'
 
-and read what it knows, as a person who may do everything:
+List the deployments as a user with the role admin:
 
 curl -sS %s/deployments/ -H "Authorization: Bearer $(%s)"
 
-For a month of history to look at: versionerd demo
-Ctrl-C stops it; the data is kept.
+Sample data: versionerd demo --account sample%s
+Ctrl-C stops the server; the data is kept.
 
 `
 
 const restartBanner = `
 Versioner is listening on %s
-The documentation is at   %s/docs
+Documentation:            %s/docs
+Data:                     %s
 
-Your data is as you left it. For another API key: versionerd keys create --account %s --name NAME
-Ctrl-C stops it; the data is kept.
+Another API key: versionerd keys create --account %s --name NAME%s
+Ctrl-C stops the server; the data is kept.
 
 `

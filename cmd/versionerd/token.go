@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
@@ -13,14 +11,16 @@ import (
 )
 
 type tokenCommand struct {
-	Account string        `default:"demo"  help:"Account that the person belongs to."             placeholder:"NAME"`
-	Role    string        `default:"admin" help:"What the person may do, such as admin or viewer." placeholder:"ROLE"`
-	Name    string        `help:"Who the person is. Default: dev-ROLE."                            placeholder:"NAME"`
-	Expires time.Duration `default:"8h"    help:"How long the token is valid."                     placeholder:"DURATION"`
+	config.DirectorySettings
+
+	Account string        `default:"demo"  help:"Account of the user."             placeholder:"NAME"`
+	Role    string        `default:"admin" help:"Role of the user, such as admin or viewer." placeholder:"ROLE"`
+	Name    string        `help:"Name of the user. Default: dev-ROLE."                            placeholder:"NAME"`
+	Expires time.Duration `default:"8h"    help:"Validity of the token."                     placeholder:"DURATION"`
 }
 
-// Run prints a token alone on standard output. Only `versionerd dev` on the same data directory believes it.
-func (c tokenCommand) Run(_ context.Context, cfg config.Config, _ *slog.Logger) error {
+// Run prints only the token to standard output. `versionerd dev` with the same data directory accepts it.
+func (c tokenCommand) Run(cfg config.Config) error {
 	if err := authn.CheckAccountSlug(c.Account); err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (c tokenCommand) Run(_ context.Context, cfg config.Config, _ *slog.Logger) 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "A token for %s of account %q, for `versionerd dev` alone, valid for %v:\n", c.Name, c.Account, c.Expires)
+	fmt.Fprintf(os.Stderr, "Token of %s in account %q, valid for %v, accepted only by `versionerd dev`:\n", c.Name, c.Account, c.Expires)
 	fmt.Fprintln(os.Stdout, token)
 	return nil
 }

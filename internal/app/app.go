@@ -106,6 +106,7 @@ func (a *App) limiter(ctx context.Context) (_ ratelimit.Limiter, release func(),
 	if a.cfg.RedisURL == "" {
 		return ratelimit.NewLocal(), func() {}, nil
 	}
+	ratelimit.SetLibraryLogger(a.logger)
 	shared, err := ratelimit.NewShared(context.WithoutCancel(ctx), a.cfg.RedisURL, a.logger)
 	if err != nil {
 		return nil, nil, fmt.Errorf("prepare rate limits: %w", err)

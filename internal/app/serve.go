@@ -84,7 +84,7 @@ func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, toke
 	running.Go(func() { recorder.Run(background) })
 	running.Go(func() { a.Keys.Run(background) })
 	running.Go(func() { tokens.Run(background) })
-	if a.cfg.Work {
+	if a.cfg.Worker {
 		running.Go(func() {
 			if err := a.runNotificationWorker(workerCtx, channels); err != nil {
 				a.logger.ErrorContext(background, "notification worker failed", "error", err)

@@ -12,8 +12,9 @@ import (
 	"github.com/versioner-io/versioner/internal/config"
 )
 
-func valid() config.Settings {
-	return config.Settings{Addr: "127.0.0.1:8080", LogLevel: "info", DataDir: "data"}
+func valid() (s config.ServerSettings) {
+	s.Addr, s.LogLevel, s.DataDir = "127.0.0.1:8080", "info", "data"
+	return s
 }
 
 func TestResolve(t *testing.T) {
@@ -24,46 +25,46 @@ func TestResolve(t *testing.T) {
 	require.Empty(t, cfg.Issuers)
 
 	for name, test := range map[string]struct {
-		change func(*config.Settings)
+		change func(*config.ServerSettings)
 		want   string // in the error; empty: none
 	}{
-		"AllInterfaces":       {func(s *config.Settings) { s.Addr = ":8080" }, ""},
-		"IPv6":                {func(s *config.Settings) { s.Addr = "[::1]:8080" }, ""},
-		"NoPort":              {func(s *config.Settings) { s.Addr = "127.0.0.1" }, "VERSIONER_ADDR"},
-		"PortTooLarge":        {func(s *config.Settings) { s.Addr = ":65536" }, "VERSIONER_ADDR"},
-		"LogLevel":            {func(s *config.Settings) { s.LogLevel = "loud" }, "VERSIONER_LOG_LEVEL"},
-		"DatabaseAlone":       {func(s *config.Settings) { s.DatabaseURL = "postgres://h/d" }, "VERSIONER_KEY_PEPPER is not set"},
-		"DatabaseWithoutKeys": {func(s *config.Settings) { s.DatabaseURL, s.KeyPepper = "postgres://h/d", strings.Repeat("x", 32) }, "VERSIONER_ENCRYPTION_KEYS is not set"},
-		"EncryptionKeys": {func(s *config.Settings) {
+		"AllInterfaces":       {func(s *config.ServerSettings) { s.Addr = ":8080" }, ""},
+		"IPv6":                {func(s *config.ServerSettings) { s.Addr = "[::1]:8080" }, ""},
+		"NoPort":              {func(s *config.ServerSettings) { s.Addr = "127.0.0.1" }, "VERSIONER_ADDR"},
+		"PortTooLarge":        {func(s *config.ServerSettings) { s.Addr = ":65536" }, "VERSIONER_ADDR"},
+		"LogLevel":            {func(s *config.ServerSettings) { s.LogLevel = "loud" }, "VERSIONER_LOG_LEVEL"},
+		"DatabaseAlone":       {func(s *config.ServerSettings) { s.DatabaseURL = "postgres://h/d" }, "VERSIONER_KEY_PEPPER is not set"},
+		"DatabaseWithoutKeys": {func(s *config.ServerSettings) { s.DatabaseURL, s.KeyPepper = "postgres://h/d", strings.Repeat("x", 32) }, "VERSIONER_ENCRYPTION_KEYS is not set"},
+		"EncryptionKeys": {func(s *config.ServerSettings) {
 			s.EncryptionKeys = []string{strings.Repeat("A", 43) + "=", strings.Repeat("B", 43) + "="}
 		}, ""},
-		"SecretKeyTooShort": {func(s *config.Settings) { s.EncryptionKeys = []string{strings.Repeat("A", 43) + "=", "QUJD"} }, "the key at position 2"},
-		"Mail":              {func(s *config.Settings) { s.SMTPURL, s.MailFrom = "smtp://u:p@h:587", "versioner@example.com" }, ""},
-		"MailFromNobody":    {func(s *config.Settings) { s.SMTPURL = "smtp://u:hunter2@h:587" }, "set both or none"},
-		"MailServer":        {func(s *config.Settings) { s.SMTPURL, s.MailFrom = "h:587", "versioner@example.com" }, "VERSIONER_SMTP_URL"},
-		"Networks": {func(s *config.Settings) {
+		"EncryptionKeyTooShort": {func(s *config.ServerSettings) { s.EncryptionKeys = []string{strings.Repeat("A", 43) + "=", "QUJD"} }, "the key at position 2"},
+		"Mail":                  {func(s *config.ServerSettings) { s.SMTPURL, s.MailFrom = "smtp://u:p@h:587", "versioner@example.com" }, ""},
+		"MailWithoutSender":     {func(s *config.ServerSettings) { s.SMTPURL = "smtp://u:hunter2@h:587" }, "set both or none"},
+		"MailServer":            {func(s *config.ServerSettings) { s.SMTPURL, s.MailFrom = "h:587", "versioner@example.com" }, "VERSIONER_SMTP_URL"},
+		"Networks": {func(s *config.ServerSettings) {
 			s.WebhookAllowCIDRs, s.WebhookAllowHosts = []string{"10.0.0.0/8"}, []string{"hooks.corp.example"}
 		}, ""},
-		"NetworkMisspelt": {func(s *config.Settings) { s.WebhookAllowCIDRs = []string{"10.0.0.0"} }, "VERSIONER_WEBHOOK_ALLOW_CIDRS"},
-		"Proxies":         {func(s *config.Settings) { s.TrustedProxies = []string{"10.0.0.5/32", "fd00::/8"} }, ""},
-		"ProxyMisspelt":   {func(s *config.Settings) { s.TrustedProxies = []string{"10.0.0.5"} }, "VERSIONER_TRUSTED_PROXIES"},
-		"EverybodyAProxy": {func(s *config.Settings) { s.TrustedProxies = []string{"::/0"} }, "everybody could say"},
-		"HostMisspelt":    {func(s *config.Settings) { s.WebhookAllowHosts = []string{"https://hooks"} }, "VERSIONER_WEBHOOK_ALLOW_HOSTS"},
-		"ShortPepper":     {func(s *config.Settings) { s.KeyPepper = "short" }, "VERSIONER_KEY_PEPPER has 5 characters"},
-		"Clerk": {func(s *config.Settings) {
+		"NetworkMisspelt":    {func(s *config.ServerSettings) { s.WebhookAllowCIDRs = []string{"10.0.0.0"} }, "VERSIONER_WEBHOOK_ALLOW_CIDRS"},
+		"Proxies":            {func(s *config.ServerSettings) { s.TrustedProxies = []string{"10.0.0.5/32", "fd00::/8"} }, ""},
+		"ProxyMisspelt":      {func(s *config.ServerSettings) { s.TrustedProxies = []string{"10.0.0.5"} }, "VERSIONER_TRUSTED_PROXIES"},
+		"ProxyOfAllNetworks": {func(s *config.ServerSettings) { s.TrustedProxies = []string{"::/0"} }, "every client could choose its address"},
+		"HostMisspelt":       {func(s *config.ServerSettings) { s.WebhookAllowHosts = []string{"https://hooks"} }, "VERSIONER_WEBHOOK_ALLOW_HOSTS"},
+		"ShortPepper":        {func(s *config.ServerSettings) { s.KeyPepper = "short" }, "VERSIONER_KEY_PEPPER has 5 characters"},
+		"Clerk": {func(s *config.ServerSettings) {
 			s.JWTIssuer, s.JWTAuthorizedParty = "https://x.clerk.dev", []string{"https://app"}
 		}, ""},
-		"IssuerForAnybody": {func(s *config.Settings) { s.JWTIssuer = "https://x.clerk.dev" }, `issuer "https://x.clerk.dev"`},
-		"AudienceOfNobody": {func(s *config.Settings) { s.JWTAudience = []string{"a"} }, "VERSIONER_JWT_ISSUER is not set"},
-		"SeveralIssuers": {func(s *config.Settings) {
+		"IssuerWithoutAudience": {func(s *config.ServerSettings) { s.JWTIssuer = "https://x.clerk.dev" }, `issuer "https://x.clerk.dev"`},
+		"AudienceWithoutIssuer": {func(s *config.ServerSettings) { s.JWTAudience = []string{"a"} }, "VERSIONER_JWT_ISSUER is not set"},
+		"SeveralIssuers": {func(s *config.ServerSettings) {
 			s.JWTIssuers = `[{"issuer":"https://a","audience":["x"]},{"issuer":"https://b","audience":["x"]}]`
 		}, ""},
-		"IssuersMisspelt":      {func(s *config.Settings) { s.JWTIssuers = `[{"isuer":"https://a"}]` }, "VERSIONER_JWT_ISSUERS"},
-		"Origin":               {func(s *config.Settings) { s.CORSOrigins = []string{"https://app.example.com"} }, ""},
-		"OriginWithPath":       {func(s *config.Settings) { s.CORSOrigins = []string{"https://app.example.com/"} }, "VERSIONER_CORS_ORIGINS"},
-		"OriginForEverybody":   {func(s *config.Settings) { s.CORSOrigins = []string{"*"} }, "VERSIONER_CORS_ORIGINS"},
-		"OriginOfAnotherKind":  {func(s *config.Settings) { s.CORSOrigins = []string{"file:///x"} }, "VERSIONER_CORS_ORIGINS"},
-		"OriginWithUserInside": {func(s *config.Settings) { s.CORSOrigins = []string{"https://a@b"} }, "VERSIONER_CORS_ORIGINS"},
+		"IssuersMisspelt":       {func(s *config.ServerSettings) { s.JWTIssuers = `[{"isuer":"https://a"}]` }, "VERSIONER_JWT_ISSUERS"},
+		"Origin":                {func(s *config.ServerSettings) { s.CORSOrigins = []string{"https://app.example.com"} }, ""},
+		"OriginWithPath":        {func(s *config.ServerSettings) { s.CORSOrigins = []string{"https://app.example.com/"} }, "VERSIONER_CORS_ORIGINS"},
+		"AnyOrigin":             {func(s *config.ServerSettings) { s.CORSOrigins = []string{"*"} }, "VERSIONER_CORS_ORIGINS"},
+		"OriginWithOtherScheme": {func(s *config.ServerSettings) { s.CORSOrigins = []string{"file:///x"} }, "VERSIONER_CORS_ORIGINS"},
+		"OriginWithUserInfo":    {func(s *config.ServerSettings) { s.CORSOrigins = []string{"https://a@b"} }, "VERSIONER_CORS_ORIGINS"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -79,7 +80,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestLoadEncryptionKeys has the same file handling as the pepper; here is what differs.
+// TestLoadEncryptionKeys covers what differs from the pepper, whose file handling is the same.
 func TestLoadEncryptionKeys(t *testing.T) {
 	t.Parallel()
 	cfg := config.Config{DataDir: t.TempDir()}
@@ -111,11 +112,11 @@ func TestLoadPepper(t *testing.T) {
 	group.Wait()
 	for _, pepper := range peppers {
 		require.Len(t, pepper, 64)
-		require.Equal(t, peppers[0], pepper, "all processes agree")
+		require.Equal(t, peppers[0], pepper, "concurrent processes get one pepper")
 	}
 	files, err := os.ReadDir(cfg.DataDir)
 	require.NoError(t, err)
-	require.Len(t, files, 1, "no drafts are left")
+	require.Len(t, files, 1, "temporary files remain")
 	info, err := files[0].Info()
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
@@ -126,5 +127,49 @@ func TestLoadPepper(t *testing.T) {
 	cfg.KeyPepper = []byte(strings.Repeat("x", 32))
 	pepper, err := cfg.LoadPepper()
 	require.NoError(t, err)
-	require.Equal(t, cfg.KeyPepper, pepper, "what is configured wins")
+	require.Equal(t, cfg.KeyPepper, pepper, "the configured pepper has precedence")
+}
+
+func TestCommandsValidateOnlyTheirSettings(t *testing.T) {
+	t.Parallel()
+	settings := valid()
+	settings.DatabaseURL, settings.KeyPepper, settings.Addr = "postgres://h/d", strings.Repeat("x", 32), "nonsense"
+	_, err := settings.DatabaseSettings.Resolve()
+	require.NoError(t, err, "keys need neither an address nor encryption keys")
+	_, err = config.WorkerSettings{DatabaseSettings: settings.DatabaseSettings}.Resolve()
+	require.ErrorContains(t, err, "VERSIONER_ENCRYPTION_KEYS is not set")
+	require.NotContains(t, err.Error(), "VERSIONER_ADDR")
+}
+
+func TestCheckEnvironment(t *testing.T) {
+	t.Parallel()
+	invalid, err := config.CheckEnvironment([]string{
+		"VERSIONER_ADR=:8080", "VERSIONER_WORK=false", "VERSIONER_NONSENSE_SETTING=1", "VERSIONER_DRAIN_DELAY=5", "VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=many",
+		"VERSIONER_JWT_CREATE_ACCOUNTS=maybe", "VERSIONER_RATE_LIMIT_USER_PER_MINUTE=", "VERSIONER_WORKER=No", "PATH=/bin", "VERSIONERD_X=1",
+	})
+	require.ElementsMatch(t, []string{"VERSIONER_DRAIN_DELAY", "VERSIONER_RATE_LIMIT_KEY_PER_MINUTE", "VERSIONER_JWT_CREATE_ACCOUNTS", "VERSIONER_RATE_LIMIT_USER_PER_MINUTE"}, invalid)
+	require.Equal(t, []string{
+		"VERSIONER_ADR is not a setting: did you mean VERSIONER_ADDR?",
+		`VERSIONER_DRAIN_DELAY "5": use a duration such as 500ms, 5s or 1m`,
+		`VERSIONER_JWT_CREATE_ACCOUNTS "maybe": use true or false`,
+		"VERSIONER_NONSENSE_SETTING is not a setting: remove it; `versionerd serve --help` lists the settings",
+		`VERSIONER_RATE_LIMIT_KEY_PER_MINUTE "many": use a whole number`,
+		"VERSIONER_WORK is not a setting: did you mean VERSIONER_WORKER?",
+	}, strings.Split(err.Error(), "\n"))
+
+	_, err = config.CheckEnvironment([]string{
+		"VERSIONER_API_URL=http://x", "VERSIONER_API_KEY=sk", "VERSIONER_UI_URL=http://x", "VERSIONER_PRODUCT=p", "VERSIONER_SCM_SHA=1", "VERSIONER_DEPLOYED_BY=x",
+		"VERSIONER_SERVICE_HOST=10.0.0.1", "VERSIONER_SERVICE_PORT=80", "VERSIONER_SERVICE_PORT_HTTP=80", "VERSIONER_PORT=tcp://10.0.0.1:80",
+		"VERSIONER_PORT_80_TCP_ADDR=10.0.0.1", "VERSIONER_API_SERVICE_HOST=10.0.0.1", "VERSIONER_API_PORT_8080_TCP=tcp://10.0.0.1:8080",
+	})
+	require.NoError(t, err, "variables of CI clients and of Kubernetes services")
+}
+
+func TestAllSettings(t *testing.T) {
+	t.Parallel()
+	for _, setting := range config.AllSettings() {
+		require.Regexp(t, `^(VERSIONER_[A-Z_]+|DATABASE_URL|REDIS_URL)$`, setting.Env)
+		require.NotEmpty(t, setting.Group, setting.Env)
+		require.Regexp(t, `^[A-Z].*\.$`, setting.Help, setting.Env)
+	}
 }

@@ -31,6 +31,7 @@ type Config struct {
 	Dir      string // the data directory; created if missing
 	Logger   *slog.Logger
 	Settings map[string]string // PostgreSQL settings added to the defaults
+	OnStart  func(kill func()) // when set, called with each started process; kill ends it without waiting
 
 	noBinaries bool // tests: ignore the installed PostgreSQL
 }
@@ -77,7 +78,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	return s, nil
 }
 
-// Attach serves short commands: it uses the PostgreSQL of a running server, or starts one that release stops.
+// Attach uses the PostgreSQL of the process that holds the data directory, or starts one that release stops.
 func Attach(ctx context.Context, config Config) (dsn string, release func(context.Context) error, err error) {
 	s, err := Start(ctx, config)
 	if err == nil {
@@ -86,11 +87,15 @@ func Attach(ctx context.Context, config Config) (dsn string, release func(contex
 	if _, inUse := errors.AsType[*InUseError](err); !inUse {
 		return "", nil, err
 	}
+	dsn, err = WaitForHolder(ctx, config)
+	return dsn, func(context.Context) error { return nil }, err
+}
+
+// WaitForHolder returns the DSN of the PostgreSQL of another process once it accepts connections. The holder may be in its first
+// start, which creates the cluster.
+func WaitForHolder(ctx context.Context, config Config) (dsn string, err error) {
 	dsn = newLayout(config.Dir).dsn(embeddedDatabase)
-	if err := waitUntilReady(ctx, dsn, attachTimeout, nil); err != nil {
-		return "", nil, err
-	}
-	return dsn, func(context.Context) error { return nil }, nil
+	return dsn, waitUntilReady(ctx, dsn, attachTimeout, nil)
 }
 
 // DSN returns the connection string of the database.

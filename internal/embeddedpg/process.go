@@ -57,6 +57,9 @@ func (s *Server) startPostmaster(ctx context.Context) (*postmaster, error) {
 		return nil, fmt.Errorf("start embedded PostgreSQL: %w", err)
 	}
 	process := &postmaster{process: command.Process, exited: make(chan struct{}), log: s.layout.log, logFrom: from}
+	if s.config.OnStart != nil {
+		s.config.OnStart(process.kill)
+	}
 	go func() {
 		_ = command.Wait() // the reason is in its log
 		close(process.exited)
@@ -98,6 +101,9 @@ func (p *postmaster) stop(ctx context.Context) {
 		<-p.exited
 	}
 }
+
+// kill requests an immediate shutdown: PostgreSQL exits without a checkpoint and recovers at the next start.
+func (p *postmaster) kill() { _ = p.process.Signal(syscall.SIGQUIT) }
 
 // logTail returns the last lines that this process logged.
 func (p *postmaster) logTail() string {

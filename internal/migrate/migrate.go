@@ -15,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
@@ -64,6 +63,11 @@ func Up(ctx context.Context, dsn string, logger *slog.Logger) error {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	defer pool.Close()
+	unlock, err := acquireLock(ctx, pool)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := rejectOldSchema(ctx, pool); err != nil {
 		return err
 	}
@@ -74,6 +78,21 @@ func Up(ctx context.Context, dsn string, logger *slog.Logger) error {
 		return err
 	}
 	return verifyRowLevelSecurity(ctx, pool)
+}
+
+// acquireLock waits until no other process migrates the database.
+func acquireLock(ctx context.Context, pool *pgxpool.Pool) (unlock func(), err error) {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the database: %w", err)
+	}
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext('versioner_migrations'))"); err != nil {
+		conn.Release()
+		return nil, fmt.Errorf("acquire the migration lock: %w", err)
+	}
+	return func() { // closing the session releases the lock, also on a broken connection
+		_ = conn.Hijack().Close(context.WithoutCancel(ctx))
+	}, nil
 }
 
 // rejectOldSchema detects the migrations from before the baseline by the former name of their first table.
@@ -90,15 +109,10 @@ func rejectOldSchema(ctx context.Context, pool *pgxpool.Pool) error {
 }
 
 func migrateSchema(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) error {
-	locker, err := lock.NewPostgresSessionLocker()
-	if err != nil {
-		return fmt.Errorf("prepare the migration lock: %w", err)
-	}
 	database := stdlib.OpenDBFromPool(pool)
 	defer func() { _ = database.Close() }()
 	river := goose.NewGoMigration(riverMigration, &goose.GoFunc{RunDB: func(ctx context.Context, _ *sql.DB) error { return migrateRiver(ctx, pool) }}, nil)
-	provider, err := goose.NewProvider(goose.DialectPostgres, database, migrations.FS,
-		goose.WithSessionLocker(locker), goose.WithGoMigrations(river))
+	provider, err := goose.NewProvider(goose.DialectPostgres, database, migrations.FS, goose.WithGoMigrations(river))
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}

@@ -38,6 +38,19 @@ func TestMigrate(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, migrate.Up(t.Context(), dsn, logger))
 	})
+	t.Run("ConcurrentCallersWait", func(t *testing.T) {
+		t.Parallel()
+		dsn := testdb.New(t)
+		_, err := connect(t, dsn).Exec(t.Context(), "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+		require.NoError(t, err)
+		failures := make(chan error, 4)
+		for range cap(failures) {
+			go func() { failures <- migrate.Up(t.Context(), dsn, logger) }()
+		}
+		for range cap(failures) {
+			require.NoError(t, <-failures)
+		}
+	})
 	t.Run("MigratedDatabaseIsReady", func(t *testing.T) {
 		t.Parallel()
 		dsn := testdb.New(t)

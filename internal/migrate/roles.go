@@ -24,12 +24,15 @@ func ensureAppRole(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	if !exists {
 		_, err = pool.Exec(ctx, "CREATE ROLE "+postgres.AppRole+" NOLOGIN")
-		if isDuplicate(err) { // created concurrently by another server
+		if isDuplicate(err) { // created concurrently for another database of the server
 			err = nil
 		}
 	}
 	if err == nil && !isMember {
 		_, err = pool.Exec(ctx, "GRANT "+postgres.AppRole+" TO CURRENT_USER")
+		if isDuplicate(err) {
+			err = nil
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("prepare the role %[1]s (without the right to create roles, an administrator must run: CREATE ROLE %[1]s NOLOGIN; GRANT %[1]s TO the owner of the database): %[2]w",

@@ -61,7 +61,19 @@ func newShared(ctx context.Context, address string, timeout time.Duration, logge
 	return s, nil
 }
 
-// Close lets go of the connections.
+// SetLibraryLogger redirects the messages of the Redis library, which writes plain text to standard error otherwise. It applies to
+// the whole process.
+func SetLibraryLogger(logger *slog.Logger) { redis.SetLogger(libraryLogger{logger}) }
+
+// libraryLogger makes the library's messages debug lines of the log: their reasons are in the lines of Shared.
+type libraryLogger struct{ logger *slog.Logger }
+
+// Printf implements the logger of the library.
+func (l libraryLogger) Printf(ctx context.Context, format string, args ...any) {
+	l.logger.DebugContext(ctx, "redis client", "message", fmt.Sprintf(format, args...))
+}
+
+// Close closes the connections.
 func (s *Shared) Close() error {
 	s.stop()
 	if err := s.client.Close(); err != nil {
@@ -78,10 +90,14 @@ func (s *Shared) search(ctx context.Context, pause time.Duration) {
 		case <-ctx.Done():
 			return
 		}
-		if _, err := s.ask(ctx, []Quota{probe}); err == nil {
+		_, err := s.ask(ctx, []Quota{probe})
+		if err == nil {
 			s.away.Store(false)
-			s.logger.InfoContext(ctx, "Redis answers: requests are counted together")
+			s.logger.InfoContext(ctx, "redis available, using shared rate limits")
 			return
+		}
+		if pause == 0 { // the first probe
+			s.logger.WarnContext(ctx, "redis unavailable, using local rate limits", "error", err)
 		}
 		pause = searchPause
 	}
@@ -95,7 +111,7 @@ func (s *Shared) Take(ctx context.Context, quotas ...Quota) Decision {
 	decision, err := s.ask(ctx, quotas)
 	if err != nil {
 		if ctx.Err() == nil && s.away.CompareAndSwap(false, true) { // a caller who leaves says nothing about Redis
-			s.logger.WarnContext(ctx, "Redis does not answer: this server counts requests for itself", "error", err)
+			s.logger.WarnContext(ctx, "redis unavailable, using local rate limits", "error", err)
 			go s.search(s.ctx, searchPause) //nolint:contextcheck // it outlives the request
 		}
 		return s.local.Take(ctx, quotas...)

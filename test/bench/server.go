@@ -91,7 +91,7 @@ func (s *server) environment(keys *secrets, dir string) []string {
 		"VERSIONER_KEY_PEPPER=" + keys.pepper,
 		"VERSIONER_ENCRYPTION_KEYS=" + keys.encryptionKey,
 		"VERSIONER_ENCRYPTION_KEYS=" + keys.encryptionKey,
-		"VERSIONER_WORK=false",
+		"VERSIONER_WORKER=false",
 		"VERSIONER_WORKER=false",
 		"VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8",
 		"VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0",
