@@ -19,55 +19,55 @@ const (
 	forbidden       = `{"detail":"You do not have permission to perform this action"}`
 )
 
-// TestBadCredentialsAreRefused tries every operation that wants a credential without a valid one, and with a valid one of
-// the other kind. Nothing is written, not even an account for a token that nobody has signed.
-func TestBadCredentialsAreRefused(t *testing.T) {
+// TestInvalidCredentials requests each operation that requires a credential with invalid ones and with a valid one of the other
+// scheme. Nothing is written, no account for a forged token either.
+func TestInvalidCredentials(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	bad := w.badCredentials(t)
-	stranger := w.api.NewKey(t, "other")
-	before := w.snapshot(t)
-	t.Cleanup(func() { require.Equal(t, before, w.snapshot(t), "nothing is written") })
+	f := newFixture(t)
+	bad := f.invalidCredentials(t)
+	stranger := f.api.NewKey(t, "other")
+	before := f.snapshot(t)
+	t.Cleanup(func() { require.Equal(t, before, f.snapshot(t), "nothing is written") })
 	walked := 0
-	for _, op := range operations(w.document) {
+	for _, op := range operations(f.document) {
 		scheme := op.scheme(t)
 		if scheme == "" {
 			continue
 		}
 		walked++
-		try := func(t *testing.T, body string, values ...string) testapi.Answer {
+		send := func(t *testing.T, body string, values ...string) testapi.Answer {
 			t.Helper()
-			request := w.api.Request(t, op.method, op.path, []byte(body))
+			request := f.api.Request(t, op.method, op.path, []byte(body))
 			request.Header["Authorization"] = values
-			return w.api.Do(t, request)
+			return f.api.Do(t, request)
 		}
 		t.Run(op.OperationID, func(t *testing.T) {
 			t.Parallel()
 			for name, values := range bad {
-				answer := try(t, "not even read", values...)
+				answer := send(t, "unread", values...)
 				require.Equal(t, http.StatusUnauthorized, answer.Status, name)
 				require.Equal(t, unauthenticated, string(answer.Body), name)
 				require.Equal(t, "Bearer", answer.Header.Get("WWW-Authenticate"), name)
 			}
-			fitting, other := []string{"Bearer " + w.api.Key, "bearer " + w.api.Key, "BEARER " + stranger, "Bearer  " + w.api.Key + " \t"}, w.admin
-			if scheme == people {
-				fitting, other = []string{"Bearer " + w.admin}, w.api.Key
+			fitting, other := []string{"Bearer " + f.api.Key, "bearer " + f.api.Key, "BEARER " + stranger, "Bearer  " + f.api.Key + " \t"}, f.admin
+			if scheme == jwtScheme {
+				fitting, other = []string{"Bearer " + f.admin}, f.api.Key
 			}
 			for _, value := range fitting {
-				require.NotContains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, try(t, "{", value).Status, "past the door")
+				require.NotContains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, send(t, "{", value).Status, "a valid credential")
 			}
-			answer := try(t, "{", "Bearer "+other)
-			require.Equal(t, http.StatusForbidden, answer.Status, "a valid credential of the other kind")
+			answer := send(t, "{", "Bearer "+other)
+			require.Equal(t, http.StatusForbidden, answer.Status, "a valid credential of the other scheme")
 			require.Equal(t, forbidden, string(answer.Body))
 		})
 	}
 	require.NotZero(t, walked)
 }
 
-// badCredentials are headers that nobody should be let in with.
-func (w *world) badCredentials(t *testing.T) map[string][]string {
+// invalidCredentials returns values of the header Authorization.
+func (f *fixture) invalidCredentials(t *testing.T) map[string][]string {
 	t.Helper()
-	api := w.api
+	api := f.api
 	expired := api.NewKey(t, testapi.Account)
 	api.Exec(t, "UPDATE api_keys SET expires_at = now() - interval '1 second' WHERE key_id = 'k2'")
 	revoked := api.NewKey(t, testapi.Account)
@@ -77,7 +77,7 @@ func (w *world) badCredentials(t *testing.T) map[string][]string {
 	require.NoError(t, err)
 	forged, err := stranger.Token(testapi.Account, "admin", "admin", time.Now(), time.Hour)
 	require.NoError(t, err)
-	parts := strings.Split(w.admin, ".")
+	parts := strings.Split(f.admin, ".")
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	require.NoError(t, err)
 	changed := base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(payload), testapi.Account, "other", 1)))
@@ -85,35 +85,35 @@ func (w *world) badCredentials(t *testing.T) map[string][]string {
 
 	bearer := func(token string) []string { return []string{"Bearer " + token} }
 	return map[string][]string{
-		"None":               nil,
-		"Empty":              {""},
-		"SchemeAlone":        {"Bearer"},
-		"SchemeAndSpace":     {"Bearer "},
-		"KeyAlone":           {api.Key},
-		"Basic":              {"Basic " + api.Key},
-		"TwoHeaders":         {"Bearer " + api.Key, "Bearer " + api.Key},
-		"TwoKeysInOne":       {"Bearer " + api.Key + ", Bearer " + api.Key},
-		"FlippedSecret":      bearer(flip(api.Key, len(api.Key)-20)),
-		"FlippedChecksum":    bearer(flip(api.Key, len(api.Key)-1)),
-		"FlippedAccount":     bearer(flip(api.Key, 3)),
-		"SplicedAccount":     bearer("sk_other_k1_" + random),
-		"SplicedKey":         bearer("sk_acme_k2_" + random),
-		"Truncated":          bearer(api.Key[:len(api.Key)-6]),
-		"Unknown":            bearer("sk_acme_k9_" + strings.Repeat("A", 40)),
-		"UnknownOfOurLength": bearer("sk_acme_k9_" + strings.Repeat("A", 49)),
-		"Expired":            bearer(expired),
-		"Revoked":            bearer(revoked),
-		"Gigantic":           bearer("sk_acme_k1_" + strings.Repeat("A", 20_000)),
-		"NotAKey":            bearer("hunter2"),
-		"NULInside":          {"Bearer " + strings.Replace(api.Key, "_", "\u0100", 1)},
-		"TokenAlone":         {w.admin},
-		"TokenExpired":       bearer(api.TokenAt(t, testapi.Account, "admin", time.Now().Add(-2*time.Hour))),
-		"TokenNotYet":        bearer(api.TokenAt(t, testapi.Account, "admin", time.Now().Add(time.Hour))),
-		"TokenForged":        bearer(forged),
-		"TokenChanged":       bearer(parts[0] + "." + changed + "." + parts[2]),
-		"TokenUnsigned":      bearer(unsigned + "." + parts[1] + "."),
-		"TokenWithoutEnd":    bearer(parts[0] + "." + parts[1]),
-		"TokenFlipped":       bearer(parts[0] + "." + parts[1] + "." + flip(parts[2], 9)),
+		"None":                 nil,
+		"Empty":                {""},
+		"SchemeAlone":          {"Bearer"},
+		"SchemeAndSpace":       {"Bearer "},
+		"KeyAlone":             {api.Key},
+		"Basic":                {"Basic " + api.Key},
+		"TwoHeaders":           {"Bearer " + api.Key, "Bearer " + api.Key},
+		"TwoKeysInOne":         {"Bearer " + api.Key + ", Bearer " + api.Key},
+		"FlippedSecret":        bearer(flip(api.Key, len(api.Key)-20)),
+		"FlippedChecksum":      bearer(flip(api.Key, len(api.Key)-1)),
+		"FlippedAccount":       bearer(flip(api.Key, 3)),
+		"SplicedAccount":       bearer("sk_other_k1_" + random),
+		"SplicedKey":           bearer("sk_acme_k2_" + random),
+		"Truncated":            bearer(api.Key[:len(api.Key)-6]),
+		"Unknown":              bearer("sk_acme_k9_" + strings.Repeat("A", 40)),
+		"UnknownOfValidLength": bearer("sk_acme_k9_" + strings.Repeat("A", 49)),
+		"Expired":              bearer(expired),
+		"Revoked":              bearer(revoked),
+		"Gigantic":             bearer("sk_acme_k1_" + strings.Repeat("A", 20_000)),
+		"NotAKey":              bearer("hunter2"),
+		"NULInside":            {"Bearer " + strings.Replace(api.Key, "_", "\u0100", 1)},
+		"TokenAlone":           {f.admin},
+		"TokenExpired":         bearer(api.TokenAt(t, testapi.Account, "admin", time.Now().Add(-2*time.Hour))),
+		"TokenNotYet":          bearer(api.TokenAt(t, testapi.Account, "admin", time.Now().Add(time.Hour))),
+		"TokenForged":          bearer(forged),
+		"TokenChanged":         bearer(parts[0] + "." + changed + "." + parts[2]),
+		"TokenUnsigned":        bearer(unsigned + "." + parts[1] + "."),
+		"TokenWithoutEnd":      bearer(parts[0] + "." + parts[1]),
+		"TokenFlipped":         bearer(parts[0] + "." + parts[1] + "." + flip(parts[2], 9)),
 	}
 }
 
@@ -127,18 +127,18 @@ func flip(text string, at int) string {
 	return string(changed)
 }
 
-// TestPublicOperationsLookAtNoCredential: a broken one does not keep a load balancer out.
-func TestPublicOperationsLookAtNoCredential(t *testing.T) {
+// TestPublicOperationsIgnoreCredentials: an invalid credential does not make a health check fail.
+func TestPublicOperationsIgnoreCredentials(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	for _, op := range operations(w.document) {
+	f := newFixture(t)
+	for _, op := range operations(f.document) {
 		if op.scheme(t) == "" {
-			for _, value := range []string{"Bearer nonsense", "Bearer " + w.api.Key, "Bearer " + w.admin, "Basic eDp5"} {
-				request := w.api.Request(t, op.method, op.path, nil)
+			for _, value := range []string{"Bearer nonsense", "Bearer " + f.api.Key, "Bearer " + f.admin, "Basic eDp5"} {
+				request := f.api.Request(t, op.method, op.path, nil)
 				request.Header.Set("Authorization", value)
-				require.Equal(t, op.success(t), w.api.Do(t, request).Status, op.OperationID)
+				require.Equal(t, op.success(t), f.api.Do(t, request).Status, op.OperationID)
 			}
 		}
 	}
-	require.True(t, slices.ContainsFunc(operations(w.document), func(op operation) bool { return op.scheme(t) == "" }))
+	require.True(t, slices.ContainsFunc(operations(f.document), func(op operation) bool { return op.scheme(t) == "" }))
 }

@@ -11,18 +11,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stays is what the document says of objects that are not gone when they are deleted.
-type stays struct {
-	// after are operations on the object that do not answer 404, and what they answer.
-	after map[string]int
-	// lists are those that go on showing it.
-	lists []string
+// visibility says where an object stays visible after its deletion.
+type visibility struct {
+	after map[string]int // status by operation, where it is not 404
+	lists []string       // operations that still list it
 }
 
-// exceptions are by the operation that deletes.
-func exceptions() map[string]stays {
+// visibleAfter returns the specified exceptions by deleting operation.
+func visibleAfter() map[string]visibility {
 	history := []string{"listAuditLog"} // "The audit log keeps who deleted it", and so with every change
-	return map[string]stays{
+	return map[string]visibility{
 		"deleteProduct":     {lists: history},
 		"deleteEnvironment": {lists: history},
 		"deleteRelease":     {lists: history},
@@ -40,13 +38,13 @@ func exceptions() map[string]stays {
 	}
 }
 
-// TestWhatIsDeletedIsGone deletes an object by every operation that does, and then asks for it in every way: at its address
-// and all below, in every list, and again to delete it.
-func TestWhatIsDeletedIsGone(t *testing.T) {
+// TestDeletedResourcesReturn404 deletes an object with each DELETE operation. Its path and all paths below then return 404, also to a
+// second DELETE, and no list contains it.
+func TestDeletedResourcesReturn404(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.populate(t)
-	all := operations(w.document)
+	f := newFixture(t)
+	f.populate(t)
+	all := operations(f.document)
 	deleted := 0
 	for _, op := range all {
 		if op.method != http.MethodDelete {
@@ -54,59 +52,59 @@ func TestWhatIsDeletedIsGone(t *testing.T) {
 		}
 		deleted++
 		t.Run(op.OperationID, func(t *testing.T) {
-			except, known := exceptions()[op.OperationID]
-			require.True(t, known, "what goes on telling of it?")
-			g := w.fill(t, op, given{}.with("delete"))
-			children := w.children(t, op, g)
-			require.Equal(t, http.StatusNoContent, w.send(t, op, g).Status)
+			except, known := visibleAfter()[op.OperationID]
+			require.True(t, known, "visibleAfter has no entry")
+			c := f.withFreshTargets(t, op, requestCase{}.with("delete"))
+			children := f.children(t, op, c)
+			require.Equal(t, http.StatusNoContent, f.send(t, op, c).Status)
 
 			for _, other := range all {
 				if other.path != op.path && !strings.HasPrefix(other.path, op.path+"/") {
 					continue
 				}
-				after := w.base(t, other)
-				maps.Copy(after.path, g.path)
-				before := w.snapshot(t)
+				after := f.base(t, other)
+				maps.Copy(after.path, c.path)
+				before := f.snapshot(t)
 				want := http.StatusNotFound
-				if status, told := except.after[other.OperationID]; told {
+				if status, isException := except.after[other.OperationID]; isException {
 					want = status
 				}
-				answer := w.send(t, other, after)
-				require.Equal(t, want, answer.Status, "%s\n%s", after.show(other), answer.Body)
+				answer := f.send(t, other, after)
+				require.Equal(t, want, answer.Status, "%s\n%s", after.describe(other), answer.Body)
 				if want == http.StatusNotFound {
 					require.JSONEq(t, `{"detail":"Not found"}`, string(answer.Body))
 				}
 				if want >= http.StatusBadRequest {
-					require.Equal(t, before, w.snapshot(t), "%s changes nothing", other.OperationID)
+					require.Equal(t, before, f.snapshot(t), "%s changes nothing", other.OperationID)
 				}
 			}
-			for address, status := range children {
-				request := w.api.Request(t, http.MethodGet, address, nil)
-				request.Header.Set("Authorization", "Bearer "+w.admin)
-				require.Equal(t, status, w.api.Do(t, request).Status, "what belonged to it: %s", address)
+			for path, status := range children {
+				request := f.api.Request(t, http.MethodGet, path, nil)
+				request.Header.Set("Authorization", "Bearer "+f.admin)
+				require.Equal(t, status, f.api.Do(t, request).Status, "child: %s", path)
 			}
-			w.requireUnlisted(t, g.path[lastParam(op)], except.lists)
+			f.requireUnlisted(t, c.path[lastParam(op)], except.lists)
 		})
 	}
-	require.Len(t, exceptions(), deleted)
+	require.Len(t, visibleAfter(), deleted)
 }
 
-// lastParam names the object of an operation on one: the last of the identifiers in its path.
+// lastParam returns the name of the last path parameter, which identifies the object of the operation.
 func lastParam(op operation) string {
 	return strings.Trim(op.path[strings.LastIndex(op.path, "{"):], "{}")
 }
 
-// children are the addresses of what belongs to an object, and what they answer when it is gone.
-func (w *world) children(t *testing.T, op operation, g given) map[string]int {
+// children returns the paths of the objects that belong to an object, with their status after its deletion.
+func (f *fixture) children(t *testing.T, op operation, c requestCase) map[string]int {
 	t.Helper()
 	found := make(map[string]int)
 	of := func(list, member string) {
-		for _, item := range w.list(t, list) {
-			if item[member] == g.path["id"] {
+		for _, item := range f.list(t, list) {
+			if item[member] == c.path["id"] {
 				found[list+item["id"].(string)] = http.StatusNotFound
 			}
 		}
-		require.NotEmpty(t, found, "there are children")
+		require.NotEmpty(t, found, "no children")
 	}
 	switch op.OperationID {
 	case "deleteProduct": // "Takes the product, its versions and its deployments out of every view"
@@ -115,24 +113,24 @@ func (w *world) children(t *testing.T, op operation, g given) map[string]int {
 	case "deleteEnvironment": // "Takes the environment and its deployments out of every view"
 		of("/deployments/", "environment_id")
 	case "deleteNotificationChannel": // "Deletes the channel, its preferences and its configuration"
-		w.create(t, "/notification-preferences/", map[string]any{"channel_id": g.path["id"], "event_type": "build.failed"})
+		f.create(t, "/notification-preferences/", map[string]any{"channel_id": c.path["id"], "event_type": "build.failed"})
 		of("/notification-preferences/", "channel_id")
 	case "deleteRelease": // "Its versions and their deployments stay"
-		version := w.makers()["VersionID"](t, nil)
-		w.as(t, http.MethodPost, "/releases/"+g.path["id"]+"/versions", `{"version_id":"`+version+`"}`)
+		version := f.factories()["VersionID"](t, nil)
+		f.doAsAdmin(t, http.MethodPost, "/releases/"+c.path["id"]+"/versions", `{"version_id":"`+version+`"}`)
 		found["/versions/"+version] = http.StatusOK
 	case "removeReleaseVersion":
-		found["/versions/"+g.path["version_id"]] = http.StatusOK
-		found["/releases/"+g.path["id"]] = http.StatusOK
-	case "revokeAPIKey", "deleteNotificationPreference": // nothing belongs to them
+		found["/versions/"+c.path["version_id"]] = http.StatusOK
+		found["/releases/"+c.path["id"]] = http.StatusOK
+	case "revokeAPIKey", "deleteNotificationPreference": // without children
 	default:
-		require.Fail(t, "what belongs to it?", op.OperationID)
+		require.Fail(t, "no children defined", op.OperationID)
 	}
 	return found
 }
 
-// list reads all pages of a list.
-func (w *world) list(t *testing.T, path string) []map[string]any {
+// list returns the items of all pages of a list.
+func (f *fixture) list(t *testing.T, path string) []map[string]any {
 	t.Helper()
 	var all []map[string]any
 	query := url.Values{"limit": {"200"}}
@@ -141,7 +139,7 @@ func (w *world) list(t *testing.T, path string) []map[string]any {
 			Items []map[string]any
 			Next  string `json:"next_cursor"`
 		}
-		require.NoError(t, json.Unmarshal(w.as(t, http.MethodGet, path+"?"+query.Encode(), "").Body, &page))
+		require.NoError(t, json.Unmarshal(f.doAsAdmin(t, http.MethodGet, path+"?"+query.Encode(), "").Body, &page))
 		all = append(all, page.Items...)
 		if page.Next == "" {
 			return all
@@ -150,19 +148,19 @@ func (w *world) list(t *testing.T, path string) []map[string]any {
 	}
 }
 
-// requireUnlisted looks for the identifier in every list, but for those that may go on telling of it.
-func (w *world) requireUnlisted(t *testing.T, id string, but []string) {
+// requireUnlisted requires that only the given lists contain the identifier.
+func (f *fixture) requireUnlisted(t *testing.T, id string, except []string) {
 	t.Helper()
 	showing := []string{}
-	for _, op := range operations(w.document) {
+	for _, op := range operations(f.document) {
 		if !op.isList() || strings.Contains(op.path, "{") {
 			continue
 		}
-		text, err := json.Marshal(w.list(t, op.path))
+		text, err := json.Marshal(f.list(t, op.path))
 		require.NoError(t, err)
 		if strings.Contains(string(text), id) {
 			showing = append(showing, op.OperationID)
 		}
 	}
-	require.Subset(t, but, showing)
+	require.Subset(t, except, showing)
 }

@@ -1,21 +1,11 @@
-// Package spectest compares a running server with the document that it serves. Its tests walk over the operations of
-// /openapi.json and derive from the schemas what to send: a new operation is covered by being described, or fails here until
-// somebody says what cannot be read from the document (world_test.go: how to make the objects that its identifiers name, and
-// the rules that only its prose tells).
+// Package spectest compares a running server with the document that it serves. Its tests walk the operations of /openapi.json, so that
+// a new operation is covered once it is described. They fail for an operation that needs facts that the document does not have: how to
+// create the objects that its path identifies (fixture_test.go), how to provoke a conflict (statuses_test.go), what stays visible after
+// a deletion (deleted_test.go).
 //
-//   - valid_test.go sends what the schemas allow: each member and parameter present and absent, at every bound; echo_test.go
-//     compares what was sent with what is answered, and with what is read later.
-//   - invalid_test.go breaks one rule at a time: the answer names the place, and nothing was written.
-//   - credentials_test.go and roles_test.go try who may call what.
-//   - methods_test.go tries what a path does not declare, addresses_test.go other spellings of it.
-//   - statuses_test.go wants the declared statuses to be those that can be, and provokes those that the others do not.
-//   - preconditions_test.go tries If-Match, Idempotency-Key and cursors wherever they are declared.
-//   - deleted_test.go deletes everything that can be, and looks for it.
+// The directory examples sends the document's examples in one scenario, by themselves and with the code samples. Schemathesis generates
+// requests from the schemas (`make test-schemathesis`). Other tests cover the tenant isolation of each operation (internal/httpapi),
+// invalid tokens (internal/authn), and overload and rate limits (internal/httpapi, cmd/versionerd).
 //
-// Every answer to all of them is checked by internal/testapi: status, content type, headers and body must be declared. What
-// is generated is the same in every run; VERSIONER_TEST_SEED makes another run of it.
-//
-// Walked elsewhere: identifiers of other accounts and members that are the server's own to set, in internal/httpapi
-// (TestTenantsAndOperations, TestMassAssignment); forms of bodies that are not JSON as we mean it, in its TestBadBodies; forged
-// and malformed tokens in all variety, in internal/authn; overload and rate limits, in internal/httpapi and cmd/versionerd.
+// internal/testapi checks every response against the document: status, content type, headers and body must be declared.
 package spectest

@@ -10,8 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// methods are those that HTTP has, and two that it has not. CONNECT is left out: it is said to proxies, and is no request
-// to an address.
+// methods returns the methods of HTTP and two unknown ones. CONNECT is missing: it is not a request for a path.
 func methods() []string {
 	return []string{
 		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace,
@@ -19,14 +18,14 @@ func methods() []string {
 	}
 }
 
-// TestMethodsThatAreNotDeclaredAreRefused tries every method on every path: what is not declared is answered with 405, with
-// and without a credential, and Allow lists what there is. HEAD goes with GET, and OPTIONS is answered everywhere.
-func TestMethodsThatAreNotDeclaredAreRefused(t *testing.T) {
+// TestUndeclaredMethodsReturn405 sends every method to every path, with and without a credential. Allow lists the declared methods,
+// HEAD where there is GET, and OPTIONS.
+func TestUndeclaredMethodsReturn405(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.populate(t)
-	before := w.snapshot(t)
-	for path, item := range w.document.Paths.Map() {
+	f := newFixture(t)
+	f.populate(t)
+	before := f.snapshot(t)
+	for path, item := range f.document.Paths.Map() {
 		allowed := []string{http.MethodOptions}
 		for method := range item.Operations() {
 			allowed = append(allowed, method)
@@ -35,19 +34,19 @@ func TestMethodsThatAreNotDeclaredAreRefused(t *testing.T) {
 			allowed = append(allowed, http.MethodHead)
 		}
 		slices.Sort(allowed)
-		address := strings.NewReplacer("{id}", uuid.NewString(), "{version_id}", uuid.NewString()).Replace(path)
-		require.NotContains(t, address, "{")
+		target := strings.NewReplacer("{id}", uuid.NewString(), "{version_id}", uuid.NewString()).Replace(path)
+		require.NotContains(t, target, "{")
 		for _, method := range methods() {
 			if slices.Contains(allowed, method) && method != http.MethodOptions {
 				continue
 			}
-			for _, credential := range []string{"", "Bearer " + w.admin, "Bearer " + w.api.Key, "Bearer nonsense"} {
-				request := w.api.Request(t, method, address, []byte(`{"name":"x"}`))
+			for _, credential := range []string{"", "Bearer " + f.admin, "Bearer " + f.api.Key, "Bearer nonsense"} {
+				request := f.api.Request(t, method, target, []byte(`{"name":"x"}`))
 				request.Header.Set("Authorization", credential)
-				answer := w.api.Do(t, request)
-				told := strings.Split(answer.Header.Get("Allow"), ", ")
-				slices.Sort(told)
-				require.Equal(t, allowed, told, "%s %s", method, path)
+				answer := f.api.Do(t, request)
+				listed := strings.Split(answer.Header.Get("Allow"), ", ")
+				slices.Sort(listed)
+				require.Equal(t, allowed, listed, "%s %s", method, path)
 				if method == http.MethodOptions {
 					require.Equal(t, http.StatusNoContent, answer.Status, "%s %s", method, path)
 					continue
@@ -59,24 +58,24 @@ func TestMethodsThatAreNotDeclaredAreRefused(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, before, w.snapshot(t), "nothing is written")
+	require.Equal(t, before, f.snapshot(t), "nothing is written")
 }
 
-// TestHEADIsAnsweredAsGET wants the same status and headers, and no body.
-func TestHEADIsAnsweredAsGET(t *testing.T) {
+// TestHEAD requires the status and headers of GET, and no body.
+func TestHEAD(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.populate(t)
-	asked := 0
-	for _, op := range operations(w.document) {
+	f := newFixture(t)
+	f.populate(t)
+	sent := 0
+	for _, op := range operations(f.document) {
 		if op.method != http.MethodGet {
 			continue
 		}
-		asked++
-		g := w.fill(t, op, given{}.with("HEAD"))
-		get := w.send(t, op, g)
+		sent++
+		c := f.withFreshTargets(t, op, requestCase{}.with("HEAD"))
+		get := f.send(t, op, c)
 		op.method = http.MethodHead
-		head := w.send(t, op, g)
+		head := f.send(t, op, c)
 		require.Equal(t, get.Status, head.Status, op.OperationID)
 		require.Empty(t, head.Body, op.OperationID)
 		for name := range get.Header {
@@ -85,5 +84,5 @@ func TestHEADIsAnsweredAsGET(t *testing.T) {
 			}
 		}
 	}
-	require.NotZero(t, asked)
+	require.NotZero(t, sent)
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-// given is one request to an operation.
-type given struct {
-	what   string // what is special about it
+// requestCase is one request to an operation.
+type requestCase struct {
+	name   string // what distinguishes it
 	path   map[string]string
 	query  url.Values
 	header http.Header
@@ -29,22 +29,22 @@ type given struct {
 	isRaw    bool
 }
 
-// with returns a copy that may be changed without changing the original.
-func (g given) with(what string) given {
-	g.what = what
-	g.path, g.header, g.body = maps.Clone(g.path), g.header.Clone(), clone(g.body)
+// with returns a deep copy with another name.
+func (c requestCase) with(name string) requestCase {
+	c.name = name
+	c.path, c.header, c.body = maps.Clone(c.path), c.header.Clone(), clone(c.body)
 	query := make(url.Values)
-	for name, values := range g.query {
+	for name, values := range c.query {
 		query[name] = slices.Clone(values)
 	}
-	g.query = query
-	if g.header == nil {
-		g.header = make(http.Header)
+	c.query = query
+	if c.header == nil {
+		c.header = make(http.Header)
 	}
-	return g
+	return c
 }
 
-// clone copies what is made of objects and lists.
+// clone returns a deep copy of a JSON value.
 func clone(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -64,57 +64,57 @@ func clone(value any) any {
 	}
 }
 
-// target is the address.
-func (g given) target(op operation) string {
+// target returns the URL path and query.
+func (c requestCase) target(op operation) string {
 	target := op.path
-	for name, value := range g.path {
+	for name, value := range c.path {
 		target = strings.ReplaceAll(target, "{"+name+"}", value)
 	}
-	if query := cmp.Or(g.rawQuery, g.query.Encode()); query != "" {
+	if query := cmp.Or(c.rawQuery, c.query.Encode()); query != "" {
 		target += "?" + query
 	}
 	return target
 }
 
-// send sends a request with a credential that fits the operation.
-func (w *world) send(t *testing.T, op operation, g given) testapi.Answer {
+// send sends the request with a valid credential for the operation.
+func (f *fixture) send(t *testing.T, op operation, c requestCase) testapi.Answer {
 	t.Helper()
-	text := []byte(g.raw)
-	if !g.isRaw && op.RequestBody != nil {
+	text := []byte(c.raw)
+	if !c.isRaw && op.RequestBody != nil {
 		var err error
-		text, err = json.Marshal(g.body)
+		text, err = json.Marshal(c.body)
 		require.NoError(t, err)
 	}
-	request := w.api.Request(t, op.method, g.target(op), text)
+	request := f.api.Request(t, op.method, c.target(op), text)
 	if op.RequestBody != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	switch op.scheme(t) {
-	case keys:
-		request.Header.Set("Authorization", "Bearer "+w.api.Key)
-	case people:
-		request.Header.Set("Authorization", "Bearer "+w.admin)
+	case keyScheme:
+		request.Header.Set("Authorization", "Bearer "+f.api.Key)
+	case jwtScheme:
+		request.Header.Set("Authorization", "Bearer "+f.admin)
 	}
-	maps.Copy(request.Header, g.header)
-	answer := w.api.Do(t, request)
+	maps.Copy(request.Header, c.header)
+	answer := f.api.Do(t, request)
 	if op.scheme(t) != "" && answer.Status != http.StatusUnauthorized {
 		for _, name := range []string{"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"} {
-			require.Regexp(t, `^\d+$`, answer.Header.Get(name), "%s: contract.md §11 has it on every authenticated answer", name)
+			require.Regexp(t, `^\d+$`, answer.Header.Get(name), "%s: every authenticated response has it", name)
 		}
 	}
 	return answer
 }
 
-// show says which request it was, shortened.
-func (g given) show(op operation) string {
-	text := g.raw
-	if !g.isRaw {
-		marshalled, err := json.Marshal(g.body)
+// describe formats the request for messages, shortened.
+func (c requestCase) describe(op operation) string {
+	text := c.raw
+	if !c.isRaw {
+		marshalled, err := json.Marshal(c.body)
 		if err != nil {
 			return err.Error()
 		}
 		text = string(marshalled)
 	}
-	const enough = 600
-	return fmt.Sprintf("%s, %s: %s %.300s %v %s", op.OperationID, g.what, op.method, g.target(op), g.header, text[:min(len(text), enough)])
+	const maxLength = 600
+	return fmt.Sprintf("%s, %s: %s %.300s %v %s", op.OperationID, c.name, op.method, c.target(op), c.header, text[:min(len(text), maxLength)])
 }

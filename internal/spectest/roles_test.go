@@ -13,9 +13,8 @@ import (
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-// mayDo is contract.md §10, written down a second time: which roles have the permission that an operation asks for. One
-// that is missing here fails the test.
-func mayDo() map[string]string {
+// rolesByPermission repeats the specified roles of each permission, independently of the implementation.
+func rolesByPermission() map[string]string {
 	return map[string]string{
 		"view":               "admin release_manager product developer sre qa security compliance billing viewer",
 		"products.write":     "admin release_manager",
@@ -29,8 +28,7 @@ func mayDo() map[string]string {
 	}
 }
 
-// permissionOf is contract.md §10, too: what an operation asks for follows from its address. Reading is for everybody, but
-// for keys and the audit log.
+// permissionOf derives the specified permission of an operation from its path and method.
 func permissionOf(t *testing.T, op operation) string {
 	t.Helper()
 	collection := strings.Split(op.path, "/")[1]
@@ -48,35 +46,35 @@ func permissionOf(t *testing.T, op operation) string {
 	writes := map[string]string{
 		"products": "products.write", "environments": "environments.write", "releases": "releases.write", "api-keys": "keys.manage", "users": "roles.manage",
 	}
-	require.Contains(t, writes, collection, "%s: who may call it?", op.OperationID)
+	require.Contains(t, writes, collection, "%s: no permission specified", op.OperationID)
 	return writes[collection]
 }
 
-// TestRoles has a person of every role try every operation for people.
+// TestRoles requests each operation with a user of each role.
 func TestRoles(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	f := newFixture(t)
 	tokens := make(map[string]string)
 	for _, role := range httpapi.Roles() {
-		tokens[role] = w.api.Token(t, testapi.Account, role)
+		tokens[role] = f.api.Token(t, testapi.Account, role)
 	}
-	require.ElementsMatch(t, strings.Fields(mayDo()["view"]), httpapi.Roles())
-	var asked []string
-	for _, op := range operations(w.document) {
-		if op.scheme(t) != people {
-			require.NotContains(t, op.Extensions, "x-permission", "%s: permissions are for people", op.OperationID)
+	require.ElementsMatch(t, strings.Fields(rolesByPermission()["view"]), httpapi.Roles())
+	var found []string
+	for _, op := range operations(f.document) {
+		if op.scheme(t) != jwtScheme {
+			require.NotContains(t, op.Extensions, "x-permission", "%s: permissions belong to users", op.OperationID)
 			continue
 		}
 		permission := permissionOf(t, op)
 		require.Equal(t, permission, op.Extensions["x-permission"], op.OperationID)
-		asked = append(asked, permission)
+		found = append(found, permission)
 		path := strings.NewReplacer("{id}", uuid.NewString(), "{version_id}", uuid.NewString()).Replace(op.path)
 		require.NotContains(t, path, "{")
 		for role, token := range tokens {
-			request := w.api.Request(t, op.method, path, []byte(`{"`)) // whoever gets past the door is refused for what they say
+			request := f.api.Request(t, op.method, path, []byte(`{"`)) // rejected after authorization
 			request.Header.Set("Authorization", "Bearer "+token)
-			answer := w.api.Do(t, request)
-			if slices.Contains(strings.Fields(mayDo()[permission]), role) {
+			answer := f.api.Do(t, request)
+			if slices.Contains(strings.Fields(rolesByPermission()[permission]), role) {
 				require.NotContains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, answer.Status, "%s as %s", op.OperationID, role)
 			} else {
 				require.Equal(t, http.StatusForbidden, answer.Status, "%s as %s", op.OperationID, role)
@@ -84,7 +82,7 @@ func TestRoles(t *testing.T) {
 			}
 		}
 	}
-	for permission := range mayDo() {
-		require.Contains(t, asked, permission, "no operation asks for it")
+	for permission := range rolesByPermission() {
+		require.Contains(t, found, permission, "no operation requires it")
 	}
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-// TestDeclaredStatusesAreWhatOperationsCanAnswer derives from what an operation takes which errors it may answer with, and
-// wants just these to be declared: the other tests provoke each of them. 404 of what a body names and 409 are provoked here.
-func TestDeclaredStatusesAreWhatOperationsCanAnswer(t *testing.T) {
+// TestDeclaredStatuses derives the possible error statuses of each operation from its parameters and body, and requires exactly these
+// to be declared. The other tests provoke each of them.
+func TestDeclaredStatuses(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	for _, op := range operations(w.document) {
+	f := newFixture(t)
+	for _, op := range operations(f.document) {
 		want := map[string]bool{}
 		if op.scheme(t) != "" {
 			for _, status := range []string{"401", "403", "429", "500", "503"} {
@@ -30,121 +30,121 @@ func TestDeclaredStatusesAreWhatOperationsCanAnswer(t *testing.T) {
 		}
 		want["422"] = want["422"] || len(op.params) > 0
 		want["412"] = op.takes("If-Match")
-		want["404"] = len(op.paramsIn(openapi3.ParameterInPath)) > 0 || namesAnother(op.OperationID)
+		want["404"] = len(op.paramsIn(openapi3.ParameterInPath)) > 0 || hasReference(op.OperationID)
 		_, want["409"] = conflicts()[op.OperationID]
-		want["503"] = want["503"] || op.OperationID == "getReadiness" // it says whether the database is there
+		want["503"] = want["503"] || op.OperationID == "getReadiness" // while the database is unavailable
 		maps.DeleteFunc(want, func(_ string, declared bool) bool { return !declared })
 		declared := slices.DeleteFunc(slices.Collect(maps.Keys(op.Responses.Map())), func(status string) bool { return status[0] == '2' })
 		require.ElementsMatch(t, slices.Collect(maps.Keys(want)), declared, op.OperationID)
 	}
 }
 
-// namesAnother tells whether the operation's body names an object that there must be.
-func namesAnother(operation string) bool {
+// hasReference reports whether the body has the identifier of another object.
+func hasReference(operation string) bool {
 	return operation == "createNotificationPreference" || operation == "addReleaseVersion"
 }
 
-// TestWhatIsNotThereIs404 names objects that never were: in paths and in bodies.
-func TestWhatIsNotThereIs404(t *testing.T) {
+// TestUnknownIDsReturn404 sends unknown identifiers in paths and in bodies.
+func TestUnknownIDsReturn404(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	tried := 0
-	for _, op := range operations(w.document) {
-		base := w.base(t, op)
-		var missing []given
+	f := newFixture(t)
+	sent := 0
+	for _, op := range operations(f.document) {
+		base := f.base(t, op)
+		var missing []requestCase
 		for name := range base.path {
-			nobody := base.with(name + " of nobody")
-			nobody.path[name] = uuid.NewString()
-			missing = append(missing, nobody)
+			unknown := base.with("unknown " + name)
+			unknown.path[name] = uuid.NewString()
+			missing = append(missing, unknown)
 		}
 		for _, name := range []string{"channel_id", "version_id"} {
 			if body, ok := base.body.(map[string]any); ok && body[name] != nil {
-				require.True(t, namesAnother(op.OperationID), op.OperationID)
-				nobody := base.with(name + " of nobody")
-				nobody.body.(map[string]any)[name] = uuid.NewString()
-				missing = append(missing, nobody)
+				require.True(t, hasReference(op.OperationID), op.OperationID)
+				unknown := base.with("unknown " + name)
+				unknown.body.(map[string]any)[name] = uuid.NewString()
+				missing = append(missing, unknown)
 			}
 		}
-		before := w.snapshot(t)
-		for _, nobody := range missing {
-			tried++
-			answer := w.send(t, op, nobody)
-			require.Equal(t, http.StatusNotFound, answer.Status, "%s\n%s", nobody.show(op), answer.Body)
+		before := f.snapshot(t)
+		for _, unknown := range missing {
+			sent++
+			answer := f.send(t, op, unknown)
+			require.Equal(t, http.StatusNotFound, answer.Status, "%s\n%s", unknown.describe(op), answer.Body)
 			require.JSONEq(t, `{"detail":"Not found"}`, string(answer.Body))
 		}
-		require.Equal(t, before, w.snapshot(t), "nothing is written")
+		require.Equal(t, before, f.snapshot(t), "nothing is written")
 	}
-	require.NotZero(t, tried)
+	require.NotZero(t, sent)
 }
 
-// conflicts bring each operation that declares 409 into one: they change what is there, or what is asked for.
-func conflicts() map[string]func(*testing.T, *world, *given) {
-	taken := func(path string) func(*testing.T, *world, *given) {
-		return func(t *testing.T, w *world, g *given) {
+// conflicts prepare a conflict for each operation that declares 409: they change the stored state or the request.
+func conflicts() map[string]func(*testing.T, *fixture, *requestCase) {
+	nameInUse := func(path string) func(*testing.T, *fixture, *requestCase) {
+		return func(t *testing.T, f *fixture, c *requestCase) {
 			t.Helper()
-			name := w.name()
-			w.create(t, path, map[string]any{"name": name})
-			g.body.(map[string]any)["name"] = name
+			name := f.uniqueName()
+			f.create(t, path, map[string]any{"name": name})
+			c.body.(map[string]any)["name"] = name
 		}
 	}
-	closedRelease := func(t *testing.T, w *world, g *given) {
+	closedRelease := func(t *testing.T, f *fixture, c *requestCase) {
 		t.Helper()
-		w.as(t, http.MethodPatch, "/releases/"+g.path["id"], `{"status":"cancelled"}`)
+		f.doAsAdmin(t, http.MethodPatch, "/releases/"+c.path["id"], `{"status":"cancelled"}`)
 	}
-	otherCommit := func(t *testing.T, w *world, g *given) {
+	otherCommit := func(t *testing.T, f *fixture, c *requestCase) {
 		t.Helper()
-		body := clone(g.body).(map[string]any)
-		w.api.PostEvent(t, "/build-events/", map[string]any{"product_name": body["product_name"], "version": body["version"], "scm_sha": "abcdef1"})
+		body := clone(c.body).(map[string]any)
+		f.api.PostEvent(t, "/build-events/", map[string]any{"product_name": body["product_name"], "version": body["version"], "scm_sha": "abcdef1"})
 	}
-	return map[string]func(*testing.T, *world, *given){
-		"createProduct": taken("/products/"), "updateProduct": taken("/products/"),
-		"createEnvironment": taken("/environments/"), "updateEnvironment": taken("/environments/"),
+	return map[string]func(*testing.T, *fixture, *requestCase){
+		"createProduct": nameInUse("/products/"), "updateProduct": nameInUse("/products/"),
+		"createEnvironment": nameInUse("/environments/"), "updateEnvironment": nameInUse("/environments/"),
 		"createBuildEvent": otherCommit, "createVersionEvent": otherCommit,
 		"addReleaseVersion": closedRelease, "removeReleaseVersion": closedRelease,
-		"rotateAPIKey": func(t *testing.T, w *world, g *given) {
+		"rotateAPIKey": func(t *testing.T, f *fixture, c *requestCase) {
 			t.Helper()
-			w.as(t, http.MethodDelete, "/api-keys/"+g.path["id"], "")
+			f.doAsAdmin(t, http.MethodDelete, "/api-keys/"+c.path["id"], "")
 		},
-		"redeliverNotification": func(t *testing.T, w *world, _ *given) {
+		"redeliverNotification": func(t *testing.T, f *fixture, _ *requestCase) {
 			t.Helper()
-			for _, channel := range w.list(t, "/notification-channels/") {
-				w.as(t, http.MethodDelete, "/notification-channels/"+channel["id"].(string), "")
+			for _, channel := range f.list(t, "/notification-channels/") {
+				f.doAsAdmin(t, http.MethodDelete, "/notification-channels/"+channel["id"].(string), "")
 			}
 		},
-		"updateUser": func(t *testing.T, w *world, g *given) {
+		"updateUser": func(t *testing.T, f *fixture, c *requestCase) {
 			t.Helper()
-			for _, user := range w.list(t, "/users/") {
-				if user["name"] == "admin" { // who is asking
-					g.path["id"] = user["id"].(string)
+			for _, user := range f.list(t, "/users/") {
+				if user["name"] == "admin" { // the caller
+					c.path["id"] = user["id"].(string)
 				}
 			}
 		},
 	}
 }
 
-// TestConflictsAreToldAndChangeNothing provokes every 409 that is declared.
-func TestConflictsAreToldAndChangeNothing(t *testing.T) {
+// TestConflicts provokes every declared 409. It changes nothing.
+func TestConflicts(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	for _, op := range operations(w.document) {
+	f := newFixture(t)
+	for _, op := range operations(f.document) {
 		provoke, can := conflicts()[op.OperationID]
 		if !can {
-			require.Nil(t, op.Responses.Status(http.StatusConflict), "%s: how does it come to a conflict?", op.OperationID)
+			require.Nil(t, op.Responses.Status(http.StatusConflict), "%s: no conflict is prepared", op.OperationID)
 			continue
 		}
-		g := w.base(t, op)
-		provoke(t, w, &g)
-		before := w.snapshot(t)
-		answer := w.send(t, op, g)
-		require.Equal(t, http.StatusConflict, answer.Status, "%s\n%s", g.show(op), answer.Body)
+		c := f.base(t, op)
+		provoke(t, f, &c)
+		before := f.snapshot(t)
+		answer := f.send(t, op, c)
+		require.Equal(t, http.StatusConflict, answer.Status, "%s\n%s", c.describe(op), answer.Body)
 		require.NotEmpty(t, detailOf(t, answer))
-		require.Equal(t, before, w.snapshot(t), "%s writes nothing", op.OperationID)
+		require.Equal(t, before, f.snapshot(t), "%s writes nothing", op.OperationID)
 	}
 }
 
 func detailOf(t *testing.T, answer testapi.Answer) string {
 	t.Helper()
 	detail, ok := answer.Field(t, "detail").(string)
-	require.True(t, ok, "a sentence: %s", answer.Body)
+	require.True(t, ok, "detail is a text: %s", answer.Body)
 	return detail
 }
