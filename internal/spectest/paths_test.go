@@ -28,16 +28,16 @@ func TestPathNormalization(t *testing.T) {
 		}
 		target := c.target(op)
 		bare := strings.TrimSuffix(target, "/")
-		expected := get(target)
+		canonical := get(target)
 		if op.method == http.MethodGet {
-			require.Equal(t, op.success(t), expected.Status, op.OperationID)
+			require.Equal(t, op.success(t), canonical.Status, op.OperationID)
 		} else {
-			require.Equal(t, http.StatusUnauthorized, expected.Status, op.OperationID)
+			require.Equal(t, http.StatusUnauthorized, canonical.Status, op.OperationID)
 		}
 		for _, path := range []string{bare, bare + "/", "/" + bare, "/" + bare + "/", "//" + bare + "//", strings.ReplaceAll(bare, "/", "//")} {
 			got := get(path)
-			require.Equal(t, expected.Status, got.Status, "%s %s", op.method, path)
-			require.Equal(t, withoutCursor(expected), withoutCursor(got), "%s %s", op.method, path)
+			require.Equal(t, canonical.Status, got.Status, "%s %s", op.method, path)
+			require.Equal(t, withoutCursor(canonical), withoutCursor(got), "%s %s", op.method, path)
 		}
 		below := get(bare + "/nonsense/nonsense/nonsense")
 		require.Equal(t, http.StatusNotFound, below.Status, "%s: no path below", op.OperationID)

@@ -84,7 +84,7 @@ func TestIdempotencyKey(t *testing.T) {
 			require.Equal(t, first.Header.Get("ETag"), replay.Header.Get("ETag"))
 
 			rejected := f.send(t, op, other)
-			require.Equal(t, http.StatusUnprocessableEntity, rejected.Status, "%s", refused.Body)
+			require.Equal(t, http.StatusUnprocessableEntity, rejected.Status, "%s", rejected.Body)
 			require.Equal(t, []string{`["header","Idempotency-Key"]`}, locationsOf(t, rejected))
 			require.Equal(t, before, f.snapshot(t), "nothing is written")
 		})
