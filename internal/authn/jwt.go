@@ -23,22 +23,22 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
-// Of jwx only the two smallest doors are used: one key from JSON or PEM, and one signature over given bytes. Its parsers
-// of tokens never see a request: they take a missing or zero exp for "never", do not enforce crit, and accept other
+// Only two low-level functions of jwx are used: parse one key from JSON or PEM, and verify one signature over given bytes. Its
+// parsers of tokens never see a request: they take a missing or zero exp for "never", do not enforce crit, and accept other
 // serialisations.
 
 const (
-	sessionCookie  = "__session"
-	maxJWT         = 8 << 10 // bytes
-	clockSkew      = 5 * time.Second
-	maxNumericDate = 1 << 33 // seconds, in the year 2242: what is later was meant as milliseconds, or as never
-	minRSABits     = 2048
-	maxRSABits     = 8192 // the work for one signature grows with the size of the key
-	clerkVersion2  = 2
-	clerkRoleKind  = "org:" // before the role in claims of Clerk's version 1
+	sessionCookie   = "__session"
+	maxJWT          = 8 << 10 // bytes
+	clockSkew       = 5 * time.Second
+	maxNumericDate  = 1 << 33 // seconds, in the year 2242: what is later was meant as milliseconds, or as never
+	minRSABits      = 2048
+	maxRSABits      = 8192 // the work for one signature grows with the size of the key
+	clerkVersion2   = 2
+	clerkRolePrefix = "org:" // of roles in claims of Clerk's version 1
 )
 
-// Issuer is one whose tokens are believed.
+// Issuer is an identity provider whose tokens are accepted.
 type Issuer struct {
 	URL               string   // iss, compared exactly
 	JWKSURL           string   // empty: discovered from URL + "/.well-known/openid-configuration"
@@ -46,11 +46,11 @@ type Issuer struct {
 	Algorithm         string   // RS256 when empty; pinned, never taken from the token
 	Audiences         []string // the token's aud must hold one of them, when set
 	AuthorizedParties []string // the token's azp must be one of them, when set
-	RoleClaim         string   // dotted path to a text that is taken as it is; empty: Clerk's, o.rol or org_role
+	RoleClaim         string   // dotted path to a string or a list of strings; empty: Clerk's, o.rol or org_role
 	OrganizationClaim string   // dotted path; empty: Clerk's, o.id or org_id
 }
 
-// Identity is what a valid token says: who, of which organisation.
+// Identity holds the claims of a valid token.
 type Identity struct {
 	Issuer           string
 	OrganizationID   string // with Issuer, names the tenant
@@ -58,7 +58,7 @@ type Identity struct {
 	Subject          string
 	Name             string
 	Email            string
-	Role             string
+	Roles            []string
 	SessionID        string
 }
 
@@ -69,13 +69,13 @@ type Tenants interface {
 
 // JWTs validates the scheme JWTAuth.
 type JWTs struct {
-	issuers map[string]*trusted
+	issuers map[string]*issuerVerifier
 	tenants Tenants
 	now     func() time.Time
 	verify  func(algorithm string, signed, signature []byte, key crypto.PublicKey) error // tests count its calls
 }
 
-type trusted struct {
+type issuerVerifier struct {
 	Issuer
 
 	keys *keyStore
@@ -84,7 +84,7 @@ type trusted struct {
 // NewJWTs returns a validator of tokens of the issuers. Without Run beside it, keys are fetched when first needed and
 // never refreshed while tokens name the known ones.
 func NewJWTs(issuers []Issuer, tenants Tenants, client *http.Client, now func() time.Time, logger *slog.Logger) (*JWTs, error) {
-	j := &JWTs{issuers: make(map[string]*trusted, len(issuers)), tenants: tenants, now: now, verify: verifySignature}
+	j := &JWTs{issuers: make(map[string]*issuerVerifier, len(issuers)), tenants: tenants, now: now, verify: verifySignature}
 	var problems []error
 	for _, issuer := range issuers {
 		problems = append(problems, issuer.Check())
@@ -92,7 +92,7 @@ func NewJWTs(issuers []Issuer, tenants Tenants, client *http.Client, now func() 
 			problems = append(problems, fmt.Errorf("issuer %q is configured twice", issuer.URL))
 		}
 		issuer.Algorithm = issuer.algorithm()
-		j.issuers[issuer.URL] = &trusted{Issuer: issuer, keys: newKeyStore(issuer, client, now, logger)}
+		j.issuers[issuer.URL] = &issuerVerifier{Issuer: issuer, keys: newKeyStore(issuer, client, now, logger)}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func NewJWTs(issuers []Issuer, tenants Tenants, client *http.Client, now func() 
 	return j, nil
 }
 
-// Check tells everything that is wrong with the configuration of an issuer.
+// Check returns every problem of the configuration of an issuer.
 func (i Issuer) Check() error {
 	var problems []error
 	problem := func(format string, args ...any) {
@@ -110,7 +110,7 @@ func (i Issuer) Check() error {
 		problem("the URL is empty")
 	}
 	if len(i.Audiences) == 0 && len(i.AuthorizedParties) == 0 {
-		problem("neither audiences nor authorized parties: tokens made for any other application would be accepted")
+		problem("neither audiences nor authorized parties: tokens for any other application would be accepted")
 	}
 	if slices.Contains(i.Audiences, "") || slices.Contains(i.AuthorizedParties, "") {
 		problem("an audience or authorized party is empty")
@@ -178,14 +178,14 @@ func (j *JWTs) identify(ctx context.Context, token compactJWT) (Identity, error)
 	return identity, nil
 }
 
-func (j *JWTs) issuer(token compactJWT) (*trusted, error) {
-	url, err := token.claims.text("iss")
+func (j *JWTs) issuer(token compactJWT) (*issuerVerifier, error) {
+	url, err := token.claims.requiredString("iss")
 	if err != nil {
 		return nil, err
 	}
 	issuer, ok := j.issuers[url]
 	if !ok {
-		return nil, fmt.Errorf("issuer %.200q is not one of ours", url)
+		return nil, fmt.Errorf("issuer %.200q is not configured", url)
 	}
 	return issuer, nil
 }
@@ -271,73 +271,105 @@ func (t *compactJWT) readHeader(data []byte) error {
 		}
 	}
 	if _, ok := header["typ"]; ok {
-		kind, err := header.text("typ")
+		kind, err := header.requiredString("typ")
 		if err != nil {
 			return err
 		}
-		if !strings.EqualFold(kind, "JWT") && !strings.EqualFold(kind, "at+jwt") {
+		// RFC 7515, 4.1.9: the prefix "application/" may be omitted. RFC 9068, 2.1: the type of access tokens.
+		kind = strings.TrimPrefix(strings.ToLower(kind), "application/")
+		if kind != "jwt" && kind != "at+jwt" {
 			return fmt.Errorf("typ is %.200q", kind)
 		}
 	}
 	if _, ok := header["kid"]; ok {
-		if t.keyID, err = header.text("kid"); err != nil {
+		if t.keyID, err = header.requiredString("kid"); err != nil {
 			return err
 		}
 	}
-	t.algorithm, err = header.text("alg")
+	t.algorithm, err = header.requiredString("alg")
 	return err
 }
 
 // check returns what the token claims, when all of it is as this issuer's tokens must be.
-func (i *trusted) check(token compactJWT, now time.Time) (Identity, error) {
+func (i *issuerVerifier) check(token compactJWT, now time.Time) (Identity, error) {
 	if token.algorithm != i.Algorithm {
 		return Identity{}, fmt.Errorf("algorithm %.200q instead of %s", token.algorithm, i.Algorithm)
 	}
 	if err := token.claims.checkTimes(now); err != nil {
 		return Identity{}, err
 	}
-	if len(i.Audiences) > 0 && !token.claims.isFor(i.Audiences) {
+	if len(i.Audiences) > 0 && !token.claims.hasAudience(i.Audiences) {
 		return Identity{}, fmt.Errorf("aud holds none of %q", i.Audiences)
 	}
 	if len(i.AuthorizedParties) > 0 {
-		if party, err := token.claims.text("azp"); err != nil || !slices.Contains(i.AuthorizedParties, party) {
+		if party, err := token.claims.requiredString("azp"); err != nil || !slices.Contains(i.AuthorizedParties, party) {
 			return Identity{}, fmt.Errorf("azp %.200q is none of %q", party, i.AuthorizedParties)
 		}
 	}
 	return i.identity(token.claims)
 }
 
-// identity reads who it is: Clerk's claims of version 2 or 1 (contract.md §2), or where the configuration says.
-func (i *trusted) identity(c claims) (Identity, error) {
-	organization, slug, role, kind := "org_id", "org_slug", "org_role", clerkRoleKind
+// identity reads the claims of Clerk's version 2 or 1, or those that the configuration names.
+func (i *issuerVerifier) identity(c claims) (Identity, error) {
+	organization, slug, role, prefix := "org_id", "org_slug", "org_role", clerkRolePrefix
 	if c["v"] == float64(clerkVersion2) {
-		organization, slug, role, kind = "o.id", "o.slg", "o.rol", ""
+		organization, slug, role, prefix = "o.id", "o.slg", "o.rol", ""
 	}
 	if i.OrganizationClaim != "" {
 		organization = i.OrganizationClaim
 	}
 	if i.RoleClaim != "" {
-		role, kind = i.RoleClaim, ""
+		role, prefix = i.RoleClaim, ""
 	}
 	identity := Identity{Issuer: i.URL}
-	var problems []error
-	take := func(read func(string) (string, error), field *string, path string) {
+	problems := []error{c.checkSession()}
+	if i.OrganizationClaim == "" {
+		problems = append(problems, c.checkOrganization())
+	}
+	read := func(read func(string) (string, error), field *string, path string) {
 		var err error
 		*field, err = read(path)
 		problems = append(problems, err)
 	}
-	take(c.text, &identity.Subject, "sub")
-	take(c.text, &identity.OrganizationID, organization)
-	take(c.optional, &identity.OrganizationSlug, slug)
-	take(c.optional, &identity.Role, role)
-	take(c.optional, &identity.Name, "name")
-	take(c.optional, &identity.Email, "email")
-	take(c.optional, &identity.SessionID, "sid")
-	if err := errors.Join(problems...); err != nil {
+	read(c.requiredString, &identity.Subject, "sub")
+	read(c.requiredString, &identity.OrganizationID, organization)
+	read(c.optionalString, &identity.OrganizationSlug, slug)
+	read(c.optionalString, &identity.Name, "name")
+	read(c.optionalString, &identity.Email, "email")
+	read(c.optionalString, &identity.SessionID, "sid")
+	roles, err := c.stringList(role)
+	if err := errors.Join(append(problems, err)...); err != nil {
 		return Identity{}, err
 	}
-	identity.Role = strings.TrimPrefix(identity.Role, kind)
+	for _, role := range roles {
+		identity.Roles = append(identity.Roles, strings.TrimPrefix(role, prefix))
+	}
 	return identity, nil
+}
+
+// checkSession rejects sessions that are not the user's own and active: a pending session (Clerk's sts) has tasks that the user
+// must complete first, and an act claim (RFC 8693, 4.1) means that another party acts as the user.
+func (c claims) checkSession() error {
+	if status, ok := c["sts"]; ok && status != "active" {
+		return fmt.Errorf("sts is %.200q, not active", fmt.Sprint(status))
+	}
+	if _, ok := c["act"]; ok {
+		return errors.New("act is not allowed: the token was issued to another party that acts as the user")
+	}
+	return nil
+}
+
+// checkOrganization rejects a token whose claims of Clerk's versions 1 and 2 name two organisations.
+func (c claims) checkOrganization() error {
+	one, oneErr := c.optionalString("org_id")
+	other, otherErr := c.optionalString("o.id")
+	if err := errors.Join(oneErr, otherErr); err != nil {
+		return err
+	}
+	if one != "" && other != "" && one != other {
+		return errors.New("org_id and o.id differ")
+	}
+	return nil
 }
 
 // claims is a JSON object in which no name occurs twice.
@@ -354,8 +386,8 @@ func parseObject(data []byte) (claims, error) {
 	return object, nil
 }
 
-// at follows a dotted path. A claim may itself hold dots (Auth0's are URLs), so that a whole name goes before a path.
-func (c claims) at(path string) any {
+// lookup follows a dotted path. The name of a claim may contain dots (Auth0's are URLs), so a whole name precedes a path.
+func (c claims) lookup(path string) any {
 	if value, ok := c[path]; ok {
 		return value
 	}
@@ -364,32 +396,53 @@ func (c claims) at(path string) any {
 	if !ok || !isObject {
 		return nil
 	}
-	return claims(inner).at(rest)
+	return claims(inner).lookup(rest)
 }
 
-// optional returns a text; an absent or null one is empty.
-func (c claims) optional(path string) (string, error) {
-	value := c.at(path)
+// optionalString returns a string; an absent or null one is empty.
+func (c claims) optionalString(path string) (string, error) {
+	value := c.lookup(path)
 	if value == nil {
 		return "", nil
 	}
 	text, ok := value.(string)
-	if !ok || strings.ContainsRune(text, 0) { // a NUL is text that PostgreSQL cannot hold
-		return "", fmt.Errorf("claim %q is not a text", path)
+	if !ok || strings.ContainsRune(text, 0) { // PostgreSQL cannot store a NUL
+		return "", fmt.Errorf("claim %q is not a string", path)
 	}
 	return text, nil
 }
 
-// text returns a text that must be there.
-func (c claims) text(path string) (string, error) {
-	text, err := c.optional(path)
+// requiredString returns a string that must not be absent or empty.
+func (c claims) requiredString(path string) (string, error) {
+	text, err := c.optionalString(path)
 	if err == nil && text == "" {
 		return "", fmt.Errorf("claim %q is missing or empty", path)
 	}
 	return text, err
 }
 
-// checkTimes insists on an end of validity.
+// stringList returns the strings of a list, or one string as a list of it.
+func (c claims) stringList(path string) ([]string, error) {
+	list, isList := c.lookup(path).([]any)
+	if !isList {
+		text, err := c.optionalString(path)
+		if err != nil || text == "" {
+			return nil, err
+		}
+		return []string{text}, nil
+	}
+	texts := make([]string, 0, len(list))
+	for _, entry := range list {
+		text, ok := entry.(string)
+		if !ok || strings.ContainsRune(text, 0) {
+			return nil, fmt.Errorf("claim %q is not a list of strings", path)
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
+}
+
+// checkTimes requires an expiry.
 func (c claims) checkTimes(now time.Time) error {
 	unix := float64(now.UnixMilli()) / 1e3
 	expires, ok := c["exp"].(float64)
@@ -411,8 +464,8 @@ func (c claims) checkTimes(now time.Time) error {
 	return nil
 }
 
-// isFor tells whether aud, one text or a list of texts, holds one of the audiences.
-func (c claims) isFor(audiences []string) bool {
+// hasAudience reports whether aud, a string or a list of strings, contains one of the audiences.
+func (c claims) hasAudience(audiences []string) bool {
 	list, isList := c["aud"].([]any)
 	if !isList {
 		list = []any{c["aud"]}

@@ -180,8 +180,8 @@ func (g *target) algorithms() []attack {
 		g.head("alg null", `"alg" is missing`, "alg", "null"),
 		g.head("alg empty", `"alg" is missing`, "alg", `""`),
 		g.head("alg of another case only", `"alg" is missing`, "alg", "", "ALG", `"RS256"`),
-		g.head("alg a number", `"alg" is not a text`, "alg", "256"),
-		g.head("alg a list", `"alg" is not a text`, "alg", `["RS256"]`),
+		g.head("alg a number", `"alg" is not a string`, "alg", "256"),
+		g.head("alg a list", `"alg" is not a string`, "alg", `["RS256"]`),
 		attack{"PS256 passed off as RS256", withBearer(sign(g.t, jwa.PS256, g.key, g.validHeader, g.body)), "wrong signature"},
 		attack{"RS512 passed off as RS256", withBearer(sign(g.t, jwa.RS512, g.key, g.validHeader, g.body)), "wrong signature"},
 	)
@@ -197,10 +197,10 @@ func (g *target) keys() []attack {
 		g.head("kid missing, several keys", errUnknownKey.Error(), "kid", ""),
 		g.head("kid empty", `"kid" is missing or empty`, "kid", `""`),
 		g.head("kid null", `"kid" is missing or empty`, "kid", "null"),
-		g.head("kid a number", `"kid" is not a text`, "kid", "1"),
-		g.head("kid a list", `"kid" is not a text`, "kid", `["k1"]`),
-		g.head("kid an object", `"kid" is not a text`, "kid", `{"k1":1}`),
-		g.head("kid with NUL", `"kid" is not a text`, "kid", `"k1\u0000"`),
+		g.head("kid a number", `"kid" is not a string`, "kid", "1"),
+		g.head("kid a list", `"kid" is not a string`, "kid", `["k1"]`),
+		g.head("kid an object", `"kid" is not a string`, "kid", `{"k1":1}`),
+		g.head("kid with NUL", `"kid" is not a string`, "kid", `"k1\u0000"`),
 		g.head("another key of the set", "wrong signature", "kid", `"k2"`),
 		attack{"weak key's signature", withBearer(sign(g.t, jwa.RS256, g.weak, header("kid", `"weak"`), g.body)), errUnknownKey.Error()},
 	)
@@ -235,7 +235,9 @@ func (g *target) headers() []attack {
 		g.head("cty of a nested token", "is not allowed", "cty", `"JWT"`),
 		g.head("typ of another thing", "typ is", "typ", `"JOSE"`),
 		g.head("typ of a logout token", "typ is", "typ", `"logout+jwt"`),
-		g.head("typ a number", `"typ" is not a text`, "typ", "1"),
+		g.head("typ of another application", "typ is", "typ", `"application/logout+jwt"`),
+		g.head("typ with two prefixes", "typ is", "typ", `"application/application/jwt"`),
+		g.head("typ a number", `"typ" is not a string`, "typ", "1"),
 		g.head("typ empty", `"typ" is missing or empty`, "typ", `""`),
 		g.rawHead("alg twice", "strict JSON", `{"alg":"none","alg":"RS256","kid":"k1"}`),
 		g.rawHead("alg twice, same", "strict JSON", `{"alg":"RS256","alg":"RS256","kid":"k1"}`),
@@ -296,8 +298,8 @@ func (g *target) parties() []attack {
 	rows := []attack{
 		g.claim("iss missing", `"iss" is missing`, "iss", ""),
 		g.claim("iss null", `"iss" is missing`, "iss", "null"),
-		g.claim("iss a number", `"iss" is not a text`, "iss", "1"),
-		g.claim("iss a list", `"iss" is not a text`, "iss", fmt.Sprintf("[%q]", g.clerk.URL)),
+		g.claim("iss a number", `"iss" is not a string`, "iss", "1"),
+		g.claim("iss a list", `"iss" is not a string`, "iss", fmt.Sprintf("[%q]", g.clerk.URL)),
 		g.claim("azp missing", "azp", "azp", ""),
 		g.claim("azp null", "azp", "azp", "null"),
 		g.claim("azp a list", "azp", "azp", `["`+party+`"]`),
@@ -339,17 +341,29 @@ func (g *target) identities() []attack {
 			rows = append(rows, g.claim(claim+" "+name, fmt.Sprintf("claim %q is missing", claim), claim, value))
 		}
 		for name, value := range map[string]string{"a number": "7", "a list": `["a"]`, "true": "true", "with NUL": `"a\u0000b"`} {
-			rows = append(rows, g.claim(claim+" "+name, fmt.Sprintf("claim %q is not a text", claim), claim, value))
+			rows = append(rows, g.claim(claim+" "+name, fmt.Sprintf("claim %q is not a string", claim), claim, value))
 		}
 	}
-	for _, claim := range []string{"org_slug", "org_role", "name", "email", "sid"} {
-		rows = append(rows, g.claim(claim+" a list", fmt.Sprintf("claim %q is not a text", claim), claim, `["a"]`))
+	for _, claim := range []string{"org_slug", "name", "email", "sid"} {
+		rows = append(rows, g.claim(claim+" a list", fmt.Sprintf("claim %q is not a string", claim), claim, `["a"]`))
+	}
+	for name, value := range map[string]string{"pending": `"pending"`, "null": "null", "empty": `""`, "a list": `["active"]`} {
+		rows = append(rows, g.claim("sts "+name, "not active", "sts", value))
+	}
+	for name, value := range map[string]string{"an object": `{"sub":"admin_1"}`, "null": "null", "empty": "{}"} {
+		rows = append(rows, g.claim("act "+name, "act is not allowed", "act", value))
 	}
 	return append(rows,
+		g.claim("role a number", `"org_role" is not a string`, "org_role", "1"),
+		g.claim("role a list of lists", `"org_role" is not a list of strings`, "org_role", `[["admin"]]`),
+		g.claim("role a list with NUL", `"org_role" is not a list of strings`, "org_role", `["ad\u0000min"]`),
+		g.claim("organisations of both versions differ, version 1", "org_id and o.id differ", "o", `{"id":"org_2"}`),
+		g.claim("organisations of both versions differ, version 2", "org_id and o.id differ", "v", "2", "o", `{"id":"org_2"}`),
+		g.claim("organisations of both versions are lists", "is not a string", "org_id", `["a"]`, "o", `{"id":["a"]}`),
 		g.claim("version 2 with claims of version 1", `"o.id" is missing`, "v", "2"),
 		g.claim("version 2, organisation a text", `"o.id" is missing`, "v", "2", "o", `"org_1"`),
 		g.claim("version 2, organisation without id", `"o.id" is missing`, "v", "2", "o", `{"slg":"acme"}`),
-		g.claim("version 2, organisation id a number", `"o.id" is not a text`, "v", "2", "o", `{"id":1}`),
+		g.claim("version 2, organisation id a number", `"o.id" is not a string`, "v", "2", "o", `{"id":1}`),
 		g.claim("version 1 with claims of version 2", `"org_id" is missing`, "org_id", "", "o", `{"id":"org_1"}`),
 	)
 }

@@ -217,7 +217,7 @@ func clerk(p *idp) Issuer {
 
 func ada(issuer string) Identity {
 	return Identity{
-		Issuer: issuer, OrganizationID: "org_1", OrganizationSlug: "acme", Subject: "user_1", Role: "admin", SessionID: "sess_1",
+		Issuer: issuer, OrganizationID: "org_1", OrganizationSlug: "acme", Subject: "user_1", Roles: []string{"admin"}, SessionID: "sess_1",
 	}
 }
 
@@ -238,12 +238,19 @@ func TestJWTReadsClaims(t *testing.T) {
 		"ClerkVersion2": {
 			clerk(p),
 			[]string{"org_id", "", "org_slug", "", "org_role", "", "v", "2", "o", `{"id":"org_2","slg":"globex","rol":"viewer"}`},
-			func(i *Identity) { i.OrganizationID, i.OrganizationSlug, i.Role = "org_2", "globex", "viewer" },
+			func(i *Identity) {
+				i.OrganizationID, i.OrganizationSlug, i.Roles = "org_2", "globex", []string{"viewer"}
+			},
 		},
-		"ClerkVersion2WithStaleVersion1Claims": {
+		"ClerkVersion2WithVersion1Claims": {
 			clerk(p),
-			[]string{"v", "2", "o", `{"id":"org_2"}`},
-			func(i *Identity) { i.OrganizationID, i.OrganizationSlug, i.Role = "org_2", "", "" },
+			[]string{"v", "2", "o", `{"id":"org_1"}`},
+			func(i *Identity) { i.OrganizationSlug, i.Roles = "", nil },
+		},
+		"ListOfRoles": {
+			oidc,
+			[]string{"aud", `"versioner"`, "tenant", `{"id":"t-7"}`, "https://claims.example/app.role", `["viewer","admin"]`},
+			func(i *Identity) { i.OrganizationID, i.Roles = "t-7", []string{"viewer", "admin"} },
 		},
 		"GenericOIDC": {
 			oidc,
@@ -254,17 +261,17 @@ func TestJWTReadsClaims(t *testing.T) {
 			},
 			func(i *Identity) {
 				*i = Identity{
-					Issuer: p.URL, OrganizationID: "t-7", Subject: "user_1", Role: "qa", Name: "Ada Lovelace", Email: "ada@example.org",
+					Issuer: p.URL, OrganizationID: "t-7", Subject: "user_1", Roles: []string{"qa"}, Name: "Ada Lovelace", Email: "ada@example.org",
 				}
 			},
 		},
 		"ConfiguredRoleIsTakenAsItIs": {
 			oidc,
 			[]string{"aud", `"versioner"`, "tenant", `{"id":"t-7"}`, "https://claims.example/app.role", `"org:qa"`},
-			func(i *Identity) { i.OrganizationID, i.Role = "t-7", "org:qa" },
+			func(i *Identity) { i.OrganizationID, i.Roles = "t-7", []string{"org:qa"} },
 		},
 		"NullIsAbsent": {
-			clerk(p), []string{"name", "null", "email", "null", "org_role", "null"}, func(i *Identity) { i.Role = "" },
+			clerk(p), []string{"name", "null", "email", "null", "org_role", "null"}, func(i *Identity) { i.Roles = nil },
 		},
 		"WithinTheSkew":     {clerk(p), []string{"exp", at(-4), "nbf", at(5), "iat", at(5)}, func(*Identity) {}},
 		"FractionOfSecond":  {clerk(p), []string{"exp", at(-5) + ".5", "nbf", "", "iat", ""}, func(*Identity) {}},
@@ -291,6 +298,7 @@ func TestJWTReadsHeaders(t *testing.T) {
 	for name, text := range map[string]string{
 		"NoTypeNoKid": header("typ", "", "kid", ""), // the set holds one key
 		"AccessToken": header("typ", `"at+jwt"`),
+		"MediaType":   header("typ", `"application/at+jwt"`),
 		"LowerCase":   header("typ", `"jwt"`),
 		"UnknownName": header("cat", `"cl_1"`, "x5t", `"abc"`),
 	} {

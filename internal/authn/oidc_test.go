@@ -27,7 +27,7 @@ const ourAPI = "https://api.example.com"
 type everybody struct{}
 
 func (everybody) Resolve(_ context.Context, identity authn.Identity) (authn.Principal, error) {
-	return authn.Principal{UserID: uuid.New(), AccountSlug: identity.OrganizationID, UserName: identity.Subject, Role: identity.Role}, nil
+	return authn.Principal{UserID: uuid.New(), AccountSlug: identity.OrganizationID, UserName: identity.Subject, Role: strings.Join(identity.Roles, ",")}, nil
 }
 
 // provider is a running identity provider, with a key of its own.

@@ -2,7 +2,7 @@ package authn
 
 import (
 	"context"
-	"fmt"
+	"crypto/rand"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,133 +17,140 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-// DevIssuer is the issuer of the tokens that `versionerd token` prints. Its organisations are accounts, by their names.
+// DevIssuer is the issuer of the tokens that `versionerd token` prints. Its organisations are accounts, by their slugs.
 const DevIssuer = "urn:versioner:dev"
 
-// Viewer is what a person is whose role nobody knows.
+// Viewer is the role of a user without a known role.
 const Viewer = "viewer"
 
-// seenInterval is how often it is noted that a person is there.
-const seenInterval = time.Minute
+// lastSeenWriteInterval bounds how often last_seen_at of a user is written.
+const lastSeenWriteInterval = time.Minute
 
-// Accounts finds, and where that is wanted makes, the accounts and people that valid tokens speak of.
+// Accounts finds the accounts and users of valid tokens, and creates them if so configured.
 type Accounts struct {
 	DB *postgres.DB
-	// Create lets the first token of an unknown organisation make its account.
+	// Create makes the first token of an unknown organisation create its account.
 	Create bool
-	// Roles are the roles there are; any other is Viewer.
+	// Roles are the known roles, the one with the most rights first; any other is Viewer.
 	Roles []string
 }
 
 // Resolve returns the principal of an identity. The tenant is the organisation of the issuer, never its slug. It waits for
-// a database that restarts. The error is Forbidden for an organisation that is unknown and may not be made.
+// a database that restarts. The error is Forbidden for an unknown organisation whose account may not be created.
 func (a Accounts) Resolve(ctx context.Context, identity Identity) (principal Principal, err error) {
-	identity.Role = a.knownRole(identity.Role)
+	role := a.highestRole(identity.Roles)
 	err = postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) error {
-		principal, err = a.resolve(ctx, identity)
+		principal, err = a.resolve(ctx, identity, role)
 		return err
 	})
 	return principal, postgres.Classify(err)
 }
 
-// resolve may be done again: what it has written then is found.
-func (a Accounts) resolve(ctx context.Context, identity Identity) (Principal, error) {
+// resolve is idempotent: a retry finds what the first run wrote.
+func (a Accounts) resolve(ctx context.Context, identity Identity, role string) (Principal, error) {
 	known, err := a.DB.GetTenant(ctx, dbgen.GetTenantParams{Issuer: identity.Issuer, OrganizationID: identity.OrganizationID, Subject: identity.Subject})
 	switch err = postgres.Classify(err); {
 	case err != nil && apperr.CodeOf(err) == apperr.NotFound:
-		return a.welcome(ctx, identity)
+		return a.provision(ctx, identity, role)
 	case err != nil:
 		return Principal{}, err
 	}
 	var principal Principal
-	if isKnown(known, identity) {
-		principal = principalOf(known.AccountID, known.Slug, *known.UserID, identity, known.AssignedRole)
+	if isUpToDate(known, identity, role) {
+		principal = principalOf(known.AccountID, known.Slug, *known.UserID, identity, role, known.AssignedRole)
 		principal.RequestsPerHour = known.RequestsPerHour
-		if time.Since(*known.LastSeenAt) < seenInterval {
+		if time.Since(*known.LastSeenAt) < lastSeenWriteInterval {
 			return principal, nil
 		}
 	}
-	put, err := a.putUser(ctx, a.DB, known.AccountID, known.Slug, identity)
+	put, err := a.upsertUser(ctx, a.DB, known.AccountID, known.Slug, identity, role)
 	if principal.IsPerson() && postgres.IsTransient(err) {
-		return principal, nil // that they are here need not be noted: a database that is read-only can be read
+		return principal, nil // a read-only database serves reads; last_seen_at waits
 	}
 	put.RequestsPerHour = known.RequestsPerHour
 	return put, err
 }
 
-// isKnown tells whether there is nothing to note of a person but that they are here.
-func isKnown(known dbgen.GetTenantRow, identity Identity) bool {
-	return known.UserID != nil && *known.Name == identity.Name && *known.Email == identity.Email && *known.ClaimedRole == identity.Role
+// isUpToDate reports whether the user is stored as the token describes them.
+func isUpToDate(known dbgen.GetTenantRow, identity Identity, role string) bool {
+	return known.UserID != nil && *known.Name == identity.Name && *known.Email == identity.Email && *known.ClaimedRole == role
 }
 
-// welcome makes the account of an organisation that was never here.
-func (a Accounts) welcome(ctx context.Context, identity Identity) (principal Principal, err error) {
+// provision creates the account of an organisation on its first token, with the user.
+func (a Accounts) provision(ctx context.Context, identity Identity, role string) (principal Principal, err error) {
 	if !a.Create {
 		return principal, apperr.New(apperr.Forbidden, "You do not have permission to perform this action")
 	}
-	return principal, a.DB.WithTx(ctx, func(db *postgres.DB) error {
-		account, err := a.makeAccount(ctx, db, identity)
+	err = a.DB.WithTx(ctx, func(db *postgres.DB) error {
+		account, err := a.createAccount(ctx, db, identity)
 		if err != nil {
 			return err
 		}
-		principal, err = a.putUser(ctx, db, account.ID, account.Slug, identity)
+		principal, err = a.upsertUser(ctx, db, account.ID, account.Slug, identity, role)
 		return err
 	})
+	return principal, err
 }
 
-// makeAccount takes the slug of the token, with a number behind it where that is taken. A concurrent request may have made
-// the account meanwhile.
-func (a Accounts) makeAccount(ctx context.Context, db *postgres.DB, identity Identity) (dbgen.Account, error) {
+// slugAttempts bounds the look-ups of the first token of an organisation: the slug of its token, then two with a random suffix
+// of 40 bits. Which slugs exist must not make it more expensive.
+const slugAttempts = 3
+
+// createAccount creates the account with the slug of the token, or with a random suffix where that slug is taken. A concurrent request
+// may have created the account.
+func (a Accounts) createAccount(ctx context.Context, db *postgres.DB, identity Identity) (dbgen.Account, error) {
 	if identity.Issuer == DevIssuer {
 		adopted, err := db.LinkAccountToOrganization(ctx, dbgen.LinkAccountToOrganizationParams{ID: uuid.Must(uuid.NewV7()), Now: time.Now(), Slug: identity.OrganizationID, Issuer: identity.Issuer, OrganizationID: identity.OrganizationID})
 		if err = postgres.Classify(err); err == nil || apperr.CodeOf(err) != apperr.NotFound {
 			return adopted, err
 		}
-		return knownAccount(ctx, db, identity)
+		return getExistingAccount(ctx, db, identity)
 	}
 	base := slugFrom(identity.OrganizationSlug)
-	for number := 1; ; number++ {
-		slug := base
-		if number > 1 {
-			slug = fmt.Sprintf("%s-%d", base, number)
-		}
-		made, err := db.CreateTenant(ctx, dbgen.CreateTenantParams{ID: uuid.Must(uuid.NewV7()), Now: time.Now(), Slug: slug, Issuer: identity.Issuer, OrganizationID: identity.OrganizationID})
+	slug := base
+	for range slugAttempts {
+		created, err := db.CreateTenant(ctx, dbgen.CreateTenantParams{ID: uuid.Must(uuid.NewV7()), Now: time.Now(), Slug: slug, Issuer: identity.Issuer, OrganizationID: identity.OrganizationID})
 		if err = postgres.Classify(err); err == nil || apperr.CodeOf(err) != apperr.NotFound {
-			return made, err
+			return created, err
 		}
-		known, err := knownAccount(ctx, db, identity)
+		existing, err := getExistingAccount(ctx, db, identity)
 		if err == nil || apperr.CodeOf(err) != apperr.NotFound {
-			return known, err
+			return existing, err
 		}
+		slug = base + "-" + strings.ToLower(rand.Text()[:8])
 	}
+	return dbgen.Account{}, apperr.New(apperr.Unavailable, "no free account name was found")
 }
 
-// knownAccount is the one that a concurrent request has made.
-func knownAccount(ctx context.Context, db *postgres.DB, identity Identity) (dbgen.Account, error) {
+// getExistingAccount returns the account that a concurrent request has created.
+func getExistingAccount(ctx context.Context, db *postgres.DB, identity Identity) (dbgen.Account, error) {
 	known, err := db.GetTenant(ctx, dbgen.GetTenantParams{Issuer: identity.Issuer, OrganizationID: identity.OrganizationID, Subject: identity.Subject})
 	return dbgen.Account{ID: known.AccountID, Slug: known.Slug}, postgres.Classify(err)
 }
 
-func (a Accounts) putUser(ctx context.Context, db *postgres.DB, accountID uuid.UUID, slug string, identity Identity) (Principal, error) {
+func (a Accounts) upsertUser(ctx context.Context, db *postgres.DB, accountID uuid.UUID, slug string, identity Identity, role string) (Principal, error) {
 	user, err := db.UpsertUser(ctx, dbgen.UpsertUserParams{
-		AccountID: accountID, ID: uuid.Must(uuid.NewV7()), Subject: identity.Subject, Name: identity.Name, Email: identity.Email, ClaimedRole: identity.Role,
+		AccountID: accountID, ID: uuid.Must(uuid.NewV7()), Subject: identity.Subject, Name: identity.Name, Email: identity.Email, ClaimedRole: role,
 		Now: time.Now(),
 	})
 	if err != nil {
 		return Principal{}, postgres.Classify(err)
 	}
-	return principalOf(accountID, slug, user.ID, identity, user.AssignedRole), nil
+	return principalOf(accountID, slug, user.ID, identity, role, user.AssignedRole), nil
 }
 
-func (a Accounts) knownRole(role string) string {
-	if slices.Contains(a.Roles, role) {
-		return role
+// highestRole returns the first of the known roles, which are in the order of their rights, among the claimed ones.
+func (a Accounts) highestRole(claimed []string) string {
+	for _, role := range a.Roles {
+		if slices.Contains(claimed, role) {
+			return role
+		}
 	}
 	return Viewer
 }
 
-func principalOf(accountID uuid.UUID, slug string, userID uuid.UUID, identity Identity, assigned *string) Principal {
-	principal := Principal{AccountID: accountID, AccountSlug: slug, UserID: userID, UserName: identity.Subject, Role: identity.Role, SessionID: identity.SessionID}
+func principalOf(accountID uuid.UUID, slug string, userID uuid.UUID, identity Identity, role string, assigned *string) Principal {
+	principal := Principal{AccountID: accountID, AccountSlug: slug, UserID: userID, UserName: identity.Subject, Role: role, SessionID: identity.SessionID}
 	for _, name := range []string{identity.Email, identity.Name} {
 		if name != "" {
 			principal.UserName = name
@@ -157,7 +164,7 @@ func principalOf(accountID uuid.UUID, slug string, userID uuid.UUID, identity Id
 
 var notInSlug = regexp.MustCompile(`[^a-z0-9_-]+`)
 
-// slugFrom makes of an organisation's slug one that an account may have, with room for a number.
+// slugFrom returns a valid account slug for an organisation's slug, with room for a suffix.
 func slugFrom(text string) string {
 	slug := strings.Trim(notInSlug.ReplaceAllString(strings.ToLower(text), "-"), "-_")
 	slug = slug[:min(len(slug), 50)]
@@ -167,7 +174,7 @@ func slugFrom(text string) string {
 	return slug
 }
 
-// Role is what a person may do: assigned here, or told by their token.
+// Role returns the role of a user: the assigned one, or that of their last token.
 func Role(user dbgen.User) string {
 	if user.AssignedRole != nil {
 		return *user.AssignedRole
@@ -175,13 +182,13 @@ func Role(user dbgen.User) string {
 	return user.ClaimedRole
 }
 
-// AssignRole sets the role that wins over the token's; nil gives it back to the token. The error is Conflict when somebody
-// would change their own role, or the last admin would cease to be one.
+// AssignRole sets a role that overrides the token's; nil removes it. The error is Conflict when users change their own role, or
+// when the account would have no admin.
 func (a Accounts) AssignRole(ctx context.Context, target etag.Ref, role *string) (user dbgen.User, err error) {
 	if PrincipalFrom(ctx).UserID == target.ID {
-		return user, apperr.New(apperr.Conflict, "Nobody changes their own role")
+		return user, apperr.New(apperr.Conflict, "You cannot change your own role")
 	}
-	return user, a.DB.WithTx(ctx, func(db *postgres.DB) error {
+	err = a.DB.WithTx(ctx, func(db *postgres.DB) error {
 		locked, err := db.LockAdmins(ctx, dbgen.LockAdminsParams{AccountID: target.AccountID, ID: target.ID})
 		if err != nil {
 			return postgres.Classify(err)
@@ -203,7 +210,7 @@ func (a Accounts) AssignRole(ctx context.Context, target etag.Ref, role *string)
 		before := Role(user)
 		user.AssignedRole = role
 		if before == "admin" && Role(user) != "admin" && otherAdmins == 0 {
-			return apperr.New(apperr.Conflict, "The last admin stays one")
+			return apperr.New(apperr.Conflict, "An account must keep at least one admin")
 		}
 		if user, err = db.AssignRole(ctx, dbgen.AssignRoleParams{AccountID: target.AccountID, ID: target.ID, AssignedRole: role}); err != nil {
 			return postgres.Classify(err)
@@ -212,4 +219,5 @@ func (a Accounts) AssignRole(ctx context.Context, target etag.Ref, role *string)
 			AccountID: target.AccountID, Action: "user.assign_role", ObjectType: "user", ObjectID: target.ID, Fields: []string{"role"},
 		})
 	})
+	return user, err
 }
