@@ -30,6 +30,7 @@ const (
 	writeTimeout          = 60 * time.Second
 	idleTimeout           = 2 * time.Minute
 	maxHeaderBytes        = 32 << 10
+	maxBodyBytes          = 64 << 20
 	maxQueuedUserRequests = 128
 )
 
@@ -102,7 +103,7 @@ func (a *App) limits(limiter ratelimit.Limiter, maxConns int) httpapi.Limits {
 	return httpapi.Limits{
 		Limiter: limiter, KeyPerMinute: a.cfg.RateLimits.KeyPerMinute, AccountPerHour: a.cfg.RateLimits.AccountPerHour,
 		UserPerMinute: a.cfg.RateLimits.UserPerMinute, FailuresPerMinute: a.cfg.RateLimits.FailuresPerMinute,
-		PeopleAtOnce: maxConcurrentUserRequests(maxConns), PeopleWaiting: maxQueuedUserRequests,
+		BodyBytes: maxBodyBytes, PeopleAtOnce: maxConcurrentUserRequests(maxConns), PeopleWaiting: maxQueuedUserRequests,
 	}
 }
 

@@ -196,19 +196,30 @@ func sessionToken(header http.Header) (string, error) {
 	if _, ok := header["Authorization"]; ok {
 		return bearer(header)
 	}
-	// Not http.Request.Cookies: it drops a malformed one in silence, and two must be seen as two.
-	var found []string
-	for _, line := range header["Cookie"] {
-		for pair := range strings.SplitSeq(line, ";") {
-			if name, value, _ := strings.Cut(strings.TrimSpace(pair), "="); name == sessionCookie {
-				found = append(found, value)
-			}
-		}
-	}
+	found := sessionCookies(header)
 	if len(found) != 1 {
 		return "", unauthenticated(fmt.Errorf("no Authorization header, and %d session cookies", len(found)))
 	}
 	return found[0], nil
+}
+
+// UsesSessionCookie reports whether a request with these headers is authenticated by its session cookie.
+func UsesSessionCookie(header http.Header) bool {
+	_, hasAuthorization := header["Authorization"]
+	return !hasAuthorization && len(sessionCookies(header)) > 0
+}
+
+// sessionCookies returns the value of each session cookie. It does not use http.Request.Cookies, which silently drops malformed
+// cookies and all of a request that has too many.
+func sessionCookies(header http.Header) (values []string) {
+	for _, line := range header["Cookie"] {
+		for pair := range strings.SplitSeq(line, ";") {
+			if name, value, _ := strings.Cut(strings.TrimSpace(pair), "="); name == sessionCookie {
+				values = append(values, value)
+			}
+		}
+	}
+	return values
 }
 
 // compactJWT is a well-formed token. Its content is not verified.

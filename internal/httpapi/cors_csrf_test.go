@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -108,6 +109,23 @@ func TestOtherSitesCannotUseTheCookie(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, api.Do(t, request).Status)
 	})
 
+	// Parsers differ in which cookies they drop: what authenticates must also be what is protected.
+	for name, cookies := range map[string]string{
+		"NoBreakSpace":   "\u00a0__session=" + token,
+		"TooManyCookies": strings.Repeat("a=b;", 3001) + "__session=" + token,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			request := api.Request(t, http.MethodPost, "/products/", []byte(`{}`))
+			request.Header.Set("Cookie", cookies)
+			require.Equal(t, http.StatusUnprocessableEntity, api.Do(t, request).Status, "the cookie authenticates")
+			request = api.Request(t, http.MethodPost, "/products/", []byte(`{}`))
+			request.Header.Set("Cookie", cookies)
+			request.Header.Set("Sec-Fetch-Site", "cross-site")
+			require.Equal(t, http.StatusForbidden, api.Do(t, request).Status)
+		})
+	}
+
 	t.Run("EventsKnowNoCookie", func(t *testing.T) {
 		t.Parallel()
 		request := api.Request(t, http.MethodPost, deploymentEvents, []byte(`{}`))
@@ -116,7 +134,7 @@ func TestOtherSitesCannotUseTheCookie(t *testing.T) {
 	})
 }
 
-func TestEveryAnswerHasSecurityHeaders(t *testing.T) {
+func TestSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
 	for _, call := range [][2]string{{"GET", "/health"}, {"GET", "/nothing"}, {"DELETE", "/health"}, {"GET", "/products/"}, {"POST", deploymentEvents}, {"OPTIONS", "/products/"}, {"GET", "/docs"}} {
@@ -125,5 +143,36 @@ func TestEveryAnswerHasSecurityHeaders(t *testing.T) {
 		require.Equal(t, "DENY", answer.Header.Get("X-Frame-Options"), call)
 		require.Equal(t, "no-referrer", answer.Header.Get("Referrer-Policy"), call)
 		require.Equal(t, "no-store", answer.Header.Get("Cache-Control"), call)
+		require.Equal(t, "same-origin", answer.Header.Get("Cross-Origin-Resource-Policy"), call)
+		require.Empty(t, answer.Header.Get("Strict-Transport-Security"), call)
+		if call[1] == "/docs" { // a page has a policy of its own
+			require.Contains(t, answer.Header.Get("Content-Security-Policy"), "default-src 'none'; ")
+		} else {
+			require.Equal(t, "default-src 'none'; frame-ancestors 'none'", answer.Header.Get("Content-Security-Policy"), call)
+		}
+	}
+}
+
+func TestStrictTransportSecurity(t *testing.T) {
+	t.Parallel()
+	_, loopback, err := net.ParseCIDR("127.0.0.0/8")
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		proxies []*net.IPNet
+		proto   string
+		want    string
+	}{
+		"TrustedProxyOverTLS":   {[]*net.IPNet{loopback}, "https", "max-age=31536000"},
+		"ProxyInFrontOfAnother": {[]*net.IPNet{loopback}, "HTTPS, http", "max-age=31536000"},
+		"TrustedProxyPlain":     {[]*net.IPNet{loopback}, "http", ""},
+		"UntrustedPeer":         {nil, "https", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := testapi.New(t, testapi.WithProxies(test.proxies...))
+			request := api.Request(t, http.MethodGet, "/health", nil)
+			request.Header.Set("X-Forwarded-Proto", test.proto)
+			require.Equal(t, test.want, api.Do(t, request).Header.Get("Strict-Transport-Security"))
+		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/internal/admission"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/httpapi/middleware"
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
@@ -45,6 +46,7 @@ type Limits struct {
 	AccountPerHour    int
 	UserPerMinute     int
 	FailuresPerMinute int // invalid credentials from one network
+	BodyBytes         int // bytes of bodies in memory; one account has half of it
 	PeopleAtOnce      int // requests of people that are worked on at the same time
 	PeopleWaiting     int // requests of people that wait for that; more are turned away
 }
@@ -87,7 +89,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(config.Logger)
 	e.IPExtractor = middleware.ClientIPExtractor(config.Proxies)
-	e.Pre(middleware.AssignRequestID, middleware.AccessLog(config.Logger), middleware.Recover(config.Logger), middleware.SecurityHeaders,
+	e.Pre(middleware.AssignRequestID, middleware.AccessLog(config.Logger), middleware.Recover(config.Logger), middleware.SecurityHeaders(config.Proxies),
 		middleware.AddHeadToAllow, middleware.NormalizeSlashes(collectionPaths(document)), middleware.CORS(config.Origins, apiKeyOnlyPaths(document)), csrf)
 	e.Use(middleware.RejectUnmatchedSuffix)
 	lists := pager{key: config.Keys.DeriveKey("cursor")}
@@ -122,6 +124,7 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 	})
 	work := newOverload(config.Limits.PeopleAtOnce, config.Limits.PeopleWaiting)
 	tests := newOverload(config.Limits.PeopleAtOnce, config.Limits.PeopleWaiting) // they wait for receivers, and keep nobody else waiting
+	bodies := admission.NewByteBudget(int64(config.Limits.BodyBytes))
 	once, err := newIdempotency(config.DB, config.Keys.DeriveKey("idempotency"))
 	if err != nil {
 		return nil, err
@@ -144,6 +147,9 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 			}
 			middlewares[id] = append(middlewares[id], middleware.Authenticate(config.Security, id, limiter), limiter.Middleware, authorize(id), params.Middleware)
 			if validator != nil {
+				if config.Limits.BodyBytes > 0 {
+					middlewares[id] = append(middlewares[id], middleware.BodyBudget(bodies))
+				}
 				middlewares[id] = append(middlewares[id], validator.Middleware)
 			}
 			if id == testChannel {

@@ -1,20 +1,17 @@
 package middleware
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/authn"
 )
 
-// sessionCookie is where a browser may keep the user's token.
-const sessionCookie = "__session"
-
 // CSRF returns middleware that rejects changes which a browser makes with its session cookie on behalf of a page of another
-// site, but for the trusted origins. A request with an Authorization header passes: only a page that knows the token can set it.
+// site, but for the trusted origins. A request that is not authenticated by the cookie passes: only a page that knows a token can set the Authorization header.
 func CSRF(origins []string) (echo.MiddlewareFunc, error) {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range origins {
@@ -25,10 +22,7 @@ func CSRF(origins []string) (echo.MiddlewareFunc, error) {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			request := c.Request()
-			if len(request.Header.Values("Authorization")) > 0 {
-				return next(c)
-			}
-			if _, err := request.Cookie(sessionCookie); errors.Is(err, http.ErrNoCookie) {
+			if !authn.UsesSessionCookie(request.Header) {
 				return next(c)
 			}
 			if err := protection.Check(request); err != nil {

@@ -207,6 +207,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) { // the client may retry
 		return nil, apperr.Wrap(apperr.Unavailable, "request body timed out", err)
 	}
+	if failure, ok := errors.AsType[*apperr.Error](err); ok { // of a middleware that bounds bodies
+		return nil, failure
+	}
 	if err != nil {
 		return nil, apperr.Wrap(apperr.MalformedJSON, errNotJSON.Message, err)
 	}
