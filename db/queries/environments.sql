@@ -75,10 +75,12 @@ FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@names::text[]), unnest(@en
 ORDER BY k.account_id, k.name COLLATE "C"
 ON CONFLICT (account_id, name) DO NOTHING;
 
--- InsertEnvironments inserts the environments of the names that InsertEnvironmentNames has reserved.
--- name: InsertEnvironments :exec
+-- InsertEnvironments inserts the environments of the names that InsertEnvironmentNames has reserved, and returns the account
+-- of each.
+-- name: InsertEnvironments :many
 INSERT INTO environments (account_id, id, name, type, created_at, updated_at)
 SELECT n.account_id, n.environment_id, n.name, k.type, @now, @now
 FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@names::text[]), unnest(@environment_ids::uuid[]), unnest(@types::text[]))
   AS k (account_id, name, environment_id, type)
-JOIN environment_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.environment_id = k.environment_id;
+JOIN environment_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.environment_id = k.environment_id
+RETURNING account_id;

@@ -74,9 +74,10 @@ FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@names::text[]), unnest(@pr
 ORDER BY k.account_id, k.name COLLATE "C"
 ON CONFLICT (account_id, name) DO NOTHING;
 
--- InsertProducts inserts the products of the names that InsertProductNames has reserved.
--- name: InsertProducts :exec
+-- InsertProducts inserts the products of the names that InsertProductNames has reserved, and returns the account of each.
+-- name: InsertProducts :many
 INSERT INTO products (account_id, id, name, created_at, updated_at)
 SELECT n.account_id, n.product_id, n.name, @now, @now
 FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@names::text[]), unnest(@product_ids::uuid[])) AS k (account_id, name, product_id)
-JOIN product_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.product_id = k.product_id;
+JOIN product_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.product_id = k.product_id
+RETURNING account_id;

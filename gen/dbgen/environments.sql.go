@@ -224,12 +224,13 @@ func (q *Queries) InsertEnvironmentNames(ctx context.Context, arg InsertEnvironm
 	return err
 }
 
-const InsertEnvironments = `-- name: InsertEnvironments :exec
+const InsertEnvironments = `-- name: InsertEnvironments :many
 INSERT INTO environments (account_id, id, name, type, created_at, updated_at)
 SELECT n.account_id, n.environment_id, n.name, k.type, $1, $1
 FROM ROWS FROM (unnest($2::uuid[]), unnest($3::text[]), unnest($4::uuid[]), unnest($5::text[]))
   AS k (account_id, name, environment_id, type)
 JOIN environment_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.environment_id = k.environment_id
+RETURNING account_id
 `
 
 type InsertEnvironmentsParams struct {
@@ -240,16 +241,32 @@ type InsertEnvironmentsParams struct {
 	Types          []string
 }
 
-// InsertEnvironments inserts the environments of the names that InsertEnvironmentNames has reserved.
-func (q *Queries) InsertEnvironments(ctx context.Context, arg InsertEnvironmentsParams) error {
-	_, err := q.db.Exec(ctx, InsertEnvironments,
+// InsertEnvironments inserts the environments of the names that InsertEnvironmentNames has reserved, and returns the account
+// of each.
+func (q *Queries) InsertEnvironments(ctx context.Context, arg InsertEnvironmentsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, InsertEnvironments,
 		arg.Now,
 		arg.AccountIDs,
 		arg.Names,
 		arg.EnvironmentIDs,
 		arg.Types,
 	)
-	return err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var account_id uuid.UUID
+		if err := rows.Scan(&account_id); err != nil {
+			return nil, err
+		}
+		items = append(items, account_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const ListEnvironments = `-- name: ListEnvironments :many

@@ -218,11 +218,12 @@ func (q *Queries) InsertProductNames(ctx context.Context, arg InsertProductNames
 	return err
 }
 
-const InsertProducts = `-- name: InsertProducts :exec
+const InsertProducts = `-- name: InsertProducts :many
 INSERT INTO products (account_id, id, name, created_at, updated_at)
 SELECT n.account_id, n.product_id, n.name, $1, $1
 FROM ROWS FROM (unnest($2::uuid[]), unnest($3::text[]), unnest($4::uuid[])) AS k (account_id, name, product_id)
 JOIN product_names AS n ON n.account_id = k.account_id AND n.name = k.name AND n.product_id = k.product_id
+RETURNING account_id
 `
 
 type InsertProductsParams struct {
@@ -232,15 +233,30 @@ type InsertProductsParams struct {
 	ProductIDs []uuid.UUID
 }
 
-// InsertProducts inserts the products of the names that InsertProductNames has reserved.
-func (q *Queries) InsertProducts(ctx context.Context, arg InsertProductsParams) error {
-	_, err := q.db.Exec(ctx, InsertProducts,
+// InsertProducts inserts the products of the names that InsertProductNames has reserved, and returns the account of each.
+func (q *Queries) InsertProducts(ctx context.Context, arg InsertProductsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, InsertProducts,
 		arg.Now,
 		arg.AccountIDs,
 		arg.Names,
 		arg.ProductIDs,
 	)
-	return err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var account_id uuid.UUID
+		if err := rows.Scan(&account_id); err != nil {
+			return nil, err
+		}
+		items = append(items, account_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const ListProducts = `-- name: ListProducts :many

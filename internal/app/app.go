@@ -71,6 +71,7 @@ func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open Data
 		return nil, err
 	}
 	a.Keys = authn.NewAPIKeys(a.Pool, pepper, logger)
+	a.Keys.MaxActive = cfg.Quotas.APIKeys
 	return a, a.Keys.CheckPepper(ctx)
 }
 
@@ -93,7 +94,7 @@ func (a *App) channels(ctx context.Context) (notify.Channels, error) {
 		return notify.Channels{}, fmt.Errorf("read VERSIONER_ENCRYPTION_KEYS: %w", err)
 	}
 	sender := &notify.Sender{HTTP: egress.New(a.cfg.Webhooks), Mail: a.cfg.Mailer, UserAgent: "Versioner/" + buildinfo.Version()}
-	channels := notify.Channels{Keys: ring, Sender: sender, Logger: a.logger}
+	channels := notify.Channels{Keys: ring, Sender: sender, Logger: a.logger, Max: a.cfg.Quotas.Channels}
 	undecryptable, err := channels.ReencryptAll(ctx, a.Pool.DB)
 	if undecryptable > 0 {
 		a.logger.ErrorContext(ctx, "cannot decrypt notification channels; missing key in VERSIONER_ENCRYPTION_KEYS", "channels", undecryptable)

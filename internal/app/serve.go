@@ -62,13 +62,13 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 		return err
 	}
 	defer apiPool.Close()
-	recorder := ingest.NewRecorder(ingestPool, a.Pool, time.Now, a.logger)
+	recorder := ingest.NewRecorder(ingestPool, a.Pool, a.cfg.Quotas, time.Now, a.logger)
 	stop := a.runBackground(ctx, recorder, tokens, channels)
 	defer stop()
 
 	handler, err := httpapi.New(ctx, httpapi.Config{
 		Logger: a.logger, Security: authn.Validators{APIKeys: a.Keys, JWTs: tokens}, Recorder: recorder, Clock: time.Now, DB: apiPool, Keys: a.Keys,
-		Channels: channels, Limits: a.limits(limiter, apiPool.MaxConns()), Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
+		Channels: channels, Limits: a.limits(limiter, apiPool.MaxConns()), Quotas: a.cfg.Quotas, Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
 	})
 	if err != nil {
 		return fmt.Errorf("build the API: %w", err)

@@ -27,6 +27,8 @@ const (
 // APIKeys validates the scheme ApiKeyAuth and manages the keys behind it. Keys are stored as HMAC-SHA256(pepper, token):
 // 256 random bits need no slow hash, and a slow hash would be a denial of service.
 type APIKeys struct {
+	MaxActive int // keys of an account that users create; 0 is unlimited
+
 	pool   *postgres.Pool
 	pepper []byte
 	logger *slog.Logger

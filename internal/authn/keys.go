@@ -17,6 +17,7 @@ import (
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 )
 
 // NewKey describes a key to make.
@@ -55,8 +56,10 @@ func (k *APIKeys) Create(ctx context.Context, db *postgres.DB, accountID uuid.UU
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		created, err = k.create(ctx, db, account, key, "api_key.create")
-		return err
+		if created, err = k.create(ctx, db, account, key, "api_key.create"); err != nil {
+			return err
+		}
+		return quota.Check(ctx, db, accountID, quota.APIKeys, k.MaxActive)
 	})
 }
 
@@ -136,7 +139,10 @@ func (k *APIKeys) Rotate(ctx context.Context, db *postgres.DB, accountID, id uui
 			return err
 		}
 		created, err = k.create(ctx, db, account, NewKey{Name: old.Name, Description: old.Description, CreatedBy: by}, "api_key.create")
-		return err
+		if err != nil {
+			return err
+		}
+		return quota.Check(ctx, db, accountID, quota.APIKeys, k.MaxActive)
 	})
 }
 

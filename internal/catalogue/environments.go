@@ -12,10 +12,14 @@ import (
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 )
 
 // Environments changes environments.
-type Environments struct{ DB *postgres.DB }
+type Environments struct {
+	DB  *postgres.DB
+	Max int // in an account; 0 is unlimited
+}
 
 // EnvironmentPatch is what to change; nil stays.
 type EnvironmentPatch struct {
@@ -43,6 +47,9 @@ func (e Environments) Create(ctx context.Context, accountID uuid.UUID, name stri
 		})
 		if err != nil {
 			return postgres.Classify(err)
+		}
+		if err := quota.Check(ctx, db, accountID, quota.Environments, e.Max); err != nil {
+			return err
 		}
 		return audit.Record(ctx, db, environmentChange(environment, "environment.create", "name"))
 	})

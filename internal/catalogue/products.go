@@ -11,10 +11,14 @@ import (
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 )
 
 // Products changes products.
-type Products struct{ DB *postgres.DB }
+type Products struct {
+	DB  *postgres.DB
+	Max int // in an account; 0 is unlimited
+}
 
 // ProductPatch is what to change; nil stays.
 type ProductPatch struct {
@@ -38,6 +42,9 @@ func (p Products) Create(ctx context.Context, accountID uuid.UUID, name, descrip
 		})
 		if err != nil {
 			return postgres.Classify(err)
+		}
+		if err := quota.Check(ctx, db, accountID, quota.Products, p.Max); err != nil {
+			return err
 		}
 		return audit.Record(ctx, db, productChange(product, "product.create", "name"))
 	})

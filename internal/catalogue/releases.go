@@ -13,10 +13,14 @@ import (
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 )
 
 // Releases changes releases and what they are composed of.
-type Releases struct{ DB *postgres.DB }
+type Releases struct {
+	DB      *postgres.DB
+	MaxOpen int // in an account; 0 is unlimited
+}
 
 // ReleasePatch is what to change; nil stays.
 type ReleasePatch struct {
@@ -56,6 +60,9 @@ func (r Releases) Create(ctx context.Context, accountID uuid.UUID, name, descrip
 		})
 		if err != nil {
 			return postgres.Classify(err)
+		}
+		if err := quota.Check(ctx, db, accountID, quota.OpenReleases, r.MaxOpen); err != nil {
+			return err
 		}
 		return audit.Record(ctx, db, releaseChange(release, "release.create", "name"))
 	})

@@ -23,6 +23,7 @@ import (
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/notify"
+	"github.com/versioner-io/versioner/internal/quota"
 )
 
 // DirectorySettings serve commands that only read the data directory.
@@ -59,6 +60,16 @@ type LimitSettings struct {
 	RedisURL                   string   `env:"REDIS_URL" group:"Limits" help:"Redis or Valkey for rate limits shared by all servers: redis://user:password@host:6379/0 or rediss://. Default: none, each server counts separately." name:"redis-url" placeholder:"URL"`
 }
 
+// QuotaSettings cap the objects of an account.
+type QuotaSettings struct {
+	MaxProducts     int `default:"10000" env:"VERSIONER_MAX_PRODUCTS" group:"Objects of an account" help:"Products of an account; 0 is unlimited." placeholder:"N"`
+	MaxEnvironments int `default:"1000" env:"VERSIONER_MAX_ENVIRONMENTS" group:"Objects of an account" help:"Environments of an account; 0 is unlimited." placeholder:"N"`
+	MaxChannels     int `default:"1000" env:"VERSIONER_MAX_CHANNELS" group:"Objects of an account" help:"Notification channels of an account; 0 is unlimited." placeholder:"N"`
+	MaxPreferences  int `default:"1000" env:"VERSIONER_MAX_PREFERENCES" group:"Objects of an account" help:"Notification preferences of an account; 0 is unlimited." placeholder:"N"`
+	MaxAPIKeys      int `default:"1000" env:"VERSIONER_MAX_API_KEYS" group:"Objects of an account" help:"Active API keys of an account; keys create is not limited. 0 is unlimited." name:"max-api-keys" placeholder:"N"`
+	MaxOpenReleases int `default:"10000" env:"VERSIONER_MAX_OPEN_RELEASES" group:"Objects of an account" help:"Releases of an account that are neither completed nor cancelled; 0 is unlimited." placeholder:"N"`
+}
+
 // UserSettings configure the authentication of users.
 type UserSettings struct {
 	JWTIssuer            string   `env:"VERSIONER_JWT_ISSUER" group:"Users" help:"Identity provider whose tokens are accepted: the exact iss of its tokens, such as https://example.clerk.accounts.dev." placeholder:"URL"`
@@ -88,6 +99,7 @@ type ServerSettings struct {
 
 	DatabaseSettings
 	LimitSettings
+	QuotaSettings
 	NotificationSettings
 	UserSettings
 }
@@ -109,6 +121,7 @@ type Config struct {
 	Webhooks       egress.Policy
 	RateLimits     RateLimits
 	MaxConnections int
+	Quotas         quota.Limits
 	TrustedProxies []*net.IPNet
 	RedisURL       string
 }
@@ -149,7 +162,7 @@ func (s ServerSettings) Resolve() (Config, error) {
 	if s.DrainDelay < 0 || s.DrainDelay > maxDrainDelay {
 		problems = append(problems, fmt.Errorf("VERSIONER_DRAIN_DELAY %v: use at most %v", s.DrainDelay, maxDrainDelay))
 	}
-	problems = append(problems, s.DatabaseSettings.apply(&config), s.LimitSettings.apply(&config), s.NotificationSettings.apply(&config), s.UserSettings.apply(&config))
+	problems = append(problems, s.DatabaseSettings.apply(&config), s.LimitSettings.apply(&config), s.QuotaSettings.apply(&config), s.NotificationSettings.apply(&config), s.UserSettings.apply(&config))
 	return config, errors.Join(problems...)
 }
 
@@ -200,6 +213,26 @@ func (s LimitSettings) apply(config *Config) error {
 	var err error
 	config.TrustedProxies, err = parseTrustedProxies(s.TrustedProxies)
 	return errors.Join(append(problems, err)...)
+}
+
+func (s QuotaSettings) apply(config *Config) error {
+	config.Quotas = quota.Limits{
+		Products: s.MaxProducts, Environments: s.MaxEnvironments, Channels: s.MaxChannels, Preferences: s.MaxPreferences,
+		APIKeys: s.MaxAPIKeys, OpenReleases: s.MaxOpenReleases,
+	}
+	var problems []error
+	for _, setting := range []struct {
+		name  string
+		limit int
+	}{
+		{"PRODUCTS", s.MaxProducts}, {"ENVIRONMENTS", s.MaxEnvironments}, {"CHANNELS", s.MaxChannels},
+		{"PREFERENCES", s.MaxPreferences}, {"API_KEYS", s.MaxAPIKeys}, {"OPEN_RELEASES", s.MaxOpenReleases},
+	} {
+		if setting.limit < 0 || setting.limit > math.MaxInt32 {
+			problems = append(problems, fmt.Errorf("VERSIONER_MAX_%s %d: use a number of objects, or 0 for unlimited", setting.name, setting.limit))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // apply runs after that of DatabaseSettings.

@@ -11,11 +11,13 @@ import (
 	"github.com/versioner-io/versioner/internal/catalogue"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 )
 
 type catalogueAPI struct {
-	db    *postgres.TenantPool
-	pager pager
+	db     *postgres.TenantPool
+	pager  pager
+	quotas quota.Limits
 }
 
 // targetFrom names the caller's object with that identifier.
@@ -49,7 +51,7 @@ func (h catalogueAPI) GetProduct(ctx context.Context, req apigen.GetProductReque
 
 func (h catalogueAPI) CreateProduct(ctx context.Context, req apigen.CreateProductRequestObject) (apigen.CreateProductResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := catalogue.Products{DB: h.db.Tenant(account)}.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), fromNullable(req.Body.ExtraMetadata))
+	row, err := catalogue.Products{DB: h.db.Tenant(account), Max: h.quotas.Products}.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), fromNullable(req.Body.ExtraMetadata))
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +101,7 @@ func (h catalogueAPI) GetEnvironment(ctx context.Context, req apigen.GetEnvironm
 
 func (h catalogueAPI) CreateEnvironment(ctx context.Context, req apigen.CreateEnvironmentRequestObject) (apigen.CreateEnvironmentResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := catalogue.Environments{DB: h.db.Tenant(account)}.Create(ctx, account, req.Body.Name, (*string)(req.Body.Type), valueOr(req.Body.Description, ""), fromNullable(req.Body.Metadata))
+	row, err := catalogue.Environments{DB: h.db.Tenant(account), Max: h.quotas.Environments}.Create(ctx, account, req.Body.Name, (*string)(req.Body.Type), valueOr(req.Body.Description, ""), fromNullable(req.Body.Metadata))
 	if err != nil {
 		return nil, err
 	}

@@ -9,11 +9,13 @@ import (
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 )
 
 type notifications struct {
 	db       *postgres.TenantPool
 	pager    pager
+	quotas   quota.Limits
 	channels notify.Channels
 }
 
@@ -119,7 +121,7 @@ func (h notifications) GetNotificationPreference(ctx context.Context, req apigen
 func (h notifications) CreateNotificationPreference(ctx context.Context, req apigen.CreateNotificationPreferenceRequestObject) (apigen.CreateNotificationPreferenceResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	filters := valueOr(req.Body.Filters, apigen.NotificationFiltersInput{})
-	row, err := notify.Preferences{DB: h.db.Tenant(account)}.Create(ctx, account, req.Body.ChannelID, string(req.Body.EventType),
+	row, err := notify.Preferences{DB: h.db.Tenant(account), Max: h.quotas.Preferences}.Create(ctx, account, req.Body.ChannelID, string(req.Body.EventType),
 		notify.Filters{Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses})
 	if err != nil {
 		return nil, err

@@ -14,12 +14,14 @@ import (
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 )
 
 type releases struct {
-	db    *postgres.TenantPool
-	pager pager
-	clock func() time.Time
+	db     *postgres.TenantPool
+	pager  pager
+	quotas quota.Limits
+	clock  func() time.Time
 }
 
 func (h releases) ListReleases(ctx context.Context, req apigen.ListReleasesRequestObject) (apigen.ListReleasesResponseObject, error) {
@@ -54,7 +56,7 @@ func (h releases) GetRelease(ctx context.Context, req apigen.GetReleaseRequestOb
 func (h releases) CreateRelease(ctx context.Context, req apigen.CreateReleaseRequestObject) (apigen.CreateReleaseResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	status := valueOr((*string)(req.Body.Status), string(apigen.ReleaseStatusDraft))
-	row, err := catalogue.Releases{DB: h.db.Tenant(account)}.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), status, fromNullable(req.Body.ExtraMetadata))
+	row, err := catalogue.Releases{DB: h.db.Tenant(account), MaxOpen: h.quotas.OpenReleases}.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), status, fromNullable(req.Body.ExtraMetadata))
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 	"github.com/versioner-io/versioner/internal/ratelimit"
 	docs "github.com/versioner-io/versioner/internal/web"
 )
@@ -34,6 +35,7 @@ type Config struct {
 	Keys     *authn.APIKeys
 	Channels notify.Channels
 	Limits   Limits
+	Quotas   quota.Limits
 	Origins  []string     // whose pages may call the API with a person's credentials
 	Proxies  []*net.IPNet // whose X-Forwarded-For is believed
 	Ready    func(ctx context.Context) error
@@ -95,11 +97,11 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	lists := pager{key: config.Keys.DeriveKey("cursor")}
 	implementation := api{
 		events:        events{recorder: config.Recorder},
-		catalogueAPI:  catalogueAPI{db: config.DB, pager: lists},
+		catalogueAPI:  catalogueAPI{db: config.DB, pager: lists, quotas: config.Quotas},
 		deployments:   deployments{db: config.DB, pager: lists, clock: config.Clock},
 		builds:        builds{db: config.DB, pager: lists, clock: config.Clock},
-		releases:      releases{db: config.DB, pager: lists, clock: config.Clock},
-		notifications: notifications{db: config.DB, pager: lists, channels: config.Channels},
+		releases:      releases{db: config.DB, pager: lists, quotas: config.Quotas, clock: config.Clock},
+		notifications: notifications{db: config.DB, pager: lists, quotas: config.Quotas, channels: config.Channels},
 		apiKeys:       apiKeys{db: config.DB, pager: lists, keys: config.Keys},
 		people:        people{db: config.DB, pager: lists},
 		health:        health{ready: config.Ready, version: document.Info.Version},

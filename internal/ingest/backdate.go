@@ -26,7 +26,7 @@ func RecordBackdated(ctx context.Context, db *postgres.DB, events []Backdated) (
 		t.events = append(t.events, one.Event)
 	}
 	t.accounts = accountsOf(t.events)
-	if err := createNames(ctx, t.tx, t.kind, t.events, func(event int) time.Time { return events[event].At }); err != nil {
+	if _, err := createNames(ctx, t.tx, t.kind, t.events, func(event int) time.Time { return events[event].At }); err != nil {
 		return nil, postgres.Classify(err)
 	}
 	if unknown, err := t.load(ctx); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
@@ -42,7 +43,7 @@ func newBenchTarget(b *testing.B, dsn string) *benchTarget {
 	require.NoError(b, err)
 	key, err := authn.NewAPIKeys(owner, []byte(strings.Repeat("pepper", 8)), logger).CreateFor(ctx, "acme", authn.NewKey{Name: "bench"})
 	require.NoError(b, err)
-	target := &benchTarget{recorder: ingest.NewRecorder(pool, owner, time.Now, logger), account: key.AccountID, key: key.ID}
+	target := &benchTarget{recorder: ingest.NewRecorder(pool, owner, quota.Limits{}, time.Now, logger), account: key.AccountID, key: key.ID}
 	background, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { target.recorder.Run(background) })

@@ -15,8 +15,8 @@ import (
 )
 
 // The locks of a batch, in the order in which every transaction takes them: names of products, names of environments, versions
-// of builds or state rows (inserted where they are missing), Idempotency-Keys of events, then the existing state rows or
-// versions; within each, the order of the key. What is written afterwards belongs to locked pairs. Versions of deployments are
+// of builds or state rows (inserted where they are missing), quotas of products, quotas of environments, Idempotency-Keys of
+// events, then the existing state rows or versions; within each, the order of the key. What is written afterwards belongs to locked pairs. Versions of deployments are
 // inserted and updated last, in the order of their keys. So no two transactions wait for each other.
 
 // accountsOf returns the accounts of the events, each once.
@@ -237,36 +237,38 @@ func orZero[T any](value *T) T {
 
 // createNames inserts the products, environments, versions of builds and state rows that events mention first, before the first
 // lock of an existing row is taken. at returns the time of an event, by its position; products and environments are as old as
-// the first one.
-func createNames(ctx context.Context, tx *postgres.BatchTx, kind Kind, events []Event, at func(event int) time.Time) error {
+// the first one. It returns which products and environments it has inserted.
+func createNames(ctx context.Context, tx *postgres.BatchTx, kind Kind, events []Event, at func(event int) time.Time) (created createdObjects, err error) {
 	batch := &pgx.Batch{}
 	pairs := gather(events, nameOf)
 	productIDs := pairs.newIDs()
 	postgres.QueueQuery(batch, dbgen.InsertProductNames, dbgen.InsertProductNamesParams{AccountIDs: pairs.accountIDs, Names: pairs.products, ProductIDs: productIDs})
-	postgres.QueueQuery(batch, dbgen.InsertProducts, dbgen.InsertProductsParams{
+	postgres.QueueRows(batch, dbgen.InsertProducts, dbgen.InsertProductsParams{
 		Now: at(0), AccountIDs: pairs.accountIDs, Names: pairs.products, ProductIDs: productIDs,
-	})
+	}, func(row insertedObject) { created.products = append(created.products, row.AccountID) })
 	if kind == Build {
-		unknown, created := make([]time.Time, len(productIDs)), make([]time.Time, len(productIDs))
+		unknown, createdAt := make([]time.Time, len(productIDs)), make([]time.Time, len(productIDs))
 		for row, event := range pairs.events {
-			created[row] = at(event)
+			createdAt[row] = at(event)
 		}
 		postgres.QueueQuery(batch, dbgen.InsertVersions, dbgen.InsertVersionsParams{
 			AccountIDs: pairs.accountIDs, IDs: pairs.newIDs(), ProductNames: pairs.products, Versions: pairs.versions, SemVerKeys: pairs.semVerKeys,
 			OccurredAt: unknown, FirstCompletedAt: unknown, DevCompletedAt: unknown, TestCompletedAt: unknown, StagingCompletedAt: unknown,
-			CreatedAt: created,
+			CreatedAt: createdAt,
 		})
-		return tx.Send(ctx, batch)
+		err = tx.Send(ctx, batch)
+		return created, err
 	}
 	environmentIDs := pairs.newIDs()
 	postgres.QueueQuery(batch, dbgen.InsertEnvironmentNames, dbgen.InsertEnvironmentNamesParams{
 		AccountIDs: pairs.accountIDs, Names: pairs.environments, EnvironmentIDs: environmentIDs,
 	})
-	postgres.QueueQuery(batch, dbgen.InsertEnvironments, dbgen.InsertEnvironmentsParams{
+	postgres.QueueRows(batch, dbgen.InsertEnvironments, dbgen.InsertEnvironmentsParams{
 		Now: at(0), AccountIDs: pairs.accountIDs, Names: pairs.environments, EnvironmentIDs: environmentIDs, Types: pairs.types,
-	})
+	}, func(row insertedObject) { created.environments = append(created.environments, row.AccountID) })
 	postgres.QueueQuery(batch, dbgen.InsertEnvironmentStates, dbgen.InsertEnvironmentStatesParams{
 		AccountIDs: pairs.accountIDs, ProductNames: pairs.products, EnvironmentNames: pairs.environments,
 	})
-	return tx.Send(ctx, batch)
+	err = tx.Send(ctx, batch)
+	return created, err
 }

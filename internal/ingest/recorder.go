@@ -11,6 +11,7 @@ import (
 
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 )
 
 // errConcurrent means that another transaction has created or deleted what the batch needs: it runs again.
@@ -40,11 +41,11 @@ type Recorder struct {
 }
 
 // NewRecorder returns a recorder, which works while Run does. pool is demoted (postgres.OpenIngest); owner maintains the event
-// log.
-func NewRecorder(pool *postgres.TenantPool, owner *postgres.Pool, clock func() time.Time, logger *slog.Logger) *Recorder {
+// log. Events that would create products or environments beyond the limits are rejected.
+func NewRecorder(pool *postgres.TenantPool, owner *postgres.Pool, limits quota.Limits, clock func() time.Time, logger *slog.Logger) *Recorder {
 	r := &Recorder{owner: owner, logger: logger}
 	r.batcher = newBatcher(func(ctx context.Context, jobs []*job, lockTimeout time.Duration) error {
-		return runBatch(ctx, pool, jobs, lockTimeout, clock)
+		return runBatch(ctx, pool, jobs, lockTimeout, limits, clock)
 	})
 	return r
 }

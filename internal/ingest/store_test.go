@@ -19,6 +19,7 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
@@ -45,7 +46,7 @@ func newFixtureOn(t *testing.T, dsn string) *fixture {
 	require.NoError(t, err)
 	pool, err := postgres.OpenIngest(t.Context(), dsn)
 	require.NoError(t, err)
-	f := &fixture{dsn: dsn, recorder: ingest.NewRecorder(pool, owner, time.Now, logger), keys: authn.NewAPIKeys(owner, []byte(strings.Repeat("pepper", 8)), logger)}
+	f := &fixture{dsn: dsn, recorder: ingest.NewRecorder(pool, owner, quota.Limits{}, time.Now, logger), keys: authn.NewAPIKeys(owner, []byte(strings.Repeat("pepper", 8)), logger)}
 	f.useAccount(t, "acme")
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup

@@ -11,6 +11,7 @@ import (
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 )
 
 // committedMargin is how much earlier than its first try an event may have been received by the clock of the server.
@@ -23,6 +24,7 @@ type transaction struct {
 	accounts []uuid.UUID
 	jobs     []*job
 	events   []Event
+	limits   quota.Limits
 	clock    func() time.Time
 
 	state     *workingSet
@@ -38,8 +40,8 @@ type committedEvent struct {
 
 // runBatch records the events of the jobs in one transaction and sets their results. Names that events mention first are
 // created before anything is locked: in another transaction, after the first one has found that they do not exist.
-func runBatch(ctx context.Context, pool *postgres.TenantPool, jobs []*job, lockTimeout time.Duration, clock func() time.Time) error {
-	t := transaction{kind: jobs[0].event.Kind, jobs: jobs, clock: clock}
+func runBatch(ctx context.Context, pool *postgres.TenantPool, jobs []*job, lockTimeout time.Duration, limits quota.Limits, clock func() time.Time) error {
+	t := transaction{kind: jobs[0].event.Kind, jobs: jobs, limits: limits, clock: clock}
 	for _, j := range jobs {
 		t.events = append(t.events, j.event)
 	}
@@ -65,8 +67,12 @@ func (t *transaction) run(ctx context.Context, pool *postgres.TenantPool, lockTi
 	defer t.tx.Close(ctx)
 	if len(create) > 0 {
 		now := t.clock()
-		if err := createNames(ctx, t.tx, t.kind, create, func(int) time.Time { return now }); err != nil {
+		created, err := createNames(ctx, t.tx, t.kind, create, func(int) time.Time { return now })
+		if err != nil {
 			return nil, err
+		}
+		if exceeded, err := t.checkQuotas(ctx, created); err != nil || exceeded != nil {
+			return nil, t.reject(exceeded, err)
 		}
 	}
 	if unknown, err = t.load(ctx); err != nil || len(unknown) > 0 {

@@ -22,6 +22,7 @@ import (
 	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
@@ -72,7 +73,7 @@ func BenchmarkFirstAttempt(b *testing.B) {
 	b.Cleanup(ingestPool.Close)
 	background, stop := context.WithCancel(ctx)
 	defer stop()
-	recorder := ingest.NewRecorder(ingestPool, pool, time.Now, logger)
+	recorder := ingest.NewRecorder(ingestPool, pool, quota.Limits{}, time.Now, logger)
 	go recorder.Run(background)
 	worker, err := notify.NewWorker(open(), channels, logger)
 	require.NoError(b, err)

@@ -20,6 +20,7 @@ import (
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 )
 
 // The kinds of channels.
@@ -37,6 +38,7 @@ type Channels struct {
 	Keys   *keyring.Keyring
 	Sender *Sender
 	Logger *slog.Logger
+	Max    int // in an account; 0 is unlimited
 }
 
 // Channel is a channel with its redacted configuration.
@@ -217,6 +219,9 @@ func (c Channels) Create(ctx context.Context, db *postgres.DB, accountID uuid.UU
 		})
 		if err != nil {
 			return postgres.Classify(err)
+		}
+		if err := quota.Check(ctx, db, accountID, quota.Channels, c.Max); err != nil {
+			return err
 		}
 		return audit.Record(ctx, db, channelChange(channel, "notification_channel.create", "name", "channel_type", "config", "enabled"))
 	})

@@ -15,10 +15,14 @@ import (
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 )
 
 // Preferences manages the event types that channels are notified of.
-type Preferences struct{ DB *postgres.DB }
+type Preferences struct {
+	DB  *postgres.DB
+	Max int // in an account; 0 is unlimited
+}
 
 // Filters select events by names or identifiers of products and environments, and by status. An empty one selects all; a name
 // need not exist yet.
@@ -48,6 +52,9 @@ func (p Preferences) Create(ctx context.Context, accountID, channelID uuid.UUID,
 		})
 		if err != nil {
 			return postgres.Classify(err)
+		}
+		if err := quota.Check(ctx, db, accountID, quota.Preferences, p.Max); err != nil {
+			return err
 		}
 		return audit.Record(ctx, db, preferenceChange(preference, "notification_preference.create", "channel_id", "event_type", "filters"))
 	})

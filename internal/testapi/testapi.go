@@ -30,6 +30,7 @@ import (
 	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
 	"github.com/versioner-io/versioner/internal/ratelimit"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
@@ -64,6 +65,7 @@ type settings struct {
 	work     bool
 	mailer   *notify.Mailer
 	limits   httpapi.Limits
+	quotas   quota.Limits
 	proxies  []*net.IPNet
 	clock    func() time.Time
 	security func(apigen.SecurityHandler) apigen.SecurityHandler
@@ -85,6 +87,9 @@ func WithMailer(mailer *notify.Mailer) Option { return func(s *settings) { s.mai
 
 // WithLimits limits rates; a test that does not ask for it may send what it likes.
 func WithLimits(limits httpapi.Limits) Option { return func(s *settings) { s.limits = limits } }
+
+// WithQuotas caps the objects of accounts; without it they are unlimited.
+func WithQuotas(quotas quota.Limits) Option { return func(s *settings) { s.quotas = quotas } }
 
 // WithProxies believes what those networks say of where requests come from.
 func WithProxies(networks ...*net.IPNet) Option { return func(s *settings) { s.proxies = networks } }
@@ -115,12 +120,13 @@ func New(t *testing.T, options ...Option) *API {
 	require.NoError(t, err)
 	apiPool, err := postgres.OpenAPI(t.Context(), chosen.dsn)
 	require.NoError(t, err)
-	recorder := ingest.NewRecorder(ingestPool, pool, chosen.clock, logger)
+	recorder := ingest.NewRecorder(ingestPool, pool, chosen.quotas, chosen.clock, logger)
 	background, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
 	running.Go(func() { keys.Run(background) })
 	channels := newChannels(t, pool, chosen.mailer, logger)
+	channels.Max, keys.MaxActive = chosen.quotas.Channels, chosen.quotas.APIKeys
 	if chosen.work {
 		worker, err := notify.NewWorker(pool, channels, logger)
 		require.NoError(t, err)
@@ -138,7 +144,7 @@ func New(t *testing.T, options ...Option) *API {
 	require.NoError(t, err)
 	handler, err := httpapi.New(t.Context(), httpapi.Config{
 		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: keys, JWTs: tokens}), Recorder: recorder, Clock: chosen.clock,
-		DB: apiPool, Keys: keys, Channels: channels, Limits: chosen.limits, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies, Ready: func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) },
+		DB: apiPool, Keys: keys, Channels: channels, Limits: chosen.limits, Quotas: chosen.quotas, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies, Ready: func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) },
 	})
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
