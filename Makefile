@@ -36,7 +36,8 @@ build: ## Build bin/versionerd
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X $(BUILDINFO).version=$(VERSION) -X $(BUILDINFO).commit=$(COMMIT) -X $(BUILDINFO).date=$(DATE)' -o bin/versionerd ./cmd/versionerd
 
 .PHONY: generate
-generate: ## Generate gen/, clients/ and db/schema.sql from openapi.yaml, db/migrations and db/queries
+generate: ## Generate gen/, clients/, db/schema.sql and the words of a status from openapi.yaml, db/migrations and db/queries
+	go run ./tools/genstatus
 	for part in models server spec; do $(OAPI_CODEGEN) -config gen/apigen/$$part.yaml openapi.yaml; done
 	go run ./tools/gensecurity > gen/apigen/security.gen.go.new
 	mv gen/apigen/security.gen.go.new gen/apigen/security.gen.go
@@ -59,10 +60,12 @@ generate-python: $(PYTHON_VENV) ## Generate the Python client from openapi.yaml
 generate-typescript: $(TYPESCRIPT_TOOLS) ## Generate the TypeScript client from openapi.yaml
 	cd clients/typescript && npm run --silent generate
 
+GENERATED := gen clients db/schema.sql openapi.yaml docs/state-machine.md internal/ingest/status_words.gen.go
+
 .PHONY: verify
 verify: generate ## Fail when what is generated differs from what is committed
-	git diff --exit-code -- gen clients db/schema.sql
-	test -z "$$(git status --porcelain -- gen clients db/schema.sql)"
+	git diff --exit-code -- $(GENERATED)
+	test -z "$$(git status --porcelain -- $(GENERATED))"
 	go mod tidy -diff
 	@! git grep -n '"resolved"' -- '*package-lock.json' || { echo 'lock files name packages, versions and checksums, and no registry'; exit 1; }
 

@@ -143,6 +143,93 @@ func (e EnvironmentType) Valid() bool {
 	}
 }
 
+// Defines values for EventStatus.
+const (
+	EventStatusAbort      EventStatus = "abort"
+	EventStatusAborted    EventStatus = "aborted"
+	EventStatusBuilding   EventStatus = "building"
+	EventStatusBuilt      EventStatus = "built"
+	EventStatusCancel     EventStatus = "cancel"
+	EventStatusCanceled   EventStatus = "canceled"
+	EventStatusCancelled  EventStatus = "cancelled"
+	EventStatusComplete   EventStatus = "complete"
+	EventStatusCompleted  EventStatus = "completed"
+	EventStatusDeployed   EventStatus = "deployed"
+	EventStatusDeploying  EventStatus = "deploying"
+	EventStatusError      EventStatus = "error"
+	EventStatusFail       EventStatus = "fail"
+	EventStatusFailed     EventStatus = "failed"
+	EventStatusFailure    EventStatus = "failure"
+	EventStatusFinished   EventStatus = "finished"
+	EventStatusInProgress EventStatus = "in_progress"
+	EventStatusInit       EventStatus = "init"
+	EventStatusPending    EventStatus = "pending"
+	EventStatusQueued     EventStatus = "queued"
+	EventStatusScheduled  EventStatus = "scheduled"
+	EventStatusSkipped    EventStatus = "skipped"
+	EventStatusStarted    EventStatus = "started"
+	EventStatusSucceeded  EventStatus = "succeeded"
+	EventStatusSuccess    EventStatus = "success"
+)
+
+// Valid indicates whether the value is a known member of the EventStatus enum.
+func (e EventStatus) Valid() bool {
+	switch e {
+	case EventStatusAbort:
+		return true
+	case EventStatusAborted:
+		return true
+	case EventStatusBuilding:
+		return true
+	case EventStatusBuilt:
+		return true
+	case EventStatusCancel:
+		return true
+	case EventStatusCanceled:
+		return true
+	case EventStatusCancelled:
+		return true
+	case EventStatusComplete:
+		return true
+	case EventStatusCompleted:
+		return true
+	case EventStatusDeployed:
+		return true
+	case EventStatusDeploying:
+		return true
+	case EventStatusError:
+		return true
+	case EventStatusFail:
+		return true
+	case EventStatusFailed:
+		return true
+	case EventStatusFailure:
+		return true
+	case EventStatusFinished:
+		return true
+	case EventStatusInProgress:
+		return true
+	case EventStatusInit:
+		return true
+	case EventStatusPending:
+		return true
+	case EventStatusQueued:
+		return true
+	case EventStatusScheduled:
+		return true
+	case EventStatusSkipped:
+		return true
+	case EventStatusStarted:
+		return true
+	case EventStatusSucceeded:
+		return true
+	case EventStatusSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -655,7 +742,7 @@ type BuildEvent struct {
 	StartedAt *time.Time `json:"started_at,omitempty"`
 
 	// Status The status of the build; `completed` when absent or empty.
-	Status *string `json:"status,omitempty"`
+	Status *EventStatus `json:"status,omitempty"`
 
 	// Version The built version. Created on first mention.
 	Version string `json:"version"`
@@ -927,7 +1014,7 @@ type DeploymentEvent struct {
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
 	SourceSystem *string `json:"source_system,omitempty"`
 
-	// Status How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
+	// Status The status that an event reports. Case and surrounding white space are ignored. `completed`, `failed` and `aborted`
 	// are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
 	//
 	// | status | accepted words |
@@ -1139,7 +1226,7 @@ type EventList struct {
 // newest value wins. `preflight_status` is set by the server: a client's value is dropped.
 type EventMetadataInput = json.RawMessage
 
-// EventStatus How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
+// EventStatus The status that an event reports. Case and surrounding white space are ignored. `completed`, `failed` and `aborted`
 // are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
 //
 // | status | accepted words |
@@ -1149,7 +1236,7 @@ type EventMetadataInput = json.RawMessage
 // | `completed` | success, succeeded, completed, complete, finished, deployed, built |
 // | `failed` | failed, fail, failure, error |
 // | `aborted` | aborted, abort, cancelled, canceled, cancel, skipped |
-type EventStatus = string
+type EventStatus string
 
 // Health The server can serve requests.
 type Health struct {

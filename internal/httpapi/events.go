@@ -96,7 +96,7 @@ func fromAPIBuildEvent(event apigen.BuildEvent) ingest.Event {
 		Kind:        ingest.Build,
 		ProductName: event.ProductName,
 		Version:     event.Version,
-		Status:      ingest.Status(valueOr(event.Status, string(ingest.Completed))),
+		Status:      ingest.Status(valueOr(event.Status, apigen.EventStatusCompleted)),
 		InvokeID:    valueOr(event.InvokeID, ""),
 		Details: ingest.Details{
 			SourceSystem: valueOr(event.SourceSystem, ""), BuildNumber: valueOr(event.BuildNumber, ""),

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Status is the state of a build or a deployment: contract.md §3.
+// Status is the state of a build or a deployment.
 type Status string
 
 // The statuses. The last three are terminal.
@@ -17,24 +17,10 @@ const (
 	Aborted   Status = "aborted"
 )
 
-// statusAliases are all spellings, in the order in which error messages list them.
-//
-//nolint:gochecknoglobals // a constant table
-var statusAliases = []struct {
-	status Status
-	words  []string
-}{
-	{Pending, []string{"pending", "queued", "scheduled"}},
-	{Started, []string{"started", "in_progress", "init", "deploying", "building"}},
-	{Completed, []string{"success", "succeeded", "completed", "complete", "finished", "deployed", "built"}},
-	{Failed, []string{"failed", "fail", "failure", "error"}},
-	{Aborted, []string{"aborted", "abort", "cancelled", "canceled", "cancel", "skipped"}},
-}
-
-// StatusAliases lists every accepted spelling of a status.
+// StatusAliases lists every accepted spelling of a status, in the order of error messages.
 func StatusAliases() []string {
 	var all []string
-	for _, entry := range statusAliases {
+	for _, entry := range statusWords {
 		all = append(all, entry.words...)
 	}
 	return all
@@ -43,7 +29,7 @@ func StatusAliases() []string {
 // ParseStatus returns the status that the text spells; case and surrounding white space do not count.
 func ParseStatus(text string) (Status, bool) {
 	text = strings.ToLower(strings.TrimSpace(text))
-	for _, entry := range statusAliases {
+	for _, entry := range statusWords {
 		if slices.Contains(entry.words, text) {
 			return entry.status, true
 		}

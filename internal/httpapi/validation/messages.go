@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/versioner-io/versioner/internal/apperr"
-	"github.com/versioner-io/versioner/internal/ingest"
 )
 
 // flattenErrors returns the single problems in the tree of errors that kin-openapi returns.
@@ -59,7 +58,7 @@ func fieldError(failure *openapi3.SchemaError, root []any) apperr.Field {
 	case "pattern":
 		field.Msg, field.Type = patternMessage(schema.Pattern), "value_error.str.regex"
 	case "enum":
-		field.Msg, field.Type = fmt.Sprintf("value is not one of: %s", join(schema.Enum)), "type_error.enum"
+		field.Msg, field.Type = enumMessage(schema, failure.Value)
 	case "minimum":
 		field.Msg, field.Type = fmt.Sprintf("ensure this value is at least %v", *schema.Min), "value_error.number.not_ge"
 	case "maximum":
@@ -75,6 +74,22 @@ func fieldError(failure *openapi3.SchemaError, root []any) apperr.Field {
 		field.Msg, field.Type = formatMessages[schema.Format], formatTypes[schema.Format]
 	}
 	return field
+}
+
+// enumMessage describes a value that is not in the enum. The spellings of a status are many: a value that is not a text gets the
+// shorter message.
+func enumMessage(schema *openapi3.Schema, value any) (msg, kind string) {
+	if schema.Extensions[acceptedValuesExtension] == nil {
+		return "value is not one of: " + join(schema.Enum), "type_error.enum"
+	}
+	switch value.(type) {
+	case string:
+		return "unknown status; accepted are: " + join(schema.Enum), "type_error.enum"
+	case nil:
+		return "null is not an allowed value", "type_error.none.not_allowed"
+	default:
+		return "value is not a valid string", "type_error.string"
+	}
 }
 
 func join(values []any) string {
@@ -96,26 +111,17 @@ func patternMessage(pattern string) string {
 
 //nolint:gochecknoglobals // a constant table
 var formatTypes = map[string]string{
-	"event-status": "type_error.enum",
-	"date-time":    "value_error.datetime",
-	"uuid":         "type_error.uuid",
+	"date-time": "value_error.datetime",
+	"uuid":      "type_error.uuid",
 }
 
 //nolint:gochecknoglobals // a constant table
 var formatMessages = map[string]string{
-	"event-status": "unknown status; accepted are: " + strings.Join(ingest.StatusAliases(), ", "),
-	"date-time":    "must be an RFC 3339 timestamp with a time zone, such as 2026-11-21T18:00:00Z, in the years 1 to 9999",
-	"uuid":         "value is not a valid uuid",
+	"date-time": "must be an RFC 3339 timestamp with a time zone, such as 2026-11-21T18:00:00Z, in the years 1 to 9999",
+	"uuid":      "value is not a valid uuid",
 }
 
 var errFormat = errors.New("not of the format")
-
-func checkStatus(text string) error {
-	if _, ok := ingest.ParseStatus(text); !ok {
-		return errFormat
-	}
-	return nil
-}
 
 func checkUUID(text string) error {
 	if _, ok := ParseUUID(text); !ok {

@@ -8,6 +8,51 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
+EventStatus = TypeAliasType(
+    "EventStatus",
+    Literal[
+        "pending",
+        "queued",
+        "scheduled",
+        "started",
+        "in_progress",
+        "init",
+        "deploying",
+        "building",
+        "success",
+        "succeeded",
+        "completed",
+        "complete",
+        "finished",
+        "deployed",
+        "built",
+        "failed",
+        "fail",
+        "failure",
+        "error",
+        "aborted",
+        "abort",
+        "cancelled",
+        "canceled",
+        "cancel",
+        "skipped",
+    ],
+)
+"""
+The status that an event reports. Case and surrounding white space are ignored. `completed`, `failed` and `aborted`
+are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
+
+| status | accepted words |
+|---|---|
+| `pending` | pending, queued, scheduled |
+| `started` | started, in_progress, init, deploying, building |
+| `completed` | success, succeeded, completed, complete, finished, deployed, built |
+| `failed` | failed, fail, failure, error |
+| `aborted` | aborted, abort, cancelled, canceled, cancel, skipped |
+
+"""
+
+
 Status = TypeAliasType("Status", Literal["pending", "started", "completed", "failed", "aborted"])
 """
 The state of a build or deployment. `completed`, `failed` and `aborted` are final.
@@ -44,20 +89,7 @@ class DeploymentEvent(BaseModel):
     """
     The former name of `environment_name`, which takes precedence.
     """
-    status: str
-    """
-    How far it has come. Case does not matter, and neither does white space around it. `completed`, `failed` and `aborted`
-    are final: the first of them ends the deployment or build; another one later is recorded as a new one of the same run.
-
-    | status | accepted words |
-    |---|---|
-    | `pending` | pending, queued, scheduled |
-    | `started` | started, in_progress, init, deploying, building |
-    | `completed` | success, succeeded, completed, complete, finished, deployed, built |
-    | `failed` | failed, fail, failure, error |
-    | `aborted` | aborted, abort, cancelled, canceled, cancel, skipped |
-
-    """
+    status: EventStatus
     source_system: str | None = None
     """
     The CI system, such as `github`, `gitlab` or `jenkins`.
@@ -144,7 +176,7 @@ class BuildEvent(BaseModel):
     """
     The built version. Created on first mention.
     """
-    status: str | None = None
+    status: EventStatus | None = None
     """
     The status of the build; `completed` when absent or empty.
 
