@@ -38,7 +38,7 @@ func (c demoCommand) Run(ctx context.Context, cfg config.Config, abort *app.Abor
 	if err != nil {
 		return err
 	}
-	defer a.Close()
+	defer a.Close(ctx)
 	history := seed.New(c.Seed, c.Days, time.Now())
 	progress := seed.NewProgress(os.Stderr, terminalWidth(os.Stderr), len(history.Events))
 	err = seed.Fill(ctx, a.Pool, a.Keys, c.Account, history, progress.Tell)

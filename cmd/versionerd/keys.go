@@ -115,7 +115,7 @@ func withKeys(ctx context.Context, cfg config.Config, abort *app.Abort, fn func(
 	if err != nil {
 		return err
 	}
-	defer a.Close()
+	defer a.Close(ctx)
 	return fn(a.Keys)
 }
 

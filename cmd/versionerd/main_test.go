@@ -509,3 +509,12 @@ func TestRedisUnavailable(t *testing.T) {
 		require.True(t, json.Valid([]byte(line)), line)
 	}
 }
+
+// TestForeignEnvironment starts the embedded PostgreSQL among variables that would break its client or server.
+func TestForeignEnvironment(t *testing.T) {
+	t.Parallel()
+	server := launch(t, environment(newDataDir(t), "PGOPTIONS=-c nonsense=1", "PGSERVICE=nonsense", "PGDATA=/nonexistent", "PGPORT=1", "LC_ALL=xx_XX"), "dev")
+	status, body := post(server.url, keyPattern.FindString(server.stdout.String()), someEvent())
+	require.Equal(t, http.StatusOK, status, "%s", body)
+	server.stop(t)
+}

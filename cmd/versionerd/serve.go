@@ -23,7 +23,7 @@ func (serveCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Log
 	if err != nil {
 		return err
 	}
-	defer a.Close()
+	defer a.Close(ctx)
 	return a.Serve(ctx, cfg.Issuers, func(ctx context.Context, url string) error {
 		logger.InfoContext(ctx, "listening", "url", url, "docs", url+"/docs")
 		used, err := a.Pool.HasAccounts(ctx)
@@ -42,7 +42,7 @@ func (workerCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Lo
 	if err != nil {
 		return err
 	}
-	defer a.Close()
+	defer a.Close(ctx)
 	return a.RunWorker(ctx)
 }
 
@@ -54,7 +54,7 @@ func (devCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logge
 	if err != nil {
 		return err
 	}
-	defer a.Close()
+	defer a.Close(ctx)
 	dev, err := authn.LoadDevKey(cfg.DataDir)
 	if err != nil {
 		return err

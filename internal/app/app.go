@@ -30,40 +30,34 @@ type App struct {
 	Pool *postgres.Pool
 	Keys *authn.APIKeys
 
-	cfg             config.Config
-	logger          *slog.Logger
-	dsn             string
-	releaseDatabase func()
+	cfg      config.Config
+	logger   *slog.Logger
+	database Database
 
-	draining atomic.Bool
+	draining      atomic.Bool
+	binariesFault atomic.Pointer[error]
 }
 
 // Open opens the database and migrates its schema.
 func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open DatabaseOpener) (_ *App, err error) {
-	dsn, release, err := open(ctx, cfg, logger)
+	database, err := open(ctx, cfg, logger)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, logger: logger, dsn: dsn, releaseDatabase: func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-		defer cancel()
-		if err := release(ctx); err != nil {
-			logger.WarnContext(ctx, "failed to close database", "error", err)
-		}
-	}}
+	a := &App{cfg: cfg, logger: logger, database: database}
 	defer func() {
 		if err != nil {
-			a.Close()
+			a.Close(ctx)
 		}
 	}()
 	err = postgres.Retry(ctx, startupTimeout, func(ctx context.Context) (err error) {
-		a.Pool, err = postgres.Open(ctx, dsn)
+		a.Pool, err = postgres.Open(ctx, database.DSN)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate.Up(ctx, dsn, logger); err != nil {
+	if err := migrate.Up(ctx, database.DSN, logger); err != nil {
 		return nil, err
 	}
 	pepper, err := cfg.LoadPepper()
@@ -75,12 +69,16 @@ func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open Data
 	return a, a.Keys.CheckPepper(ctx)
 }
 
-// Close closes the connections and releases the database.
-func (a *App) Close() {
+// Close closes the connections and releases the database, also after ctx has ended.
+func (a *App) Close(ctx context.Context) {
 	if a.Pool != nil {
 		a.Pool.Close()
 	}
-	a.releaseDatabase()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if err := a.database.Release(ctx); err != nil {
+		a.logger.WarnContext(ctx, "failed to close database", "error", err)
+	}
 }
 
 // channels returns the management of notification channels, with every stored configuration encrypted under the newest key.
@@ -132,7 +130,7 @@ func (a *App) RunWorker(ctx context.Context) error {
 // runNotificationWorker delivers notifications until ctx ends, then finishes the deliveries in flight. It has a pool of its own,
 // so that it never takes a connection from a request.
 func (a *App) runNotificationWorker(ctx context.Context, channels notify.Channels) error {
-	pool, err := postgres.Open(ctx, a.dsn)
+	pool, err := postgres.Open(ctx, a.database.DSN)
 	if err != nil {
 		return err
 	}

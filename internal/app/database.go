@@ -6,56 +6,75 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"strings"
 
 	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/embeddedpg"
 )
 
-// DatabaseOpener returns the DSN of the configured database, and a function that releases it.
-type DatabaseOpener func(ctx context.Context, cfg config.Config, logger *slog.Logger) (dsn string, release func(context.Context) error, err error)
+// Database is the configured database while the program uses it.
+type Database struct {
+	DSN     string
+	Release func(context.Context) error
+	Restart func(context.Context) // nil where another process or machine runs the database
+}
+
+// DatabaseOpener opens the configured database.
+type DatabaseOpener func(ctx context.Context, cfg config.Config, logger *slog.Logger) (Database, error)
 
 // OpenExclusiveDatabase serves servers: the embedded PostgreSQL belongs to one at a time.
 func OpenExclusiveDatabase(abort *Abort) DatabaseOpener {
-	return func(ctx context.Context, cfg config.Config, logger *slog.Logger) (string, func(context.Context) error, error) {
+	return func(ctx context.Context, cfg config.Config, logger *slog.Logger) (Database, error) {
 		if cfg.DatabaseURL != "" {
-			return externalDatabase(cfg)
+			return sharedDatabase(cfg.DatabaseURL), nil
 		}
 		embedded, err := embeddedpg.Start(ctx, embeddedConfig(cfg, logger, abort))
 		if err != nil {
-			return "", nil, err
+			return Database{}, err
 		}
-		return embedded.DSN(), embedded.Stop, nil
+		return ownedDatabase(embedded), nil
 	}
 }
 
 // AttachDatabase serves short commands and workers, which also run beside a server. It writes to output which database that is:
 // a command in another terminal may have another data directory than the server.
 func AttachDatabase(abort *Abort, output io.Writer) DatabaseOpener {
-	return func(ctx context.Context, cfg config.Config, logger *slog.Logger) (string, func(context.Context) error, error) {
+	return func(ctx context.Context, cfg config.Config, logger *slog.Logger) (Database, error) {
 		if cfg.DatabaseURL != "" {
 			_, _ = fmt.Fprintln(output, "Database: DATABASE_URL")
-			return externalDatabase(cfg)
+			return sharedDatabase(cfg.DatabaseURL), nil
 		}
 		options := embeddedConfig(cfg, logger, abort)
 		embedded, err := embeddedpg.Start(ctx, options)
 		if err == nil {
 			_, _ = fmt.Fprintf(output, "Database: %s (no server is running there)\n", cfg.DataDir)
-			return embedded.DSN(), embedded.Stop, nil
+			return ownedDatabase(embedded), nil
 		}
 		inUse, ok := errors.AsType[*embeddedpg.InUseError](err)
 		if !ok {
-			return "", nil, err
+			return Database{}, err
 		}
 		_, _ = fmt.Fprintf(output, "Database: %s (in use by %s)\n", cfg.DataDir, inUse.Holder)
 		dsn, err := embeddedpg.WaitForHolder(ctx, options)
-		return dsn, func(context.Context) error { return nil }, err
+		return sharedDatabase(dsn), err
 	}
 }
 
+// embeddedConfig also clears the variables of libpq, which configure an external database and would apply to every connection.
 func embeddedConfig(cfg config.Config, logger *slog.Logger, abort *Abort) embeddedpg.Config {
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "PG") {
+			_ = os.Unsetenv(name) // the name is valid
+		}
+	}
 	return embeddedpg.Config{Dir: cfg.DataDir, Logger: logger, OnStart: abort.Set}
 }
 
-func externalDatabase(cfg config.Config) (string, func(context.Context) error, error) {
-	return cfg.DatabaseURL, func(context.Context) error { return nil }, nil
+func ownedDatabase(embedded *embeddedpg.Server) Database {
+	return Database{DSN: embedded.DSN(), Release: embedded.Stop, Restart: embedded.Restart}
+}
+
+func sharedDatabase(dsn string) Database {
+	return Database{DSN: dsn, Release: func(context.Context) error { return nil }}
 }

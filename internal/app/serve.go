@@ -52,12 +52,12 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 		return err
 	}
 	defer closeLimiter()
-	ingestPool, err := postgres.OpenIngest(ctx, a.dsn)
+	ingestPool, err := postgres.OpenIngest(ctx, a.database.DSN)
 	if err != nil {
 		return err
 	}
 	defer ingestPool.Close()
-	apiPool, err := postgres.OpenAPI(ctx, a.dsn)
+	apiPool, err := postgres.OpenAPI(ctx, a.database.DSN)
 	if err != nil {
 		return err
 	}
@@ -85,6 +85,7 @@ func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, toke
 	running.Go(func() { recorder.Run(background) })
 	running.Go(func() { a.Keys.Run(background) })
 	running.Go(func() { tokens.Run(background) })
+	running.Go(func() { a.watchBinaries(ctx) })
 	if a.cfg.Worker {
 		running.Go(func() {
 			if err := a.runNotificationWorker(workerCtx, channels); err != nil {
@@ -187,6 +188,9 @@ func (a *App) waitForDeregistration(ctx context.Context) {
 func (a *App) ready(ctx context.Context) error {
 	if a.draining.Load() {
 		return errors.New("the server is about to stop")
+	}
+	if fault := a.binariesFault.Load(); fault != nil {
+		return *fault
 	}
 	return a.Pool.Ready(ctx, migrate.Version())
 }

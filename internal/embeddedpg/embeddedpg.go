@@ -109,6 +109,13 @@ func (s *Server) Stop(ctx context.Context) error {
 	return s.releaseLock()
 }
 
+// Restart stops PostgreSQL; supervise starts it again, from the installation that it finds then.
+func (s *Server) Restart(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, orphanStopTimeout)
+	defer cancel()
+	s.currentProcess().stop(ctx)
+}
+
 func (s *Server) currentProcess() *postmaster {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -258,7 +265,10 @@ func (s *Server) supervise(ctx context.Context) {
 	}
 }
 
-func (s *Server) restart(ctx context.Context) error {
+func (s *Server) restart(ctx context.Context) (err error) {
+	if s.bin, err = s.findBinaries(ctx); err != nil {
+		return err
+	}
 	process, err := s.startAndWait(ctx)
 	if err != nil {
 		return err

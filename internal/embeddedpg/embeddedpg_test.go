@@ -68,10 +68,10 @@ func query[T any](t *testing.T, dsn, sql string) T {
 }
 
 // hold runs another process that holds the directory, and returns it once it does.
-func hold(t *testing.T, binary, dir string, credential *syscall.Credential) *exec.Cmd {
+func hold(t *testing.T, binary, dir string, credential *syscall.Credential, environment ...string) *exec.Cmd {
 	t.Helper()
 	command := exec.Command(binary)
-	command.Env = append(os.Environ(), holdDir+"="+dir)
+	command.Env = append(append(os.Environ(), environment...), holdDir+"="+dir)
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
 	command.Dir = "/"
 	output, err := command.StdoutPipe()
@@ -144,6 +144,39 @@ func TestAttachEmbeddedStartsAndStops(t *testing.T) {
 	require.NoError(t, release(t.Context()))
 	_, err = pgx.Connect(t.Context(), dsn)
 	require.Error(t, err)
+}
+
+// TestEmptyEnvironment asks PostgreSQL for its environment, which COPY FROM PROGRAM inherits.
+func TestEmptyEnvironment(t *testing.T) {
+	t.Parallel()
+	config := testConfig(dataDir(t))
+	holder := hold(t, os.Args[0], config.Dir, nil, "PGDATA=/nonexistent", "LD_LIBRARY_PATH=/nonexistent", "VERSIONER_KEY_PEPPER=secret-pepper")
+	names := query[string](t, newLayout(config.Dir).dsn(embeddedDatabase), `DO $$ BEGIN
+		CREATE TEMP TABLE environment (line text); COPY environment FROM PROGRAM 'env | cut -d= -f1'; END $$;
+		SELECT string_agg(line, ' ' ORDER BY line) FROM environment`)
+	require.Contains(t, names, "PATH")
+	for _, name := range []string{"PGDATA ", "LD_LIBRARY_PATH", "VERSIONER", "HOME"} {
+		require.NotContains(t, names+" ", name)
+	}
+	require.NoError(t, holder.Process.Kill())
+	_ = holder.Wait()
+	require.NoError(t, stopOrphan(t.Context(), filepath.Join(config.Dir, "pgdata")))
+}
+
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	config := testConfig(dataDir(t))
+	s := start(t, config)
+	before := postmasterPID(t, config.Dir)
+	s.Restart(t.Context())
+	require.Eventually(t, func() bool {
+		conn, err := pgx.Connect(t.Context(), s.DSN())
+		if err != nil {
+			return false
+		}
+		_ = conn.Close(t.Context())
+		return postmasterPID(t, config.Dir) != before
+	}, 30*time.Second, 20*time.Millisecond)
 }
 
 func TestEmbeddedRecoversFromKill(t *testing.T) {

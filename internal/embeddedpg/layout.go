@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -93,13 +92,12 @@ func findRunAsUser() (*runAsUser, error) {
 	return nil, errors.New("PostgreSQL does not run as root, and there is neither a user postgres nor nobody to run it: create one, start this program as another user, or set DATABASE_URL")
 }
 
-// command prepares a PostgreSQL program to run as the user, outside the terminal's process group, without libpq settings of the
-// environment.
+// command prepares a PostgreSQL program to run as the user and outside the terminal's process group. Its environment is empty but for
+// PATH and the locale: variables of libpq, of the dynamic linker and the server's secrets stay out of PostgreSQL.
 func (u *runAsUser) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, program, args...) //nolint:gosec // path from findBinaries
 	command.Dir = "/"
-	command.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "PG") })
-	command.Env = append(command.Env, "LC_ALL=C")
+	command.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if u.different {
 		command.SysProcAttr.Credential = &syscall.Credential{Uid: u.uid, Gid: u.gid}
