@@ -2,13 +2,12 @@ package doctest_test
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
-	"net/url"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,193 +20,105 @@ import (
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-const (
-	commit = "9fceb02d0ae598e95dc970b74767f19372d61af8"
-	branch = `feature/it's-"quoted"-$(touch${IFS}owned)` // git permits all of it
-)
-
-// system is a CI system, as far as the steps of its page need it.
-type system struct {
-	name string            // source_system
-	env  map[string]string // what it sets for every job
-	run  func(*job, block) // does what it does with the text of a page
-	want map[string]any    // of the deployment that is recorded
-	node string            // a script beside the page's pipeline
-	// client is what else the published command line client leaves out, or finds otherwise.
-	client map[string]any
+// checkout is a working directory of a CI system, with versioner-event.sh and a script that deploys.
+type checkout struct {
+	dir string
+	env []string
 }
 
-// job is one run of a page's pipeline.
-type job struct {
-	*testing.T
-
-	system system
-	env    map[string]string
-	dir    string
-	fails  bool   // the deployment
-	result string // of the whole: success or failure
+func newCheckout(t *testing.T, url, key string, env ...string) *checkout {
+	t.Helper()
+	c := &checkout{dir: t.TempDir(), env: environ(append(env, "VERSIONER_API_URL="+url, "VERSIONER_API_KEY="+key)...)}
+	c.write(t, "ci/versioner-event.sh", eventScript(t))
+	c.write(t, "deploy.sh", "#!/bin/sh\nexit ${DEPLOY_EXIT_CODE:-0}\n")
+	return c
 }
 
-// deployScript stands for the reader's own.
-const deployScript = "#!/bin/sh\necho deployed >> deployed.txt\nexit ${DEPLOY_EXIT_CODE:-0}\n"
+func eventScript(t *testing.T) string {
+	t.Helper()
+	script, err := os.ReadFile(filepath.Join(root, "docs", "examples", "versioner-event.sh"))
+	require.NoError(t, err)
+	return string(script)
+}
 
-// testCI runs every pipeline of a page twice, with a deployment that succeeds and with one that fails, and once more with a
-// Versioner that refuses the first event; and reads what the server has recorded.
-func testCI(described func() system) func(*testing.T, *guide) {
+func (c *checkout) write(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join(c.dir, name)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o755))
+}
+
+// sh runs a script that ends with the first command that fails.
+func (c *checkout) sh(t *testing.T, script string, env ...string) (string, error) {
+	t.Helper()
+	return run(t, append(c.env, env...), c.dir, "bash", "-e", "-o", "pipefail", "-c", script)
+}
+
+// testPipelines checks the pipelines of a page statically: they are YAML, and they set only variables that versioner-event.sh reads.
+func testPipelines(languages ...string) func(*testing.T, *guide) {
 	return func(t *testing.T, g *guide) {
 		t.Helper()
-		api := testapi.New(t)
-		for _, b := range g.take(t, "yaml", "groovy") {
-			t.Run(b.heading, func(t *testing.T) {
-				t.Parallel()
-				tryPipeline(t, api, described(), b)
-			})
+		script := eventScript(t)
+		for _, b := range g.take(t, languages...) {
+			if b.language == "yaml" {
+				var pipeline any
+				require.NoError(t, yaml.Unmarshal([]byte(b.text), &pipeline), "%s:%d", g.path, b.line)
+			}
+			for _, name := range regexp.MustCompile(`\bVERSIONER_[A-Z_]+\b`).FindAllString(b.text, -1) {
+				require.Contains(t, script, name, "%s:%d", g.path, b.line)
+			}
 		}
 	}
 }
 
-// tryPipeline runs it in accounts of its own.
-func tryPipeline(t *testing.T, api *testapi.API, ci system, b block) {
+// actionlint is run as a module of its own: it needs another version of the YAML parser.
+const actionlint = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
+
+// testGitHubActions checks the workflows of the page, and that of this repository, with actionlint.
+func testGitHubActions(t *testing.T, g *guide) {
 	t.Helper()
-	for name, fails := range map[string]bool{"Succeeds": false, "Fails": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			requireOneDeployment(t, api, fmt.Sprintf("%s-%d", strings.ToLower(name), b.line), ci, b, fails)
-		})
+	testPipelines("yaml")(t, g)
+	if _, err := run(t, os.Environ(), root, "go", "run", actionlint, "-version"); err != nil {
+		require.Empty(t, os.Getenv("CI"), "actionlint cannot be fetched")
+		t.Skip("SKIPPED: actionlint cannot be fetched")
 	}
-	t.Run("Refused", func(t *testing.T) {
-		t.Parallel()
-		requireNothingDeployed(t, ci, b)
-	})
-}
-
-func requireOneDeployment(t *testing.T, api *testapi.API, account string, ci system, b block, fails bool) {
-	t.Helper()
-	j := newJob(t, ci, api.URL, api.NewKey(t, account))
-	j.fails = fails
-	ci.run(j, b)
-	require.Equal(t, 1, j.countDeployments())
-	require.NoFileExists(t, filepath.Join(j.dir, "owned"), "the name of a branch became a command")
-
-	status, result := "completed", "success"
-	if fails {
-		status, result = "failed", "failure"
+	lint := func(workflow string) string {
+		path := filepath.Join(t.TempDir(), "workflow.yml")
+		require.NoError(t, os.WriteFile(path, []byte(workflow), 0o600))
+		problems, _ := run(t, os.Environ(), root, "go", "run", actionlint, "-shellcheck=", "-pyflakes=", path)
+		return problems
 	}
-	require.Equal(t, result, j.result)
-	recorded := items(t, api.URL+"/deployments/?"+url.Values{"product": {"checkout"}}.Encode(), api.Token(t, account, "viewer"))
-	require.Len(t, recorded, 1, "started and %s are one deployment", status)
-	want := map[string]any{
-		"product_name": "checkout", "environment_name": "production", "environment_type": "production", "status": status, "source_system": ci.name,
+	for _, b := range g.take(t, "yaml") {
+		require.Empty(t, lint(b.text), "%s:%d", g.path, b.line)
 	}
-	maps.Copy(want, ci.want)
-	if isClient(b) {
-		maps.Copy(want, ci.client)
-	}
-	for field, value := range want {
-		require.Equal(t, value, recorded[0][field], "%s of %v", field, recorded[0])
-	}
-	require.NotNil(t, recorded[0]["started_at"], "started was heard")
-	require.NotNil(t, recorded[0]["completed_at"])
-	var events int
-	api.Scan(t, "SELECT count(*) FROM events JOIN accounts ON accounts.id = account_id WHERE slug = '"+account+"'", &events)
-	require.Equal(t, 2, events)
-}
-
-// requireNothingDeployed has Versioner refuse the first event: nothing may be deployed, the pipeline fails, and nothing is
-// told of a deployment that there was none of.
-func requireNothingDeployed(t *testing.T, ci system, b block) {
-	t.Helper()
-	refusing := newRefusing(t)
-	j := newJob(t, ci, refusing.URL, "sk_acme_k1_x")
-	ci.run(j, b)
-	require.Equal(t, "failure", j.result)
-	require.Zero(t, j.countDeployments())
-	require.Equal(t, []string{"started"}, refusing.statuses())
-}
-
-// isClient tells whether the steps use one of the published clients.
-func isClient(b block) bool { return !strings.Contains(b.heading, "curl") }
-
-func newJob(t *testing.T, ci system, address, key string) *job {
-	t.Helper()
-	j := &job{T: t, system: ci, env: maps.Clone(ci.env), dir: t.TempDir(), result: "success"}
-	script, err := os.ReadFile(filepath.Join(root, "docs", "examples", "versioner-event.sh"))
+	own, err := os.ReadFile(filepath.Join(root, ".github", "workflows", "ci.yml"))
 	require.NoError(t, err)
-	j.write("ci/versioner-event.sh", string(script))
-	j.write("deploy.sh", deployScript)
-	j.env["VERSIONER_API_URL"], j.env["VERSIONER_API_KEY"] = address, key
-	j.env["PATH"] = installClient(t) + ":" + os.Getenv("PATH")
-	if ci.node != "" {
-		j.installOnNode(string(script))
+	require.Empty(t, lint(string(own)))
+	require.Contains(t, lint("on: push\njobs: {a: {runs-on: ubuntu-latest, steps: [{run: \"${{ github.unknown }}\"}]}}\n"), `"unknown" is not defined`)
+}
+
+// testRundeck runs the scripts of the page with the variables of an execution.
+func testRundeck(t *testing.T, g *guide) {
+	t.Helper()
+	testPipelines("yaml")(t, g)
+	api := testapi.New(t)
+	for i, b := range g.take(t, "sh") {
+		version := strconv.Itoa(i)
+		c := newCheckout(t, api.URL, "", "RD_OPTION_VERSIONER_API_KEY="+api.Key, "RD_OPTION_VERSION="+version, "RD_JOB_EXECID=4711",
+			"RD_JOB_URL=https://rundeck.example.com/4711", "RD_JOB_USERNAME=ada")
+		script := strings.NewReplacer("https://versioner.example.com", api.URL, "/usr/local/bin/versioner-event.sh", "ci/versioner-event.sh",
+			"/usr/local/bin/versioner", installClient(t)+"/versioner").Replace(b.text)
+		c.write(t, "versioner-rundeck.sh", script)
+		_, err := c.sh(t, "./versioner-rundeck.sh started && ./versioner-rundeck.sh completed")
+		require.NoError(t, err)
+		recorded := items(t, api.URL+"/deployments/?version="+version, api.Token(t, testapi.Account, "viewer"))
+		require.Len(t, recorded, 1)
+		require.Equal(t, "completed", recorded[0]["status"])
+		require.NotNil(t, recorded[0]["started_at"])
 	}
-	j.sh("git init -q . && git -c user.name='Ada Lovelace' -c user.email=ada@example.com commit -q --allow-empty -m x", nil)
-	return j
 }
 
-func (j *job) write(name, text string) {
-	path := filepath.Join(j.dir, name)
-	require.NoError(j, os.MkdirAll(filepath.Dir(path), 0o755))
-	require.NoError(j, os.WriteFile(path, []byte(text), 0o755))
-}
-
-func (j *job) countDeployments() int {
-	text, _ := os.ReadFile(filepath.Join(j.dir, "deployed.txt"))
-	return strings.Count(string(text), "deployed")
-}
-
-// sh runs a script as the CI's shell does: it ends with the first command that fails. It returns what it printed, and
-// whether it succeeded.
-func (j *job) sh(script string, more map[string]string) (string, bool) {
-	return j.shell(script, more, "bash", "-e", "-o", "pipefail", "-c")
-}
-
-func (j *job) shell(script string, more map[string]string, shell ...string) (string, bool) {
-	j.Helper()
-	env := environ()
-	all := maps.Clone(j.env)
-	maps.Copy(all, more)
-	if j.fails {
-		all["DEPLOY_EXIT_CODE"] = "3"
-	}
-	for name, value := range all {
-		env = append(env, name+"="+value)
-	}
-	said, err := run(j.T, env, j.dir, shell[0], append(shell[1:], script)...)
-	j.Logf("%s%s", said, script)
-	return said, err == nil
-}
-
-// decode reads YAML of a page and refuses what the test would not see.
-func (j *job) decode(b block, into any) {
-	decoder := yaml.NewDecoder(strings.NewReader(b.text))
-	decoder.KnownFields(true)
-	require.NoError(j, decoder.Decode(into), "line %d", b.line)
-}
-
-// expand replaces what the pattern finds by what the CI knows by that name.
-func (j *job) expand(text string, pattern *regexp.Regexp, known map[string]string) string {
-	return pattern.ReplaceAllStringFunc(text, func(found string) string {
-		name := pattern.FindStringSubmatch(found)[1]
-		value, ok := known[name]
-		require.True(j, ok, "the CI knows no %s", name)
-		return value
-	})
-}
-
-// refusing is a Versioner whose rule allows nothing.
-type refusing struct {
-	URL  string
-	mu   chan struct{}
-	seen []string
-}
-
-func (r *refusing) statuses() []string {
-	r.mu <- struct{}{}
-	defer func() { <-r.mu }()
-	return slices.Clone(r.seen)
-}
-
-// testAnyCI runs the lines for any CI, both ways.
+// testAnyCI runs the lines for any CI with a deployment that succeeds and with one that fails.
 func testAnyCI(t *testing.T, g *guide) {
 	t.Helper()
 	script := g.script(t)
@@ -215,115 +126,144 @@ func testAnyCI(t *testing.T, g *guide) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api := testapi.New(t)
-			j := newJob(t, system{env: map[string]string{}}, api.URL, api.Key)
-			j.fails = fails
-			_, succeeded := j.sh(script, nil)
-			require.Equal(t, !fails, succeeded)
+			c := newCheckout(t, api.URL, api.Key, map[bool]string{false: "DEPLOY_EXIT_CODE=0", true: "DEPLOY_EXIT_CODE=3"}[fails])
+			_, err := c.sh(t, script)
+			require.Equal(t, !fails, err == nil)
 			recorded := items(t, api.URL+"/deployments/", api.Token(t, testapi.Account, "viewer"))
 			require.Len(t, recorded, 1)
 			require.Equal(t, map[bool]string{false: "completed", true: "failed"}[fails], recorded[0]["status"])
 			require.NotNil(t, recorded[0]["started_at"])
 		})
 	}
-	t.Run("WhenVersionerCannotBeTold", testWithoutVersioner)
-	t.Run("AnyText", testAnyText)
 }
 
-// testWithoutVersioner holds the script to the table of exit statuses.
-func testWithoutVersioner(t *testing.T) {
+// TestEventScriptExitStatus compares the script with its table of exit statuses.
+func TestEventScriptExitStatus(t *testing.T) {
 	t.Parallel()
-	what := map[string]string{"VERSIONER_PRODUCT": "p", "VERSIONER_VERSION": "1", "VERSIONER_ENVIRONMENT": "e"}
 	api := testapi.New(t)
-	for name, one := range map[string]struct {
+	rejecting := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusLocked) })
+	for name, test := range map[string]struct {
 		url, key, status, fail string
 		exit                   int
 	}{
-		"Recorded":        {api.URL, api.Key, "Started", "", 0},
-		"TwoSlashes":      {api.URL + "/", api.Key, "started", "", 0},
-		"WrongKey":        {api.URL, "sk_acme_k1_x", "started", "", 1},
-		"WrongKeyGoesOn":  {api.URL, "sk_acme_k1_x", "started", "false", 0},
-		"WrongWord":       {api.URL, api.Key, `"it's"`, "", 1},
-		"Refused":         {newRefusing(t).URL, api.Key, "started", "", 5},
-		"RefusedAlways":   {newRefusing(t).URL, api.Key, "started", "false", 5},
-		"NobodyListens":   {"http://" + freeAddress(t), api.Key, "started", "", 1},
-		"NobodyButGoesOn": {"http://" + freeAddress(t), api.Key, "started", "false", 0},
+		"Recorded":            {api.URL, api.Key, "Started", "", 0},
+		"TwoSlashes":          {api.URL + "/", api.Key, "started", "", 0},
+		"WrongKey":            {api.URL, "sk_acme_k1_x", "started", "", 1},
+		"WrongKeyIgnored":     {api.URL, "sk_acme_k1_x", "started", "false", 0},
+		"WrongStatus":         {api.URL, api.Key, `"it's"`, "", 1},
+		"RejectedByRule":      {rejecting, api.Key, "started", "", 5},
+		"RejectionNotIgnored": {rejecting, api.Key, "started", "false", 5},
+		"NotListening":        {"http://" + freeAddress(t), api.Key, "started", "", 1},
+		"NotListeningIgnored": {"http://" + freeAddress(t), api.Key, "started", "false", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			j := newJob(t, system{env: maps.Clone(what)}, one.url, one.key)
-			said, _ := j.shell("status=0; sh ci/versioner-event.sh \"$STATUS\" || status=$?; echo \"exit $status\"",
-				map[string]string{"VERSIONER_FAIL_ON_API_ERROR": one.fail, "STATUS": one.status}, "bash", "-c")
-			require.Contains(t, said, fmt.Sprintf("exit %d\n", one.exit))
-			require.NotContains(t, said, api.Key)
+			c := newCheckout(t, test.url, test.key, "VERSIONER_PRODUCT=p", "VERSIONER_VERSION=1", "VERSIONER_ENVIRONMENT=e")
+			stdout, _ := c.sh(t, "status=0; sh ci/versioner-event.sh \"$STATUS\" || status=$?; echo \"exit $status\"",
+				"VERSIONER_FAIL_ON_API_ERROR="+test.fail, "STATUS="+test.status)
+			require.Contains(t, stdout, fmt.Sprintf("exit %d\n", test.exit))
+			require.NotContains(t, stdout, api.Key)
 		})
 	}
 }
 
-// testAnyText sends what would break JSON that is put together by hand, with every shell there is.
-func testAnyText(t *testing.T) {
+// TestEventScriptEscapesTexts sends texts with the special characters of shells and JSON, with every shell on the machine.
+func TestEventScriptEscapesTexts(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
-	text := "a \\ b \\\" c \\n 'd' \"e\" `f` $(g) ${h} %s %d & | ; é 日本語 🚀 \t\n\x01end"
+	text := "a \\ b \\\" c \\n 'd' \"e\" `touch owned` $(touch owned) ${h} %s %d & | ; é 日本語 🚀 \t\n\x01end"
 	stored := strings.NewReplacer("\t", "", "\n", "", "\x01", "").Replace(text)
 	for i, shell := range []string{"sh", "bash", "dash", "busybox sh", "zsh"} {
-		words := strings.Fields(shell)
-		if _, ok := lookPath(words[0]); !ok {
-			t.Logf("no %s on this machine", words[0])
+		if _, err := exec.LookPath(strings.Fields(shell)[0]); err != nil {
+			t.Logf("no %s on this machine", shell)
 			continue
 		}
 		version := strconv.Itoa(i)
-		j := newJob(t, system{env: map[string]string{
-			"VERSIONER_PRODUCT": text, "VERSIONER_VERSION": version, "VERSIONER_ENVIRONMENT": text, "VERSIONER_SCM_BRANCH": text,
-			"VERSIONER_DEPLOYED_BY": text,
-		}}, api.URL, api.Key)
-		_, succeeded := j.sh(shell+" ci/versioner-event.sh completed", nil)
-		require.True(t, succeeded, shell)
+		c := newCheckout(t, api.URL, api.Key, "VERSIONER_PRODUCT="+text, "VERSIONER_VERSION="+version, "VERSIONER_ENVIRONMENT="+text,
+			"VERSIONER_SCM_BRANCH="+text, "VERSIONER_DEPLOYED_BY="+text)
+		_, err := c.sh(t, shell+" ci/versioner-event.sh completed")
+		require.NoError(t, err, shell)
+		require.NoFileExists(t, filepath.Join(c.dir, "owned"))
 		recorded := items(t, api.URL+"/deployments/?version="+version, api.Token(t, testapi.Account, "viewer"))
 		require.Len(t, recorded, 1)
 		for _, field := range []string{"product_name", "environment_name", "scm_branch", "deployed_by"} {
 			require.Equal(t, stored, recorded[0][field], "%s with %s", field, shell)
 		}
-		require.Nil(t, recorded[0]["invoke_id"], "what is empty is left out")
+		require.Nil(t, recorded[0]["invoke_id"], "empty variables are omitted")
 	}
 }
 
-// TestKeyStaysSecret looks at the machine's processes while the script waits for an answer.
-func TestKeyStaysSecret(t *testing.T) {
+// TestEventScriptHidesTheKey reads the command lines of the machine's processes while the script waits for a response.
+func TestEventScriptHidesTheKey(t *testing.T) {
 	t.Parallel()
-	asked := make(chan struct{})
-	release := make(chan struct{})
+	received, release := make(chan struct{}), make(chan struct{})
 	slow := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		close(asked)
+		close(received)
 		<-release
 		w.WriteHeader(http.StatusOK)
 	})
-	const key = "sk_acme_k1_ThisMustNotBeSeenByOthersOnTheMachine"
-	j := newJob(t, system{env: map[string]string{"VERSIONER_PRODUCT": "p", "VERSIONER_VERSION": "1", "VERSIONER_ENVIRONMENT": "e"}}, slow, key)
-	finished := make(chan bool, 1)
-	letGo := sync.OnceFunc(func() { close(release) })
-	defer letGo()
+	const key = "sk_acme_k1_ThisMustNotBeVisibleInTheProcessList"
+	c := newCheckout(t, slow, key, "VERSIONER_PRODUCT=p", "VERSIONER_VERSION=1", "VERSIONER_ENVIRONMENT=e")
+	finished := make(chan error, 1)
+	respond := sync.OnceFunc(func() { close(release) })
+	defer respond()
 	go func() {
-		_, succeeded := j.sh("sh ci/versioner-event.sh started", nil)
-		finished <- succeeded
+		_, err := c.sh(t, "sh ci/versioner-event.sh started")
+		finished <- err
 	}()
 	select {
-	case <-asked:
-	case <-time.After(startPatience):
-		require.Fail(t, "nobody asked")
+	case <-received:
+	case <-time.After(startTimeout):
+		require.Fail(t, "no request")
 	}
-	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	require.NoError(t, err)
 	curls := 0
-	for _, file := range lines {
+	for _, file := range files {
 		text, _ := os.ReadFile(file)
 		require.NotContains(t, string(text), key)
 		if strings.Contains(string(text), "curl\x00") && strings.Contains(string(text), slow) {
 			curls++
 		}
 	}
-	if len(lines) > 0 {
+	if len(files) > 0 {
 		require.Equal(t, 1, curls)
 	}
-	letGo()
-	require.True(t, <-finished)
+	respond()
+	require.NoError(t, <-finished)
+}
+
+// clientScript stands in for the command line client, which is a separate program: it sends the flags of `track deployment`.
+const clientScript = `#!/bin/bash
+set -eu
+[ "$1 $2" = "track deployment" ]
+shift 2
+body=",\"source_system\":\"unknown\"" # as the client outside of CI
+while [ $# -gt 0 ]; do
+	case $1 in
+	--product) field=product_name ;;
+	--environment) field=environment_name ;;
+	--version | --status | --scm-sha) field=${1#--}; field=${field//-/_} ;;
+	*) echo "unknown flag $1" >&2; exit 1 ;;
+	esac
+	[ -z "$2" ] || body+=",\"$field\":\"$2\""
+	shift 2
+done
+exec curl -sS --fail-with-body "$VERSIONER_API_URL/deployment-events/" -H "Authorization: Bearer $VERSIONER_API_KEY" \
+	-H 'Content-Type: application/json' -d "{${body#,}}"
+`
+
+// installClient returns a directory with the client.
+func installClient(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "versioner"), []byte(clientScript), 0o755))
+	return dir
+}
+
+func serve(t *testing.T, handler http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
 }

@@ -22,20 +22,24 @@ const (
 	deploy    = "/deployment-events/"
 )
 
-// testErrors provokes every answer of the page.
+var statusCode = regexp.MustCompile(`\b[45][0-9]{2}\b`)
+
+// testErrors provokes every response of the page.
 func testErrors(t *testing.T, g *guide) {
 	t.Helper()
 	provoked := provocations(t)
 	for _, b := range g.take(t, "json") {
-		status, _, _ := strings.Cut(b.heading, ":")
-		if strings.Contains(status, ",") { // a rule's answer, which nobody sends yet
+		codes := statusCode.FindAllString(b.heading, -1)
+		require.NotEmpty(t, codes, "line %d: the heading has no status", b.line)
+		status := codes[0]
+		if len(codes) > 1 { // the response of a rule, which no operation returns yet
 			requireBothLevels(t, b.text)
 			continue
 		}
-		answers := provoked[b.heading]
-		require.NotEmpty(t, answers, "line %d: nothing provokes %q", b.line, b.heading)
+		answers := provoked[status]
+		require.NotEmpty(t, answers, "line %d: no request provokes %q", b.line, b.heading)
 		answer := answers[0]()
-		provoked[b.heading] = answers[1:]
+		provoked[status] = answers[1:]
 		require.Equal(t, status, strconv.Itoa(answer.Status), "%s", answer.Body)
 		require.JSONEq(t, b.text, string(answer.Body), "line %d", b.line)
 		require.NotEmpty(t, answer.Header.Get("X-Request-Id"))
@@ -46,8 +50,8 @@ func testErrors(t *testing.T, g *guide) {
 			require.Regexp(t, `^[1-9][0-9]*$`, answer.Header.Get("Retry-After"))
 		}
 	}
-	for heading, left := range provoked {
-		require.Empty(t, left, "%q is not told in full", heading)
+	for status, left := range provoked {
+		require.Empty(t, left, "the page lacks a response with %s", status)
 	}
 	requireKnownTypes(t, g)
 	specification, err := os.ReadFile(filepath.Join(root, "openapi.yaml"))
@@ -55,11 +59,11 @@ func testErrors(t *testing.T, g *guide) {
 	statuses := regexp.MustCompile(`(?m)^ {8}"([45][0-9]{2})":`).FindAllStringSubmatch(string(specification), -1)
 	require.NotEmpty(t, statuses)
 	for _, status := range statuses {
-		require.Regexp(t, `(?m)^## .*\b`+status[1]+`\b`, g.text, "the specification tells of a status that the page does not")
+		require.Regexp(t, `(?m)^##+ .*\b`+status[1]+`\b`, g.text, "a declared status is missing")
 	}
 }
 
-// provocations are the answers of each chapter, in its order.
+// provocations returns requests for the responses of each status, in the order of the page.
 func provocations(t *testing.T) map[string][]func() testapi.Answer {
 	t.Helper()
 	api := testapi.New(t)
@@ -71,33 +75,33 @@ func provocations(t *testing.T) map[string][]func() testapi.Answer {
 	product := items(t, api.URL+"/products/", api.Token(t, testapi.Account, "admin"))[0]["id"].(string)
 	one := func(provoke func() testapi.Answer) []func() testapi.Answer { return []func() testapi.Answer{provoke} }
 	return map[string][]func() testapi.Answer{
-		"400: Not JSON":     one(func() testapi.Answer { return api.Post(t, deploy, `{"product_name":"it's "quoted""}`) }),
-		"401: Who are you?": one(func() testapi.Answer { return api.Get(t, "/products/") }),
-		"403: Not for you":  one(func() testapi.Answer { return api.As(t, "viewer", http.MethodPost, "/products/", `{"name":"x"}`) }),
-		"404: Not there": one(func() testapi.Answer {
+		"400": one(func() testapi.Answer { return api.Post(t, deploy, `{"product_name":"it's "quoted""}`) }),
+		"401": one(func() testapi.Answer { return api.Get(t, "/products/") }),
+		"403": one(func() testapi.Answer { return api.As(t, "viewer", http.MethodPost, "/products/", `{"name":"x"}`) }),
+		"404": one(func() testapi.Answer {
 			return api.As(t, "viewer", http.MethodGet, "/products/01a20928-22b9-7c0b-a697-6b83b5c70849", "")
 		}),
-		"405: Wrong method":       one(func() testapi.Answer { return api.Get(t, deploy) }),
-		"415: Wrong content type": one(func() testapi.Answer { return postForm(t, api) }),
-		"409: It contradicts what is there": {
+		"405": one(func() testapi.Answer { return api.Get(t, deploy) }),
+		"415": one(func() testapi.Answer { return postForm(t, api) }),
+		"409": {
 			func() testapi.Answer { return build("0123456789abcdef0123456789abcdef01234567") },
 			func() testapi.Answer { return api.As(t, "admin", http.MethodPost, "/products/", `{"name":"checkout"}`) },
 		},
-		"412: It has changed meanwhile": one(func() testapi.Answer {
+		"412": one(func() testapi.Answer {
 			request := api.Request(t, http.MethodPatch, "/products/"+product, []byte(`{"description":"x"}`))
 			request.Header.Set("Authorization", "Bearer "+api.Token(t, testapi.Account, "admin"))
 			request.Header.Set("If-Match", `"0"`)
 			return api.Do(t, request)
 		}),
-		"422: Problems in the request": {
+		"422": {
 			func() testapi.Answer {
 				return api.Post(t, deploy, `{"product_name":"checkout","version":"1.4.2","status":"shipped"}`)
 			},
 			func() testapi.Answer { return api.As(t, "viewer", http.MethodGet, "/products/?limit=201", "") },
 		},
-		"429: Too much":       one(func() testapi.Answer { return tooMuch(t) }),
-		"500: Internal error": one(func() testapi.Answer { return faulty(t) }),
-		"503: Not now":        one(func() testapi.Answer { return withoutDatabase(t) }),
+		"429": one(func() testapi.Answer { return exceedRateLimit(t) }),
+		"500": one(func() testapi.Answer { return internalError(t) }),
+		"503": one(func() testapi.Answer { return withoutDatabase(t) }),
 	}
 }
 
@@ -109,8 +113,8 @@ func postForm(t *testing.T, api *testapi.API) testapi.Answer {
 	return api.Do(t, request)
 }
 
-// tooMuch sends more than a key may in a minute. What is left of the minute depends on how fast the test is.
-func tooMuch(t *testing.T) testapi.Answer {
+// exceedRateLimit exceeds the rate limit of a key. Retry-After depends on the speed of the test.
+func exceedRateLimit(t *testing.T) testapi.Answer {
 	t.Helper()
 	api := testapi.New(t, testapi.WithLimits(httpapi.Limits{KeyPerMinute: 1, AccountPerHour: 100}))
 	api.Post(t, deploy, someEvent)
@@ -124,8 +128,8 @@ func tooMuch(t *testing.T) testapi.Answer {
 	return answer
 }
 
-// faulty is a server whose table of products is gone.
-func faulty(t *testing.T) testapi.Answer {
+// internalError requests a list whose table is missing.
+func internalError(t *testing.T) testapi.Answer {
 	t.Helper()
 	api := testapi.New(t)
 	api.As(t, "viewer", http.MethodGet, "/products/", "")
@@ -140,7 +144,7 @@ func withoutDatabase(t *testing.T) testapi.Answer {
 	return api.Get(t, "/health/ready")
 }
 
-// requireBothLevels holds a rule's answer to contract.md §12: some clients read the outer members, some the inner ones.
+// requireBothLevels requires the response of a rule to repeat its members below detail: some clients read these.
 func requireBothLevels(t *testing.T, text string) {
 	t.Helper()
 	var body map[string]any
@@ -153,11 +157,11 @@ func requireBothLevels(t *testing.T, text string) {
 	require.NoError(t, err)
 }
 
-// requireKnownTypes provokes the types of the table that a single request can, and finds each of them told.
+// requireKnownTypes provokes validation errors and requires the table of the page to have their types.
 func requireKnownTypes(t *testing.T, g *guide) {
 	t.Helper()
 	api := testapi.New(t)
-	told := func(answer testapi.Answer) {
+	requireListed := func(answer testapi.Answer) {
 		var body struct {
 			Detail []struct{ Type string }
 		}
@@ -168,7 +172,7 @@ func requireKnownTypes(t *testing.T, g *guide) {
 			if short, ok := strings.CutPrefix(name, "type_error."); ok && !strings.Contains(g.text, "`"+name+"`") {
 				name = "." + short
 			}
-			require.Contains(t, g.text, "`"+name+"`", "a type that errors.md does not tell of")
+			require.Contains(t, g.text, "`"+name+"`", "errors.md lacks a type")
 		}
 	}
 	for _, event := range []string{
@@ -179,20 +183,20 @@ func requireKnownTypes(t *testing.T, g *guide) {
 		`{"product_name":"a","version":"1","environment_name":"e","status":"failed","extra_metadata":{"a":"` + strings.Repeat("x", 256<<10) + `"}}`,
 		`{"product_name":"` + strings.Repeat("x", 1<<20) + `"}`, strings.Repeat(`{"a":`, 2000) + "1" + strings.Repeat("}", 2000),
 	} {
-		told(api.Post(t, deploy, event))
+		requireListed(api.Post(t, deploy, event))
 	}
 	for _, query := range []string{"limit=0", "limit=x", "limit=1&limit=2", "cursor=x", "since=today", "status=x", "x=1", "a;b"} {
-		told(api.As(t, "viewer", http.MethodGet, "/deployments/?"+query, ""))
+		requireListed(api.As(t, "viewer", http.MethodGet, "/deployments/?"+query, ""))
 	}
-	told(api.As(t, "viewer", http.MethodGet, "/products/x", ""))
-	told(api.As(t, "admin", http.MethodPost, "/products/", `{"name":"x","description":"a\u0000b"}`))
-	told(api.As(t, "admin", http.MethodPost, "/products/", `{"name":"a","colour":"b","description":7}`))
+	requireListed(api.As(t, "viewer", http.MethodGet, "/products/x", ""))
+	requireListed(api.As(t, "admin", http.MethodPost, "/products/", `{"name":"x","description":"a\u0000b"}`))
+	requireListed(api.As(t, "admin", http.MethodPost, "/products/", `{"name":"a","colour":"b","description":7}`))
 	for i, name := range []string{"a", "b"} {
 		request := api.Request(t, http.MethodPost, "/products/", []byte(`{"name":"`+name+`"}`))
 		request.Header.Set("Authorization", "Bearer "+api.Token(t, testapi.Account, "admin"))
 		request.Header.Set("Idempotency-Key", "one")
 		if answer := api.Do(t, request); i == 1 {
-			told(answer)
+			requireListed(answer)
 		}
 	}
 }

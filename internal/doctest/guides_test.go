@@ -1,6 +1,6 @@
-// Package guides_test does what the guides in docs/ tell: it takes their code out of the Markdown and runs it.
+// Package doctest_test runs the code blocks of README.md and docs/.
 //
-// Every block of code is either taken by the page's own test, or stands below a comment that says why it is not:
+// The test of a page takes each of its code blocks, or the block follows a comment with the reason why it is not run:
 //
 //	<!-- not run: the reason -->
 package doctest_test
@@ -23,29 +23,21 @@ const (
 	root      = "../.." // of the repository, from here
 	fence     = "```"
 	notRun    = "<!-- not run: "
-	beCLI     = "VERSIONER_TEST_BE_CLI"
 	minReason = 10 // characters
 )
 
-// TestMain also is the stand-in for the published command line client: see cli_test.go.
-func TestMain(m *testing.M) {
-	if os.Getenv(beCLI) != "" {
-		beTheClient()
-		return
-	}
-	testdb.Main(m)
-}
+func TestMain(m *testing.M) { testdb.Main(m) }
 
 // block is a fenced block of code.
 type block struct {
 	language string
 	text     string
 	line     int    // of the fence
-	heading  string // the last one above it
-	reason   string // why it is not run; empty: it is
+	heading  string // above it
+	reason   string // why it is not run; empty if it is
 }
 
-// guide is a page. Its test takes every block that is to be run.
+// guide is a page.
 type guide struct {
 	path   string // from the root
 	text   string
@@ -53,7 +45,7 @@ type guide struct {
 	taken  map[int]bool // by line
 }
 
-// tests are the pages that have code to run, and how that is done.
+// tests returns the test of each page with code.
 func tests() map[string]func(*testing.T, *guide) {
 	return map[string]func(*testing.T, *guide){
 		"README.md":                      testReadme,
@@ -65,13 +57,13 @@ func tests() map[string]func(*testing.T, *guide) {
 		"docs/production.md":             testProduction,
 		"docs/errors.md":                 testErrors,
 		"docs/ci/README.md":              testAnyCI,
-		"docs/ci/github-actions.md":      testCI(githubActions),
-		"docs/ci/gitlab-ci.md":           testCI(gitlabCI),
-		"docs/ci/jenkins.md":             testCI(jenkins),
-		"docs/ci/circleci.md":            testCI(circleCI),
-		"docs/ci/bitbucket-pipelines.md": testCI(bitbucketPipelines),
-		"docs/ci/azure-devops.md":        testCI(azureDevOps),
-		"docs/ci/travis-ci.md":           testCI(travisCI),
+		"docs/ci/github-actions.md":      testGitHubActions,
+		"docs/ci/gitlab-ci.md":           testPipelines("yaml"),
+		"docs/ci/jenkins.md":             testPipelines("groovy"),
+		"docs/ci/circleci.md":            testPipelines("yaml"),
+		"docs/ci/bitbucket-pipelines.md": testPipelines("yaml"),
+		"docs/ci/azure-devops.md":        testPipelines("yaml"),
+		"docs/ci/travis-ci.md":           testPipelines("yaml"),
 		"docs/ci/rundeck.md":             testRundeck,
 	}
 }
@@ -94,19 +86,19 @@ func TestGuides(t *testing.T) {
 				if b.reason != "" {
 					marked++
 					t.Logf("%s:%d: %s is not run: %s", path, b.line, b.language, b.reason)
-					require.GreaterOrEqual(t, len(b.reason), minReason, "%s:%d: say why it is not run", path, b.line)
+					require.GreaterOrEqual(t, len(b.reason), minReason, "%s:%d: the reason is missing", path, b.line)
 					continue
 				}
 				run++
-				require.True(t, g.taken[b.line], "%s:%d: nothing tries this %s; run it in internal/doctest, or write `%sthe reason -->` above it", path, b.line, b.language, notRun)
+				require.True(t, g.taken[b.line], "%s:%d: no test runs this %s; run it in internal/doctest, or write `%sthe reason -->` above it", path, b.line, b.language, notRun)
 			}
-			t.Logf("%s: %d blocks tried, %d marked", path, run, marked)
+			t.Logf("%s: %d blocks run, %d marked", path, run, marked)
 		})
 	}
-	require.Empty(t, known, "pages that there are no more")
+	require.Empty(t, known, "pages that do not exist")
 }
 
-// pages are README.md and all Markdown below docs.
+// pages returns README.md and the Markdown files below docs.
 func pages(t *testing.T) []string {
 	t.Helper()
 	found := []string{"README.md"}
@@ -121,7 +113,7 @@ func pages(t *testing.T) []string {
 	return found
 }
 
-// read parses a page. A block that tells of nothing to try has the language text or http.
+// read parses a page. Blocks with the language text or http have nothing to run.
 func read(t *testing.T, path string) *guide {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(root, path))
@@ -134,26 +126,26 @@ func read(t *testing.T, path string) *guide {
 		switch {
 		case strings.HasPrefix(line, notRun):
 			reason = strings.TrimSuffix(strings.TrimPrefix(line, notRun), " -->")
-			require.True(t, strings.HasSuffix(line, " -->") && strings.HasPrefix(lines[i+1]+lines[i+2], fence), "%s:%d: the mark belongs to no block", path, i+1)
+			require.True(t, strings.HasSuffix(line, " -->") && strings.HasPrefix(lines[i+1]+lines[i+2], fence), "%s:%d: no block follows", path, i+1)
 		case strings.HasPrefix(line, "#"):
 			heading = strings.TrimSpace(strings.TrimLeft(line, "#"))
 		case strings.HasPrefix(line, fence):
 			end := i + 1 + slices.Index(lines[i+1:], fence)
-			require.Greater(t, end, i, "%s:%d: the block does not end", path, i+1)
+			require.Greater(t, end, i, "%s:%d: unterminated block", path, i+1)
 			b := block{language: strings.TrimPrefix(line, fence), text: strings.Join(lines[i+1:end], "\n") + "\n", line: i + 1, heading: heading, reason: reason}
-			require.NotEmpty(t, b.language, "%s:%d: say what language it is", path, i+1)
+			require.NotEmpty(t, b.language, "%s:%d: the language is missing", path, i+1)
 			if b.language != "text" && b.language != "http" {
 				g.blocks = append(g.blocks, b)
 			}
 			i, reason = end, ""
 		default:
-			require.NotContains(t, line, fence, "%s:%d: an indented block is not seen", path, i+1)
+			require.NotContains(t, line, fence, "%s:%d: indented blocks are not supported", path, i+1)
 		}
 	}
 	return g
 }
 
-// take returns the blocks of the languages that are to be run; the test that takes them runs them.
+// take returns the blocks of the languages, which the caller runs.
 func (g *guide) take(t *testing.T, languages ...string) []block {
 	t.Helper()
 	var all []block
@@ -167,7 +159,7 @@ func (g *guide) take(t *testing.T, languages ...string) []block {
 	return all
 }
 
-// script is all shell of a page, as a reader would type it into one terminal.
+// script returns the shell of a page, as for one terminal.
 func (g *guide) script(t *testing.T) string {
 	t.Helper()
 	return join(g.take(t, "sh"))
@@ -187,7 +179,7 @@ var (
 	notAnchor = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// anchors are those that the headings of a page have, as they are made on the usual sites.
+// anchors returns the anchors that the usual sites derive from the headings of a page.
 func anchors(text string) map[string]bool {
 	found := make(map[string]bool)
 	inside := false
@@ -201,7 +193,7 @@ func anchors(text string) map[string]bool {
 	return found
 }
 
-// TestLinks follows every link to a file of the repository, and to a heading in it.
+// TestLinks resolves every link to a file of the repository and to a heading in it.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	followed := 0
@@ -233,14 +225,14 @@ func TestLinks(t *testing.T) {
 	require.Greater(t, followed, 20)
 }
 
-// TestEveryGuideIsInTheIndex follows the index from the README.
-func TestEveryGuideIsInTheIndex(t *testing.T) {
+// TestIndex requires docs/README.md to link to every page.
+func TestIndex(t *testing.T) {
 	t.Parallel()
 	index, err := os.ReadFile(filepath.Join(root, "docs", "README.md"))
 	require.NoError(t, err)
 	for _, path := range pages(t) {
 		if name, ok := strings.CutPrefix(path, "docs/"); ok && name != "README.md" {
-			require.Contains(t, string(index), "]("+name, "docs/README.md does not lead to %s", name)
+			require.Contains(t, string(index), "]("+name, "docs/README.md does not link to %s", name)
 		}
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// testProduction builds what the page builds: a PostgreSQL with its roles, two servers with the unit's command, nginx before
-// them, a backup, and a server on what was restored from it.
+// testProduction follows the page: a PostgreSQL with its roles, two servers with the command of the unit behind nginx, a backup, and a
+// server on the restored database.
 func testProduction(t *testing.T, g *guide) {
 	t.Helper()
 	admin := freshPostgres(t)
@@ -53,13 +53,13 @@ func testProduction(t *testing.T, g *guide) {
 		}
 		first.env = append(first.env, "BACKUP_URL="+database("versioner_backup:change-me-too", "versioner"), "ADMIN_URL="+database("root", "postgres"),
 			"RESTORED_URL="+database("versioner:change-me", "versioner_restored"))
-		refused, err := first.try(t, `pg_dump --format=custom --file=refused.dump "`+p.database+`" 2>&1`)
+		rejected, err := first.try(t, `pg_dump --format=custom --file=rejected.dump "`+p.database+`" 2>&1`)
 		require.Error(t, err)
-		require.Contains(t, refused, "query would be affected by row-level security policy", "as the page says")
+		require.Contains(t, rejected, "query would be affected by row-level security policy", "the error that the page quotes")
 		first.shell(t, shells[1].text+shells[2].text)
 		restored := p.serve(t, database("versioner:change-me", "versioner_restored"))
 		require.Len(t, items(t, restored.url+"/deployments/", token), 1)
-		require.Equal(t, http.StatusOK, event(restored.url), "the old keys work")
+		require.Equal(t, http.StatusOK, event(restored.url), "the keys of the backup are valid")
 	})
 	t.Run("LoadBalancer", func(t *testing.T) {
 		balancer := p.balance(t, g, first, second)
@@ -68,15 +68,15 @@ func testProduction(t *testing.T, g *guide) {
 		}
 		require.NoError(t, first.kill())
 		for range 20 {
-			require.Equal(t, http.StatusOK, event(balancer), "a server was killed: the other one answers")
+			require.Equal(t, http.StatusOK, event(balancer), "the other server answers")
 		}
 		status, _ := send(t, http.MethodPost, balancer+"//deployment-events", key, someEvent)
-		require.Equal(t, http.StatusOK, status, "nginx leaves slashes alone")
+		require.Equal(t, http.StatusOK, status, "nginx keeps slashes")
 	})
 	g.take(t, "nginx")
 }
 
-// freshPostgres is one that nobody has prepared: a superuser root, and no role or database of Versioner's.
+// freshPostgres returns an empty PostgreSQL with the superuser root.
 func freshPostgres(t *testing.T) string {
 	t.Helper()
 	own := newPostgres(t)
@@ -86,7 +86,7 @@ func freshPostgres(t *testing.T) string {
 	return admin
 }
 
-// requireUnit holds the systemd unit to what the server needs.
+// requireUnit checks the systemd unit.
 func requireUnit(t *testing.T, unit string) {
 	t.Helper()
 	value := func(name string) string {
@@ -101,7 +101,7 @@ func requireUnit(t *testing.T, unit string) {
 	require.Greater(t, seconds, 28, "the server takes up to 28 seconds to drain")
 }
 
-// production is what all servers of the page share.
+// production has the settings that the servers of the page share.
 type production struct {
 	env      string // the page's file of settings
 	dir      string
@@ -123,13 +123,13 @@ func (s productionServer) kill() error {
 	return process.Kill()
 }
 
-// serve runs the unit's command with the page's settings, but for the addresses of others.
+// serve runs the command of the unit with the settings of the page and local addresses.
 func (p *production) serve(t *testing.T, database string) productionServer {
 	t.Helper()
 	s := newClone(t)
 	env := strings.NewReplacer(
 		"postgres://versioner:change-me@db.example.com:5432/versioner?sslmode=verify-full", database, "127.0.0.1:8080", strings.TrimPrefix(s.url, "http://"),
-		"redis://redis.example.com:6379/0", "redis://"+freeAddress(t)+"/0", // it is away: no request waits for it
+		"redis://redis.example.com:6379/0", "redis://"+freeAddress(t)+"/0", // unavailable, without delaying requests
 	).Replace(p.env)
 	require.NotContains(t, env, "db.example.com")
 	file := filepath.Join(s.dir, "env")
@@ -137,8 +137,8 @@ func (p *production) serve(t *testing.T, database string) productionServer {
 	s.env = slices.DeleteFunc(s.env, func(entry string) bool { return strings.HasPrefix(entry, "VERSIONER_ADDR=") })
 	s.env = append(s.env, p.signer.setting(t))
 	pidFile := filepath.Join(s.dir, "pid")
-	s.said = start(t, s.env, s.dir, "bash", "-euc", "set -a; . ./env; set +a; echo $$ > pid; exec versionerd serve")
-	awaitReady(t, s.url, s.said)
+	s.output = start(t, s.env, s.dir, "bash", "-euc", "set -a; . ./env; set +a; echo $$ > pid; exec versionerd serve")
+	awaitReady(t, s.url, s.output)
 	return productionServer{server: s, pid: func() int {
 		text, err := os.ReadFile(pidFile)
 		require.NoError(t, err)
@@ -148,7 +148,7 @@ func (p *production) serve(t *testing.T, database string) productionServer {
 	}}
 }
 
-// balance runs nginx with the page's configuration before the servers.
+// balance runs nginx with the configuration of the page in front of the servers.
 func (p *production) balance(t *testing.T, g *guide, servers ...productionServer) string {
 	t.Helper()
 	program := needs(t, "nginx", "/usr/sbin/nginx")
@@ -162,7 +162,7 @@ func (p *production) balance(t *testing.T, g *guide, servers ...productionServer
 	}
 	config := filepath.Join(dir, "nginx.conf")
 	require.NoError(t, os.WriteFile(config, []byte("daemon off;\nmaster_process off;\nworker_processes 1;\npid "+dir+"/nginx.pid;\nerror_log stderr warn;\nevents {}\nhttp {\naccess_log off;\n"+temporary.String()+text+"}\n"), 0o600))
-	said := start(t, os.Environ(), dir, program, "-p", dir, "-e", "stderr", "-c", config)
-	awaitReady(t, "http://"+address, said)
+	output := start(t, os.Environ(), dir, program, "-p", dir, "-e", "stderr", "-c", config)
+	awaitReady(t, "http://"+address, output)
 	return "http://" + address
 }

@@ -25,13 +25,13 @@ import (
 )
 
 const (
-	startPatience  = time.Minute
-	stopPatience   = 30 * time.Second
-	answerPatience = 30 * time.Second
-	poll           = 20 * time.Millisecond
+	startTimeout    = time.Minute
+	stopTimeout     = 30 * time.Second
+	responseTimeout = 30 * time.Second
+	poll            = 20 * time.Millisecond
 )
 
-// built builds the program once and returns its path; TestGuides says where to.
+// built builds the program once and returns its path. TestGuides sets the directory.
 //
 //nolint:gochecknoglobals // the tests of a package share one program
 var built func() (string, error)
@@ -48,7 +48,7 @@ func buildInto(dir string) func() (string, error) {
 	})
 }
 
-// newDir is a directory that PostgreSQL's user can reach. What the test leaves running there is stopped.
+// newDir returns a directory that the user of PostgreSQL can traverse, and stops servers that run there at the end of the test.
 func newDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "versioner-guides-") //nolint:usetesting // t.TempDir is closed to PostgreSQL's user
@@ -63,7 +63,7 @@ func newDir(t *testing.T) string {
 				_ = syscall.Kill(pid, syscall.SIGQUIT)
 			}
 		}
-		require.Eventually(t, func() bool { return os.RemoveAll(dir) == nil }, stopPatience, poll)
+		require.Eventually(t, func() bool { return os.RemoveAll(dir) == nil }, stopTimeout, poll)
 	})
 	return dir
 }
@@ -74,8 +74,8 @@ func readPID(text string) (pid int, err error) {
 	return pid, err
 }
 
-// freeAddress is one that nobody listens on, and below the ports that clients get: whoever calls one of those before its
-// server is there may reach themselves.
+// freeAddress returns an unused address below the range of ephemeral ports: a client that connects to an unused ephemeral port may
+// connect to itself.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	const lowest, ports = 12000, 20000
@@ -86,11 +86,11 @@ func freeAddress(t *testing.T) string {
 			return address
 		}
 	}
-	require.Fail(t, "no port is free")
+	require.Fail(t, "no free port")
 	return ""
 }
 
-// environ is this process's environment without what would configure a server or a client, and more.
+// environ returns the environment of this process without the variables of servers and clients, and with more.
 func environ(more ...string) []string {
 	var kept []string
 	for _, entry := range os.Environ() {
@@ -103,14 +103,14 @@ func environ(more ...string) []string {
 	return append(kept, more...)
 }
 
-// start runs a command in a process group of its own until the test ends, and asks it to end as Ctrl-C does.
+// start runs a command in its own process group, and interrupts it at the end of the test.
 func start(t *testing.T, env []string, dir, name string, args ...string) *testapi.Logs {
 	t.Helper()
-	said := &testapi.Logs{}
+	output := &testapi.Logs{}
 	command := exec.Command(name, args...)
-	command.Env, command.Dir, command.Stdout, command.Stderr = env, dir, said, said
+	command.Env, command.Dir, command.Stdout, command.Stderr = env, dir, output, output
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	command.WaitDelay = stopPatience
+	command.WaitDelay = stopTimeout
 	require.NoError(t, command.Start())
 	exited := make(chan struct{})
 	go func() { _ = command.Wait(); close(exited) }()
@@ -118,41 +118,41 @@ func start(t *testing.T, env []string, dir, name string, args ...string) *testap
 		_ = syscall.Kill(-command.Process.Pid, syscall.SIGINT)
 		select {
 		case <-exited:
-		case <-time.After(stopPatience):
+		case <-time.After(stopTimeout):
 			_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
 			<-exited
 		}
 	})
-	return said
+	return output
 }
 
-// awaitReady waits until a server may be used.
-func awaitReady(t *testing.T, url string, said *testapi.Logs) {
+// awaitReady waits until a server is ready.
+func awaitReady(t *testing.T, url string, output *testapi.Logs) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		status, _ := send(t, http.MethodGet, url+"/health/ready", "", "")
 		return status == http.StatusOK
-	}, startPatience, poll, "%s", said)
+	}, startTimeout, poll, "%s", output)
 }
 
 // server is a running versionerd.
 type server struct {
-	url  string
-	dir  string   // has bin/versionerd, as a clone of the repository has after make
-	env  []string // for commands on the same machine
-	said *testapi.Logs
+	url    string
+	dir    string   // with bin/versionerd, like a clone of the repository after make build
+	env    []string // for commands
+	output *testapi.Logs
 }
 
-// develop runs `versionerd dev`, as the guides that do not need more say.
+// develop runs `versionerd dev`.
 func develop(t *testing.T, settings ...string) *server {
 	t.Helper()
 	s := newClone(t, settings...)
-	s.said = start(t, s.env, s.dir, "bin/versionerd", "dev")
-	awaitReady(t, s.url, s.said)
+	s.output = start(t, s.env, s.dir, "bin/versionerd", "dev")
+	awaitReady(t, s.url, s.output)
 	return s
 }
 
-// newClone is a directory like a clone in which `make build` was said, and an environment for a server of its own.
+// newClone returns a directory like a clone after `make build`, with an environment for its own server.
 func newClone(t *testing.T, settings ...string) *server {
 	t.Helper()
 	program, err := built()
@@ -168,25 +168,25 @@ func newClone(t *testing.T, settings ...string) *server {
 	return s
 }
 
-// here puts this server's address in the place of the one that the guides use.
-func (s *server) here(text string) string {
+// withURL replaces the address of the guides by that of the server.
+func (s *server) withURL(text string) string {
 	return strings.NewReplacer("http://127.0.0.1:8080", s.url, "https://versioner.example.com", s.url).Replace(text)
 }
 
-// shell runs what a reader would type, with an end at the first command that fails, and returns what it printed.
+// shell runs a script up to the first command that fails, and returns its output.
 func (s *server) shell(t *testing.T, script string) string {
 	t.Helper()
 	stdout, err := s.try(t, script)
-	require.NoError(t, err, "%s\n%s\n%s", script, stdout, s.said)
+	require.NoError(t, err, "%s\n%s\n%s", script, stdout, s.output)
 	return stdout
 }
 
 func (s *server) try(t *testing.T, script string) (string, error) {
 	t.Helper()
-	return run(t, s.env, s.dir, "bash", "-euo", "pipefail", "-c", s.here(script))
+	return run(t, s.env, s.dir, "bash", "-euo", "pipefail", "-c", s.withURL(script))
 }
 
-// run runs a command to its end and returns what it wrote to standard output; the error has the rest.
+// run runs a command and returns its standard output.
 func run(t *testing.T, env []string, dir, name string, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -199,16 +199,16 @@ func run(t *testing.T, env []string, dir, name string, args ...string) (string, 
 	return stdout.String(), err
 }
 
-// token is an admin's of the account, in development.
+// token returns a session token of an admin of the account.
 func (s *server) token(t *testing.T, account string) string {
 	t.Helper()
 	return strings.TrimSpace(s.shell(t, "bin/versionerd token --account "+account+" --role admin"))
 }
 
-// send sends a request and returns the answer; status 0 stands for none.
+// send sends a request and returns the response, status 0 without one.
 func send(t *testing.T, method, url, credential, body string) (int, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), answerPatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), responseTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	require.NoError(t, err)
@@ -228,7 +228,7 @@ func send(t *testing.T, method, url, credential, body string) (int, string) {
 	return response.StatusCode, string(answer)
 }
 
-// items are those of a list.
+// items returns the items of a list.
 func items(t *testing.T, url, credential string) []map[string]any {
 	t.Helper()
 	status, body := send(t, http.MethodGet, url, credential, "")
@@ -240,7 +240,7 @@ func items(t *testing.T, url, credential string) []map[string]any {
 	return page.Items
 }
 
-// needs ends a test that cannot do without a program: with a failure where CI is set, for .ci/guides installs it there.
+// needs returns the path of a program. Without it the test is skipped, and fails if CI is set, where .ci/guides installs it.
 func needs(t *testing.T, program string, elsewhere ...string) string {
 	t.Helper()
 	for _, candidate := range append(elsewhere, program) {
@@ -248,7 +248,7 @@ func needs(t *testing.T, program string, elsewhere ...string) string {
 			return found
 		}
 	}
-	require.Empty(t, os.Getenv("CI"), "there is no %s on this machine: .ci/guides installs it", program)
-	t.Skipf("SKIPPED: there is no %s on this machine: .ci/guides installs it", program)
+	require.Empty(t, os.Getenv("CI"), "%s is not installed; .ci/guides installs it", program)
+	t.Skipf("SKIPPED: %s is not installed; .ci/guides installs it", program)
 	return ""
 }

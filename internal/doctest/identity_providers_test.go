@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// provider signs tokens as an identity provider does.
+// provider signs tokens like an identity provider.
 type provider struct{ key *rsa.PrivateKey }
 
 func newProvider(t *testing.T) provider {
@@ -28,7 +28,7 @@ func newProvider(t *testing.T) provider {
 	return provider{key: key}
 }
 
-// setting has a server know the key without asking the provider.
+// setting configures a server with the public key.
 func (p provider) setting(t *testing.T) string {
 	t.Helper()
 	public, err := x509.MarshalPKIXPublicKey(&p.key.PublicKey)
@@ -36,7 +36,7 @@ func (p provider) setting(t *testing.T) string {
 	return "VERSIONER_JWT_PUBLIC_KEY=" + string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))
 }
 
-// token signs claims, valid from now on.
+// token signs claims with a validity of a minute.
 func (p provider) token(t *testing.T, claims map[string]any) string {
 	t.Helper()
 	all := maps.Clone(claims)
@@ -50,7 +50,7 @@ func (p provider) token(t *testing.T, claims map[string]any) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// testIdentityProviders starts a server with each provider's settings and comes with the token that the page shows.
+// testIdentityProviders starts a server with the settings of each provider and sends the token of the page.
 func testIdentityProviders(t *testing.T, g *guide) {
 	t.Helper()
 	shells, tokens := g.take(t, "sh"), g.take(t, "json")
@@ -65,17 +65,17 @@ func testIdentityProviders(t *testing.T, g *guide) {
 			require.NoError(t, json.Unmarshal([]byte(shown.text), &claims))
 			signer := newProvider(t)
 			s := newClone(t, signer.setting(t))
-			s.said = start(t, s.env, s.dir, "bash", "-euc", settings.text+"exec bin/versionerd serve")
-			awaitReady(t, s.url, s.said)
+			s.output = start(t, s.env, s.dir, "bash", "-euc", settings.text+"exec bin/versionerd serve")
+			awaitReady(t, s.url, s.output)
 
 			token := signer.token(t, claims)
 			s.env = append(s.env, "TOKEN="+token)
-			said := s.shell(t, check.text)
-			require.Contains(t, said, `"sub":"`+claims["sub"].(string)+`"`)
-			require.Contains(t, said, `"role":"admin"`)
+			output := s.shell(t, check.text)
+			require.Contains(t, output, `"sub":"`+claims["sub"].(string)+`"`)
+			require.Contains(t, output, `"role":"admin"`)
 			status, _ := send(t, http.MethodPost, s.url+"/api-keys/", token, `{"name":"ci"}`)
-			require.Equal(t, http.StatusCreated, status, "an admin may make keys")
-			requireRefusals(t, g, s, signer, claims)
+			require.Equal(t, http.StatusCreated, status, "an admin can create keys")
+			requireRejections(t, g, s, signer, claims)
 			if shown.heading == "Clerk" {
 				requireOneAccount(t, s, settings.text, token)
 				requireTwoAccounts(t, s, settings.text, signer, claims)
@@ -84,8 +84,8 @@ func testIdentityProviders(t *testing.T, g *guide) {
 	}
 }
 
-// requireRefusals changes one claim after the other.
-func requireRefusals(t *testing.T, g *guide, s *server, signer provider, claims map[string]any) {
+// requireRejections changes one claim at a time.
+func requireRejections(t *testing.T, g *guide, s *server, signer provider, claims map[string]any) {
 	t.Helper()
 	for name, change := range map[string]func(map[string]any){
 		"issuer":       func(c map[string]any) { c["iss"] = strings.TrimRight(c["iss"].(string), "/") + "//" },
@@ -99,11 +99,11 @@ func requireRefusals(t *testing.T, g *guide, s *server, signer provider, claims 
 		require.Equal(t, http.StatusUnauthorized, status, name)
 	}
 	status, _ := send(t, http.MethodGet, s.url+"/users/", newProvider(t).token(t, claims), "")
-	require.Equal(t, http.StatusUnauthorized, status, "another's signature")
-	if _, ok := claims["v"]; ok { // the page quotes the log of this provider
+	require.Equal(t, http.StatusUnauthorized, status, "a signature of another key")
+	if _, ok := claims["v"]; ok { // the page quotes the log for this provider
 		for _, quoted := range []string{`azp "x" is none of ["https://app.example.com"]`, `claim "org_id" is missing or empty`} {
 			require.Contains(t, g.text, "`"+quoted+"`")
-			require.Contains(t, strings.ReplaceAll(s.said.String(), `\"`, `"`), quoted)
+			require.Contains(t, strings.ReplaceAll(s.output.String(), `\"`, `"`), quoted)
 		}
 	}
 	unknown := maps.Clone(claims)
@@ -115,10 +115,10 @@ func requireRefusals(t *testing.T, g *guide, s *server, signer provider, claims 
 	status, _ = send(t, http.MethodGet, s.url+"/products/", token, "")
 	require.Equal(t, http.StatusOK, status)
 	status, _ = send(t, http.MethodPost, s.url+"/products/", token, `{"name":"x"}`)
-	require.Equal(t, http.StatusForbidden, status, "an unknown role is viewer")
+	require.Equal(t, http.StatusForbidden, status, "an unknown role becomes viewer")
 }
 
-// requireOneAccount has the commands of whoever runs the server find the account that a token has made.
+// requireOneAccount requires a command to find the account that a token has created.
 func requireOneAccount(t *testing.T, s *server, settings, token string) {
 	t.Helper()
 	key := strings.TrimSpace(s.shell(t, settings+"bin/versionerd keys create --account acme --name ci"))
@@ -127,7 +127,7 @@ func requireOneAccount(t *testing.T, s *server, settings, token string) {
 	require.Len(t, items(t, s.url+"/deployments/", token), 1)
 }
 
-// requireTwoAccounts is what production.md warns of: an account that a key was made for first is not the organisation's.
+// requireTwoAccounts covers a warning of production.md: an account created for a key does not become the account of an organisation.
 func requireTwoAccounts(t *testing.T, s *server, settings string, signer provider, claims map[string]any) {
 	t.Helper()
 	key := strings.TrimSpace(s.shell(t, settings+"bin/versionerd keys create --account globex --name ci"))
