@@ -9682,7 +9682,8 @@ func (r ListAPIKeysResponse) ContentType() string {
 
 // CreateAPIKeyResponse201Headers the declared response headers of an HTTP 201 response for CreateAPIKey
 type CreateAPIKeyResponse201Headers struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 // CreateAPIKeyResponse401Headers the declared response headers of an HTTP 401 response for CreateAPIKey
@@ -10175,7 +10176,8 @@ func (r UpdateAPIKeyResponse) ContentType() string {
 
 // RotateAPIKeyResponse201Headers the declared response headers of an HTTP 201 response for RotateAPIKey
 type RotateAPIKeyResponse201Headers struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 // RotateAPIKeyResponse401Headers the declared response headers of an HTTP 401 response for RotateAPIKey
@@ -11576,7 +11578,8 @@ func (r ListEnvironmentsResponse) ContentType() string {
 
 // CreateEnvironmentResponse201Headers the declared response headers of an HTTP 201 response for CreateEnvironment
 type CreateEnvironmentResponse201Headers struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 // CreateEnvironmentResponse401Headers the declared response headers of an HTTP 401 response for CreateEnvironment
@@ -12283,7 +12286,8 @@ func (r ListNotificationChannelsResponse) ContentType() string {
 
 // CreateNotificationChannelResponse201Headers the declared response headers of an HTTP 201 response for CreateNotificationChannel
 type CreateNotificationChannelResponse201Headers struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 // CreateNotificationChannelResponse401Headers the declared response headers of an HTTP 401 response for CreateNotificationChannel
@@ -13213,7 +13217,8 @@ func (r ListNotificationPreferencesResponse) ContentType() string {
 
 // CreateNotificationPreferenceResponse201Headers the declared response headers of an HTTP 201 response for CreateNotificationPreference
 type CreateNotificationPreferenceResponse201Headers struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 // CreateNotificationPreferenceResponse401Headers the declared response headers of an HTTP 401 response for CreateNotificationPreference
@@ -13858,7 +13863,8 @@ func (r ListProductsResponse) ContentType() string {
 
 // CreateProductResponse201Headers the declared response headers of an HTTP 201 response for CreateProduct
 type CreateProductResponse201Headers struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 // CreateProductResponse401Headers the declared response headers of an HTTP 401 response for CreateProduct
@@ -14510,7 +14516,8 @@ func (r ListReleasesResponse) ContentType() string {
 
 // CreateReleaseResponse201Headers the declared response headers of an HTTP 201 response for CreateRelease
 type CreateReleaseResponse201Headers struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 // CreateReleaseResponse401Headers the declared response headers of an HTTP 401 response for CreateRelease
@@ -17696,6 +17703,13 @@ func ParseCreateAPIKeyResponse(rsp *http.Response) (*CreateAPIKeyResponse, error
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
 		response.Headers201 = &headers
 	case rsp.StatusCode == 401:
 		var headers CreateAPIKeyResponse401Headers
@@ -18202,6 +18216,13 @@ func ParseRotateAPIKeyResponse(rsp *http.Response) (*RotateAPIKeyResponse, error
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
 		}
 		response.Headers201 = &headers
 	case rsp.StatusCode == 401:
@@ -19558,6 +19579,13 @@ func ParseCreateEnvironmentResponse(rsp *http.Response) (*CreateEnvironmentRespo
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
 		response.Headers201 = &headers
 	case rsp.StatusCode == 401:
 		var headers CreateEnvironmentResponse401Headers
@@ -20230,6 +20258,13 @@ func ParseCreateNotificationChannelResponse(rsp *http.Response) (*CreateNotifica
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
 		}
 		response.Headers201 = &headers
 	case rsp.StatusCode == 401:
@@ -21156,6 +21191,13 @@ func ParseCreateNotificationPreferenceResponse(rsp *http.Response) (*CreateNotif
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
 		response.Headers201 = &headers
 	case rsp.StatusCode == 401:
 		var headers CreateNotificationPreferenceResponse401Headers
@@ -21782,6 +21824,13 @@ func ParseCreateProductResponse(rsp *http.Response) (*CreateProductResponse, err
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
 		}
 		response.Headers201 = &headers
 	case rsp.StatusCode == 401:
@@ -22412,6 +22461,13 @@ func ParseCreateReleaseResponse(rsp *http.Response) (*CreateReleaseResponse, err
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
 		}
 		response.Headers201 = &headers
 	case rsp.StatusCode == 401:

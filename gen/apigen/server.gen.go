@@ -2296,7 +2296,8 @@ type CreateAPIKeyResponseObject interface {
 }
 
 type CreateAPIKey201ResponseHeaders struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 type CreateAPIKey201JSONResponse struct {
@@ -2312,6 +2313,7 @@ func (response CreateAPIKey201JSONResponse) VisitCreateAPIKeyResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2901,7 +2903,8 @@ type RotateAPIKeyResponseObject interface {
 }
 
 type RotateAPIKey201ResponseHeaders struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 type RotateAPIKey201JSONResponse struct {
@@ -2917,6 +2920,7 @@ func (response RotateAPIKey201JSONResponse) VisitRotateAPIKeyResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4504,7 +4508,8 @@ type CreateEnvironmentResponseObject interface {
 }
 
 type CreateEnvironment201ResponseHeaders struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 type CreateEnvironment201JSONResponse struct {
@@ -4520,6 +4525,7 @@ func (response CreateEnvironment201JSONResponse) VisitCreateEnvironmentResponse(
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5306,7 +5312,8 @@ type CreateNotificationChannelResponseObject interface {
 }
 
 type CreateNotificationChannel201ResponseHeaders struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 type CreateNotificationChannel201JSONResponse struct {
@@ -5322,6 +5329,7 @@ func (response CreateNotificationChannel201JSONResponse) VisitCreateNotification
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6406,7 +6414,8 @@ type CreateNotificationPreferenceResponseObject interface {
 }
 
 type CreateNotificationPreference201ResponseHeaders struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 type CreateNotificationPreference201JSONResponse struct {
@@ -6422,6 +6431,7 @@ func (response CreateNotificationPreference201JSONResponse) VisitCreateNotificat
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -7158,7 +7168,8 @@ type CreateProductResponseObject interface {
 }
 
 type CreateProduct201ResponseHeaders struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 type CreateProduct201JSONResponse struct {
@@ -7174,6 +7185,7 @@ func (response CreateProduct201JSONResponse) VisitCreateProductResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -7936,7 +7948,8 @@ type CreateReleaseResponseObject interface {
 }
 
 type CreateRelease201ResponseHeaders struct {
-	ETag string
+	ETag     string
+	Location string
 }
 
 type CreateRelease201JSONResponse struct {
@@ -7952,6 +7965,7 @@ func (response CreateRelease201JSONResponse) VisitCreateReleaseResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err

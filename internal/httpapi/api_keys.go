@@ -60,7 +60,7 @@ func (h apiKeys) CreateAPIKey(ctx context.Context, req apigen.CreateAPIKeyReques
 		return nil, err
 	}
 	return apigen.CreateAPIKey201JSONResponse{
-		Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.CreateAPIKey201ResponseHeaders{ETag: etag.Of(created.Revision)},
+		Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.CreateAPIKey201ResponseHeaders{ETag: etag.Of(created.Revision), Location: locationOf("/api-keys/", created.ID)},
 	}, nil
 }
 
@@ -93,7 +93,7 @@ func (h apiKeys) RotateAPIKey(ctx context.Context, req apigen.RotateAPIKeyReques
 		return nil, err
 	}
 	return apigen.RotateAPIKey201JSONResponse{
-		Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.RotateAPIKey201ResponseHeaders{ETag: etag.Of(created.Revision)},
+		Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.RotateAPIKey201ResponseHeaders{ETag: etag.Of(created.Revision), Location: locationOf("/api-keys/", created.ID)},
 	}, nil
 }
 

@@ -55,7 +55,9 @@ func (h catalogueAPI) CreateProduct(ctx context.Context, req apigen.CreateProduc
 	if err != nil {
 		return nil, err
 	}
-	return apigen.CreateProduct201JSONResponse{Body: toAPIProduct(row), Headers: apigen.CreateProduct201ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
+	return apigen.CreateProduct201JSONResponse{
+		Body: toAPIProduct(row), Headers: apigen.CreateProduct201ResponseHeaders{ETag: etag.Of(row.Revision), Location: locationOf("/products/", row.ID)},
+	}, nil
 }
 
 func (h catalogueAPI) UpdateProduct(ctx context.Context, req apigen.UpdateProductRequestObject) (apigen.UpdateProductResponseObject, error) {
@@ -105,7 +107,9 @@ func (h catalogueAPI) CreateEnvironment(ctx context.Context, req apigen.CreateEn
 	if err != nil {
 		return nil, err
 	}
-	return apigen.CreateEnvironment201JSONResponse{Body: toAPIEnvironment(row), Headers: apigen.CreateEnvironment201ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
+	return apigen.CreateEnvironment201JSONResponse{
+		Body: toAPIEnvironment(row), Headers: apigen.CreateEnvironment201ResponseHeaders{ETag: etag.Of(row.Revision), Location: locationOf("/environments/", row.ID)},
+	}, nil
 }
 
 func (h catalogueAPI) UpdateEnvironment(ctx context.Context, req apigen.UpdateEnvironmentRequestObject) (apigen.UpdateEnvironmentResponseObject, error) {

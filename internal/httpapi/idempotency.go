@@ -76,6 +76,7 @@ type answer struct {
 	Status      int    `json:"status"`
 	ContentType string `json:"content_type"`
 	ETag        string `json:"etag,omitempty"`
+	Location    string `json:"location,omitempty"`
 	Body        []byte `json:"body"`
 }
 
@@ -275,7 +276,7 @@ func capture(c echo.Context, next echo.HandlerFunc) (answer, error) {
 	response.Writer = held
 	err := next(c)
 	return answer{
-		Status: held.status, ContentType: held.header.Get("Content-Type"), ETag: held.header.Get("ETag"), Body: held.body.Bytes(),
+		Status: held.status, ContentType: held.header.Get("Content-Type"), ETag: held.header.Get("ETag"), Location: held.header.Get("Location"), Body: held.body.Bytes(),
 	}, err
 }
 
@@ -293,6 +294,9 @@ func (h *heldResponse) Write(text []byte) (int, error) { return h.body.Write(tex
 func (a answer) send(c echo.Context) error {
 	if a.ETag != "" {
 		c.Response().Header().Set("ETag", a.ETag)
+	}
+	if a.Location != "" {
+		c.Response().Header().Set("Location", a.Location)
 	}
 	return c.Blob(a.Status, a.ContentType, a.Body) //nolint:wrapcheck // the caller has left
 }

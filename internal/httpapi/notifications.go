@@ -56,7 +56,7 @@ func (h notifications) CreateNotificationChannel(ctx context.Context, req apigen
 		return nil, err
 	}
 	return apigen.CreateNotificationChannel201JSONResponse{
-		Body: toAPIChannel(channel), Headers: apigen.CreateNotificationChannel201ResponseHeaders{ETag: etag.Of(channel.Revision)},
+		Body: toAPIChannel(channel), Headers: apigen.CreateNotificationChannel201ResponseHeaders{ETag: etag.Of(channel.Revision), Location: locationOf("/notification-channels/", channel.ID)},
 	}, nil
 }
 
@@ -127,7 +127,7 @@ func (h notifications) CreateNotificationPreference(ctx context.Context, req api
 		return nil, err
 	}
 	return apigen.CreateNotificationPreference201JSONResponse{
-		Body: toAPIPreference(row), Headers: apigen.CreateNotificationPreference201ResponseHeaders{ETag: etag.Of(row.Revision)},
+		Body: toAPIPreference(row), Headers: apigen.CreateNotificationPreference201ResponseHeaders{ETag: etag.Of(row.Revision), Location: locationOf("/notification-preferences/", row.ID)},
 	}, nil
 }
 

@@ -60,7 +60,9 @@ func (h releases) CreateRelease(ctx context.Context, req apigen.CreateReleaseReq
 	if err != nil {
 		return nil, err
 	}
-	return apigen.CreateRelease201JSONResponse{Body: toAPIRelease(row, 0), Headers: apigen.CreateRelease201ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
+	return apigen.CreateRelease201JSONResponse{
+		Body: toAPIRelease(row, 0), Headers: apigen.CreateRelease201ResponseHeaders{ETag: etag.Of(row.Revision), Location: locationOf("/releases/", row.ID)},
+	}, nil
 }
 
 func (h releases) UpdateRelease(ctx context.Context, req apigen.UpdateReleaseRequestObject) (apigen.UpdateReleaseResponseObject, error) {
