@@ -12,13 +12,15 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 const (
 	assetsPrefix = "/assets/"
 
-	// forEver is how long a browser may keep what is named by its content.
-	forEver = "public, max-age=31536000, immutable"
+	// immutableCacheControl fits paths with a content hash.
+	immutableCacheControl = "public, max-age=31536000, immutable"
 
 	typeCSS  = "text/css; charset=utf-8"
 	typeJS   = "text/javascript; charset=utf-8"
@@ -57,9 +59,8 @@ var (
 	favicon []byte
 )
 
-// library is every file that Assets serves. The licences are among them because they must travel with the tools, and
-// the binary is how the tools travel.
-func library() []asset {
+// assets returns the files that Assets serves. The licences of the tools are among them, as the binary distributes the tools.
+func assets() []asset {
 	return []asset{
 		{name: "swagger-ui-bundle.js", contentType: typeJS, body: swaggerBundle, gzipped: true},
 		{name: "swagger-ui.css", contentType: typeCSS, body: swaggerCSS, gzipped: true},
@@ -78,7 +79,7 @@ func library() []asset {
 	}
 }
 
-// asset is one embedded file. Ours are small and stored as they are; the tools are stored gzipped.
+// asset is an embedded file. The tools are stored compressed.
 type asset struct {
 	name        string
 	contentType string
@@ -86,32 +87,30 @@ type asset struct {
 	gzipped     bool
 }
 
-// hash is 64 bits of the content's SHA-256: enough to tell the versions of one file apart.
+// hash is 64 bits of the content's SHA-256, enough to distinguish the versions of a file.
 func (a asset) hash() string {
 	sum := sha256.Sum256(a.body)
-
 	return hex.EncodeToString(sum[:8])
 }
 
-// path holds the content's hash, so what a browser has once stored under it is right for ever.
+// path contains the hash of the content, so that browsers can cache it indefinitely.
 func (a asset) path() string {
 	return assetsPrefix + a.hash() + "/" + a.name
 }
 
-// Assets serves the files that the pages name, for GET and HEAD of every path below /assets/. It compresses by itself:
-// keep it out of reach of a compressing middleware.
+// Assets serves the files that the pages load, for GET and HEAD of paths below /assets/. Its responses are compressed: do not add a
+// compressing middleware.
 func Assets() http.Handler {
 	handlers := make(map[string]http.Handler)
-	for _, a := range library() {
+	for _, a := range assets() {
 		handlers[a.path()] = a.handler()
 	}
-
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 
 		handler, ok := handlers[r.URL.Path]
 		if !ok {
-			writeDetail(w, http.StatusNotFound, "Not found")
+			writeError(w, http.StatusNotFound, "Not found")
 			return
 		}
 
@@ -119,12 +118,11 @@ func Assets() http.Handler {
 	})
 }
 
-// Favicon answers GET /favicon.ico, which browsers ask for beside what is no page of ours, such as the specification. Its
-// name is no hash of its content, so it is asked for again after a day.
+// Favicon serves GET /favicon.ico, which browsers request beside documents without a link to the icon, such as the specification. Its
+// path has no hash, so that browsers may cache it for a day.
 func Favicon() http.Handler {
 	icon := asset{name: "favicon.svg", contentType: typeSVG, body: favicon}
 	etag := strconv.Quote(icon.hash())
-
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		icon.serve(w, r, etag, "public, max-age=86400", icon.body)
@@ -137,40 +135,37 @@ func (a asset) handler() http.Handler {
 	}
 
 	etag := strconv.Quote(a.hash())
-
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.serve(w, r, etag, forEver, a.body)
+		a.serve(w, r, etag, immutableCacheControl, a.body)
 	})
 }
 
-// gzippedHandler sends the stored bytes to a client that accepts gzip, which is every browser, and unpacks them for
-// the others: once, when the first of them comes, and then keeps them.
+// gzippedHandler serves the compressed bytes to clients that accept gzip, which all browsers do. For other clients it decompresses them
+// once, on first use.
 func (a asset) gzippedHandler() http.Handler {
 	plain := sync.OnceValues(func() ([]byte, error) { return gunzip(a.body) })
-	// Two representations of one path need two strong tags.
+	// Two representations of a path need two strong tags.
 	etag, gzipETag := strconv.Quote(a.hash()), strconv.Quote(a.hash()+"-gzip")
-
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Vary", "Accept-Encoding")
 
-		if acceptsGzip(r.Header.Values("Accept-Encoding")) {
+		if httpguts.HeaderValuesContainsToken(r.Header.Values("Accept-Encoding"), "gzip") {
 			w.Header().Set("Content-Encoding", "gzip")
-			a.serve(w, r, gzipETag, forEver, a.body)
-
+			a.serve(w, r, gzipETag, immutableCacheControl, a.body)
 			return
 		}
 
 		body, err := plain()
 		if err != nil {
-			writeDetail(w, http.StatusInternalServerError, "Internal server error")
+			writeError(w, http.StatusInternalServerError, "Internal server error")
 			return
 		}
 
-		a.serve(w, r, etag, forEver, body)
+		a.serve(w, r, etag, immutableCacheControl, body)
 	})
 }
 
-// serve answers with the body, or with 304 to a client that has it, or with the range asked for.
+// serve responds with the body, the requested range of it, or 304.
 func (a asset) serve(w http.ResponseWriter, r *http.Request, etag, caching string, body []byte) {
 	w.Header().Set("Cache-Control", caching)
 	w.Header().Set("Content-Type", a.contentType)
@@ -181,21 +176,19 @@ func (a asset) serve(w http.ResponseWriter, r *http.Request, etag, caching strin
 func gunzip(body []byte) ([]byte, error) {
 	r, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("reading gzip header: %w", err)
+		return nil, fmt.Errorf("read gzip header: %w", err)
 	}
 
 	plain, err := io.ReadAll(r)
 	if err != nil {
-		return nil, fmt.Errorf("unpacking: %w", err)
+		return nil, fmt.Errorf("decompress: %w", err)
 	}
-
 	return plain, nil
 }
 
-// writeDetail sends the service's error shape.
-func writeDetail(w http.ResponseWriter, status int, detail string) {
+// writeError writes an error body of the API.
+func writeError(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// A client that went away is no error of ours.
-	_, _ = io.WriteString(w, `{"detail":`+strconv.Quote(detail)+`}`)
+	_, _ = io.WriteString(w, `{"detail":`+strconv.Quote(detail)+`}`) // an error means that the client has disconnected
 }

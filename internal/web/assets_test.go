@@ -13,14 +13,14 @@ import (
 	"github.com/versioner-io/versioner/internal/web"
 )
 
-// wanted is what one asset must be: its type, whether it is stored gzipped, and a piece of its text.
+// wanted describes an asset: its type, whether it is stored compressed, and a part of its text.
 type wanted struct {
 	contentType string
 	gzipped     bool
 	holds       string
 }
 
-// assets lists every file that the pages name.
+// assets returns the files that the pages load.
 func assets() map[string]wanted {
 	const (
 		css  = "text/css; charset=utf-8"
@@ -102,8 +102,8 @@ func TestAssets(t *testing.T) {
 	}
 }
 
-// The scripts of ReDoc as published load a logo from its maker's CDN: vendor.sh takes that out.
-func TestAssetsLoadNoLogoFromElsewhere(t *testing.T) {
+// The published scripts of ReDoc load a logo from a CDN. vendor.sh removes it.
+func TestAssetsLoadNoForeignLogo(t *testing.T) {
 	t.Parallel()
 
 	for _, p := range assetPaths(web.ReDoc()) {
@@ -120,7 +120,7 @@ func TestFavicon(t *testing.T) {
 	require.Equal(t, http.StatusOK, icon.Code)
 	require.Equal(t, "image/svg+xml", icon.Header().Get("Content-Type"))
 	require.Equal(t, "nosniff", icon.Header().Get("X-Content-Type-Options"))
-	require.Equal(t, "public, max-age=86400", icon.Header().Get("Cache-Control"), "not for ever: its name stays when it changes")
+	require.Equal(t, "public, max-age=86400", icon.Header().Get("Cache-Control"), "its path has no hash")
 	require.Contains(t, icon.Body.String(), "<svg")
 
 	request.Header.Set("If-None-Match", icon.Header().Get("ETag"))
@@ -140,19 +140,10 @@ func TestAssetsEncoding(t *testing.T) {
 		{"None", nil, false},
 		{"Empty", []string{""}, false},
 		{"Gzip", []string{"gzip"}, true},
+		{"Browser", []string{"gzip, deflate, br, zstd"}, true},
 		{"UpperCase", []string{"GZIP"}, true},
-		{"OldName", []string{"x-gzip"}, true},
 		{"SecondHeader", []string{"br", "gzip"}, true},
-		{"Weighted", []string{"br;q=1.0, gzip;q=0.5"}, true},
-		{"SpacesAroundWeight", []string{"gzip ; q=0.8"}, true},
-		{"Refused", []string{"gzip;q=0, identity"}, false},
-		{"RefusedInFull", []string{"gzip;q=0.000"}, false},
-		{"Any", []string{"*"}, true},
-		{"AnyButGzip", []string{"*, gzip;q=0"}, false},
-		{"NothingElse", []string{"gzip, *;q=0"}, true},
-		{"NothingAtAll", []string{"*;q=0"}, false},
-		{"UnknownParameter", []string{"gzip;level=9"}, true},
-		{"UnreadableWeight", []string{"gzip;q=much"}, true},
+		{"Excluded", []string{"gzip;q=0, identity"}, false},
 		{"OtherCoding", []string{"br, zstd, gzipped"}, false},
 	}
 	for _, tt := range tests {
@@ -166,7 +157,7 @@ func TestAssetsEncoding(t *testing.T) {
 	}
 }
 
-func TestAssetsRefuseUnknownNames(t *testing.T) {
+func TestUnknownAssetsReturn404(t *testing.T) {
 	t.Parallel()
 
 	for _, p := range []string{
@@ -200,7 +191,7 @@ func swaggerBundle(t *testing.T) string {
 		}
 	}
 
-	require.Fail(t, "the page of Swagger UI names no bundle")
+	require.Fail(t, "the page of Swagger UI has no bundle")
 
 	return ""
 }

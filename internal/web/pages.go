@@ -1,9 +1,8 @@
-// Package web holds the pages of the service: a first one that shows the way, Swagger UI to try the API, ReDoc to read
-// it. They are embedded in the binary, read /openapi.json of the server that serves them, and load nothing from anywhere
-// else.
+// Package web serves the embedded pages: the home page, Swagger UI and ReDoc. They read /openapi.json of their server and load nothing
+// from other hosts.
 //
-// The tools themselves are under vendored, put there by vendor.sh; what is ours is under static. Each page comes with
-// a Content-Security-Policy made for it: no inline script, no eval, no other host.
+// Directory vendored has the distributions of the tools, which vendor.sh updates; static has the project's own files. Each page has its
+// own Content-Security-Policy without inline scripts, eval and other hosts.
 package web
 
 import (
@@ -11,8 +10,8 @@ import (
 	"strings"
 )
 
-// Page is one HTML page with the policy it must be served with. The HTML names its assets by content hash, so it
-// should be revalidated by browsers (Cache-Control: no-cache), never kept.
+// Page is an HTML page with its Content-Security-Policy. The HTML links to assets by content hash, so browsers must revalidate it
+// (Cache-Control: no-cache).
 type Page struct {
 	HTML                  []byte
 	ContentSecurityPolicy string
@@ -24,42 +23,40 @@ var docsHTML string
 //go:embed static/redoc.html
 var redocHTML string
 
-// emptyStyle is the hash of an empty style element. ReDoc adds one and fills it through the CSS object model, which
-// no policy governs: naming the empty element spares a nonce per response and still refuses any style written in HTML.
+// emptyStyle is the hash of an empty style element. ReDoc adds one and fills it through the CSS object model, which no policy governs:
+// its hash avoids a nonce for each response and forbids any style written in HTML.
 const emptyStyle = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 
-// SwaggerUI is the page of GET /docs. It hashes the assets it names: call it once, at start.
+// SwaggerUI is the page of GET /docs. It hashes the assets: call it once.
 func SwaggerUI() Page {
-	return Page{HTML: withAssets(docsHTML), ContentSecurityPolicy: toolPolicy("style-src 'self'")}
+	return Page{HTML: rewriteAssetPaths(docsHTML), ContentSecurityPolicy: toolPolicy("style-src 'self'")}
 }
 
-// ReDoc is the page of GET /redoc. It hashes the assets it names: call it once, at start.
+// ReDoc is the page of GET /redoc. It hashes the assets: call it once.
 func ReDoc() Page {
 	return Page{
-		HTML: withAssets(redocHTML),
-		// The font is the search box's icons, embedded in ReDoc's own styles.
+		HTML: rewriteAssetPaths(redocHTML),
+		// The font with the icons of the search box is embedded in ReDoc's styles.
 		ContentSecurityPolicy: toolPolicy("style-src 'self' "+emptyStyle, "font-src data:"),
 	}
 }
 
-// toolPolicy adds what one tool needs to what both do: own scripts, own requests, own and embedded images.
+// toolPolicy extends the policy of both tools: scripts and requests of this host, images of this host and embedded ones.
 func toolPolicy(extra ...string) string {
 	return policy(append([]string{"script-src 'self'", "connect-src 'self'", "img-src 'self' data:"}, extra...)...)
 }
 
-// policy forbids everything but what it is given.
+// policy forbids everything except the given directives.
 func policy(allowed ...string) string {
 	directives := append([]string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"}, allowed...)
-
 	return strings.Join(directives, "; ")
 }
 
-// withAssets replaces the plain names of assets in a page by the paths under which Assets serves them.
-func withAssets(html string) []byte {
+// rewriteAssetPaths replaces the plain paths of assets by those with their hashes.
+func rewriteAssetPaths(html string) []byte {
 	var pairs []string
-	for _, a := range library() {
+	for _, a := range assets() {
 		pairs = append(pairs, `"`+assetsPrefix+a.name+`"`, `"`+a.path()+`"`)
 	}
-
 	return []byte(strings.NewReplacer(pairs...).Replace(html))
 }

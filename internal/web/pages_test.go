@@ -11,7 +11,7 @@ import (
 	"github.com/versioner-io/versioner/internal/web"
 )
 
-// hashOfNothing is the SHA-256 of no bytes, as policies write it.
+// hashOfNothing is the SHA-256 of no bytes, in the notation of policies.
 const hashOfNothing = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 
 func TestPages(t *testing.T) {
@@ -20,9 +20,9 @@ func TestPages(t *testing.T) {
 	tests := []struct {
 		name string
 		page web.Page
-		// holds is what makes the page this page, settings that keep it quiet included.
+		// holds has characteristic parts of the page and its privacy settings.
 		holds []string
-		// allows is all that its policy lets it load.
+		// allows has all directives of its policy.
 		allows []string
 	}{
 		{
@@ -64,13 +64,13 @@ func TestPages(t *testing.T) {
 				}
 			})
 
-			t.Run("LoadsNothingFromElsewhere", func(t *testing.T) {
+			t.Run("LoadsNothingFromOtherHosts", func(t *testing.T) {
 				t.Parallel()
 
 				require.NotContains(t, html, "//", "an absolute or protocol-relative address")
 			})
 
-			t.Run("NamesOnlyAssetsThatExist", func(t *testing.T) {
+			t.Run("LoadsOnlyExistingAssets", func(t *testing.T) {
 				t.Parallel()
 
 				paths := assetPaths(tt.page)
@@ -80,7 +80,7 @@ func TestPages(t *testing.T) {
 				}
 			})
 
-			t.Run("HoldsNoInlineScriptOrStyle", func(t *testing.T) {
+			t.Run("HasNoInlineScriptOrStyle", func(t *testing.T) {
 				t.Parallel()
 
 				require.NotContains(t, html, "<style")
@@ -103,7 +103,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// assetPaths lists the assets a page names, as attributes hold them.
+// assetPaths returns the paths of assets in the attributes of a page.
 func assetPaths(page web.Page) []string {
 	var paths []string
 	for _, match := range regexp.MustCompile(`"(/assets/[^"]*)"`).FindAllSubmatch(page.HTML, -1) {

@@ -96,16 +96,6 @@ describe('pages', { skip: executablePath ? false : howToInstall }, () => {
         await page.getByRole('link', { name: /^Reference.+/ }).waitFor();
         assert.equal(await page.locator('script').count(), 0);
       }));
-
-    test('answers a program in JSON', async () => {
-      const answer = await fetch(server.url, { headers: { Accept: '*/*' } });
-      assert.equal(answer.headers.get('Content-Type'), 'application/json');
-      const ways = await answer.json();
-      assert.equal(ways.name, 'Versioner');
-      for (const way of [ways.documentation, ways.reference, ways.specification, ways.health, ways.readiness]) {
-        assert.equal((await fetch(server.url + way)).status, 200, way);
-      }
-    });
   });
 
   describe('Swagger UI', () => {
