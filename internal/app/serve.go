@@ -23,15 +23,14 @@ import (
 )
 
 const (
-	drainTimeout          = 15 * time.Second
-	drainPollInterval     = 10 * time.Millisecond
-	headerTimeout         = 5 * time.Second
-	readTimeout           = 30 * time.Second
-	writeTimeout          = 60 * time.Second
-	idleTimeout           = 2 * time.Minute
-	maxHeaderBytes        = 32 << 10
-	maxBodyBytes          = 64 << 20
-	maxQueuedUserRequests = 128
+	drainTimeout      = 15 * time.Second
+	drainPollInterval = 10 * time.Millisecond
+	headerTimeout     = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 32 << 10
+	maxBodyBytes      = 64 << 20
 )
 
 // ErrTerminated is the cancellation cause of a context that SIGTERM ended: load balancers may still send requests.
@@ -57,7 +56,7 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 		return err
 	}
 	defer ingestPool.Close()
-	apiPool, err := postgres.OpenAPI(ctx, a.database.DSN)
+	apiPool, err := postgres.OpenAPI(ctx, a.database.DSN, postgres.APILimits{})
 	if err != nil {
 		return err
 	}
@@ -68,7 +67,7 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 
 	handler, err := httpapi.New(ctx, httpapi.Config{
 		Logger: a.logger, Security: authn.Validators{APIKeys: a.Keys, JWTs: tokens}, Recorder: recorder, Clock: time.Now, DB: apiPool, Keys: a.Keys,
-		Channels: channels, Limits: a.limits(limiter, apiPool.MaxConns()), Quotas: a.cfg.Quotas, Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
+		Channels: channels, Limits: a.limits(limiter), Quotas: a.cfg.Quotas, Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
 	})
 	if err != nil {
 		return fmt.Errorf("build the API: %w", err)
@@ -100,11 +99,11 @@ func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, toke
 	}
 }
 
-func (a *App) limits(limiter ratelimit.Limiter, maxConns int) httpapi.Limits {
+func (a *App) limits(limiter ratelimit.Limiter) httpapi.Limits {
 	return httpapi.Limits{
 		Limiter: limiter, KeyPerMinute: a.cfg.RateLimits.KeyPerMinute, AccountPerHour: a.cfg.RateLimits.AccountPerHour,
 		UserPerMinute: a.cfg.RateLimits.UserPerMinute, FailuresPerMinute: a.cfg.RateLimits.FailuresPerMinute,
-		BodyBytes: maxBodyBytes, PeopleAtOnce: maxConcurrentUserRequests(maxConns), PeopleWaiting: maxQueuedUserRequests,
+		BodyBytes: maxBodyBytes,
 	}
 }
 
@@ -170,9 +169,6 @@ func countConnections(open *atomic.Int64) func(net.Conn, http.ConnState) {
 		}
 	}
 }
-
-// maxConcurrentUserRequests leaves some of the connections for events.
-func maxConcurrentUserRequests(connections int) int { return max(1, connections*5/8) }
 
 // waitForDeregistration turns readiness off and goes on serving while load balancers detect it.
 func (a *App) waitForDeregistration(ctx context.Context) {

@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -11,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/httpapi"
@@ -234,56 +232,4 @@ func TestAddresses(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestOverload holds up people's requests until there are as many as the server works on and has wait.
-func TestOverload(t *testing.T) {
-	t.Parallel()
-	api := testapi.New(t, testapi.WithLimits(httpapi.Limits{PeopleAtOnce: 4, PeopleWaiting: 4}))
-	read := func(account string) testapi.Answer {
-		request := api.Request(t, http.MethodGet, "/releases/", nil)
-		request.Header.Set("Authorization", "Bearer "+api.Token(t, account, "viewer"))
-		return api.Do(t, request)
-	}
-	for _, account := range []string{testapi.Account, "second"} {
-		require.Equal(t, http.StatusOK, read(account).Status)
-	}
-	conn, err := pgx.Connect(t.Context(), api.DSN)
-	require.NoError(t, err)
-	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	_, err = conn.Exec(t.Context(), "BEGIN; LOCK TABLE releases IN ACCESS EXCLUSIVE MODE")
-	require.NoError(t, err)
-
-	var waiting sync.WaitGroup
-	var served, refused atomic.Int64
-	hold := func(account string, count int) {
-		for range count {
-			waiting.Go(func() {
-				answer := read(account)
-				switch {
-				case answer.Status == http.StatusOK:
-					served.Add(1)
-				case answer.Status == http.StatusServiceUnavailable && answer.Header.Get("Retry-After") != "":
-					refused.Add(1)
-				}
-			})
-		}
-	}
-	turnedAway := func(count int64) {
-		require.Eventually(t, func() bool { return refused.Load() == count }, time.Minute, 10*time.Millisecond)
-	}
-	hold(testapi.Account, 7)
-	turnedAway(1) // two are worked on, four wait
-	hold("second", 4)
-	turnedAway(3) // two are worked on, two wait, for which two of the first account's are turned away
-	hold("second", 1)
-	turnedAway(4) // now both have as many waiting
-	require.Zero(t, served.Load())
-	api.PostEvent(t, deploymentEvents, deployment(nil)) // and events pass
-	_, err = conn.Exec(t.Context(), "ROLLBACK")
-	require.NoError(t, err)
-	waiting.Wait()
-	require.Equal(t, int64(8), served.Load())
-	require.Equal(t, int64(4), refused.Load())
-	require.Equal(t, http.StatusOK, read("second").Status)
 }

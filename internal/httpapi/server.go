@@ -49,8 +49,6 @@ type Limits struct {
 	UserPerMinute     int
 	FailuresPerMinute int // invalid credentials from one network
 	BodyBytes         int // bytes of bodies in memory; one account has half of it
-	PeopleAtOnce      int // requests of people that are worked on at the same time
-	PeopleWaiting     int // requests of people that wait for that; more are turned away
 }
 
 // api implements every operation: one struct for each tag of the document.
@@ -124,8 +122,6 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 		Limiter: config.Limits.Limiter, KeyPerMinute: config.Limits.KeyPerMinute, AccountPerHour: config.Limits.AccountPerHour,
 		UserPerMinute: config.Limits.UserPerMinute, FailuresPerMinute: config.Limits.FailuresPerMinute,
 	})
-	work := newOverload(config.Limits.PeopleAtOnce, config.Limits.PeopleWaiting)
-	tests := newOverload(config.Limits.PeopleAtOnce, config.Limits.PeopleWaiting) // they wait for receivers, and keep nobody else waiting
 	bodies := admission.NewByteBudget(int64(config.Limits.BodyBytes))
 	once, err := newIdempotency(config.DB, config.Keys.DeriveKey("idempotency"))
 	if err != nil {
@@ -144,9 +140,6 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 				return nil, err
 			}
 			middlewares[id] = []echo.MiddlewareFunc{middleware.TagOperation(id)}
-			if id != testChannel && len(apigen.OperationSchemes[id]) > 0 {
-				middlewares[id] = append(middlewares[id], work.door)
-			}
 			middlewares[id] = append(middlewares[id], middleware.Authenticate(config.Security, id, limiter), limiter.Middleware, authorize(id), params.Middleware)
 			if validator != nil {
 				if config.Limits.BodyBytes > 0 {
@@ -154,11 +147,10 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 				}
 				middlewares[id] = append(middlewares[id], validator.Middleware)
 			}
-			if id == testChannel {
-				middlewares[id] = append(middlewares[id], tests.middleware, once.middleware(id))
-			} else {
-				middlewares[id] = append(middlewares[id], patient, work.middleware, once.middleware(id))
+			if id != testChannel {
+				middlewares[id] = append(middlewares[id], patient)
 			}
+			middlewares[id] = append(middlewares[id], once.middleware(id))
 		}
 	}
 	return middlewares, nil

@@ -27,6 +27,11 @@ const (
 	// defaultMaxConns leaves connections for reads, keys and health while every recording worker waits for a lock.
 	defaultMaxConns = 16
 
+	// defaultAPIConns is more than the processors of a database server execute concurrently, and little enough not to slow down
+	// events. defaultAPIQueue callers wait for well under a second.
+	defaultAPIConns = 10
+	defaultAPIQueue = 128
+
 	// ingestMaxConns is one for each worker and one for parked jobs.
 	ingestMaxConns = 9
 )
@@ -144,7 +149,7 @@ func openTenants(ctx context.Context, dsn string, maxConns int32, settings strin
 	if err != nil {
 		return nil, err
 	}
-	return &TenantPool{connections{pool}}, nil
+	return &TenantPool{connections: connections{pool}}, nil
 }
 
 // open opens a pool whose connections have the settings.

@@ -1,12 +1,15 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/versioner-io/versioner/internal/admission"
 )
 
 // AppRole is the database role of requests: row-level security shows it one account.
@@ -22,33 +25,82 @@ const enterTenantForList = enterTenant + ", set_config('plan_cache_mode', 'force
 
 // TenantPool is a pool whose connections have the role AppRole: row-level security hides every row from a statement without a
 // tenant. Statements run on the handles that Tenant returns.
-type TenantPool struct{ connections }
+type TenantPool struct {
+	connections
 
-// OpenAPI opens the pool of the user API. The database has been migrated.
-func OpenAPI(ctx context.Context, dsn string) (*TenantPool, error) {
-	return openTenants(ctx, dsn, defaultMaxConns, "SET ROLE "+AppRole)
+	admission *admission.Limiter // of callers that need a connection; nil: callers wait for the pool
+}
+
+// APILimits bound the pool of the user API; zero values are the defaults.
+type APILimits struct {
+	MaxConns  int // statements and transactions of users that run concurrently; one account has at most half of them
+	MaxQueued int // callers that wait for a connection
+}
+
+// OpenAPI opens the pool of the user API. Callers wait for a connection, the accounts in turns, and get an Unavailable error when too
+// many wait. The database has been migrated.
+func OpenAPI(ctx context.Context, dsn string, limits APILimits) (*TenantPool, error) {
+	limits.MaxConns = cmp.Or(limits.MaxConns, defaultAPIConns)
+	pool, err := openTenants(ctx, dsn, int32(limits.MaxConns), "SET ROLE "+AppRole) //nolint:gosec // a small number
+	if err != nil {
+		return nil, err
+	}
+	pool.admission = admission.NewLimiter(min(limits.MaxConns, pool.MaxConns()), cmp.Or(limits.MaxQueued, defaultAPIQueue))
+	return pool, nil
 }
 
 // Tenant returns the handle of one account: its statements see and write rows of that account only.
 func (p *TenantPool) Tenant(accountID uuid.UUID) *DB {
-	return newDB(tenantConn{pool: p.pool, accountIDs: "{" + accountID.String() + "}"})
+	return newDB(tenantConn{pool: p.pool, admission: p.admission, accountID: accountID, accountIDs: "{" + accountID.String() + "}"})
 }
 
 // tenantConn runs statements for one account.
 type tenantConn struct {
 	pool       *pgxpool.Pool
+	admission  *admission.Limiter
+	accountID  uuid.UUID
 	accountIDs string // as an array literal
 }
 
 // Begin implements beginner. It sets the tenant in the round trip of BEGIN.
 func (c tenantConn) Begin(ctx context.Context) (pgx.Tx, error) {
+	release, err := c.admission.Acquire(ctx, c.accountID)
+	if err != nil {
+		return nil, err
+	}
 	tx, err := c.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL app.account_ids = '" + c.accountIDs + "'"})
-	return attemptOf(ctx, tx, err)
+	if err != nil {
+		release()
+		return nil, err //nolint:wrapcheck // Classify sees it
+	}
+	return attemptOf(ctx, admittedTx{Tx: tx, release: release}, nil)
+}
+
+// admittedTx releases its slot when the transaction ends.
+type admittedTx struct {
+	pgx.Tx
+
+	release func()
+}
+
+// Commit implements pgx.Tx.
+func (t admittedTx) Commit(ctx context.Context) error {
+	defer t.release()
+	return t.Tx.Commit(ctx) //nolint:wrapcheck // Classify sees it
+}
+
+// Rollback implements pgx.Tx.
+func (t admittedTx) Rollback(ctx context.Context) error {
+	defer t.release()
+	return t.Tx.Rollback(ctx) //nolint:wrapcheck // Classify sees it
 }
 
 // Exec implements dbgen.DBTX.
 func (c tenantConn) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	results := c.send(ctx, enterTenant, sql, args)
+	results, err := c.send(ctx, enterTenant, sql, args)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
 	tag, err := results.Exec()
 	if closing := results.Close(); err == nil {
 		err = closing
@@ -62,7 +114,10 @@ func (c tenantConn) Query(ctx context.Context, sql string, args ...any) (pgx.Row
 }
 
 func (c tenantConn) query(ctx context.Context, enter, sql string, args []any) (pgx.Rows, error) {
-	results := c.send(ctx, enter, sql, args)
+	results, err := c.send(ctx, enter, sql, args)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := results.Query()
 	if err != nil {
 		_ = results.Close() // the same failure
@@ -78,13 +133,30 @@ func (c tenantConn) QueryRow(ctx context.Context, sql string, args ...any) pgx.R
 }
 
 // send sends one statement for the account and returns the results that follow those of enter.
-func (c tenantConn) send(ctx context.Context, enter, sql string, args []any) pgx.BatchResults {
+func (c tenantConn) send(ctx context.Context, enter, sql string, args []any) (pgx.BatchResults, error) {
+	release, err := c.admission.Acquire(ctx, c.accountID)
+	if err != nil {
+		return nil, err
+	}
 	batch := &pgx.Batch{}
 	batch.Queue(enter, c.accountIDs)
 	batch.Queue(sql, args...)
 	results := c.pool.SendBatch(ctx, batch)
 	_, _ = results.Exec() // its failure is that of the next statement, too
-	return results
+	return admittedResults{BatchResults: results, release: release}, nil
+}
+
+// admittedResults releases its slot when it is closed.
+type admittedResults struct {
+	pgx.BatchResults
+
+	release func()
+}
+
+// Close implements pgx.BatchResults.
+func (r admittedResults) Close() error {
+	defer r.release()
+	return r.BatchResults.Close() //nolint:wrapcheck // Classify sees it
 }
 
 // tenantRows closes the batch together with the rows, which use its connection.

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
@@ -149,7 +151,7 @@ func TestTenant(t *testing.T) {
 func TestForgottenTenant(t *testing.T) {
 	t.Parallel()
 	dsn := testdb.New(t)
-	conn, pool := connect(t, dsn), openPool(t, postgres.OpenAPI, dsn)
+	conn, pool := connect(t, dsn), openPool(t, openAPI(postgres.APILimits{}), dsn)
 	account := uuid.New()
 	tables := fillTenantTables(t, conn, account)
 	requireVisible := func(db postgres.Statements, table string, visible int) {
@@ -332,4 +334,75 @@ func TestListsArePlannedForTheirFilters(t *testing.T) {
 	generic, _, err = pool.Plans(t.Context(), "GetProduct")
 	require.NoError(t, err)
 	require.Positive(t, generic, "one row by its key is always found in the same way")
+}
+
+func openAPI(limits postgres.APILimits) func(context.Context, string) (*postgres.TenantPool, error) {
+	return func(ctx context.Context, dsn string) (*postgres.TenantPool, error) {
+		return postgres.OpenAPI(ctx, dsn, limits)
+	}
+}
+
+// TestSlotsAreReleased ends statements and transactions of an account that has one slot in every way.
+func TestSlotsAreReleased(t *testing.T) {
+	t.Parallel()
+	pool := openPool(t, openAPI(postgres.APILimits{MaxConns: 1, MaxQueued: 1}), testdb.New(t))
+	account := uuid.New()
+	db := pool.Tenant(account)
+	statements := db.Conn()
+	list := func(ctx context.Context) error {
+		_, err := db.ListProducts(ctx, dbgen.ListProductsParams{AccountID: account, RowLimit: 1})
+		return err
+	}
+	errOwn := errors.New("of the function")
+	//nolint:thelper // the functions are the subtests
+	for name, use := range map[string]func(t *testing.T){
+		"List":          func(t *testing.T) { require.NoError(t, list(t.Context())) },
+		"CancelledList": func(t *testing.T) { require.Error(t, list(cancelled(t.Context()))) },
+		"Row":           func(t *testing.T) { require.NoError(t, statements.QueryRow(t.Context(), "SELECT 1").Scan(new(int))) },
+		"NoRow": func(t *testing.T) {
+			require.ErrorIs(t, statements.QueryRow(t.Context(), "SELECT 1 WHERE false").Scan(new(int)), pgx.ErrNoRows)
+		},
+		"BadRow": func(t *testing.T) { require.Error(t, statements.QueryRow(t.Context(), "SELECT 1/0").Scan(new(int))) },
+		"ManyRows": func(t *testing.T) {
+			require.NoError(t, statements.QueryRow(t.Context(), "SELECT generate_series(1, 1000)").Scan(new(int)))
+		},
+		"Exec": func(t *testing.T) {
+			_, err := statements.Exec(t.Context(), "SELECT 1")
+			require.NoError(t, err)
+		},
+		"BadExec": func(t *testing.T) {
+			_, err := statements.Exec(t.Context(), "SELECT nothing")
+			require.Error(t, err)
+		},
+		"Commit": func(t *testing.T) {
+			require.NoError(t, db.WithTx(t.Context(), func(*postgres.DB) error { return nil }))
+		},
+		"Rollback": func(t *testing.T) {
+			require.ErrorIs(t, db.WithTx(t.Context(), func(*postgres.DB) error { return errOwn }), errOwn)
+		},
+		"Cancelled": func(t *testing.T) {
+			require.Error(t, db.WithTx(cancelled(t.Context()), func(*postgres.DB) error { return nil }))
+		},
+		"Savepoint": func(t *testing.T) {
+			require.NoError(t, db.WithTx(t.Context(), func(tx *postgres.DB) error {
+				return tx.WithTx(t.Context(), func(*postgres.DB) error { return nil })
+			}))
+		},
+		"Panic": func(t *testing.T) {
+			require.Panics(t, func() { _ = db.WithTx(t.Context(), func(*postgres.DB) error { panic("of the function") }) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			use(t)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			require.NoError(t, list(ctx), "the slot is free again")
+		})
+	}
+	require.NoError(t, db.WithTx(t.Context(), func(*postgres.DB) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		require.Equal(t, apperr.Unavailable, apperr.CodeOf(list(ctx)), "a transaction holds its slot")
+		return nil
+	}))
 }

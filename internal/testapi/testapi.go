@@ -66,6 +66,7 @@ type settings struct {
 	mailer   *notify.Mailer
 	limits   httpapi.Limits
 	quotas   quota.Limits
+	pool     postgres.APILimits
 	proxies  []*net.IPNet
 	clock    func() time.Time
 	security func(apigen.SecurityHandler) apigen.SecurityHandler
@@ -90,6 +91,9 @@ func WithLimits(limits httpapi.Limits) Option { return func(s *settings) { s.lim
 
 // WithQuotas caps the objects of accounts; without it they are unlimited.
 func WithQuotas(quotas quota.Limits) Option { return func(s *settings) { s.quotas = quotas } }
+
+// WithAPIPool bounds the pool of the user API.
+func WithAPIPool(limits postgres.APILimits) Option { return func(s *settings) { s.pool = limits } }
 
 // WithProxies believes what those networks say of where requests come from.
 func WithProxies(networks ...*net.IPNet) Option { return func(s *settings) { s.proxies = networks } }
@@ -118,7 +122,7 @@ func New(t *testing.T, options ...Option) *API {
 	keys := authn.NewAPIKeys(pool, []byte(strings.Repeat("pepper", 8)), logger)
 	ingestPool, err := postgres.OpenIngest(t.Context(), chosen.dsn)
 	require.NoError(t, err)
-	apiPool, err := postgres.OpenAPI(t.Context(), chosen.dsn)
+	apiPool, err := postgres.OpenAPI(t.Context(), chosen.dsn, chosen.pool)
 	require.NoError(t, err)
 	recorder := ingest.NewRecorder(ingestPool, pool, chosen.quotas, chosen.clock, logger)
 	background, stop := context.WithCancel(context.WithoutCancel(t.Context()))

@@ -93,7 +93,7 @@ func OpenBoth(t *testing.T) (*postgres.Pool, *postgres.TenantPool) {
 	owner, err := postgres.Open(t.Context(), dsn)
 	require.NoError(t, err)
 	t.Cleanup(owner.Close)
-	api, err := postgres.OpenAPI(t.Context(), dsn)
+	api, err := postgres.OpenAPI(t.Context(), dsn, postgres.APILimits{})
 	require.NoError(t, err)
 	t.Cleanup(api.Close)
 	return owner, api

@@ -44,7 +44,7 @@ func serveEmpty(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
-	apiPool, err := postgres.OpenAPI(ctx, os.Getenv("DATABASE_URL"))
+	apiPool, err := postgres.OpenAPI(ctx, os.Getenv("DATABASE_URL"), postgres.APILimits{})
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func serveEmpty(ctx context.Context) error {
 	handler, err := httpapi.New(ctx, httpapi.Config{
 		Logger: logger, Security: authn.Validators{APIKeys: keys, JWTs: tokens}, Recorder: emptyRecorder{id: uuid.New()}, Clock: time.Now,
 		DB: apiPool, Keys: keys, Channels: notify.Channels{},
-		Limits: httpapi.Limits{Limiter: ratelimit.NewLocal(), PeopleAtOnce: 1, PeopleWaiting: 1}, Ready: func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) },
+		Limits: httpapi.Limits{Limiter: ratelimit.NewLocal()}, Ready: func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) },
 	})
 	if err != nil {
 		return err

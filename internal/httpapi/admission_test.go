@@ -10,22 +10,23 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/versioner-io/versioner/internal/httpapi"
+	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-// TestPlacesAreForWork has one account keep the server busy in every way that takes it no work: others are served.
-func TestPlacesAreForWork(t *testing.T) {
+// TestSlotHeldOnlyWhileWorking lets one account occupy the server in every way that needs no database: others are served.
+func TestSlotHeldOnlyWhileWorking(t *testing.T) {
 	t.Parallel()
-	places := func(t *testing.T, number int) *testapi.API {
+	bounded := func(t *testing.T, number int) *testapi.API {
 		t.Helper()
-		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{PeopleAtOnce: number, PeopleWaiting: 16}))
+		api := testapi.New(t, testapi.WithAPIPool(postgres.APILimits{MaxConns: number, MaxQueued: 16}))
 		require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodGet, "/products/", "").Status)
 		return api
 	}
@@ -37,9 +38,9 @@ func TestPlacesAreForWork(t *testing.T) {
 		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
 	}
 
-	t.Run("AnAccountHasHalfOfThem", func(t *testing.T) {
+	t.Run("AccountHasHalfOfTheSlots", func(t *testing.T) {
 		t.Parallel()
-		api := places(t, 4)
+		api := bounded(t, 4)
 		conn, err := pgx.Connect(t.Context(), api.DSN)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
@@ -56,9 +57,9 @@ func TestPlacesAreForWork(t *testing.T) {
 		waiting.Wait()
 	})
 
-	t.Run("NotForABodyThatDoesNotCome", func(t *testing.T) {
+	t.Run("NotForAnIncompleteBody", func(t *testing.T) {
 		t.Parallel()
-		api := places(t, 1)
+		api := bounded(t, 1)
 		head := "POST /products/ HTTP/1.1\r\nHost: versioner\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n" +
 			"Authorization: Bearer " + api.Token(t, testapi.Account, "admin") + "\r\n\r\n"
 		conn := send(t, api, head)
@@ -72,9 +73,9 @@ func TestPlacesAreForWork(t *testing.T) {
 		requireServed(t, api, "other")
 	})
 
-	t.Run("NotForAnAnswerThatIsNotRead", func(t *testing.T) {
+	t.Run("NotForAnUnreadAnswer", func(t *testing.T) {
 		t.Parallel()
-		api := places(t, 1)
+		api := bounded(t, 1)
 		api.Exec(t, `INSERT INTO products (account_id, id, name, extra_metadata, created_at, updated_at)
 			SELECT a.id, gen_random_uuid(), 'p' || n, jsonb_build_object('x', repeat('x', 250000)), now(), now() FROM accounts a, generate_series(1, 100) n WHERE a.slug = '`+testapi.Account+`'`)
 		conn := send(t, api, "GET /products/?limit=100 HTTP/1.1\r\nHost: versioner\r\nAuthorization: Bearer "+api.Token(t, testapi.Account, "viewer")+"\r\n\r\n")
@@ -86,7 +87,7 @@ func TestPlacesAreForWork(t *testing.T) {
 
 	t.Run("NotForAReceiverThatDoesNotAnswer", func(t *testing.T) {
 		t.Parallel()
-		api := places(t, 1)
+		api := bounded(t, 1)
 		called, released := make(chan struct{}), make(chan struct{})
 		receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 			close(called)
@@ -113,7 +114,59 @@ func TestPlacesAreForWork(t *testing.T) {
 	})
 }
 
-// lockedOut tells how many statements of an API wait for a lock.
+// TestOverload blocks requests of users until the pool and its queue are full.
+func TestOverload(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t, testapi.WithAPIPool(postgres.APILimits{MaxConns: 4, MaxQueued: 4}))
+	read := func(account string) testapi.Answer {
+		request := api.Request(t, http.MethodGet, "/releases/", nil)
+		request.Header.Set("Authorization", "Bearer "+api.Token(t, account, "viewer"))
+		return api.Do(t, request)
+	}
+	for _, account := range []string{testapi.Account, "second"} {
+		require.Equal(t, http.StatusOK, read(account).Status)
+	}
+	conn, err := pgx.Connect(t.Context(), api.DSN)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	_, err = conn.Exec(t.Context(), "BEGIN; LOCK TABLE releases IN ACCESS EXCLUSIVE MODE")
+	require.NoError(t, err)
+
+	var waiting sync.WaitGroup
+	var served, refused atomic.Int64
+	hold := func(account string, count int) {
+		for range count {
+			waiting.Go(func() {
+				answer := read(account)
+				switch {
+				case answer.Status == http.StatusOK:
+					served.Add(1)
+				case answer.Status == http.StatusServiceUnavailable && answer.Header.Get("Retry-After") != "":
+					refused.Add(1)
+				}
+			})
+		}
+	}
+	requireRejected := func(count int64) {
+		require.Eventually(t, func() bool { return refused.Load() == count }, time.Minute, 10*time.Millisecond)
+	}
+	hold(testapi.Account, 7)
+	requireRejected(1) // two run, four are queued
+	hold("second", 4)
+	requireRejected(3) // two run, two are queued and have evicted two of the first account
+	hold("second", 1)
+	requireRejected(4) // both have as many queued
+	require.Zero(t, served.Load())
+	api.PostEvent(t, deploymentEvents, deployment(nil)) // events have a pool of their own
+	_, err = conn.Exec(t.Context(), "ROLLBACK")
+	require.NoError(t, err)
+	waiting.Wait()
+	require.Equal(t, int64(8), served.Load())
+	require.Equal(t, int64(4), refused.Load())
+	require.Equal(t, http.StatusOK, read("second").Status)
+}
+
+// lockedOut returns how many statements of an API wait for a lock.
 func lockedOut(t *testing.T, api *testapi.API) (waiting int) {
 	t.Helper()
 	api.Scan(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'", &waiting)
