@@ -107,7 +107,7 @@ test-long: ## Run the tests that take long: 50 kills, 20 rolling and 10 database
 	VERSIONER_TEST_RESTARTS=20 go test -count 1 -timeout 30m -v -run "TestRolling" ./cmd/versionerd
 	VERSIONER_TEST_RESTARTS=10 go test -count 1 -timeout 30m -v -run "TestDatabaseRestarts" ./cmd/versionerd
 	VERSIONER_TEST_OVERLOAD=60s go test -count 1 -timeout 30m -v -run 'TestOverload|TestGreedy|TestSlow' ./cmd/versionerd
-	VERSIONER_TEST_ROUND_TRIPS=1000000 go test -count 1 -timeout 30m -v -run 'TestTokenRoundTrip' ./internal/authn
+	VERSIONER_TEST_ROUND_TRIPS=1000000 go test -count 1 -timeout 30m -v -run 'TestTokenRoundTrip' ./internal/apikeys
 	VERSIONER_TEST_FETCH=1 go test -count 1 -v -run 'TestEmbeddedFetchesBinaries' ./internal/embeddedpg
 	$(MAKE) fuzz FUZZ_TIME=60s
 

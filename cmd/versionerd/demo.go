@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/app"
-	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/seed"
 )
@@ -29,7 +29,7 @@ func (c demoCommand) Validate() error {
 	if c.Days < seed.MinDays || c.Days > seed.MaxDays {
 		return fmt.Errorf("--days: use %d to %d", seed.MinDays, seed.MaxDays)
 	}
-	return authn.CheckAccountSlug(c.Account)
+	return apikeys.ValidateAccountSlug(c.Account)
 }
 
 // Run seeds the account in one transaction. Progress goes to standard error, the summary to standard output.

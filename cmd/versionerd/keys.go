@@ -10,8 +10,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/app"
-	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/config"
 )
 
@@ -38,20 +39,20 @@ func (c createKey) Validate() error {
 	if c.Expires < 0 {
 		return errors.New("--expires: use a positive duration, such as 720h")
 	}
-	return authn.CheckAccountSlug(c.Account)
+	return apikeys.ValidateAccountSlug(c.Account)
 }
 
 // Run prints the key to standard output and everything else to standard error, for use in scripts.
 func (c createKey) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
-	return withKeys(ctx, cfg, abort, func(keys *authn.APIKeys) error {
-		key := authn.NewKey{Name: c.Name}
+	return withKeys(ctx, cfg, abort, func(keys *apikeys.Keys) error {
+		key := apikeys.NewKey{Name: c.Name}
 		until := "without expiry"
 		if c.Expires > 0 {
 			expires := time.Now().Add(c.Expires).UTC()
 			key.ExpiresAt = &expires
 			until = "until " + expires.Format(time.RFC3339)
 		}
-		created, err := keys.CreateFor(ctx, c.Account, key)
+		created, err := keys.CreateInAccount(ctx, c.Account, key)
 		if err != nil {
 			return err
 		}
@@ -69,9 +70,9 @@ type listKeys struct {
 
 // Run prints a table.
 func (c listKeys) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
-	return withKeys(ctx, cfg, abort, func(keys *authn.APIKeys) error {
+	return withKeys(ctx, cfg, abort, func(keys *apikeys.Keys) error {
 		infos, err := keys.List(ctx, c.Account)
-		if authn.IsNotFound(err) {
+		if apperr.CodeOf(err) == apperr.NotFound {
 			return fmt.Errorf("there is no account %q", c.Account)
 		}
 		if err != nil {
@@ -96,9 +97,9 @@ type revokeKey struct {
 
 // Run revokes the key.
 func (c revokeKey) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
-	return withKeys(ctx, cfg, abort, func(keys *authn.APIKeys) error {
-		err := keys.RevokeNamed(ctx, c.Account, c.Key)
-		if authn.IsNotFound(err) {
+	return withKeys(ctx, cfg, abort, func(keys *apikeys.Keys) error {
+		err := keys.RevokeByKeyID(ctx, c.Account, c.Key)
+		if apperr.CodeOf(err) == apperr.NotFound {
 			return fmt.Errorf("account %q has no key %q", c.Account, c.Key)
 		}
 		if err != nil {
@@ -110,7 +111,7 @@ func (c revokeKey) Run(ctx context.Context, cfg config.Config, abort *app.Abort)
 }
 
 // withKeys opens the database for one command, which logs warnings and errors only.
-func withKeys(ctx context.Context, cfg config.Config, abort *app.Abort, fn func(*authn.APIKeys) error) error {
+func withKeys(ctx context.Context, cfg config.Config, abort *app.Abort, fn func(*apikeys.Keys) error) error {
 	a, err := app.Open(ctx, cfg, quietLogger(cfg), app.AttachDatabase(abort, os.Stderr))
 	if err != nil {
 		return err

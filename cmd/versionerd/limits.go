@@ -6,8 +6,9 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/app"
-	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/config"
 )
 
@@ -25,9 +26,9 @@ type limitAccount struct {
 
 // Run takes effect on every server within one second.
 func (c limitAccount) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
-	return withKeys(ctx, cfg, abort, func(keys *authn.APIKeys) error {
+	return withKeys(ctx, cfg, abort, func(keys *apikeys.Keys) error {
 		err := keys.SetAccountLimit(ctx, c.Account, c.PerHour.requests)
-		if authn.IsNotFound(err) {
+		if apperr.CodeOf(err) == apperr.NotFound {
 			return fmt.Errorf("there is no account %q", c.Account)
 		}
 		if err == nil {
@@ -47,9 +48,9 @@ type limitKey struct {
 
 // Run takes effect on every server within one second.
 func (c limitKey) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
-	return withKeys(ctx, cfg, abort, func(keys *authn.APIKeys) error {
+	return withKeys(ctx, cfg, abort, func(keys *apikeys.Keys) error {
 		err := keys.SetKeyLimit(ctx, c.Account, c.Key, c.PerMinute.requests)
-		if authn.IsNotFound(err) {
+		if apperr.CodeOf(err) == apperr.NotFound {
 			return fmt.Errorf("account %q has no key %q", c.Account, c.Key)
 		}
 		if err == nil {

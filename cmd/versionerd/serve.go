@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/app"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/config"
@@ -55,7 +56,7 @@ func (devCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logge
 		return err
 	}
 	defer a.Close(ctx)
-	dev, err := authn.LoadDevKey(cfg.DataDir)
+	dev, err := authn.LoadDevSigner(cfg.DataDir)
 	if err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func (devCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logge
 			fmt.Fprintf(os.Stdout, restartBanner, url, url, describeDatabase(cfg), demoAccount, dataDirFlag(cfg))
 			return nil
 		}
-		created, err := a.Keys.CreateFor(ctx, demoAccount, authn.NewKey{Name: "first key"})
+		created, err := a.Keys.CreateInAccount(ctx, demoAccount, apikeys.NewKey{Name: "first key"})
 		if err != nil {
 			return err
 		}

@@ -5,9 +5,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/authz"
 	"github.com/versioner-io/versioner/internal/config"
-	"github.com/versioner-io/versioner/internal/httpapi"
 )
 
 type tokenCommand struct {
@@ -21,16 +22,16 @@ type tokenCommand struct {
 
 // Run prints only the token to standard output. `versionerd dev` with the same data directory accepts it.
 func (c tokenCommand) Run(cfg config.Config) error {
-	if err := authn.CheckAccountSlug(c.Account); err != nil {
+	if err := apikeys.ValidateAccountSlug(c.Account); err != nil {
 		return err
 	}
-	if !httpapi.IsRole(c.Role) {
-		return fmt.Errorf("there is no role %q: use one of %v", c.Role, httpapi.Roles())
+	if !authz.IsRole(c.Role) {
+		return fmt.Errorf("there is no role %q: use one of %v", c.Role, authz.Roles())
 	}
 	if c.Name == "" {
 		c.Name = "dev-" + c.Role
 	}
-	key, err := authn.LoadDevKey(cfg.DataDir)
+	key, err := authn.LoadDevSigner(cfg.DataDir)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/buildinfo"
 	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/egress"
@@ -28,7 +28,7 @@ const (
 // App is the opened database and what every command needs of it.
 type App struct {
 	Pool *postgres.Pool
-	Keys *authn.APIKeys
+	Keys *apikeys.Keys
 
 	cfg      config.Config
 	logger   *slog.Logger
@@ -64,9 +64,9 @@ func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open Data
 	if err != nil {
 		return nil, err
 	}
-	a.Keys = authn.NewAPIKeys(a.Pool, pepper, logger)
+	a.Keys = apikeys.New(a.Pool, pepper, logger)
 	a.Keys.MaxActive = cfg.Quotas.APIKeys
-	return a, a.Keys.CheckPepper(ctx)
+	return a, a.Keys.VerifyPepper(ctx)
 }
 
 // Close closes the connections and releases the database, also after ctx has ended.

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	"github.com/versioner-io/versioner/internal/accounts"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
@@ -38,7 +39,7 @@ var ErrTerminated = errors.New("terminated")
 
 // Serve answers requests until ctx ends, then finishes those in flight. It calls started once it listens.
 func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ctx context.Context, url string) error) error {
-	tokens, err := authn.NewJWTs(issuers, authn.Accounts{DB: a.Pool.DB, Create: a.cfg.CreateAccounts, Roles: httpapi.Roles()}, http.DefaultClient, time.Now, a.logger)
+	tokens, err := authn.NewJWTs(issuers, accounts.NewProvisioner(a.Pool.DB, a.cfg.CreateAccounts), http.DefaultClient, time.Now, a.logger)
 	if err != nil {
 		return fmt.Errorf("read the identity providers: %w", err)
 	}
@@ -62,11 +63,12 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	}
 	defer apiPool.Close()
 	recorder := ingest.NewRecorder(ingestPool, a.Pool, a.cfg.Quotas, time.Now, a.logger)
-	stop := a.runBackground(ctx, recorder, tokens, channels)
+	validators := authn.Validators{APIKeys: authn.NewAPIKeys(a.Pool, a.Keys, a.logger), JWTs: tokens}
+	stop := a.runBackground(ctx, recorder, validators, channels)
 	defer stop()
 
 	handler, err := httpapi.New(ctx, httpapi.Config{
-		Logger: a.logger, Security: authn.Validators{APIKeys: a.Keys, JWTs: tokens}, Recorder: recorder, Clock: time.Now, DB: apiPool, Keys: a.Keys,
+		Logger: a.logger, Security: validators, Recorder: recorder, Clock: time.Now, DB: apiPool, Keys: a.Keys,
 		Channels: channels, Limits: a.limits(limiter), Quotas: a.cfg.Quotas, Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
 	})
 	if err != nil {
@@ -77,13 +79,13 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 
 // runBackground starts the background work and returns a function that stops it and waits for its end. The work outlives ctx, as
 // requests in flight need it; notifications stop with ctx.
-func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, tokens *authn.JWTs, channels notify.Channels) (stop func()) {
+func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, validators authn.Validators, channels notify.Channels) (stop func()) {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	workerCtx, stopWorker := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
-	running.Go(func() { a.Keys.Run(background) })
-	running.Go(func() { tokens.Run(background) })
+	running.Go(func() { validators.APIKeys.Run(background) })
+	running.Go(func() { validators.JWTs.Run(background) })
 	running.Go(func() { a.watchBinaries(ctx) })
 	if a.cfg.Worker {
 		running.Go(func() {

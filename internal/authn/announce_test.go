@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/apperr"
-	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/testdb"
@@ -19,7 +19,7 @@ import (
 const soon = 5 * time.Second
 
 // servers returns two servers on one database: one that changes keys and one that caches them.
-func servers(t *testing.T) (pool *postgres.Pool, api *postgres.TenantPool, administrator, server *authn.APIKeys) {
+func servers(t *testing.T) (pool *postgres.Pool, api *postgres.TenantPool, administrator, server keyServer) {
 	t.Helper()
 	pool, api = testdb.OpenBoth(t)
 	administrator, server = newKeys(t, pool), newKeys(t, pool)
@@ -29,7 +29,7 @@ func servers(t *testing.T) (pool *postgres.Pool, api *postgres.TenantPool, admin
 }
 
 // keepChecking uses the key until the test ends, so that it is cached again as soon as it can be.
-func keepChecking(t *testing.T, server *authn.APIKeys, key string) {
+func keepChecking(t *testing.T, server keyServer, key string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -43,7 +43,7 @@ func keepChecking(t *testing.T, server *authn.APIKeys, key string) {
 	t.Cleanup(func() { cancel(); <-done })
 }
 
-func isRefused(t *testing.T, server *authn.APIKeys, key string) bool {
+func isRefused(t *testing.T, server keyServer, key string) bool {
 	t.Helper()
 	_, err := check(t.Context(), server, key)
 	if err == nil {
@@ -57,12 +57,12 @@ func TestChangesAreAnnouncedAfterTheCommit(t *testing.T) {
 	t.Parallel()
 	pool, api, administrator, server := servers(t)
 	errUndone := errors.New("rolled back")
-	revoke := func(ctx context.Context, db *postgres.DB, created authn.CreatedKey) error {
+	revoke := func(ctx context.Context, db *postgres.DB, created apikeys.CreatedKey) error {
 		return administrator.Revoke(ctx, db, etag.Ref{AccountID: created.AccountID, ID: created.ID})
 	}
-	newKey := func(t *testing.T) authn.CreatedKey {
+	newKey := func(t *testing.T) apikeys.CreatedKey {
 		t.Helper()
-		created, err := administrator.CreateFor(t.Context(), "acme", authn.NewKey{Name: "ci"})
+		created, err := administrator.CreateInAccount(t.Context(), "acme", apikeys.NewKey{Name: "ci"})
 		require.NoError(t, err)
 		require.False(t, isRefused(t, server, created.Token))
 		keepChecking(t, server, created.Token)
@@ -114,8 +114,8 @@ func TestChangesAreAnnouncedAfterTheCommit(t *testing.T) {
 func TestLimitsReachOtherServers(t *testing.T) {
 	t.Parallel()
 	_, _, administrator, server := servers(t)
-	keys := []string{create(t, administrator, "acme", authn.NewKey{Name: "ci"}), create(t, administrator, "acme", authn.NewKey{Name: "ci"})}
-	other := create(t, administrator, "other", authn.NewKey{Name: "ci"})
+	keys := []string{create(t, administrator, "acme", apikeys.NewKey{Name: "ci"}), create(t, administrator, "acme", apikeys.NewKey{Name: "ci"})}
+	other := create(t, administrator, "other", apikeys.NewKey{Name: "ci"})
 	for _, key := range append(keys, other) {
 		keepChecking(t, server, key)
 	}

@@ -2,8 +2,6 @@ package authn
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -14,48 +12,48 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
 const (
-	usageInterval = 10 * time.Second
-	relistenPause = 200 * time.Millisecond
-	flushTimeout  = 5 * time.Second
+	lastUsedInterval = 10 * time.Second
+	relistenBackoff  = 200 * time.Millisecond
+	flushTimeout     = 5 * time.Second
 )
 
-// APIKeys validates the scheme ApiKeyAuth and manages the keys behind it. Keys are stored as HMAC-SHA256(pepper, token):
-// 256 random bits need no slow hash, and a slow hash would be a denial of service.
+// APIKeys validates the scheme ApiKeyAuth.
 type APIKeys struct {
-	MaxActive int // keys of an account that users create; 0 is unlimited
-
-	pool   *postgres.Pool
-	pepper []byte
-	logger *slog.Logger
-	cache  cache
-	usage  usage
+	pool     *postgres.Pool
+	keys     *apikeys.Keys
+	logger   *slog.Logger
+	cache    cache
+	lastUsed apikeys.LastUsed
 }
 
 // NewAPIKeys returns a validator. Without Run beside it, it is correct but asks the database each time.
-func NewAPIKeys(pool *postgres.Pool, pepper []byte, logger *slog.Logger) *APIKeys {
-	return &APIKeys{pool: pool, pepper: pepper, logger: logger}
+func NewAPIKeys(pool *postgres.Pool, keys *apikeys.Keys, logger *slog.Logger) *APIKeys {
+	k := &APIKeys{pool: pool, keys: keys, logger: logger}
+	keys.OnChange(k.cache.invalidate)
+	return k
 }
 
 // ApiKeyAuth verifies the request's API key. The error is Unauthenticated for any key that is not valid, whatever the
-// reason, and Unavailable when that cannot be found out.
+// reason, and Unavailable when the database cannot be reached.
 func (k *APIKeys) ApiKeyAuth(ctx context.Context, r *http.Request) (context.Context, error) {
 	text, err := bearer(r.Header)
 	if err != nil {
 		return ctx, err
 	}
-	if _, err := parseToken(text); err != nil {
+	if _, err := apikeys.ParseToken(text); err != nil {
 		return ctx, unauthenticated(err)
 	}
-	key, err := k.verify(ctx, k.fingerprint(text))
+	key, err := k.verify(ctx, k.keys.HMAC(text))
 	if err != nil {
 		return ctx, err
 	}
-	k.usage.note(keyName{accountID: key.AccountID, keyID: key.APIKeyID}, time.Now())
+	k.lastUsed.Record(key.AccountID, key.APIKeyID, time.Now())
 	return WithPrincipal(ctx, key), nil
 }
 
@@ -63,7 +61,7 @@ func (k *APIKeys) verify(ctx context.Context, key fingerprint) (Principal, error
 	found, ok, generation := k.cache.get(key, time.Now())
 	if !ok {
 		var err error
-		if found, err = k.lookUp(ctx, key); err != nil {
+		if found, err = k.fetchKey(ctx, key); err != nil {
 			return Principal{}, err
 		}
 		k.cache.put(key, found, generation)
@@ -74,7 +72,7 @@ func (k *APIKeys) verify(ctx context.Context, key fingerprint) (Principal, error
 	return found.principal, nil
 }
 
-func (k *APIKeys) lookUp(ctx context.Context, key fingerprint) (verified, error) {
+func (k *APIKeys) fetchKey(ctx context.Context, key fingerprint) (cachedKey, error) {
 	var row dbgen.GetAPIKeyByHMACRow
 	err := postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) (err error) {
 		row, err = k.pool.GetAPIKeyByHMAC(ctx, key[:])
@@ -82,39 +80,33 @@ func (k *APIKeys) lookUp(ctx context.Context, key fingerprint) (verified, error)
 	})
 	switch err = postgres.Classify(err); {
 	case apperr.CodeOf(err) == apperr.NotFound && err != nil:
-		return verified{}, unauthenticated(errors.New("the API key is unknown"))
+		return cachedKey{}, unauthenticated(errors.New("the API key is unknown"))
 	case err != nil:
-		return verified{}, err
+		return cachedKey{}, err
 	case row.APIKey.RevokedAt != nil:
-		return verified{}, unauthenticated(errors.New("the API key is revoked"))
+		return cachedKey{}, unauthenticated(errors.New("the API key is revoked"))
 	}
-	return verified{
+	return cachedKey{
 		principal: Principal{AccountID: row.APIKey.AccountID, AccountSlug: row.AccountSlug, APIKeyID: row.APIKey.ID, RequestsPerMinute: row.APIKey.RequestsPerMinute, RequestsPerHour: row.RequestsPerHour},
 		expires:   row.APIKey.ExpiresAt,
 		added:     time.Now(),
 	}, nil
 }
 
-func (k *APIKeys) fingerprint(text string) fingerprint {
-	mac := hmac.New(sha256.New, k.pepper)
-	_, _ = mac.Write([]byte(text))
-	return fingerprint(mac.Sum(nil))
-}
-
-// Run keeps the cache true and writes when keys were used, until ctx ends.
+// Run keeps the cache up to date and writes the last use of keys, until ctx ends.
 func (k *APIKeys) Run(ctx context.Context) {
 	listening := make(chan struct{})
 	go func() {
 		defer close(listening)
-		k.listen(ctx)
+		k.watchRevocations(ctx)
 	}()
-	k.writeUsage(ctx)
+	k.writeLastUsed(ctx)
 	<-listening
 }
 
-// listen hears of changed keys. While the connection is down the cache is not trusted. An outage is logged once.
-func (k *APIKeys) listen(ctx context.Context) {
-	hearing := true
+// watchRevocations invalidates changed keys. While the listener is disconnected the cache is bypassed. An outage is logged once.
+func (k *APIKeys) watchRevocations(ctx context.Context) {
+	subscribed := true
 	for ctx.Err() == nil {
 		connected := false
 		err := k.pool.Listen(ctx, postgres.Listener{
@@ -122,51 +114,51 @@ func (k *APIKeys) listen(ctx context.Context) {
 			Interval: listenInterval,
 			Alive: func(asOf time.Time) {
 				if !connected {
-					k.cache.forgetAll() // what changed while nobody listened
+					k.cache.invalidateAll() // changes during the disconnection are unknown
 					connected = true
 				}
-				if !hearing {
-					k.logger.InfoContext(ctx, "changes of API keys are heard again")
-					hearing = true
+				if !subscribed {
+					k.logger.InfoContext(ctx, "api key revocation listener connected")
+					subscribed = true
 				}
-				k.cache.trust(asOf)
+				k.cache.extendValidity(asOf)
 			},
 			Heard: func(payload string) {
 				if id, err := uuid.Parse(payload); err == nil {
-					k.cache.forget(id)
+					k.cache.invalidate(id)
 				}
 			},
 		})
-		if hearing && ctx.Err() == nil {
-			k.logger.WarnContext(ctx, "changes of API keys are not heard: the database is asked for each key", "error", err)
-			hearing = false
+		if subscribed && ctx.Err() == nil {
+			k.logger.WarnContext(ctx, "api key revocation listener disconnected, caching disabled", "error", err)
+			subscribed = false
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(relistenPause):
+		case <-time.After(relistenBackoff):
 		}
 	}
 }
 
-func (k *APIKeys) writeUsage(ctx context.Context) {
-	ticker := time.NewTicker(usageInterval)
+func (k *APIKeys) writeLastUsed(ctx context.Context) {
+	ticker := time.NewTicker(lastUsedInterval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			k.flushUsage(ctx)
+			k.flushLastUsed(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 			defer cancel()
-			k.flushUsage(last)
+			k.flushLastUsed(last)
 			return
 		}
 	}
 }
 
-func (k *APIKeys) flushUsage(ctx context.Context) {
-	if err := k.usage.flush(ctx, k.pool.DB); err != nil {
-		k.logger.WarnContext(ctx, "last use of API keys not written, kept for later", "error", err)
+func (k *APIKeys) flushLastUsed(ctx context.Context) {
+	if err := k.lastUsed.Flush(ctx, k.pool.DB); err != nil {
+		k.logger.WarnContext(ctx, "api key last_used flush failed, will retry", "error", err)
 	}
 }
 
@@ -185,7 +177,7 @@ func bearer(header http.Header) (string, error) {
 	return strings.TrimSpace(value[end:]), nil
 }
 
-// unauthenticated hides which of the many reasons it was.
+// unauthenticated returns the same message for every reason.
 func unauthenticated(reason error) error {
 	return apperr.Wrap(apperr.Unauthenticated, "Invalid authentication credentials", reason)
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// cacheWindow is how long after a sign of life was sent that the listener has heard the cache is trusted: a revocation is
-// seen within that time, whatever happens to the connection.
+// cacheWindow is how long the cache is valid after a heartbeat that the listener has received was sent: a revocation takes effect
+// within that time, even when the connection breaks.
 const (
 	cacheWindow    = 600 * time.Millisecond
 	listenInterval = 200 * time.Millisecond
@@ -16,54 +16,51 @@ const (
 
 	// maxAge bounds how long a revoked key is cached when the server that revoked it died before it announced that.
 	maxAge = 30 * time.Second
-
-	announceTimeout = 5 * time.Second
 )
 
 type fingerprint [32]byte
 
-// verified is a key that was found valid.
-type verified struct {
+// cachedKey is a valid key.
+type cachedKey struct {
 	principal Principal
 	expires   *time.Time
 	added     time.Time
 }
 
-// cache remembers valid keys for as long as it is certain to hear of their revocation.
+// cache holds valid keys while the listener is certain to receive their revocation.
 type cache struct {
 	mu         sync.RWMutex
-	keys       map[fingerprint]verified
-	trustUntil time.Time
-	generation uint64 // counts what was forgotten
+	keys       map[fingerprint]cachedKey
+	validUntil time.Time
+	generation uint64 // counts invalidations
 }
 
-// get returns a remembered key. The generation must be given back to put, after a look-up.
-func (c *cache) get(key fingerprint, now time.Time) (found verified, ok bool, generation uint64) {
+// get returns a cached key. The generation is an argument of put, after a look-up.
+func (c *cache) get(key fingerprint, now time.Time) (found cachedKey, ok bool, generation uint64) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if now.Before(c.trustUntil) {
+	if now.Before(c.validUntil) {
 		found, ok = c.keys[key]
 		ok = ok && now.Sub(found.added) < maxAge
 	}
 	return found, ok, c.generation
 }
 
-// put remembers a key that was looked up, unless something was forgotten meanwhile: the look-up may have been too early to
-// see the change.
-func (c *cache) put(key fingerprint, value verified, generation uint64) {
+// put caches a key that was looked up, unless an invalidation came in between: the look-up may have missed the change.
+func (c *cache) put(key fingerprint, value cachedKey, generation uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if generation != c.generation {
 		return
 	}
 	if len(c.keys) >= maxCached || c.keys == nil {
-		c.keys = make(map[fingerprint]verified)
+		c.keys = make(map[fingerprint]cachedKey)
 	}
 	c.keys[key] = value
 }
 
-// forget drops the key of that id.
-func (c *cache) forget(id uuid.UUID) {
+// invalidate drops a key.
+func (c *cache) invalidate(id uuid.UUID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.generation++
@@ -74,17 +71,17 @@ func (c *cache) forget(id uuid.UUID) {
 	}
 }
 
-// forgetAll drops every key: changes may have been missed.
-func (c *cache) forgetAll() {
+// invalidateAll drops every key: changes may have been missed.
+func (c *cache) invalidateAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.generation++
 	c.keys = nil
 }
 
-// trust is called when the listener has heard all that was sent until then.
-func (c *cache) trust(asOf time.Time) {
+// extendValidity is called when the listener has received all that was sent until asOf.
+func (c *cache) extendValidity(asOf time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trustUntil = asOf.Add(cacheWindow)
+	c.validUntil = asOf.Add(cacheWindow)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/postgres"
@@ -23,12 +24,23 @@ func TestMain(m *testing.M) { testdb.Main(m) }
 
 var quiet = slog.New(slog.DiscardHandler) //nolint:gochecknoglobals // says nothing
 
-func newKeys(t *testing.T, pool *postgres.Pool) *authn.APIKeys {
-	t.Helper()
-	return authn.NewAPIKeys(pool, []byte(strings.Repeat("pepper", 8)), quiet)
+// keyServer is one server with its API keys.
+type keyServer struct {
+	*apikeys.Keys
+	*authn.APIKeys
 }
 
-func run(t *testing.T, keys *authn.APIKeys) (stop func()) {
+func newKeys(t *testing.T, pool *postgres.Pool) keyServer {
+	t.Helper()
+	return newKeysWithPepper(pool, strings.Repeat("pepper", 8))
+}
+
+func newKeysWithPepper(pool *postgres.Pool, pepper string) keyServer {
+	keys := apikeys.New(pool, []byte(pepper), quiet)
+	return keyServer{Keys: keys, APIKeys: authn.NewAPIKeys(pool, keys, quiet)}
+}
+
+func run(t *testing.T, keys keyServer) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
@@ -38,14 +50,14 @@ func run(t *testing.T, keys *authn.APIKeys) (stop func()) {
 	return stop
 }
 
-func create(t *testing.T, keys *authn.APIKeys, account string, key authn.NewKey) string {
+func create(t *testing.T, keys keyServer, account string, key apikeys.NewKey) string {
 	t.Helper()
-	created, err := keys.CreateFor(t.Context(), account, key)
+	created, err := keys.CreateInAccount(t.Context(), account, key)
 	require.NoError(t, err)
 	return created.Token
 }
 
-func check(ctx context.Context, keys *authn.APIKeys, key string) (authn.Principal, error) {
+func check(ctx context.Context, keys keyServer, key string) (authn.Principal, error) {
 	request := httptest.NewRequest(http.MethodPost, "/", nil)
 	request.Header.Set("Authorization", "Bearer "+key)
 	ctx, err := keys.ApiKeyAuth(ctx, request)
@@ -57,9 +69,9 @@ func TestKeyLife(t *testing.T) {
 	pool := testdb.Open(t)
 	keys := newKeys(t, pool)
 
-	first := create(t, keys, "acme_inc", authn.NewKey{Name: "ci"})
+	first := create(t, keys, "acme_inc", apikeys.NewKey{Name: "ci"})
 	soon := time.Now().Add(300 * time.Millisecond)
-	second := create(t, keys, "acme_inc", authn.NewKey{Name: "ci", ExpiresAt: &soon})
+	second := create(t, keys, "acme_inc", apikeys.NewKey{Name: "ci", ExpiresAt: &soon})
 	require.True(t, strings.HasPrefix(first, "sk_acme_inc_k1_"), first)
 	require.True(t, strings.HasPrefix(second, "sk_acme_inc_k2_"), second)
 
@@ -76,12 +88,12 @@ func TestKeyLife(t *testing.T) {
 	})
 
 	t.Run("Revoked", func(t *testing.T) {
-		require.NoError(t, keys.RevokeNamed(t.Context(), "acme_inc", "k1"))
-		require.NoError(t, keys.RevokeNamed(t.Context(), "acme_inc", "k1"), "again is no harm")
+		require.NoError(t, keys.RevokeByKeyID(t.Context(), "acme_inc", "k1"))
+		require.NoError(t, keys.RevokeByKeyID(t.Context(), "acme_inc", "k1"), "again is no harm")
 		_, err := check(t.Context(), keys, first)
 		require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err), "%v", err)
-		require.True(t, authn.IsNotFound(keys.RevokeNamed(t.Context(), "acme_inc", "k9")))
-		require.True(t, authn.IsNotFound(keys.RevokeNamed(t.Context(), "nobody", "k1")))
+		require.Equal(t, apperr.NotFound, apperr.CodeOf(keys.RevokeByKeyID(t.Context(), "acme_inc", "k9")))
+		require.Equal(t, apperr.NotFound, apperr.CodeOf(keys.RevokeByKeyID(t.Context(), "nobody", "k1")))
 	})
 
 	t.Run("Listed", func(t *testing.T) {
@@ -98,7 +110,7 @@ func TestKeyLife(t *testing.T) {
 		created := make([]string, 8)
 		for i := range created {
 			group.Go(func() {
-				key, err := keys.CreateFor(t.Context(), "acme_inc", authn.NewKey{Name: "ci"})
+				key, err := keys.CreateInAccount(t.Context(), "acme_inc", apikeys.NewKey{Name: "ci"})
 				if err == nil {
 					created[i] = key.Token
 				}
@@ -115,12 +127,12 @@ func TestKeyLife(t *testing.T) {
 func TestKeysAreNotStored(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Open(t)
-	key := create(t, newKeys(t, pool), "acme", authn.NewKey{Name: "ci"})
+	key := create(t, newKeys(t, pool), "acme", apikeys.NewKey{Name: "ci"})
 	infos, err := newKeys(t, pool).List(t.Context(), "acme")
 	require.NoError(t, err)
 	require.NotContains(t, string(infos[0].TokenHMAC), key)
 
-	other := authn.NewAPIKeys(pool, []byte(strings.Repeat("salt", 8)), quiet)
+	other := newKeysWithPepper(pool, strings.Repeat("salt", 8))
 	_, err = check(t.Context(), other, key)
 	require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err), "another pepper, another hash")
 }
@@ -128,10 +140,10 @@ func TestKeysAreNotStored(t *testing.T) {
 func TestPepperMustBeTheOneThatTheDatabaseKnows(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Open(t)
-	require.NoError(t, newKeys(t, pool).CheckPepper(t.Context()))
-	require.NoError(t, newKeys(t, pool).CheckPepper(t.Context()))
-	other := authn.NewAPIKeys(pool, []byte(strings.Repeat("salt", 8)), quiet)
-	require.ErrorIs(t, other.CheckPepper(t.Context()), authn.ErrForeignPepper)
+	require.NoError(t, newKeys(t, pool).VerifyPepper(t.Context()))
+	require.NoError(t, newKeys(t, pool).VerifyPepper(t.Context()))
+	other := newKeysWithPepper(pool, strings.Repeat("salt", 8))
+	require.ErrorIs(t, other.VerifyPepper(t.Context()), apikeys.ErrPepperMismatch)
 }
 
 // TestRevocationReachesCachedKeys revokes keys while look-ups race to put them into the cache.
@@ -142,7 +154,7 @@ func TestRevocationReachesCachedKeys(t *testing.T) {
 	run(t, server)
 	created := make([]string, 100)
 	for i := range created {
-		created[i] = create(t, administrator, "acme", authn.NewKey{Name: "ci"})
+		created[i] = create(t, administrator, "acme", apikeys.NewKey{Name: "ci"})
 	}
 	done := make(chan struct{})
 	var group sync.WaitGroup
@@ -161,7 +173,7 @@ func TestRevocationReachesCachedKeys(t *testing.T) {
 	var last time.Time
 	for i := range created {
 		last = time.Now()
-		require.NoError(t, administrator.RevokeNamed(t.Context(), "acme", "k"+strconv.Itoa(i+1)))
+		require.NoError(t, administrator.RevokeByKeyID(t.Context(), "acme", "k"+strconv.Itoa(i+1)))
 	}
 	time.Sleep(time.Until(last.Add(time.Second)))
 	for range 10 {
@@ -180,7 +192,7 @@ func TestWrongKeysAskNoDatabase(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Open(t)
 	keys := newKeys(t, pool)
-	key := create(t, keys, "acme", authn.NewKey{Name: "ci"})
+	key := create(t, keys, "acme", apikeys.NewKey{Name: "ci"})
 	pool.Close()
 
 	for at := range key {
@@ -199,7 +211,7 @@ func TestDatabaseAwayIsNotAWrongKey(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Open(t)
 	keys := newKeys(t, pool)
-	key := create(t, keys, "acme", authn.NewKey{Name: "ci"})
+	key := create(t, keys, "acme", apikeys.NewKey{Name: "ci"})
 	pool.Close()
 	_, err := check(t.Context(), keys, key)
 	require.Equal(t, apperr.Unavailable, apperr.CodeOf(err), "%v", err)
@@ -210,7 +222,7 @@ func TestLastUseIsWrittenInBatches(t *testing.T) {
 	pool := testdb.Open(t)
 	keys := newKeys(t, pool)
 	stop := run(t, keys)
-	key := create(t, keys, "acme", authn.NewKey{Name: "ci"})
+	key := create(t, keys, "acme", apikeys.NewKey{Name: "ci"})
 	for range 10 {
 		_, err := check(t.Context(), keys, key)
 		require.NoError(t, err)

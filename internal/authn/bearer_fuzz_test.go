@@ -36,7 +36,7 @@ func FuzzBearer(f *testing.F) {
 
 // FuzzJWT accepts nothing that was not signed.
 func FuzzJWT(f *testing.F) {
-	dev, err := LoadDevKey(f.TempDir())
+	dev, err := LoadDevSigner(f.TempDir())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func FuzzJWT(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	tokens, err := NewJWTs([]Issuer{dev.Issuer()}, Accounts{}, http.DefaultClient, time.Now, slog.New(slog.DiscardHandler))
+	tokens, err := NewJWTs([]Issuer{dev.Issuer()}, nil, http.DefaultClient, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		f.Fatal(err)
 	}

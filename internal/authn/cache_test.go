@@ -15,10 +15,10 @@ func TestCache(t *testing.T) {
 	fill := func(t *testing.T) (*cache, uuid.UUID) {
 		t.Helper()
 		c, id := &cache{}, uuid.New()
-		c.trust(now)
+		c.extendValidity(now)
 		_, ok, generation := c.get(key, now)
 		require.False(t, ok)
-		c.put(key, verified{principal: Principal{APIKeyID: id}, added: now}, generation)
+		c.put(key, cachedKey{principal: Principal{APIKeyID: id}, added: now}, generation)
 		_, ok, _ = c.get(key, now)
 		require.True(t, ok)
 		return c, id
@@ -35,7 +35,7 @@ func TestCache(t *testing.T) {
 			age  time.Duration
 			want bool
 		}{{maxAge - 1, true}, {maxAge, false}, {maxAge + time.Hour, false}} {
-			c.trust(now.Add(test.age))
+			c.extendValidity(now.Add(test.age))
 			require.Equal(t, test.want, isCached(c, now.Add(test.age)), test.age)
 		}
 		require.LessOrEqual(t, maxAge, time.Minute, "a revocation that was not announced")
@@ -45,28 +45,28 @@ func TestCache(t *testing.T) {
 		c, _ := fill(t)
 		require.True(t, isCached(c, now.Add(cacheWindow-1)))
 		require.False(t, isCached(c, now.Add(cacheWindow)))
-		c.trust(now.Add(cacheWindow))
+		c.extendValidity(now.Add(cacheWindow))
 		require.True(t, isCached(c, now.Add(cacheWindow)))
 	})
 	t.Run("ForgetsOneKey", func(t *testing.T) {
 		t.Parallel()
 		c, id := fill(t)
-		c.forget(uuid.New())
+		c.invalidate(uuid.New())
 		require.True(t, isCached(c, now))
-		c.forget(id)
+		c.invalidate(id)
 		require.False(t, isCached(c, now))
 	})
 	t.Run("ForgetsAllKeys", func(t *testing.T) {
 		t.Parallel()
 		c, _ := fill(t)
-		c.forgetAll()
+		c.invalidateAll()
 		require.False(t, isCached(c, now))
 	})
 	t.Run("LookUpBeforeAChangeIsNotStored", func(t *testing.T) {
 		t.Parallel()
 		c, id := fill(t)
 		found, _, generation := c.get(key, now)
-		c.forget(id)
+		c.invalidate(id)
 		c.put(key, found, generation)
 		require.False(t, isCached(c, now))
 	})

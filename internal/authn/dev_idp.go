@@ -16,45 +16,47 @@ import (
 	"time"
 )
 
+// DevIssuer is the issuer of the tokens that `versionerd token` prints. Its organisations are accounts, by their slugs.
+const DevIssuer = "urn:versioner:dev"
+
 const (
 	devKeyFile  = "dev-issuer.pem"
 	devAudience = "versioner-dev"
 	devKeyBits  = 2048
 )
 
-// DevKey signs the tokens of development, where there is no identity provider. The server believes them in development
-// only.
-type DevKey struct{ private *rsa.PrivateKey }
+// DevSigner signs session tokens for development without an identity provider. Only `versionerd dev` accepts them.
+type DevSigner struct{ private *rsa.PrivateKey }
 
-// LoadDevKey reads the key of a data directory; it is made on first use.
-func LoadDevKey(dir string) (DevKey, error) {
+// LoadDevSigner reads the key of a data directory, which it generates on first use.
+func LoadDevSigner(dir string) (DevSigner, error) {
 	path := filepath.Join(dir, devKeyFile)
 	text, err := os.ReadFile(path) //nolint:gosec // the operator's own directory
 	if errors.Is(err, os.ErrNotExist) {
-		text, err = makeDevKey(path)
+		text, err = generateDevKey(path)
 	}
 	if err != nil {
-		return DevKey{}, fmt.Errorf("read the development issuer's key: %w", err)
+		return DevSigner{}, fmt.Errorf("read the development issuer's key: %w", err)
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return DevKey{}, fmt.Errorf("%s is damaged: remove it, and a new one is made", path)
+		return DevSigner{}, fmt.Errorf("%s is damaged: remove it to generate a new one", path)
 	}
 	private, err := x509.ParsePKCS1PrivateKey(block.Bytes)
 	if err != nil {
-		return DevKey{}, fmt.Errorf("%s is damaged: remove it, and a new one is made: %w", path, err)
+		return DevSigner{}, fmt.Errorf("%s is damaged: remove it to generate a new one: %w", path, err)
 	}
-	return DevKey{private: private}, nil
+	return DevSigner{private: private}, nil
 }
 
-// makeDevKey writes a whole file or none; of two processes at once the first wins.
-func makeDevKey(path string) ([]byte, error) {
+// generateDevKey writes a whole file or none; of two processes at once the first wins.
+func generateDevKey(path string) ([]byte, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // PostgreSQL's user must be able to pass
-		return nil, fmt.Errorf("make the data directory: %w", err)
+		return nil, fmt.Errorf("create the data directory: %w", err)
 	}
 	private, err := rsa.GenerateKey(rand.Reader, devKeyBits)
 	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
+		return nil, fmt.Errorf("generate a key: %w", err)
 	}
 	draft, err := os.CreateTemp(filepath.Dir(path), devKeyFile+".*") // made with mode 0600
 	if err != nil {
@@ -76,7 +78,7 @@ func makeDevKey(path string) ([]byte, error) {
 }
 
 // Issuer is what a server in development believes.
-func (k DevKey) Issuer() Issuer {
+func (k DevSigner) Issuer() Issuer {
 	public := x509.MarshalPKCS1PublicKey(&k.private.PublicKey)
 	return Issuer{
 		URL: DevIssuer, Audiences: []string{devAudience}, RoleClaim: "role", OrganizationClaim: "org",
@@ -85,7 +87,7 @@ func (k DevKey) Issuer() Issuer {
 }
 
 // Token returns a signed token (RS256) for a person of that name and role in an account.
-func (k DevKey) Token(account, role, name string, now time.Time, lifetime time.Duration) (string, error) {
+func (k DevSigner) Token(account, role, name string, now time.Time, lifetime time.Duration) (string, error) {
 	header, err := json.Marshal(map[string]any{"alg": "RS256", "typ": "JWT"})
 	if err != nil {
 		return "", fmt.Errorf("write a token: %w", err)

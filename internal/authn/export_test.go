@@ -6,5 +6,5 @@ import "time"
 func (k *APIKeys) IsCaching() bool {
 	k.cache.mu.RLock()
 	defer k.cache.mu.RUnlock()
-	return time.Now().Before(k.cache.trustUntil)
+	return time.Now().Before(k.cache.validUntil)
 }

@@ -165,7 +165,7 @@ func (g *target) requests() []attack {
 		{"empty header, good cookie", request("Authorization", "", "Cookie", cookie), "no bearer token"},
 		{"bearer of nothing, good cookie", request("Authorization", "Bearer ", "Cookie", cookie), "no bearer token"},
 		{"basic header, good cookie", request("Authorization", "Basic dTpw", "Cookie", cookie), "no bearer token"},
-		{"API key, good cookie", request("Authorization", "Bearer sk_acme_k1_"+strings.Repeat("A", minSecret), "Cookie", cookie), "1 segments"},
+		{"API key, good cookie", request("Authorization", "Bearer sk_acme_k1_"+strings.Repeat("A", 32), "Cookie", cookie), "1 segments"},
 		{"two headers", request("Authorization", "Bearer "+g.valid, "Authorization", "Bearer "+g.valid), "not exactly one"},
 		{"two headers, good cookie", request("Authorization", "x", "Authorization", "y", "Cookie", cookie), "not exactly one"},
 		{"token without scheme", request("Authorization", g.valid), "no bearer token"},

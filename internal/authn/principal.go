@@ -23,8 +23,8 @@ type Principal struct {
 	SessionID string    // of the token, for the audit log
 }
 
-// IsPerson tells a person from a CI system.
-func (p Principal) IsPerson() bool { return p.UserID != uuid.UUID{} }
+// IsUser reports whether the principal is a user, not an API key.
+func (p Principal) IsUser() bool { return p.UserID != uuid.UUID{} }
 
 type principalKey struct{}
 

@@ -200,8 +200,10 @@ func (s LimitSettings) apply(config *Config) error {
 		name  string
 		limit int
 	}{
-		{"KEY_PER_MINUTE", s.RateLimitKeyPerMinute}, {"ACCOUNT_PER_HOUR", s.RateLimitAccountPerHour},
-		{"USER_PER_MINUTE", s.RateLimitUserPerMinute}, {"FAILURES_PER_MINUTE", s.RateLimitFailuresPerMinute},
+		{"KEY_PER_MINUTE", s.RateLimitKeyPerMinute},
+		{"ACCOUNT_PER_HOUR", s.RateLimitAccountPerHour},
+		{"USER_PER_MINUTE", s.RateLimitUserPerMinute},
+		{"FAILURES_PER_MINUTE", s.RateLimitFailuresPerMinute},
 	} {
 		if setting.limit < 0 || setting.limit > math.MaxInt32 {
 			problems = append(problems, fmt.Errorf("VERSIONER_RATE_LIMIT_%s %d: use a number of requests, or 0 for unlimited", setting.name, setting.limit))
@@ -225,8 +227,12 @@ func (s QuotaSettings) apply(config *Config) error {
 		name  string
 		limit int
 	}{
-		{"PRODUCTS", s.MaxProducts}, {"ENVIRONMENTS", s.MaxEnvironments}, {"CHANNELS", s.MaxChannels},
-		{"PREFERENCES", s.MaxPreferences}, {"API_KEYS", s.MaxAPIKeys}, {"OPEN_RELEASES", s.MaxOpenReleases},
+		{"PRODUCTS", s.MaxProducts},
+		{"ENVIRONMENTS", s.MaxEnvironments},
+		{"CHANNELS", s.MaxChannels},
+		{"PREFERENCES", s.MaxPreferences},
+		{"API_KEYS", s.MaxAPIKeys},
+		{"OPEN_RELEASES", s.MaxOpenReleases},
 	} {
 		if setting.limit < 0 || setting.limit > math.MaxInt32 {
 			problems = append(problems, fmt.Errorf("VERSIONER_MAX_%s %d: use a number of objects, or 0 for unlimited", setting.name, setting.limit))

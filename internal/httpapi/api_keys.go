@@ -6,6 +6,7 @@ import (
 
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
@@ -17,7 +18,7 @@ const defaultGrace = 24
 type apiKeys struct {
 	db    *postgres.TenantPool
 	pager pager
-	keys  *authn.APIKeys
+	keys  *apikeys.Keys
 }
 
 func (h apiKeys) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestObject) (apigen.ListAPIKeysResponseObject, error) {
@@ -33,7 +34,7 @@ func (h apiKeys) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestO
 			return position{at: row.APIKey.CreatedAt, id: row.APIKey.ID}
 		},
 		item: func(row dbgen.ListAPIKeysPageRow) apigen.APIKey {
-			return toAPIKey(authn.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName)
+			return toAPIKey(apikeys.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName)
 		},
 	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListAPIKeys200JSONResponse{Items: items, NextCursor: next}, err
@@ -46,14 +47,14 @@ func (h apiKeys) GetAPIKey(ctx context.Context, req apigen.GetAPIKeyRequestObjec
 		return nil, postgres.Classify(err)
 	}
 	return apigen.GetAPIKey200JSONResponse{
-		Body:    toAPIKey(authn.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName),
+		Body:    toAPIKey(apikeys.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName),
 		Headers: apigen.GetAPIKey200ResponseHeaders{ETag: etag.Of(row.APIKey.Revision)},
 	}, nil
 }
 
 func (h apiKeys) CreateAPIKey(ctx context.Context, req apigen.CreateAPIKeyRequestObject) (apigen.CreateAPIKeyResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
-	created, err := h.keys.Create(ctx, h.db.Tenant(principal.AccountID), principal.AccountID, authn.NewKey{
+	created, err := h.keys.Create(ctx, h.db.Tenant(principal.AccountID), principal.AccountID, apikeys.NewKey{
 		Name: req.Body.Name, Description: valueOr(req.Body.Description, ""), ExpiresAt: fromNullable(req.Body.ExpiresAt), CreatedBy: &principal.UserID,
 	})
 	if err != nil {
@@ -67,7 +68,7 @@ func (h apiKeys) CreateAPIKey(ctx context.Context, req apigen.CreateAPIKeyReques
 func (h apiKeys) UpdateAPIKey(ctx context.Context, req apigen.UpdateAPIKeyRequestObject) (apigen.UpdateAPIKeyResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
 	target := targetFrom(ctx, req.ID, req.Params.IfMatch)
-	if err := h.keys.Update(ctx, h.db.Tenant(principal.AccountID), target, authn.KeyPatch{Name: req.Body.Name, Description: patchText(req.Body.Description)}); err != nil {
+	if err := h.keys.Update(ctx, h.db.Tenant(principal.AccountID), target, apikeys.Patch{Name: req.Body.Name, Description: patchText(req.Body.Description)}); err != nil {
 		return nil, err
 	}
 	row, err := h.db.Tenant(principal.AccountID).GetAPIKey(ctx, dbgen.GetAPIKeyParams{AccountID: target.AccountID, ID: target.ID})
@@ -75,7 +76,7 @@ func (h apiKeys) UpdateAPIKey(ctx context.Context, req apigen.UpdateAPIKeyReques
 		return nil, postgres.Classify(err)
 	}
 	return apigen.UpdateAPIKey200JSONResponse{
-		Body:    toAPIKey(authn.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName),
+		Body:    toAPIKey(apikeys.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName),
 		Headers: apigen.UpdateAPIKey200ResponseHeaders{ETag: etag.Of(row.APIKey.Revision)},
 	}, nil
 }
@@ -97,7 +98,7 @@ func (h apiKeys) RotateAPIKey(ctx context.Context, req apigen.RotateAPIKeyReques
 	}, nil
 }
 
-func toAPIKey(info authn.KeyInfo, createdBy *string) apigen.APIKey {
+func toAPIKey(info apikeys.Info, createdBy *string) apigen.APIKey {
 	return apigen.APIKey{
 		ID: info.ID, KeyID: info.KeyID, Name: info.Name, Description: info.Description, Prefix: info.Prefix,
 		State: apigen.APIKeyState(info.State(time.Now())), CreatedBy: toNullable(createdBy), CreatedAt: info.CreatedAt.UTC(),
@@ -105,7 +106,7 @@ func toAPIKey(info authn.KeyInfo, createdBy *string) apigen.APIKey {
 	}
 }
 
-func toAPICreatedKey(created authn.CreatedKey, createdBy string) apigen.CreatedAPIKey {
+func toAPICreatedKey(created apikeys.CreatedKey, createdBy string) apigen.CreatedAPIKey {
 	return apigen.CreatedAPIKey{
 		ID: created.ID, KeyID: created.KeyID, Name: created.Name, Description: created.Description, Prefix: created.Prefix, Key: created.Token,
 		State: apigen.CreatedAPIKeyState(created.State(time.Now())), CreatedBy: toNullable(&createdBy), CreatedAt: created.CreatedAt.UTC(),

@@ -71,6 +71,6 @@ func TestRevocationIsSeenByAnotherServerWithinASecond(t *testing.T) {
 	for range 5 {
 		two.PostEvent(t, deploymentEvents, deployment(nil))
 	}
-	require.NoError(t, one.Keys.RevokeNamed(t.Context(), testapi.Account, "k1"))
+	require.NoError(t, one.Keys.RevokeByKeyID(t.Context(), testapi.Account, "k1"))
 	require.Eventually(t, func() bool { return two.Post(t, deploymentEvents, "{}").Status == http.StatusUnauthorized }, time.Second, 5*time.Millisecond)
 }

@@ -86,7 +86,7 @@ func (i idempotency) middleware(operation string) echo.MiddlewareFunc {
 			key := c.Request().Header.Get(idempotencyKey)
 			ctx := c.Request().Context()
 			principal := authn.PrincipalFrom(ctx)
-			if key == "" || c.Request().Method != http.MethodPost || !principal.IsPerson() {
+			if key == "" || c.Request().Method != http.MethodPost || !principal.IsUser() {
 				return next(c)
 			}
 			request := claim{

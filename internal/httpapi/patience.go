@@ -19,7 +19,7 @@ import (
 func patient(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		request := c.Request()
-		if !authn.PrincipalFrom(request.Context()).IsPerson() {
+		if !authn.PrincipalFrom(request.Context()).IsUser() {
 			return next(c)
 		}
 		defer c.SetRequest(request)

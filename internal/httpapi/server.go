@@ -15,7 +15,8 @@ import (
 
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/internal/admission"
-	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/apikeys"
+	"github.com/versioner-io/versioner/internal/authz"
 	"github.com/versioner-io/versioner/internal/httpapi/middleware"
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/notify"
@@ -32,7 +33,7 @@ type Config struct {
 	Recorder EventRecorder
 	Clock    func() time.Time // of what is in progress
 	DB       *postgres.TenantPool
-	Keys     *authn.APIKeys
+	Keys     *apikeys.Keys
 	Channels notify.Channels
 	Limits   Limits
 	Quotas   quota.Limits
@@ -74,7 +75,8 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	if err := document.Validate(ctx); err != nil {
 		return nil, fmt.Errorf("check the specification: %w", err)
 	}
-	if err := checkPermissions(document); err != nil {
+	isForUsers := func(operation string) bool { return slices.Contains(apigen.OperationSchemes[operation], "JWTAuth") }
+	if err := authz.VerifyCoverage(apigen.OperationPermission, isForUsers); err != nil {
 		return nil, fmt.Errorf("check the permissions: %w", err)
 	}
 	operations, err := operationMiddlewares(document, config)
@@ -140,7 +142,7 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 				return nil, err
 			}
 			middlewares[id] = []echo.MiddlewareFunc{middleware.TagOperation(id)}
-			middlewares[id] = append(middlewares[id], middleware.Authenticate(config.Security, id, limiter), limiter.Middleware, authorize(id), params.Middleware)
+			middlewares[id] = append(middlewares[id], middleware.Authenticate(config.Security, id, limiter), limiter.Middleware, middleware.Authorize(id), params.Middleware)
 			if validator != nil {
 				if config.Limits.BodyBytes > 0 {
 					middlewares[id] = append(middlewares[id], middleware.BodyBudget(bodies))

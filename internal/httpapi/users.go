@@ -5,6 +5,7 @@ import (
 
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/accounts"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
@@ -41,7 +42,7 @@ func (h people) GetUser(ctx context.Context, req apigen.GetUserRequestObject) (a
 
 func (h people) UpdateUser(ctx context.Context, req apigen.UpdateUserRequestObject) (apigen.UpdateUserResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := authn.Accounts{DB: h.db.Tenant(account)}.AssignRole(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), fromNullable(req.Body.Role))
+	row, err := accounts.AssignRole(ctx, h.db.Tenant(account), targetFrom(ctx, req.ID, req.Params.IfMatch), fromNullable(req.Body.Role))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (h people) ListAuditLog(ctx context.Context, req apigen.ListAuditLogRequest
 
 func toAPIUser(row dbgen.User) apigen.User {
 	return apigen.User{
-		ID: row.ID, Name: row.Name, Email: row.Email, Role: apigen.Role(authn.Role(row)), Assigned: row.AssignedRole != nil,
+		ID: row.ID, Name: row.Name, Email: row.Email, Role: apigen.Role(accounts.Role(row)), Assigned: row.AssignedRole != nil,
 		CreatedAt: row.CreatedAt.UTC(), LastSeenAt: row.LastSeenAt.UTC(),
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/postgres"
@@ -41,7 +41,7 @@ func newBenchTarget(b *testing.B, dsn string) *benchTarget {
 	require.NoError(b, err)
 	pool, err := postgres.OpenIngest(ctx, dsn)
 	require.NoError(b, err)
-	key, err := authn.NewAPIKeys(owner, []byte(strings.Repeat("pepper", 8)), logger).CreateFor(ctx, "acme", authn.NewKey{Name: "bench"})
+	key, err := apikeys.New(owner, []byte(strings.Repeat("pepper", 8)), logger).CreateInAccount(ctx, "acme", apikeys.NewKey{Name: "bench"})
 	require.NoError(b, err)
 	target := &benchTarget{recorder: ingest.NewRecorder(pool, owner, quota.Limits{}, time.Now, logger), account: key.AccountID, key: key.ID}
 	background, stop := context.WithCancel(ctx)

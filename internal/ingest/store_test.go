@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/apperr"
-	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/quota"
@@ -29,7 +29,7 @@ type fixture struct {
 	account  uuid.UUID
 	key      uuid.UUID
 	dsn      string
-	keys     *authn.APIKeys
+	keys     *apikeys.Keys
 	conn     *pgx.Conn
 }
 
@@ -46,7 +46,7 @@ func newFixtureOn(t *testing.T, dsn string) *fixture {
 	require.NoError(t, err)
 	pool, err := postgres.OpenIngest(t.Context(), dsn)
 	require.NoError(t, err)
-	f := &fixture{dsn: dsn, recorder: ingest.NewRecorder(pool, owner, quota.Limits{}, time.Now, logger), keys: authn.NewAPIKeys(owner, []byte(strings.Repeat("pepper", 8)), logger)}
+	f := &fixture{dsn: dsn, recorder: ingest.NewRecorder(pool, owner, quota.Limits{}, time.Now, logger), keys: apikeys.New(owner, []byte(strings.Repeat("pepper", 8)), logger)}
 	f.useAccount(t, "acme")
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
@@ -58,7 +58,7 @@ func newFixtureOn(t *testing.T, dsn string) *fixture {
 
 func (f *fixture) useAccount(t *testing.T, slug string) {
 	t.Helper()
-	key, err := f.keys.CreateFor(t.Context(), slug, authn.NewKey{Name: "test"})
+	key, err := f.keys.CreateInAccount(t.Context(), slug, apikeys.NewKey{Name: "test"})
 	require.NoError(t, err)
 	f.account, f.key = key.AccountID, key.ID
 }

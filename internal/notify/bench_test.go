@@ -16,7 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/keyring"
@@ -40,8 +40,8 @@ func BenchmarkFirstAttempt(b *testing.B) {
 		return pool
 	}
 	pool := open()
-	keys := authn.NewAPIKeys(pool, []byte(strings.Repeat("pepper", 8)), logger)
-	_, err := keys.CreateFor(ctx, "acme", authn.NewKey{Name: "bench"})
+	keys := apikeys.New(pool, []byte(strings.Repeat("pepper", 8)), logger)
+	_, err := keys.CreateInAccount(ctx, "acme", apikeys.NewKey{Name: "bench"})
 	require.NoError(b, err)
 	infos, err := keys.List(ctx, "acme")
 	require.NoError(b, err)

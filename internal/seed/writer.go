@@ -10,9 +10,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/audit"
-	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/catalogue"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/ingest"
@@ -53,7 +53,7 @@ type filler struct {
 
 // Fill makes the account, unless it is there, and all of the history, or nothing at all. It tells progress how many events
 // it has written. Nobody is notified of anything. The error is ErrFilled or ErrInUse for an account that it leaves alone.
-func Fill(ctx context.Context, pool *postgres.Pool, keys *authn.APIKeys, account string, history History, progress func(events int)) error {
+func Fill(ctx context.Context, pool *postgres.Pool, keys *apikeys.Keys, account string, history History, progress func(events int)) error {
 	if err := postgres.Retry(ctx, partitionPatience, func(ctx context.Context) error {
 		return pool.EnsureEventPartitions(ctx, history.Start, time.Now())
 	}); err != nil {
@@ -69,7 +69,7 @@ func Fill(ctx context.Context, pool *postgres.Pool, keys *authn.APIKeys, account
 	return postgres.Classify(err)
 }
 
-func (f *filler) fill(ctx context.Context, keys *authn.APIKeys, account string, progress func(int)) error {
+func (f *filler) fill(ctx context.Context, keys *apikeys.Keys, account string, progress func(int)) error {
 	if err := f.claim(ctx, keys, account); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (f *filler) fill(ctx context.Context, keys *authn.APIKeys, account string, 
 
 // claim locks the account and makes sure that it is nobody's, and makes the key that the events come by. Nobody ever learns
 // that key.
-func (f *filler) claim(ctx context.Context, keys *authn.APIKeys, slug string) error {
+func (f *filler) claim(ctx context.Context, keys *apikeys.Keys, slug string) error {
 	account, err := f.db.EnsureAccount(ctx, dbgen.EnsureAccountParams{ID: uuid.Must(uuid.NewV7()), Slug: slug, Now: f.history.Start})
 	if err != nil {
 		return postgres.Classify(err)
@@ -123,7 +123,7 @@ func (f *filler) claim(ctx context.Context, keys *authn.APIKeys, slug string) er
 		return err
 	}
 	ctx = audit.WithActor(ctx, audit.Actor{Type: "command", Name: "versionerd", Credential: "shell", At: f.history.Start})
-	made, err := keys.CreateFor(ctx, slug, authn.NewKey{Name: keyName, Description: "What versionerd demo told came by it. Nobody has it."})
+	made, err := keys.CreateInAccount(ctx, slug, apikeys.NewKey{Name: keyName, Description: "What versionerd demo told came by it. Nobody has it."})
 	if err != nil {
 		return err
 	}

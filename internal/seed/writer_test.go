@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/seed"
 	"github.com/versioner-io/versioner/internal/testapi"
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { testdb.Main(m) }
 type target struct {
 	dsn  string
 	pool *postgres.Pool
-	keys *authn.APIKeys
+	keys *apikeys.Keys
 }
 
 func newTarget(t *testing.T) target {
@@ -35,7 +35,7 @@ func newTarget(t *testing.T) target {
 	pool, err := postgres.Open(t.Context(), dsn)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	return target{dsn: dsn, pool: pool, keys: authn.NewAPIKeys(pool, []byte(strings.Repeat("pepper", 8)), slog.New(slog.DiscardHandler))}
+	return target{dsn: dsn, pool: pool, keys: apikeys.New(pool, []byte(strings.Repeat("pepper", 8)), slog.New(slog.DiscardHandler))}
 }
 
 func (g target) fill(ctx context.Context, account string, history seed.History) error {

@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/versioner-io/versioner/internal/httpapi"
+	"github.com/versioner-io/versioner/internal/authz"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
@@ -55,10 +55,10 @@ func TestRoles(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	tokens := make(map[string]string)
-	for _, role := range httpapi.Roles() {
+	for _, role := range authz.Roles() {
 		tokens[role] = f.api.Token(t, testapi.Account, role)
 	}
-	require.ElementsMatch(t, strings.Fields(rolesByPermission()["view"]), httpapi.Roles())
+	require.ElementsMatch(t, strings.Fields(rolesByPermission()["view"]), authz.Roles())
 	var found []string
 	for _, op := range operations(f.document) {
 		if op.scheme(t) != jwtScheme {

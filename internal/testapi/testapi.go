@@ -21,6 +21,8 @@ import (
 
 	versioner "github.com/versioner-io/versioner/clients/go"
 	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/internal/accounts"
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/httpapi"
@@ -48,12 +50,12 @@ const TrustedOrigin = "https://app.example.com"
 type API struct {
 	URL      string
 	Key      string // an API key of Account
-	Keys     *authn.APIKeys
+	Keys     *apikeys.Keys
 	Channels notify.Channels
 	DSN      string
 	Pool     *postgres.Pool
 	Logs     *Logs
-	dev      authn.DevKey
+	dev      authn.DevSigner
 	client   *http.Client
 }
 
@@ -119,7 +121,7 @@ func New(t *testing.T, options ...Option) *API {
 
 	logs := &Logs{}
 	logger := slog.New(logctx.NewHandler(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	keys := authn.NewAPIKeys(pool, []byte(strings.Repeat("pepper", 8)), logger)
+	keys := apikeys.New(pool, []byte(strings.Repeat("pepper", 8)), logger)
 	ingestPool, err := postgres.OpenIngest(t.Context(), chosen.dsn)
 	require.NoError(t, err)
 	apiPool, err := postgres.OpenAPI(t.Context(), chosen.dsn, chosen.pool)
@@ -128,7 +130,8 @@ func New(t *testing.T, options ...Option) *API {
 	background, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
-	running.Go(func() { keys.Run(background) })
+	validator := authn.NewAPIKeys(pool, keys, logger)
+	running.Go(func() { validator.Run(background) })
 	channels := newChannels(t, pool, chosen.mailer, logger)
 	channels.Max, keys.MaxActive = chosen.quotas.Channels, chosen.quotas.APIKeys
 	if chosen.work {
@@ -141,13 +144,12 @@ func New(t *testing.T, options ...Option) *API {
 		})
 	}
 
-	dev, err := authn.LoadDevKey(t.TempDir())
+	dev, err := authn.LoadDevSigner(t.TempDir())
 	require.NoError(t, err)
-	accounts := authn.Accounts{DB: pool.DB, Create: true, Roles: httpapi.Roles()}
-	tokens, err := authn.NewJWTs([]authn.Issuer{dev.Issuer()}, accounts, http.DefaultClient, time.Now, logger)
+	tokens, err := authn.NewJWTs([]authn.Issuer{dev.Issuer()}, accounts.NewProvisioner(pool.DB, true), http.DefaultClient, time.Now, logger)
 	require.NoError(t, err)
 	handler, err := httpapi.New(t.Context(), httpapi.Config{
-		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: keys, JWTs: tokens}), Recorder: recorder, Clock: chosen.clock,
+		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: validator, JWTs: tokens}), Recorder: recorder, Clock: chosen.clock,
 		DB: apiPool, Keys: keys, Channels: channels, Limits: chosen.limits, Quotas: chosen.quotas, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies, Ready: func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) },
 	})
 	require.NoError(t, err)
@@ -185,7 +187,7 @@ func newChannels(t *testing.T, pool *postgres.Pool, mailer *notify.Mailer, logge
 // NewKey makes an API key in an account.
 func (a *API) NewKey(t *testing.T, account string) string {
 	t.Helper()
-	key, err := a.Keys.CreateFor(t.Context(), account, authn.NewKey{Name: "test"})
+	key, err := a.Keys.CreateInAccount(t.Context(), account, apikeys.NewKey{Name: "test"})
 	require.NoError(t, err)
 	return key.Token
 }

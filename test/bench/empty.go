@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/versioner-io/versioner/internal/accounts"
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
@@ -49,14 +51,15 @@ func serveEmpty(ctx context.Context) error {
 		return err
 	}
 	defer apiPool.Close()
-	keys := authn.NewAPIKeys(pool, []byte(os.Getenv("VERSIONER_KEY_PEPPER")), logger)
-	go keys.Run(ctx)
-	tokens, err := authn.NewJWTs(nil, authn.Accounts{DB: pool.DB, Roles: httpapi.Roles()}, http.DefaultClient, time.Now, logger)
+	keys := apikeys.New(pool, []byte(os.Getenv("VERSIONER_KEY_PEPPER")), logger)
+	validator := authn.NewAPIKeys(pool, keys, logger)
+	go validator.Run(ctx)
+	tokens, err := authn.NewJWTs(nil, accounts.NewProvisioner(pool.DB, false), http.DefaultClient, time.Now, logger)
 	if err != nil {
 		return err
 	}
 	handler, err := httpapi.New(ctx, httpapi.Config{
-		Logger: logger, Security: authn.Validators{APIKeys: keys, JWTs: tokens}, Recorder: emptyRecorder{id: uuid.New()}, Clock: time.Now,
+		Logger: logger, Security: authn.Validators{APIKeys: validator, JWTs: tokens}, Recorder: emptyRecorder{id: uuid.New()}, Clock: time.Now,
 		DB: apiPool, Keys: keys, Channels: notify.Channels{},
 		Limits: httpapi.Limits{Limiter: ratelimit.NewLocal()}, Ready: func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) },
 	})

@@ -46,7 +46,7 @@ func Authenticate(handler apigen.SecurityHandler, operation string, limiter Rate
 func withCaller(ctx context.Context, remoteIP string) context.Context {
 	principal, info := authn.PrincipalFrom(ctx), logctx.From(ctx)
 	info.Account = principal.AccountSlug
-	if !principal.IsPerson() {
+	if !principal.IsUser() {
 		info.APIKey = principal.APIKeyID.String()
 		return ctx
 	}

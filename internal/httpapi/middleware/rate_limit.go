@@ -68,7 +68,7 @@ func (l RateLimiter) quotas(principal authn.Principal) []ratelimit.Quota {
 	caller := ratelimit.Quota{
 		Name: "key", Subject: account + ":key:" + principal.APIKeyID.String(), Limit: effectiveLimit(principal.RequestsPerMinute, l.KeyPerMinute), Window: time.Minute,
 	}
-	if principal.IsPerson() {
+	if principal.IsUser() {
 		caller = ratelimit.Quota{Name: "user", Subject: account + ":user:" + principal.UserID.String(), Limit: l.UserPerMinute, Window: time.Minute}
 	}
 	return []ratelimit.Quota{caller, {Name: "account", Subject: account, Limit: effectiveLimit(principal.RequestsPerHour, l.AccountPerHour), Window: time.Hour}}

@@ -1,4 +1,4 @@
-package authn
+package apikeys
 
 import (
 	"os"
@@ -29,11 +29,11 @@ func TestTokenRoundTrip(t *testing.T) {
 	}
 	for i := range trips {
 		account, keyID := accounts.Example(i), keyIDs.Example(i)
-		text := mintToken(account, keyID)
-		got, err := parseToken(text)
-		if err != nil || got.account != account || got.keyID != keyID {
+		text := newToken(account, keyID)
+		got, err := ParseToken(text)
+		if err != nil || got.Account != account || got.KeyID != keyID {
 			require.NoError(t, err, text)
-			require.Equal(t, token{account: account, keyID: keyID, secret: got.secret}, got)
+			require.Equal(t, Token{Account: account, KeyID: keyID, secret: got.secret}, got)
 		}
 		if len(got.secret) != randomLength+checksumLength || !strings.HasPrefix(text, displayPrefix(account, keyID)) {
 			require.Fail(t, "not as minted", text)
@@ -52,14 +52,14 @@ func refusesFlip(text string, at int) bool {
 		return true
 	}
 	changed[at] = base62[(strings.IndexByte(base62, text[at])+1)%62]
-	_, err := parseToken(string(changed))
+	_, err := ParseToken(string(changed))
 	return err != nil
 }
 
 func TestParseTokenReadsFromTheRight(t *testing.T) {
 	t.Parallel()
 	secret := strings.Repeat("A", minSecret)
-	for text, want := range map[string]token{
+	for text, want := range map[string]Token{
 		"sk_mycompany_k1_" + secret: {"mycompany", "k1", secret},
 		"sk_my_big_company_k1_":     {},
 		"sk_a_b_c_k12_" + secret:    {"a_b_c", "k12", secret},
@@ -82,9 +82,9 @@ func TestParseTokenReadsFromTheRight(t *testing.T) {
 		"sk_a_k1_" + strings.Repeat("A", maxSecret):   {"a", "k1", strings.Repeat("A", maxSecret)},
 		"sk_a_k1_" + strings.Repeat("A", maxSecret+1): {},
 	} {
-		got, err := parseToken(text)
+		got, err := ParseToken(text)
 		require.Equal(t, want, got, text)
-		require.Equal(t, want == token{}, err != nil, text)
+		require.Equal(t, want == Token{}, err != nil, text)
 	}
 }
 
@@ -102,22 +102,22 @@ func TestMintedSecretsUseTheWholeAlphabet(t *testing.T) {
 	}
 }
 
-func TestCheckAccountSlug(t *testing.T) {
+func TestValidateAccountSlug(t *testing.T) {
 	t.Parallel()
 	for _, slug := range []string{"demo", "a", "0", "my_company-2", strings.Repeat("x", 63)} {
-		require.NoError(t, CheckAccountSlug(slug), slug)
+		require.NoError(t, ValidateAccountSlug(slug), slug)
 	}
 	for _, slug := range []string{"", "-a", "_a", "A", "a b", "é", "test", "live", "prod", "org", strings.Repeat("x", 64), "a/b"} {
-		require.Error(t, CheckAccountSlug(slug), slug)
+		require.Error(t, ValidateAccountSlug(slug), slug)
 	}
 }
 
 func FuzzParseToken(f *testing.F) {
-	f.Add(mintToken("demo", "k1"))
+	f.Add(newToken("demo", "k1"))
 	f.Add("sk_a_b_c_k12_" + strings.Repeat("A", 32))
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := parseToken(text)
-		if err == nil && text != tokenPrefix+got.account+"_"+got.keyID+"_"+got.secret {
+		got, err := ParseToken(text)
+		if err == nil && text != tokenPrefix+got.Account+"_"+got.KeyID+"_"+got.secret {
 			t.Fatalf("%q was read as %+v", text, got)
 		}
 	})

@@ -1,4 +1,4 @@
-package authn
+package apikeys
 
 import (
 	"crypto/rand"
@@ -11,8 +11,8 @@ import (
 )
 
 // An API key reads sk_{account}_{key}_{secret}. Neither the key's identifier nor the secret holds an underscore, and the
-// account may: it is parsed from the right. A secret that we minted ends in a checksum over all before it, so that a
-// slip of the pen is refused without asking the database. Secrets of other lengths were made elsewhere and have none.
+// account may: it is parsed from the right. A secret that newToken made ends in a checksum of all before it, so that a
+// typo is refused without a look-up. Secrets of other lengths come from the former service and have none.
 const (
 	tokenPrefix    = "sk_"
 	randomLength   = 43 // characters of base 62: 256 bits
@@ -32,39 +32,37 @@ var (
 // reservedAccounts would make a key look like another vendor's to secret scanners.
 var reservedAccounts = []string{"test", "live", "prod", "org"} //nolint:gochecknoglobals // a constant table
 
-// token is an API key taken apart. Its account and key are for messages only.
-type token struct {
-	account, keyID, secret string
-}
+// Token holds the parts of an API key. The account and the key identifier are not verified.
+type Token struct{ Account, KeyID, secret string }
 
 var errMalformedToken = errors.New("not an API key")
 
-// parseToken checks the form of an API key, its checksum included.
-func parseToken(text string) (token, error) {
+// ParseToken checks the form of an API key, its checksum included.
+func ParseToken(text string) (Token, error) {
 	if len(text) > maxToken || !strings.HasPrefix(text, tokenPrefix) {
-		return token{}, errMalformedToken
+		return Token{}, errMalformedToken
 	}
-	head, secret, ok := cutLast(text[len(tokenPrefix):])
+	head, secret, ok := cutAtLastUnderscore(text[len(tokenPrefix):])
 	if !ok {
-		return token{}, errMalformedToken
+		return Token{}, errMalformedToken
 	}
-	account, keyID, ok := cutLast(head)
+	account, keyID, ok := cutAtLastUnderscore(head)
 	if !ok || !accountPattern.MatchString(account) || !keyIDPattern.MatchString(keyID) {
-		return token{}, errMalformedToken
+		return Token{}, errMalformedToken
 	}
 	if len(secret) < minSecret || len(secret) > maxSecret || !secretPattern.MatchString(secret) {
-		return token{}, errMalformedToken
+		return Token{}, errMalformedToken
 	}
 	if len(secret) == randomLength+checksumLength {
 		split := len(text) - checksumLength
 		if checksum(text[:split]) != text[split:] {
-			return token{}, errMalformedToken
+			return Token{}, errMalformedToken
 		}
 	}
-	return token{account: account, keyID: keyID, secret: secret}, nil
+	return Token{Account: account, KeyID: keyID, secret: secret}, nil
 }
 
-func cutLast(text string) (before, after string, found bool) {
+func cutAtLastUnderscore(text string) (before, after string, found bool) {
 	i := strings.LastIndexByte(text, '_')
 	if i < 0 {
 		return "", "", false
@@ -72,8 +70,8 @@ func cutLast(text string) (before, after string, found bool) {
 	return text[:i], text[i+1:], true
 }
 
-// mintToken makes a new API key.
-func mintToken(account, keyID string) string {
+// newToken returns a new API key.
+func newToken(account, keyID string) string {
 	body := tokenPrefix + account + "_" + keyID + "_" + randomBase62(randomLength)
 	return body + checksum(body)
 }
@@ -111,8 +109,8 @@ func displayPrefix(account, keyID string) string {
 	return tokenPrefix + account + "_" + keyID + "_"
 }
 
-// CheckAccountSlug tells whether an account may have that name.
-func CheckAccountSlug(slug string) error {
+// ValidateAccountSlug reports what is wrong with the slug of an account, which is a part of its keys.
+func ValidateAccountSlug(slug string) error {
 	if !accountPattern.MatchString(slug) {
 		return fmt.Errorf("account %q: use 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit", slug)
 	}

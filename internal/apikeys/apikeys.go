@@ -1,4 +1,6 @@
-package authn
+// Package apikeys manages the keys of CI systems: their life cycle, the format of their tokens and their last use. It verifies no
+// request; package authn does.
+package apikeys
 
 import (
 	"context"
@@ -6,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -20,26 +23,48 @@ import (
 	"github.com/versioner-io/versioner/internal/quota"
 )
 
-// NewKey describes a key to make.
+// Keys manages API keys. They are stored as HMAC-SHA256(pepper, token): 256 random bits need no slow hash, and a slow hash would
+// be a denial of service.
+type Keys struct {
+	MaxActive int // keys of an account that users create; 0 is unlimited
+
+	pool     *postgres.Pool
+	pepper   []byte
+	logger   *slog.Logger
+	onChange func(id uuid.UUID)
+}
+
+const announceTimeout = 5 * time.Second
+
+// New returns the keys of a database.
+func New(pool *postgres.Pool, pepper []byte, logger *slog.Logger) *Keys {
+	return &Keys{pool: pool, pepper: pepper, logger: logger, onChange: func(uuid.UUID) {}}
+}
+
+// OnChange registers what a cache of this process does when a key has changed. Other processes listen to the channel
+// api_key_changed.
+func (k *Keys) OnChange(fn func(id uuid.UUID)) { k.onChange = fn }
+
+// NewKey describes a key to create.
 type NewKey struct {
 	Name, Description string
 	ExpiresAt         *time.Time // nil: never
 	CreatedBy         *uuid.UUID // nil: a command
 }
 
-// CreatedKey is a new key with its token, which is stored nowhere.
+// CreatedKey is a new key with its token, which is not stored.
 type CreatedKey struct {
-	KeyInfo
+	Info
 
 	Token string
 }
 
-// CreateFor makes a key in the account of that name, which is made if need be.
-func (k *APIKeys) CreateFor(ctx context.Context, accountSlug string, key NewKey) (created CreatedKey, err error) {
-	if err := CheckAccountSlug(accountSlug); err != nil {
+// CreateInAccount creates a key in the account of that slug, and the account if it is missing.
+func (k *Keys) CreateInAccount(ctx context.Context, accountSlug string, key NewKey) (created CreatedKey, err error) {
+	if err := ValidateAccountSlug(accountSlug); err != nil {
 		return created, err
 	}
-	return created, k.pool.WithTx(ctx, func(db *postgres.DB) error {
+	err = k.pool.WithTx(ctx, func(db *postgres.DB) error {
 		account, err := db.EnsureAccount(ctx, dbgen.EnsureAccountParams{ID: uuid.Must(uuid.NewV7()), Slug: accountSlug, Now: time.Now()})
 		if err != nil {
 			return postgres.Classify(err)
@@ -47,11 +72,12 @@ func (k *APIKeys) CreateFor(ctx context.Context, accountSlug string, key NewKey)
 		created, err = k.create(ctx, db, account, key, "api_key.create")
 		return err
 	})
+	return created, err
 }
 
 // Create creates a key in an account, whose handle or the owner's db is.
-func (k *APIKeys) Create(ctx context.Context, db *postgres.DB, accountID uuid.UUID, key NewKey) (created CreatedKey, err error) {
-	return created, db.WithTx(ctx, func(db *postgres.DB) error {
+func (k *Keys) Create(ctx context.Context, db *postgres.DB, accountID uuid.UUID, key NewKey) (created CreatedKey, err error) {
+	err = db.WithTx(ctx, func(db *postgres.DB) error {
 		account, err := db.LockAccount(ctx, accountID)
 		if err != nil {
 			return postgres.Classify(err)
@@ -61,21 +87,22 @@ func (k *APIKeys) Create(ctx context.Context, db *postgres.DB, accountID uuid.UU
 		}
 		return quota.Check(ctx, db, accountID, quota.APIKeys, k.MaxActive)
 	})
+	return created, err
 }
 
-// create numbers keys within their account, whose row is locked.
-func (k *APIKeys) create(ctx context.Context, db *postgres.DB, account dbgen.Account, key NewKey, action string) (created CreatedKey, err error) {
+// create numbers the keys of an account, whose row is locked.
+func (k *Keys) create(ctx context.Context, db *postgres.DB, account dbgen.Account, key NewKey, action string) (created CreatedKey, err error) {
 	if key.ExpiresAt != nil && !key.ExpiresAt.After(time.Now()) {
-		return created, apperr.NewInvalid(apperr.Field{Loc: []any{"body", "expires_at"}, Msg: "not in the future", Type: "value_error.past"})
+		return created, apperr.NewInvalid(apperr.Field{Loc: []any{"body", "expires_at"}, Msg: "must be in the future", Type: "value_error.past"})
 	}
 	number, err := db.NextAPIKeyNumber(ctx, account.ID)
 	if err != nil {
 		return created, postgres.Classify(err)
 	}
 	keyID := "k" + strconv.FormatInt(number, 10)
-	created.Token = mintToken(account.Slug, keyID)
+	created.Token = newToken(account.Slug, keyID)
 	created.Prefix = displayPrefix(account.Slug, keyID)
-	digest := k.fingerprint(created.Token)
+	digest := k.HMAC(created.Token)
 	created.APIKey, err = db.CreateAPIKey(ctx, dbgen.CreateAPIKeyParams{
 		AccountID: account.ID, ID: uuid.Must(uuid.NewV7()), Now: time.Now(), KeyID: keyID, Name: strings.TrimSpace(key.Name), Description: key.Description, TokenHMAC: digest[:],
 		ExpiresAt: key.ExpiresAt, CreatedBy: key.CreatedBy,
@@ -86,11 +113,11 @@ func (k *APIKeys) create(ctx context.Context, db *postgres.DB, account dbgen.Acc
 	return created, audit.Record(ctx, db, keyChange(created.APIKey, action))
 }
 
-// KeyPatch is what to change; nil stays.
-type KeyPatch struct{ Name, Description *string }
+// Patch holds the fields to change; nil stays.
+type Patch struct{ Name, Description *string }
 
-// Update changes what a key is called.
-func (k *APIKeys) Update(ctx context.Context, db *postgres.DB, target etag.Ref, patch KeyPatch) error {
+// Update changes the name and description of a key.
+func (k *Keys) Update(ctx context.Context, db *postgres.DB, target etag.Ref, patch Patch) error {
 	return k.change(ctx, db, target, func(key *dbgen.APIKey) (action string, fields []string, err error) {
 		if patch.Name != nil && strings.TrimSpace(*patch.Name) != key.Name {
 			key.Name = strings.TrimSpace(*patch.Name)
@@ -104,8 +131,8 @@ func (k *APIKeys) Update(ctx context.Context, db *postgres.DB, target etag.Ref, 
 	})
 }
 
-// Revoke ends a key for good. Every server refuses it within a second. Revoking it again changes nothing.
-func (k *APIKeys) Revoke(ctx context.Context, db *postgres.DB, target etag.Ref) error {
+// Revoke revokes a key permanently, on every server within a second. Revoking it again changes nothing.
+func (k *Keys) Revoke(ctx context.Context, db *postgres.DB, target etag.Ref) error {
 	return k.change(ctx, db, target, func(key *dbgen.APIKey) (string, []string, error) {
 		if key.RevokedAt != nil {
 			return "", nil, nil
@@ -116,10 +143,10 @@ func (k *APIKeys) Revoke(ctx context.Context, db *postgres.DB, target etag.Ref) 
 	})
 }
 
-// Rotate makes a key like another one, which expires after the grace period. The error is Conflict when that one is dead
-// already.
-func (k *APIKeys) Rotate(ctx context.Context, db *postgres.DB, accountID, id uuid.UUID, grace time.Duration, by *uuid.UUID) (created CreatedKey, err error) {
-	return created, db.WithTx(ctx, func(db *postgres.DB) error {
+// Rotate creates a key like another one, which expires after the grace period. The error is Conflict when that one is expired or
+// revoked.
+func (k *Keys) Rotate(ctx context.Context, db *postgres.DB, accountID, id uuid.UUID, grace time.Duration, by *uuid.UUID) (created CreatedKey, err error) {
+	err = db.WithTx(ctx, func(db *postgres.DB) error {
 		account, err := db.LockAccount(ctx, accountID)
 		if err != nil {
 			return postgres.Classify(err)
@@ -128,8 +155,8 @@ func (k *APIKeys) Rotate(ctx context.Context, db *postgres.DB, accountID, id uui
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		if state := (KeyInfo{APIKey: old}).State(time.Now()); state != "active" {
-			return apperr.New(apperr.Conflict, "The key is "+state)
+		if state := (Info{APIKey: old}).State(time.Now()); state != "active" {
+			return apperr.New(apperr.Conflict, "The API key is "+state)
 		}
 		end := time.Now().Add(grace)
 		if old.ExpiresAt == nil || old.ExpiresAt.After(end) {
@@ -144,10 +171,11 @@ func (k *APIKeys) Rotate(ctx context.Context, db *postgres.DB, accountID, id uui
 		}
 		return quota.Check(ctx, db, accountID, quota.APIKeys, k.MaxActive)
 	})
+	return created, err
 }
 
-// change applies fn to a key; it changes nothing when fn names no members.
-func (k *APIKeys) change(ctx context.Context, db *postgres.DB, target etag.Ref, fn func(*dbgen.APIKey) (action string, fields []string, err error)) error {
+// change applies fn to a key; it changes nothing when fn names no fields.
+func (k *Keys) change(ctx context.Context, db *postgres.DB, target etag.Ref, fn func(*dbgen.APIKey) (action string, fields []string, err error)) error {
 	return db.WithTx(ctx, func(db *postgres.DB) error {
 		key, err := db.GetAPIKeyForUpdate(ctx, dbgen.GetAPIKeyForUpdateParams{AccountID: target.AccountID, ID: target.ID})
 		if err != nil {
@@ -164,7 +192,7 @@ func (k *APIKeys) change(ctx context.Context, db *postgres.DB, target etag.Ref, 
 	})
 }
 
-func (k *APIKeys) write(ctx context.Context, db *postgres.DB, key dbgen.APIKey, action string, fields ...string) error {
+func (k *Keys) write(ctx context.Context, db *postgres.DB, key dbgen.APIKey, action string, fields ...string) error {
 	_, err := db.UpdateAPIKey(ctx, dbgen.UpdateAPIKeyParams{
 		AccountID: key.AccountID, ID: key.ID, Name: key.Name, Description: key.Description, ExpiresAt: key.ExpiresAt, RevokedAt: key.RevokedAt,
 	})
@@ -175,12 +203,12 @@ func (k *APIKeys) write(ctx context.Context, db *postgres.DB, key dbgen.APIKey, 
 	return audit.Record(ctx, db, keyChange(key, action, fields...))
 }
 
-// announce makes every server drop keys from its cache, once the change is committed. When this server dies in between, the
-// others trust the keys for as long as maxAge.
-func (k *APIKeys) announce(ctx context.Context, db *postgres.DB, ids ...uuid.UUID) {
+// announce makes every server drop keys from its cache, once the change is committed. When this server dies in between, other
+// servers keep the keys until their cache entries expire.
+func (k *Keys) announce(ctx context.Context, db *postgres.DB, ids ...uuid.UUID) {
 	db.AfterCommit(ctx, func(ctx context.Context) {
 		for _, id := range ids {
-			k.cache.forget(id)
+			k.onChange(id)
 			err := postgres.Retry(ctx, announceTimeout, func(ctx context.Context) error { return k.pool.NotifyAPIKeyChange(ctx, id) })
 			if err != nil {
 				k.logger.WarnContext(ctx, "failed to announce a changed api key", "api_key_id", id, "error", err)
@@ -193,27 +221,34 @@ func keyChange(key dbgen.APIKey, action string, fields ...string) audit.Change {
 	return audit.Change{AccountID: key.AccountID, Action: action, ObjectType: "api_key", ObjectID: key.ID, Fields: fields}
 }
 
+// HMAC returns the digest by which a token is stored.
+func (k *Keys) HMAC(token string) [sha256.Size]byte {
+	mac := hmac.New(sha256.New, k.pepper)
+	_, _ = mac.Write([]byte(token))
+	return [sha256.Size]byte(mac.Sum(nil))
+}
+
 // DeriveKey returns a key for another purpose than hashing API keys.
-func (k *APIKeys) DeriveKey(purpose string) []byte {
+func (k *Keys) DeriveKey(purpose string) []byte {
 	mac := hmac.New(sha256.New, k.pepper)
 	_, _ = mac.Write([]byte("derived key: " + purpose))
 	return mac.Sum(nil)
 }
 
-// KeyInfo is what may be told of a key.
-type KeyInfo struct {
+// Info is a key without its secret.
+type Info struct {
 	dbgen.APIKey
 
 	Prefix string // sk_{account}_{key}_
 }
 
-// InfoOf is what may be told of a key of that account.
-func InfoOf(accountSlug string, key dbgen.APIKey) KeyInfo {
-	return KeyInfo{APIKey: key, Prefix: displayPrefix(accountSlug, key.KeyID)}
+// InfoOf returns the information on a key of the account.
+func InfoOf(accountSlug string, key dbgen.APIKey) Info {
+	return Info{APIKey: key, Prefix: displayPrefix(accountSlug, key.KeyID)}
 }
 
 // State is one of active, expired and revoked.
-func (i KeyInfo) State(now time.Time) string {
+func (i Info) State(now time.Time) string {
 	switch {
 	case i.RevokedAt != nil:
 		return "revoked"
@@ -225,7 +260,7 @@ func (i KeyInfo) State(now time.Time) string {
 }
 
 // List returns the keys of an account, oldest first. The error is NotFound when there is no such account.
-func (k *APIKeys) List(ctx context.Context, accountSlug string) ([]KeyInfo, error) {
+func (k *Keys) List(ctx context.Context, accountSlug string) ([]Info, error) {
 	account, err := k.account(ctx, accountSlug)
 	if err != nil {
 		return nil, err
@@ -234,15 +269,15 @@ func (k *APIKeys) List(ctx context.Context, accountSlug string) ([]KeyInfo, erro
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
-	infos := make([]KeyInfo, len(rows))
+	infos := make([]Info, len(rows))
 	for i, row := range rows {
 		infos[i] = InfoOf(accountSlug, row)
 	}
 	return infos, nil
 }
 
-// SetAccountLimit says how many requests an hour an account may send: 0 is any number, nil what the server says.
-func (k *APIKeys) SetAccountLimit(ctx context.Context, accountSlug string, requestsPerHour *int32) error {
+// SetAccountLimit sets the requests per hour of an account: 0 is unlimited, nil the server-wide default.
+func (k *Keys) SetAccountLimit(ctx context.Context, accountSlug string, requestsPerHour *int32) error {
 	account, err := k.account(ctx, accountSlug)
 	if err != nil {
 		return err
@@ -262,8 +297,8 @@ func (k *APIKeys) SetAccountLimit(ctx context.Context, accountSlug string, reque
 	})
 }
 
-// SetKeyLimit says how many requests a minute a key may send: 0 is any number, nil what the server says.
-func (k *APIKeys) SetKeyLimit(ctx context.Context, accountSlug, keyID string, requestsPerMinute *int32) error {
+// SetKeyLimit sets the requests per minute of a key: 0 is unlimited, nil the server-wide default.
+func (k *Keys) SetKeyLimit(ctx context.Context, accountSlug, keyID string, requestsPerMinute *int32) error {
 	account, err := k.account(ctx, accountSlug)
 	if err != nil {
 		return err
@@ -278,8 +313,8 @@ func (k *APIKeys) SetKeyLimit(ctx context.Context, accountSlug, keyID string, re
 	})
 }
 
-// RevokeNamed ends a key, named by its identifier in the account (k1, k2, …).
-func (k *APIKeys) RevokeNamed(ctx context.Context, accountSlug, keyID string) error {
+// RevokeByKeyID revokes the key with that identifier in the account (k1, k2, …).
+func (k *Keys) RevokeByKeyID(ctx context.Context, accountSlug, keyID string) error {
 	infos, err := k.List(ctx, accountSlug)
 	if err != nil {
 		return err
@@ -292,7 +327,7 @@ func (k *APIKeys) RevokeNamed(ctx context.Context, accountSlug, keyID string) er
 	return apperr.New(apperr.NotFound, "Not found")
 }
 
-func (k *APIKeys) account(ctx context.Context, slug string) (uuid.UUID, error) {
+func (k *Keys) account(ctx context.Context, slug string) (uuid.UUID, error) {
 	account, err := k.pool.GetAccountBySlug(ctx, slug)
 	if err = postgres.Classify(err); err != nil {
 		return uuid.UUID{}, fmt.Errorf("account %q: %w", slug, err)
@@ -300,11 +335,11 @@ func (k *APIKeys) account(ctx context.Context, slug string) (uuid.UUID, error) {
 	return account.ID, nil
 }
 
-// ErrForeignPepper says that this database's keys were made with another pepper: every one of them would be refused.
-var ErrForeignPepper = errors.New("the keys of this database were made with another VERSIONER_KEY_PEPPER: set the one it was first used with")
+// ErrPepperMismatch means that the database was first used with another pepper: every key would be refused.
+var ErrPepperMismatch = errors.New("VERSIONER_KEY_PEPPER does not match this database: set the one that it was first used with")
 
-// CheckPepper compares the pepper with the one that the database was first used with.
-func (k *APIKeys) CheckPepper(ctx context.Context) error {
+// VerifyPepper compares the pepper with the one that the database was first used with.
+func (k *Keys) VerifyPepper(ctx context.Context) error {
 	mac := hmac.New(sha256.New, k.pepper)
 	_, _ = mac.Write([]byte("pepper check"))
 	own := mac.Sum(nil)
@@ -313,12 +348,7 @@ func (k *APIKeys) CheckPepper(ctx context.Context) error {
 		return fmt.Errorf("check the pepper: %w", postgres.Classify(err))
 	}
 	if !hmac.Equal(own, claimed) {
-		return ErrForeignPepper
+		return ErrPepperMismatch
 	}
 	return nil
-}
-
-// IsNotFound tells whether List or Revoke found no such account or key.
-func IsNotFound(err error) bool {
-	return err != nil && apperr.CodeOf(err) == apperr.NotFound
 }

@@ -1,7 +1,8 @@
-package authn_test
+package accounts_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -9,8 +10,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/internal/accounts"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/authz"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/testdb"
@@ -20,24 +23,25 @@ func person(organization, slug, subject, role string) authn.Identity {
 	return authn.Identity{Issuer: "https://issuer.example.com", OrganizationID: organization, OrganizationSlug: slug, Subject: subject, Roles: []string{role}}
 }
 
-func newAccounts(t *testing.T) authn.Accounts {
+func newProvisioner(t *testing.T) (*accounts.Provisioner, *postgres.Pool) {
 	t.Helper()
-	return authn.Accounts{DB: testdb.Open(t).DB, Create: true, Roles: []string{"admin", "developer", "viewer"}}
+	pool := testdb.Open(t)
+	return accounts.NewProvisioner(pool.DB, true), pool
 }
 
 func TestFirstTokenOfAnOrganisationMakesItsAccount(t *testing.T) {
 	t.Parallel()
-	accounts := newAccounts(t)
+	provisioner, pool := newProvisioner(t)
 	resolve := func(identity authn.Identity) authn.Principal {
 		t.Helper()
-		principal, err := accounts.Resolve(t.Context(), identity)
+		principal, err := provisioner.Resolve(t.Context(), identity)
 		require.NoError(t, err)
 		return principal
 	}
 
 	first := resolve(person("org_1", "acme", "mona", "admin"))
 	require.Equal(t, "acme", first.AccountSlug)
-	require.True(t, first.IsPerson())
+	require.True(t, first.IsUser())
 	require.Equal(t, first, resolve(person("org_1", "acme", "mona", "admin")), "once")
 	require.Equal(t, first.AccountID, resolve(person("org_1", "renamed", "lisa", "admin")).AccountID, "the tenant is the organisation, not its slug")
 
@@ -54,27 +58,27 @@ func TestFirstTokenOfAnOrganisationMakesItsAccount(t *testing.T) {
 		require.Regexp(t, want, resolve(person("org "+slug, slug, "mona", "admin")).AccountSlug, slug)
 	}
 
-	require.Equal(t, authn.Viewer, resolve(person("org_1", "acme", "nobody", "emperor")).Role, "an unknown role")
+	require.Equal(t, authz.Viewer, resolve(person("org_1", "acme", "nobody", "emperor")).Role, "an unknown role")
 	require.Equal(t, "developer", resolve(person("org_1", "acme", "mona", "developer")).Role, "the token's role may change")
 
 	several := person("org_1", "acme", "mona", "")
 	several.Roles = []string{"emperor", "viewer", "admin", "developer"}
 	require.Equal(t, "admin", resolve(several).Role, "the highest known role")
 
-	accounts.Create = false
-	_, err := accounts.Resolve(t.Context(), person("org_9", "new", "mona", "admin"))
+	provisioner = accounts.NewProvisioner(pool.DB, false)
+	_, err := provisioner.Resolve(t.Context(), person("org_9", "new", "mona", "admin"))
 	require.Equal(t, apperr.Forbidden, apperr.CodeOf(err), "%v", err)
 	require.Equal(t, first.AccountID, resolve(person("org_1", "acme", "new", "viewer")).AccountID, "people still join the accounts there are")
 }
 
 func TestFirstTokensAtOnceMakeOneAccount(t *testing.T) {
 	t.Parallel()
-	accounts := newAccounts(t)
+	provisioner, _ := newProvisioner(t)
 	principals := make([]authn.Principal, 16)
 	var group sync.WaitGroup
 	for i := range principals {
 		group.Go(func() {
-			principal, err := accounts.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
+			principal, err := provisioner.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
 			if err == nil {
 				principals[i] = principal
 			}
@@ -94,9 +98,9 @@ func TestReadOnlyDatabaseKnowsPeople(t *testing.T) {
 	pool, err := postgres.Open(t.Context(), dsn)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	accounts := authn.Accounts{DB: pool.DB, Create: true, Roles: []string{"admin"}}
+	provisioner := accounts.NewProvisioner(pool.DB, true)
 	mona := person("org_1", "acme", "mona", "admin")
-	before, err := accounts.Resolve(t.Context(), mona)
+	before, err := provisioner.Resolve(t.Context(), mona)
 	require.NoError(t, err)
 
 	conn, err := pgx.Connect(t.Context(), dsn)
@@ -109,13 +113,13 @@ func TestReadOnlyDatabaseKnowsPeople(t *testing.T) {
 	readOnly, err := postgres.Open(t.Context(), dsn)
 	require.NoError(t, err)
 	t.Cleanup(readOnly.Close)
-	accounts.DB = readOnly.DB
-	after, err := accounts.Resolve(t.Context(), mona)
+	provisioner = accounts.NewProvisioner(readOnly.DB, true)
+	after, err := provisioner.Resolve(t.Context(), mona)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 
 	lisa := person("org_1", "acme", "lisa", "admin")
-	_, err = accounts.Resolve(t.Context(), lisa)
+	_, err = provisioner.Resolve(t.Context(), lisa)
 	require.Equal(t, apperr.Unavailable, apperr.CodeOf(err), "who is new must be written down: %v", err)
 }
 
@@ -126,8 +130,8 @@ func TestResolveWaitsForTheDatabase(t *testing.T) {
 	pool, err := postgres.Open(t.Context(), dsn)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	accounts := authn.Accounts{DB: pool.DB, Create: true, Roles: []string{"admin"}}
-	before, err := accounts.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
+	provisioner := accounts.NewProvisioner(pool.DB, true)
+	before, err := provisioner.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
 	require.NoError(t, err)
 
 	config, err := pgx.ParseConfig(dsn)
@@ -146,7 +150,7 @@ func TestResolveWaitsForTheDatabase(t *testing.T) {
 		_, err := admin.Exec(context.WithoutCancel(t.Context()), "ALTER DATABASE "+name+" ALLOW_CONNECTIONS true")
 		reopened <- err
 	})
-	after, err := accounts.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
+	after, err := provisioner.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
 	require.NoError(t, <-reopened)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
@@ -155,17 +159,17 @@ func TestResolveWaitsForTheDatabase(t *testing.T) {
 // TestLastAdminStays has two admins take the other's role away at the same time: one of them remains.
 func TestLastAdminStays(t *testing.T) {
 	t.Parallel()
-	accounts := newAccounts(t)
+	provisioner, pool := newProvisioner(t)
 	for range 10 {
-		mona, err := accounts.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
+		mona, err := provisioner.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
 		require.NoError(t, err)
-		lisa, err := accounts.Resolve(t.Context(), person("org_1", "acme", "lisa", "admin"))
+		lisa, err := provisioner.Resolve(t.Context(), person("org_1", "acme", "lisa", "admin"))
 		require.NoError(t, err)
 		assign := func(by, to authn.Principal, role *string) error {
-			_, err := accounts.AssignRole(authn.WithPrincipal(t.Context(), by), etag.Ref{AccountID: to.AccountID, ID: to.UserID}, role)
+			_, err := accounts.AssignRole(authn.WithPrincipal(t.Context(), by), pool.DB, etag.Ref{AccountID: to.AccountID, ID: to.UserID}, role)
 			return err
 		}
-		viewer := authn.Viewer
+		viewer := authz.Viewer
 		failures := make([]error, 2)
 		var group sync.WaitGroup
 		group.Go(func() { failures[0] = assign(mona, lisa, &viewer) })
@@ -181,4 +185,42 @@ func TestLastAdminStays(t *testing.T) {
 		require.NoError(t, assign(authn.Principal{}, mona, nil))
 		require.NoError(t, assign(authn.Principal{}, lisa, nil))
 	}
+}
+
+// TestNewOrganisationsLeaveConnections blocks the creation of accounts: known users must still be resolved.
+func TestNewOrganisationsLeaveConnections(t *testing.T) {
+	t.Parallel()
+	dsn := testdb.New(t)
+	pool, err := postgres.Open(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	provisioner := accounts.NewProvisioner(pool.DB, true)
+	known := person("org_1", "acme", "mona", "admin")
+	before, err := provisioner.Resolve(t.Context(), known)
+	require.NoError(t, err)
+
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	blocker, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = blocker.Exec(t.Context(), "LOCK TABLE accounts IN SHARE MODE") // reads pass, inserts wait
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	for i := range 2 * pool.MaxConns() {
+		group.Go(func() {
+			_, _ = provisioner.Resolve(t.Context(), person(fmt.Sprintf("org_new_%d", i), "acme", "lisa", "admin"))
+		})
+	}
+	t.Cleanup(group.Wait)
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	require.Eventually(t, func() bool {
+		var blocked int
+		err := blocker.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&blocked)
+		return err == nil && blocked >= 2
+	}, 30*time.Second, 10*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	after, err := provisioner.Resolve(ctx, known)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
 }

@@ -1,4 +1,4 @@
-package authn
+package apikeys
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-// usage gathers when keys were last used. It is written in batches: one hot key would otherwise be a hot row.
-type usage struct {
+// LastUsed collects the times at which keys were last used. They are written in batches: one hot key would otherwise be a hot row.
+type LastUsed struct {
 	mu   sync.Mutex
 	last map[keyName]time.Time
 }
@@ -21,17 +21,18 @@ type usage struct {
 // keyName identifies a key.
 type keyName struct{ accountID, keyID uuid.UUID }
 
-func (u *usage) note(id keyName, at time.Time) {
+// Record collects a use of a key.
+func (u *LastUsed) Record(accountID, keyID uuid.UUID, at time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.last == nil {
 		u.last = make(map[keyName]time.Time)
 	}
-	u.last[id] = at
+	u.last[keyName{accountID: accountID, keyID: keyID}] = at
 }
 
-// flush writes what was gathered, and keeps it for the next time if that fails.
-func (u *usage) flush(ctx context.Context, db *postgres.DB) error {
+// Flush writes the collected times. After an error they are kept for the next one.
+func (u *LastUsed) Flush(ctx context.Context, db *postgres.DB) error {
 	u.mu.Lock()
 	batch := u.last
 	u.last = nil
@@ -48,7 +49,7 @@ func (u *usage) flush(ctx context.Context, db *postgres.DB) error {
 	if err := db.UpdateAPIKeysLastUsed(ctx, params); err != nil {
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		maps.Copy(batch, u.last) // what came meanwhile is newer
+		maps.Copy(batch, u.last) // later uses are newer
 		u.last = batch
 		return postgres.Classify(err)
 	}
