@@ -70,8 +70,8 @@ verify: generate ## Fail when what is generated differs from what is committed
 	@! git grep -n '"resolved"' -- '*package-lock.json' || { echo 'lock files name packages, versions and checksums, and no registry'; exit 1; }
 
 .PHONY: test
-test: ## Run every test, with the race detector where there is a C compiler (a PostgreSQL is found on the machine, or fetched)
-	go test $$(command -v cc > /dev/null && echo -race) ./...
+test: ## Run the tests, with the race detector if there is a C compiler (PostgreSQL is found on the machine, or downloaded)
+	go run ./tools/testdatabase go test -short -vet=off $$(command -v cc > /dev/null && echo -race) ./...
 
 .PHONY: test-python
 test-python: $(PYTHON_VENV) ## Check and test the Python client and its samples; one of the tests installs it and talks to a server
@@ -91,7 +91,7 @@ test-pages: build $(BROWSER_TESTS)/node_modules ## Test the pages in Chromium (S
 EXAMPLES := 40
 
 .PHONY: test-schemathesis
-test-schemathesis: build $(SCHEMATHESIS) ## Have Schemathesis examine a server, with so many EXAMPLES for each operation (SEED=N for the same ones)
+test-schemathesis: build $(SCHEMATHESIS) ## Test a server with Schemathesis: EXAMPLES requests for each operation (SEED=N repeats a run)
 	test/schemathesis/run --max-examples=$(EXAMPLES) $(if $(SEED),--seed=$(SEED))
 
 .PHONY: lock-python
@@ -102,13 +102,15 @@ lock-python: $(PYTHON_VENV) ## Lock the newest versions of the tools in Python
 		--custom-compile-command 'make lock-python' requirements.in --output-file requirements.txt
 
 .PHONY: test-long
-test-long: ## Run the tests that take long: 50 kills, 20 rolling and 10 database restarts, overload, a million key round trips, a fetched PostgreSQL, fuzzing
+test-long: ## Run the long tests: those that test skips, 50 kills, 20 rolling and 10 database restarts, overload, Schemathesis, fuzzing
+	go run ./tools/testdatabase go test -count 1 -timeout 30m ./internal/... ./cmd/...
 	VERSIONER_TEST_KILLS=50 go test -count 1 -timeout 30m -v -run 'TestKill' ./cmd/versionerd
 	VERSIONER_TEST_RESTARTS=20 go test -count 1 -timeout 30m -v -run "TestRolling" ./cmd/versionerd
 	VERSIONER_TEST_RESTARTS=10 go test -count 1 -timeout 30m -v -run "TestDatabaseRestarts" ./cmd/versionerd
 	VERSIONER_TEST_OVERLOAD=60s go test -count 1 -timeout 30m -v -run 'TestOverload|TestGreedy|TestSlow' ./cmd/versionerd
 	VERSIONER_TEST_ROUND_TRIPS=1000000 go test -count 1 -timeout 30m -v -run 'TestTokenRoundTrip' ./internal/apikeys
 	VERSIONER_TEST_FETCH=1 go test -count 1 -v -run 'TestEmbeddedFetchesBinaries' ./internal/embeddedpg
+	$(MAKE) test-schemathesis
 	$(MAKE) fuzz FUZZ_TIME=60s
 
 FUZZ_TIME := 20s

@@ -130,6 +130,9 @@ func (n planNode) read(table string) float64 {
 // of is read by an index, and no more of it than the page and the row that tells of the next.
 func TestListsReadFromAnIndex(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("inserts 100,000 deployments; make test-long runs it")
+	}
 	const page = 51
 	conn, err := pgx.Connect(t.Context(), testdb.New(t))
 	require.NoError(t, err)

@@ -1,9 +1,11 @@
-// Package testdb gives each test a PostgreSQL database of its own: a clone of a migrated template, on a server that the
-// test process runs for itself, or on the one that VERSIONER_TEST_DATABASE_URL names.
+// Package testdb creates a PostgreSQL database for each test: a clone of a migrated template, on the server of
+// VERSIONER_TEST_DATABASE_URL, or else on a server that the test process starts.
 package testdb
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,18 +20,18 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/db/migrations"
 	"github.com/versioner-io/versioner/internal/embeddedpg"
 	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
 const (
-	template     = "versioner_template"
-	slots        = 64 // test processes at the same time
+	slots        = 64 // concurrent servers
 	startTimeout = 2 * time.Minute
 )
 
-// server is the one of this process.
+// server is the PostgreSQL of this process.
 type server struct {
 	adminDSN string
 	stop     func(context.Context) error
@@ -37,9 +39,10 @@ type server struct {
 
 //nolint:gochecknoglobals // the tests of a package share one server
 var (
-	start   = sync.OnceValues(startServer)
-	started bool
-	count   struct {
+	start    = sync.OnceValues(startServer)
+	template = sync.OnceValue(templateName)
+	started  bool
+	count    struct {
 		sync.Mutex
 
 		n int
@@ -57,13 +60,13 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// New returns the DSN of a new database with the current schema; it is dropped when the test ends.
+// New returns the DSN of a new database with the current schema, which is dropped at the end of the test.
 func New(tb testing.TB) string {
 	tb.Helper()
-	return clone(tb, template)
+	return clone(tb, template())
 }
 
-// NewDurable is New for benchmarks: on a server that waits for the disk, as in production.
+// NewDurable is New for benchmarks, on a server with fsync.
 func NewDurable(b *testing.B) string {
 	b.Helper()
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("versioner-bench-%d", os.Geteuid()))
@@ -99,7 +102,7 @@ func OpenBoth(t *testing.T) (*postgres.Pool, *postgres.TenantPool) {
 	return owner, api
 }
 
-// Analyze has the database's planner know what is in the tables.
+// Analyze updates the statistics of the planner.
 func Analyze(tb testing.TB, dsn string) {
 	tb.Helper()
 	conn, err := pgx.Connect(tb.Context(), dsn)
@@ -144,27 +147,34 @@ func nextName() string {
 	return fmt.Sprintf("versioner_test_%d_%d", os.Getpid(), count.n)
 }
 
-// startServer also makes the template. The databases of an earlier process that crashed go first.
+// Serve starts a server for several test processes, which use it if VERSIONER_TEST_DATABASE_URL is set to its DSN.
+func Serve(ctx context.Context) (dsn string, stop func(context.Context) error, err error) {
+	shared, err := startEmbedded(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	return shared.adminDSN, shared.stop, nil
+}
+
 func startServer() (server, error) {
 	started = true
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	shared, err := findServer(ctx)
-	if err != nil {
-		return server{}, err
+	shared := server{adminDSN: os.Getenv("VERSIONER_TEST_DATABASE_URL"), stop: func(context.Context) error { return nil }}
+	if shared.adminDSN == "" {
+		var err error
+		if shared, err = startEmbedded(ctx); err != nil {
+			return server{}, err
+		}
 	}
-	if err := makeTemplate(ctx, shared.adminDSN); err != nil {
+	if err := createTemplate(ctx, shared.adminDSN); err != nil {
 		return server{}, errors.Join(err, shared.stop(ctx))
 	}
 	return shared, nil
 }
 
-func findServer(ctx context.Context) (server, error) {
-	if dsn := os.Getenv("VERSIONER_TEST_DATABASE_URL"); dsn != "" {
-		return server{adminDSN: dsn, stop: func(context.Context) error { return nil }}, nil
-	}
-	// A slot is a data directory that is used again by later runs: its lock tells whether it is free, and what a killed
-	// test process has left running there is stopped.
+// startEmbedded starts PostgreSQL in a directory that no other process uses, and drops the databases of earlier runs there.
+func startEmbedded(ctx context.Context) (server, error) {
 	for slot := range slots {
 		dir := filepath.Join(os.TempDir(), fmt.Sprintf("versioner-test-%d-%d", os.Geteuid(), slot))
 		embedded, err := embeddedpg.Start(ctx, embeddedpg.Config{
@@ -175,17 +185,19 @@ func findServer(ctx context.Context) (server, error) {
 			},
 		})
 		if err == nil {
-			return server{adminDSN: embedded.DSN(), stop: embedded.Stop}, nil
+			shared := server{adminDSN: embedded.DSN(), stop: embedded.Stop}
+			return shared, dropLeftovers(ctx, shared.adminDSN)
 		}
 		if _, ok := errors.AsType[*embeddedpg.InUseError](err); !ok {
 			return server{}, fmt.Errorf("start a test server: %w", err)
 		}
 	}
-	return server{}, errors.New("start a test server: every slot is in use")
+	return server{}, errors.New("start a test server: every directory is in use")
 }
 
-// makeTemplate is done by one process at a time, as several may share a server.
-func makeTemplate(ctx context.Context, adminDSN string) error {
+// createTemplate creates the migrated database that tests clone, unless another process has done so. The template gets its name once
+// it is complete: no connection to it may be open while it is cloned.
+func createTemplate(ctx context.Context, adminDSN string) error {
 	admin, err := pgx.Connect(ctx, adminDSN)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
@@ -194,36 +206,51 @@ func makeTemplate(ctx context.Context, adminDSN string) error {
 	if _, err := admin.Exec(ctx, "SELECT pg_advisory_lock(hashtext('versioner_template'))"); err != nil {
 		return fmt.Errorf("lock: %w", err)
 	}
-	if os.Getenv("VERSIONER_TEST_DATABASE_URL") == "" {
-		if err := dropLeftovers(ctx, admin); err != nil {
-			return err
-		}
-	}
 	var exists bool
-	if err := admin.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", template).Scan(&exists); err != nil {
-		return fmt.Errorf("look for the template: %w", err)
+	if err := admin.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", template()).Scan(&exists); err != nil || exists {
+		return err
 	}
-	if !exists {
-		if _, err := admin.Exec(ctx, "CREATE DATABASE "+template+" TEMPLATE template0"); err != nil {
-			return fmt.Errorf("make the template: %w", err)
+	incomplete := template() + "_new"
+	for _, statement := range []string{"DROP DATABASE IF EXISTS " + incomplete + " WITH (FORCE)", "CREATE DATABASE " + incomplete + " TEMPLATE template0"} {
+		if _, err := admin.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("create the template: %w", err)
 		}
 	}
-	dsn, err := withDatabase(adminDSN, template)
+	dsn, err := withDatabase(adminDSN, incomplete)
 	if err != nil {
 		return err
 	}
 	if err := migrate.Up(ctx, dsn, slog.New(slog.DiscardHandler)); err != nil {
 		return fmt.Errorf("migrate the template: %w", err)
 	}
+	if _, err := admin.Exec(ctx, "ALTER DATABASE "+incomplete+" RENAME TO "+template()); err != nil {
+		return fmt.Errorf("rename the template: %w", err)
+	}
 	return nil
 }
 
-// dropLeftovers removes every database of former runs, the template too: its migrations may have changed.
-func dropLeftovers(ctx context.Context, admin *pgx.Conn) error {
-	rows, _ := admin.Query(ctx, `SELECT datname FROM pg_database WHERE datname ~ '^versioner_(test_|template$)'`)
+// templateName contains a hash of the migrations, as a server of the environment may have templates of other versions.
+func templateName() string {
+	hash := sha256.New()
+	files, _ := migrations.FS.ReadDir(".")
+	for _, file := range files {
+		text, _ := migrations.FS.ReadFile(file.Name())
+		_, _ = hash.Write(text)
+	}
+	return "versioner_template_" + hex.EncodeToString(hash.Sum(nil)[:8])
+}
+
+// dropLeftovers drops the databases and templates of earlier runs.
+func dropLeftovers(ctx context.Context, adminDSN string) error {
+	admin, err := pgx.Connect(ctx, adminDSN)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer func() { _ = admin.Close(ctx) }()
+	rows, _ := admin.Query(ctx, `SELECT datname FROM pg_database WHERE datname ~ '^versioner_(test|template)_'`)
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return fmt.Errorf("look for leftovers: %w", err)
+		return fmt.Errorf("list leftovers: %w", err)
 	}
 	for _, name := range names {
 		if _, err := admin.Exec(ctx, "DROP DATABASE "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)"); err != nil {
@@ -233,12 +260,12 @@ func dropLeftovers(ctx context.Context, admin *pgx.Conn) error {
 	return nil
 }
 
-// withDatabase replaces the database that a DSN names, in either of its two forms.
+// withDatabase replaces the database of a DSN in either form.
 func withDatabase(dsn, name string) (string, error) {
 	if strings.Contains(dsn, "://") {
 		address, err := url.Parse(dsn)
 		if err != nil {
-			return "", errors.New("VERSIONER_TEST_DATABASE_URL cannot be read")
+			return "", errors.New("VERSIONER_TEST_DATABASE_URL is not a valid URL")
 		}
 		address.Path = "/" + name
 		return address.String(), nil
