@@ -565,6 +565,15 @@ type APIKeyRotate struct {
 	GracePeriodHours *int `json:"grace_period_hours,omitempty"`
 }
 
+// AccountSummary The account of a user.
+type AccountSummary struct {
+	// ID The account's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Slug The account's name, which is a part of its API keys.
+	Slug string `json:"slug"`
+}
+
 // AuditEntry A change of an object of the account. It lists the changed members, never their values.
 type AuditEntry struct {
 	// Action The action, such as product.update.
@@ -854,6 +863,18 @@ type CreatedAPIKey struct {
 
 // CreatedAPIKeyState Whether the key is accepted.
 type CreatedAPIKeyState string
+
+// CurrentUser The user of a session token.
+type CurrentUser struct {
+	// Account The account of a user.
+	Account AccountSummary `json:"account"`
+
+	// Permissions The permissions of the user's role, sorted; `x-permission` of an operation names the one that it requires.
+	Permissions []string `json:"permissions"`
+
+	// User A user of the account.
+	User User `json:"user"`
+}
 
 // DeliveryErrorCode Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
 // forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
@@ -2873,8 +2894,9 @@ type ClientInterface interface {
 
 	// ListAuditLog List audit entries
 	//
-	// Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
-	// transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
+	// Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
+	// transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
+	// nothing returns an empty list.
 	//
 	// Corresponds with GET /audit-log/ (the `ListAuditLog` operationId).
 	ListAuditLog(ctx context.Context, params *ListAuditLogParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3500,35 +3522,42 @@ type ClientInterface interface {
 	// Corresponds with DELETE /releases/{id}/versions/{version_id} (the `RemoveReleaseVersion` operationId).
 	RemoveReleaseVersion(ctx context.Context, id ReleaseID, versionID ReleaseVersionID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListUsers List people
+	// ListUsers List users
 	//
-	// Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
-	// addresses. A filter that matches nothing gives an empty list.
+	// Lists the account's users, newest first. `q` searches names and e-mail addresses. A filter that matches nothing returns
+	// an empty list.
 	//
 	// Corresponds with GET /users/ (the `ListUsers` operationId).
 	ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetUser Get a person
+	// GetCurrentUser Get the current user
 	//
-	// Returns one person, with the role that they have now and whether it was assigned here.
+	// Returns the user of the session token, with the account, the role and its permissions.
+	//
+	// Corresponds with GET /users/me (the `GetCurrentUser` operationId).
+	GetCurrentUser(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUser Get a user
+	//
+	// Returns a user, with the current role and whether an admin assigned it.
 	//
 	// Corresponds with GET /users/{id} (the `GetUser` operationId).
 	GetUser(ctx context.Context, id UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateUserWithBody Assign a role
+	// UpdateUserWithBody Update a user
 	//
-	// Assigns a role, which wins over the one in the person's token; `null` gives it back to the token. Nobody changes their
-	// own role, and the last admin of an account stays one: both are refused with 409.
+	// Assigns a role, which overrides the one in the user's token; `null` removes it. Users cannot change their own role, and an
+	// account must keep at least one admin: both are rejected with 409.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /users/{id} (the `UpdateUser` operationId).
 	UpdateUserWithBody(ctx context.Context, id UserID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateUser Assign a role
+	// UpdateUser Update a user
 	//
-	// Assigns a role, which wins over the one in the person's token; `null` gives it back to the token. Nobody changes their
-	// own role, and the last admin of an account stays one: both are refused with 409.
+	// Assigns a role, which overrides the one in the user's token; `null` removes it. Users cannot change their own role, and an
+	// account must keep at least one admin: both are rejected with 409.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3746,8 +3775,9 @@ func (c *Client) RotateAPIKey(ctx context.Context, id APIKeyID, params *RotateAP
 
 // ListAuditLog List audit entries
 //
-// Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
-// transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
+// Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
+// transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
+// nothing returns an empty list.
 //
 // Corresponds with GET /audit-log/ (the `ListAuditLog` operationId).
 func (c *Client) ListAuditLog(ctx context.Context, params *ListAuditLogParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4973,10 +5003,10 @@ func (c *Client) RemoveReleaseVersion(ctx context.Context, id ReleaseID, version
 	return c.Client.Do(req)
 }
 
-// ListUsers List people
+// ListUsers List users
 //
-// Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
-// addresses. A filter that matches nothing gives an empty list.
+// Lists the account's users, newest first. `q` searches names and e-mail addresses. A filter that matches nothing returns
+// an empty list.
 //
 // Corresponds with GET /users/ (the `ListUsers` operationId).
 func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4991,9 +5021,26 @@ func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEdit
 	return c.Client.Do(req)
 }
 
-// GetUser Get a person
+// GetCurrentUser Get the current user
 //
-// Returns one person, with the role that they have now and whether it was assigned here.
+// Returns the user of the session token, with the account, the role and its permissions.
+//
+// Corresponds with GET /users/me (the `GetCurrentUser` operationId).
+func (c *Client) GetCurrentUser(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCurrentUserRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUser Get a user
+//
+// Returns a user, with the current role and whether an admin assigned it.
 //
 // Corresponds with GET /users/{id} (the `GetUser` operationId).
 func (c *Client) GetUser(ctx context.Context, id UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5008,10 +5055,10 @@ func (c *Client) GetUser(ctx context.Context, id UserID, reqEditors ...RequestEd
 	return c.Client.Do(req)
 }
 
-// UpdateUserWithBody Assign a role
+// UpdateUserWithBody Update a user
 //
-// Assigns a role, which wins over the one in the person's token; `null` gives it back to the token. Nobody changes their
-// own role, and the last admin of an account stays one: both are refused with 409.
+// Assigns a role, which overrides the one in the user's token; `null` removes it. Users cannot change their own role, and an
+// account must keep at least one admin: both are rejected with 409.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5028,10 +5075,10 @@ func (c *Client) UpdateUserWithBody(ctx context.Context, id UserID, params *Upda
 	return c.Client.Do(req)
 }
 
-// UpdateUser Assign a role
+// UpdateUser Update a user
 //
-// Assigns a role, which wins over the one in the person's token; `null` gives it back to the token. Nobody changes their
-// own role, and the last admin of an account stays one: both are refused with 409.
+// Assigns a role, which overrides the one in the user's token; `null` removes it. Users cannot change their own role, and an
+// account must keep at least one admin: both are rejected with 409.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8380,6 +8427,33 @@ func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request,
 	return req, nil
 }
 
+// NewGetCurrentUserRequest constructs an http.Request for the GetCurrentUser method
+func NewGetCurrentUserRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/users/me")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetUserRequest constructs an http.Request for the GetUser method
 func NewGetUserRequest(server string, id UserID) (*http.Request, error) {
 	var err error
@@ -8799,8 +8873,9 @@ type ClientWithResponsesInterface interface {
 
 	// ListAuditLogWithResponse List audit entries
 	//
-	// Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
-	// transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
+	// Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
+	// transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
+	// nothing returns an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9494,39 +9569,48 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /releases/{id}/versions/{version_id} (the `RemoveReleaseVersion` operationId).
 	RemoveReleaseVersionWithResponse(ctx context.Context, id ReleaseID, versionID ReleaseVersionID, reqEditors ...RequestEditorFn) (*RemoveReleaseVersionResponse, error)
 
-	// ListUsersWithResponse List people
+	// ListUsersWithResponse List users
 	//
-	// Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
-	// addresses. A filter that matches nothing gives an empty list.
+	// Lists the account's users, newest first. `q` searches names and e-mail addresses. A filter that matches nothing returns
+	// an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /users/ (the `ListUsers` operationId).
 	ListUsersWithResponse(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*ListUsersResponse, error)
 
-	// GetUserWithResponse Get a person
+	// GetCurrentUserWithResponse Get the current user
 	//
-	// Returns one person, with the role that they have now and whether it was assigned here.
+	// Returns the user of the session token, with the account, the role and its permissions.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /users/me (the `GetCurrentUser` operationId).
+	GetCurrentUserWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetCurrentUserResponse, error)
+
+	// GetUserWithResponse Get a user
+	//
+	// Returns a user, with the current role and whether an admin assigned it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /users/{id} (the `GetUser` operationId).
 	GetUserWithResponse(ctx context.Context, id UserID, reqEditors ...RequestEditorFn) (*GetUserResponse, error)
 
-	// UpdateUserWithBodyWithResponse Assign a role
+	// UpdateUserWithBodyWithResponse Update a user
 	//
-	// Assigns a role, which wins over the one in the person's token; `null` gives it back to the token. Nobody changes their
-	// own role, and the last admin of an account stays one: both are refused with 409.
+	// Assigns a role, which overrides the one in the user's token; `null` removes it. Users cannot change their own role, and an
+	// account must keep at least one admin: both are rejected with 409.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /users/{id} (the `UpdateUser` operationId).
 	UpdateUserWithBodyWithResponse(ctx context.Context, id UserID, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
 
-	// UpdateUserWithResponse Assign a role
+	// UpdateUserWithResponse Update a user
 	//
-	// Assigns a role, which wins over the one in the person's token; `null` gives it back to the token. Nobody changes their
-	// own role, and the last admin of an account stays one: both are refused with 409.
+	// Assigns a role, which overrides the one in the user's token; `null` removes it. Users cannot change their own role, and an
+	// account must keep at least one admin: both are rejected with 409.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15577,6 +15661,103 @@ func (r ListUsersResponse) ContentType() string {
 	return ""
 }
 
+// GetCurrentUserResponse401Headers the declared response headers of an HTTP 401 response for GetCurrentUser
+type GetCurrentUserResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetCurrentUserResponse429Headers the declared response headers of an HTTP 429 response for GetCurrentUser
+type GetCurrentUserResponse429Headers struct {
+	RetryAfter int
+}
+
+// GetCurrentUserResponse503Headers the declared response headers of an HTTP 503 response for GetCurrentUser
+type GetCurrentUserResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetCurrentUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CurrentUser
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetCurrentUserResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetCurrentUserResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetCurrentUserResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCurrentUserResponse) GetJSON200() *CurrentUser {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetCurrentUserResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetCurrentUserResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetCurrentUserResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetCurrentUserResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetCurrentUserResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCurrentUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCurrentUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCurrentUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCurrentUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetUserResponse200Headers the declared response headers of an HTTP 200 response for GetUser
 type GetUserResponse200Headers struct {
 	ETag string
@@ -16330,8 +16511,9 @@ func (c *ClientWithResponses) RotateAPIKeyWithResponse(ctx context.Context, id A
 
 // ListAuditLogWithResponse List audit entries
 //
-// Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
-// transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
+// Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
+// transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
+// nothing returns an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17385,10 +17567,10 @@ func (c *ClientWithResponses) RemoveReleaseVersionWithResponse(ctx context.Conte
 	return ParseRemoveReleaseVersionResponse(rsp)
 }
 
-// ListUsersWithResponse List people
+// ListUsersWithResponse List users
 //
-// Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
-// addresses. A filter that matches nothing gives an empty list.
+// Lists the account's users, newest first. `q` searches names and e-mail addresses. A filter that matches nothing returns
+// an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17401,9 +17583,24 @@ func (c *ClientWithResponses) ListUsersWithResponse(ctx context.Context, params 
 	return ParseListUsersResponse(rsp)
 }
 
-// GetUserWithResponse Get a person
+// GetCurrentUserWithResponse Get the current user
 //
-// Returns one person, with the role that they have now and whether it was assigned here.
+// Returns the user of the session token, with the account, the role and its permissions.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /users/me (the `GetCurrentUser` operationId).
+func (c *ClientWithResponses) GetCurrentUserWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetCurrentUserResponse, error) {
+	rsp, err := c.GetCurrentUser(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCurrentUserResponse(rsp)
+}
+
+// GetUserWithResponse Get a user
+//
+// Returns a user, with the current role and whether an admin assigned it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17416,10 +17613,10 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, id UserID
 	return ParseGetUserResponse(rsp)
 }
 
-// UpdateUserWithBodyWithResponse Assign a role
+// UpdateUserWithBodyWithResponse Update a user
 //
-// Assigns a role, which wins over the one in the person's token; `null` gives it back to the token. Nobody changes their
-// own role, and the last admin of an account stays one: both are refused with 409.
+// Assigns a role, which overrides the one in the user's token; `null` removes it. Users cannot change their own role, and an
+// account must keep at least one admin: both are rejected with 409.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17432,10 +17629,10 @@ func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context
 	return ParseUpdateUserResponse(rsp)
 }
 
-// UpdateUserWithResponse Assign a role
+// UpdateUserWithResponse Update a user
 //
-// Assigns a role, which wins over the one in the person's token; `null` gives it back to the token. Nobody changes their
-// own role, and the last admin of an account stays one: both are refused with 409.
+// Assigns a role, which overrides the one in the user's token; `null` removes it. Users cannot change their own role, and an
+// account must keep at least one admin: both are rejected with 409.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23417,6 +23614,100 @@ func ParseListUsersResponse(rsp *http.Response) (*ListUsersResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListUsersResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetCurrentUserResponse parses an HTTP response from a GetCurrentUserWithResponse call
+func ParseGetCurrentUserResponse(rsp *http.Response) (*GetCurrentUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCurrentUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CurrentUser
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetCurrentUserResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetCurrentUserResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetCurrentUserResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

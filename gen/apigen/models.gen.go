@@ -557,6 +557,15 @@ type APIKeyRotate struct {
 	GracePeriodHours *int `json:"grace_period_hours,omitempty"`
 }
 
+// AccountSummary The account of a user.
+type AccountSummary struct {
+	// ID The account's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Slug The account's name, which is a part of its API keys.
+	Slug string `json:"slug"`
+}
+
 // AuditEntry A change of an object of the account. It lists the changed members, never their values.
 type AuditEntry struct {
 	// Action The action, such as product.update.
@@ -846,6 +855,18 @@ type CreatedAPIKey struct {
 
 // CreatedAPIKeyState Whether the key is accepted.
 type CreatedAPIKeyState string
+
+// CurrentUser The user of a session token.
+type CurrentUser struct {
+	// Account The account of a user.
+	Account AccountSummary `json:"account"`
+
+	// Permissions The permissions of the user's role, sorted; `x-permission` of an operation names the one that it requires.
+	Permissions []string `json:"permissions"`
+
+	// User A user of the account.
+	User User `json:"user"`
+}
 
 // DeliveryErrorCode Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
 // forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,

@@ -61,7 +61,8 @@ type api struct {
 	releases
 	notifications
 	apiKeys
-	people
+	users
+	auditLog
 	health
 	reference
 }
@@ -103,7 +104,8 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 		releases:      releases{db: config.DB, pager: lists, quotas: config.Quotas, clock: config.Clock},
 		notifications: notifications{db: config.DB, pager: lists, quotas: config.Quotas, channels: config.Channels},
 		apiKeys:       apiKeys{db: config.DB, pager: lists, keys: config.Keys},
-		people:        people{db: config.DB, pager: lists},
+		users:         users{db: config.DB, pager: lists},
+		auditLog:      auditLog{db: config.DB, pager: lists},
 		health:        health{ready: config.Ready, version: document.Info.Version},
 		reference:     reference{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
 	}

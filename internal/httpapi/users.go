@@ -7,16 +7,17 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/accounts"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/authz"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-type people struct {
+type users struct {
 	db    *postgres.TenantPool
 	pager pager
 }
 
-func (h people) ListUsers(ctx context.Context, req apigen.ListUsersRequestObject) (apigen.ListUsersResponseObject, error) {
+func (h users) ListUsers(ctx context.Context, req apigen.ListUsersRequestObject) (apigen.ListUsersResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.User, apigen.User]{
 		rows: func(after *position, limit int32) ([]dbgen.User, error) {
@@ -31,7 +32,19 @@ func (h people) ListUsers(ctx context.Context, req apigen.ListUsersRequestObject
 	return apigen.ListUsers200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h people) GetUser(ctx context.Context, req apigen.GetUserRequestObject) (apigen.GetUserResponseObject, error) {
+func (h users) GetCurrentUser(ctx context.Context, _ apigen.GetCurrentUserRequestObject) (apigen.GetCurrentUserResponseObject, error) {
+	principal := authn.PrincipalFrom(ctx)
+	row, err := h.db.Tenant(principal.AccountID).GetUser(ctx, dbgen.GetUserParams{AccountID: principal.AccountID, ID: principal.UserID})
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	user := toAPIUser(row)
+	return apigen.GetCurrentUser200JSONResponse{
+		User: user, Account: apigen.AccountSummary{ID: principal.AccountID, Slug: principal.AccountSlug}, Permissions: authz.Permissions(string(user.Role)),
+	}, nil
+}
+
+func (h users) GetUser(ctx context.Context, req apigen.GetUserRequestObject) (apigen.GetUserResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	row, err := h.db.Tenant(account).GetUser(ctx, dbgen.GetUserParams{AccountID: account, ID: req.ID})
 	if err != nil {
@@ -40,7 +53,7 @@ func (h people) GetUser(ctx context.Context, req apigen.GetUserRequestObject) (a
 	return apigen.GetUser200JSONResponse{Body: toAPIUser(row), Headers: apigen.GetUser200ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
-func (h people) UpdateUser(ctx context.Context, req apigen.UpdateUserRequestObject) (apigen.UpdateUserResponseObject, error) {
+func (h users) UpdateUser(ctx context.Context, req apigen.UpdateUserRequestObject) (apigen.UpdateUserResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	row, err := accounts.AssignRole(ctx, h.db.Tenant(account), targetFrom(ctx, req.ID, req.Params.IfMatch), fromNullable(req.Body.Role))
 	if err != nil {
@@ -49,33 +62,9 @@ func (h people) UpdateUser(ctx context.Context, req apigen.UpdateUserRequestObje
 	return apigen.UpdateUser200JSONResponse{Body: toAPIUser(row), Headers: apigen.UpdateUser200ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
-func (h people) ListAuditLog(ctx context.Context, req apigen.ListAuditLogRequestObject) (apigen.ListAuditLogResponseObject, error) {
-	account := authn.PrincipalFrom(ctx).AccountID
-	items, next, err := page[dbgen.AuditLog, apigen.AuditEntry]{
-		rows: func(after *position, limit int32) ([]dbgen.AuditLog, error) {
-			rows, err := h.db.Tenant(account).ListAuditLog(ctx, dbgen.ListAuditLogParams{
-				AccountID: account, ActorID: req.Params.ActorID, Action: req.Params.Action, ObjectID: req.Params.ObjectID,
-				Since: req.Params.Since, Until: req.Params.Until, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
-			})
-			return rows, postgres.Classify(err)
-		},
-		at:   func(row dbgen.AuditLog) position { return position{at: row.OccurredAt, id: row.ID} },
-		item: toAPIAuditEntry,
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
-	return apigen.ListAuditLog200JSONResponse{Items: items, NextCursor: next}, err
-}
-
 func toAPIUser(row dbgen.User) apigen.User {
 	return apigen.User{
 		ID: row.ID, Name: row.Name, Email: row.Email, Role: apigen.Role(accounts.Role(row)), Assigned: row.AssignedRole != nil,
 		CreatedAt: row.CreatedAt.UTC(), LastSeenAt: row.LastSeenAt.UTC(),
-	}
-}
-
-func toAPIAuditEntry(row dbgen.AuditLog) apigen.AuditEntry {
-	return apigen.AuditEntry{
-		ID: row.ID, At: row.OccurredAt.UTC(), ActorType: apigen.AuditEntryActorType(row.ActorType), ActorID: toNullable(row.ActorID), ActorName: row.ActorName,
-		Credential: row.Credential, Action: row.Action, ObjectType: row.ObjectType, ObjectID: row.ObjectID, Fields: row.Fields,
-		RemoteIP: toNullable(row.RemoteIP), RequestID: toNullable(row.RequestID),
 	}
 }

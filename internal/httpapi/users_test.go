@@ -146,6 +146,24 @@ func TestUsers(t *testing.T) {
 	require.Len(t, items(t, api.As(t, "viewer", http.MethodGet, "/users/?q=DEVEL", "")), 1)
 }
 
+func TestCurrentUser(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	current := func(role string) testapi.Answer { return api.As(t, role, http.MethodGet, "/users/me", "") }
+	first := current("sre")
+	require.Equal(t, http.StatusOK, first.Status)
+	require.Equal(t, testapi.Account, first.Field(t, "account").(map[string]any)["slug"])
+	require.Equal(t, []any{"environments.write", "integrations.write", "view"}, first.Field(t, "permissions"))
+	user := first.Field(t, "user").(map[string]any)
+	require.Equal(t, "sre", user["role"])
+	require.Equal(t, user["name"], api.As(t, "viewer", http.MethodGet, "/users/"+user["id"].(string), "").Field(t, "name"))
+
+	require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPatch, "/users/"+user["id"].(string), `{"role":"viewer"}`).Status)
+	require.Equal(t, []any{"view"}, current("sre").Field(t, "permissions"), "the assigned role")
+	require.Equal(t, []any{"view"}, current("nonsense").Field(t, "permissions"), "an unknown role")
+	require.Equal(t, http.StatusForbidden, api.Do(t, api.Request(t, http.MethodGet, "/users/me", nil)).Status, "an API key is not a user")
+}
+
 func TestAuditLog(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)

@@ -84,6 +84,7 @@ func steps() []step {
 		{operation: "updateNotificationChannel"},
 		{operation: "createNotificationChannel", example: "slack"},
 		{operation: "createNotificationChannel", example: "email"},
+		{operation: "getCurrentUser"},
 		{operation: "listUsers"},
 		{operation: "getUser"},
 		{operation: "updateUser"},

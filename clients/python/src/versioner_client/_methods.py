@@ -652,27 +652,34 @@ class Methods(ABC):
     def list_users(
         self, *, limit: int | None = None, cursor: str | None = None, q: str | None = None
     ) -> Pages[models.User]:
-        """List people.
+        """List users.
 
-        Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
-        addresses. A filter that matches nothing gives an empty list.
+        Lists the account's users, newest first. `q` searches names and e-mail addresses. A filter that matches nothing returns
+        an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
         return Pages(self.send, operations.list_users(limit=limit, cursor=cursor, q=q))
 
-    def get_user(self, id: UUID | str) -> models.User:
-        """Get a person.
+    def get_current_user(self) -> models.CurrentUser:
+        """Get the current user.
 
-        Returns one person, with the role that they have now and whether it was assigned here.
+        Returns the user of the session token, with the account, the role and its permissions.
+        """
+        return (self.send(operations.get_current_user())).data
+
+    def get_user(self, id: UUID | str) -> models.User:
+        """Get a user.
+
+        Returns a user, with the current role and whether an admin assigned it.
         """
         return (self.send(operations.get_user(id))).data
 
     def update_user(self, id: UUID | str, body: models.UserPatch, *, if_match: str | None = None) -> models.User:
-        """Assign a role.
+        """Update a user.
 
-        Assigns a role, which wins over the one in the person's token; `null` gives it back to the token. Nobody changes their
-        own role, and the last admin of an account stays one: both are refused with 409.
+        Assigns a role, which overrides the one in the user's token; `null` removes it. Users cannot change their own role, and an
+        account must keep at least one admin: both are rejected with 409.
         """
         return (self.send(operations.update_user(id, body, if_match=if_match))).data
 
@@ -689,8 +696,9 @@ class Methods(ABC):
     ) -> Pages[models.AuditEntry]:
         """List audit entries.
 
-        Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
-        transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
+        Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
+        transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
+        nothing returns an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
@@ -1371,27 +1379,34 @@ class AsyncMethods(ABC):
     def list_users(
         self, *, limit: int | None = None, cursor: str | None = None, q: str | None = None
     ) -> AsyncPages[models.User]:
-        """List people.
+        """List users.
 
-        Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
-        addresses. A filter that matches nothing gives an empty list.
+        Lists the account's users, newest first. `q` searches names and e-mail addresses. A filter that matches nothing returns
+        an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(self.send, operations.list_users(limit=limit, cursor=cursor, q=q))
 
-    async def get_user(self, id: UUID | str) -> models.User:
-        """Get a person.
+    async def get_current_user(self) -> models.CurrentUser:
+        """Get the current user.
 
-        Returns one person, with the role that they have now and whether it was assigned here.
+        Returns the user of the session token, with the account, the role and its permissions.
+        """
+        return (await self.send(operations.get_current_user())).data
+
+    async def get_user(self, id: UUID | str) -> models.User:
+        """Get a user.
+
+        Returns a user, with the current role and whether an admin assigned it.
         """
         return (await self.send(operations.get_user(id))).data
 
     async def update_user(self, id: UUID | str, body: models.UserPatch, *, if_match: str | None = None) -> models.User:
-        """Assign a role.
+        """Update a user.
 
-        Assigns a role, which wins over the one in the person's token; `null` gives it back to the token. Nobody changes their
-        own role, and the last admin of an account stays one: both are refused with 409.
+        Assigns a role, which overrides the one in the user's token; `null` removes it. Users cannot change their own role, and an
+        account must keep at least one admin: both are rejected with 409.
         """
         return (await self.send(operations.update_user(id, body, if_match=if_match))).data
 
@@ -1408,8 +1423,9 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.AuditEntry]:
         """List audit entries.
 
-        Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
-        transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
+        Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
+        transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
+        nothing returns an empty list.
 
         Iterate over what it returns: it fetches page after page, of `limit` objects each.
         """

@@ -1565,6 +1565,24 @@ class User(BaseModel):
     """
 
 
+class AccountSummary(BaseModel):
+    """
+    The account of a user.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The account's identifier.
+    """
+    slug: str
+    """
+    The account's name, which is a part of its API keys.
+    """
+
+
 class UserList(BaseModel):
     """
     A page of a list of users.
@@ -2300,6 +2318,22 @@ class ReleaseProgress(BaseModel):
     next_cursor: Annotated[str | None, Field(...)]
     """
     The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class CurrentUser(BaseModel):
+    """
+    The user of a session token.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    user: User
+    account: AccountSummary
+    permissions: list[str]
+    """
+    The permissions of the user's role, sorted; `x-permission` of an operation names the one that it requires.
     """
 
 

@@ -996,10 +996,10 @@ def rotate_api_key(
 def list_users(
     *, limit: int | None = None, cursor: str | None = None, q: str | None = None
 ) -> Operation[models.UserList]:
-    """List people.
+    """List users.
 
-    Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
-    addresses. A filter that matches nothing gives an empty list.
+    Lists the account's users, newest first. `q` searches names and e-mail addresses. A filter that matches nothing returns
+    an empty list.
     """
     return Operation(
         method="GET",
@@ -1013,10 +1013,22 @@ def list_users(
     )
 
 
-def get_user(id: UUID | str) -> Operation[models.User]:
-    """Get a person.
+def get_current_user() -> Operation[models.CurrentUser]:
+    """Get the current user.
 
-    Returns one person, with the role that they have now and whether it was assigned here.
+    Returns the user of the session token, with the account, the role and its permissions.
+    """
+    return Operation(
+        method="GET",
+        path="/users/me",
+        answer=models.CurrentUser,
+    )
+
+
+def get_user(id: UUID | str) -> Operation[models.User]:
+    """Get a user.
+
+    Returns a user, with the current role and whether an admin assigned it.
     """
     return Operation(
         method="GET",
@@ -1026,10 +1038,10 @@ def get_user(id: UUID | str) -> Operation[models.User]:
 
 
 def update_user(id: UUID | str, body: models.UserPatch, *, if_match: str | None = None) -> Operation[models.User]:
-    """Assign a role.
+    """Update a user.
 
-    Assigns a role, which wins over the one in the person's token; `null` gives it back to the token. Nobody changes their
-    own role, and the last admin of an account stays one: both are refused with 409.
+    Assigns a role, which overrides the one in the user's token; `null` removes it. Users cannot change their own role, and an
+    account must keep at least one admin: both are rejected with 409.
     """
     return Operation(
         method="PATCH",
@@ -1054,8 +1066,9 @@ def list_audit_log(
 ) -> Operation[models.AuditEntryList]:
     """List audit entries.
 
-    Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
-    transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
+    Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
+    transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
+    nothing returns an empty list.
     """
     return Operation(
         method="GET",

@@ -54,6 +54,9 @@ import type {
   GetBuildData,
   GetBuildErrors,
   GetBuildResponses,
+  GetCurrentUserData,
+  GetCurrentUserErrors,
+  GetCurrentUserResponses,
   GetDeploymentData,
   GetDeploymentErrors,
   GetDeploymentResponses,
@@ -1377,10 +1380,10 @@ export const rotateAPIKey = (
   });
 
 /**
- * List people
+ * List users
  *
- * Lists the account's people, newest first. People appear with their first valid token. `q` looks at names and e-mail
- * addresses. A filter that matches nothing gives an empty list.
+ * Lists the account's users, newest first. `q` searches names and e-mail addresses. A filter that matches nothing returns
+ * an empty list.
  *
  */
 export const listUsers = (options: Options<ListUsersData>): RequestResult<ListUsersResponses, ListUsersErrors> =>
@@ -1397,9 +1400,30 @@ export const listUsers = (options: Options<ListUsersData>): RequestResult<ListUs
   });
 
 /**
- * Get a person
+ * Get the current user
  *
- * Returns one person, with the role that they have now and whether it was assigned here.
+ * Returns the user of the session token, with the account, the role and its permissions.
+ *
+ */
+export const getCurrentUser = (
+  options: Options<GetCurrentUserData>,
+): RequestResult<GetCurrentUserResponses, GetCurrentUserErrors> =>
+  options.client.get<GetCurrentUserResponses, GetCurrentUserErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/users/me",
+    ...options,
+  });
+
+/**
+ * Get a user
+ *
+ * Returns a user, with the current role and whether an admin assigned it.
  *
  */
 export const getUser = (options: Options<GetUserData>): RequestResult<GetUserResponses, GetUserErrors> =>
@@ -1416,10 +1440,10 @@ export const getUser = (options: Options<GetUserData>): RequestResult<GetUserRes
   });
 
 /**
- * Assign a role
+ * Update a user
  *
- * Assigns a role, which wins over the one in the person's token; `null` gives it back to the token. Nobody changes their
- * own role, and the last admin of an account stays one: both are refused with 409.
+ * Assigns a role, which overrides the one in the user's token; `null` removes it. Users cannot change their own role, and an
+ * account must keep at least one admin: both are rejected with 409.
  *
  */
 export const updateUser = (options: Options<UpdateUserData>): RequestResult<UpdateUserResponses, UpdateUserErrors> =>
@@ -1442,8 +1466,9 @@ export const updateUser = (options: Options<UpdateUserData>): RequestResult<Upda
 /**
  * List audit entries
  *
- * Lists the account's audit entries, newest first. Every change by a person or a command is here, written in the
- * transaction of the change; nobody can alter it. Entries tell which members were changed, never their values. A filter that matches nothing gives an empty list.
+ * Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
+ * transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
+ * nothing returns an empty list.
  *
  */
 export const listAuditLog = (

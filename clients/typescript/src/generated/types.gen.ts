@@ -1394,6 +1394,32 @@ export type User = {
 };
 
 /**
+ * The user of a session token.
+ */
+export type CurrentUser = {
+  user: User;
+  account: AccountSummary;
+  /**
+   * The permissions of the user's role, sorted; `x-permission` of an operation names the one that it requires.
+   */
+  permissions: Array<string>;
+};
+
+/**
+ * The account of a user.
+ */
+export type AccountSummary = {
+  /**
+   * The account's identifier.
+   */
+  id: string;
+  /**
+   * The account's name, which is a part of its API keys.
+   */
+  slug: string;
+};
+
+/**
  * A page of a list of users.
  */
 export type UserList = {
@@ -5473,12 +5499,53 @@ export type ListUsersError = ListUsersErrors[keyof ListUsersErrors];
 
 export type ListUsersResponses = {
   /**
-   * A page of people.
+   * A page of users.
    */
   200: UserList;
 };
 
 export type ListUsersResponse = ListUsersResponses[keyof ListUsersResponses];
+
+export type GetCurrentUserData = {
+  body?: never;
+  path?: never;
+  query?: never;
+  url: "/users/me";
+};
+
+export type GetCurrentUserErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type GetCurrentUserError = GetCurrentUserErrors[keyof GetCurrentUserErrors];
+
+export type GetCurrentUserResponses = {
+  /**
+   * The current user.
+   */
+  200: CurrentUser;
+};
+
+export type GetCurrentUserResponse = GetCurrentUserResponses[keyof GetCurrentUserResponses];
 
 export type GetUserData = {
   body?: never;
@@ -5527,7 +5594,7 @@ export type GetUserError = GetUserErrors[keyof GetUserErrors];
 
 export type GetUserResponses = {
   /**
-   * The person.
+   * The user.
    */
   200: User;
 };
@@ -5603,7 +5670,7 @@ export type UpdateUserError = UpdateUserErrors[keyof UpdateUserErrors];
 
 export type UpdateUserResponses = {
   /**
-   * The person as they are now.
+   * The updated user.
    */
   200: User;
 };

@@ -1,0 +1,39 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+type auditLog struct {
+	db    *postgres.TenantPool
+	pager pager
+}
+
+func (h auditLog) ListAuditLog(ctx context.Context, req apigen.ListAuditLogRequestObject) (apigen.ListAuditLogResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	items, next, err := page[dbgen.AuditLog, apigen.AuditEntry]{
+		rows: func(after *position, limit int32) ([]dbgen.AuditLog, error) {
+			rows, err := h.db.Tenant(account).ListAuditLog(ctx, dbgen.ListAuditLogParams{
+				AccountID: account, ActorID: req.Params.ActorID, Action: req.Params.Action, ObjectID: req.Params.ObjectID,
+				Since: req.Params.Since, Until: req.Params.Until, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
+			return rows, postgres.Classify(err)
+		},
+		at:   func(row dbgen.AuditLog) position { return position{at: row.OccurredAt, id: row.ID} },
+		item: toAPIAuditEntry,
+	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	return apigen.ListAuditLog200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+func toAPIAuditEntry(row dbgen.AuditLog) apigen.AuditEntry {
+	return apigen.AuditEntry{
+		ID: row.ID, At: row.OccurredAt.UTC(), ActorType: apigen.AuditEntryActorType(row.ActorType), ActorID: toNullable(row.ActorID), ActorName: row.ActorName,
+		Credential: row.Credential, Action: row.Action, ObjectType: row.ObjectType, ObjectID: row.ObjectID, Fields: row.Fields,
+		RemoteIP: toNullable(row.RemoteIP), RequestID: toNullable(row.RequestID),
+	}
+}
