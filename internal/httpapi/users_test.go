@@ -161,7 +161,10 @@ func TestCurrentUser(t *testing.T) {
 	require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPatch, "/users/"+user["id"].(string), `{"role":"viewer"}`).Status)
 	require.Equal(t, []any{"view"}, current("sre").Field(t, "permissions"), "the assigned role")
 	require.Equal(t, []any{"view"}, current("nonsense").Field(t, "permissions"), "an unknown role")
-	require.Equal(t, http.StatusForbidden, api.Do(t, api.Request(t, http.MethodGet, "/users/me", nil)).Status, "an API key is not a user")
+
+	withKey := api.Request(t, http.MethodGet, "/users/me", nil)
+	withKey.Header.Set("Authorization", "Bearer "+api.Key)
+	require.Equal(t, http.StatusForbidden, api.Do(t, withKey).Status, "an API key is not a user")
 }
 
 func TestAuditLog(t *testing.T) {
