@@ -140,6 +140,10 @@ lint: $(REDOCLY) ## Check the code (golangci-lint) and the specification (Redocl
 	go run $(GOLANGCI_LINT) run
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(REDOCLY) lint --config .ci/redocly.yaml --max-problems 100 openapi.yaml
 
+.PHONY: words
+words: ## Fail for words that the project does not use
+	.ci/words
+
 .PHONY: vulnerabilities
 vulnerabilities: ## Fail when the program reaches a known vulnerability, but for what .ci/vulnerabilities.accepted says
 	.ci/vulnerabilities $(VULNDB)

@@ -22,8 +22,8 @@ import (
 	"github.com/versioner-io/versioner/gen/apigen"
 )
 
-// checkingTransport fails the test for an answer that the specification does not describe: its status, content type,
-// headers and body, down to members that the document does not name.
+// checkingTransport fails the test for a response that the document does not describe: its status, content type, headers and body, down
+// to undeclared members.
 type checkingTransport struct {
 	next    http.RoundTripper
 	router  routers.Router
@@ -54,8 +54,8 @@ func newCheckingTransport(t *testing.T, next http.RoundTripper) checkingTranspor
 	return checkingTransport{next: next, router: router, paths: paths, options: options, fail: t.Errorf}
 }
 
-// closeObjects has a schema refuse members that it does not name, unless it says that there may be others. Clients may meet
-// new ones; this server sends what its document describes.
+// closeObjects makes schemas reject undeclared members unless they allow additional ones: clients ignore new members, but this server
+// must declare what it sends.
 func closeObjects(reference *openapi3.SchemaRef) {
 	if reference == nil || reference.Value == nil {
 		return
@@ -65,7 +65,7 @@ func closeObjects(reference *openapi3.SchemaRef) {
 		others.Has = new(bool)
 	}
 	for _, property := range schema.Properties {
-		if property.Ref == "" { // what has a name is closed where it stands
+		if property.Ref == "" { // components are closed separately
 			closeObjects(property)
 		}
 	}
@@ -88,7 +88,7 @@ func isUUID(text string) error {
 	return nil
 }
 
-// RoundTrip sends the request and checks the answer.
+// RoundTrip sends the request and checks the response.
 func (c checkingTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := c.next.RoundTrip(request)
 	if err != nil {
@@ -116,7 +116,7 @@ func (c checkingTransport) check(request *http.Request, response *http.Response,
 		return checkUndescribed(request, response, body)
 	}
 	declared := route.Operation.Responses.Status(response.StatusCode)
-	if declared == nil { // the library lets redirects pass
+	if declared == nil { // the library accepts redirects
 		return errors.New("the status is not declared")
 	}
 	if err := checkContent(declared.Value.Content, response.Header.Get("Content-Type"), body, request.Method == http.MethodHead); err != nil {
@@ -134,7 +134,7 @@ func (c checkingTransport) check(request *http.Request, response *http.Response,
 	})
 }
 
-// checkContent wants one of the declared content types, written as the document has it, and no body where none is declared.
+// checkContent requires a declared content type in its exact form, and no body if none is declared.
 func checkContent(declared openapi3.Content, contentType string, body []byte, head bool) error {
 	if len(declared) == 0 {
 		if contentType != "" || len(body) > 0 {
@@ -155,8 +155,7 @@ func checkContent(declared openapi3.Content, contentType string, body []byte, he
 	return nil
 }
 
-// checkUndescribed is for what is no operation: the pages' files, what HTTP itself says of methods, and addresses that
-// there are not.
+// checkUndescribed checks responses to requests without an operation: assets, other methods, and unknown paths.
 func checkUndescribed(request *http.Request, response *http.Response, body []byte) error {
 	switch response.StatusCode {
 	case http.StatusOK:
@@ -184,7 +183,7 @@ func checkUndescribed(request *http.Request, response *http.Response, body []byt
 	return errors.New("it is no operation of the document, and no page")
 }
 
-// canonical is the request as the specification writes its path; HEAD is answered as GET is.
+// canonical returns the request with the path of the document, and GET for HEAD.
 func (c checkingTransport) canonical(request *http.Request) *http.Request {
 	found := request.Clone(request.Context())
 	found.URL.Path = "/" + strings.Join(strings.FieldsFunc(request.URL.Path, func(r rune) bool { return r == '/' }), "/")

@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// canned answers every request alike.
+// canned returns the same response to every request.
 type canned struct {
 	status int
 	header map[string]string
 	body   string
 }
 
-// RoundTrip answers.
+// RoundTrip returns the response.
 func (c canned) RoundTrip(*http.Request) (*http.Response, error) {
 	header := http.Header{"X-Request-Id": {"x"}}
 	for name, value := range c.header {
@@ -26,8 +26,8 @@ func (c canned) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: c.status, Header: header, Body: io.NopCloser(bytes.NewBufferString(c.body))}, nil
 }
 
-// TestAnswersThatAreNotAsSpecifiedFail shows the check what it is there for.
-func TestAnswersThatAreNotAsSpecifiedFail(t *testing.T) {
+// TestUndeclaredResponsesFail checks the checks.
+func TestUndeclaredResponsesFail(t *testing.T) {
 	t.Parallel()
 	const (
 		id   = "01a1f44d-55e8-7b5b-b04b-7095f117bbe8"

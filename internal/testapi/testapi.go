@@ -1,5 +1,4 @@
-// Package testapi runs the whole API for a test, on a database of the test's own, and checks every answer against the
-// specification.
+// Package testapi runs the API for a test, on its own database, and checks every response against the OpenAPI document.
 package testapi
 
 import (
@@ -37,13 +36,13 @@ import (
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
-// stopPatience is for deliveries that are under way when a test ends.
-const stopPatience = 5 * time.Second
+// stopTimeout bounds the wait for running deliveries at the end of a test.
+const stopTimeout = 5 * time.Second
 
-// Account is the account that every API starts with.
+// Account exists in every API.
 const Account = "acme"
 
-// TrustedOrigin is one whose pages may call the API.
+// TrustedOrigin is an origin that CORS allows.
 const TrustedOrigin = "https://app.example.com"
 
 // API is a running server.
@@ -74,36 +73,36 @@ type settings struct {
 	security func(apigen.SecurityHandler) apigen.SecurityHandler
 }
 
-// WithDatabase has the server use a database that exists already.
+// WithDatabase uses an existing database.
 func WithDatabase(dsn string) Option { return func(s *settings) { s.dsn = dsn } }
 
-// WithSecurity wraps the validators.
+// WithSecurity wraps the validators of credentials.
 func WithSecurity(wrap func(apigen.SecurityHandler) apigen.SecurityHandler) Option {
 	return func(s *settings) { s.security = wrap }
 }
 
-// WithWork delivers notifications; to this machine, too.
+// WithWork runs the notification worker.
 func WithWork() Option { return func(s *settings) { s.work = true } }
 
-// WithMailer has e-mail channels.
+// WithMailer enables e-mail channels.
 func WithMailer(mailer *notify.Mailer) Option { return func(s *settings) { s.mailer = mailer } }
 
-// WithLimits limits rates; a test that does not ask for it may send what it likes.
+// WithLimits sets rate limits. Without it there are none.
 func WithLimits(limits httpapi.Limits) Option { return func(s *settings) { s.limits = limits } }
 
-// WithQuotas caps the objects of accounts; without it they are unlimited.
+// WithQuotas sets quotas of objects. Without it there are none.
 func WithQuotas(quotas quota.Limits) Option { return func(s *settings) { s.quotas = quotas } }
 
 // WithAPIPool bounds the pool of the user API.
 func WithAPIPool(limits postgres.APILimits) Option { return func(s *settings) { s.pool = limits } }
 
-// WithProxies believes what those networks say of where requests come from.
+// WithProxies trusts X-Forwarded-For of proxies in these networks.
 func WithProxies(networks ...*net.IPNet) Option { return func(s *settings) { s.proxies = networks } }
 
-// WithClock makes events be received at the times of a clock.
+// WithClock sets the clock of the server.
 func WithClock(clock func() time.Time) Option { return func(s *settings) { s.clock = clock } }
 
-// New starts a server; it stops when the test ends.
+// New starts a server, which stops at the end of the test.
 func New(t *testing.T, options ...Option) *API {
 	t.Helper()
 	chosen := settings{clock: time.Now, security: func(handler apigen.SecurityHandler) apigen.SecurityHandler { return handler }}
@@ -138,7 +137,7 @@ func New(t *testing.T, options ...Option) *API {
 		worker, err := notify.NewWorker(pool, channels, logger)
 		require.NoError(t, err)
 		running.Go(func() {
-			if err := worker.Run(background, stopPatience); err != nil {
+			if err := worker.Run(background, stopTimeout); err != nil {
 				t.Error(err)
 			}
 		})
@@ -173,7 +172,7 @@ func New(t *testing.T, options ...Option) *API {
 	return api
 }
 
-// newChannels may call this machine, where the tests' receivers are.
+// newChannels permits requests to this machine, where the receivers of tests listen.
 func newChannels(t *testing.T, pool *postgres.Pool, mailer *notify.Mailer, logger *slog.Logger) notify.Channels {
 	t.Helper()
 	ring, err := keyring.New(bytes.Repeat([]byte("k"), keyring.KeySize))
@@ -184,7 +183,7 @@ func newChannels(t *testing.T, pool *postgres.Pool, mailer *notify.Mailer, logge
 	return notify.Channels{Keys: ring, Sender: sender, Logger: logger}
 }
 
-// NewKey makes an API key in an account.
+// NewKey creates an API key in an account.
 func (a *API) NewKey(t *testing.T, account string) string {
 	t.Helper()
 	key, err := a.Keys.CreateInAccount(t.Context(), account, apikeys.NewKey{Name: "test"})
@@ -192,13 +191,13 @@ func (a *API) NewKey(t *testing.T, account string) string {
 	return key.Token
 }
 
-// Token makes a token of a person with that role in an account; their name is their role.
+// Token creates a session token of a user with that role, who is named like the role.
 func (a *API) Token(t *testing.T, account, role string) string {
 	t.Helper()
 	return a.TokenOf(t, account, role, role)
 }
 
-// TokenOf makes a token of a person of that name.
+// TokenOf creates a session token of a user of that name.
 func (a *API) TokenOf(t *testing.T, account, role, name string) string {
 	t.Helper()
 	token, err := a.dev.Token(account, role, name, time.Now(), time.Hour)
@@ -206,7 +205,7 @@ func (a *API) TokenOf(t *testing.T, account, role, name string) string {
 	return token
 }
 
-// TokenAt makes a token as it was made at that time, for an hour.
+// TokenAt creates a session token that is valid for an hour from that time on.
 func (a *API) TokenAt(t *testing.T, account, role string, at time.Time) string {
 	t.Helper()
 	token, err := a.dev.Token(account, role, role, at, time.Hour)
@@ -214,7 +213,7 @@ func (a *API) TokenAt(t *testing.T, account, role string, at time.Time) string {
 	return token
 }
 
-// As sends a request as a person of Account with that role; a body is JSON.
+// As sends a request as a user of Account with that role.
 func (a *API) As(t *testing.T, role, method, path, body string) Answer {
 	t.Helper()
 	request := a.Request(t, method, path, []byte(body))
@@ -222,7 +221,7 @@ func (a *API) As(t *testing.T, role, method, path, body string) Answer {
 	return a.Do(t, request)
 }
 
-// Client is the generated client, with a credential.
+// Client returns the generated client with a credential.
 func (a *API) Client(t *testing.T, credential string) *versioner.Client {
 	t.Helper()
 	client, err := versioner.NewClient(a.URL, versioner.WithHTTPClient(a.client), versioner.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
@@ -233,14 +232,14 @@ func (a *API) Client(t *testing.T, credential string) *versioner.Client {
 	return client
 }
 
-// Answer is what came back.
+// Answer is a response.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Field returns a member of the answer's object, nil when there is none.
+// Field returns a member of the JSON object, nil without one.
 func (a Answer) Field(t *testing.T, name string) any {
 	t.Helper()
 	var object map[string]any
@@ -248,7 +247,7 @@ func (a Answer) Field(t *testing.T, name string) any {
 	return object[name]
 }
 
-// Do sends a request and returns the answer, which has been checked against the specification.
+// Do sends a request and returns the response, which has been checked against the document.
 func (a *API) Do(t *testing.T, request *http.Request) Answer {
 	t.Helper()
 	response, err := a.client.Do(request)
@@ -259,7 +258,7 @@ func (a *API) Do(t *testing.T, request *http.Request) Answer {
 	return Answer{Status: response.StatusCode, Header: response.Header, Body: body}
 }
 
-// Request returns a request to the path, without a credential; a body is sent as JSON.
+// Request returns a request without a credential. A body is JSON.
 func (a *API) Request(t *testing.T, method, path string, body []byte) *http.Request {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, a.URL+path, bytes.NewReader(body))
@@ -270,7 +269,7 @@ func (a *API) Request(t *testing.T, method, path string, body []byte) *http.Requ
 	return request
 }
 
-// Post sends a body as it is, with the API key of Account.
+// Post sends a body with the API key of Account.
 func (a *API) Post(t *testing.T, path, body string) Answer {
 	t.Helper()
 	request := a.Request(t, http.MethodPost, path, []byte(body))
@@ -279,7 +278,7 @@ func (a *API) Post(t *testing.T, path, body string) Answer {
 	return a.Do(t, request)
 }
 
-// PostEvent sends an object, with the API key of Account, and requires 200.
+// PostEvent sends an event with the API key of Account and requires 200.
 func (a *API) PostEvent(t *testing.T, path string, event map[string]any) Answer {
 	t.Helper()
 	body, err := json.Marshal(event)
@@ -289,7 +288,7 @@ func (a *API) PostEvent(t *testing.T, path string, event map[string]any) Answer 
 	return answer
 }
 
-// Get reads a path without a credential.
+// Get requests a path without a credential.
 func (a *API) Get(t *testing.T, path string) Answer {
 	t.Helper()
 	return a.Do(t, a.Request(t, http.MethodGet, path, nil))
@@ -301,7 +300,7 @@ func (a *API) Scan(t *testing.T, sql string, dest ...any) {
 	a.connect(t, func(ctx context.Context, conn *pgx.Conn) error { return conn.QueryRow(ctx, sql).Scan(dest...) })
 }
 
-// Exec changes the database behind the server's back.
+// Exec executes a statement in the database of the server.
 func (a *API) Exec(t *testing.T, sql string) {
 	t.Helper()
 	a.connect(t, func(ctx context.Context, conn *pgx.Conn) error {
@@ -310,17 +309,17 @@ func (a *API) Exec(t *testing.T, sql string) {
 	})
 }
 
-// TryExec is Exec for what the database should refuse.
-func (a *API) TryExec(t *testing.T, sql string) (refusal error) {
+// TryExec executes a statement and returns its error.
+func (a *API) TryExec(t *testing.T, sql string) (failure error) {
 	t.Helper()
 	a.connect(t, func(ctx context.Context, conn *pgx.Conn) error {
-		_, refusal = conn.Exec(ctx, sql)
+		_, failure = conn.Exec(ctx, sql)
 		return nil
 	})
-	return refusal
+	return failure
 }
 
-// connect also works while the test is being cleaned up.
+// connect also works during the cleanup of a test.
 func (a *API) connect(t *testing.T, fn func(context.Context, *pgx.Conn) error) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
@@ -330,7 +329,7 @@ func (a *API) connect(t *testing.T, fn func(context.Context, *pgx.Conn) error) {
 	require.NoError(t, fn(ctx, conn))
 }
 
-// Count tells how many rows a table has.
+// Count returns the number of rows of a table.
 func (a *API) Count(t *testing.T, table string) int {
 	t.Helper()
 	var rows int
@@ -338,7 +337,7 @@ func (a *API) Count(t *testing.T, table string) int {
 	return rows
 }
 
-// Logs gathers what a server logs, or what else a program says, while it is read.
+// Logs collects the output of a program for concurrent readers.
 type Logs struct {
 	mu   sync.Mutex
 	text bytes.Buffer

@@ -1,5 +1,5 @@
-// Package testredis gives a test a Redis or Valkey server of its own, which the test can kill and start again. The server
-// is a program that is installed on the machine; it listens on a Unix socket and on no port.
+// Package testredis starts a Redis or Valkey server for a test, which the test can kill and restart. The program must be installed; it
+// listens on a Unix socket only.
 package testredis
 
 import (
@@ -30,15 +30,15 @@ type Server struct {
 	exited  chan struct{} // closed when the process has ended
 }
 
-// New starts a server with these additional options, such as "--maxmemory", "1". It is killed when the test ends. A machine
-// without Redis and Valkey skips the test, or fails it where CI is set.
+// New starts a server with additional options, such as "--maxmemory", "1", and kills it at the end of the test. Without Redis and
+// Valkey the test is skipped, and fails if CI is set.
 func New(t *testing.T, options ...string) *Server {
 	t.Helper()
 	program, found := findProgram()
 	if !found {
 		const missing = "NO REDIS: install valkey-server or redis-server"
 		if os.Getenv("CI") != "" {
-			t.Fatal(missing + " (.ci/redis does it on Debian and Ubuntu); where CI is set the test is not skipped")
+			t.Fatal(missing + " (.ci/redis does it on Debian and Ubuntu); it is required if CI is set")
 		}
 		t.Skip("SKIPPED, " + missing)
 	}
@@ -59,7 +59,7 @@ func New(t *testing.T, options ...string) *Server {
 // URL returns the value of REDIS_URL for the server.
 func (s *Server) URL() string { return "unix://" + s.socket }
 
-// Client returns a client of the server; it is closed when the test ends.
+// Client returns a client of the server, which is closed at the end of the test.
 func (s *Server) Client(t *testing.T) *redis.Client {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{Network: "unix", Addr: s.socket})
@@ -74,7 +74,7 @@ func (s *Server) Kill(t *testing.T) {
 	s.kill()
 }
 
-// Start starts the process, after Kill at the same address, and returns when it answers commands.
+// Start starts the process, after Kill at the same address, and waits until it responds.
 func (s *Server) Start(t *testing.T) {
 	t.Helper()
 	require.Nil(t, s.process, "the server runs already")
@@ -113,7 +113,7 @@ func (s *Server) log() []byte {
 	return text
 }
 
-// answers reports whether a command is answered, be it with an error.
+// answers reports whether the server responds to a command, even with an error.
 func answers(ctx context.Context, client *redis.Client) bool {
 	err := client.Ping(ctx).Err()
 	var answer redis.Error

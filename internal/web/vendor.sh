@@ -25,7 +25,7 @@ fetch() {
 	tar -xzf "$work/$1-$2.tgz" -C "$work/$1" --strip-components=1
 }
 
-# replace FILE FROM TO rewrites the one place where FROM stands; any other count means that the tool has changed.
+# replace FILE FROM TO rewrites the single occurrence of FROM; another count means that the tool has changed.
 replace() {
 	count=$(grep -oF "$2" "$1" | wc -l)
 	if [ "$count" -ne 1 ]; then
@@ -50,7 +50,7 @@ pack() { gzip -9 -n -c "$1" >"$2"; }
 fetch swagger-ui-dist "$SWAGGER_UI_VERSION" "$SWAGGER_UI_SHA512"
 fetch redoc "$REDOC_VERSION" "$REDOC_SHA512"
 
-# ReDoc loads its maker's logo from a CDN: the name as a picture says the same and asks nobody.
+# ReDoc loads a logo from a CDN: an embedded picture of the name replaces it.
 redoc="$work/redoc/bundles/redoc.standalone.js"
 replace "$redoc" 'https://cdn.redoc.ly/redoc/logo-mini-full.svg' "$(wordmark 44 Redocly)"
 replace "$redoc" 'https://cdn.redoc.ly/redoc/logo-mini.svg' "$(wordmark 9 R)"

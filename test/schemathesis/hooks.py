@@ -1,7 +1,7 @@
-"""What the server asks of data and a schema cannot say.
+"""Rules of the server that schemas cannot express.
 
-Positive data fit the schema; here they are made to fit the rest, so that every refusal of them is a fault. Negative data are
-sent as they are, but for those that the server takes on purpose.
+Positive data match the schema; the hooks make them match these rules, so that a rejection is a failure. Negative data are sent
+unchanged, except those that the server accepts deliberately.
 """
 
 import os
@@ -25,7 +25,7 @@ CONFIGS = {
 
 
 def valid_name(text: str) -> str:
-    """Names have no control characters, and something besides white space and characters without a width."""
+    """Return a name without control characters that does not consist of white space and zero-width characters only."""
     text = "".join(character for character in text if unicodedata.category(character) != "Cc")
     return "name" if all(character.isspace() or character in NO_WIDTH for character in text) else text
 
@@ -36,28 +36,28 @@ def fit_body(path: str, body: dict) -> None:
     if path == "/deployment-events/" and not body.get("environment_name") and not body.get("environment"):
         body["environment_name"] = "production"  # one of the two, and not null
     if path in EVENTS and "scm_sha" in body:
-        del body["scm_sha"]  # a version keeps the commit that its first build named
+        del body["scm_sha"]  # the commit of a version cannot change
     for name in NAMES & body.keys():
         if isinstance(body[name], str):
             body[name] = valid_name(body[name])
     if body.get("expires_at"):
         body["expires_at"] = "2999-01-01T00:00:00Z"  # in the future
     if path == CHANNELS:
-        body["config"] = CONFIGS[body["channel_type"]]  # each type has its own settings
+        body["config"] = CONFIGS[body["channel_type"]]  # the settings depend on the type
     if path == "/notification-channels/{id}":
         body.pop("config", None)  # likewise
     if path == "/releases/{id}":
         body.pop("status", None)  # not every status follows on every other
     if path == "/releases/{id}/versions":
-        body["version_id"] = os.environ["VERSION"]  # one that is there
+        body["version_id"] = os.environ["VERSION"]  # an existing one
     if path == PREFERENCES:
         body["channel_id"] = os.environ["CHANNEL"]
     if path.startswith(PREFERENCES):
-        body.pop("filters", None)  # they must be able to match the event's type
+        body.pop("filters", None)  # filters must be able to match the event type
 
 
 def fill_release(parameters: dict) -> None:
-    """A version can be taken out of a release that has it."""
+    """Add the version to the release that it is removed from."""
     parameters.update(id=os.environ["RELEASE"], version_id=os.environ["VERSION"])
     requests.post(
         f"{os.environ['URL']}/releases/{parameters['id']}/versions",
@@ -74,25 +74,24 @@ def is_positive(case) -> bool:
 @schemathesis.hook
 def before_call(context, case, kwargs):
     if case.method == "DELETE" and case.path_parameters.get("id") in KEPT:
-        case.path_parameters["id"] = str(uuid.uuid4())  # the rest of the run needs them
+        case.path_parameters["id"] = str(uuid.uuid4())  # needed by later requests
     if not is_positive(case):
         return
     if case.method == "DELETE" and "version_id" in case.path_parameters:
         fill_release(case.path_parameters)
     if case.query:
-        case.query.pop("cursor", None)  # what the list's last page has given, and nothing else
+        case.query.pop("cursor", None)  # only cursors of earlier pages are valid
     if case.headers and "Idempotency-Key" in case.headers:
-        case.headers["Idempotency-Key"] = str(uuid.uuid4())  # names one request
+        case.headers["Idempotency-Key"] = str(uuid.uuid4())  # a key belongs to one request
     if case.headers and "If-Match" in case.headers:
-        case.headers["If-Match"] = "*"  # the revision that was read
+        case.headers["If-Match"] = "*"  # any revision
     if isinstance(case.body, dict):
         fit_body(case.operation.path, case.body)
 
 
 @schemathesis.hook
 def filter_case(context, case):
-    """CI systems write what they do not know as an empty text, numbers for texts, and any end of what has not ended; and
-    are answered all the same."""
+    """Skip negative events that the server accepts: empty texts for unknown values, numbers for texts, an end with a non-final status."""
     if is_positive(case) or case.operation.path not in EVENTS or not isinstance(case.body, dict):
         return True
     words = case.operation.schema.raw_schema["components"]["schemas"]["EventStatus"]["x-accepted-values"]

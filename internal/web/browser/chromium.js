@@ -1,4 +1,4 @@
-// Where the browser is. The tests use one that the machine has: no package of npm brings it.
+// Finds the installed browser; no npm package downloads one.
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -11,7 +11,7 @@ export function findChromium(env = process.env) {
   return programs.flatMap((program) => folders.map((folder) => join(folder, program))).find(isProgram);
 }
 
-/** What to tell whoever has none. */
+/** The message without a Chromium. */
 export const howToInstall =
   'the pages are tested in Chromium, and there is none: install it (Debian and Ubuntu: apt-get install chromium), ' +
   'or name one in the variable CHROMIUM';

@@ -1,5 +1,5 @@
-// What a person sees of the service in a browser: the first page, Swagger UI and ReDoc, on a desk and on a telephone, in
-// the light and in the dark, by mouse and by keyboard, and with no way to any other host.
+// Tests of the pages in a browser: the home page, Swagger UI and ReDoc, with the sizes of desktops and phones, light and dark, mouse
+// and keyboard, and without access to other hosts.
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ describe('pages', { skip: executablePath ? false : howToInstall }, () => {
 
   before(async () => {
     server = await startServer();
-    // Whatever asks for another host fails, as it would without a network.
+    // Requests to other hosts fail.
     browser = await chromium.launch({ executablePath, args: ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'] });
   });
 
@@ -34,8 +34,8 @@ describe('pages', { skip: executablePath ? false : howToInstall }, () => {
     await server?.stop();
   });
 
-  // visit opens a page, has the visitor do what visitors do, and then asks whether anything went wrong meanwhile.
-  async function visit(path, look, visitor) {
+  // visit opens a page, runs an action on it, and requires that no error occurred.
+  async function visit(path, look, action) {
     const context = await browser.newContext(look);
     try {
       const page = await context.newPage();
@@ -45,7 +45,7 @@ describe('pages', { skip: executablePath ? false : howToInstall }, () => {
       context.on('request', (request) => isElsewhere(request.url()) && wrong.push(`elsewhere: ${request.url()}`));
       context.on('response', (response) => response.status() >= 400 && wrong.push(`${response.status()}: ${response.url()}`));
       await page.goto(server.url + path);
-      await visitor(page);
+      await action(page);
       assert.deepEqual(wrong, []);
     } finally {
       await context.close();

@@ -6,7 +6,7 @@ const followSystem = () => document.documentElement.classList.toggle('dark-mode'
 dark.addEventListener('change', followSystem);
 followSystem();
 
-// Who comes to try wants to authorise and send: of the introduction the chapters after the first words are folded.
+// The chapters of the introduction are folded, so that the operations are visible at once.
 const FoldedIntroduction = () => ({
   wrapComponents: {
     info: (Info, { React, getComponent }) => (props) => {
@@ -27,9 +27,9 @@ const FoldedIntroduction = () => ({
   },
 });
 
-// Forms are filled in with examples. Where a parameter may stay away that would be somebody else's cursor, or a second
-// event with the Idempotency-Key of the first: there the example is told beside the field instead.
-const tellOptionalExamples = (specification) => {
+// Forms are filled in with examples. For optional parameters these would be an invalid cursor or a repeated Idempotency-Key: their
+// examples are shown in the description instead.
+const describeOptionalExamples = (specification) => {
   const shared = Object.values(specification.components?.parameters ?? {});
   const paths = Object.values(specification.paths ?? {});
   const own = paths.flatMap((path) => [path, ...Object.values(path)]).flatMap((holder) => holder.parameters ?? []);
@@ -42,7 +42,7 @@ const tellOptionalExamples = (specification) => {
 };
 const UnfilledForms = () => ({
   statePlugins: {
-    spec: { wrapActions: { updateJsonSpec: (update) => (specification) => update(tellOptionalExamples(specification)) } },
+    spec: { wrapActions: { updateJsonSpec: (update) => (specification) => update(describeOptionalExamples(specification)) } },
   },
 });
 
@@ -68,7 +68,7 @@ const KeyboardDialog = () => ({
   },
 });
 
-// Names, for those who hear the page, of what the tool leaves unnamed, and the keyboard's way into what scrolls.
+// Labels for screen readers where the tool has none, and keyboard access to scrollable elements.
 const names = [
   ['#servers', 'Server'],
   ['.examples-select-element', 'Example'],
@@ -89,7 +89,7 @@ SwaggerUIBundle({
   url: '/openapi.json',
   dom_id: '#swagger-ui',
   plugins: [FoldedIntroduction, UnfilledForms, KeyboardDialog],
-  // The public validator would be told the address of this server.
+  // The public validator would receive the address of this server.
   validatorUrl: null,
   deepLinking: true,
   displayRequestDuration: true,
