@@ -151,9 +151,13 @@ func TestEmptyEnvironment(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))
 	holder := hold(t, os.Args[0], config.Dir, nil, "PGDATA=/nonexistent", "LD_LIBRARY_PATH=/nonexistent", "VERSIONER_KEY_PEPPER=secret-pepper")
-	names := query[string](t, newLayout(config.Dir).dsn(embeddedDatabase), `DO $$ BEGIN
-		CREATE TEMP TABLE environment (line text); COPY environment FROM PROGRAM 'env | cut -d= -f1'; END $$;
-		SELECT string_agg(line, ' ' ORDER BY line) FROM environment`)
+	conn, err := pgx.Connect(t.Context(), newLayout(config.Dir).dsn(embeddedDatabase))
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), "CREATE TEMP TABLE environment (line text); COPY environment FROM PROGRAM 'env | cut -d= -f1'", pgx.QueryExecModeSimpleProtocol)
+	require.NoError(t, err)
+	var names string
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT string_agg(line, ' ' ORDER BY line) FROM environment").Scan(&names))
+	require.NoError(t, conn.Close(t.Context()))
 	require.Contains(t, names, "PATH")
 	for _, name := range []string{"PGDATA ", "LD_LIBRARY_PATH", "VERSIONER", "HOME"} {
 		require.NotContains(t, names+" ", name)
