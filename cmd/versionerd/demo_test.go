@@ -28,18 +28,18 @@ func pasteLine(t *testing.T, env []string, said, serverURL string) []byte {
 	return answer
 }
 
-// TestDemoWithoutAServer fills an account, and then looks at it.
+// TestDemoWithoutAServer seeds an account, and reads it.
 func TestDemoWithoutAServer(t *testing.T) {
 	t.Parallel()
 	env := environment(newDataDir(t))
 	stdout, stderr, err := call(t, env, "demo", "--days", "14")
 	require.NoError(t, err, stderr)
-	require.Regexp(t, `\n[\d,]+ of [\d,]+ events\n`, stderr, "plain lines, as this is no terminal")
+	require.Regexp(t, `\n[\d,]+ of [\d,]+ events\n`, stderr, "plain lines, as standard error is no terminal")
 	require.NotContains(t, stderr, "\r")
 	for _, part := range []string{`Account "demo" has sample data (seed 1)`, "20, in 4 environments; 12 people", " rollbacks among them", "keys create --account demo"} {
 		require.Contains(t, stdout, part)
 	}
-	require.NotRegexp(t, keyPattern, stdout+stderr, "nobody gets its key")
+	require.NotRegexp(t, keyPattern, stdout+stderr, "its API key is not printed")
 
 	server := launch(t, env, "dev")
 	answer := pasteLine(t, env, stdout, server.url)
@@ -53,7 +53,7 @@ func TestDemoWithoutAServer(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, stderr, `account "demo": it has a history already, nothing was added; choose another account, such as --account demo2`)
 
-	// What CI systems tell from now on is newer.
+	// Events of CI systems are newer.
 	key, stderr, err := call(t, env, "keys", "create", "--account", "demo", "--name", "ci")
 	require.NoError(t, err, stderr)
 	status, body := post(server.url, strings.TrimSpace(key), map[string]any{"product_name": "storefront", "version": "99.0.0", "environment_name": "production", "status": "completed"})
@@ -62,7 +62,7 @@ func TestDemoWithoutAServer(t *testing.T) {
 	server.stop(t)
 }
 
-// TestDemoBesideAServer leaves an account alone that somebody uses, and fills another one.
+// TestDemoBesideAServer rejects accounts with data, and seeds another one.
 func TestDemoBesideAServer(t *testing.T) {
 	t.Parallel()
 	env := environment(newDataDir(t))
@@ -77,13 +77,16 @@ func TestDemoBesideAServer(t *testing.T) {
 
 	status, _ = post(server.url, keyPattern.FindString(server.stdout.String()), someEvent())
 	require.Equal(t, http.StatusOK, status)
-	stdout, stderr, err := call(t, env, "demo", "--days", "7")
-	require.NoError(t, err, "what is tried out by hand is in nobody's way: %s", stderr)
+	_, stderr, err = call(t, env, "demo", "--days", "7")
+	require.Error(t, err)
+	require.Contains(t, stderr, `account "demo": it has data of its own`, "one event is data")
+	stdout, stderr, err := call(t, env, "demo", "--account", "sample", "--days", "7")
+	require.NoError(t, err, stderr)
 	require.Contains(t, string(pasteLine(t, env, stdout, server.url)), `"storefront"`)
 	server.stop(t)
 }
 
-// TestDemoIsInterrupted stops it as Ctrl-C does, in the middle, and begins again.
+// TestDemoIsInterrupted sends SIGINT during seeding, and seeds again.
 func TestDemoIsInterrupted(t *testing.T) {
 	t.Parallel()
 	env := environment(newDataDir(t))
@@ -107,7 +110,7 @@ func TestDemoIsInterrupted(t *testing.T) {
 	require.NoError(t, err, stderr)
 }
 
-func TestDemoRefusesWhatMakesNoSense(t *testing.T) {
+func TestDemoRejectsInvalidFlags(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
 		"--days: use 7 to 365": {"--days", "6"},

@@ -86,7 +86,7 @@ func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, vali
 	running.Go(func() { recorder.Run(background) })
 	running.Go(func() { validators.APIKeys.Run(background) })
 	running.Go(func() { validators.JWTs.Run(background) })
-	running.Go(func() { a.watchBinaries(ctx) })
+	running.Go(func() { a.watchBinaries(workerCtx) })
 	if a.cfg.Worker {
 		running.Go(func() {
 			if err := a.runNotificationWorker(workerCtx, channels); err != nil {

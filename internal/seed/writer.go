@@ -25,9 +25,6 @@ const Account = "demo"
 const (
 	keyName = "demo history" // of the key that all events come by: it tells that an account has a history
 
-	// fewEvents is how many events somebody may have sent to the account Account by hand.
-	fewEvents = 20
-
 	window            = 128 // events in one round trip
 	partitionPatience = 10 * time.Second
 )
@@ -119,7 +116,7 @@ func (f *filler) claim(ctx context.Context, keys *apikeys.Keys, slug string) err
 			return ErrFilled
 		}
 	}
-	if err := f.checkUnused(ctx, slug); err != nil {
+	if err := f.checkUnused(ctx); err != nil {
 		return err
 	}
 	ctx = audit.WithActor(ctx, audit.Actor{Type: "command", Name: "versionerd", Credential: "shell", At: f.history.Start})
@@ -131,17 +128,11 @@ func (f *filler) claim(ctx context.Context, keys *apikeys.Keys, slug string) err
 	return postgres.Classify(f.db.SetAPIKeyCreatedAt(ctx, dbgen.SetAPIKeyCreatedAtParams{AccountID: f.account, ID: f.key, At: f.history.Start}))
 }
 
-// checkUnused keeps the history out of an account that has data of its own, but for a few events in the one for trying out.
-func (f *filler) checkUnused(ctx context.Context, slug string) error {
-	events, err := f.db.CountEvents(ctx, dbgen.CountEventsParams{AccountID: f.account, UpTo: fewEvents + 1})
+// checkUnused rejects an account that has data of its own.
+func (f *filler) checkUnused(ctx context.Context) error {
+	events, err := f.db.CountEvents(ctx, dbgen.CountEventsParams{AccountID: f.account, UpTo: 1})
 	if err != nil {
 		return postgres.Classify(err)
-	}
-	if slug == Account {
-		if events > fewEvents {
-			return ErrInUse
-		}
-		return nil
 	}
 	products, err := f.db.ListProducts(ctx, dbgen.ListProductsParams{AccountID: f.account, RowLimit: 1})
 	if err != nil {
