@@ -18,6 +18,7 @@ import (
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/ratelimit"
+	"github.com/versioner-io/versioner/internal/readiness"
 )
 
 const (
@@ -34,6 +35,7 @@ type App struct {
 	logger   *slog.Logger
 	database Database
 
+	databaseReady func(ctx context.Context) error
 	draining      atomic.Bool
 	binariesFault atomic.Pointer[error]
 }
@@ -57,6 +59,7 @@ func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open Data
 	if err != nil {
 		return nil, err
 	}
+	a.databaseReady = readiness.Cache(func(ctx context.Context) error { return a.Pool.Ready(ctx, migrate.Version()) })
 	if err := migrate.Up(ctx, database.DSN, logger); err != nil {
 		return nil, err
 	}

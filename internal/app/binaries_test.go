@@ -22,7 +22,7 @@ func TestReplacedBinaries(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	restarts := 0
-	a := &App{Pool: pool, logger: slog.New(slog.DiscardHandler), database: Database{Restart: func(context.Context) { restarts++ }}}
+	a := &App{Pool: pool, logger: slog.New(slog.DiscardHandler), database: Database{Restart: func(context.Context) { restarts++ }}, databaseReady: func(context.Context) error { return nil }}
 	require.True(t, a.checkBinaries(t.Context()))
 	require.NoError(t, a.ready(t.Context()))
 

@@ -17,7 +17,6 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
-	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/ratelimit"
@@ -190,7 +189,7 @@ func (a *App) ready(ctx context.Context) error {
 	if fault := a.binariesFault.Load(); fault != nil {
 		return *fault
 	}
-	return a.Pool.Ready(ctx, migrate.Version())
+	return a.databaseReady(ctx)
 }
 
 // disableKeepAlivesWhileDraining makes clients send their next request on a new connection: one that the server closes while a

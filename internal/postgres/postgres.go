@@ -115,6 +115,8 @@ func (c connections) Close() { c.pool.Close() }
 type Pool struct {
 	*DB
 	connections
+
+	probe *pgxpool.Pool
 }
 
 // ownerConn runs statements without a tenant.
@@ -132,7 +134,12 @@ func Open(ctx context.Context, dsn string) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pool{DB: newDB(ownerConn{pool}), connections: connections{pool}}, nil
+	probe, err := newProbe(ctx, pool)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return &Pool{DB: newDB(ownerConn{pool}), connections: connections{pool}, probe: probe}, nil
 }
 
 // ingestSettings make every look-up one by key: no plan may depend on statistics, which a fresh database does not have.
@@ -207,20 +214,6 @@ func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	if version < minServerVersion {
 		return fmt.Errorf("the database is PostgreSQL %d: version 15 or newer is needed", version/10000)
-	}
-	return nil
-}
-
-// Ready reports whether the database answers and has at least that version of the schema.
-func (p *Pool) Ready(ctx context.Context, schemaVersion int64) error {
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
-	var version int64
-	if err := p.pool.QueryRow(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&version); err != nil {
-		return Classify(err)
-	}
-	if version < schemaVersion {
-		return fmt.Errorf("the schema is at version %d, this program needs %d", version, schemaVersion)
 	}
 	return nil
 }

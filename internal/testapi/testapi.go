@@ -33,6 +33,7 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/quota"
 	"github.com/versioner-io/versioner/internal/ratelimit"
+	"github.com/versioner-io/versioner/internal/readiness"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
@@ -149,7 +150,8 @@ func New(t *testing.T, options ...Option) *API {
 	require.NoError(t, err)
 	handler, err := httpapi.New(t.Context(), httpapi.Config{
 		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: validator, JWTs: tokens}), Recorder: recorder, Clock: chosen.clock,
-		DB: apiPool, Keys: keys, Channels: channels, Limits: chosen.limits, Quotas: chosen.quotas, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies, Ready: func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) },
+		DB: apiPool, Keys: keys, Channels: channels, Limits: chosen.limits, Quotas: chosen.quotas, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies,
+		Ready: readiness.Cache(func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) }),
 	})
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
