@@ -4,7 +4,6 @@ package config
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/versioner-io/versioner/internal/authn"
@@ -130,8 +130,9 @@ type Config struct {
 type RateLimits struct{ KeyPerMinute, AccountPerHour, UserPerMinute, FailuresPerMinute int }
 
 const (
-	minPepper     = 32
-	maxDrainDelay = time.Minute
+	minPepper        = 32
+	maxDrainDelay    = time.Minute
+	defaultAlgorithm = "RS256" // as the tag of JWTAlgorithm says
 )
 
 // Resolve validates the settings and reports all problems together.
@@ -322,34 +323,67 @@ type issuer struct {
 
 // issuers returns the provider of the single settings and those of the list.
 func (s UserSettings) issuers() ([]authn.Issuer, error) {
-	var listed []issuer
-	if s.JWTIssuers != "" {
-		decoder := json.NewDecoder(strings.NewReader(s.JWTIssuers))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(&listed); err != nil {
-			return nil, fmt.Errorf("VERSIONER_JWT_ISSUERS: %w; use a JSON list of objects such as {\"issuer\":\"https://…\",\"audience\":[\"…\"]}", err)
-		}
-	}
+	listed, err := parseIssuers(s.JWTIssuers)
+	problems := []error{err}
 	if s.JWTIssuer != "" {
 		listed = append(listed, issuer{
 			Issuer: s.JWTIssuer, JWKSURL: s.JWTJWKSURL, PublicKey: s.JWTPublicKey, Algorithm: s.JWTAlgorithm, Audience: s.JWTAudience,
 			AuthorizedParty: s.JWTAuthorizedParty, RoleClaim: s.JWTRoleClaim, OrganizationClaim: s.JWTOrganizationClaim,
 		})
-	} else if s.JWTJWKSURL != "" || s.JWTPublicKey != "" || len(s.JWTAudience) > 0 || len(s.JWTAuthorizedParty) > 0 {
-		return nil, errors.New("VERSIONER_JWT_ISSUER is not set: the other VERSIONER_JWT_ settings configure that issuer")
+	} else {
+		problems = append(problems, s.withoutIssuer())
 	}
 	issuers := make([]authn.Issuer, len(listed))
-	var problems []error
+	known := map[string]bool{}
 	for i, one := range listed {
 		issuers[i] = authn.Issuer{
 			URL: one.Issuer, JWKSURL: one.JWKSURL, PublicKeyPEM: []byte(one.PublicKey), Algorithm: one.Algorithm, Audiences: one.Audience,
 			AuthorizedParties: one.AuthorizedParty, RoleClaim: one.RoleClaim, OrganizationClaim: one.OrganizationClaim,
 		}
-		if err := issuers[i].Check(); err != nil {
-			problems = append(problems, fmt.Errorf("issuer %q: %w", one.Issuer, err))
+		problems = append(problems, issuers[i].Check())
+		if known[one.Issuer] {
+			problems = append(problems, fmt.Errorf("issuer %q is configured twice: keep one entry in VERSIONER_JWT_ISSUER and VERSIONER_JWT_ISSUERS", one.Issuer))
 		}
+		known[one.Issuer] = true
 	}
 	return issuers, errors.Join(problems...)
+}
+
+// parseIssuers parses VERSIONER_JWT_ISSUERS.
+func parseIssuers(text string) (listed []issuer, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	if err := json.Unmarshal([]byte(text), &listed, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("VERSIONER_JWT_ISSUERS: %w; use a JSON list of objects such as {\"issuer\":\"https://…\",\"audience\":[\"…\"]}", err)
+	}
+	if len(listed) == 0 {
+		return nil, errors.New("VERSIONER_JWT_ISSUERS lists no issuer: add one, or do not set it")
+	}
+	return listed, nil
+}
+
+// withoutIssuer reports the settings that cannot apply, because they configure the provider of VERSIONER_JWT_ISSUER.
+func (s UserSettings) withoutIssuer() error {
+	remedy := "set it, or use the members of VERSIONER_JWT_ISSUERS"
+	var problems []error
+	for _, setting := range []struct {
+		name  string
+		isSet bool
+	}{
+		{"JWKS_URL", s.JWTJWKSURL != ""},
+		{"PUBLIC_KEY", s.JWTPublicKey != ""},
+		{"ALGORITHM", s.JWTAlgorithm != "" && s.JWTAlgorithm != defaultAlgorithm},
+		{"AUDIENCE", len(s.JWTAudience) > 0},
+		{"AUTHORIZED_PARTY", len(s.JWTAuthorizedParty) > 0},
+		{"ROLE_CLAIM", s.JWTRoleClaim != ""},
+		{"ORGANIZATION_CLAIM", s.JWTOrganizationClaim != ""},
+	} {
+		if setting.isSet {
+			problems = append(problems, fmt.Errorf("VERSIONER_JWT_%s cannot apply, because VERSIONER_JWT_ISSUER is not set: %s", setting.name, remedy))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // validateOrigin accepts origins exactly as browsers send them.

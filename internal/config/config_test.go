@@ -54,8 +54,22 @@ func TestResolve(t *testing.T) {
 		"Clerk": {func(s *config.ServerSettings) {
 			s.JWTIssuer, s.JWTAuthorizedParty = "https://x.clerk.dev", []string{"https://app"}
 		}, ""},
-		"IssuerWithoutAudience": {func(s *config.ServerSettings) { s.JWTIssuer = "https://x.clerk.dev" }, `issuer "https://x.clerk.dev"`},
-		"AudienceWithoutIssuer": {func(s *config.ServerSettings) { s.JWTAudience = []string{"a"} }, "VERSIONER_JWT_ISSUER is not set"},
+		"IssuerWithoutAudience":  {func(s *config.ServerSettings) { s.JWTIssuer = "https://x.clerk.dev" }, `issuer "https://x.clerk.dev"`},
+		"AudienceWithoutIssuer":  {func(s *config.ServerSettings) { s.JWTAudience = []string{"a"} }, "VERSIONER_JWT_ISSUER is not set"},
+		"DefaultAlgorithm":       {func(s *config.ServerSettings) { s.JWTAlgorithm = "RS256" }, ""},
+		"AlgorithmWithoutIssuer": {func(s *config.ServerSettings) { s.JWTAlgorithm = "ES256" }, "VERSIONER_JWT_ALGORITHM cannot apply"},
+		"RoleClaimWithoutIssuer": {func(s *config.ServerSettings) { s.JWTRoleClaim = "role" }, "VERSIONER_JWT_ROLE_CLAIM cannot apply"},
+		"OrganizationClaimBesideIssuers": {func(s *config.ServerSettings) {
+			s.JWTIssuers, s.JWTOrganizationClaim = `[{"issuer":"https://a","audience":["x"]}]`, "org"
+		}, "VERSIONER_JWT_ORGANIZATION_CLAIM cannot apply"},
+		"KeyAndKeyURL": {func(s *config.ServerSettings) {
+			s.JWTIssuer, s.JWTAudience, s.JWTJWKSURL, s.JWTPublicKey = "https://a", []string{"x"}, "https://a/jwks", "PEM"
+		}, "exclude each other"},
+		"IssuerTwice": {func(s *config.ServerSettings) {
+			s.JWTIssuer, s.JWTAudience, s.JWTIssuers = "https://a", []string{"x"}, `[{"issuer":"https://a","audience":["y"]}]`
+		}, `issuer "https://a" is configured twice`},
+		"NoIssuers":          {func(s *config.ServerSettings) { s.JWTIssuers = "[]" }, "VERSIONER_JWT_ISSUERS lists no issuer"},
+		"IssuersCutInMiddle": {func(s *config.ServerSettings) { s.JWTIssuers = `[{"issuer":"https://a","audience":["x"]}] [` }, "VERSIONER_JWT_ISSUERS"},
 		"SeveralIssuers": {func(s *config.ServerSettings) {
 			s.JWTIssuers = `[{"issuer":"https://a","audience":["x"]},{"issuer":"https://b","audience":["x"]}]`
 		}, ""},
@@ -78,6 +92,23 @@ func TestResolve(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEachSettingThatCannotApplyIsReported expects one line for each, and each line once.
+func TestEachSettingThatCannotApplyIsReported(t *testing.T) {
+	t.Parallel()
+	settings := valid()
+	settings.JWTJWKSURL, settings.JWTPublicKey, settings.JWTAlgorithm = "https://a/jwks", "PEM", "ES256"
+	settings.JWTAudience, settings.JWTAuthorizedParty = []string{"a"}, []string{"b"}
+	settings.JWTRoleClaim, settings.JWTOrganizationClaim = "role", "org"
+	_, err := settings.Resolve()
+	require.Error(t, err)
+	require.Len(t, strings.Split(err.Error(), "\n"), 7)
+
+	settings = valid()
+	settings.JWTIssuer = "https://a"
+	_, err = settings.Resolve()
+	require.EqualError(t, err, `issuer "https://a": neither audiences nor authorized parties: tokens for any other application would be accepted`)
 }
 
 // TestLoadEncryptionKeys covers what differs from the pepper, whose file handling is the same.
