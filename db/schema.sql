@@ -57,7 +57,7 @@ CREATE TABLE public.audit_log (
     fields text[] NOT NULL,
     remote_ip text,
     request_id text,
-    CONSTRAINT audit_log_actor_type_check CHECK ((actor_type = ANY (ARRAY['user'::text, 'command'::text])))
+    CONSTRAINT audit_log_actor_type_check CHECK ((actor_type = ANY (ARRAY['user'::text, 'command'::text, 'recipient'::text])))
 );
 
 ALTER TABLE ONLY public.audit_log FORCE ROW LEVEL SECURITY;
@@ -170,6 +170,12 @@ CREATE TABLE public.cluster_identity (
     pepper_verifier bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT cluster_identity_singleton_check CHECK (singleton)
+);
+
+CREATE TABLE public.confirmation_email_usage (
+    address_hash bytea NOT NULL,
+    day date NOT NULL,
+    used bigint NOT NULL
 );
 
 CREATE TABLE public.notification_channels (
@@ -415,6 +421,25 @@ CREATE TABLE public.notification_preferences (
 
 ALTER TABLE ONLY public.notification_preferences FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.notification_recipients (
+    account_id uuid NOT NULL,
+    address_hash bytea NOT NULL,
+    requested_at timestamp with time zone NOT NULL,
+    confirmed_at timestamp with time zone
+);
+
+ALTER TABLE ONLY public.notification_recipients FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.notification_usage (
+    account_id uuid NOT NULL,
+    day date NOT NULL,
+    kind text NOT NULL,
+    used bigint NOT NULL,
+    CONSTRAINT notification_usage_kind_check CHECK ((kind = ANY (ARRAY['delivery'::text, 'confirmation_email'::text])))
+);
+
+ALTER TABLE ONLY public.notification_usage FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.product_names (
     account_id uuid NOT NULL,
     name text NOT NULL,
@@ -506,6 +531,9 @@ ALTER TABLE ONLY public.builds
 ALTER TABLE ONLY public.cluster_identity
     ADD CONSTRAINT cluster_identity_pkey PRIMARY KEY (singleton);
 
+ALTER TABLE ONLY public.confirmation_email_usage
+    ADD CONSTRAINT confirmation_email_usage_pkey PRIMARY KEY (address_hash, day);
+
 ALTER TABLE ONLY public.deployments
     ADD CONSTRAINT deployments_pkey PRIMARY KEY (account_id, id);
 
@@ -538,6 +566,12 @@ ALTER TABLE ONLY public.notification_deliveries
 
 ALTER TABLE ONLY public.notification_preferences
     ADD CONSTRAINT notification_preferences_pkey PRIMARY KEY (account_id, id);
+
+ALTER TABLE ONLY public.notification_recipients
+    ADD CONSTRAINT notification_recipients_pkey PRIMARY KEY (account_id, address_hash);
+
+ALTER TABLE ONLY public.notification_usage
+    ADD CONSTRAINT notification_usage_pkey PRIMARY KEY (account_id, day, kind);
 
 ALTER TABLE ONLY public.product_names
     ADD CONSTRAINT product_names_pkey PRIMARY KEY (account_id, name);
@@ -574,6 +608,8 @@ CREATE INDEX builds_commit_idx ON public.builds USING btree (account_id, commit_
 CREATE INDEX builds_product_occurred_at_idx ON public.builds USING btree (product_id, occurred_at DESC, id DESC);
 
 CREATE INDEX builds_run_idx ON public.builds USING btree (version_id, invoke_id, id);
+
+CREATE INDEX confirmation_email_usage_day_idx ON public.confirmation_email_usage USING btree (day);
 
 CREATE INDEX deployments_account_occurred_at_idx ON public.deployments USING btree (account_id, occurred_at DESC, id DESC);
 
@@ -616,6 +652,10 @@ CREATE INDEX notification_preferences_account_created_at_idx ON public.notificat
 CREATE INDEX notification_preferences_channel_idx ON public.notification_preferences USING btree (channel_id, created_at DESC, id DESC);
 
 CREATE INDEX notification_preferences_event_type_idx ON public.notification_preferences USING btree (account_id, event_type);
+
+CREATE INDEX notification_recipients_requested_at_idx ON public.notification_recipients USING btree (requested_at) WHERE (confirmed_at IS NULL);
+
+CREATE INDEX notification_usage_day_idx ON public.notification_usage USING btree (day);
 
 CREATE INDEX products_account_created_at_idx ON public.products USING btree (account_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
 
@@ -696,6 +736,12 @@ ALTER TABLE ONLY public.notification_channels
 ALTER TABLE ONLY public.notification_preferences
     ADD CONSTRAINT notification_preferences_channel_fkey FOREIGN KEY (account_id, channel_id) REFERENCES public.notification_channels(account_id, id);
 
+ALTER TABLE ONLY public.notification_recipients
+    ADD CONSTRAINT notification_recipients_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
+ALTER TABLE ONLY public.notification_usage
+    ADD CONSTRAINT notification_usage_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
 ALTER TABLE ONLY public.product_names
     ADD CONSTRAINT product_names_product_fkey FOREIGN KEY (account_id, product_id) REFERENCES public.products(account_id, id) DEFERRABLE INITIALLY DEFERRED;
 
@@ -751,6 +797,10 @@ ALTER TABLE public.notification_deliveries ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.notification_preferences ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.notification_recipients ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.notification_usage ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY owner_bypass ON public.accounts TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.api_keys TO versioner USING (true);
@@ -778,6 +828,10 @@ CREATE POLICY owner_bypass ON public.notification_channels TO versioner USING (t
 CREATE POLICY owner_bypass ON public.notification_deliveries TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.notification_preferences TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.notification_recipients TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.notification_usage TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.product_names TO versioner USING (true);
 
@@ -826,6 +880,10 @@ CREATE POLICY tenant_isolation ON public.notification_channels TO versioner_app 
 CREATE POLICY tenant_isolation ON public.notification_deliveries TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.notification_preferences TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.notification_recipients TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.notification_usage TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.product_names TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
@@ -882,6 +940,10 @@ GRANT SELECT,INSERT ON TABLE public.events TO versioner_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO versioner_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notification_preferences TO versioner_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.notification_recipients TO versioner_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.notification_usage TO versioner_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.product_names TO versioner_app;
 

@@ -42,14 +42,17 @@ func (e APIKeyState) Valid() bool {
 
 // Defines values for AuditEntryActorType.
 const (
-	AuditEntryActorTypeCommand AuditEntryActorType = "command"
-	AuditEntryActorTypeUser    AuditEntryActorType = "user"
+	AuditEntryActorTypeCommand   AuditEntryActorType = "command"
+	AuditEntryActorTypeRecipient AuditEntryActorType = "recipient"
+	AuditEntryActorTypeUser      AuditEntryActorType = "user"
 )
 
 // Valid indicates whether the value is a known member of the AuditEntryActorType enum.
 func (e AuditEntryActorType) Valid() bool {
 	switch e {
 	case AuditEntryActorTypeCommand:
+		return true
+	case AuditEntryActorTypeRecipient:
 		return true
 	case AuditEntryActorTypeUser:
 		return true
@@ -579,13 +582,13 @@ type AuditEntry struct {
 	// Action The action, such as product.update.
 	Action string `json:"action"`
 
-	// ActorID The user's identifier; null for a command.
+	// ActorID The user's identifier; null for others.
 	ActorID nullable.Nullable[openapi_types.UUID] `json:"actor_id"`
 
 	// ActorName Their name at the time, or the command.
 	ActorName string `json:"actor_name"`
 
-	// ActorType Whether a user or a command of the server made the change.
+	// ActorType Whether a user, a command of the server or the recipient of an e-mail channel made the change.
 	ActorType AuditEntryActorType `json:"actor_type"`
 
 	// At When the change was made.
@@ -613,7 +616,7 @@ type AuditEntry struct {
 	RequestID nullable.Nullable[string] `json:"request_id"`
 }
 
-// AuditEntryActorType Whether a user or a command of the server made the change.
+// AuditEntryActorType Whether a user, a command of the server or the recipient of an e-mail channel made the change.
 type AuditEntryActorType string
 
 // AuditEntryList A page of a list of audit entries.
@@ -879,10 +882,11 @@ type CurrentUser struct {
 // DeliveryErrorCode Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
 // forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
 // `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
-// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`,
+// `recipient_unconfirmed` (no recipient of the channel has confirmed), `quota_exceeded` (the account's deliveries of the day).
 type DeliveryErrorCode = string
 
-// DeliveryStatus `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
+// DeliveryStatus `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent, for the reason in `error_class`.
 type DeliveryStatus string
 
 // Deployment A deployment of a version of a product to an environment.
@@ -1319,6 +1323,9 @@ type NotificationChannel struct {
 	// Name Its name.
 	Name string `json:"name"`
 
+	// Recipients The addresses of an e-mail channel, in the order of `config.to`; empty for other channels.
+	Recipients []Recipient `json:"recipients"`
+
 	// UpdatedAt When a user last changed it.
 	UpdatedAt time.Time `json:"updated_at"`
 }
@@ -1379,7 +1386,8 @@ type NotificationDelivery struct {
 	// ErrorClass Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
 	// forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
 	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
-	// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+	// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`,
+	// `recipient_unconfirmed` (no recipient of the channel has confirmed), `quota_exceeded` (the account's deliveries of the day).
 	ErrorClass nullable.Nullable[DeliveryErrorCode] `json:"error_class"`
 
 	// EventID The event; null when there was none.
@@ -1409,7 +1417,7 @@ type NotificationDelivery struct {
 	// ResponseStatus The HTTP or SMTP status that the receiver answered the last attempt with, if it answered.
 	ResponseStatus nullable.Nullable[int] `json:"response_status"`
 
-	// Status `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
+	// Status `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent, for the reason in `error_class`.
 	Status DeliveryStatus `json:"status"`
 }
 
@@ -1508,7 +1516,8 @@ type NotificationTestResult struct {
 	// ErrorClass Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
 	// forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
 	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
-	// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+	// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`,
+	// `recipient_unconfirmed` (no recipient of the channel has confirmed), `quota_exceeded` (the account's deliveries of the day).
 	ErrorClass nullable.Nullable[DeliveryErrorCode] `json:"error_class"`
 
 	// LatencyMs The duration in milliseconds.
@@ -1576,6 +1585,19 @@ type ProductPatch struct {
 
 	// Name Its new name, unique in the account.
 	Name *string `json:"name,omitempty"`
+}
+
+// Recipient An address of an e-mail channel. A recipient confirms once for the account, by a link that is valid for a week; before that
+// the address receives confirmation e-mails only.
+type Recipient struct {
+	// Address The e-mail address.
+	Address string `json:"address"`
+
+	// ConfirmedAt When the recipient confirmed; null when they have not.
+	ConfirmedAt nullable.Nullable[time.Time] `json:"confirmed_at"`
+
+	// RequestedAt When a confirmation e-mail was last requested, null when no link is valid. The next one is sent an hour later at the earliest.
+	RequestedAt nullable.Nullable[time.Time] `json:"requested_at"`
 }
 
 // RecordedBuild The build that an event belongs to, and the event's own identifier.
@@ -2096,11 +2118,14 @@ type Cursor = string
 // DeliveryID defines model for DeliveryID.
 type DeliveryID = openapi_types.UUID
 
-// DeliveryStatusFilter `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
+// DeliveryStatusFilter `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent, for the reason in `error_class`.
 type DeliveryStatusFilter = DeliveryStatus
 
 // DeploymentID defines model for DeploymentID.
 type DeploymentID = openapi_types.UUID
+
+// EmailChannelID defines model for EmailChannelID.
+type EmailChannelID = openapi_types.UUID
 
 // EnvironmentFilter defines model for EnvironmentFilter.
 type EnvironmentFilter = string
@@ -2457,6 +2482,16 @@ type DeleteNotificationChannelParams struct {
 type UpdateNotificationChannelParams struct {
 	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ResendRecipientConfirmationsParams defines parameters for ResendRecipientConfirmations.
+type ResendRecipientConfirmationsParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // TestNotificationChannelParams defines parameters for TestNotificationChannel.
@@ -3192,6 +3227,9 @@ type ClientInterface interface {
 	// Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
 	// `POST /notification-channels/{id}/test` sends a test message.
 	//
+	// Each recipient of an e-mail channel receives an e-mail with a link to confirm; nothing else is sent to the address before
+	// that (see `recipients`).
+	//
 	// The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
 	// network are rejected now, and are not called if they do so later.
 	//
@@ -3204,6 +3242,9 @@ type ClientInterface interface {
 	//
 	// Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
 	// `POST /notification-channels/{id}/test` sends a test message.
+	//
+	// Each recipient of an e-mail channel receives an e-mail with a link to confirm; nothing else is sent to the address before
+	// that (see `recipients`).
 	//
 	// The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
 	// network are rejected now, and are not called if they do so later.
@@ -3251,6 +3292,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
 	UpdateNotificationChannel(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResendRecipientConfirmations Resend confirmation e-mails
+	//
+	// Sends another confirmation e-mail to the recipients of an e-mail channel that have not confirmed and whose last one was
+	// requested more than an hour ago (`requested_at`). An address receives a few a day from all accounts together.
+	//
+	// Corresponds with POST /notification-channels/{id}/confirmations (the `ResendRecipientConfirmations` operationId).
+	ResendRecipientConfirmations(ctx context.Context, id EmailChannelID, params *ResendRecipientConfirmationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// TestNotificationChannel Test a notification channel
 	//
@@ -4303,6 +4352,9 @@ func (c *Client) ListNotificationChannels(ctx context.Context, params *ListNotif
 // Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
 // `POST /notification-channels/{id}/test` sends a test message.
 //
+// Each recipient of an e-mail channel receives an e-mail with a link to confirm; nothing else is sent to the address before
+// that (see `recipients`).
+//
 // The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
 // network are rejected now, and are not called if they do so later.
 //
@@ -4325,6 +4377,9 @@ func (c *Client) CreateNotificationChannelWithBody(ctx context.Context, params *
 //
 // Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
 // `POST /notification-channels/{id}/test` sends a test message.
+//
+// Each recipient of an e-mail channel receives an e-mail with a link to confirm; nothing else is sent to the address before
+// that (see `recipients`).
 //
 // The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
 // network are rejected now, and are not called if they do so later.
@@ -4413,6 +4468,24 @@ func (c *Client) UpdateNotificationChannelWithBody(ctx context.Context, id Chann
 // Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
 func (c *Client) UpdateNotificationChannel(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateNotificationChannelRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResendRecipientConfirmations Resend confirmation e-mails
+//
+// Sends another confirmation e-mail to the recipients of an e-mail channel that have not confirmed and whose last one was
+// requested more than an hour ago (`requested_at`). An address receives a few a day from all accounts together.
+//
+// Corresponds with POST /notification-channels/{id}/confirmations (the `ResendRecipientConfirmations` operationId).
+func (c *Client) ResendRecipientConfirmations(ctx context.Context, id EmailChannelID, params *ResendRecipientConfirmationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResendRecipientConfirmationsRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6976,6 +7049,55 @@ func NewUpdateNotificationChannelRequestWithBody(server string, id ChannelID, pa
 	return req, nil
 }
 
+// NewResendRecipientConfirmationsRequest constructs an http.Request for the ResendRecipientConfirmations method
+func NewResendRecipientConfirmationsRequest(server string, id EmailChannelID, params *ResendRecipientConfirmationsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/notification-channels/%s/confirmations", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewTestNotificationChannelRequest constructs an http.Request for the TestNotificationChannel method
 func NewTestNotificationChannelRequest(server string, id ChannelID, params *TestNotificationChannelParams) (*http.Request, error) {
 	var err error
@@ -9201,6 +9323,9 @@ type ClientWithResponsesInterface interface {
 	// Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
 	// `POST /notification-channels/{id}/test` sends a test message.
 	//
+	// Each recipient of an e-mail channel receives an e-mail with a link to confirm; nothing else is sent to the address before
+	// that (see `recipients`).
+	//
 	// The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
 	// network are rejected now, and are not called if they do so later.
 	//
@@ -9213,6 +9338,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
 	// `POST /notification-channels/{id}/test` sends a test message.
+	//
+	// Each recipient of an e-mail channel receives an e-mail with a link to confirm; nothing else is sent to the address before
+	// that (see `recipients`).
 	//
 	// The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
 	// network are rejected now, and are not called if they do so later.
@@ -9264,6 +9392,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /notification-channels/{id} (the `UpdateNotificationChannel` operationId).
 	UpdateNotificationChannelWithResponse(ctx context.Context, id ChannelID, params *UpdateNotificationChannelParams, body UpdateNotificationChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateNotificationChannelResponse, error)
+
+	// ResendRecipientConfirmationsWithResponse Resend confirmation e-mails
+	//
+	// Sends another confirmation e-mail to the recipients of an e-mail channel that have not confirmed and whose last one was
+	// requested more than an hour ago (`requested_at`). An address receives a few a day from all accounts together.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /notification-channels/{id}/confirmations (the `ResendRecipientConfirmations` operationId).
+	ResendRecipientConfirmationsWithResponse(ctx context.Context, id EmailChannelID, params *ResendRecipientConfirmationsParams, reqEditors ...RequestEditorFn) (*ResendRecipientConfirmationsResponse, error)
 
 	// TestNotificationChannelWithResponse Test a notification channel
 	//
@@ -12856,6 +12994,117 @@ func (r UpdateNotificationChannelResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdateNotificationChannelResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ResendRecipientConfirmationsResponse401Headers the declared response headers of an HTTP 401 response for ResendRecipientConfirmations
+type ResendRecipientConfirmationsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ResendRecipientConfirmationsResponse429Headers the declared response headers of an HTTP 429 response for ResendRecipientConfirmations
+type ResendRecipientConfirmationsResponse429Headers struct {
+	RetryAfter int
+}
+
+// ResendRecipientConfirmationsResponse503Headers the declared response headers of an HTTP 503 response for ResendRecipientConfirmations
+type ResendRecipientConfirmationsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ResendRecipientConfirmationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *NotificationChannel
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ResendRecipientConfirmationsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ResendRecipientConfirmationsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ResendRecipientConfirmationsResponse503Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ResendRecipientConfirmationsResponse) GetJSON202() *NotificationChannel {
+	return r.JSON202
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ResendRecipientConfirmationsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ResendRecipientConfirmationsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ResendRecipientConfirmationsResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ResendRecipientConfirmationsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ResendRecipientConfirmationsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ResendRecipientConfirmationsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ResendRecipientConfirmationsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ResendRecipientConfirmationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResendRecipientConfirmationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResendRecipientConfirmationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResendRecipientConfirmationsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16977,6 +17226,9 @@ func (c *ClientWithResponses) ListNotificationChannelsWithResponse(ctx context.C
 // Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
 // `POST /notification-channels/{id}/test` sends a test message.
 //
+// Each recipient of an e-mail channel receives an e-mail with a link to confirm; nothing else is sent to the address before
+// that (see `recipients`).
+//
 // The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
 // network are rejected now, and are not called if they do so later.
 //
@@ -16995,6 +17247,9 @@ func (c *ClientWithResponses) CreateNotificationChannelWithBodyWithResponse(ctx 
 //
 // Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
 // `POST /notification-channels/{id}/test` sends a test message.
+//
+// Each recipient of an e-mail channel receives an e-mail with a link to confirm; nothing else is sent to the address before
+// that (see `recipients`).
 //
 // The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
 // network are rejected now, and are not called if they do so later.
@@ -17075,6 +17330,22 @@ func (c *ClientWithResponses) UpdateNotificationChannelWithResponse(ctx context.
 		return nil, err
 	}
 	return ParseUpdateNotificationChannelResponse(rsp)
+}
+
+// ResendRecipientConfirmationsWithResponse Resend confirmation e-mails
+//
+// Sends another confirmation e-mail to the recipients of an e-mail channel that have not confirmed and whose last one was
+// requested more than an hour ago (`requested_at`). An address receives a few a day from all accounts together.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /notification-channels/{id}/confirmations (the `ResendRecipientConfirmations` operationId).
+func (c *ClientWithResponses) ResendRecipientConfirmationsWithResponse(ctx context.Context, id EmailChannelID, params *ResendRecipientConfirmationsParams, reqEditors ...RequestEditorFn) (*ResendRecipientConfirmationsResponse, error) {
+	rsp, err := c.ResendRecipientConfirmations(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResendRecipientConfirmationsResponse(rsp)
 }
 
 // TestNotificationChannelWithResponse Test a notification channel
@@ -20854,6 +21125,114 @@ func ParseUpdateNotificationChannelResponse(rsp *http.Response) (*UpdateNotifica
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers UpdateNotificationChannelResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseResendRecipientConfirmationsResponse parses an HTTP response from a ResendRecipientConfirmationsWithResponse call
+func ParseResendRecipientConfirmationsResponse(rsp *http.Response) (*ResendRecipientConfirmationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResendRecipientConfirmationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest NotificationChannel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ResendRecipientConfirmationsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ResendRecipientConfirmationsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ResendRecipientConfirmationsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

@@ -89,7 +89,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	if strings.Contains(database.DSN(), "?") {
 		separator = "&"
 	}
-	env := environment(newDataDir(t), "VERSIONER_LOG_LEVEL=debug", "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8", "VERSIONER_MAIL_FROM=versioner@example.com",
+	env := environment(newDataDir(t), "VERSIONER_LOG_LEVEL=debug", "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8", "VERSIONER_MAIL_FROM=versioner@example.com", "VERSIONER_PUBLIC_URL=https://versioner.example.com",
 		"DATABASE_URL="+database.DSN()+separator+"password="+secrets.add("password of the database", "canary-of-the-database"),
 		"VERSIONER_KEY_PEPPER="+secrets.add("pepper", "canary-pepper-0123456789-0123456789"),
 		"VERSIONER_ENCRYPTION_KEYS="+base64.StdEncoding.EncodeToString([]byte(secrets.add("key of the channels", "canary-of-thirty-two-bytes-length"[:32]))),

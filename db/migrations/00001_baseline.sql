@@ -342,7 +342,7 @@ CREATE TABLE audit_log (
   request_id text,
   CONSTRAINT audit_log_pkey PRIMARY KEY (account_id, id),
   CONSTRAINT audit_log_account_fkey FOREIGN KEY (account_id) REFERENCES accounts (id),
-  CONSTRAINT audit_log_actor_type_check CHECK (actor_type IN ('user', 'command'))
+  CONSTRAINT audit_log_actor_type_check CHECK (actor_type IN ('user', 'command', 'recipient'))
 );
 CREATE INDEX audit_log_account_occurred_at_idx ON audit_log (account_id, occurred_at DESC, id DESC);
 
@@ -437,6 +437,39 @@ CREATE INDEX notification_deliveries_finished_at_idx ON notification_deliveries 
 CREATE UNIQUE INDEX notification_deliveries_subject_channel_event_key
   ON notification_deliveries (account_id, subject_id, channel_id, event_type) WHERE subject_id IS NOT NULL;
 
+-- Recipients of e-mail channels. An address confirms once for an account; nothing but confirmation e-mails is sent to it before.
+-- Addresses are hashed: the channels' configurations, which contain them, are encrypted.
+CREATE TABLE notification_recipients (
+  account_id uuid NOT NULL,
+  address_hash bytea NOT NULL,
+  requested_at timestamptz NOT NULL, -- the last request for a confirmation
+  confirmed_at timestamptz,
+  CONSTRAINT notification_recipients_pkey PRIMARY KEY (account_id, address_hash),
+  CONSTRAINT notification_recipients_account_fkey FOREIGN KEY (account_id) REFERENCES accounts (id)
+);
+CREATE INDEX notification_recipients_requested_at_idx ON notification_recipients (requested_at) WHERE confirmed_at IS NULL;
+
+-- What an account has used of its daily quotas, by day in UTC: deliveries and confirmation e-mails, including rejected ones.
+CREATE TABLE notification_usage (
+  account_id uuid NOT NULL,
+  day date NOT NULL,
+  kind text NOT NULL,
+  used bigint NOT NULL,
+  CONSTRAINT notification_usage_pkey PRIMARY KEY (account_id, day, kind),
+  CONSTRAINT notification_usage_account_fkey FOREIGN KEY (account_id) REFERENCES accounts (id),
+  CONSTRAINT notification_usage_kind_check CHECK (kind IN ('delivery', 'confirmation_email'))
+);
+CREATE INDEX notification_usage_day_idx ON notification_usage (day);
+
+-- Confirmation e-mails to an address a day, of all accounts together. It belongs to no account: only workers use it.
+CREATE TABLE confirmation_email_usage (
+  address_hash bytea NOT NULL,
+  day date NOT NULL,
+  used bigint NOT NULL,
+  CONSTRAINT confirmation_email_usage_pkey PRIMARY KEY (address_hash, day)
+);
+CREATE INDEX confirmation_email_usage_day_idx ON confirmation_email_usage (day);
+
 -- +goose StatementBegin
 CREATE FUNCTION forbid_mutation() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -493,7 +526,7 @@ DECLARE
 BEGIN
   FOREACH v_table IN ARRAY '{accounts, users, api_keys, products, product_names, environments, environment_names, versions, builds, deployments,
     environment_state, events, event_fingerprints, releases, release_versions, audit_log, idempotency_keys,
-    notification_channels, notification_preferences, notification_deliveries}'::text[] LOOP
+    notification_channels, notification_preferences, notification_deliveries, notification_recipients, notification_usage}'::text[] LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', v_table);
     EXECUTE format('CREATE POLICY owner_bypass ON %I TO CURRENT_USER USING (true)', v_table);
     EXECUTE format($policy$CREATE POLICY tenant_isolation ON %I TO versioner_app
@@ -506,14 +539,14 @@ $$;
 
 GRANT SELECT ON accounts, users, api_keys, products, product_names, environments, environment_names, versions, builds, deployments,
   environment_state, events, event_fingerprints, releases, release_versions, audit_log, idempotency_keys,
-  notification_channels, notification_preferences, notification_deliveries,
+  notification_channels, notification_preferences, notification_deliveries, notification_recipients, notification_usage,
   deployment_details, build_details, version_details, delivery_details TO versioner_app;
 GRANT INSERT ON api_keys, products, product_names, environments, environment_names, versions, builds, deployments,
   environment_state, events, event_fingerprints, releases, release_versions, audit_log, idempotency_keys,
-  notification_channels, notification_preferences, notification_deliveries TO versioner_app;
+  notification_channels, notification_preferences, notification_deliveries, notification_recipients, notification_usage TO versioner_app;
 GRANT UPDATE ON users, api_keys, products, product_names, environments, environment_names, versions, builds, deployments,
   environment_state, event_fingerprints, releases, release_versions, idempotency_keys,
-  notification_channels, notification_preferences, notification_deliveries TO versioner_app;
+  notification_channels, notification_preferences, notification_deliveries, notification_recipients, notification_usage TO versioner_app;
 GRANT UPDATE (created_at) ON accounts TO versioner_app; -- the privilege to lock an account's row
 GRANT DELETE ON product_names, environment_names, environment_state, releases, release_versions, idempotency_keys,
   notification_preferences TO versioner_app;

@@ -10,6 +10,11 @@ RETURNING *;
 SELECT * FROM accounts
 WHERE slug = @slug;
 
+-- GetAccount returns an account.
+-- name: GetAccount :one
+SELECT * FROM accounts
+WHERE id = @account_id;
+
 -- HasAccounts reports whether the database is in use.
 -- name: HasAccounts :one
 SELECT EXISTS (SELECT FROM accounts);

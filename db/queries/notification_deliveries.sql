@@ -37,15 +37,14 @@ ORDER BY k.subject_id, k.channel_id, k.event_type
 ON CONFLICT (account_id, subject_id, channel_id, event_type) WHERE subject_id IS NOT NULL DO NOTHING
 RETURNING id, channel_id;
 
--- InsertDeliveryJobs enqueues deliveries. Not tenant-scoped: the queue belongs to no account. A job may be tried often: only
--- internal errors count as a try for River, and internal/notify schedules the attempts.
+-- InsertDeliveryJobs enqueues deliveries. Not tenant-scoped: the queue belongs to no account. max_attempts bounds internal errors
+-- alone: internal/notify schedules the attempts.
 -- name: InsertDeliveryJobs :exec
 INSERT INTO river_job (kind, args, queue, priority, max_attempts)
 SELECT 'deliver_notification', k.args, 'notifications', 1, 1000
 FROM unnest(@args::jsonb[]) AS k (args);
 
--- InsertAdminEmailJobs enqueues e-mails to admins: a job for each, so that one refused address does not keep the others from
--- their mail. Not tenant-scoped: the queue belongs to no account.
+-- InsertAdminEmailJobs enqueues e-mails to admins: a job for each, so that one rejected address does not affect the others. Not tenant-scoped: the queue belongs to no account.
 -- name: InsertAdminEmailJobs :exec
 INSERT INTO river_job (kind, args, queue, priority, max_attempts)
 SELECT 'send_admin_email', k.args, 'notifications', 2, 12
@@ -56,7 +55,7 @@ FROM unnest(@args::jsonb[]) AS k (args);
 SELECT id FROM users
 WHERE account_id = @account_id AND coalesce(assigned_role, claimed_role) = 'admin' AND email <> '';
 
--- GetPendingDelivery returns the data of an attempt. No row: there is nothing to deliver (it was delivered, given up or
+-- GetPendingDelivery returns the data of an attempt. No row: there is nothing to deliver (it was delivered, cancelled or
 -- requeued, or its channel is disabled or deleted).
 -- name: GetPendingDelivery :one
 SELECT d.event_type, d.payload, d.attempts_in_generation, c.channel_type, c.encrypted_config, c.failing_since
@@ -72,27 +71,33 @@ SET status = @status, total_attempts = total_attempts + 1, attempts_in_generatio
   next_attempt_at = sqlc.narg('next_attempt_at'), finished_at = sqlc.narg('finished_at')
 WHERE account_id = @account_id AND id = @id AND generation = @generation AND status = 'pending';
 
--- CancelDelivery gives up a delivery whose channel is disabled.
+-- CancelDelivery ends a pending delivery that is not sent.
 -- name: CancelDelivery :exec
 UPDATE notification_deliveries
-SET status = 'cancelled', error_class = 'channel_disabled', next_attempt_at = NULL, finished_at = @now::timestamptz
+SET status = 'cancelled', error_class = @error_class::text, next_attempt_at = NULL, finished_at = @now::timestamptz
 WHERE account_id = @account_id AND id = @id AND generation = @generation AND status = 'pending';
 
--- CancelDeliveriesOfChannel gives up the pending deliveries of a deleted channel.
+-- CancelDeliveriesOverQuota ends new deliveries that exceed the account's quota.
+-- name: CancelDeliveriesOverQuota :exec
+UPDATE notification_deliveries
+SET status = 'cancelled', error_class = 'quota_exceeded', next_attempt_at = NULL, finished_at = @now::timestamptz
+WHERE account_id = @account_id AND id = ANY (@ids::uuid[]);
+
+-- CancelDeliveriesOfChannel ends the pending deliveries of a deleted channel.
 -- name: CancelDeliveriesOfChannel :exec
 UPDATE notification_deliveries
 SET status = 'cancelled', error_class = 'channel_deleted', next_attempt_at = NULL, finished_at = @now::timestamptz
 WHERE account_id = @account_id AND channel_id = @channel_id AND status = 'pending';
 
--- RequeueDelivery begins another generation: the job of the former one finds nothing to do.
+-- RequeueDelivery starts another generation: the job of the previous one finds nothing to do.
 -- name: RequeueDelivery :one
 UPDATE notification_deliveries
 SET status = 'pending', generation = generation + 1, attempts_in_generation = 0, next_attempt_at = @now::timestamptz, finished_at = NULL
 WHERE account_id = @account_id AND id = @id
 RETURNING *;
 
--- ListChannelsToAnnounce returns the account's other enabled channels for people: those that hear of a disabled channel.
--- name: ListChannelsToAnnounce :many
+-- ListOtherMessageChannels returns the account's other enabled Slack and e-mail channels, which are notified of a disabled channel.
+-- name: ListOtherMessageChannels :many
 SELECT id FROM notification_channels
 WHERE account_id = @account_id AND id <> @channel_id AND enabled AND deleted_at IS NULL AND channel_type <> 'webhook'
 ORDER BY id;

@@ -34,14 +34,17 @@ func (e APIKeyState) Valid() bool {
 
 // Defines values for AuditEntryActorType.
 const (
-	AuditEntryActorTypeCommand AuditEntryActorType = "command"
-	AuditEntryActorTypeUser    AuditEntryActorType = "user"
+	AuditEntryActorTypeCommand   AuditEntryActorType = "command"
+	AuditEntryActorTypeRecipient AuditEntryActorType = "recipient"
+	AuditEntryActorTypeUser      AuditEntryActorType = "user"
 )
 
 // Valid indicates whether the value is a known member of the AuditEntryActorType enum.
 func (e AuditEntryActorType) Valid() bool {
 	switch e {
 	case AuditEntryActorTypeCommand:
+		return true
+	case AuditEntryActorTypeRecipient:
 		return true
 	case AuditEntryActorTypeUser:
 		return true
@@ -571,13 +574,13 @@ type AuditEntry struct {
 	// Action The action, such as product.update.
 	Action string `json:"action"`
 
-	// ActorID The user's identifier; null for a command.
+	// ActorID The user's identifier; null for others.
 	ActorID nullable.Nullable[openapi_types.UUID] `json:"actor_id"`
 
 	// ActorName Their name at the time, or the command.
 	ActorName string `json:"actor_name"`
 
-	// ActorType Whether a user or a command of the server made the change.
+	// ActorType Whether a user, a command of the server or the recipient of an e-mail channel made the change.
 	ActorType AuditEntryActorType `json:"actor_type"`
 
 	// At When the change was made.
@@ -605,7 +608,7 @@ type AuditEntry struct {
 	RequestID nullable.Nullable[string] `json:"request_id"`
 }
 
-// AuditEntryActorType Whether a user or a command of the server made the change.
+// AuditEntryActorType Whether a user, a command of the server or the recipient of an e-mail channel made the change.
 type AuditEntryActorType string
 
 // AuditEntryList A page of a list of audit entries.
@@ -871,10 +874,11 @@ type CurrentUser struct {
 // DeliveryErrorCode Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
 // forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
 // `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
-// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`,
+// `recipient_unconfirmed` (no recipient of the channel has confirmed), `quota_exceeded` (the account's deliveries of the day).
 type DeliveryErrorCode = string
 
-// DeliveryStatus `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
+// DeliveryStatus `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent, for the reason in `error_class`.
 type DeliveryStatus string
 
 // Deployment A deployment of a version of a product to an environment.
@@ -1311,6 +1315,9 @@ type NotificationChannel struct {
 	// Name Its name.
 	Name string `json:"name"`
 
+	// Recipients The addresses of an e-mail channel, in the order of `config.to`; empty for other channels.
+	Recipients []Recipient `json:"recipients"`
+
 	// UpdatedAt When a user last changed it.
 	UpdatedAt time.Time `json:"updated_at"`
 }
@@ -1371,7 +1378,8 @@ type NotificationDelivery struct {
 	// ErrorClass Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
 	// forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
 	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
-	// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+	// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`,
+	// `recipient_unconfirmed` (no recipient of the channel has confirmed), `quota_exceeded` (the account's deliveries of the day).
 	ErrorClass nullable.Nullable[DeliveryErrorCode] `json:"error_class"`
 
 	// EventID The event; null when there was none.
@@ -1401,7 +1409,7 @@ type NotificationDelivery struct {
 	// ResponseStatus The HTTP or SMTP status that the receiver answered the last attempt with, if it answered.
 	ResponseStatus nullable.Nullable[int] `json:"response_status"`
 
-	// Status `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
+	// Status `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent, for the reason in `error_class`.
 	Status DeliveryStatus `json:"status"`
 }
 
@@ -1500,7 +1508,8 @@ type NotificationTestResult struct {
 	// ErrorClass Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
 	// forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
 	// `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
-	// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+	// (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`,
+	// `recipient_unconfirmed` (no recipient of the channel has confirmed), `quota_exceeded` (the account's deliveries of the day).
 	ErrorClass nullable.Nullable[DeliveryErrorCode] `json:"error_class"`
 
 	// LatencyMs The duration in milliseconds.
@@ -1568,6 +1577,19 @@ type ProductPatch struct {
 
 	// Name Its new name, unique in the account.
 	Name *string `json:"name,omitempty"`
+}
+
+// Recipient An address of an e-mail channel. A recipient confirms once for the account, by a link that is valid for a week; before that
+// the address receives confirmation e-mails only.
+type Recipient struct {
+	// Address The e-mail address.
+	Address string `json:"address"`
+
+	// ConfirmedAt When the recipient confirmed; null when they have not.
+	ConfirmedAt nullable.Nullable[time.Time] `json:"confirmed_at"`
+
+	// RequestedAt When a confirmation e-mail was last requested, null when no link is valid. The next one is sent an hour later at the earliest.
+	RequestedAt nullable.Nullable[time.Time] `json:"requested_at"`
 }
 
 // RecordedBuild The build that an event belongs to, and the event's own identifier.
@@ -2088,11 +2110,14 @@ type Cursor = string
 // DeliveryID defines model for DeliveryID.
 type DeliveryID = openapi_types.UUID
 
-// DeliveryStatusFilter `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
+// DeliveryStatusFilter `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent, for the reason in `error_class`.
 type DeliveryStatusFilter = DeliveryStatus
 
 // DeploymentID defines model for DeploymentID.
 type DeploymentID = openapi_types.UUID
+
+// EmailChannelID defines model for EmailChannelID.
+type EmailChannelID = openapi_types.UUID
 
 // EnvironmentFilter defines model for EnvironmentFilter.
 type EnvironmentFilter = string
@@ -2449,6 +2474,16 @@ type DeleteNotificationChannelParams struct {
 type UpdateNotificationChannelParams struct {
 	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ResendRecipientConfirmationsParams defines parameters for ResendRecipientConfirmations.
+type ResendRecipientConfirmationsParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // TestNotificationChannelParams defines parameters for TestNotificationChannel.

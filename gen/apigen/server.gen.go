@@ -104,6 +104,9 @@ type ServerInterface interface {
 	// UpdateNotificationChannel Update a notification channel
 	// (PATCH /notification-channels/{id})
 	UpdateNotificationChannel(ctx echo.Context, id ChannelID, params UpdateNotificationChannelParams) error
+	// ResendRecipientConfirmations Resend confirmation e-mails
+	// (POST /notification-channels/{id}/confirmations)
+	ResendRecipientConfirmations(ctx echo.Context, id EmailChannelID, params ResendRecipientConfirmationsParams) error
 	// TestNotificationChannel Test a notification channel
 	// (POST /notification-channels/{id}/test)
 	TestNotificationChannel(ctx echo.Context, id ChannelID, params TestNotificationChannelParams) error
@@ -1110,6 +1113,42 @@ func (w *ServerInterfaceWrapper) UpdateNotificationChannel(ctx echo.Context) err
 	return err
 }
 
+// ResendRecipientConfirmations converts echo context to params.
+func (w *ServerInterfaceWrapper) ResendRecipientConfirmations(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id EmailChannelID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ResendRecipientConfirmationsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResendRecipientConfirmations(ctx, id, params)
+	return err
+}
+
 // TestNotificationChannel converts echo context to params.
 func (w *ServerInterfaceWrapper) TestNotificationChannel(ctx echo.Context) error {
 	var err error
@@ -2098,6 +2137,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/notification-channels/:id", wrapper.DeleteNotificationChannel, options.OperationMiddlewares["deleteNotificationChannel"]...)
 	router.GET(options.BaseURL+"/notification-channels/:id", wrapper.GetNotificationChannel, options.OperationMiddlewares["getNotificationChannel"]...)
 	router.PATCH(options.BaseURL+"/notification-channels/:id", wrapper.UpdateNotificationChannel, options.OperationMiddlewares["updateNotificationChannel"]...)
+	router.POST(options.BaseURL+"/notification-channels/:id/confirmations", wrapper.ResendRecipientConfirmations, options.OperationMiddlewares["resendRecipientConfirmations"]...)
 	router.POST(options.BaseURL+"/notification-channels/:id/test", wrapper.TestNotificationChannel, options.OperationMiddlewares["testNotificationChannel"]...)
 	router.GET(options.BaseURL+"/notification-history/", wrapper.ListNotificationHistory, options.OperationMiddlewares["listNotificationHistory"]...)
 	router.POST(options.BaseURL+"/notification-history/:id/redeliver", wrapper.RedeliverNotification, options.OperationMiddlewares["redeliverNotification"]...)
@@ -5909,6 +5949,134 @@ func (response UpdateNotificationChannel500JSONResponse) VisitUpdateNotification
 type UpdateNotificationChannel503JSONResponse struct{ ServiceUnavailableJSONResponse }
 
 func (response UpdateNotificationChannel503JSONResponse) VisitUpdateNotificationChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResendRecipientConfirmationsRequestObject struct {
+	ID     EmailChannelID `json:"id"`
+	Params ResendRecipientConfirmationsParams
+}
+
+type ResendRecipientConfirmationsResponseObject interface {
+	VisitResendRecipientConfirmationsResponse(w http.ResponseWriter) error
+}
+
+type ResendRecipientConfirmations202JSONResponse NotificationChannel
+
+func (response ResendRecipientConfirmations202JSONResponse) VisitResendRecipientConfirmationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResendRecipientConfirmations401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ResendRecipientConfirmations401JSONResponse) VisitResendRecipientConfirmationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResendRecipientConfirmations403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ResendRecipientConfirmations403JSONResponse) VisitResendRecipientConfirmationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResendRecipientConfirmations404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ResendRecipientConfirmations404JSONResponse) VisitResendRecipientConfirmationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResendRecipientConfirmations422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ResendRecipientConfirmations422JSONResponse) VisitResendRecipientConfirmationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResendRecipientConfirmations429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ResendRecipientConfirmations429JSONResponse) VisitResendRecipientConfirmationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResendRecipientConfirmations500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ResendRecipientConfirmations500JSONResponse) VisitResendRecipientConfirmationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResendRecipientConfirmations503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ResendRecipientConfirmations503JSONResponse) VisitResendRecipientConfirmationsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10151,6 +10319,9 @@ type StrictServerInterface interface {
 	// UpdateNotificationChannel Update a notification channel
 	// (PATCH /notification-channels/{id})
 	UpdateNotificationChannel(ctx context.Context, request UpdateNotificationChannelRequestObject) (UpdateNotificationChannelResponseObject, error)
+	// ResendRecipientConfirmations Resend confirmation e-mails
+	// (POST /notification-channels/{id}/confirmations)
+	ResendRecipientConfirmations(ctx context.Context, request ResendRecipientConfirmationsRequestObject) (ResendRecipientConfirmationsResponseObject, error)
 	// TestNotificationChannel Test a notification channel
 	// (POST /notification-channels/{id}/test)
 	TestNotificationChannel(ctx context.Context, request TestNotificationChannelRequestObject) (TestNotificationChannelResponseObject, error)
@@ -11189,6 +11360,32 @@ func (sh *strictHandler) UpdateNotificationChannel(ctx echo.Context, id ChannelI
 		return err
 	} else if validResponse, ok := response.(UpdateNotificationChannelResponseObject); ok {
 		return validResponse.VisitUpdateNotificationChannelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResendRecipientConfirmations operation middleware
+func (sh *strictHandler) ResendRecipientConfirmations(ctx echo.Context, id EmailChannelID, params ResendRecipientConfirmationsParams) error {
+	var request ResendRecipientConfirmationsRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResendRecipientConfirmations(ctx.Request().Context(), request.(ResendRecipientConfirmationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResendRecipientConfirmations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResendRecipientConfirmationsResponseObject); ok {
+		return validResponse.VisitResendRecipientConfirmationsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -40,6 +40,26 @@ func (q *Queries) EnsureAccount(ctx context.Context, arg EnsureAccountParams) (A
 	return i, err
 }
 
+const GetAccount = `-- name: GetAccount :one
+SELECT id, slug, issuer, organization_id, requests_per_hour, created_at FROM accounts
+WHERE id = $1
+`
+
+// GetAccount returns an account.
+func (q *Queries) GetAccount(ctx context.Context, accountID uuid.UUID) (Account, error) {
+	row := q.db.QueryRow(ctx, GetAccount, accountID)
+	var i Account
+	err := row.Scan(
+		&i.ID,
+		&i.Slug,
+		&i.Issuer,
+		&i.OrganizationID,
+		&i.RequestsPerHour,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
 const GetAccountBySlug = `-- name: GetAccountBySlug :one
 SELECT id, slug, issuer, organization_id, requests_per_hour, created_at FROM accounts
 WHERE slug = $1

@@ -119,6 +119,12 @@ type ClusterIdentity struct {
 	CreatedAt      time.Time
 }
 
+type ConfirmationEmailUsage struct {
+	AddressHash []byte
+	Day         time.Time
+	Used        int64
+}
+
 type DeliveryDetail struct {
 	AccountID      uuid.UUID
 	ID             uuid.UUID
@@ -323,6 +329,20 @@ type NotificationPreference struct {
 	Revision     int64
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+}
+
+type NotificationRecipient struct {
+	AccountID   uuid.UUID
+	AddressHash []byte
+	RequestedAt time.Time
+	ConfirmedAt *time.Time
+}
+
+type NotificationUsage struct {
+	AccountID uuid.UUID
+	Day       time.Time
+	Kind      string
+	Used      int64
 }
 
 type Product struct {

@@ -25,28 +25,48 @@ type CancelDeliveriesOfChannelParams struct {
 	ChannelID uuid.UUID
 }
 
-// CancelDeliveriesOfChannel gives up the pending deliveries of a deleted channel.
+// CancelDeliveriesOfChannel ends the pending deliveries of a deleted channel.
 func (q *Queries) CancelDeliveriesOfChannel(ctx context.Context, arg CancelDeliveriesOfChannelParams) error {
 	_, err := q.db.Exec(ctx, CancelDeliveriesOfChannel, arg.Now, arg.AccountID, arg.ChannelID)
 	return err
 }
 
+const CancelDeliveriesOverQuota = `-- name: CancelDeliveriesOverQuota :exec
+UPDATE notification_deliveries
+SET status = 'cancelled', error_class = 'quota_exceeded', next_attempt_at = NULL, finished_at = $1::timestamptz
+WHERE account_id = $2 AND id = ANY ($3::uuid[])
+`
+
+type CancelDeliveriesOverQuotaParams struct {
+	Now       time.Time
+	AccountID uuid.UUID
+	IDs       []uuid.UUID
+}
+
+// CancelDeliveriesOverQuota ends new deliveries that exceed the account's quota.
+func (q *Queries) CancelDeliveriesOverQuota(ctx context.Context, arg CancelDeliveriesOverQuotaParams) error {
+	_, err := q.db.Exec(ctx, CancelDeliveriesOverQuota, arg.Now, arg.AccountID, arg.IDs)
+	return err
+}
+
 const CancelDelivery = `-- name: CancelDelivery :exec
 UPDATE notification_deliveries
-SET status = 'cancelled', error_class = 'channel_disabled', next_attempt_at = NULL, finished_at = $1::timestamptz
-WHERE account_id = $2 AND id = $3 AND generation = $4 AND status = 'pending'
+SET status = 'cancelled', error_class = $1::text, next_attempt_at = NULL, finished_at = $2::timestamptz
+WHERE account_id = $3 AND id = $4 AND generation = $5 AND status = 'pending'
 `
 
 type CancelDeliveryParams struct {
+	ErrorClass string
 	Now        time.Time
 	AccountID  uuid.UUID
 	ID         uuid.UUID
 	Generation int32
 }
 
-// CancelDelivery gives up a delivery whose channel is disabled.
+// CancelDelivery ends a pending delivery that is not sent.
 func (q *Queries) CancelDelivery(ctx context.Context, arg CancelDeliveryParams) error {
 	_, err := q.db.Exec(ctx, CancelDelivery,
+		arg.ErrorClass,
 		arg.Now,
 		arg.AccountID,
 		arg.ID,
@@ -132,7 +152,7 @@ type GetPendingDeliveryRow struct {
 	FailingSince         *time.Time
 }
 
-// GetPendingDelivery returns the data of an attempt. No row: there is nothing to deliver (it was delivered, given up or
+// GetPendingDelivery returns the data of an attempt. No row: there is nothing to deliver (it was delivered, cancelled or
 // requeued, or its channel is disabled or deleted).
 func (q *Queries) GetPendingDelivery(ctx context.Context, arg GetPendingDeliveryParams) (GetPendingDeliveryRow, error) {
 	row := q.db.QueryRow(ctx, GetPendingDelivery, arg.AccountID, arg.ID, arg.Generation)
@@ -154,8 +174,7 @@ SELECT 'send_admin_email', k.args, 'notifications', 2, 12
 FROM unnest($1::jsonb[]) AS k (args)
 `
 
-// InsertAdminEmailJobs enqueues e-mails to admins: a job for each, so that one refused address does not keep the others from
-// their mail. Not tenant-scoped: the queue belongs to no account.
+// InsertAdminEmailJobs enqueues e-mails to admins: a job for each, so that one rejected address does not affect the others. Not tenant-scoped: the queue belongs to no account.
 func (q *Queries) InsertAdminEmailJobs(ctx context.Context, args []json.RawMessage) error {
 	_, err := q.db.Exec(ctx, InsertAdminEmailJobs, args)
 	return err
@@ -255,8 +274,8 @@ SELECT 'deliver_notification', k.args, 'notifications', 1, 1000
 FROM unnest($1::jsonb[]) AS k (args)
 `
 
-// InsertDeliveryJobs enqueues deliveries. Not tenant-scoped: the queue belongs to no account. A job may be tried often: only
-// internal errors count as a try for River, and internal/notify schedules the attempts.
+// InsertDeliveryJobs enqueues deliveries. Not tenant-scoped: the queue belongs to no account. max_attempts bounds internal errors
+// alone: internal/notify schedules the attempts.
 func (q *Queries) InsertDeliveryJobs(ctx context.Context, args []json.RawMessage) error {
 	_, err := q.db.Exec(ctx, InsertDeliveryJobs, args)
 	return err
@@ -327,38 +346,6 @@ WHERE account_id = $1 AND coalesce(assigned_role, claimed_role) = 'admin' AND em
 // ListAdminsWithEmail returns the account's admins that have an e-mail address.
 func (q *Queries) ListAdminsWithEmail(ctx context.Context, accountID uuid.UUID) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, ListAdminsWithEmail, accountID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []uuid.UUID{}
-	for rows.Next() {
-		var id uuid.UUID
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const ListChannelsToAnnounce = `-- name: ListChannelsToAnnounce :many
-SELECT id FROM notification_channels
-WHERE account_id = $1 AND id <> $2 AND enabled AND deleted_at IS NULL AND channel_type <> 'webhook'
-ORDER BY id
-`
-
-type ListChannelsToAnnounceParams struct {
-	AccountID uuid.UUID
-	ChannelID uuid.UUID
-}
-
-// ListChannelsToAnnounce returns the account's other enabled channels for people: those that hear of a disabled channel.
-func (q *Queries) ListChannelsToAnnounce(ctx context.Context, arg ListChannelsToAnnounceParams) ([]uuid.UUID, error) {
-	rows, err := q.db.Query(ctx, ListChannelsToAnnounce, arg.AccountID, arg.ChannelID)
 	if err != nil {
 		return nil, err
 	}
@@ -451,6 +438,38 @@ func (q *Queries) ListNotificationHistory(ctx context.Context, arg ListNotificat
 	return items, nil
 }
 
+const ListOtherMessageChannels = `-- name: ListOtherMessageChannels :many
+SELECT id FROM notification_channels
+WHERE account_id = $1 AND id <> $2 AND enabled AND deleted_at IS NULL AND channel_type <> 'webhook'
+ORDER BY id
+`
+
+type ListOtherMessageChannelsParams struct {
+	AccountID uuid.UUID
+	ChannelID uuid.UUID
+}
+
+// ListOtherMessageChannels returns the account's other enabled Slack and e-mail channels, which are notified of a disabled channel.
+func (q *Queries) ListOtherMessageChannels(ctx context.Context, arg ListOtherMessageChannelsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, ListOtherMessageChannels, arg.AccountID, arg.ChannelID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const RecordDeliveryAttempt = `-- name: RecordDeliveryAttempt :exec
 UPDATE notification_deliveries
 SET status = $1, total_attempts = total_attempts + 1, attempts_in_generation = attempts_in_generation + 1, last_attempt_at = $2::timestamptz,
@@ -502,7 +521,7 @@ type RequeueDeliveryParams struct {
 	ID        uuid.UUID
 }
 
-// RequeueDelivery begins another generation: the job of the former one finds nothing to do.
+// RequeueDelivery starts another generation: the job of the previous one finds nothing to do.
 func (q *Queries) RequeueDelivery(ctx context.Context, arg RequeueDeliveryParams) (NotificationDelivery, error) {
 	row := q.db.QueryRow(ctx, RequeueDelivery, arg.Now, arg.AccountID, arg.ID)
 	var i NotificationDelivery

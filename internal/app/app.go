@@ -95,7 +95,10 @@ func (a *App) channels(ctx context.Context) (notify.Channels, error) {
 		return notify.Channels{}, fmt.Errorf("read VERSIONER_ENCRYPTION_KEYS: %w", err)
 	}
 	sender := &notify.Sender{HTTP: egress.New(a.cfg.Webhooks), Mail: a.cfg.Mailer, UserAgent: "Versioner/" + buildinfo.Version()}
-	channels := notify.Channels{Keys: ring, Sender: sender, Logger: a.logger, Max: a.cfg.Quotas.Channels}
+	channels := notify.Channels{
+		Keys: ring, Sender: sender, Logger: a.logger, Max: a.cfg.Quotas.Channels,
+		PublicURL: a.cfg.PublicURL, DeliveriesPerDay: a.cfg.DeliveriesPerDay,
+	}
 	undecryptable, err := channels.ReencryptAll(ctx, a.Pool.DB)
 	if undecryptable > 0 {
 		a.logger.ErrorContext(ctx, "cannot decrypt notification channels; missing key in VERSIONER_ENCRYPTION_KEYS", "channels", undecryptable)

@@ -45,6 +45,8 @@ type NotificationSettings struct {
 	EncryptionKeys    []string `env:"VERSIONER_ENCRYPTION_KEYS" group:"Notifications" help:"Keys that encrypt the configuration of notification channels, 32 bytes in base64 each, the newest first; the same on every server of a database. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"KEY"`
 	SMTPURL           string   `env:"VERSIONER_SMTP_URL" group:"Notifications" help:"Mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none. Default: none, e-mail channels are unavailable." name:"smtp-url" placeholder:"URL"`
 	MailFrom          string   `env:"VERSIONER_MAIL_FROM" group:"Notifications" help:"Sender address of e-mail; required with a mail server." placeholder:"ADDRESS"`
+	PublicURL         string   `env:"VERSIONER_PUBLIC_URL" group:"Notifications" help:"Address at which users reach the server, such as https://versioner.example.com: e-mail links to it. Required with a mail server." name:"public-url" placeholder:"URL"`
+	DeliveriesPerDay  int      `default:"10000" env:"VERSIONER_DELIVERIES_PER_DAY" group:"Notifications" help:"Notifications per day (UTC) of an account; 0 is unlimited." placeholder:"N"`
 	WebhookAllowCIDRs []string `env:"VERSIONER_WEBHOOK_ALLOW_CIDRS" group:"Notifications" help:"Networks that webhooks may call although they are not public, such as 10.1.0.0/16." name:"webhook-allow-cidrs" placeholder:"NETWORK"`
 	WebhookAllowHosts []string `env:"VERSIONER_WEBHOOK_ALLOW_HOSTS" group:"Notifications" help:"Hosts that webhooks may call at any address, such as hooks.corp.example, or .corp.example for its subdomains." placeholder:"HOST"`
 }
@@ -106,24 +108,26 @@ type ServerSettings struct {
 
 // Config is the validated configuration.
 type Config struct {
-	Addr           string
-	DataDir        string // absolute
-	DatabaseURL    string // empty: the embedded PostgreSQL
-	LogLevel       slog.Level
-	KeyPepper      []byte // nil without DatabaseURL: see LoadPepper
-	Issuers        []authn.Issuer
-	CreateAccounts bool
-	DrainDelay     time.Duration
-	Worker         bool // whether a server delivers notifications
-	CORSOrigins    []string
-	EncryptionKeys [][]byte       // nil without DatabaseURL: see LoadEncryptionKeys
-	Mailer         *notify.Mailer // nil: no e-mail
-	Webhooks       egress.Policy
-	RateLimits     RateLimits
-	MaxConnections int
-	Quotas         quota.Limits
-	TrustedProxies []*net.IPNet
-	RedisURL       string
+	Addr             string
+	DataDir          string // absolute
+	DatabaseURL      string // empty: the embedded PostgreSQL
+	LogLevel         slog.Level
+	KeyPepper        []byte // nil without DatabaseURL: see LoadPepper
+	Issuers          []authn.Issuer
+	CreateAccounts   bool
+	DrainDelay       time.Duration
+	Worker           bool // whether a server delivers notifications
+	CORSOrigins      []string
+	EncryptionKeys   [][]byte       // nil without DatabaseURL: see LoadEncryptionKeys
+	Mailer           *notify.Mailer // nil: no e-mail
+	PublicURL        string         // without a slash at its end
+	DeliveriesPerDay int            // of an account; 0: unlimited
+	Webhooks         egress.Policy
+	RateLimits       RateLimits
+	MaxConnections   int
+	Quotas           quota.Limits
+	TrustedProxies   []*net.IPNet
+	RedisURL         string
 }
 
 // RateLimits apply without a limit for the account or key; 0 is unlimited.
@@ -253,7 +257,28 @@ func (s NotificationSettings) apply(config *Config) error {
 	config.Webhooks, err = egress.ParsePolicy(s.WebhookAllowCIDRs, s.WebhookAllowHosts)
 	problems = append(problems, err)
 	config.Mailer, err = s.mailer()
-	return errors.Join(append(problems, err)...)
+	problems = append(problems, err)
+	config.PublicURL, err = s.publicURL()
+	problems = append(problems, err)
+	if config.DeliveriesPerDay = s.DeliveriesPerDay; s.DeliveriesPerDay < 0 || s.DeliveriesPerDay > math.MaxInt32 {
+		problems = append(problems, fmt.Errorf("VERSIONER_DELIVERIES_PER_DAY %d: use a number of notifications, or 0 for unlimited", s.DeliveriesPerDay))
+	}
+	return errors.Join(problems...)
+}
+
+// publicURL returns the address without a slash at its end.
+func (s NotificationSettings) publicURL() (string, error) {
+	if s.PublicURL == "" {
+		if s.SMTPURL != "" {
+			return "", errors.New("VERSIONER_PUBLIC_URL is not set: with VERSIONER_SMTP_URL it is required, as e-mail links to it; use an address such as https://versioner.example.com")
+		}
+		return "", nil
+	}
+	address, err := url.Parse(s.PublicURL)
+	if err != nil || address.Scheme != "https" && address.Scheme != "http" || address.Host == "" || address.User != nil || address.RawQuery != "" || address.Fragment != "" {
+		return "", fmt.Errorf("VERSIONER_PUBLIC_URL %q: use an address such as https://versioner.example.com", s.PublicURL)
+	}
+	return strings.TrimRight(s.PublicURL, "/"), nil
 }
 
 func (s UserSettings) apply(config *Config) error {

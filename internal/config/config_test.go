@@ -39,9 +39,15 @@ func TestResolve(t *testing.T) {
 			s.EncryptionKeys = []string{strings.Repeat("A", 43) + "=", strings.Repeat("B", 43) + "="}
 		}, ""},
 		"EncryptionKeyTooShort": {func(s *config.ServerSettings) { s.EncryptionKeys = []string{strings.Repeat("A", 43) + "=", "QUJD"} }, "the key at position 2"},
-		"Mail":                  {func(s *config.ServerSettings) { s.SMTPURL, s.MailFrom = "smtp://u:p@h:587", "versioner@example.com" }, ""},
-		"MailWithoutSender":     {func(s *config.ServerSettings) { s.SMTPURL = "smtp://u:hunter2@h:587" }, "set both or none"},
-		"MailServer":            {func(s *config.ServerSettings) { s.SMTPURL, s.MailFrom = "h:587", "versioner@example.com" }, "VERSIONER_SMTP_URL"},
+		"Mail": {func(s *config.ServerSettings) {
+			s.SMTPURL, s.MailFrom, s.PublicURL = "smtp://u:p@h:587", "versioner@example.com", "https://versioner.example.com/"
+		}, ""},
+		"MailWithoutPublicURL": {func(s *config.ServerSettings) { s.SMTPURL, s.MailFrom = "smtp://u:p@h:587", "versioner@example.com" }, "VERSIONER_PUBLIC_URL is not set"},
+		"PublicURL":            {func(s *config.ServerSettings) { s.PublicURL = "versioner.example.com" }, "VERSIONER_PUBLIC_URL"},
+		"PublicURLWithQuery":   {func(s *config.ServerSettings) { s.PublicURL = "https://versioner.example.com/?a=b" }, "VERSIONER_PUBLIC_URL"},
+		"DeliveriesPerDay":     {func(s *config.ServerSettings) { s.DeliveriesPerDay = -1 }, "VERSIONER_DELIVERIES_PER_DAY"},
+		"MailWithoutSender":    {func(s *config.ServerSettings) { s.SMTPURL = "smtp://u:hunter2@h:587" }, "set both or none"},
+		"MailServer":           {func(s *config.ServerSettings) { s.SMTPURL, s.MailFrom = "h:587", "versioner@example.com" }, "VERSIONER_SMTP_URL"},
 		"Networks": {func(s *config.ServerSettings) {
 			s.WebhookAllowCIDRs, s.WebhookAllowHosts = []string{"10.0.0.0/8"}, []string{"hooks.corp.example"}
 		}, ""},

@@ -21,17 +21,19 @@ type notifications struct {
 
 func (h notifications) ListNotificationChannels(ctx context.Context, req apigen.ListNotificationChannelsRequestObject) (apigen.ListNotificationChannelsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	items, next, err := page[dbgen.NotificationChannel, apigen.NotificationChannel]{
-		rows: func(after *position, limit int32) ([]dbgen.NotificationChannel, error) {
-			rows, err := h.db.Tenant(account).ListNotificationChannels(ctx, dbgen.ListNotificationChannelsParams{
+	items, next, err := page[notify.Channel, apigen.NotificationChannel]{
+		rows: func(after *position, limit int32) ([]notify.Channel, error) {
+			db := h.db.Tenant(account)
+			rows, err := db.ListNotificationChannels(ctx, dbgen.ListNotificationChannelsParams{
 				AccountID: account, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
-			return rows, postgres.Classify(err)
+			if err != nil {
+				return nil, postgres.Classify(err)
+			}
+			return h.channels.Redacted(ctx, db, account, rows)
 		},
-		at: func(row dbgen.NotificationChannel) position { return position{at: row.CreatedAt, id: row.ID} },
-		item: func(row dbgen.NotificationChannel) apigen.NotificationChannel {
-			return toAPIChannel(h.channels.Redacted(ctx, row))
-		},
+		at:   func(channel notify.Channel) position { return position{at: channel.CreatedAt, id: channel.ID} },
+		item: toAPIChannel,
 	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListNotificationChannels200JSONResponse{Items: items, NextCursor: next}, err
 }
@@ -90,6 +92,15 @@ func (h notifications) TestNotificationChannel(ctx context.Context, req apigen.T
 		DeliveryID: tried.ID, Delivered: tried.Status == string(apigen.DeliveryStatusDelivered), ResponseStatus: toNullableInt(tried.ResponseStatus),
 		ErrorClass: toNullable(tried.ErrorClass), LatencyMs: int(valueOr(tried.LatencyMs, 0)),
 	}, nil
+}
+
+func (h notifications) ResendRecipientConfirmations(ctx context.Context, req apigen.ResendRecipientConfirmationsRequestObject) (apigen.ResendRecipientConfirmationsResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	channel, err := h.channels.ResendConfirmations(ctx, h.db.Tenant(account), account, req.ID)
+	if err != nil {
+		return nil, err
+	}
+	return apigen.ResendRecipientConfirmations202JSONResponse(toAPIChannel(channel)), nil
 }
 
 func (h notifications) ListNotificationPreferences(ctx context.Context, req apigen.ListNotificationPreferencesRequestObject) (apigen.ListNotificationPreferencesResponseObject, error) {
@@ -176,12 +187,16 @@ func (h notifications) RedeliverNotification(ctx context.Context, req apigen.Red
 }
 
 func toAPIChannel(channel notify.Channel) apigen.NotificationChannel {
+	recipients := make([]apigen.Recipient, len(channel.Recipients))
+	for i, recipient := range channel.Recipients {
+		recipients[i] = apigen.Recipient{Address: recipient.Address, RequestedAt: toNullableTime(recipient.RequestedAt), ConfirmedAt: toNullableTime(recipient.ConfirmedAt)}
+	}
 	return apigen.NotificationChannel{
 		ID: channel.ID, Name: channel.Name, ChannelType: apigen.ChannelType(channel.ChannelType), Enabled: channel.Enabled,
 		Config: apigen.ChannelConfig{
 			WebhookURL: orAbsent(channel.Config.WebhookURL), URL: orAbsent(channel.Config.URL), Secret: orAbsent(channel.Config.Secret), To: orAbsent(channel.Config.To),
 		},
-		DisabledReason: toNullable(channel.DisabledReason), DisabledAt: toNullableTime(channel.DisabledAt), FailingSince: toNullableTime(channel.FailingSince),
+		Recipients: recipients, DisabledReason: toNullable(channel.DisabledReason), DisabledAt: toNullableTime(channel.DisabledAt), FailingSince: toNullableTime(channel.FailingSince),
 		CreatedAt: channel.CreatedAt.UTC(), UpdatedAt: channel.UpdatedAt.UTC(),
 	}
 }

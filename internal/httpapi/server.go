@@ -111,6 +111,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	}
 	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
 	// For people who come with a browser; not a part of the API.
+	confirmation{db: config.DB, channels: config.Channels}.register(e)
 	e.GET("/", echo.WrapHandler(docs.Home(document.Info.Version)))
 	e.GET("/favicon.ico", echo.WrapHandler(docs.Favicon()))
 	e.GET("/assets/*", echo.WrapHandler(docs.Assets()))

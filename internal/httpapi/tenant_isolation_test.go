@@ -84,7 +84,7 @@ func idPlaces() map[string]map[string]string {
 		"listReleaseVersions": {"id": "release"}, "getReleaseProgress": {"id": "release"},
 		"addReleaseVersion": {"id": "release", "body version_id": "version"}, "removeReleaseVersion": {"id": "release", "version_id": "version"},
 		"getNotificationChannel": {"id": "channel"}, "updateNotificationChannel": {"id": "channel"}, "deleteNotificationChannel": {"id": "channel"},
-		"testNotificationChannel": {"id": "channel"}, "listNotificationPreferences": {"query channel_id": "channel"},
+		"testNotificationChannel": {"id": "channel"}, "resendRecipientConfirmations": {"id": "channel"}, "listNotificationPreferences": {"query channel_id": "channel"},
 		"getNotificationPreference": {"id": "preference"}, "updateNotificationPreference": {"id": "preference"}, "deleteNotificationPreference": {"id": "preference"},
 		"createNotificationPreference": {"body channel_id": "channel"},
 		"listNotificationHistory":      {"query channel_id": "channel"}, "redeliverNotification": {"id": "delivery"},
@@ -224,7 +224,7 @@ func TestMassAssignment(t *testing.T) {
 	own := []string{"id", "account_id", "created_at", "updated_at", "last_used_at", "last_seen_at", "revision", "deleted_at", "key_id", "token_hmac", "state", "prefix", "assigned", "created_by"}
 	tried := 0
 	for _, op := range peoplesOperations(t) {
-		if op.method != http.MethodPost && op.method != http.MethodPatch || op.id == "testNotificationChannel" || op.id == "redeliverNotification" {
+		if op.method != http.MethodPost && op.method != http.MethodPatch || slices.Contains([]string{"testNotificationChannel", "redeliverNotification", "resendRecipientConfirmations"}, op.id) {
 			continue // they take no body
 		}
 		path := strings.ReplaceAll(op.path, "{id}", mine.ids[idPlaces()[op.id]["id"]])

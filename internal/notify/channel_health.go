@@ -69,7 +69,7 @@ func disabledText(name, reason string) string {
 
 // notifyChannelDisabled notifies the account's other Slack and e-mail channels of a disabled one.
 func notifyChannelDisabled(ctx context.Context, db *postgres.DB, args deliverArgs, message []byte) error {
-	channels, err := db.ListChannelsToAnnounce(ctx, dbgen.ListChannelsToAnnounceParams{AccountID: args.AccountID, ChannelID: args.ChannelID})
+	channels, err := db.ListOtherMessageChannels(ctx, dbgen.ListOtherMessageChannelsParams{AccountID: args.AccountID, ChannelID: args.ChannelID})
 	if err != nil || len(channels) == 0 {
 		return postgres.Classify(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,13 +40,17 @@ type Channels struct {
 	Sender *Sender
 	Logger *slog.Logger
 	Max    int // in an account; 0 is unlimited
+
+	PublicURL        string // of the API, without a slash at its end; for links in e-mail
+	DeliveriesPerDay int    // of an account; 0: no limit
 }
 
 // Channel is a channel with its redacted configuration.
 type Channel struct {
 	dbgen.NotificationChannel
 
-	Config Config
+	Config     Config
+	Recipients []Recipient // of a channel for e-mail
 }
 
 // Config is the configuration of a channel: WebhookURL for Slack, URL and optionally Secret for webhooks, To for e-mail.
@@ -212,9 +217,9 @@ func (c Channels) Create(ctx context.Context, db *postgres.DB, accountID uuid.UU
 	if err != nil {
 		return Channel{}, err
 	}
-	var channel dbgen.NotificationChannel
+	var channel Channel
 	err = db.WithTx(ctx, func(db *postgres.DB) error {
-		channel, err = db.CreateNotificationChannel(ctx, dbgen.CreateNotificationChannelParams{
+		row, err := db.CreateNotificationChannel(ctx, dbgen.CreateNotificationChannelParams{
 			AccountID: accountID, ID: id, Name: name, ChannelType: channelType, EncryptedConfig: encrypted, Enabled: enabled, Now: time.Now(),
 		})
 		if err != nil {
@@ -223,9 +228,15 @@ func (c Channels) Create(ctx context.Context, db *postgres.DB, accountID uuid.UU
 		if err := quota.Check(ctx, db, accountID, quota.Channels, c.Max); err != nil {
 			return err
 		}
-		return audit.Record(ctx, db, channelChange(channel, "notification_channel.create", "name", "channel_type", "config", "enabled"))
+		if err := requestConfirmations(ctx, db, row, config); err != nil {
+			return err
+		}
+		if channel, err = redactedChannel(ctx, db, row, config); err != nil {
+			return err
+		}
+		return audit.Record(ctx, db, channelChange(row, "notification_channel.create", "name", "channel_type", "config", "enabled"))
 	})
-	return Channel{channel, config.redacted()}, err
+	return channel, err
 }
 
 // Update changes a channel. Its pending deliveries use the new configuration.
@@ -240,40 +251,57 @@ func (c Channels) Update(ctx context.Context, db *postgres.DB, target etag.Ref, 
 			return Channel{}, err
 		}
 	}
-	var channel dbgen.NotificationChannel
+	var channel Channel
 	err = db.WithTx(ctx, func(db *postgres.DB) error {
-		if channel, config, err = c.lock(ctx, db, target); err != nil {
+		row, config, err := c.lock(ctx, db, target)
+		if err != nil {
 			return err
 		}
-		var fields []string
-		if name := strings.TrimSpace(valueOr(patch.Name, channel.Name)); name != channel.Name {
-			channel.Name = name
-			fields = append(fields, "name")
+		if row, config, err = c.update(ctx, db, row, config, patch); err != nil {
+			return err
 		}
-		if enabled := valueOr(patch.Enabled, channel.Enabled); enabled != channel.Enabled {
-			channel.Enabled = enabled
-			fields = append(fields, "enabled")
-		}
-		if patch.Config != nil {
-			if changed := config.apply(*patch.Config, time.Now()); len(changed) > 0 {
-				fields = append(fields, changed...)
-				if channel.EncryptedConfig, err = c.encrypt(channel.AccountID, channel.ID, config); err != nil {
-					return err
-				}
-			}
-		}
-		if len(fields) == 0 {
-			return nil
-		}
-		channel, err = db.UpdateNotificationChannel(ctx, dbgen.UpdateNotificationChannelParams{
-			AccountID: channel.AccountID, ID: channel.ID, Name: channel.Name, EncryptedConfig: channel.EncryptedConfig, Enabled: channel.Enabled, Now: time.Now(),
-		})
-		if err != nil {
-			return postgres.Classify(err)
-		}
-		return audit.Record(ctx, db, channelChange(channel, "notification_channel.update", fields...))
+		channel, err = redactedChannel(ctx, db, row, config)
+		return err
 	})
-	return Channel{channel, config.redacted()}, err
+	return channel, err
+}
+
+// update stores the changes of a locked channel.
+func (c Channels) update(ctx context.Context, db *postgres.DB, row dbgen.NotificationChannel, config Config, patch ChannelPatch) (dbgen.NotificationChannel, Config, error) {
+	var fields []string
+	if name := strings.TrimSpace(valueOr(patch.Name, row.Name)); name != row.Name {
+		row.Name = name
+		fields = append(fields, "name")
+	}
+	if enabled := valueOr(patch.Enabled, row.Enabled); enabled != row.Enabled {
+		row.Enabled = enabled
+		fields = append(fields, "enabled")
+	}
+	if patch.Config != nil {
+		if changed := config.apply(*patch.Config, time.Now()); len(changed) > 0 {
+			fields = append(fields, changed...)
+			encrypted, err := c.encrypt(row.AccountID, row.ID, config)
+			if err != nil {
+				return row, config, err
+			}
+			row.EncryptedConfig = encrypted
+		}
+	}
+	if len(fields) == 0 {
+		return row, config, nil
+	}
+	row, err := db.UpdateNotificationChannel(ctx, dbgen.UpdateNotificationChannelParams{
+		AccountID: row.AccountID, ID: row.ID, Name: row.Name, EncryptedConfig: row.EncryptedConfig, Enabled: row.Enabled, Now: time.Now(),
+	})
+	if err != nil {
+		return row, config, postgres.Classify(err)
+	}
+	if slices.Contains(fields, "config.to") {
+		if err := requestConfirmations(ctx, db, row, config); err != nil {
+			return row, config, err
+		}
+	}
+	return row, config, audit.Record(ctx, db, channelChange(row, "notification_channel.update", fields...))
 }
 
 // Delete removes a channel with its preferences, and cancels its pending deliveries. Its history stays.
@@ -310,15 +338,17 @@ func (c Channels) Test(ctx context.Context, db *postgres.DB, accountID, id uuid.
 		return dbgen.NotificationDelivery{}, postgres.Classify(err)
 	}
 	deliveryID := uuid.Must(uuid.NewV7())
-	message := payload{ID: deliveryID, OccurredAt: time.Now().UTC(), Text: "This is a test of the notification channel “" + channel.Name + "”"}
-	text, err := json.Marshal(message)
+	message := delivery{
+		id: deliveryID, channelType: channel.ChannelType, eventType: eventTest, config: config,
+		payload: payload{ID: deliveryID, OccurredAt: time.Now().UTC(), Text: "This is a test of the notification channel “" + channel.Name + "”"},
+	}
+	text, err := json.Marshal(message.payload)
 	if err != nil {
 		return dbgen.NotificationDelivery{}, fmt.Errorf("encode a test message: %w", err)
 	}
-	sent := c.Sender.send(ctx, delivery{id: deliveryID, channelType: channel.ChannelType, eventType: eventTest, payload: message, config: config})
-	status := statusFailed
-	if sent.delivered {
-		status = statusDelivered
+	sent, status, err := c.sendTest(ctx, db, accountID, message)
+	if err != nil {
+		return dbgen.NotificationDelivery{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, postgres.Patience)
 	defer cancel()
@@ -327,6 +357,25 @@ func (c Channels) Test(ctx context.Context, db *postgres.DB, accountID, id uuid.
 		ResponseStatus: sent.responseStatus, ErrorClass: sent.errorClass, LatencyMs: sent.latencyMS(),
 	})
 	return row, postgres.Classify(err)
+}
+
+// sendTest sends a test message and returns the status of its delivery. It counts as a delivery of the account.
+func (c Channels) sendTest(ctx context.Context, db *postgres.DB, accountID uuid.UUID, message delivery) (sent outcome, status string, err error) {
+	if message.channelType == TypeEmail {
+		if message.recipients, err = confirmedAddresses(ctx, db, accountID, message.config); err != nil {
+			return sent, "", err
+		}
+		if len(message.recipients) == 0 {
+			return failure(errorRecipientUnconfirmed, true), statusCancelled, nil
+		}
+	}
+	if err := reserveOrReject(ctx, db, accountID, usageDelivery, 1, c.DeliveriesPerDay); err != nil {
+		return sent, "", err
+	}
+	if sent = c.Sender.send(ctx, message); sent.delivered {
+		return sent, statusDelivered, nil
+	}
+	return sent, statusFailed, nil
 }
 
 // Redeliver starts another generation of attempts of a delivery.
@@ -344,6 +393,9 @@ func (c Channels) Redeliver(ctx context.Context, db *postgres.DB, accountID, id 
 			return err
 		case !channel.Enabled:
 			return apperr.New(apperr.Conflict, "The channel is disabled: enable it first")
+		}
+		if err := reserveOrReject(ctx, db, accountID, usageDelivery, 1, c.DeliveriesPerDay); err != nil {
+			return err
 		}
 		requeued, err := db.RequeueDelivery(ctx, dbgen.RequeueDeliveryParams{AccountID: accountID, ID: id, Now: time.Now()})
 		if err == nil {
@@ -363,13 +415,36 @@ func (c Channels) Redeliver(ctx context.Context, db *postgres.DB, accountID, id 
 
 // Get returns a channel with its redacted configuration.
 func (c Channels) Get(ctx context.Context, db *postgres.DB, accountID, id uuid.UUID) (Channel, error) {
-	channel, config, err := c.get(ctx, db, etag.Ref{AccountID: accountID, ID: id})
-	return Channel{channel, config.redacted()}, err
+	row, config, err := c.get(ctx, db, etag.Ref{AccountID: accountID, ID: id})
+	if err != nil {
+		return Channel{}, err
+	}
+	return redactedChannel(ctx, db, row, config)
 }
 
-// Redacted returns a row with its redacted configuration.
-func (c Channels) Redacted(ctx context.Context, row dbgen.NotificationChannel) Channel {
-	return Channel{row, c.decrypt(ctx, row).redacted()}
+// Redacted returns rows with their redacted configurations.
+func (c Channels) Redacted(ctx context.Context, db *postgres.DB, accountID uuid.UUID, rows []dbgen.NotificationChannel) ([]Channel, error) {
+	configs := make([]Config, len(rows))
+	for i, row := range rows {
+		configs[i] = c.decrypt(ctx, row)
+	}
+	recipients, err := recipientsOf(ctx, db, accountID, configs...)
+	if err != nil {
+		return nil, err
+	}
+	channels := make([]Channel, len(rows))
+	for i, row := range rows {
+		channels[i] = Channel{row, configs[i].redacted(), recipients[i]}
+	}
+	return channels, nil
+}
+
+func redactedChannel(ctx context.Context, db *postgres.DB, row dbgen.NotificationChannel, config Config) (Channel, error) {
+	recipients, err := recipientsOf(ctx, db, row.AccountID, config)
+	if err != nil {
+		return Channel{}, err
+	}
+	return Channel{row, config.redacted(), recipients[0]}, nil
 }
 
 func (c Channels) get(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.NotificationChannel, Config, error) {

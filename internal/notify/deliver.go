@@ -22,6 +22,7 @@ const (
 	statusPending   = "pending"
 	statusDelivered = "delivered"
 	statusFailed    = "failed"
+	statusCancelled = "cancelled"
 )
 
 const (
@@ -83,27 +84,48 @@ type attemptResult struct {
 func (w *Worker) attempt(ctx context.Context, args deliverArgs) (attemptResult, error) {
 	row, err := w.db.GetPendingDelivery(ctx, dbgen.GetPendingDeliveryParams{AccountID: args.AccountID, ID: args.DeliveryID, Generation: args.Generation})
 	err = postgres.Classify(err)
-	if apperr.CodeOf(err) == apperr.NotFound {
-		err := w.db.CancelDelivery(ctx, dbgen.CancelDeliveryParams{AccountID: args.AccountID, ID: args.DeliveryID, Generation: args.Generation, Now: time.Now()})
-		return attemptResult{}, postgres.Classify(err)
+	if apperr.Is(err, apperr.NotFound) {
+		return attemptResult{}, w.cancel(ctx, args, errorChannelDisabled)
 	}
 	if err != nil {
 		return attemptResult{}, err
 	}
-	config, err := decryptConfig(w.keys, args.AccountID, args.ChannelID, row.EncryptedConfig)
+	message, err := w.prepare(ctx, args, row)
 	if err != nil {
 		return attemptResult{}, err
 	}
-	var message payload
-	if err := json.Unmarshal(row.Payload, &message); err != nil {
-		return attemptResult{}, fmt.Errorf("decode a payload: %w", err)
+	if row.ChannelType == TypeEmail && len(message.recipients) == 0 {
+		return attemptResult{}, w.cancel(ctx, args, errorRecipientUnconfirmed)
 	}
-	sent := w.sender.send(ctx, delivery{id: args.DeliveryID, channelType: row.ChannelType, eventType: row.EventType, payload: message, config: config})
+	sent := w.sender.send(ctx, message)
 	if !sent.delivered && ctx.Err() != nil {
 		return attemptResult{}, fmt.Errorf("interrupted attempt: %w", ctx.Err())
 	}
 	retryIn, err := w.recordAttempt(context.WithoutCancel(ctx), args, row, sent)
 	return attemptResult{retryIn: retryIn, isFailure: !sent.delivered && !sent.permanent, latency: sent.latency}, err
+}
+
+// prepare returns the message of a delivery. An e-mail has the recipients that are confirmed at this time.
+func (w *Worker) prepare(ctx context.Context, args deliverArgs, row dbgen.GetPendingDeliveryRow) (delivery, error) {
+	message := delivery{id: args.DeliveryID, channelType: row.ChannelType, eventType: row.EventType}
+	var err error
+	if message.config, err = decryptConfig(w.keys, args.AccountID, args.ChannelID, row.EncryptedConfig); err != nil {
+		return message, err
+	}
+	if err := json.Unmarshal(row.Payload, &message.payload); err != nil {
+		return message, fmt.Errorf("decode a payload: %w", err)
+	}
+	if row.ChannelType == TypeEmail {
+		message.recipients, err = confirmedAddresses(ctx, w.db, args.AccountID, message.config)
+	}
+	return message, err
+}
+
+// cancel ends a delivery that is not sent. It is no failure of the channel.
+func (w *Worker) cancel(ctx context.Context, args deliverArgs, code string) error {
+	return postgres.Classify(w.db.CancelDelivery(ctx, dbgen.CancelDeliveryParams{
+		AccountID: args.AccountID, ID: args.DeliveryID, Generation: args.Generation, ErrorClass: code, Now: time.Now(),
+	}))
 }
 
 // recordAttempt stores the result of an attempt, also while the database restarts: a delivery whose success is not recorded is

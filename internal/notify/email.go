@@ -76,16 +76,18 @@ var emailTemplate = template.Must(template.New("email").Parse(emailHTML))
 
 // email is a message in text and in HTML.
 type email struct {
-	Subject string
-	Fields  []field
-	Error   string
-	RunURL  string
-	Footer  string
+	Subject   string
+	Text      string
+	Fields    []field
+	Error     string
+	Link      string
+	LinkLabel string
+	Footer    string
 }
 
 func (p payload) email(eventType string) email {
 	return email{
-		Subject: truncate(p.summary(eventType), maxSubject), Fields: p.fields(), Error: p.Error, RunURL: p.runURL(),
+		Subject: truncate(p.summary(eventType), maxSubject), Fields: p.fields(), Error: p.Error, Link: p.runURL(), LinkLabel: "Open the run",
 		Footer: "Versioner sends this because a notification channel of your account has your address.",
 	}
 }
@@ -93,10 +95,13 @@ func (p payload) email(eventType string) email {
 func (e email) text() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s\n\n", e.Subject)
+	if e.Text != "" {
+		fmt.Fprintf(&text, "%s\n\n", e.Text)
+	}
 	for _, one := range e.Fields {
 		fmt.Fprintf(&text, "%s: %s\n", one.Name, one.Value)
 	}
-	for _, part := range []string{e.Error, e.RunURL, "-- \n" + e.Footer} {
+	for _, part := range []string{e.Error, e.Link, "-- \n" + e.Footer} {
 		if part != "" {
 			fmt.Fprintf(&text, "\n%s\n", part)
 		}

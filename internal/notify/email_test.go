@@ -17,11 +17,13 @@ func TestEmail(t *testing.T) {
 	mails := newMailServer(t)
 	api := testapi.New(t, testapi.WithWork(), testapi.WithMailer(mails.mailer(t)))
 	id := channel(t, api, "email", map[string]any{"to": "a@example.com, b@example.com"}, on("deployment.failed"))
+	mails.wait(t, 2)
+	confirmAll(t, api)
 	deploy(t, api, map[string]any{
 		"status": "failed", "product_name": "shop Bcc: c@example.com <script>alert(1)</script> & ünïcödé", "deployed_by_name": "Ada\r\nBcc: c@example.com",
 		"deploy_url": "javascript:alert(1)", "extra_metadata": map[string]any{"error": "exit 1\n<b>&"},
 	})
-	mail := mails.wait(t, 1)[0]
+	mail := mails.wait(t, 3)[2]
 	require.Equal(t, "versioner@example.com", mail.from)
 	require.Equal(t, []string{"a@example.com", "b@example.com"}, mail.to)
 	require.Equal(t, "Deploying shop Bcc: c@example.com <script>alert(1)</script> & ünïcödé 1.4.2 to production failed", mail.subject(t))
@@ -41,12 +43,16 @@ func TestEmail(t *testing.T) {
 	require.Contains(t, html, "&lt;script&gt;alert(1)&lt;/script&gt; &amp; ünïcödé")
 	require.Contains(t, html, "exit 1\r\n&lt;b&gt;&amp;")
 
-	t.Run("RefusalsAreFinalAndTroubleIsNot", func(t *testing.T) {
+	t.Run("PermanentRejectionsAreNotRetried", func(t *testing.T) {
+		unknown := channel(t, api, "email", map[string]any{"to": "unknown@example.com"}, on("deployment.completed"))
+		busy := channel(t, api, "email", map[string]any{"to": "busy@example.com"}, on("deployment.completed"))
+		mails.wait(t, 5) // their confirmation e-mails
+		confirmAll(t, api)
 		first := true
 		mails.mu.Lock()
 		mails.refuse = func(to string) error {
 			switch {
-			case to == "nobody@example.com":
+			case to == "unknown@example.com":
 				return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
 			case to == "busy@example.com" && first:
 				first = false
@@ -55,16 +61,14 @@ func TestEmail(t *testing.T) {
 			return nil
 		}
 		mails.mu.Unlock()
-		nobody := channel(t, api, "email", map[string]any{"to": "nobody@example.com"}, on("deployment.completed"))
-		busy := channel(t, api, "email", map[string]any{"to": "busy@example.com"}, on("deployment.completed"))
 		deploy(t, api, nil)
-		refused := ended(t, api, nobody)
-		require.Equal(t, "failed", refused["status"])
-		require.Equal(t, "smtp_refused", refused["error_class"])
-		require.EqualValues(t, 550, refused["response_status"])
-		taken := ended(t, api, busy)
-		require.Equal(t, "delivered", taken["status"])
-		require.EqualValues(t, 2, taken["attempts"])
+		rejected := ended(t, api, unknown)
+		require.Equal(t, "failed", rejected["status"])
+		require.Equal(t, "smtp_refused", rejected["error_class"])
+		require.EqualValues(t, 550, rejected["response_status"])
+		accepted := ended(t, api, busy)
+		require.Equal(t, "delivered", accepted["status"])
+		require.EqualValues(t, 2, accepted["attempts"])
 	})
 }
 
@@ -74,6 +78,7 @@ func TestMailServerAway(t *testing.T) {
 	require.NoError(t, err)
 	api := testapi.New(t, testapi.WithMailer(mailer))
 	id := channel(t, api, "email", map[string]any{"to": "a@example.com"})
+	confirmAll(t, api)
 	answer := api.As(t, "sre", http.MethodPost, "/notification-channels/"+id+"/test", "")
 	require.Equal(t, false, answer.Field(t, "delivered"))
 	require.Equal(t, "connection", answer.Field(t, "error_class"))

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -18,7 +19,12 @@ var RetrySchedule = retrySchedule
 
 // FanOut runs a fan-out job.
 func FanOut(ctx context.Context, db *postgres.DB, args ingest.FanOutArgs) error {
-	return (&fanOutWorker{db: db}).Work(ctx, &river.Job[ingest.FanOutArgs]{JobRow: &rivertype.JobRow{}, Args: args})
+	return FanOutWithin(ctx, db, 0, args)
+}
+
+// FanOutWithin runs a fan-out job under a daily quota.
+func FanOutWithin(ctx context.Context, db *postgres.DB, deliveriesPerDay int, args ingest.FanOutArgs) error {
+	return (&fanOutWorker{db: db, logger: slog.New(slog.DiscardHandler), deliveriesPerDay: deliveriesPerDay, hasEmail: true}).Work(ctx, &river.Job[ingest.FanOutArgs]{JobRow: &rivertype.JobRow{}, Args: args})
 }
 
 // DeliverArgs is a job.
@@ -28,4 +34,13 @@ type DeliverArgs = deliverArgs
 func Attempt(ctx context.Context, w *Worker, args DeliverArgs) (time.Duration, error) {
 	result, err := w.attempt(ctx, args)
 	return result.retryIn, err
+}
+
+// Purge runs a purge job.
+func Purge(ctx context.Context, pool *postgres.Pool, channels Channels) error {
+	worker, err := NewWorker(pool, channels, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return (&purgeWorker{worker: worker}).Work(ctx, &river.Job[purgeArgs]{JobRow: &rivertype.JobRow{}})
 }

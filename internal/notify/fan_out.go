@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -25,7 +26,10 @@ const maxErrorText = 4000
 type fanOutWorker struct {
 	river.WorkerDefaults[ingest.FanOutArgs]
 
-	db *postgres.DB
+	db               *postgres.DB
+	logger           *slog.Logger
+	deliveriesPerDay int
+	hasEmail         bool
 }
 
 // Work matches the events with the preferences of their accounts, account by account. One that fails does not keep the others
@@ -65,18 +69,49 @@ func (w *fanOutWorker) fanOut(ctx context.Context, account uuid.UUID, events []i
 	if len(params.IDs) == 0 {
 		return nil
 	}
-	err = w.db.WithTx(ctx, func(db *postgres.DB) error {
+	return w.insert(ctx, account, params)
+}
+
+// insert stores deliveries and enqueues those within the account's quota. Those that exceed it are cancelled.
+func (w *fanOutWorker) insert(ctx context.Context, account uuid.UUID, params dbgen.InsertDeliveriesParams) error {
+	var granted grant
+	err := w.db.WithTx(ctx, func(db *postgres.DB) error {
 		inserted, err := db.InsertDeliveries(ctx, params)
-		if err != nil {
+		if err != nil || len(inserted) == 0 {
 			return postgres.Classify(err)
 		}
-		jobs := make([]deliverArgs, len(inserted))
-		for i, delivery := range inserted {
+		if granted, err = reserve(ctx, db, account, usageDelivery, len(inserted), w.deliveriesPerDay); err != nil {
+			return err
+		}
+		if granted.isFirst && w.hasEmail {
+			if err := enqueueAdminEmails(ctx, db, account, quotaText(w.deliveriesPerDay)); err != nil {
+				return err
+			}
+		}
+		if err := cancelOverQuota(ctx, db, account, inserted[granted.allowed:]); err != nil {
+			return err
+		}
+		jobs := make([]deliverArgs, granted.allowed)
+		for i, delivery := range inserted[:granted.allowed] {
 			jobs[i] = deliverArgs{AccountID: account, ChannelID: delivery.ChannelID, DeliveryID: delivery.ID, Generation: 1}
 		}
 		return enqueue(ctx, db, jobs...)
 	})
+	if err == nil && granted.isFirst {
+		w.logger.WarnContext(ctx, "account reached its daily quota of notifications", "account_id", account, "quota", w.deliveriesPerDay)
+	}
 	return postgres.Classify(err)
+}
+
+func cancelOverQuota(ctx context.Context, db *postgres.DB, account uuid.UUID, deliveries []dbgen.InsertDeliveriesRow) error {
+	if len(deliveries) == 0 {
+		return nil
+	}
+	ids := make([]uuid.UUID, len(deliveries))
+	for i, delivery := range deliveries {
+		ids[i] = delivery.ID
+	}
+	return postgres.Classify(db.CancelDeliveriesOverQuota(ctx, dbgen.CancelDeliveriesOverQuotaParams{AccountID: account, IDs: ids, Now: time.Now()}))
 }
 
 // audience holds an account's preferences and the names that their filters refer to.

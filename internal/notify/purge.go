@@ -30,8 +30,11 @@ type purgeWorker struct {
 	worker *Worker
 }
 
-// Work deletes a batch at a time until nothing is left or the job's time is over.
+// Work deletes what has expired: deliveries a batch at a time until nothing is left or the job's time is over.
 func (w *purgeWorker) Work(ctx context.Context, _ *river.Job[purgeArgs]) error {
+	if err := w.purgeUsage(ctx, time.Now()); err != nil {
+		return err
+	}
 	before := time.Now().Add(-deliveryRetention)
 	for {
 		deleted, err := w.worker.db.DeleteExpiredDeliveries(ctx, &before)
@@ -39,4 +42,17 @@ func (w *purgeWorker) Work(ctx context.Context, _ *river.Job[purgeArgs]) error {
 			return postgres.Classify(err)
 		}
 	}
+}
+
+// purgeUsage deletes former days' usage and the recipients whose confirmation links have expired.
+func (w *purgeWorker) purgeUsage(ctx context.Context, now time.Time) error {
+	db, today := w.worker.db, dayOf(now)
+	err := db.DeleteUnconfirmedRecipients(ctx, now.Add(-confirmationLifetime))
+	if err == nil {
+		err = db.DeleteNotificationUsage(ctx, today)
+	}
+	if err == nil {
+		err = db.DeleteConfirmationEmailUsage(ctx, today)
+	}
+	return postgres.Classify(err)
 }

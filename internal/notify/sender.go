@@ -26,7 +26,14 @@ type delivery struct {
 	eventType   string
 	payload     payload
 	config      Config
+	recipients  []string // of an e-mail: the confirmed addresses of the configuration
 }
+
+// The error codes of deliveries that are not sent.
+const (
+	errorRecipientUnconfirmed = "recipient_unconfirmed"
+	errorChannelDisabled      = "channel_disabled"
+)
 
 // outcome is the result of an attempt.
 type outcome struct {
@@ -64,11 +71,7 @@ func (s *Sender) sendEmail(ctx context.Context, d delivery) outcome {
 	if s.Mail == nil {
 		return failure("email_not_configured", false)
 	}
-	to, err := parseRecipients(d.config.To)
-	if err != nil {
-		return failure("invalid_address", true)
-	}
-	err = s.Mail.send(ctx, d.id, to, d.payload.email(d.eventType))
+	err := s.Mail.send(ctx, d.id, d.recipients, d.payload.email(d.eventType))
 	if err == nil {
 		return outcome{delivered: true}
 	}

@@ -39,15 +39,18 @@ type Worker struct {
 	logger  *slog.Logger
 	river   *river.Client[pgx.Tx]
 	limiter *channelLimiter
+
+	publicURL string
 }
 
 // NewWorker returns a worker for the queue of that database.
 func NewWorker(pool *postgres.Pool, channels Channels, logger *slog.Logger) (*Worker, error) {
-	worker := &Worker{db: pool.DB, keys: channels.Keys, sender: channels.Sender, logger: logger, limiter: newChannelLimiter()}
+	worker := &Worker{db: pool.DB, keys: channels.Keys, sender: channels.Sender, logger: logger, limiter: newChannelLimiter(), publicURL: channels.PublicURL}
 	registry := river.NewWorkers()
-	river.AddWorker(registry, &fanOutWorker{db: pool.DB})
+	river.AddWorker(registry, &fanOutWorker{db: pool.DB, logger: logger, deliveriesPerDay: channels.DeliveriesPerDay, hasEmail: channels.Sender.Mail != nil})
 	river.AddWorker(registry, &deliverWorker{worker: worker})
 	river.AddWorker(registry, &adminEmailWorker{worker: worker})
+	river.AddWorker(registry, &confirmationEmailWorker{worker: worker})
 	river.AddWorker(registry, &purgeWorker{worker: worker})
 	client, err := river.NewClient(pool.Queue(), &river.Config{
 		Logger: slog.New(warnOnlyHandler{logger.Handler()}), Workers: registry,

@@ -31,7 +31,7 @@ func TestRLSInTheCatalogue(t *testing.T) {
 	// Partitions are reached through their table alone: the role has no right to them.
 	const ours = `FROM pg_class AS c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition`
 	const ofAccounts = ours + ` AND (c.relname = 'accounts' OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'account_id'))`
-	require.Len(t, list("SELECT c.relname "+ofAccounts), 20)
+	require.Len(t, list("SELECT c.relname "+ofAccounts), 22)
 	require.Empty(t, list("SELECT c.relname "+ofAccounts+" AND NOT (c.relrowsecurity AND c.relforcerowsecurity)"), "row-level security is not forced")
 	require.Empty(t, list("SELECT c.relname "+ofAccounts+` AND ARRAY['owner_bypass', 'tenant_isolation']::name[] <> ARRAY(
 		SELECT p.polname FROM pg_policy AS p WHERE p.polrelid = c.oid ORDER BY 1)`), "tables with other policies")
@@ -216,7 +216,7 @@ func fillTenantTables(t *testing.T, conn *pgx.Conn, account uuid.UUID) []tenantT
 		return table, row.Scan(&table.name, &table.account, &table.insert)
 	})
 	require.NoError(t, err)
-	require.Len(t, tables, 20)
+	require.Len(t, tables, 22)
 	for _, table := range tables {
 		_, err := conn.Exec(t.Context(), table.insert)
 		require.NoError(t, err, table.insert)

@@ -46,6 +46,9 @@ const Account = "acme"
 // TrustedOrigin is an origin that CORS allows.
 const TrustedOrigin = "https://app.example.com"
 
+// PublicURL is the address of the server in links. It is not reachable: tests send requests for its paths to URL.
+const PublicURL = "https://versioner.example.com"
+
 // API is a running server.
 type API struct {
 	URL      string
@@ -63,9 +66,12 @@ type API struct {
 type Option func(*settings)
 
 type settings struct {
-	dsn      string
-	work     bool
-	mailer   *notify.Mailer
+	dsn    string
+	work   bool
+	mailer *notify.Mailer
+
+	deliveriesPerDay int
+
 	limits   httpapi.Limits
 	quotas   quota.Limits
 	pool     postgres.APILimits
@@ -87,6 +93,9 @@ func WithWork() Option { return func(s *settings) { s.work = true } }
 
 // WithMailer enables e-mail channels.
 func WithMailer(mailer *notify.Mailer) Option { return func(s *settings) { s.mailer = mailer } }
+
+// WithDeliveriesPerDay sets an account's daily quota of notifications. Without it there is none.
+func WithDeliveriesPerDay(limit int) Option { return func(s *settings) { s.deliveriesPerDay = limit } }
 
 // WithLimits sets rate limits. Without it there are none.
 func WithLimits(limits httpapi.Limits) Option { return func(s *settings) { s.limits = limits } }
@@ -132,7 +141,7 @@ func New(t *testing.T, options ...Option) *API {
 	running.Go(func() { recorder.Run(background) })
 	validator := authn.NewAPIKeys(pool, keys, logger)
 	running.Go(func() { validator.Run(background) })
-	channels := newChannels(t, pool, chosen.mailer, logger)
+	channels := newChannels(t, chosen.mailer, chosen.deliveriesPerDay, logger)
 	channels.Max, keys.MaxActive = chosen.quotas.Channels, chosen.quotas.APIKeys
 	if chosen.work {
 		worker, err := notify.NewWorker(pool, channels, logger)
@@ -175,14 +184,14 @@ func New(t *testing.T, options ...Option) *API {
 }
 
 // newChannels permits requests to this machine, where the receivers of tests listen.
-func newChannels(t *testing.T, pool *postgres.Pool, mailer *notify.Mailer, logger *slog.Logger) notify.Channels {
+func newChannels(t *testing.T, mailer *notify.Mailer, deliveriesPerDay int, logger *slog.Logger) notify.Channels {
 	t.Helper()
 	ring, err := keyring.New(bytes.Repeat([]byte("k"), keyring.KeySize))
 	require.NoError(t, err)
 	policy, err := egress.ParsePolicy([]string{"127.0.0.0/8"}, nil)
 	require.NoError(t, err)
 	sender := &notify.Sender{HTTP: egress.New(policy), Mail: mailer, UserAgent: "Versioner/test"}
-	return notify.Channels{Keys: ring, Sender: sender, Logger: logger}
+	return notify.Channels{Keys: ring, Sender: sender, Logger: logger, PublicURL: PublicURL, DeliveriesPerDay: deliveriesPerDay}
 }
 
 // NewKey creates an API key in an account.

@@ -85,6 +85,7 @@ func steps() []step {
 		{operation: "createNotificationChannel", example: "slack"},
 		{operation: "createNotificationChannel", example: "email"},
 		{operation: "getCurrentUser"},
+		{operation: "resendRecipientConfirmations"},
 		{operation: "listUsers"},
 		{operation: "getUser"},
 		{operation: "updateUser"},

@@ -468,6 +468,9 @@ class Methods(ABC):
         Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
         `POST /notification-channels/{id}/test` sends a test message.
 
+        Each recipient of an e-mail channel receives an e-mail with a link to confirm; nothing else is sent to the address before
+        that (see `recipients`).
+
         The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
         network are rejected now, and are not called if they do so later.
         """
@@ -510,6 +513,16 @@ class Methods(ABC):
         tried, too.
         """
         return (self.send(operations.test_notification_channel(id, idempotency_key=idempotency_key))).data
+
+    def resend_recipient_confirmations(
+        self, id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.NotificationChannel:
+        """Resend confirmation e-mails.
+
+        Sends another confirmation e-mail to the recipients of an e-mail channel that have not confirmed and whose last one was
+        requested more than an hour ago (`requested_at`). An address receives a few a day from all accounts together.
+        """
+        return (self.send(operations.resend_recipient_confirmations(id, idempotency_key=idempotency_key))).data
 
     def list_notification_preferences(
         self, *, limit: int | None = None, cursor: str | None = None, channel_id: UUID | str | None = None
@@ -1191,6 +1204,9 @@ class AsyncMethods(ABC):
         Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
         `POST /notification-channels/{id}/test` sends a test message.
 
+        Each recipient of an e-mail channel receives an e-mail with a link to confirm; nothing else is sent to the address before
+        that (see `recipients`).
+
         The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
         network are rejected now, and are not called if they do so later.
         """
@@ -1233,6 +1249,16 @@ class AsyncMethods(ABC):
         tried, too.
         """
         return (await self.send(operations.test_notification_channel(id, idempotency_key=idempotency_key))).data
+
+    async def resend_recipient_confirmations(
+        self, id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.NotificationChannel:
+        """Resend confirmation e-mails.
+
+        Sends another confirmation e-mail to the recipients of an e-mail channel that have not confirmed and whose last one was
+        requested more than an hour ago (`requested_at`). An address receives a few a day from all accounts together.
+        """
+        return (await self.send(operations.resend_recipient_confirmations(id, idempotency_key=idempotency_key))).data
 
     def list_notification_preferences(
         self, *, limit: int | None = None, cursor: str | None = None, channel_id: UUID | str | None = None

@@ -1647,13 +1647,13 @@ class AuditEntry(BaseModel):
     """
     When the change was made.
     """
-    actor_type: Literal["user", "command"] | str
+    actor_type: Literal["user", "command", "recipient"] | str
     """
-    Whether a user or a command of the server made the change.
+    Whether a user, a command of the server or the recipient of an e-mail channel made the change.
     """
     actor_id: Annotated[UUID | None, Field(...)]
     """
-    The user's identifier; null for a command.
+    The user's identifier; null for others.
     """
     actor_name: str
     """
@@ -1869,65 +1869,27 @@ class ChannelConfigPatch(BaseModel):
     """
 
 
-class NotificationChannel(BaseModel):
+class Recipient(BaseModel):
     """
-    A receiver of messages about deployments and builds.
+    An address of an e-mail channel. A recipient confirms once for the account, by a link that is valid for a week; before that
+    the address receives confirmation e-mails only.
+
     """
 
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
-    id: UUID
+    address: str
     """
-    The channel's identifier.
+    The e-mail address.
     """
-    name: str
+    requested_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    Its name.
+    When a confirmation e-mail was last requested, null when no link is valid. The next one is sent an hour later at the earliest.
     """
-    channel_type: ChannelType | str
-    config: ChannelConfig
-    enabled: bool
+    confirmed_at: Annotated[AwareDatetime | None, Field(...)]
     """
-    Whether messages are sent.
-    """
-    disabled_reason: Annotated[Literal["gone", "failing"] | str | None, Field(...)]
-    """
-    Why the server disabled it: its receiver answered 410, or failed for five days. Null when it is enabled or a user disabled it.
-    """
-    disabled_at: Annotated[AwareDatetime | None, Field(...)]
-    """
-    Since when it is disabled.
-    """
-    failing_since: Annotated[AwareDatetime | None, Field(...)]
-    """
-    The first failure since the last success; null when there is none.
-    """
-    created_at: AwareDatetime
-    """
-    When it was created.
-    """
-    updated_at: AwareDatetime
-    """
-    When a user last changed it.
-    """
-
-
-class NotificationChannelList(BaseModel):
-    """
-    A page of a list of channels.
-    """
-
-    model_config = ConfigDict(
-        use_attribute_docstrings=True,
-    )
-    items: list[NotificationChannel]
-    """
-    Channels of this page, newest first.
-    """
-    next_cursor: Annotated[str | None, Field(...)]
-    """
-    The value of the parameter `cursor` for the next page; null on the last page.
+    When the recipient confirmed; null when they have not.
     """
 
 
@@ -1990,6 +1952,8 @@ DeliveryErrorCode = TypeAliasType(
         "email_not_configured",
         "channel_disabled",
         "channel_deleted",
+        "recipient_unconfirmed",
+        "quota_exceeded",
     ]
     | None,
 )
@@ -1997,7 +1961,8 @@ DeliveryErrorCode = TypeAliasType(
 Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
 forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
 `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
-(`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+(`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`,
+`recipient_unconfirmed` (no recipient of the channel has confirmed), `quota_exceeded` (the account's deliveries of the day).
 
 """
 
@@ -2154,7 +2119,7 @@ class NotificationPreferencePatch(BaseModel):
 
 DeliveryStatus = TypeAliasType("DeliveryStatus", Literal["pending", "delivered", "failed", "cancelled"])
 """
-`pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
+`pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent, for the reason in `error_class`.
 """
 
 
@@ -2348,6 +2313,72 @@ class ValidationProblem(BaseModel):
     detail: list[ValidationItem]
     """
     All problems, up to 50.
+    """
+
+
+class NotificationChannel(BaseModel):
+    """
+    A receiver of messages about deployments and builds.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The channel's identifier.
+    """
+    name: str
+    """
+    Its name.
+    """
+    channel_type: ChannelType | str
+    config: ChannelConfig
+    recipients: list[Recipient]
+    """
+    The addresses of an e-mail channel, in the order of `config.to`; empty for other channels.
+    """
+    enabled: bool
+    """
+    Whether messages are sent.
+    """
+    disabled_reason: Annotated[Literal["gone", "failing"] | str | None, Field(...)]
+    """
+    Why the server disabled it: its receiver answered 410, or failed for five days. Null when it is enabled or a user disabled it.
+    """
+    disabled_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    Since when it is disabled.
+    """
+    failing_since: Annotated[AwareDatetime | None, Field(...)]
+    """
+    The first failure since the last success; null when there is none.
+    """
+    created_at: AwareDatetime
+    """
+    When it was created.
+    """
+    updated_at: AwareDatetime
+    """
+    When a user last changed it.
+    """
+
+
+class NotificationChannelList(BaseModel):
+    """
+    A page of a list of channels.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[NotificationChannel]
+    """
+    Channels of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 

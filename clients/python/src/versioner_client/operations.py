@@ -679,6 +679,9 @@ def create_notification_channel(
     Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
     `POST /notification-channels/{id}/test` sends a test message.
 
+    Each recipient of an e-mail channel receives an e-mail with a link to confirm; nothing else is sent to the address before
+    that (see `recipients`).
+
     The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
     network are rejected now, and are not called if they do so later.
     """
@@ -755,6 +758,24 @@ def test_notification_channel(
         method="POST",
         path=f"/notification-channels/{segment(id)}/test",
         answer=models.NotificationTestResult,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+    )
+
+
+def resend_recipient_confirmations(
+    id: UUID | str, *, idempotency_key: str | None = None
+) -> Operation[models.NotificationChannel]:
+    """Resend confirmation e-mails.
+
+    Sends another confirmation e-mail to the recipients of an e-mail channel that have not confirmed and whose last one was
+    requested more than an hour ago (`requested_at`). An address receives a few a day from all accounts together.
+    """
+    return Operation(
+        method="POST",
+        path=f"/notification-channels/{segment(id)}/confirmations",
+        answer=models.NotificationChannel,
         headers={
             "Idempotency-Key": idempotency_key,
         },

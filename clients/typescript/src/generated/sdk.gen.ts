@@ -145,6 +145,9 @@ import type {
   RemoveReleaseVersionData,
   RemoveReleaseVersionErrors,
   RemoveReleaseVersionResponses,
+  ResendRecipientConfirmationsData,
+  ResendRecipientConfirmationsErrors,
+  ResendRecipientConfirmationsResponses,
   RevokeApiKeyData,
   RevokeApiKeyErrors,
   RevokeApiKeyResponses,
@@ -963,6 +966,9 @@ export const listNotificationChannels = (
  * Creates a channel for messages about deployments and builds. It gets messages once it has a preference;
  * `POST /notification-channels/{id}/test` sends a test message.
  *
+ * Each recipient of an e-mail channel receives an e-mail with a link to confirm; nothing else is sent to the address before
+ * that (see `recipients`).
+ *
  * The configuration is encrypted before it is stored. URLs of webhooks must be public: names that resolve to a private
  * network are rejected now, and are not called if they do so later.
  *
@@ -1077,6 +1083,28 @@ export const testNotificationChannel = (
       },
     ],
     url: "/notification-channels/{id}/test",
+    ...options,
+  });
+
+/**
+ * Resend confirmation e-mails
+ *
+ * Sends another confirmation e-mail to the recipients of an e-mail channel that have not confirmed and whose last one was
+ * requested more than an hour ago (`requested_at`). An address receives a few a day from all accounts together.
+ *
+ */
+export const resendRecipientConfirmations = (
+  options: Options<ResendRecipientConfirmationsData>,
+): RequestResult<ResendRecipientConfirmationsResponses, ResendRecipientConfirmationsErrors> =>
+  options.client.post<ResendRecipientConfirmationsResponses, ResendRecipientConfirmationsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/notification-channels/{id}/confirmations",
     ...options,
   });
 

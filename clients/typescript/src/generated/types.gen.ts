@@ -1467,11 +1467,11 @@ export type AuditEntry = {
    */
   at: string;
   /**
-   * Whether a user or a command of the server made the change.
+   * Whether a user, a command of the server or the recipient of an e-mail channel made the change.
    */
-  actor_type: "user" | "command";
+  actor_type: "user" | "command" | "recipient";
   /**
-   * The user's identifier; null for a command.
+   * The user's identifier; null for others.
    */
   actor_id: string | null;
   /**
@@ -1678,6 +1678,10 @@ export type NotificationChannel = {
   channel_type: ChannelType;
   config: ChannelConfig;
   /**
+   * The addresses of an e-mail channel, in the order of `config.to`; empty for other channels.
+   */
+  recipients: Array<Recipient>;
+  /**
    * Whether messages are sent.
    */
   enabled: boolean;
@@ -1701,6 +1705,26 @@ export type NotificationChannel = {
    * When a user last changed it.
    */
   updated_at: string;
+};
+
+/**
+ * An address of an e-mail channel. A recipient confirms once for the account, by a link that is valid for a week; before that
+ * the address receives confirmation e-mails only.
+ *
+ */
+export type Recipient = {
+  /**
+   * The e-mail address.
+   */
+  address: string;
+  /**
+   * When a confirmation e-mail was last requested, null when no link is valid. The next one is sent an hour later at the earliest.
+   */
+  requested_at: string | null;
+  /**
+   * When the recipient confirmed; null when they have not.
+   */
+  confirmed_at: string | null;
 };
 
 /**
@@ -1775,7 +1799,8 @@ export type NotificationTestResult = {
  * Why the last attempt failed, null when it did not: the receiver timed out (`timeout`), could not be reached (`connection`, `dns`, `tls`), has a
  * forbidden or invalid address (`forbidden_address`, `invalid_address`), answered with another status than 2xx (`http_3xx`,
  * `http_4xx`, `http_5xx`, `gone`), or the mail server refused the message permanently (`smtp_refused`) or temporarily
- * (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`.
+ * (`smtp_temporary`), or there is none (`email_not_configured`). Cancelled: `channel_disabled`, `channel_deleted`,
+ * `recipient_unconfirmed` (no recipient of the channel has confirmed), `quota_exceeded` (the account's deliveries of the day).
  *
  */
 export type DeliveryErrorCode =
@@ -1794,6 +1819,8 @@ export type DeliveryErrorCode =
   | "email_not_configured"
   | "channel_disabled"
   | "channel_deleted"
+  | "recipient_unconfirmed"
+  | "quota_exceeded"
   | null;
 
 /**
@@ -1915,7 +1942,7 @@ export type NotificationPreferencePatch = {
 };
 
 /**
- * `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent because the channel is disabled or deleted.
+ * `pending` has a next attempt; `delivered` and `failed` are final; `cancelled` was not sent, for the reason in `error_class`.
  */
 export type DeliveryStatus = "pending" | "delivered" | "failed" | "cancelled";
 
@@ -2087,6 +2114,11 @@ export type ReleaseVersionID = string;
  * The notification channel's identifier, a UUID.
  */
 export type ChannelID = string;
+
+/**
+ * The e-mail channel's identifier, a UUID.
+ */
+export type EmailChannelID = string;
 
 /**
  * The notification preference's identifier, a UUID.
@@ -4594,6 +4626,73 @@ export type TestNotificationChannelResponses = {
 };
 
 export type TestNotificationChannelResponse = TestNotificationChannelResponses[keyof TestNotificationChannelResponses];
+
+export type ResendRecipientConfirmationsData = {
+  body?: never;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The e-mail channel's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/notification-channels/{id}/confirmations";
+};
+
+export type ResendRecipientConfirmationsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ResendRecipientConfirmationsError =
+  ResendRecipientConfirmationsErrors[keyof ResendRecipientConfirmationsErrors];
+
+export type ResendRecipientConfirmationsResponses = {
+  /**
+   * The channel. Its confirmation e-mails are queued.
+   */
+  202: NotificationChannel;
+};
+
+export type ResendRecipientConfirmationsResponse =
+  ResendRecipientConfirmationsResponses[keyof ResendRecipientConfirmationsResponses];
 
 export type ListNotificationPreferencesData = {
   body?: never;
