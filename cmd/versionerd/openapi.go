@@ -17,10 +17,10 @@ type openapiCommand struct {
 // Run prints the document to standard output, without a server or database.
 func (c openapiCommand) Run() error {
 	if c.Format == "json" {
-		_, err := os.Stdout.Write(httpapi.Specification())
+		_, err := os.Stdout.Write(httpapi.OpenAPIDocument())
 		return err //nolint:wrapcheck // names standard output
 	}
-	return printYAML(os.Stdout, httpapi.Specification())
+	return printYAML(os.Stdout, httpapi.OpenAPIDocument())
 }
 
 // printYAML writes a JSON document as YAML in the same order.

@@ -18,7 +18,7 @@ func TestOpenAPI(t *testing.T) {
 		t.Parallel()
 		stdout, stderr, err := call(t, env, "openapi", "--format", "json")
 		require.NoError(t, err)
-		require.Equal(t, string(httpapi.Specification()), stdout)
+		require.Equal(t, string(httpapi.OpenAPIDocument()), stdout)
 		require.Empty(t, stderr)
 	})
 
@@ -33,7 +33,7 @@ func TestOpenAPI(t *testing.T) {
 		require.NoError(t, yaml.Unmarshal([]byte(stdout), &printed))
 		back, err := json.Marshal(printed)
 		require.NoError(t, err)
-		require.JSONEq(t, string(httpapi.Specification()), string(back))
+		require.JSONEq(t, string(httpapi.OpenAPIDocument()), string(back))
 	})
 
 	t.Run("RefusesAnotherFormat", func(t *testing.T) {

@@ -10,15 +10,15 @@ import (
 	"github.com/versioner-io/versioner/internal/web"
 )
 
-type reference struct {
+type docsHandlers struct {
 	swaggerUI, reDoc web.Page
 }
 
-func (reference) GetSpecification(context.Context, apigen.GetSpecificationRequestObject) (apigen.GetSpecificationResponseObject, error) {
-	return specification{}, nil
+func (docsHandlers) GetSpecification(context.Context, apigen.GetSpecificationRequestObject) (apigen.GetSpecificationResponseObject, error) {
+	return openAPIDocument{}, nil
 }
 
-func (h reference) GetSwaggerUI(context.Context, apigen.GetSwaggerUIRequestObject) (apigen.GetSwaggerUIResponseObject, error) {
+func (h docsHandlers) GetSwaggerUI(context.Context, apigen.GetSwaggerUIRequestObject) (apigen.GetSwaggerUIResponseObject, error) {
 	page := h.swaggerUI
 	return apigen.GetSwaggerUI200TextHTMLResponse{
 		Body: bytes.NewReader(page.HTML), ContentLength: int64(len(page.HTML)),
@@ -26,7 +26,7 @@ func (h reference) GetSwaggerUI(context.Context, apigen.GetSwaggerUIRequestObjec
 	}, nil
 }
 
-func (h reference) GetReDoc(context.Context, apigen.GetReDocRequestObject) (apigen.GetReDocResponseObject, error) {
+func (h docsHandlers) GetReDoc(context.Context, apigen.GetReDocRequestObject) (apigen.GetReDocResponseObject, error) {
 	page := h.reDoc
 	return apigen.GetReDoc200TextHTMLResponse{
 		Body: bytes.NewReader(page.HTML), ContentLength: int64(len(page.HTML)),
@@ -34,16 +34,16 @@ func (h reference) GetReDoc(context.Context, apigen.GetReDocRequestObject) (apig
 	}, nil
 }
 
-// specification is the document in its own order; the generated response type would sort its members.
-type specification struct{}
+// openAPIDocument is the document in its own order; the generated response type would sort its members.
+type openAPIDocument struct{}
 
-func (specification) VisitGetSpecificationResponse(w http.ResponseWriter) error {
+func (openAPIDocument) VisitGetSpecificationResponse(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json")
 	if _, err := w.Write(apigen.SpecificationJSON); err != nil {
-		return fmt.Errorf("send the specification: %w", err)
+		return fmt.Errorf("send the document: %w", err)
 	}
 	return nil
 }
 
-// Specification is the document that this program implements, as JSON in its own order.
-func Specification() []byte { return apigen.SpecificationJSON }
+// OpenAPIDocument returns the document that this program implements, as JSON in its own order.
+func OpenAPIDocument() []byte { return apigen.SpecificationJSON }

@@ -64,7 +64,7 @@ type api struct {
 	users
 	auditLog
 	health
-	reference
+	docsHandlers
 }
 
 // New returns the handler that serves everything. The error tells what is wrong with the specification.
@@ -107,7 +107,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 		users:         users{db: config.DB, pager: lists},
 		auditLog:      auditLog{db: config.DB, pager: lists},
 		health:        health{ready: config.Ready, version: document.Info.Version},
-		reference:     reference{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
+		docsHandlers:  docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
 	}
 	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
 	// For people who come with a browser; not a part of the API.
