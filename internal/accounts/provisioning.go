@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apikeys"
@@ -22,7 +23,7 @@ import (
 // lastSeenWriteInterval bounds how often last_seen_at of a user is written.
 const lastSeenWriteInterval = time.Minute
 
-// maxProvisioning bounds the transactions that create accounts concurrently, so that many new organisations leave connections to
+// maxProvisioning bounds the accounts that are created concurrently, so that many new organisations leave connections to
 // the others.
 const maxProvisioning = 2
 
@@ -31,6 +32,7 @@ type Provisioner struct {
 	db           *postgres.DB
 	create       bool
 	provisioning *semaphore.Weighted
+	creations    singleflight.Group // by issuer and organisation
 }
 
 // NewProvisioner returns a provisioner. With create, the first token of an unknown organisation creates its account.
@@ -79,24 +81,36 @@ func isUpToDate(known dbgen.GetTenantRow, identity authn.Identity, role string) 
 	return known.UserID != nil && *known.Name == identity.Name && *known.Email == identity.Email && *known.ClaimedRole == role
 }
 
-// provision creates the account of an organisation on its first token, with the user.
-func (p *Provisioner) provision(ctx context.Context, identity authn.Identity, role string) (principal authn.Principal, err error) {
+// provision creates the account of an organisation on its first token, then the user. Concurrent first tokens of one organisation
+// share one creation, so that they do not occupy the slots of other organisations.
+func (p *Provisioner) provision(ctx context.Context, identity authn.Identity, role string) (authn.Principal, error) {
 	if !p.create {
-		return principal, apperr.New(apperr.Forbidden, "You do not have permission to perform this action")
+		return authn.Principal{}, apperr.New(apperr.Forbidden, "You do not have permission to perform this action")
 	}
+	creation := p.creations.DoChan(identity.Issuer+"\x00"+identity.OrganizationID, func() (any, error) {
+		return p.createInTurn(context.WithoutCancel(ctx), identity)
+	})
+	select {
+	case result := <-creation:
+		account, _ := result.Val.(dbgen.Account)
+		if result.Err != nil {
+			return authn.Principal{}, result.Err
+		}
+		return p.upsertUser(ctx, p.db, account.ID, account.Slug, identity, role)
+	case <-ctx.Done():
+		return authn.Principal{}, apperr.Wrap(apperr.Unavailable, "The account is not created yet", context.Cause(ctx))
+	}
+}
+
+// createInTurn creates an account when fewer than maxProvisioning are being created.
+func (p *Provisioner) createInTurn(ctx context.Context, identity authn.Identity) (dbgen.Account, error) {
+	ctx, cancel := context.WithTimeout(ctx, postgres.Patience)
+	defer cancel()
 	if err := p.provisioning.Acquire(ctx, 1); err != nil {
-		return principal, apperr.Wrap(apperr.Unavailable, "too many new organisations", err)
+		return dbgen.Account{}, apperr.Wrap(apperr.Unavailable, "too many new organisations", err)
 	}
 	defer p.provisioning.Release(1)
-	err = p.db.WithTx(ctx, func(db *postgres.DB) error {
-		account, err := p.createAccount(ctx, db, identity)
-		if err != nil {
-			return err
-		}
-		principal, err = p.upsertUser(ctx, db, account.ID, account.Slug, identity, role)
-		return err
-	})
-	return principal, err
+	return p.createAccount(ctx, p.db, identity)
 }
 
 // slugAttempts bounds the look-ups of the first token of an organisation: the slug of its token, then two with a random suffix
