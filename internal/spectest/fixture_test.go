@@ -120,6 +120,10 @@ func (f *fixture) factories() map[string]func(t *testing.T, body map[string]any)
 			config, _ := body["config"].(map[string]any)
 			return f.create(t, "/notification-channels/", f.channel(channelType(config)))
 		},
+		"EmailChannelID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			return f.create(t, "/notification-channels/", f.channel("email"))
+		},
 		"PreferenceID": func(t *testing.T, _ map[string]any) string {
 			t.Helper()
 			channel := f.create(t, "/notification-channels/", f.channel("webhook"))
