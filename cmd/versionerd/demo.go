@@ -41,7 +41,7 @@ func (c demoCommand) Run(ctx context.Context, cfg config.Config, abort *app.Abor
 	defer a.Close(ctx)
 	history := seed.New(c.Seed, c.Days, time.Now())
 	progress := seed.NewProgress(os.Stderr, terminalWidth(os.Stderr), len(history.Events))
-	err = seed.Fill(ctx, a.Pool, a.Keys, c.Account, history, progress.Tell)
+	err = seed.Fill(ctx, a.Pool, a.Keys, c.Account, history, progress.Report)
 	progress.Close()
 	switch {
 	case err != nil && ctx.Err() != nil:

@@ -12,11 +12,10 @@ import (
 	"github.com/versioner-io/versioner/internal/seed"
 )
 
-// theEnd is a Wednesday afternoon, long ago.
+// theEnd is a Wednesday afternoon.
 func theEnd() time.Time { return time.Date(2025, time.March, 19, 14, 20, 0, 0, time.UTC) }
 
-// histories are of several seeds, lengths and hours: in the middle of the day and of the night, at the ends of weeks, months
-// and years.
+// histories returns histories of several seeds, lengths and ends: by day and night, and at the ends of weeks, months and years.
 func histories() map[string]seed.History {
 	all := make(map[string]seed.History)
 	for n := range uint64(5) {
@@ -39,7 +38,7 @@ func histories() map[string]seed.History {
 func TestSameSeedSameHistory(t *testing.T) {
 	t.Parallel()
 	write := func(history seed.History) string {
-		for i := range history.Events { // what JSON leaves out
+		for i := range history.Events { // which JSON omits
 			history.Events[i].Metadata["at"] = history.Events[i].At
 		}
 		text, err := json.Marshal(history)
@@ -48,7 +47,7 @@ func TestSameSeedSameHistory(t *testing.T) {
 	}
 	one := write(seed.New(7, 30, theEnd()))
 	require.Equal(t, one, write(seed.New(7, 30, theEnd())))
-	require.Equal(t, one, write(seed.New(7, 30, theEnd().In(time.FixedZone("elsewhere", 3600)).Add(time.Millisecond))), "to the second, wherever")
+	require.Equal(t, one, write(seed.New(7, 30, theEnd().In(time.FixedZone("elsewhere", 3600)).Add(time.Millisecond))), "to the second, in any time zone")
 	require.NotEqual(t, one, write(seed.New(8, 30, theEnd())))
 	require.NotEqual(t, one, write(seed.New(7, 31, theEnd())))
 }
@@ -58,7 +57,7 @@ func TestTimesAreInOrder(t *testing.T) {
 	for name, history := range histories() {
 		before := history.Start
 		for _, event := range history.Events {
-			require.False(t, event.At.Before(before), "%s: events in order, from the start on: %+v", name, event)
+			require.False(t, event.At.Before(before), "%s: events in order: %+v", name, event)
 			before = event.At
 		}
 		require.False(t, before.After(history.End), name)
@@ -88,9 +87,9 @@ func runOf(event seed.Event) run {
 	return run{event.Product, event.Version, event.Environment, event.InvokeID, attempt}
 }
 
-// TestDeploymentsMakeSense replays each history: what is deployed was built before, and had been in the environment before
-// that; an environment is busy with one version of a product at a time.
-func TestDeploymentsMakeSense(t *testing.T) {
+// TestDeploymentsAreConsistent replays each history: a deployed version was built and completed in the environment before; an
+// environment has one deployment of a product at a time.
+func TestDeploymentsAreConsistent(t *testing.T) {
 	t.Parallel()
 	lower := map[string]string{"qa": "dev", "staging": "qa", "production": "staging"}
 	for name, history := range histories() {
@@ -108,11 +107,11 @@ func TestDeploymentsMakeSense(t *testing.T) {
 			if shas[version] == "" {
 				shas[version] = event.SHA
 			}
-			require.Equal(t, shas[version], event.SHA, "%s: a version is of one commit", name)
-			require.False(t, state[runOf(event)].IsTerminal(), "%s: nothing happens after the end: %+v", name, event)
+			require.Equal(t, shas[version], event.SHA, "%s: a version has one commit", name)
+			require.False(t, state[runOf(event)].IsTerminal(), "%s: no event follows the end: %+v", name, event)
 			if event.Status.IsTerminal() && state[runOf(event)] != ingest.Started {
 				require.Equal(t, ingest.Pending, state[runOf(event)], "%s: %+v", name, event)
-				require.Equal(t, ingest.Aborted, event.Status, "%s: what never began was not approved: %+v", name, event)
+				require.Equal(t, ingest.Aborted, event.Status, "%s: a deployment without a start was not approved: %+v", name, event)
 			}
 			state[runOf(event)] = event.Status
 			if event.IsBuild {
@@ -125,7 +124,7 @@ func TestDeploymentsMakeSense(t *testing.T) {
 			}
 			here := place{event.Product, event.Environment}
 			if running, ok := open[here]; ok && runOf(running) != runOf(event) {
-				require.Greater(t, event.At.Sub(running.At), 59*time.Minute, "%s: %+v in the way of %+v", name, running, event)
+				require.Greater(t, event.At.Sub(running.At), 59*time.Minute, "%s: %+v overlaps %+v", name, running, event)
 			}
 			open[here] = event
 			if event.Status.IsTerminal() {
@@ -139,13 +138,13 @@ func TestDeploymentsMakeSense(t *testing.T) {
 	}
 }
 
-// TestHistoriesHaveEverything looks for what somebody who tries the product out wants to see.
-func TestHistoriesHaveEverything(t *testing.T) {
+// TestHistoriesAreComplete requires each kind of outcome.
+func TestHistoriesAreComplete(t *testing.T) {
 	t.Parallel()
 	for n := range uint64(12) {
 		history := seed.New(n, 30, theEnd())
 		require.Len(t, history.Products, 20)
-		require.Len(t, history.People, 12)
+		require.Len(t, history.Users, 12)
 		require.Greater(t, len(history.Events), 3000)
 		last := make(map[run]seed.Event)
 		seen := make(map[string]int)
@@ -159,7 +158,7 @@ func TestHistoriesHaveEverything(t *testing.T) {
 				seen["redeployment"]++
 			}
 			if event.Metadata["vi_gh_run_attempt"] == "2" {
-				seen["run started again"]++
+				seen["repeated run"]++
 			}
 			if hour := event.At.Hour(); hour < 7 || hour >= 21 {
 				night++
@@ -189,7 +188,7 @@ func TestHistoriesHaveEverything(t *testing.T) {
 		}
 		for _, want := range []string{
 			"build completed", "build failed", "build aborted", "deployment completed", "deployment failed", "deployment aborted",
-			"deployment running", "deployment stale", "rollback", "redeployment", "run started again",
+			"deployment running", "deployment stale", "rollback", "redeployment", "repeated run",
 			"release draft", "release in_progress", "release completed", "release cancelled",
 		} {
 			require.Positive(t, seen[want], "seed %d: %s", n, want)

@@ -15,7 +15,7 @@ import (
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-// reader reads the lists of a filled account, as one of its people. Every answer is checked against the specification.
+// reader reads the lists of an account.
 type reader struct {
 	api   *testapi.API
 	token string
@@ -51,7 +51,7 @@ func timeOf(t *testing.T, item map[string]any, name string) time.Time {
 	return at
 }
 
-// counts says how often each value of a member occurs.
+// counts returns the number of items for each value of a member.
 func counts(items []map[string]any, name string) map[any]int {
 	found := make(map[any]int)
 	for _, item := range items {
@@ -60,8 +60,8 @@ func counts(items []map[string]any, name string) map[any]int {
 	return found
 }
 
-// TestEveryListHasSomethingToShow reads a month, as whoever tries the product out does.
-func TestEveryListHasSomethingToShow(t *testing.T) {
+// TestLists reads every list of an account with a month of data.
+func TestLists(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t, testapi.WithClock(theEnd)) // later, deployments in progress are stale
 	history := seed.New(1, 30, theEnd())
@@ -71,7 +71,7 @@ func TestEveryListHasSomethingToShow(t *testing.T) {
 	require.Len(t, r.all(t, "/products/"), 20)
 	require.Equal(t, map[any]int{"dev": 1, "test": 1, "staging": 1, "production": 1}, counts(r.all(t, "/environments/"), "type"))
 	require.Greater(t, len(r.all(t, "/versions/")), 200)
-	require.Len(t, r.all(t, "/users/"), 12+1, "the people, and who looks")
+	require.Len(t, r.all(t, "/users/"), 12+1, "the users of the history and the caller")
 	require.Empty(t, r.all(t, "/notification-history/"))
 
 	deployments := r.all(t, "/deployments/")
@@ -105,7 +105,7 @@ func TestEveryListHasSomethingToShow(t *testing.T) {
 	require.Less(t, behind["test"], behind["staging"])
 	require.Less(t, behind["staging"], behind["production"])
 	require.Positive(t, inProgress)
-	require.Len(t, counts(state, "has_drift"), 2, "some products are the same everywhere, others are not")
+	require.Len(t, counts(state, "has_drift"), 2, "some products have drift, others do not")
 
 	releases := r.all(t, "/releases/")
 	require.Len(t, counts(releases, "status"), 4)
@@ -129,7 +129,7 @@ func TestEveryListHasSomethingToShow(t *testing.T) {
 	}
 }
 
-// TestEventsAreWhatCISystemsSend sends some of them over HTTP.
+// TestEventsAreWhatCISystemsSend sends events over HTTP.
 func TestEventsAreWhatCISystemsSend(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
@@ -148,7 +148,7 @@ func TestEventsAreWhatCISystemsSend(t *testing.T) {
 	}
 }
 
-// progress counts how far the versions of a release have come, over products and environments.
+// progress counts the statuses of a release over products and environments.
 func (r reader) progress(t *testing.T, release string) map[string]int {
 	t.Helper()
 	request := r.api.Request(t, http.MethodGet, "/releases/"+release+"/deployments", nil)

@@ -10,38 +10,37 @@ import (
 const (
 	barWidth  = 40
 	quarters  = 4
-	barLabels = 40 // columns for what stands beside the bar
+	barLabels = 40 // columns beside the bar
 )
 
-// Progress tells how many events of how many are done: on a terminal as a bar, that is drawn over itself; elsewhere as a
-// line for each quarter.
+// Progress reports the number of written events: on a terminal as a bar, elsewhere as a line for each quarter.
 type Progress struct {
-	out     io.Writer
-	columns int // of the terminal; 0: there is none
-	total   int
-	told    int // percent, or quarters
+	out      io.Writer
+	columns  int // of the terminal; 0 without one
+	total    int
+	reported int // percent, or quarters
 }
 
-// NewProgress has told nothing yet.
+// NewProgress returns a progress of total events.
 func NewProgress(out io.Writer, columns, total int) *Progress {
 	return &Progress{out: out, columns: columns, total: total}
 }
 
-// Tell says that so many are done.
-func (p *Progress) Tell(done int) {
+// Report sets the number of written events.
+func (p *Progress) Report(done int) {
 	percent := 100
 	if p.total > 0 {
 		percent = 100 * done / p.total
 	}
 	if p.columns > 0 {
-		if percent > p.told || done == 0 {
+		if percent > p.reported || done == 0 {
 			p.draw(percent, done)
 		}
-		p.told = percent
+		p.reported = percent
 		return
 	}
-	if quarter := percent * quarters / 100; quarter > p.told {
-		p.told = quarter
+	if quarter := percent * quarters / 100; quarter > p.reported {
+		p.reported = quarter
 		fmt.Fprintf(p.out, "%s of %s events\n", grouped(done), grouped(p.total))
 	}
 }
@@ -54,12 +53,12 @@ func (p *Progress) draw(percent, done int) {
 
 // Close ends the bar's line.
 func (p *Progress) Close() {
-	if p.columns > 0 && p.told > 0 {
+	if p.columns > 0 && p.reported > 0 {
 		fmt.Fprintln(p.out)
 	}
 }
 
-// grouped writes a number as people read it: 4,012.
+// grouped formats a number with thousands separators: 4,012.
 func grouped(number int) string {
 	if number < 1000 {
 		return strconv.Itoa(number)

@@ -6,144 +6,83 @@ import (
 	"time"
 )
 
-// releases are weekly trains of what reached production in that week, and a few that have names.
-func releases(seed uint64, history History, pipelines []*pipeline) []Release {
-	d := newDice(seed, 3)
+// releases returns a release for each week with deployments to production, and one in each of the other statuses.
+func releases(seed uint64, h History, pipelines []*pipeline) []Release {
+	r := newRNG(seed, 3)
+	manager, owner := h.byRole("release_manager")[0], h.byRole("product")[0]
 	var all []Release
-	for monday := history.Start.AddDate(0, 0, -int(history.Start.Weekday()-time.Monday)); monday.Before(history.End); monday = monday.AddDate(0, 0, 7) {
-		if train, ok := train(d, history, pipelines, monday); ok {
-			all = append(all, train)
+	for monday := workingDay(h.Start); monday.Before(h.End); monday = workingDay(monday.AddDate(0, 0, 8-int(monday.Weekday()))) {
+		created, friday := monday.Add(9*time.Hour+r.between(0, 90*minute)), monday.AddDate(0, 0, 5-int(monday.Weekday()))
+		year, week := monday.ISOWeek()
+		weekly := Release{Name: fmt.Sprintf("Release %d.%02d", year, week), Description: "Weekly release", CreatedAt: created, CreatedBy: manager}
+		weekly.add(r, pipelines[:9], nil, h.End, func(v *version) bool {
+			return v.done[production].After(created) && v.done[production].Before(friday) && !v.done[production].After(h.End)
+		})
+		weekly.Steps = append(weekly.Steps,
+			Step{At: later(weekly.last(), created).Add(5 * minute), By: manager, Status: "in_progress"},
+			Step{At: later(weekly.last(), friday.Add(14*time.Hour)).Add(30*minute + r.between(0, 2*time.Hour)), By: manager, Status: "completed"})
+		if len(weekly.Steps) > 3 {
+			all = append(all, weekly.until(h.End))
 		}
 	}
-	all = append(all, cancelled(d, history, pipelines), underWay(d, history, pipelines), draft(d, history, pipelines))
-	slices.SortStableFunc(all, func(one, other Release) int { return one.CreatedAt.Compare(other.CreatedAt) })
+	span := h.End.Sub(h.Start)
+	reordering := Release{Name: "One-click reordering", Description: "Order again from the list of orders", CreatedAt: workingDay(h.Start.Add(span / 5)).Add(10 * time.Hour), CreatedBy: owner}
+	reordering.add(r, pipelines, []string{"storefront", "cart-service", "order-service"}, h.End, func(v *version) bool {
+		return !v.done[qa].IsZero() && v.done[qa].Before(reordering.CreatedAt)
+	})
+	reordering.Steps = append(reordering.Steps, Step{At: later(reordering.last(), reordering.CreatedAt).Add(span / 10), By: owner, Status: "cancelled"})
+	holidays := Release{Name: "Holiday season", Description: "Gift wrapping, later returns and their prices", CreatedAt: h.End.Add(-5*day - r.between(0, day)), CreatedBy: owner}
+	holidays.add(r, pipelines, []string{"storefront", "pricing-engine", "catalog-service", "returns-portal", "order-service", "shipping-gateway"}, h.End, func(v *version) bool {
+		return !v.done[staging].IsZero() && !v.done[staging].After(h.End)
+	})
+	holidays.Steps = append(holidays.Steps, Step{At: holidays.CreatedAt.Add(day), By: owner, Status: "in_progress"})
+	search := Release{Name: "Faster search", Description: "The new index, behind a flag", CreatedAt: h.End.Add(-day - r.between(0, 6*time.Hour)), CreatedBy: manager}
+	search.add(r, pipelines, []string{"search-api", "catalog-service", "mobile-bff"}, h.End, func(v *version) bool {
+		return !v.done[dev].IsZero() && !v.done[dev].After(h.End)
+	})
+	all = append(all, reordering.until(h.End), holidays.until(h.End), search.until(h.End))
+	slices.SortStableFunc(all, func(a, b Release) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	return all
 }
 
-// train carries what reached production between that Monday and the Friday after it.
-func train(d dice, history History, pipelines []*pipeline, monday time.Time) (Release, bool) {
-	year, week := monday.ISOWeek()
-	manager := having(history.People, "release_manager")[0]
-	release := Release{
-		Name: fmt.Sprintf("Release %d.%02d", year, week), Description: "The weekly train",
-		CreatedAt: later(monday, history.Start).Add(9*time.Hour + d.between(0, 90*minute)), CreatedBy: manager,
-	}
-	first, last := time.Time{}, time.Time{}
+// add adds the newest matching version of each product (all without names).
+func (r *Release) add(random rng, pipelines []*pipeline, products []string, end time.Time, matches func(*version) bool) {
 	for _, p := range pipelines {
-		v := p.newest(func(v *version) bool {
-			return v.done[production].After(release.CreatedAt) && v.done[production].Before(monday.AddDate(0, 0, 5)) && !v.isBad
-		})
-		if v == nil || len(release.Steps) >= 9 || d.chance(0.35) {
+		if products != nil && !slices.Contains(products, p.product.Name) {
 			continue
 		}
-		release.Steps = append(release.Steps, Step{At: later(v.built, release.CreatedAt).Add(d.between(2*minute, 40*minute)), By: v.author, Product: p.product.Name, Version: v.name})
-		if first.IsZero() || v.done[production].Before(first) {
-			first = v.done[production]
-		}
-		last = later(last, v.done[production])
-	}
-	if len(release.Steps) < 2 {
-		return release, false
-	}
-	release.Steps = append(release.Steps,
-		Step{At: later(first.Add(-25*minute), release.CreatedAt.Add(5*minute)), By: manager, Status: "in_progress"},
-		Step{At: later(last, monday.Add(3*day+14*time.Hour)).Add(d.between(30*minute, 3*time.Hour)), By: manager, Status: "completed"}) // no earlier than on Thursday
-	release = release.until(history.End)
-	return release, len(release.Steps) > 0
-}
-
-// cancelled is a release that came to nothing.
-func cancelled(d dice, history History, pipelines []*pipeline) Release {
-	owner := having(history.People, "product")[0]
-	span := history.End.Sub(history.Start)
-	created := firstWorkingDay(history.Start.Add(span / 5)).Add(10*time.Hour + d.between(0, 2*time.Hour))
-	release := Release{Name: "One-click reordering", Description: "Buy again from the list of orders", CreatedAt: created, CreatedBy: owner}
-	release.add(d, pipelines, []string{"storefront", "cart-service", "order-service"}, history.End, func(v *version) bool {
-		return !v.done[qa].IsZero() && v.done[qa].Before(created)
-	})
-	release.Steps = append(release.Steps, Step{At: later(workingHours(created.Add(span/10+d.between(0, 90*minute))), created.Add(time.Hour)), By: owner, Status: "cancelled"})
-	return release.until(history.End)
-}
-
-// underWay is in production in part.
-func underWay(d dice, history History, pipelines []*pipeline) Release {
-	owner := having(history.People, "product")[0]
-	created := workingHours(history.End.Add(-5*day - d.between(0, day)))
-	release := Release{Name: "Holiday season", Description: "Gift wrapping, later returns and the prices for it", CreatedAt: created, CreatedBy: owner}
-	release.add(d, pipelines, []string{"storefront", "pricing-engine", "catalog-service", "returns-portal", "order-service", "shipping-gateway"}, history.End, func(v *version) bool {
-		return !v.done[staging].IsZero() && !v.done[staging].After(history.End)
-	})
-	release.Steps = append(release.Steps, Step{At: later(workingHours(created.Add(day)), created.Add(time.Hour)), By: owner, Status: "in_progress"})
-	return release.until(history.End)
-}
-
-// draft is what comes next.
-func draft(d dice, history History, pipelines []*pipeline) Release {
-	manager := having(history.People, "release_manager")[0]
-	release := Release{
-		Name: "Faster search", Description: "The new index, behind a flag",
-		CreatedAt: workingHours(history.End.Add(-day - d.between(0, 6*time.Hour))), CreatedBy: manager,
-	}
-	release.add(d, pipelines, []string{"search-api", "catalog-service", "mobile-bff"}, history.End, func(v *version) bool {
-		return !v.done[dev].IsZero() && !v.done[dev].After(history.End)
-	})
-	return release.until(history.End)
-}
-
-// add adds the newest versions of some products that fit, soon after they are there or the release is.
-func (r *Release) add(d dice, pipelines []*pipeline, products []string, end time.Time, fits func(*version) bool) {
-	for _, p := range pipelines {
-		if !slices.Contains(products, p.product.Name) {
-			continue
-		}
-		if v := p.newest(fits); v != nil {
-			at := earlier(later(v.built, r.CreatedAt).Add(d.between(minute, 30*minute)), end)
-			r.Steps = append(r.Steps, Step{At: at, By: v.author, Product: p.product.Name, Version: v.name})
+		for _, v := range slices.Backward(p.versions) {
+			if matches(v) {
+				at := later(v.built, r.CreatedAt).Add(random.between(minute, 30*minute))
+				if at.After(end) {
+					at = end
+				}
+				r.Steps = append(r.Steps, Step{At: at, By: v.author, Product: p.product.Name, Version: v.name})
+				break
+			}
 		}
 	}
 }
 
-// until forgets the future, and has the rest in the order of its times.
+// last returns the time of the last step.
+func (r Release) last() time.Time {
+	last := r.CreatedAt
+	for _, step := range r.Steps {
+		last = later(last, step.At)
+	}
+	return last
+}
+
+// until removes steps after the end, and sorts the others.
 func (r Release) until(end time.Time) Release {
 	r.Steps = slices.DeleteFunc(r.Steps, func(step Step) bool { return step.At.After(end) })
-	slices.SortStableFunc(r.Steps, func(one, other Step) int { return one.At.Compare(other.At) })
+	slices.SortStableFunc(r.Steps, func(a, b Step) int { return a.At.Compare(b.At) })
 	return r
 }
 
-// newest is the newest version that fits, or none.
-func (p *pipeline) newest(fits func(*version) bool) *version {
-	for _, v := range slices.Backward(p.versions) {
-		if !v.built.IsZero() && fits(v) {
-			return v
-		}
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
-	return nil
-}
-
-// workingHours is the last time in office hours that is no later.
-func workingHours(at time.Time) time.Time {
-	date := midnight(at)
-	if at.Before(date.Add(9 * time.Hour)) {
-		date = date.Add(-day)
-		at = date.Add(16*time.Hour + at.Sub(date)%time.Hour)
-	}
-	at = earlier(at, date.Add(17*time.Hour))
-	for isWeekend(at) {
-		at = at.Add(-day)
-	}
-	return at
-}
-
-func earlier(one, other time.Time) time.Time {
-	if other.Before(one) {
-		return other
-	}
-	return one
-}
-
-func later(one, other time.Time) time.Time {
-	if other.After(one) {
-		return other
-	}
-	return one
+	return a
 }

@@ -8,11 +8,10 @@ import (
 	"github.com/versioner-io/versioner/internal/ingest"
 )
 
-// staleAfter is when what was started and never finished is taken for something that nobody will hear of again: the longest
-// deployment takes half an hour, the longest approval an hour.
+// staleAfter is longer than any deployment and approval of a history.
 const staleAfter = 2 * time.Hour
 
-// Summary tells what is in a history.
+// Summary returns counts of the history for users.
 func (h History) Summary() string {
 	builds, deployments := h.outcomes()
 	versions := make(map[[2]string]bool)
@@ -29,7 +28,7 @@ func (h History) Summary() string {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "  from         %s to %s\n", h.Start.Format(time.DateOnly), h.End.Format("2006-01-02 15:04 MST"))
-	fmt.Fprintf(&text, "  products     %d, in %d environments; %d people\n", len(h.Products), len(h.Environments), len(h.People))
+	fmt.Fprintf(&text, "  products     %d, in %d environments; %d people\n", len(h.Products), len(h.Environments), len(h.Users))
 	fmt.Fprintf(&text, "  versions     %s\n", grouped(len(versions)))
 	fmt.Fprintf(&text, "  builds       %s\n", tally(builds, "completed", "failed", "aborted", "running", "stale"))
 	fmt.Fprintf(&text, "  deployments  %s; %d rollbacks among them\n", tally(deployments, "completed", "failed", "aborted", "pending", "running", "stale"), rollbacks)
@@ -38,7 +37,7 @@ func (h History) Summary() string {
 	return text.String()
 }
 
-// outcomes counts builds and deployments by how they ended, or did not.
+// outcomes counts builds and deployments by their outcome.
 func (h History) outcomes() (builds, deployments map[string]int) {
 	type record struct {
 		isBuild                                     bool
@@ -67,7 +66,7 @@ func (h History) outcomes() (builds, deployments map[string]int) {
 	return builds, deployments
 }
 
-// tally says how many there are, and of which kinds.
+// tally formats a total with its parts.
 func tally(counts map[string]int, kinds ...string) string {
 	total := 0
 	var parts []string

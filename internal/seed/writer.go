@@ -19,95 +19,93 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-// Account is the one that `versionerd dev` makes, for trying out.
+// Account is the account that `versionerd dev` creates.
 const Account = "demo"
 
 const (
-	keyName = "demo history" // of the key that all events come by: it tells that an account has a history
-
-	window            = 128 // events in one round trip
-	partitionPatience = 10 * time.Second
+	keyName          = "demo history" // of the key of all events; an account with such a key has a history
+	batchSize        = 128
+	partitionTimeout = 10 * time.Second
 )
 
-// ErrFilled says that the account has a history already.
+// ErrFilled reports that the account has a history.
 var ErrFilled = errors.New("it has a history already")
 
-// ErrInUse says that the account is somebody's own.
+// ErrInUse reports that the account has other data.
 var ErrInUse = errors.New("it has data of its own")
 
-// filler fills one account, in one transaction.
-type filler struct {
+// seeder writes a history to an account in one transaction.
+type seeder struct {
 	db      *postgres.DB
 	history History
 	account uuid.UUID
 	key     uuid.UUID
 
 	users    map[string]uuid.UUID // by login
-	seen     map[string]time.Time // by login: when they last changed something
+	seen     map[string]time.Time // by login: the last change
 	products map[string]uuid.UUID // by name
 	versions map[[2]string]uuid.UUID
 }
 
-// Fill makes the account, unless it is there, and all of the history, or nothing at all. It tells progress how many events
-// it has written. Nobody is notified of anything. The error is ErrFilled or ErrInUse for an account that it leaves alone.
+// Fill writes the history, and the account if it does not exist, or nothing. It reports the number of written events to progress. No
+// notifications are sent. The error is ErrFilled or ErrInUse if the account has a history or other data.
 func Fill(ctx context.Context, pool *postgres.Pool, keys *apikeys.Keys, account string, history History, progress func(events int)) error {
-	if err := postgres.Retry(ctx, partitionPatience, func(ctx context.Context) error {
+	if err := postgres.Retry(ctx, partitionTimeout, func(ctx context.Context) error {
 		return pool.EnsureEventPartitions(ctx, history.Start, time.Now())
 	}); err != nil {
-		return fmt.Errorf("prepare the months of the history: %w", err)
+		return fmt.Errorf("create partitions: %w", err)
 	}
 	err := pool.Share(ctx, func(ctx context.Context, db *postgres.DB) error {
-		f := &filler{
+		s := &seeder{
 			db: db, history: history, users: make(map[string]uuid.UUID), seen: make(map[string]time.Time),
 			products: make(map[string]uuid.UUID), versions: make(map[[2]string]uuid.UUID),
 		}
-		return f.fill(ctx, keys, account, progress)
+		return s.fill(ctx, keys, account, progress)
 	})
 	return postgres.Classify(err)
 }
 
-func (f *filler) fill(ctx context.Context, keys *apikeys.Keys, account string, progress func(int)) error {
-	if err := f.claim(ctx, keys, account); err != nil {
+func (s *seeder) fill(ctx context.Context, keys *apikeys.Keys, account string, progress func(int)) error {
+	if err := s.lockAccount(ctx, keys, account); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{f.people, f.environments, f.makeProducts} {
+	for _, step := range []func(context.Context) error{s.writeUsers, s.writeEnvironments, s.writeProducts} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
-	for done := 0; done < len(f.history.Events); {
-		next := f.history.Events[done:min(done+window, len(f.history.Events))]
-		if err := f.events(ctx, next); err != nil {
+	for done := 0; done < len(s.history.Events); {
+		next := s.history.Events[done:min(done+batchSize, len(s.history.Events))]
+		if err := s.writeEvents(ctx, next); err != nil {
 			return err
 		}
 		done += len(next)
 		progress(done)
 	}
-	if err := f.edits(ctx); err != nil {
+	if err := s.writeEdits(ctx); err != nil {
 		return err
 	}
-	for _, release := range f.history.Releases {
-		if err := f.release(ctx, release); err != nil {
+	for _, release := range s.history.Releases {
+		if err := s.writeRelease(ctx, release); err != nil {
 			return fmt.Errorf("release %q: %w", release.Name, err)
 		}
 	}
-	if err := f.people(ctx); err != nil {
+	if err := s.writeUsers(ctx); err != nil {
 		return err
 	}
-	return postgres.Classify(f.db.UpdateAPIKeysLastUsed(ctx, dbgen.UpdateAPIKeysLastUsedParams{
-		AccountIDs: []uuid.UUID{f.account}, IDs: []uuid.UUID{f.key}, UsedAt: []time.Time{f.history.Events[len(f.history.Events)-1].At},
+	return postgres.Classify(s.db.UpdateAPIKeysLastUsed(ctx, dbgen.UpdateAPIKeysLastUsedParams{
+		AccountIDs: []uuid.UUID{s.account}, IDs: []uuid.UUID{s.key}, UsedAt: []time.Time{s.history.Events[len(s.history.Events)-1].At},
 	}))
 }
 
-// claim locks the account and makes sure that it is nobody's, and makes the key that the events come by. Nobody ever learns
-// that key.
-func (f *filler) claim(ctx context.Context, keys *apikeys.Keys, slug string) error {
-	account, err := f.db.EnsureAccount(ctx, dbgen.EnsureAccountParams{ID: uuid.Must(uuid.NewV7()), Slug: slug, Now: f.history.Start})
+// lockAccount locks the account, requires it to be unused, and creates the key of the events. The key is not disclosed.
+func (s *seeder) lockAccount(ctx context.Context, keys *apikeys.Keys, slug string) error {
+	account, err := s.db.EnsureAccount(ctx, dbgen.EnsureAccountParams{ID: uuid.Must(uuid.NewV7()), Slug: slug, Now: s.history.Start})
 	if err != nil {
 		return postgres.Classify(err)
 	}
-	f.account = account.ID
-	known, err := f.db.ListAPIKeys(ctx, account.ID)
+	s.account = account.ID
+	known, err := s.db.ListAPIKeys(ctx, account.ID)
 	if err != nil {
 		return postgres.Classify(err)
 	}
@@ -116,29 +114,29 @@ func (f *filler) claim(ctx context.Context, keys *apikeys.Keys, slug string) err
 			return ErrFilled
 		}
 	}
-	if err := f.checkUnused(ctx); err != nil {
+	if err := s.checkUnused(ctx); err != nil {
 		return err
 	}
-	ctx = audit.WithActor(ctx, audit.Actor{Type: "command", Name: "versionerd", Credential: "shell", At: f.history.Start})
-	made, err := keys.CreateInAccount(ctx, slug, apikeys.NewKey{Name: keyName, Description: "What versionerd demo told came by it. Nobody has it."})
+	ctx = audit.WithActor(ctx, audit.Actor{Type: "command", Name: "versionerd", Credential: "shell", At: s.history.Start})
+	made, err := keys.CreateInAccount(ctx, slug, apikeys.NewKey{Name: keyName, Description: "Key of the sample data. It is not disclosed."})
 	if err != nil {
 		return err
 	}
-	f.key = made.ID
-	return postgres.Classify(f.db.SetAPIKeyCreatedAt(ctx, dbgen.SetAPIKeyCreatedAtParams{AccountID: f.account, ID: f.key, At: f.history.Start}))
+	s.key = made.ID
+	return postgres.Classify(s.db.SetAPIKeyCreatedAt(ctx, dbgen.SetAPIKeyCreatedAtParams{AccountID: s.account, ID: s.key, At: s.history.Start}))
 }
 
-// checkUnused rejects an account that has data of its own.
-func (f *filler) checkUnused(ctx context.Context) error {
-	events, err := f.db.CountEvents(ctx, dbgen.CountEventsParams{AccountID: f.account, UpTo: 1})
+// checkUnused rejects an account with data.
+func (s *seeder) checkUnused(ctx context.Context) error {
+	events, err := s.db.CountEvents(ctx, dbgen.CountEventsParams{AccountID: s.account, UpTo: 1})
 	if err != nil {
 		return postgres.Classify(err)
 	}
-	products, err := f.db.ListProducts(ctx, dbgen.ListProductsParams{AccountID: f.account, RowLimit: 1})
+	products, err := s.db.ListProducts(ctx, dbgen.ListProductsParams{AccountID: s.account, RowLimit: 1})
 	if err != nil {
 		return postgres.Classify(err)
 	}
-	releases, err := f.db.ListReleases(ctx, dbgen.ListReleasesParams{AccountID: f.account, RowLimit: 1})
+	releases, err := s.db.ListReleases(ctx, dbgen.ListReleasesParams{AccountID: s.account, RowLimit: 1})
 	if err != nil {
 		return postgres.Classify(err)
 	}
@@ -148,43 +146,42 @@ func (f *filler) checkUnused(ctx context.Context) error {
 	return nil
 }
 
-// people are those who change something, as if they had signed in; in the end, when they did so last. None is an admin: admins
-// get mail.
-func (f *filler) people(ctx context.Context) error {
-	for _, person := range f.history.People {
-		user, err := f.db.UpsertUser(ctx, dbgen.UpsertUserParams{
-			AccountID: f.account, ID: uuid.Must(uuid.NewV7()), Subject: "demo|" + person.Login, Name: person.Name, Email: person.Email(),
-			ClaimedRole: person.Role, Now: later(person.Joined, f.seen[person.Login]),
+// writeUsers writes the users, first when they join and finally with their last change. No user is an admin, as admins get mail.
+func (s *seeder) writeUsers(ctx context.Context) error {
+	for _, user := range s.history.Users {
+		row, err := s.db.UpsertUser(ctx, dbgen.UpsertUserParams{
+			AccountID: s.account, ID: uuid.Must(uuid.NewV7()), Subject: "demo|" + user.Login, Name: user.Name, Email: user.Email(),
+			ClaimedRole: user.Role, Now: later(user.Joined, s.seen[user.Login]),
 		})
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		f.users[person.Login] = user.ID
+		s.users[user.Login] = row.ID
 	}
 	return nil
 }
 
-// as is what a person does at a time.
-func (f *filler) as(ctx context.Context, person Person, at time.Time) context.Context {
-	user := f.users[person.Login]
-	f.seen[person.Login] = later(f.seen[person.Login], at)
-	return audit.WithActor(ctx, audit.Actor{Type: "user", ID: &user, Name: person.Email(), Credential: "session demo", At: at})
+// actingAs makes changes appear in the audit log as those of a user at a time.
+func (s *seeder) actingAs(ctx context.Context, user User, at time.Time) context.Context {
+	id := s.users[user.Login]
+	s.seen[user.Login] = later(s.seen[user.Login], at)
+	return audit.WithActor(ctx, audit.Actor{Type: "user", ID: &id, Name: user.Email(), Credential: "session demo", At: at})
 }
 
-// environments that are there already stay as they are.
-func (f *filler) environments(ctx context.Context) error {
-	for _, environment := range f.history.Environments {
-		_, err := f.db.FindEnvironment(ctx, dbgen.FindEnvironmentParams{AccountID: f.account, Name: environment.Name})
+// writeEnvironments creates missing environments.
+func (s *seeder) writeEnvironments(ctx context.Context) error {
+	for _, environment := range s.history.Environments {
+		_, err := s.db.FindEnvironment(ctx, dbgen.FindEnvironmentParams{AccountID: s.account, Name: environment.Name})
 		if err = postgres.Classify(err); err == nil {
 			continue
 		} else if apperr.CodeOf(err) != apperr.NotFound {
 			return err
 		}
 		metadata := toJSON(map[string]any{"region": environment.Region})
-		ctx := f.as(ctx, environment.CreatedBy, environment.CreatedAt)
-		made, err := catalogue.Environments{DB: f.db}.Create(ctx, f.account, environment.Name, nil, environment.Description, &metadata)
+		ctx := s.actingAs(ctx, environment.CreatedBy, environment.CreatedAt)
+		made, err := catalogue.Environments{DB: s.db}.Create(ctx, s.account, environment.Name, nil, environment.Description, &metadata)
 		if err == nil {
-			err = postgres.Classify(f.db.SetEnvironmentTimes(ctx, dbgen.SetEnvironmentTimesParams{AccountID: f.account, ID: made.ID, At: environment.CreatedAt}))
+			err = postgres.Classify(s.db.SetEnvironmentTimes(ctx, dbgen.SetEnvironmentTimesParams{AccountID: s.account, ID: made.ID, At: environment.CreatedAt}))
 		}
 		if err != nil {
 			return fmt.Errorf("environment %q: %w", environment.Name, err)
@@ -193,32 +190,32 @@ func (f *filler) environments(ctx context.Context) error {
 	return nil
 }
 
-// makeProducts fails when a name is taken: then the account is not what it seems.
-func (f *filler) makeProducts(ctx context.Context) error {
-	for _, product := range f.history.Products {
-		metadata := toJSON(map[string]any{"team": product.Team, "language": product.Language, "repository": product.Repository()})
-		ctx := f.as(ctx, product.CreatedBy, product.CreatedAt)
-		made, err := catalogue.Products{DB: f.db}.Create(ctx, f.account, product.Name, product.Description, &metadata)
+// writeProducts creates the products. A name in use means that the account is used.
+func (s *seeder) writeProducts(ctx context.Context) error {
+	for _, product := range s.history.Products {
+		metadata := toJSON(map[string]any{"team": product.Team, "language": product.Language, "repository": product.repository()})
+		ctx := s.actingAs(ctx, product.CreatedBy, product.CreatedAt)
+		made, err := catalogue.Products{DB: s.db}.Create(ctx, s.account, product.Name, product.Description, &metadata)
 		if apperr.CodeOf(err) == apperr.Conflict {
 			return fmt.Errorf("%w: a product %q", ErrInUse, product.Name)
 		}
 		if err != nil {
 			return fmt.Errorf("product %q: %w", product.Name, err)
 		}
-		f.products[product.Name] = made.ID
-		if err := f.db.SetProductTimes(ctx, dbgen.SetProductTimesParams{AccountID: f.account, ID: made.ID, At: product.CreatedAt}); err != nil {
+		s.products[product.Name] = made.ID
+		if err := s.db.SetProductTimes(ctx, dbgen.SetProductTimesParams{AccountID: s.account, ID: made.ID, At: product.CreatedAt}); err != nil {
 			return postgres.Classify(err)
 		}
 	}
 	return nil
 }
 
-// events records some events. Builds go first: no rule makes a build depend on a deployment.
-func (f *filler) events(ctx context.Context, events []Event) error {
+// writeEvents records events, builds first: they do not depend on deployments.
+func (s *seeder) writeEvents(ctx context.Context, events []Event) error {
 	var builds, deployments []ingest.Backdated
 	for _, event := range events {
 		one := ingest.Backdated{At: event.At, Event: event.ingest()}
-		one.Event.AccountID, one.Event.APIKeyID, one.Event.Body = f.account, f.key, toJSON(event)
+		one.Event.AccountID, one.Event.APIKeyID, one.Event.Body = s.account, s.key, toJSON(event)
 		if err := one.Event.Normalize(); err != nil {
 			return err
 		}
@@ -228,60 +225,60 @@ func (f *filler) events(ctx context.Context, events []Event) error {
 			deployments = append(deployments, one)
 		}
 	}
-	recorded, err := ingest.RecordBackdated(ctx, f.db, builds)
+	recorded, err := ingest.RecordBackdated(ctx, s.db, builds)
 	if err != nil {
 		return err
 	}
 	for _, build := range recorded {
-		f.versions[[2]string{build.ProductName, build.Version}] = build.Subject.VersionID
+		s.versions[[2]string{build.ProductName, build.Version}] = build.Subject.VersionID
 	}
-	_, err = ingest.RecordBackdated(ctx, f.db, deployments)
+	_, err = ingest.RecordBackdated(ctx, s.db, deployments)
 	return err
 }
 
-func (f *filler) edits(ctx context.Context) error {
-	for _, edit := range f.history.Edits {
-		ctx := f.as(ctx, edit.By, edit.At)
-		target := etag.Ref{AccountID: f.account, ID: f.products[edit.Product]}
-		if _, err := (catalogue.Products{DB: f.db}).Update(ctx, target, catalogue.ProductPatch{Description: &edit.Description}); err != nil {
+func (s *seeder) writeEdits(ctx context.Context) error {
+	for _, edit := range s.history.Edits {
+		ctx := s.actingAs(ctx, edit.By, edit.At)
+		target := etag.Ref{AccountID: s.account, ID: s.products[edit.Product]}
+		if _, err := (catalogue.Products{DB: s.db}).Update(ctx, target, catalogue.ProductPatch{Description: &edit.Description}); err != nil {
 			return fmt.Errorf("product %q: %w", edit.Product, err)
 		}
-		if err := f.db.SetProductTimes(ctx, dbgen.SetProductTimesParams{AccountID: f.account, ID: target.ID, At: edit.At}); err != nil {
+		if err := s.db.SetProductTimes(ctx, dbgen.SetProductTimesParams{AccountID: s.account, ID: target.ID, At: edit.At}); err != nil {
 			return postgres.Classify(err)
 		}
 	}
 	return nil
 }
 
-func (f *filler) release(ctx context.Context, release Release) error {
-	releases := catalogue.Releases{DB: f.db}
-	made, err := releases.Create(f.as(ctx, release.CreatedBy, release.CreatedAt), f.account, release.Name, release.Description, "draft", nil)
+func (s *seeder) writeRelease(ctx context.Context, release Release) error {
+	releases := catalogue.Releases{DB: s.db}
+	made, err := releases.Create(s.actingAs(ctx, release.CreatedBy, release.CreatedAt), s.account, release.Name, release.Description, "draft", nil)
 	if err != nil {
 		return err
 	}
-	target := etag.Ref{AccountID: f.account, ID: made.ID}
+	target := etag.Ref{AccountID: s.account, ID: made.ID}
 	times := []time.Time{release.CreatedAt}
 	for _, step := range release.Steps {
-		ctx := f.as(ctx, step.By, step.At)
+		ctx := s.actingAs(ctx, step.By, step.At)
 		if step.Status != "" {
 			_, err = releases.Update(ctx, target, catalogue.ReleasePatch{Status: &step.Status})
 			times = append(times, step.At)
 		} else {
-			_, err = releases.AddVersion(ctx, target, f.versions[[2]string{step.Product, step.Version}])
+			_, err = releases.AddVersion(ctx, target, s.versions[[2]string{step.Product, step.Version}])
 		}
 		if err != nil {
 			return err
 		}
 	}
 	for _, at := range times {
-		if err := f.db.SetReleaseTimes(ctx, dbgen.SetReleaseTimesParams{AccountID: f.account, ID: target.ID, At: at}); err != nil {
+		if err := s.db.SetReleaseTimes(ctx, dbgen.SetReleaseTimesParams{AccountID: s.account, ID: target.ID, At: at}); err != nil {
 			return postgres.Classify(err)
 		}
 	}
 	return nil
 }
 
-// ingest returns the event as a CI system reports it.
+// ingest converts the event.
 func (e Event) ingest() ingest.Event {
 	event := ingest.Event{
 		Kind: ingest.Deployment, ProductName: e.Product, Version: e.Version, EnvironmentName: e.Environment, Status: e.Status, InvokeID: e.InvokeID,
@@ -299,7 +296,7 @@ func (e Event) ingest() ingest.Event {
 	return event
 }
 
-// toJSON writes what is known to be writable.
+// toJSON marshals values that always can be.
 func toJSON(value any) json.RawMessage {
 	text, err := json.Marshal(value)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// target is a database to fill.
+// target is a database.
 type target struct {
 	dsn  string
 	pool *postgres.Pool
@@ -42,7 +42,7 @@ func (g target) fill(ctx context.Context, account string, history seed.History) 
 	return seed.Fill(ctx, g.pool, g.keys, account, history, func(int) {})
 }
 
-// read returns one column.
+// read returns a column.
 func read[T any](t *testing.T, dsn, sql string) []T {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
@@ -55,7 +55,7 @@ func read[T any](t *testing.T, dsn, sql string) []T {
 	return values
 }
 
-// everything is what is in the database, without identifiers: the events, and what the rules made of them.
+// everything selects all rows without identifiers.
 const everything = `SELECT line FROM (
 SELECT 'account ' || jsonb_build_array(slug, created_at)::text AS line FROM accounts
 UNION ALL SELECT 'key ' || jsonb_build_array(name, description, created_at, last_used_at, revoked_at)::text FROM api_keys
@@ -76,19 +76,19 @@ UNION ALL SELECT 'release version ' || jsonb_build_array(r.name, v.product_name,
 UNION ALL SELECT 'change ' || jsonb_build_array(occurred_at, actor_type, actor_name, credential, action, fields)::text FROM audit_log
 ) AS lines ORDER BY line COLLATE "C"`
 
-// TestFill fills two databases alike, and looks at what is there.
-func TestFill(t *testing.T) {
+// TestSeed writes the same history to two databases, and checks the rows.
+func TestSeed(t *testing.T) {
 	t.Parallel()
 	one, other := newTarget(t), newTarget(t)
 	history := seed.New(3, 14, theEnd())
-	var told []int
-	require.NoError(t, seed.Fill(t.Context(), one.pool, one.keys, seed.Account, history, func(events int) { told = append(told, events) }))
-	require.IsIncreasing(t, told)
-	require.Equal(t, len(history.Events), told[len(told)-1])
+	var reported []int
+	require.NoError(t, seed.Fill(t.Context(), one.pool, one.keys, seed.Account, history, func(events int) { reported = append(reported, events) }))
+	require.IsIncreasing(t, reported)
+	require.Equal(t, len(history.Events), reported[len(reported)-1])
 	require.NoError(t, other.fill(t.Context(), seed.Account, seed.New(3, 14, theEnd())))
 	require.Equal(t, read[string](t, one.dsn, everything), read[string](t, other.dsn, everything))
 	require.True(t, slices.EqualFunc(history.Events, read[time.Time](t, one.dsn, "SELECT received_at FROM events ORDER BY received_at"),
-		func(event seed.Event, at time.Time) bool { return at.Equal(event.At.Truncate(time.Microsecond)) }), "every event is there, at its time")
+		func(event seed.Event, at time.Time) bool { return at.Equal(event.At.Truncate(time.Microsecond)) }), "every event is recorded at its time")
 
 	for what, sql := range map[string]string{
 		"every event did something":    "SELECT count(*) = 0 FROM events WHERE effect NOT IN ('created', 'progressed', 'terminated')",
@@ -118,7 +118,7 @@ func TestFill(t *testing.T) {
 		"products are everywhere":  "SELECT count(*) FILTER (WHERE current_deployment_id IS NOT NULL) >= 65 FROM environment_state",
 		"no admins":                "SELECT bool_and(claimed_role <> 'admin') FROM users",
 		"no real addresses":        "SELECT bool_and(email LIKE '%@example.com') FROM users",
-		"people's changes are theirs": `SELECT bool_and(u.id IS NOT NULL) FROM audit_log AS a LEFT JOIN users AS u ON u.id = a.actor_id AND u.email = a.actor_name
+		"changes belong to users": `SELECT bool_and(u.id IS NOT NULL) FROM audit_log AS a LEFT JOIN users AS u ON u.id = a.actor_id AND u.email = a.actor_name
 			WHERE a.action NOT LIKE 'api_key.%'`,
 		"no other tables are filled": "SELECT (SELECT count(*) FROM notification_deliveries) + (SELECT count(*) FROM river_job) + (SELECT count(*) FROM idempotency_keys) = 0",
 	} {
@@ -136,11 +136,11 @@ func TestFill(t *testing.T) {
 	}
 }
 
-func TestAnotherSeedFillsOtherwise(t *testing.T) {
+func TestSeedsDiffer(t *testing.T) {
 	t.Parallel()
 	g := newTarget(t)
 	require.NoError(t, g.fill(t.Context(), seed.Account, seed.New(1, 7, theEnd())))
-	require.NoError(t, g.fill(t.Context(), "demo2", seed.New(2, 7, theEnd())), "accounts do not see each other")
+	require.NoError(t, g.fill(t.Context(), "demo2", seed.New(2, 7, theEnd())), "accounts are isolated")
 	versions := `SELECT product_name || ' ' || version || ' ' || coalesce(scm_sha, '') FROM version_details WHERE account_id = (SELECT id FROM accounts WHERE slug = '`
 	one, other := read[string](t, g.dsn, versions+`demo')`), read[string](t, g.dsn, versions+`demo2')`)
 	require.NotEmpty(t, one)
@@ -149,7 +149,7 @@ func TestAnotherSeedFillsOtherwise(t *testing.T) {
 	require.NotSubset(t, other, one)
 }
 
-func TestInterruptedFillLeavesNothing(t *testing.T) {
+func TestInterruptionLeavesNothing(t *testing.T) {
 	t.Parallel()
 	g := newTarget(t)
 	history := seed.New(1, 7, theEnd())
@@ -165,8 +165,8 @@ func TestInterruptedFillLeavesNothing(t *testing.T) {
 	require.Equal(t, []int{len(history.Events)}, read[int](t, g.dsn, "SELECT count(*)::int FROM events"))
 }
 
-// TestAccountsOfOthersAreLeftAlone has an API whose account demo is filled at various times.
-func TestAccountsOfOthersAreLeftAlone(t *testing.T) {
+// TestUsedAccountsAreRejected seeds accounts in various states.
+func TestUsedAccountsAreRejected(t *testing.T) {
 	t.Parallel()
 	history := seed.New(1, 7, theEnd())
 	fill := func(api *testapi.API, account string) error {
@@ -237,8 +237,8 @@ func TestAccountsOfOthersAreLeftAlone(t *testing.T) {
 	})
 }
 
-// TestFillNotifiesOfNothing subscribes a channel to every event.
-func TestFillNotifiesOfNothing(t *testing.T) {
+// TestNoNotifications subscribes a channel to every event.
+func TestNoNotifications(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
 	channel := api.As(t, "admin", http.MethodPost, "/notification-channels/", `{"name":"all","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`)
