@@ -19,7 +19,7 @@ import (
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
-func person(organization, slug, subject, role string) authn.Identity {
+func identityOf(organization, slug, subject, role string) authn.Identity {
 	return authn.Identity{Issuer: "https://issuer.example.com", OrganizationID: organization, OrganizationSlug: slug, Subject: subject, Roles: []string{role}}
 }
 
@@ -29,7 +29,7 @@ func newProvisioner(t *testing.T) (*accounts.Provisioner, *postgres.Pool) {
 	return accounts.NewProvisioner(pool.DB, true), pool
 }
 
-func TestFirstTokenOfAnOrganisationMakesItsAccount(t *testing.T) {
+func TestFirstTokenCreatesAccount(t *testing.T) {
 	t.Parallel()
 	provisioner, pool := newProvisioner(t)
 	resolve := func(identity authn.Identity) authn.Principal {
@@ -39,46 +39,46 @@ func TestFirstTokenOfAnOrganisationMakesItsAccount(t *testing.T) {
 		return principal
 	}
 
-	first := resolve(person("org_1", "acme", "mona", "admin"))
+	first := resolve(identityOf("org_1", "acme", "mona", "admin"))
 	require.Equal(t, "acme", first.AccountSlug)
 	require.True(t, first.IsUser())
-	require.Equal(t, first, resolve(person("org_1", "acme", "mona", "admin")), "once")
-	require.Equal(t, first.AccountID, resolve(person("org_1", "renamed", "lisa", "admin")).AccountID, "the tenant is the organisation, not its slug")
+	require.Equal(t, first, resolve(identityOf("org_1", "acme", "mona", "admin")), "once")
+	require.Equal(t, first.AccountID, resolve(identityOf("org_1", "renamed", "lisa", "admin")).AccountID, "the tenant is the organisation, not its slug")
 
-	second := resolve(person("org_2", "acme", "mona", "admin"))
+	second := resolve(identityOf("org_2", "acme", "mona", "admin"))
 	require.Regexp(t, `^acme-[a-z2-7]{8}$`, second.AccountSlug, "a slug that is taken gets a random suffix")
 	require.NotEqual(t, first.AccountID, second.AccountID)
-	elsewhere := person("org_1", "acme", "mona", "admin")
+	elsewhere := identityOf("org_1", "acme", "mona", "admin")
 	elsewhere.Issuer = "https://other.example.com"
 	require.Regexp(t, `^acme-[a-z2-7]{8}$`, resolve(elsewhere).AccountSlug, "another issuer's organisation is another tenant")
 
 	for slug, want := range map[string]string{
 		"": "^account(-.{8})?$", "live": "^account(-.{8})?$", "Ünï Cöde!": "^n-c-de$", "__": "^account(-.{8})?$", "UPPER_case-1": "^upper_case-1$",
 	} {
-		require.Regexp(t, want, resolve(person("org "+slug, slug, "mona", "admin")).AccountSlug, slug)
+		require.Regexp(t, want, resolve(identityOf("org "+slug, slug, "mona", "admin")).AccountSlug, slug)
 	}
 
-	require.Equal(t, authz.Viewer, resolve(person("org_1", "acme", "nobody", "emperor")).Role, "an unknown role")
-	require.Equal(t, "developer", resolve(person("org_1", "acme", "mona", "developer")).Role, "the token's role may change")
+	require.Equal(t, authz.Viewer, resolve(identityOf("org_1", "acme", "unknown", "emperor")).Role, "an unknown role")
+	require.Equal(t, "developer", resolve(identityOf("org_1", "acme", "mona", "developer")).Role, "the token's role may change")
 
-	several := person("org_1", "acme", "mona", "")
+	several := identityOf("org_1", "acme", "mona", "")
 	several.Roles = []string{"emperor", "viewer", "admin", "developer"}
 	require.Equal(t, "admin", resolve(several).Role, "the highest known role")
 
 	provisioner = accounts.NewProvisioner(pool.DB, false)
-	_, err := provisioner.Resolve(t.Context(), person("org_9", "new", "mona", "admin"))
+	_, err := provisioner.Resolve(t.Context(), identityOf("org_9", "new", "mona", "admin"))
 	require.Equal(t, apperr.Forbidden, apperr.CodeOf(err), "%v", err)
-	require.Equal(t, first.AccountID, resolve(person("org_1", "acme", "new", "viewer")).AccountID, "people still join the accounts there are")
+	require.Equal(t, first.AccountID, resolve(identityOf("org_1", "acme", "new", "viewer")).AccountID, "new users of existing accounts are still created")
 }
 
-func TestFirstTokensAtOnceMakeOneAccount(t *testing.T) {
+func TestConcurrentFirstTokensCreateOneAccount(t *testing.T) {
 	t.Parallel()
 	provisioner, _ := newProvisioner(t)
 	principals := make([]authn.Principal, 16)
 	var group sync.WaitGroup
 	for i := range principals {
 		group.Go(func() {
-			principal, err := provisioner.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
+			principal, err := provisioner.Resolve(t.Context(), identityOf("org_1", "acme", "mona", "admin"))
 			if err == nil {
 				principals[i] = principal
 			}
@@ -91,15 +91,15 @@ func TestFirstTokensAtOnceMakeOneAccount(t *testing.T) {
 	}
 }
 
-// TestReadOnlyDatabaseKnowsPeople has people come to a database that cannot note that they were here.
-func TestReadOnlyDatabaseKnowsPeople(t *testing.T) {
+// TestReadOnlyDatabaseResolvesKnownUsers resolves users in a database that cannot store when they were last seen.
+func TestReadOnlyDatabaseResolvesKnownUsers(t *testing.T) {
 	t.Parallel()
 	dsn := testdb.New(t)
 	pool, err := postgres.Open(t.Context(), dsn)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	provisioner := accounts.NewProvisioner(pool.DB, true)
-	mona := person("org_1", "acme", "mona", "admin")
+	mona := identityOf("org_1", "acme", "mona", "admin")
 	before, err := provisioner.Resolve(t.Context(), mona)
 	require.NoError(t, err)
 
@@ -118,12 +118,12 @@ func TestReadOnlyDatabaseKnowsPeople(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 
-	lisa := person("org_1", "acme", "lisa", "admin")
+	lisa := identityOf("org_1", "acme", "lisa", "admin")
 	_, err = provisioner.Resolve(t.Context(), lisa)
-	require.Equal(t, apperr.Unavailable, apperr.CodeOf(err), "who is new must be written down: %v", err)
+	require.Equal(t, apperr.Unavailable, apperr.CodeOf(err), "a new user must be stored: %v", err)
 }
 
-// TestResolveWaitsForTheDatabase has it take nobody in for a while.
+// TestResolveWaitsForTheDatabase makes the database refuse connections for a while.
 func TestResolveWaitsForTheDatabase(t *testing.T) {
 	t.Parallel()
 	dsn := testdb.New(t)
@@ -131,7 +131,7 @@ func TestResolveWaitsForTheDatabase(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	provisioner := accounts.NewProvisioner(pool.DB, true)
-	before, err := provisioner.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
+	before, err := provisioner.Resolve(t.Context(), identityOf("org_1", "acme", "mona", "admin"))
 	require.NoError(t, err)
 
 	config, err := pgx.ParseConfig(dsn)
@@ -150,7 +150,7 @@ func TestResolveWaitsForTheDatabase(t *testing.T) {
 		_, err := admin.Exec(context.WithoutCancel(t.Context()), "ALTER DATABASE "+name+" ALLOW_CONNECTIONS true")
 		reopened <- err
 	})
-	after, err := provisioner.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
+	after, err := provisioner.Resolve(t.Context(), identityOf("org_1", "acme", "mona", "admin"))
 	require.NoError(t, <-reopened)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
@@ -161,9 +161,9 @@ func TestLastAdminStays(t *testing.T) {
 	t.Parallel()
 	provisioner, pool := newProvisioner(t)
 	for range 10 {
-		mona, err := provisioner.Resolve(t.Context(), person("org_1", "acme", "mona", "admin"))
+		mona, err := provisioner.Resolve(t.Context(), identityOf("org_1", "acme", "mona", "admin"))
 		require.NoError(t, err)
-		lisa, err := provisioner.Resolve(t.Context(), person("org_1", "acme", "lisa", "admin"))
+		lisa, err := provisioner.Resolve(t.Context(), identityOf("org_1", "acme", "lisa", "admin"))
 		require.NoError(t, err)
 		assign := func(by, to authn.Principal, role *string) error {
 			_, err := accounts.AssignRole(authn.WithPrincipal(t.Context(), by), pool.DB, etag.Ref{AccountID: to.AccountID, ID: to.UserID}, role)
@@ -181,7 +181,7 @@ func TestLastAdminStays(t *testing.T) {
 				require.Equal(t, apperr.Conflict, apperr.CodeOf(failure), "%v", failure)
 			}
 		}
-		require.Equal(t, apperr.Conflict, apperr.CodeOf(assign(mona, mona, nil)), "nobody changes their own role")
+		require.Equal(t, apperr.Conflict, apperr.CodeOf(assign(mona, mona, nil)), "users cannot change their own role")
 		require.NoError(t, assign(authn.Principal{}, mona, nil))
 		require.NoError(t, assign(authn.Principal{}, lisa, nil))
 	}
@@ -195,12 +195,15 @@ func TestNewOrganisationsLeaveConnections(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	provisioner := accounts.NewProvisioner(pool.DB, true)
-	known := person("org_1", "acme", "mona", "admin")
+	known := identityOf("org_1", "acme", "mona", "admin")
 	before, err := provisioner.Resolve(t.Context(), known)
 	require.NoError(t, err)
 
 	conn, err := pgx.Connect(t.Context(), dsn)
 	require.NoError(t, err)
+	observer, err := pgx.Connect(t.Context(), dsn) // a transaction would see one snapshot of pg_stat_activity
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = observer.Close(context.WithoutCancel(t.Context())) })
 	blocker, err := conn.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = blocker.Exec(t.Context(), "LOCK TABLE accounts IN SHARE MODE") // reads pass, inserts wait
@@ -208,14 +211,14 @@ func TestNewOrganisationsLeaveConnections(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 2 * pool.MaxConns() {
 		group.Go(func() {
-			_, _ = provisioner.Resolve(t.Context(), person(fmt.Sprintf("org_new_%d", i), "acme", "lisa", "admin"))
+			_, _ = provisioner.Resolve(t.Context(), identityOf(fmt.Sprintf("org_new_%d", i), "acme", "lisa", "admin"))
 		})
 	}
 	t.Cleanup(group.Wait)
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	require.Eventually(t, func() bool {
 		var blocked int
-		err := blocker.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&blocked)
+		err := observer.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&blocked)
 		return err == nil && blocked >= 2
 	}, 30*time.Second, 10*time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)

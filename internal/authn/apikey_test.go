@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-var quiet = slog.New(slog.DiscardHandler) //nolint:gochecknoglobals // says nothing
+var quiet = slog.New(slog.DiscardHandler) //nolint:gochecknoglobals // discards all
 
 // keyServer is one server with its API keys.
 type keyServer struct {
@@ -93,7 +93,7 @@ func TestKeyLife(t *testing.T) {
 		_, err := check(t.Context(), keys, first)
 		require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err), "%v", err)
 		require.Equal(t, apperr.NotFound, apperr.CodeOf(keys.RevokeByKeyID(t.Context(), "acme_inc", "k9")))
-		require.Equal(t, apperr.NotFound, apperr.CodeOf(keys.RevokeByKeyID(t.Context(), "nobody", "k1")))
+		require.Equal(t, apperr.NotFound, apperr.CodeOf(keys.RevokeByKeyID(t.Context(), "unknown", "k1")))
 	})
 
 	t.Run("Listed", func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestKeysAreNotStored(t *testing.T) {
 	require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err), "another pepper, another hash")
 }
 
-func TestPepperMustBeTheOneThatTheDatabaseKnows(t *testing.T) {
+func TestPepperMismatch(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Open(t)
 	require.NoError(t, newKeys(t, pool).VerifyPepper(t.Context()))
@@ -188,7 +188,7 @@ func TestRevocationReachesCachedKeys(t *testing.T) {
 }
 
 // TestWrongKeysAskNoDatabase uses a pool that is closed: any look-up would be an error of another kind.
-func TestWrongKeysAskNoDatabase(t *testing.T) {
+func TestInvalidTokensNeedNoLookup(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Open(t)
 	keys := newKeys(t, pool)
@@ -207,7 +207,7 @@ func TestWrongKeysAskNoDatabase(t *testing.T) {
 	require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err))
 }
 
-func TestDatabaseAwayIsNotAWrongKey(t *testing.T) {
+func TestUnreachableDatabaseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Open(t)
 	keys := newKeys(t, pool)

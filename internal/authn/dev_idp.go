@@ -77,7 +77,7 @@ func generateDevKey(path string) ([]byte, error) {
 	return kept, nil
 }
 
-// Issuer is what a server in development believes.
+// Issuer returns the issuer that a server in development accepts.
 func (k DevSigner) Issuer() Issuer {
 	public := x509.MarshalPKCS1PublicKey(&k.private.PublicKey)
 	return Issuer{

@@ -25,10 +25,10 @@ import (
 const (
 	refreshInterval = 10 * time.Minute
 	fetchTimeout    = 3 * time.Second  // of one request to an issuer
-	keyPatience     = 2 * time.Second  // how long a request waits for keys that are not known
-	unknownCooldown = 30 * time.Second // between two fetches that unknown kids cause
-	emptyCooldown   = time.Second      // the same, when there are no keys at all
-	keysLife        = 24 * time.Hour   // of the last good set, when refreshes fail
+	keyWaitTimeout  = 2 * time.Second  // a request waits for an unknown key
+	unknownCooldown = 30 * time.Second // between two fetches for unknown kids
+	emptyCooldown   = time.Second      // between two fetches while there are no keys
+	keySetTTL       = 24 * time.Hour   // of the last valid set, when refreshes fail
 	maxKeysBytes    = 1 << 20
 	maxRedirects    = 3
 	discoveryPath   = "/.well-known/openid-configuration"
@@ -36,10 +36,10 @@ const (
 
 var errUnknownKey = errors.New("the token's key is not one of the issuer's")
 
-// keySet never changes once it is published.
+// keySet is immutable once it is published.
 type keySet struct {
 	byID    map[string]crypto.PublicKey
-	only    crypto.PublicKey // what a token without kid means: set when there is exactly one key
+	only    crypto.PublicKey // for tokens without kid: set when there is exactly one key
 	fetched time.Time
 }
 
@@ -55,8 +55,8 @@ func (s *keySet) get(kid string) crypto.PublicKey {
 	}
 }
 
-// keyStore holds the keys of one issuer. Whoever asks for a known key gets it from an atomic snapshot and never waits,
-// whatever the issuer's server does meanwhile.
+// keyStore holds the keys of one issuer. Known keys come from an atomic snapshot without waiting, whatever the state of the
+// issuer's server.
 type keyStore struct {
 	issuer Issuer
 	static crypto.PublicKey
@@ -66,23 +66,23 @@ type keyStore struct {
 
 	current atomic.Pointer[keySet]
 
-	mu      sync.Mutex
-	flight  chan struct{} // closed when the fetch that is under way ends; nil: none is
-	unknown time.Time     // when an unknown kid last caused a fetch
-	empty   time.Time     // when a request last caused one because there were no keys
-	failing bool          // of the flight; an outage is logged once
+	mu       sync.Mutex
+	inFlight chan struct{} // closed when the current fetch ends; nil without one
+	unknown  time.Time     // last fetch for an unknown kid
+	empty    time.Time     // last fetch by a request while there were no keys
+	failing  bool          // of the current fetch; an outage is logged once
 }
 
 func newKeyStore(issuer Issuer, client *http.Client, now func() time.Time, logger *slog.Logger) *keyStore {
-	store := &keyStore{issuer: issuer, client: careful(client), now: now, logger: logger}
+	store := &keyStore{issuer: issuer, client: sameHostRedirectsOnly(client), now: now, logger: logger}
 	if len(issuer.PublicKeyPEM) > 0 {
-		store.static, _ = parsePEM(issuer.PublicKeyPEM, issuer.Algorithm) // Issuer.Check tells what is wrong with it
+		store.static, _ = parsePEM(issuer.PublicKeyPEM, issuer.Algorithm) // Issuer.Check reports errors
 	}
 	return store
 }
 
-// careful returns a client that follows redirects within one host only: where keys come from is configuration.
-func careful(client *http.Client) *http.Client {
+// sameHostRedirectsOnly returns a client that follows redirects within one host only: the source of keys is configuration.
+func sameHostRedirectsOnly(client *http.Client) *http.Client {
 	if client == nil {
 		client = http.DefaultClient
 	}
@@ -97,7 +97,7 @@ func careful(client *http.Client) *http.Client {
 }
 
 // find returns the key of that kid, or the only key when kid is empty. The error is Unauthenticated when the issuer has
-// no such key, Unavailable when its keys could not be had.
+// no such key, Unavailable when its keys could not be fetched.
 func (s *keyStore) find(ctx context.Context, kid string) (crypto.PublicKey, error) {
 	if s.static != nil {
 		return s.static, nil
@@ -105,22 +105,22 @@ func (s *keyStore) find(ctx context.Context, kid string) (crypto.PublicKey, erro
 	if key := s.snapshot().get(kid); key != nil {
 		return key, nil
 	}
-	return s.await(ctx, kid)
+	return s.waitForKey(ctx, kid)
 }
 
-// await gives an unknown kid the chance of a fetch: of the one under way, which may have begun too early to see the key,
-// and then of one of its own, if none was made lately.
-func (s *keyStore) await(ctx context.Context, kid string) (crypto.PublicKey, error) {
-	ctx, cancel := context.WithTimeout(ctx, keyPatience)
+// waitForKey waits for the current fetch, which may have begun before the key existed, and then for another one, unless the last
+// one was recent.
+func (s *keyStore) waitForKey(ctx context.Context, kid string) (crypto.PublicKey, error) {
+	ctx, cancel := context.WithTimeout(ctx, keyWaitTimeout)
 	defer cancel()
 	for range 2 {
-		if flight := s.demandFetch(ctx, kid); flight != nil {
+		if fetch := s.startFetch(ctx, kid); fetch != nil {
 			select {
-			case <-flight:
+			case <-fetch:
 			case <-ctx.Done():
 			}
 		}
-		// Even with no fetch to wait for: see demandFetch.
+		// Also without a fetch: see startFetch.
 		if key := s.snapshot().get(kid); key != nil {
 			return key, nil
 		}
@@ -132,23 +132,22 @@ func (s *keyStore) await(ctx context.Context, kid string) (crypto.PublicKey, err
 	return nil, unauthenticated(fmt.Errorf("issuer %q, kid %.200q: %w", s.issuer.URL, kid, errUnknownKey))
 }
 
-// snapshot returns the last good set, nil when there is none or it is too old.
+// snapshot returns the last valid set; nil without one or when it is too old.
 func (s *keyStore) snapshot() *keySet {
 	set := s.current.Load()
-	if set == nil || s.now().Sub(set.fetched) > keysLife {
+	if set == nil || s.now().Sub(set.fetched) > keySetTTL {
 		return nil
 	}
 	return set
 }
 
-// demandFetch returns the fetch that is under way, or starts one; nil when the last one has brought the key since the caller
-// looked, or when a request has caused one lately. The first fetch does not count for the unknown kids: a rotation may
-// follow on its heels.
-func (s *keyStore) demandFetch(ctx context.Context, kid string) <-chan struct{} {
+// startFetch returns the current fetch, or starts one; nil when the key has arrived since the caller's look-up, or during the
+// cooldown. The first fetch does not start the cooldown of unknown kids: a rotation may follow at once.
+func (s *keyStore) startFetch(ctx context.Context, kid string) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.flight != nil {
-		return s.flight
+	if s.inFlight != nil {
+		return s.inFlight
 	}
 	set := s.snapshot()
 	if set.get(kid) != nil {
@@ -166,51 +165,51 @@ func (s *keyStore) demandFetch(ctx context.Context, kid string) <-chan struct{} 
 	return s.fetchLocked(ctx)
 }
 
-// refresh waits for a fetch: the one under way, or its own.
+// refresh waits for the current fetch, or for a new one.
 func (s *keyStore) refresh(ctx context.Context) {
 	if s.static != nil {
 		return
 	}
 	s.mu.Lock()
-	flight := s.fetchLocked(ctx)
+	fetch := s.fetchLocked(ctx)
 	s.mu.Unlock()
 	select {
-	case <-flight:
+	case <-fetch:
 	case <-ctx.Done():
 	}
 }
 
-// fetchLocked needs s.mu. The fetch belongs to nobody's request: it goes on, within its timeouts, when the one that
-// started it is gone.
+// fetchLocked requires s.mu. The fetch is independent of the request that started it: it continues, within its timeouts, when that
+// request ends.
 func (s *keyStore) fetchLocked(ctx context.Context) <-chan struct{} {
-	if s.flight != nil {
-		return s.flight
+	if s.inFlight != nil {
+		return s.inFlight
 	}
 	done := make(chan struct{})
-	s.flight = done
+	s.inFlight = done
 	go func() {
 		s.update(context.WithoutCancel(ctx))
 		s.mu.Lock()
-		s.flight = nil
+		s.inFlight = nil
 		s.mu.Unlock()
 		close(done)
 	}()
 	return done
 }
 
-// update replaces the set by a good one, or leaves it.
+// update replaces the set by a valid one, or keeps it.
 func (s *keyStore) update(ctx context.Context) {
 	set, err := s.fetch(ctx)
 	if err != nil {
 		if !s.failing {
-			s.logger.WarnContext(ctx, "keys of an issuer not fetched, the last ones are kept", "issuer", s.issuer.URL, "error", err)
+			s.logger.WarnContext(ctx, "jwks refresh failed, serving cached keys", "issuer", s.issuer.URL, "error", err)
 		}
 		s.failing = true
 		return
 	}
 	s.current.Store(set)
 	if s.failing {
-		s.logger.InfoContext(ctx, "keys of an issuer are fetched again", "issuer", s.issuer.URL)
+		s.logger.InfoContext(ctx, "jwks refresh recovered", "issuer", s.issuer.URL)
 	}
 	s.failing = false
 }
@@ -236,7 +235,7 @@ func (s *keyStore) fetch(ctx context.Context) (*keySet, error) {
 	return set, nil
 }
 
-// discover asks each time: an issuer may move its keys.
+// discover reads the discovery document at each fetch: an issuer may move its keys.
 func (s *keyStore) discover(ctx context.Context) (string, error) {
 	// OpenID Connect Discovery 1.0 §4.1: a slash that ends the issuer is removed first.
 	body, err := s.get(ctx, strings.TrimSuffix(s.issuer.URL, "/")+discoveryPath)
@@ -251,23 +250,23 @@ func (s *keyStore) discover(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("not a discovery document: %w", err)
 	}
 	if found.Issuer != s.issuer.URL {
-		return "", fmt.Errorf("the document is of issuer %q", found.Issuer)
+		return "", fmt.Errorf("discovery document issuer mismatch: %q", found.Issuer)
 	}
 	return found.JWKSURI, checkKeyURL(found.JWKSURI)
 }
 
-// get reads a bounded answer in bounded time.
+// get reads a response of bounded size in bounded time.
 func (s *keyStore) get(ctx context.Context, address string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return nil, fmt.Errorf("ask for keys: %w", err)
+		return nil, fmt.Errorf("request keys: %w", err)
 	}
 	request.Header.Set("Accept", "application/json, application/jwk-set+json")
 	response, err := s.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask for keys: %w", err)
+		return nil, fmt.Errorf("request keys: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
@@ -283,8 +282,8 @@ func (s *keyStore) get(ctx context.Context, address string) ([]byte, error) {
 	return body, nil
 }
 
-// parseKeySet takes the keys that may verify signatures of the algorithm, and passes over the others (RFC 7517 §5): a
-// set may hold keys for encryption, or of types yet to come. A set with none is no set.
+// parseKeySet returns the keys that may verify signatures of the algorithm, and skips the others (RFC 7517, 5): a set may contain
+// keys for encryption, or of unknown types. A set without a usable key is an error.
 func parseKeySet(body []byte, algorithm string) (*keySet, error) {
 	var list struct {
 		Keys []jsontext.Value `json:"keys"`
@@ -294,11 +293,11 @@ func parseKeySet(body []byte, algorithm string) (*keySet, error) {
 	}
 	set := &keySet{byID: make(map[string]crypto.PublicKey)}
 	usable := 0
-	var passed []error
+	var skipped []error
 	for _, value := range list.Keys {
 		kid, key, err := parseJWK(value, algorithm)
 		if err != nil {
-			passed = append(passed, err)
+			skipped = append(skipped, err)
 			continue
 		}
 		usable++
@@ -311,7 +310,7 @@ func parseKeySet(body []byte, algorithm string) (*keySet, error) {
 		set.only = nil
 	}
 	if usable == 0 {
-		return nil, fmt.Errorf("no usable key: %w", errors.Join(append(passed, errors.New("end of the set"))...))
+		return nil, fmt.Errorf("no usable key: %w", errors.Join(append(skipped, errors.New("end of the set"))...))
 	}
 	return set, nil
 }
@@ -330,7 +329,7 @@ func (j *JWTs) Run(ctx context.Context) {
 	}
 }
 
-// refresh fetches the keys of all issuers at once, so that one that hangs delays no other.
+// refresh fetches the keys of all issuers concurrently: one that hangs does not delay the others.
 func (j *JWTs) refresh(ctx context.Context) {
 	var fetches sync.WaitGroup
 	for _, issuer := range j.issuers {

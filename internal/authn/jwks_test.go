@@ -100,7 +100,7 @@ func TestFaultyJWKSNeverReplacesAGoodOne(t *testing.T) {
 			requests := &counting{}
 			client := hurried()
 			client.Transport = requests
-			b := newBench(t, client, clerk(p))
+			b := newJWTFixture(t, client, clerkIssuer(p))
 			token := func() string {
 				now := b.clock.now().Unix()
 				return sign(t, jwa.RS256, key, header(), payload(p.URL, "exp", strconv.FormatInt(now+60, 10), "nbf", "", "iat", ""))
@@ -115,7 +115,7 @@ func TestFaultyJWKSNeverReplacesAGoodOne(t *testing.T) {
 				require.NoError(t, b.try(t.Context(), token()))
 			}
 			require.GreaterOrEqual(t, requests.asked.Load(), int64(7), "each refresh asks")
-			b.clock.advance(keysLife)
+			b.clock.advance(keySetTTL)
 			requireCode(t, apperr.Unavailable, b.try(t.Context(), token()))
 
 			p.publish(t, public(t, key, "k1"))
@@ -131,7 +131,7 @@ func TestJWKSNeverObtained(t *testing.T) {
 	key := rsaKeys[0]()
 	p := newIDP(t)
 	p.respond(say(http.StatusBadGateway, ""))
-	b := newBench(t, nil, clerk(p))
+	b := newJWTFixture(t, nil, clerkIssuer(p))
 	token := sign(t, jwa.RS256, key, header(), payload(p.URL))
 
 	requireCode(t, apperr.Unavailable, b.try(t.Context(), token))
@@ -149,17 +149,17 @@ func TestJWKSThatHangsAtFirstUse(t *testing.T) {
 	t.Parallel()
 	p := newIDP(t)
 	p.respond(hang)
-	b := newBench(t, nil, clerk(p))
+	b := newJWTFixture(t, nil, clerkIssuer(p))
 	began := time.Now()
 	requireCode(t, apperr.Unavailable, b.try(t.Context(), sign(t, jwa.RS256, rsaKeys[0](), header(), payload(p.URL))))
-	require.InDelta(t, keyPatience.Seconds(), time.Since(began).Seconds(), 0.5)
+	require.InDelta(t, keyWaitTimeout.Seconds(), time.Since(began).Seconds(), 0.5)
 }
 
 func TestJWKSFirstUseFetchesOnce(t *testing.T) {
 	t.Parallel()
 	key := rsaKeys[0]()
 	p := newIDP(t, public(t, key, "k1"))
-	b := newBench(t, nil, clerk(p))
+	b := newJWTFixture(t, nil, clerkIssuer(p))
 	token := sign(t, jwa.RS256, key, header(), payload(p.URL))
 	var users sync.WaitGroup
 	for range 50 {
@@ -178,7 +178,7 @@ func TestJWKSRotation(t *testing.T) {
 	t.Parallel()
 	first, second, third := rsaKeys[0](), rsaKeys[1](), rsaKeys[2]()
 	p := newIDP(t, public(t, first, "k1"))
-	b := newBench(t, nil, clerk(p))
+	b := newJWTFixture(t, nil, clerkIssuer(p))
 	tokens := []string{
 		sign(t, jwa.RS256, first, header(), payload(p.URL, "exp", "8000000000")),
 		sign(t, jwa.RS256, second, header("kid", `"k2"`), payload(p.URL, "exp", "8000000000")),
@@ -189,7 +189,7 @@ func TestJWKSRotation(t *testing.T) {
 	p.publish(t, public(t, first, "k1"), public(t, second, "k2"))
 	began := time.Now()
 	require.NoError(t, b.try(t.Context(), tokens[1]), "the first use of a new key")
-	require.Less(t, time.Since(began), keyPatience)
+	require.Less(t, time.Since(began), keyWaitTimeout)
 	require.NoError(t, b.try(t.Context(), tokens[0]), "the old key, still published")
 
 	p.publish(t, public(t, second, "k2"), public(t, third, "k3"))
@@ -204,7 +204,7 @@ func TestJWKSRotationInUse(t *testing.T) {
 	t.Parallel()
 	first, second := rsaKeys[0](), rsaKeys[1]()
 	p := newIDP(t, public(t, first, "k1"))
-	b := newBench(t, nil, clerk(p))
+	b := newJWTFixture(t, nil, clerkIssuer(p))
 	old := sign(t, jwa.RS256, first, header(), payload(p.URL))
 	fresh := sign(t, jwa.RS256, second, header("kid", `"k2"`), payload(p.URL))
 	require.NoError(t, b.try(t.Context(), old))
@@ -235,7 +235,7 @@ func TestJWKSRandomKidsCostNothing(t *testing.T) {
 	t.Parallel()
 	key := rsaKeys[0]()
 	p := newIDP(t, public(t, key, "k1"))
-	b := newBench(t, nil, clerk(p))
+	b := newJWTFixture(t, nil, clerkIssuer(p))
 	signature := sign(t, jwa.RS256, key, header(), payload(p.URL))
 	signature = signature[strings.LastIndex(signature, "."):]
 	body := b64(payload(p.URL))
@@ -260,7 +260,7 @@ func TestJWKSReadersAreNotBlockedByAHangingFetch(t *testing.T) {
 	t.Parallel()
 	key := rsaKeys[0]()
 	p := newIDP(t, public(t, key, "k1"))
-	b := newBench(t, nil, clerk(p))
+	b := newJWTFixture(t, nil, clerkIssuer(p))
 	known := sign(t, jwa.RS256, key, header(), payload(p.URL))
 	unknown := sign(t, jwa.RS256, key, header("kid", `"k2"`), payload(p.URL))
 	require.NoError(t, b.try(t.Context(), known))
@@ -283,7 +283,7 @@ func TestJWKSReadersAreNotBlockedByAHangingFetch(t *testing.T) {
 	defer cancel()
 	requireCode(t, apperr.Unauthenticated, b.try(ctx, unknown))
 	requireCode(t, apperr.Unauthenticated, <-waiting)
-	require.Less(t, time.Since(began), keyPatience+500*time.Millisecond)
+	require.Less(t, time.Since(began), keyWaitTimeout+500*time.Millisecond)
 }
 
 func TestJWKSFetchOutlivesTheRequestThatStartedIt(t *testing.T) {
@@ -293,7 +293,7 @@ func TestJWKSFetchOutlivesTheRequestThatStartedIt(t *testing.T) {
 	good := *p.answer.Load()
 	release := make(chan struct{})
 	p.respond(func(w http.ResponseWriter, r *http.Request) { <-release; good(w, r) })
-	b := newBench(t, nil, clerk(p))
+	b := newJWTFixture(t, nil, clerkIssuer(p))
 	token := sign(t, jwa.RS256, key, header(), payload(p.URL))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
@@ -319,7 +319,7 @@ func TestJWKSRedirects(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	issuer := Issuer{URL: p.URL, JWKSURL: server.URL + "/jwks", AuthorizedParties: []string{party}}
-	b := newBench(t, nil, issuer)
+	b := newJWTFixture(t, nil, issuer)
 	token := sign(t, jwa.RS256, key, header(), payload(p.URL))
 
 	away := elsewhere.URL + "/jwks"
@@ -351,8 +351,8 @@ func TestJWKSDiscovery(t *testing.T) {
 		}, ""},
 		"OtherIssuer": {"", func(iss string) string {
 			return object("issuer", fmt.Sprintf("%q", iss+"/"), "jwks_uri", fmt.Sprintf("%q", keys))
-		}, "the document is of issuer"},
-		"NoIssuer": {"", func(string) string { return object("jwks_uri", fmt.Sprintf("%q", keys)) }, "the document is of issuer"},
+		}, "discovery document issuer mismatch"},
+		"NoIssuer": {"", func(string) string { return object("jwks_uri", fmt.Sprintf("%q", keys)) }, "discovery document issuer mismatch"},
 		"NoKeys":   {"", func(iss string) string { return object("issuer", fmt.Sprintf("%q", iss)) }, "not an absolute URL"},
 		"PlainHTTP": {"", func(iss string) string {
 			return object("issuer", fmt.Sprintf("%q", iss), "jwks_uri", `"http://id.example/jwks"`)
@@ -376,7 +376,7 @@ func TestJWKSDiscovery(t *testing.T) {
 			iss := server.URL + test.suffix
 			body := test.body(iss)
 			document.Store(&body)
-			b := newBench(t, nil, Issuer{URL: iss, AuthorizedParties: []string{party}})
+			b := newJWTFixture(t, nil, Issuer{URL: iss, AuthorizedParties: []string{party}})
 			err := b.try(t.Context(), sign(t, jwa.RS256, key, header(), payload(iss)))
 			if test.reason == "" {
 				require.NoError(t, err)
@@ -393,7 +393,7 @@ func TestJWKSOfSeveralKeysWithOneKid(t *testing.T) {
 	t.Parallel()
 	first, second := rsaKeys[0](), rsaKeys[1]()
 	p := newIDP(t, public(t, first, "k1"), public(t, second, "k1"))
-	b := newBench(t, nil, clerk(p))
+	b := newJWTFixture(t, nil, clerkIssuer(p))
 	require.NoError(t, b.try(t.Context(), sign(t, jwa.RS256, first, header(), payload(p.URL))))
 	requireCode(t, apperr.Unauthenticated, b.try(t.Context(), sign(t, jwa.RS256, second, header(), payload(p.URL))))
 	require.EqualValues(t, 2, b.verified.Load(), "one verification for each request")
@@ -405,7 +405,7 @@ func TestRunFetchesBeforeTheFirstRequest(t *testing.T) {
 	p, away := newIDP(t, public(t, key, "k1")), newIDP(t)
 	away.respond(hang)
 	static := Issuer{URL: "urn:static", PublicKeyPEM: pemOf(t, key.Public()), AuthorizedParties: []string{party}}
-	b := newBench(t, nil, clerk(away), clerk(p), static)
+	b := newJWTFixture(t, nil, clerkIssuer(away), clerkIssuer(p), static)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); b.Run(ctx) }()

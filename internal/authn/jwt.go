@@ -62,7 +62,7 @@ type Identity struct {
 	SessionID        string
 }
 
-// Tenants turns an identity into the principal of an account.
+// Tenants resolves an identity to the principal of an account.
 type Tenants interface {
 	Resolve(ctx context.Context, identity Identity) (Principal, error)
 }
@@ -136,7 +136,7 @@ func algorithms() []string {
 }
 
 // JWTAuth verifies the request's token. The error is Unauthenticated for any token that is not valid, whatever the
-// reason, and Unavailable when that cannot be found out; errors of Tenants are passed on.
+// reason, and Unavailable when the keys cannot be fetched; errors of Tenants are returned unchanged.
 func (j *JWTs) JWTAuth(ctx context.Context, r *http.Request) (context.Context, error) {
 	text, err := sessionToken(r.Header)
 	if err != nil {
@@ -157,8 +157,8 @@ func (j *JWTs) JWTAuth(ctx context.Context, r *http.Request) (context.Context, e
 	return WithPrincipal(ctx, principal), nil
 }
 
-// identify does what needs no key first: forged tokens that are also stale cost nothing. Nothing that it has read is
-// believed before the signature is verified.
+// identify checks the claims before it looks for a key: forged tokens that are also expired cost nothing. It returns no claim before
+// the signature is verified.
 func (j *JWTs) identify(ctx context.Context, token compactJWT) (Identity, error) {
 	issuer, err := j.issuer(token)
 	if err != nil {
@@ -227,7 +227,7 @@ type compactJWT struct {
 	algorithm string
 	keyID     string // empty: the token names none
 	claims    claims
-	signed    []byte // what the signature is over
+	signed    []byte // the signed part
 	signature []byte
 }
 
@@ -269,8 +269,8 @@ func decodeSegment(segment string) ([]byte, error) {
 	return decoded, nil
 }
 
-// readHeader refuses what would name a key elsewhere or change how the token is to be read. Other unknown names are
-// allowed; nothing depends on them.
+// readHeader rejects parameters that name a key elsewhere or change the interpretation of the token. Other unknown parameters are
+// ignored.
 func (t *compactJWT) readHeader(data []byte) error {
 	header, err := parseObject(data)
 	if err != nil {
@@ -301,7 +301,7 @@ func (t *compactJWT) readHeader(data []byte) error {
 	return err
 }
 
-// check returns what the token claims, when all of it is as this issuer's tokens must be.
+// check returns the identity of a token that meets all requirements of its issuer.
 func (i *issuerVerifier) check(token compactJWT, now time.Time) (Identity, error) {
 	if token.algorithm != i.Algorithm {
 		return Identity{}, fmt.Errorf("algorithm %.200q instead of %s", token.algorithm, i.Algorithm)

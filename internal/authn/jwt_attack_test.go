@@ -35,7 +35,7 @@ type attack struct {
 // target has three issuers that share nothing, and a valid token of the first, from which the attacks are made.
 type target struct {
 	t                 *testing.T
-	bench             *bench
+	fixture           *jwtFixture
 	clerk, oidc       *idp
 	key, other, weak  *rsa.PrivateKey
 	ec                *ecdsa.PrivateKey
@@ -72,7 +72,7 @@ func newTarget(t *testing.T) *target {
 	}))
 	t.Cleanup(g.evil.Close)
 	static := Issuer{URL: "https://static.example", PublicKeyPEM: pemOf(t, g.key.Public()), Audiences: []string{"versioner"}}
-	g.bench = newBench(t, nil, clerk(g.clerk), Issuer{URL: g.oidc.URL, Audiences: []string{"versioner"}}, static)
+	g.fixture = newJWTFixture(t, nil, clerkIssuer(g.clerk), Issuer{URL: g.oidc.URL, Audiences: []string{"versioner"}}, static)
 
 	g.validHeader, g.body = header(), payload(g.clerk.URL)
 	g.valid = g.sign(g.validHeader, g.body)
@@ -108,7 +108,7 @@ func (g *target) rawBody(name, reason, text string) attack {
 func TestJWTRefusesForgeries(t *testing.T) {
 	t.Parallel()
 	g := newTarget(t)
-	require.NoError(t, g.bench.try(t.Context(), g.valid))
+	require.NoError(t, g.fixture.try(t.Context(), g.valid))
 
 	attacks := slices.Concat(g.algorithms(), g.keys(), g.headers(), g.times(), g.parties(), g.identities(), g.forms(),
 		g.bodies(), g.signatures(), g.requests())
@@ -116,22 +116,22 @@ func TestJWTRefusesForgeries(t *testing.T) {
 	for _, attack := range attacks {
 		require.False(t, seen[attack.name], attack.name)
 		seen[attack.name] = true
-		before := g.bench.verified.Load()
-		g.bench.believer.last.Store(nil)
+		before := g.fixture.verified.Load()
+		g.fixture.resolver.last.Store(nil)
 
-		ctx, err := g.bench.JWTAuth(t.Context(), attack.request)
+		ctx, err := g.fixture.JWTAuth(t.Context(), attack.request)
 
 		require.Error(t, err, attack.name)
 		require.Equal(t, apperr.Unauthenticated, apperr.CodeOf(err), attack.name)
 		require.ErrorContains(t, err, attack.reason, attack.name)
 		require.Zero(t, PrincipalFrom(ctx), attack.name)
-		require.Nil(t, g.bench.believer.last.Load(), attack.name)
-		verifications := g.bench.verified.Load() - before
+		require.Nil(t, g.fixture.resolver.last.Load(), attack.name)
+		verifications := g.fixture.verified.Load() - before
 		require.Equal(t, strings.Contains(attack.reason, "wrong signature"), verifications == 1, attack.name)
 		require.LessOrEqual(t, verifications, int64(1), attack.name)
 	}
 	require.Zero(t, g.evilHits.Load(), "a token named where keys come from, and was obeyed")
-	require.NoError(t, g.bench.try(t.Context(), g.valid))
+	require.NoError(t, g.fixture.try(t.Context(), g.valid))
 	t.Logf("%d attacks", len(attacks))
 }
 
@@ -327,9 +327,9 @@ func (g *target) parties() []attack {
 		rows = append(rows, attack{"aud " + name, withBearer(token), "aud holds none"})
 	}
 	good := sign(g.t, jwa.RS256, g.other, header(), payload(g.oidc.URL, "aud", `"versioner"`))
-	require.NoError(g.t, g.bench.try(g.t.Context(), good))
+	require.NoError(g.t, g.fixture.try(g.t.Context(), good))
 	static := payload("https://static.example", "aud", `"versioner"`)
-	require.NoError(g.t, g.bench.try(g.t.Context(), g.sign(header(), static)))
+	require.NoError(g.t, g.fixture.try(g.t.Context(), g.sign(header(), static)))
 	return append(rows, attack{"static key, other signature", withBearer(sign(g.t, jwa.RS256, g.other, header(), static)), "wrong signature"})
 }
 

@@ -145,7 +145,7 @@ func (g *target) requests() []attack {
 	g.t.Helper()
 	cookie := "__session=" + g.valid
 	require.NoError(g.t, func() error {
-		_, err := g.bench.JWTAuth(g.t.Context(), request("Cookie", cookie))
+		_, err := g.fixture.JWTAuth(g.t.Context(), request("Cookie", cookie))
 		return err
 	}())
 	return []attack{

@@ -154,30 +154,30 @@ func sign(t *testing.T, algorithm jwa.SignatureAlgorithm, key any, header, paylo
 	return signed + "." + b64(string(signature))
 }
 
-// believer accepts every organisation, and keeps the identity for the test.
-type believer struct {
+// stubResolver accepts every organisation, and keeps the identity for the test.
+type stubResolver struct {
 	err  error
 	last atomic.Pointer[Identity]
 }
 
-func (b *believer) Resolve(_ context.Context, identity Identity) (Principal, error) {
+func (b *stubResolver) Resolve(_ context.Context, identity Identity) (Principal, error) {
 	b.last.Store(&identity)
 	return Principal{AccountID: uuid.NewSHA1(uuid.Nil, []byte(identity.Issuer+identity.OrganizationID))}, b.err
 }
 
 // bench is a validator with its clock and a count of signature verifications.
-type bench struct {
+type jwtFixture struct {
 	*JWTs
 
 	clock    clock
-	believer believer
+	resolver stubResolver
 	verified atomic.Int64
 }
 
-func newBench(t *testing.T, client *http.Client, issuers ...Issuer) *bench {
+func newJWTFixture(t *testing.T, client *http.Client, issuers ...Issuer) *jwtFixture {
 	t.Helper()
-	b := &bench{}
-	jwts, err := NewJWTs(issuers, &b.believer, client, b.clock.now, slog.New(slog.DiscardHandler))
+	b := &jwtFixture{}
+	jwts, err := NewJWTs(issuers, &b.resolver, client, b.clock.now, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	b.JWTs = jwts
 	b.verify = func(algorithm string, signed, signature []byte, key crypto.PublicKey) error {
@@ -197,25 +197,25 @@ func request(headers ...string) *http.Request {
 
 func withBearer(token string) *http.Request { return request("Authorization", "Bearer "+token) }
 
-func (b *bench) try(ctx context.Context, token string) error {
+func (b *jwtFixture) try(ctx context.Context, token string) error {
 	_, err := b.JWTAuth(ctx, withBearer(token))
 	return err
 }
 
 // accept checks the identity, and that the context carries the principal of the tenant.
-func (b *bench) accept(t *testing.T, r *http.Request, want Identity) {
+func (b *jwtFixture) accept(t *testing.T, r *http.Request, want Identity) {
 	t.Helper()
 	ctx, err := b.JWTAuth(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, want, *b.believer.last.Load())
+	require.Equal(t, want, *b.resolver.last.Load())
 	require.Equal(t, uuid.NewSHA1(uuid.Nil, []byte(want.Issuer+want.OrganizationID)), PrincipalFrom(ctx).AccountID)
 }
 
-func clerk(p *idp) Issuer {
+func clerkIssuer(p *idp) Issuer {
 	return Issuer{URL: p.URL, JWKSURL: p.URL + "/jwks", AuthorizedParties: []string{party}}
 }
 
-func ada(issuer string) Identity {
+func validIdentity(issuer string) Identity {
 	return Identity{
 		Issuer: issuer, OrganizationID: "org_1", OrganizationSlug: "acme", Subject: "user_1", Roles: []string{"admin"}, SessionID: "sess_1",
 	}
@@ -234,16 +234,16 @@ func TestJWTReadsClaims(t *testing.T) {
 		changes []string
 		want    func(*Identity)
 	}{
-		"ClerkVersion1": {clerk(p), nil, func(*Identity) {}},
+		"ClerkVersion1": {clerkIssuer(p), nil, func(*Identity) {}},
 		"ClerkVersion2": {
-			clerk(p),
+			clerkIssuer(p),
 			[]string{"org_id", "", "org_slug", "", "org_role", "", "v", "2", "o", `{"id":"org_2","slg":"globex","rol":"viewer"}`},
 			func(i *Identity) {
 				i.OrganizationID, i.OrganizationSlug, i.Roles = "org_2", "globex", []string{"viewer"}
 			},
 		},
 		"ClerkVersion2WithVersion1Claims": {
-			clerk(p),
+			clerkIssuer(p),
 			[]string{"v", "2", "o", `{"id":"org_1"}`},
 			func(i *Identity) { i.OrganizationSlug, i.Roles = "", nil },
 		},
@@ -271,18 +271,18 @@ func TestJWTReadsClaims(t *testing.T) {
 			func(i *Identity) { i.OrganizationID, i.Roles = "t-7", []string{"org:qa"} },
 		},
 		"NullIsAbsent": {
-			clerk(p), []string{"name", "null", "email", "null", "org_role", "null"}, func(i *Identity) { i.Roles = nil },
+			clerkIssuer(p), []string{"name", "null", "email", "null", "org_role", "null"}, func(i *Identity) { i.Roles = nil },
 		},
-		"WithinTheSkew":     {clerk(p), []string{"exp", at(-4), "nbf", at(5), "iat", at(5)}, func(*Identity) {}},
-		"FractionOfSecond":  {clerk(p), []string{"exp", at(-5) + ".5", "nbf", "", "iat", ""}, func(*Identity) {}},
-		"LatestDate":        {clerk(p), []string{"exp", "8589934592"}, func(*Identity) {}},
-		"UnknownClaims":     {clerk(p), []string{"fva", "[1,2]", "sts", `"active"`}, func(*Identity) {}},
-		"OtherVersionIsOne": {clerk(p), []string{"v", `"2"`}, func(*Identity) {}},
+		"WithinTheSkew":     {clerkIssuer(p), []string{"exp", at(-4), "nbf", at(5), "iat", at(5)}, func(*Identity) {}},
+		"FractionOfSecond":  {clerkIssuer(p), []string{"exp", at(-5) + ".5", "nbf", "", "iat", ""}, func(*Identity) {}},
+		"LatestDate":        {clerkIssuer(p), []string{"exp", "8589934592"}, func(*Identity) {}},
+		"UnknownClaims":     {clerkIssuer(p), []string{"fva", "[1,2]", "sts", `"active"`}, func(*Identity) {}},
+		"OtherVersionIsOne": {clerkIssuer(p), []string{"v", `"2"`}, func(*Identity) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, nil, test.issuer)
-			want := ada(p.URL)
+			b := newJWTFixture(t, nil, test.issuer)
+			want := validIdentity(p.URL)
 			test.want(&want)
 			b.accept(t, withBearer(sign(t, jwa.RS256, key, header(), payload(p.URL, test.changes...))), want)
 			require.EqualValues(t, 1, b.verified.Load())
@@ -294,7 +294,7 @@ func TestJWTReadsHeaders(t *testing.T) {
 	t.Parallel()
 	key := rsaKeys[0]()
 	p := newIDP(t, public(t, key, "k1"))
-	b := newBench(t, nil, clerk(p))
+	b := newJWTFixture(t, nil, clerkIssuer(p))
 	for name, text := range map[string]string{
 		"NoTypeNoKid": header("typ", "", "kid", ""), // the set holds one key
 		"AccessToken": header("typ", `"at+jwt"`),
@@ -310,25 +310,25 @@ func TestJWTIsFoundInHeaderOrCookie(t *testing.T) {
 	t.Parallel()
 	key := rsaKeys[0]()
 	p := newIDP(t, public(t, key, "k1"))
-	b := newBench(t, nil, clerk(p))
+	b := newJWTFixture(t, nil, clerkIssuer(p))
 	token := sign(t, jwa.RS256, key, header(), payload(p.URL))
 	other := sign(t, jwa.RS256, key, header(), payload(p.URL, "org_id", `"org_9"`))
 
-	b.accept(t, request("Authorization", "bearer "+token), ada(p.URL))
-	b.accept(t, request("Authorization", " Bearer \t"+token+"\r\n"), ada(p.URL))
-	b.accept(t, request("Cookie", "__session="+token), ada(p.URL))
-	b.accept(t, request("Cookie", `a=b; __session_x=c; broken="; __session=`+token+"; __client=d"), ada(p.URL))
-	b.accept(t, request("Authorization", "Bearer "+token, "Cookie", "__session="+other), ada(p.URL))
-	b.accept(t, request("Authorization", "Bearer "+token, "Cookie", "__session=x; __session=y"), ada(p.URL))
+	b.accept(t, request("Authorization", "bearer "+token), validIdentity(p.URL))
+	b.accept(t, request("Authorization", " Bearer \t"+token+"\r\n"), validIdentity(p.URL))
+	b.accept(t, request("Cookie", "__session="+token), validIdentity(p.URL))
+	b.accept(t, request("Cookie", `a=b; __session_x=c; broken="; __session=`+token+"; __client=d"), validIdentity(p.URL))
+	b.accept(t, request("Authorization", "Bearer "+token, "Cookie", "__session="+other), validIdentity(p.URL))
+	b.accept(t, request("Authorization", "Bearer "+token, "Cookie", "__session=x; __session=y"), validIdentity(p.URL))
 }
 
 func TestJWTOfSeveralIssuers(t *testing.T) {
 	t.Parallel()
 	first, second := rsaKeys[0](), rsaKeys[1]()
 	p, q := newIDP(t, public(t, first, "k1")), newIDP(t, public(t, second, "k1"))
-	b := newBench(t, nil, clerk(p), clerk(q))
-	b.accept(t, withBearer(sign(t, jwa.RS256, first, header(), payload(p.URL))), ada(p.URL))
-	b.accept(t, withBearer(sign(t, jwa.RS256, second, header(), payload(q.URL))), ada(q.URL))
+	b := newJWTFixture(t, nil, clerkIssuer(p), clerkIssuer(q))
+	b.accept(t, withBearer(sign(t, jwa.RS256, first, header(), payload(p.URL))), validIdentity(p.URL))
+	b.accept(t, withBearer(sign(t, jwa.RS256, second, header(), payload(q.URL))), validIdentity(q.URL))
 	require.ErrorContains(t, b.try(t.Context(), sign(t, jwa.RS256, first, header(), payload(q.URL))), "wrong signature")
 }
 
@@ -361,11 +361,11 @@ func TestJWTOfEachAlgorithm(t *testing.T) {
 			static := Issuer{
 				URL: "urn:static", PublicKeyPEM: pemOf(t, key.Public()), Algorithm: name, AuthorizedParties: []string{party},
 			}
-			b := newBench(t, nil, served, static)
+			b := newJWTFixture(t, nil, served, static)
 			text := header("alg", fmt.Sprintf("%q", name))
-			b.accept(t, withBearer(sign(t, jwa.SignatureAlgorithm(name), key, text, payload(p.URL))), ada(p.URL))
+			b.accept(t, withBearer(sign(t, jwa.SignatureAlgorithm(name), key, text, payload(p.URL))), validIdentity(p.URL))
 			text = header("alg", fmt.Sprintf("%q", name), "kid", `"any"`)
-			b.accept(t, withBearer(sign(t, jwa.SignatureAlgorithm(name), key, text, payload("urn:static"))), ada("urn:static"))
+			b.accept(t, withBearer(sign(t, jwa.SignatureAlgorithm(name), key, text, payload("urn:static"))), validIdentity("urn:static"))
 		})
 	}
 }
@@ -374,9 +374,9 @@ func TestJWTPassesOnErrorsOfTenants(t *testing.T) {
 	t.Parallel()
 	key := rsaKeys[0]()
 	p := newIDP(t, public(t, key, "k1"))
-	b := newBench(t, nil, clerk(p))
-	b.believer.err = apperr.New(apperr.Unavailable, "the database is away")
-	require.Equal(t, b.believer.err, b.try(t.Context(), sign(t, jwa.RS256, key, header(), payload(p.URL))))
+	b := newJWTFixture(t, nil, clerkIssuer(p))
+	b.resolver.err = apperr.New(apperr.Unavailable, "the database is away")
+	require.Equal(t, b.resolver.err, b.try(t.Context(), sign(t, jwa.RS256, key, header(), payload(p.URL))))
 }
 
 func TestIssuerCheck(t *testing.T) {

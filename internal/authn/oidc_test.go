@@ -23,10 +23,10 @@ import (
 
 const ourAPI = "https://api.example.com"
 
-// everybody is let in, as who they say they are.
-type everybody struct{}
+// allowAll accepts every identity.
+type allowAll struct{}
 
-func (everybody) Resolve(_ context.Context, identity authn.Identity) (authn.Principal, error) {
+func (allowAll) Resolve(_ context.Context, identity authn.Identity) (authn.Principal, error) {
 	return authn.Principal{UserID: uuid.New(), AccountSlug: identity.OrganizationID, UserName: identity.Subject, Role: strings.Join(identity.Roles, ",")}, nil
 }
 
@@ -66,7 +66,7 @@ func issued(t *testing.T, issuer, resource string) string {
 	return answer.AccessToken
 }
 
-// TestRealIdentityProvider has a provider that others have written discovered, believed, and followed when it changes its
+// TestRealIdentityProvider discovers a third-party provider, accepts its tokens, and follows it when it changes its
 // key.
 func TestRealIdentityProvider(t *testing.T) {
 	t.Parallel()
@@ -87,7 +87,7 @@ func TestRealIdentityProvider(t *testing.T) {
 	require.NoError(t, err)
 	issuer := "http://" + address
 
-	tokens, err := authn.NewJWTs([]authn.Issuer{{URL: issuer, Audiences: []string{ourAPI}}}, everybody{}, http.DefaultClient, time.Now, quiet)
+	tokens, err := authn.NewJWTs([]authn.Issuer{{URL: issuer, Audiences: []string{ourAPI}}}, allowAll{}, http.DefaultClient, time.Now, quiet)
 	require.NoError(t, err)
 	verify := func(token string) (authn.Principal, error) {
 		request := httptest.NewRequest(http.MethodGet, "/", nil)

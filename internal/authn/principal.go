@@ -1,4 +1,4 @@
-// Package authn verifies credentials: one validator for each security scheme of openapi.yaml, and nothing else may.
+// Package authn verifies credentials: it has the only authenticator of each security scheme of openapi.yaml.
 package authn
 
 import (
@@ -7,19 +7,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// Principal is who a request comes from, as the database tells it, never as the credential's text claims: either a CI
-// system with an API key, or a person with a token.
+// Principal is the verified author of a request: a CI system with an API key, or a user with a session token. It comes from the
+// database, never from the claims of the credential.
 type Principal struct {
 	AccountID   uuid.UUID
 	AccountSlug string
 	APIKeyID    uuid.UUID // of a CI system
 
-	RequestsPerMinute *int32 // of this key; nil: what the server says
-	RequestsPerHour   *int32 // of the account; nil: what the server says
+	RequestsPerMinute *int32 // of this key; nil: the server-wide default
+	RequestsPerHour   *int32 // of the account; nil: the server-wide default
 
-	UserID    uuid.UUID // of a person
-	UserName  string    // name, e-mail address or subject, whichever is known
-	Role      string    // what the person may do: contract.md §10
+	UserID    uuid.UUID // of a user
+	UserName  string    // name, else e-mail address, else subject
+	Role      string    // see authz
 	SessionID string    // of the token, for the audit log
 }
 
