@@ -53,7 +53,7 @@ func (c demoCommand) Run(ctx context.Context, cfg config.Config, abort *app.Abor
 	case err != nil:
 		return fmt.Errorf("nothing was added: %w", err)
 	}
-	fmt.Fprintf(os.Stdout, seedSummary, c.Account, c.Seed, history.Summary(), c.Addr, tokenCommandLine(cfg, c.Account), c.Addr, c.Account)
+	fmt.Fprintf(os.Stdout, seedSummary, c.Account, c.Seed, history.Summary(), c.Addr, tokenCommandLine(cfg, c.Account), c.Addr, os.Args[0], c.Account, dataDirFlag(cfg))
 	return nil
 }
 
@@ -79,5 +79,5 @@ List what runs where, while ` + "`versionerd dev`" + ` runs:
 curl -sS http://%s/environment-state/ -H "Authorization: Bearer $(%s)"
 
 or try every operation at http://%s/docs with such a token.
-An API key: versionerd keys create --account %s --name ci
+An API key: %s keys create --account %s --name ci%s
 `

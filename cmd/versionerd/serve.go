@@ -66,14 +66,14 @@ func (devCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logge
 			return err
 		}
 		if used {
-			fmt.Fprintf(os.Stdout, restartBanner, url, url, describeDatabase(cfg), demoAccount, dataDirFlag(cfg))
+			fmt.Fprintf(os.Stdout, restartBanner, url, url, describeDatabase(cfg), os.Args[0], demoAccount, dataDirFlag(cfg))
 			return nil
 		}
 		created, err := a.Keys.CreateInAccount(ctx, demoAccount, apikeys.NewKey{Name: "first key"})
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stdout, firstRunBanner, url, url, describeDatabase(cfg), url, created.Token, url, tokenCommandLine(cfg, demoAccount), dataDirFlag(cfg))
+		fmt.Fprintf(os.Stdout, firstRunBanner, url, url, describeDatabase(cfg), url, created.Token, url, tokenCommandLine(cfg, demoAccount), os.Args[0], dataDirFlag(cfg))
 		return nil
 	})
 }
@@ -119,7 +119,7 @@ List the deployments as a user with the role admin:
 
 curl -sS %s/deployments/ -H "Authorization: Bearer $(%s)"
 
-Sample data: versionerd demo --account sample%s
+Sample data: %s demo --account sample%s
 Ctrl-C stops the server; the data is kept.
 
 `
@@ -129,7 +129,7 @@ Versioner is listening on %s
 Documentation:            %s/docs
 Data:                     %s
 
-Another API key: versionerd keys create --account %s --name NAME%s
+Another API key: %s keys create --account %s --name NAME%s
 Ctrl-C stops the server; the data is kept.
 
 `

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -128,6 +129,7 @@ func (a *App) listenAndServe(ctx context.Context, handler http.Handler, started 
 	if err := started(ctx, url); err != nil && ctx.Err() == nil { // a signal during startup is no failure
 		return errors.Join(err, server.Close())
 	}
+	debug.FreeOSMemory() // what only the start needed: the parsed OpenAPI document, migrations, compressed assets
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
