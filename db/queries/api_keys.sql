@@ -31,9 +31,9 @@ SET last_used_at = greatest(k.last_used_at, u.used_at)
 FROM (SELECT unnest(@account_ids::uuid[]) AS account_id, unnest(@ids::uuid[]) AS id, unnest(@used_at::timestamptz[]) AS used_at) AS u
 WHERE k.account_id = ANY (@account_ids::uuid[]) AND k.account_id = u.account_id AND k.id = u.id;
 
--- NotifyAPIKeyChange makes every server drop the key from its cache. It runs after the change is committed.
--- name: NotifyAPIKeyChange :exec
-SELECT pg_notify('api_key_changed', (@id::uuid)::text);
+-- NotifyPrincipalChange makes every server drop what it has cached of a key, a user or an account. It runs after the change is committed.
+-- name: NotifyPrincipalChange :exec
+SELECT pg_notify('principal_changed', (@id::uuid)::text);
 
 -- ListAPIKeysPage returns a page of the account's keys, newest first, revoked and expired ones included.
 -- name: ListAPIKeysPage :many

@@ -312,13 +312,13 @@ func (q *Queries) NextAPIKeyNumber(ctx context.Context, accountID uuid.UUID) (in
 	return number, err
 }
 
-const NotifyAPIKeyChange = `-- name: NotifyAPIKeyChange :exec
-SELECT pg_notify('api_key_changed', ($1::uuid)::text)
+const NotifyPrincipalChange = `-- name: NotifyPrincipalChange :exec
+SELECT pg_notify('principal_changed', ($1::uuid)::text)
 `
 
-// NotifyAPIKeyChange makes every server drop the key from its cache. It runs after the change is committed.
-func (q *Queries) NotifyAPIKeyChange(ctx context.Context, id uuid.UUID) error {
-	_, err := q.db.Exec(ctx, NotifyAPIKeyChange, id)
+// NotifyPrincipalChange makes every server drop what it has cached of a key, a user or an account. It runs after the change is committed.
+func (q *Queries) NotifyPrincipalChange(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, NotifyPrincipalChange, id)
 	return err
 }
 

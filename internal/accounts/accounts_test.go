@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
@@ -166,7 +167,7 @@ func TestLastAdminStays(t *testing.T) {
 		lisa, err := provisioner.Resolve(t.Context(), identityOf("org_1", "acme", "lisa", "admin"))
 		require.NoError(t, err)
 		assign := func(by, to authn.Principal, role *string) error {
-			_, err := accounts.AssignRole(authn.WithPrincipal(t.Context(), by), pool.DB, etag.Ref{AccountID: to.AccountID, ID: to.UserID}, role)
+			_, err := accounts.AssignRole(authn.WithPrincipal(t.Context(), by), pool.DB, announced{}, etag.Ref{AccountID: to.AccountID, ID: to.UserID}, role)
 			return err
 		}
 		viewer := authz.Viewer
@@ -227,3 +228,8 @@ func TestNewOrganisationsLeaveConnections(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 }
+
+// announced is for servers that cache no users.
+type announced struct{}
+
+func (announced) Announce(context.Context, *postgres.DB, ...uuid.UUID) {}

@@ -3,6 +3,8 @@ package accounts
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/audit"
@@ -20,9 +22,14 @@ func Role(user dbgen.User) string {
 	return user.ClaimedRole
 }
 
+// Announcer makes every server drop what it has cached of users, once the transaction is committed.
+type Announcer interface {
+	Announce(ctx context.Context, db *postgres.DB, ids ...uuid.UUID)
+}
+
 // AssignRole sets a role that overrides the token's; nil removes it. The error is Conflict when users change their own role, or
 // when the account would have no admin.
-func AssignRole(ctx context.Context, db *postgres.DB, target etag.Ref, role *string) (user dbgen.User, err error) {
+func AssignRole(ctx context.Context, db *postgres.DB, changes Announcer, target etag.Ref, role *string) (user dbgen.User, err error) {
 	if authn.PrincipalFrom(ctx).UserID == target.ID {
 		return user, apperr.New(apperr.Conflict, "You cannot change your own role")
 	}
@@ -53,6 +60,7 @@ func AssignRole(ctx context.Context, db *postgres.DB, target etag.Ref, role *str
 		if user, err = db.AssignRole(ctx, dbgen.AssignRoleParams{AccountID: target.AccountID, ID: target.ID, AssignedRole: role}); err != nil {
 			return postgres.Classify(err)
 		}
+		changes.Announce(ctx, db, target.ID)
 		return audit.Record(ctx, db, audit.Change{
 			AccountID: target.AccountID, Action: "user.assign_role", ObjectType: "user", ObjectID: target.ID, Fields: []string{"role"},
 		})

@@ -41,8 +41,8 @@ func New(pool *postgres.Pool, pepper []byte, logger *slog.Logger) *Keys {
 	return &Keys{pool: pool, pepper: pepper, logger: logger, onChange: func(uuid.UUID) {}}
 }
 
-// OnChange registers what a cache of this process does when a key has changed. Other processes listen to the channel
-// api_key_changed.
+// OnChange registers what the caches of this process do when a key, a user or an account has changed. Other processes listen to the
+// channel principal_changed.
 func (k *Keys) OnChange(fn func(id uuid.UUID)) { k.onChange = fn }
 
 // NewKey describes a key to create.
@@ -199,19 +199,19 @@ func (k *Keys) write(ctx context.Context, db *postgres.DB, key dbgen.APIKey, act
 	if err != nil {
 		return postgres.Classify(err)
 	}
-	k.announce(ctx, db, key.ID)
+	k.Announce(ctx, db, key.ID)
 	return audit.Record(ctx, db, keyChange(key, action, fields...))
 }
 
-// announce makes every server drop keys from its cache, once the change is committed. When this server dies in between, other
-// servers keep the keys until their cache entries expire.
-func (k *Keys) announce(ctx context.Context, db *postgres.DB, ids ...uuid.UUID) {
+// Announce makes every server drop what it has cached of keys, users or accounts, once the change is committed. When this server dies
+// in between, other servers keep them until their cache entries expire.
+func (k *Keys) Announce(ctx context.Context, db *postgres.DB, ids ...uuid.UUID) {
 	db.AfterCommit(ctx, func(ctx context.Context) {
 		for _, id := range ids {
 			k.onChange(id)
-			err := postgres.Retry(ctx, announceTimeout, func(ctx context.Context) error { return k.pool.NotifyAPIKeyChange(ctx, id) })
+			err := postgres.Retry(ctx, announceTimeout, func(ctx context.Context) error { return k.pool.NotifyPrincipalChange(ctx, id) })
 			if err != nil {
-				k.logger.WarnContext(ctx, "failed to announce a changed api key", "api_key_id", id, "error", err)
+				k.logger.WarnContext(ctx, "failed to announce a changed principal", "id", id, "error", err)
 			}
 		}
 	})
@@ -286,13 +286,7 @@ func (k *Keys) SetAccountLimit(ctx context.Context, accountSlug string, requests
 		if _, err := db.SetAccountLimit(ctx, dbgen.SetAccountLimitParams{AccountID: account, RequestsPerHour: requestsPerHour}); err != nil {
 			return postgres.Classify(err)
 		}
-		keys, err := db.ListAPIKeys(ctx, account)
-		if err != nil {
-			return postgres.Classify(err)
-		}
-		for _, key := range keys { // servers cache the account's limit with each of its keys
-			k.announce(ctx, db, key.ID)
-		}
+		k.Announce(ctx, db, account)
 		return audit.Record(ctx, db, audit.Change{AccountID: account, Action: "account.limit", ObjectType: "account", ObjectID: account, Fields: []string{"requests_per_hour"}})
 	})
 }
@@ -308,7 +302,7 @@ func (k *Keys) SetKeyLimit(ctx context.Context, accountSlug, keyID string, reque
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		k.announce(ctx, db, key.ID)
+		k.Announce(ctx, db, key.ID)
 		return audit.Record(ctx, db, audit.Change{AccountID: account, Action: "api_key.limit", ObjectType: "api_key", ObjectID: key.ID, Fields: []string{"requests_per_minute"}})
 	})
 }

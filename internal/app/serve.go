@@ -39,7 +39,8 @@ var ErrTerminated = errors.New("terminated")
 
 // Serve answers requests until ctx ends, then finishes those in flight. It calls started once it listens.
 func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ctx context.Context, url string) error) error {
-	tokens, err := authn.NewJWTs(issuers, accounts.NewProvisioner(a.Pool.DB, a.cfg.CreateAccounts), http.DefaultClient, time.Now, a.logger)
+	keys := authn.NewAPIKeys(a.Pool, a.Keys, a.logger)
+	tokens, err := authn.NewJWTs(issuers, keys.CacheUsers(accounts.NewProvisioner(a.Pool.DB, a.cfg.CreateAccounts)), http.DefaultClient, time.Now, a.logger)
 	if err != nil {
 		return fmt.Errorf("read the identity providers: %w", err)
 	}
@@ -63,7 +64,7 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	}
 	defer apiPool.Close()
 	recorder := ingest.NewRecorder(ingestPool, a.Pool, a.cfg.Quotas, time.Now, a.logger)
-	validators := authn.Validators{APIKeys: authn.NewAPIKeys(a.Pool, a.Keys, a.logger), JWTs: tokens}
+	validators := authn.Validators{APIKeys: keys, JWTs: tokens}
 	stop := a.runBackground(ctx, recorder, validators, channels)
 	defer stop()
 

@@ -28,14 +28,24 @@ type APIKeys struct {
 	pool     *postgres.Pool
 	keys     *apikeys.Keys
 	logger   *slog.Logger
-	cache    cache
+	cache    cache[fingerprint, cachedKey]
+	caches   []invalidator // cache, and that of users
 	lastUsed apikeys.LastUsed
+}
+
+type fingerprint [32]byte
+
+// cachedKey is a valid key.
+type cachedKey struct {
+	principal Principal
+	expires   *time.Time
 }
 
 // NewAPIKeys returns a validator. Without Run beside it, it is correct but asks the database each time.
 func NewAPIKeys(pool *postgres.Pool, keys *apikeys.Keys, logger *slog.Logger) *APIKeys {
 	k := &APIKeys{pool: pool, keys: keys, logger: logger}
-	keys.OnChange(k.cache.invalidate)
+	k.caches = []invalidator{&k.cache}
+	keys.OnChange(k.invalidate)
 	return k
 }
 
@@ -64,7 +74,7 @@ func (k *APIKeys) verify(ctx context.Context, key fingerprint) (Principal, error
 		if found, err = k.fetchKey(ctx, key); err != nil {
 			return Principal{}, err
 		}
-		k.cache.put(key, found, generation)
+		k.cache.put(key, found, generation, time.Now(), found.principal.APIKeyID, found.principal.AccountID)
 	}
 	if found.expires != nil && !time.Now().Before(*found.expires) {
 		return Principal{}, unauthenticated(errors.New("the API key has expired"))
@@ -89,7 +99,6 @@ func (k *APIKeys) fetchKey(ctx context.Context, key fingerprint) (cachedKey, err
 	return cachedKey{
 		principal: Principal{AccountID: row.APIKey.AccountID, AccountSlug: row.AccountSlug, APIKeyID: row.APIKey.ID, RequestsPerMinute: row.APIKey.RequestsPerMinute, RequestsPerHour: row.RequestsPerHour},
 		expires:   row.APIKey.ExpiresAt,
-		added:     time.Now(),
 	}, nil
 }
 
@@ -104,28 +113,37 @@ func (k *APIKeys) Run(ctx context.Context) {
 	<-listening
 }
 
-// watchRevocations invalidates changed keys. While the listener is disconnected the cache is bypassed. An outage is logged once.
+// invalidate drops what is cached of a key, a user or an account.
+func (k *APIKeys) invalidate(id uuid.UUID) {
+	for _, cached := range k.caches {
+		cached.invalidate(id)
+	}
+}
+
+// watchRevocations invalidates what is cached of changed keys, users and accounts. While the listener is disconnected the cache is bypassed. An outage is logged once.
 func (k *APIKeys) watchRevocations(ctx context.Context) {
 	subscribed := true
 	for ctx.Err() == nil {
 		connected := false
 		err := k.pool.Listen(ctx, postgres.Listener{
-			Channel:  "api_key_changed",
+			Channel:  "principal_changed",
 			Interval: listenInterval,
 			Alive: func(asOf time.Time) {
-				if !connected {
-					k.cache.invalidateAll() // changes during the disconnection are unknown
-					connected = true
+				for _, cached := range k.caches {
+					if !connected {
+						cached.invalidateAll() // changes during the disconnection are unknown
+					}
+					cached.extendValidity(asOf)
 				}
+				connected = true
 				if !subscribed {
 					k.logger.InfoContext(ctx, "api key revocation listener connected")
 					subscribed = true
 				}
-				k.cache.extendValidity(asOf)
 			},
 			Heard: func(payload string) {
 				if id, err := uuid.Parse(payload); err == nil {
-					k.cache.invalidate(id)
+					k.invalidate(id)
 				}
 			},
 		})

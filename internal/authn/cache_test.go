@@ -12,18 +12,18 @@ func TestCache(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 21, 16, 0, 0, 0, time.UTC)
 	key := fingerprint{1}
-	fill := func(t *testing.T) (*cache, uuid.UUID) {
+	fill := func(t *testing.T) (*cache[fingerprint, cachedKey], uuid.UUID) {
 		t.Helper()
-		c, id := &cache{}, uuid.New()
+		c, id := &cache[fingerprint, cachedKey]{}, uuid.New()
 		c.extendValidity(now)
 		_, ok, generation := c.get(key, now)
 		require.False(t, ok)
-		c.put(key, cachedKey{principal: Principal{APIKeyID: id}, added: now}, generation)
+		c.put(key, cachedKey{}, generation, now, uuid.New(), id)
 		_, ok, _ = c.get(key, now)
 		require.True(t, ok)
 		return c, id
 	}
-	isCached := func(c *cache, at time.Time) bool {
+	isCached := func(c *cache[fingerprint, cachedKey], at time.Time) bool {
 		_, ok, _ := c.get(key, at)
 		return ok
 	}
@@ -67,7 +67,7 @@ func TestCache(t *testing.T) {
 		c, id := fill(t)
 		found, _, generation := c.get(key, now)
 		c.invalidate(id)
-		c.put(key, found, generation)
+		c.put(key, found, generation, now, id)
 		require.False(t, isCached(c, now))
 	})
 }

@@ -104,7 +104,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 		releases:      releases{db: config.DB, pager: lists, quotas: config.Quotas, clock: config.Clock},
 		notifications: notifications{db: config.DB, pager: lists, quotas: config.Quotas, channels: config.Channels},
 		apiKeys:       apiKeys{db: config.DB, pager: lists, keys: config.Keys},
-		users:         users{db: config.DB, pager: lists},
+		users:         users{db: config.DB, pager: lists, changes: config.Keys},
 		auditLog:      auditLog{db: config.DB, pager: lists},
 		health:        health{ready: config.Ready, version: document.Info.Version},
 		docsHandlers:  docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},

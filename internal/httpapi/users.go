@@ -13,8 +13,9 @@ import (
 )
 
 type users struct {
-	db    *postgres.TenantPool
-	pager pager
+	db      *postgres.TenantPool
+	pager   pager
+	changes accounts.Announcer
 }
 
 func (h users) ListUsers(ctx context.Context, req apigen.ListUsersRequestObject) (apigen.ListUsersResponseObject, error) {
@@ -55,7 +56,7 @@ func (h users) GetUser(ctx context.Context, req apigen.GetUserRequestObject) (ap
 
 func (h users) UpdateUser(ctx context.Context, req apigen.UpdateUserRequestObject) (apigen.UpdateUserResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := accounts.AssignRole(ctx, h.db.Tenant(account), targetFrom(ctx, req.ID, req.Params.IfMatch), fromNullable(req.Body.Role))
+	row, err := accounts.AssignRole(ctx, h.db.Tenant(account), h.changes, targetFrom(ctx, req.ID, req.Params.IfMatch), fromNullable(req.Body.Role))
 	if err != nil {
 		return nil, err
 	}

@@ -140,7 +140,6 @@ func New(t *testing.T, options ...Option) *API {
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
 	validator := authn.NewAPIKeys(pool, keys, logger)
-	running.Go(func() { validator.Run(background) })
 	channels := newChannels(t, chosen.mailer, chosen.deliveriesPerDay, logger)
 	channels.Max, keys.MaxActive = chosen.quotas.Channels, chosen.quotas.APIKeys
 	if chosen.work {
@@ -155,8 +154,9 @@ func New(t *testing.T, options ...Option) *API {
 
 	dev, err := authn.LoadDevSigner(t.TempDir())
 	require.NoError(t, err)
-	tokens, err := authn.NewJWTs([]authn.Issuer{dev.Issuer()}, accounts.NewProvisioner(pool.DB, true), http.DefaultClient, time.Now, logger)
+	tokens, err := authn.NewJWTs([]authn.Issuer{dev.Issuer()}, validator.CacheUsers(accounts.NewProvisioner(pool.DB, true)), http.DefaultClient, time.Now, logger)
 	require.NoError(t, err)
+	running.Go(func() { validator.Run(background) })
 	handler, err := httpapi.New(t.Context(), httpapi.Config{
 		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: validator, JWTs: tokens}), Recorder: recorder, Clock: chosen.clock,
 		DB: apiPool, Keys: keys, Channels: channels, Limits: chosen.limits, Quotas: chosen.quotas, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies,
