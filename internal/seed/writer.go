@@ -190,15 +190,11 @@ func (s *seeder) writeEnvironments(ctx context.Context) error {
 	return nil
 }
 
-// writeProducts creates the products. A name in use means that the account is used.
 func (s *seeder) writeProducts(ctx context.Context) error {
 	for _, product := range s.history.Products {
 		metadata := toJSON(map[string]any{"team": product.Team, "language": product.Language, "repository": product.repository()})
 		ctx := s.actingAs(ctx, product.CreatedBy, product.CreatedAt)
 		made, err := catalogue.Products{DB: s.db}.Create(ctx, s.account, product.Name, product.Description, &metadata)
-		if apperr.CodeOf(err) == apperr.Conflict {
-			return fmt.Errorf("%w: a product %q", ErrInUse, product.Name)
-		}
 		if err != nil {
 			return fmt.Errorf("product %q: %w", product.Name, err)
 		}
