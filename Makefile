@@ -121,6 +121,13 @@ fuzz: ## Run every fuzz target for FUZZ_TIME
 
 BENCH_FLAGS :=
 
+PROFILE := cmd/versionerd/server.pgo
+
+.PHONY: profile
+profile: ## Record the CPU profile that build optimizes the server with (about a minute)
+	go run ./test/bench -profile $(PROFILE).new -only server -connections 64 -duration 30s -runs 1
+	mv $(PROFILE).new $(PROFILE)
+
 .PHONY: bench
 bench: build ## Benchmark ingestion beside a minimal transaction, and the parts alone (BASELINE=REVISION compares, BENCH_FLAGS=-quick is a smoke run)
 	flags='$(BENCH_FLAGS)'; \

@@ -208,7 +208,17 @@ func (b *bench) startServer(ctx context.Context, name, program string, slugs []s
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := startServer(ctx, command{name: name, program: program, args: []string{"serve"}, dsn: dsn}, b.keys, b.dir)
+	c := command{name: name, program: program, args: []string{"serve"}, dsn: dsn}
+	switch {
+	case name == "baseline":
+		c.environment = formerNames(b.keys)
+	case name == "server" && b.Profile != "":
+		if c.program, err = os.Executable(); err != nil {
+			return nil, nil, fmt.Errorf("find this program: %w", err)
+		}
+		c.args = []string{profiledServer, b.Profile}
+	}
+	s, err := startServer(ctx, c, b.keys, b.dir)
 	if err != nil {
 		return nil, nil, err
 	}

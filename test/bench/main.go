@@ -31,6 +31,9 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if len(args) == 1 && args[0] == emptyServer {
 		return serveEmpty(ctx)
 	}
+	if len(args) == 2 && args[0] == profiledServer {
+		return serveProfiled(ctx, args[1])
+	}
 	options, err := parseOptions(args, stderr)
 	if err != nil {
 		return err

@@ -42,6 +42,7 @@ type options struct {
 	Connections []int         `json:"connections"`
 	Phases      []string      `json:"phases"`
 	JSON        string        `json:"-"`
+	Profile     string        `json:"-"`
 }
 
 func parseOptions(args []string, output io.Writer) (options, error) {
@@ -57,6 +58,7 @@ func parseOptions(args []string, output io.Writer) (options, error) {
 	flags.IntVar(&o.Accounts, "accounts", 200, "`number` of accounts of the phase accounts")
 	flags.IntVar(&o.Growth, "growth", 500_000, "`rows` that fill.sql adds in the phase growth; 0: no such phase")
 	flags.StringVar(&o.JSON, "json", "", "`file` to write all figures to")
+	flags.StringVar(&o.Profile, "profile", "", "`file` to write a CPU profile to, of a server in this program instead of -server")
 	connections := flags.String("connections", "1,8,64,256", "`numbers` of connections, separated by commas")
 	only := flags.String("only", "", "`phases` to run, of "+strings.Join(allPhases(), ",")+" (default: all)")
 	quick := flags.Bool("quick", false, "smoke run: one short round, whose figures are not meaningful")

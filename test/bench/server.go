@@ -54,10 +54,16 @@ type server struct {
 
 // command describes how to start a server.
 type command struct {
-	name    string
-	program string
-	args    []string
-	dsn     string
+	name        string
+	program     string
+	args        []string
+	environment []string // in addition to that of every server
+	dsn         string
+}
+
+// formerNames returns the settings by the names that older revisions have for them.
+func formerNames(keys *secrets) []string {
+	return []string{"VERSIONER_SECRET_KEYS=" + keys.encryptionKey, "VERSIONER_WORK=false"}
 }
 
 // startServer starts a server on a free port of 127.0.0.1, with a clean environment: no rate limit, no notification worker.
@@ -72,7 +78,7 @@ func startServer(ctx context.Context, c command, keys *secrets, dir string) (*se
 		return nil, fmt.Errorf("create the log of the server: %w", err)
 	}
 	defer func() { _ = log.Close() }() // the process has its own
-	if s.process, err = startProcess(ctx, c.program, c.args, s.environment(keys, dir), log); err != nil {
+	if s.process, err = startProcess(ctx, c.program, c.args, append(s.environment(keys, dir), c.environment...), log); err != nil {
 		return nil, err
 	}
 	if err := s.awaitReady(ctx); err != nil {
@@ -90,8 +96,6 @@ func (s *server) environment(keys *secrets, dir string) []string {
 		"VERSIONER_DRAIN_DELAY=0s",
 		"VERSIONER_KEY_PEPPER=" + keys.pepper,
 		"VERSIONER_ENCRYPTION_KEYS=" + keys.encryptionKey,
-		"VERSIONER_ENCRYPTION_KEYS=" + keys.encryptionKey,
-		"VERSIONER_WORKER=false",
 		"VERSIONER_WORKER=false",
 		"VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8",
 		"VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0",
