@@ -336,12 +336,12 @@ var ErrPepperMismatch = errors.New("VERSIONER_KEY_PEPPER does not match this dat
 func (k *Keys) VerifyPepper(ctx context.Context) error {
 	mac := hmac.New(sha256.New, k.pepper)
 	_, _ = mac.Write([]byte("pepper check"))
-	own := mac.Sum(nil)
-	claimed, err := k.pool.EnsureClusterIdentity(ctx, dbgen.EnsureClusterIdentityParams{PepperVerifier: own, Now: time.Now()})
+	verifier := mac.Sum(nil)
+	stored, err := k.pool.EnsureClusterIdentity(ctx, dbgen.EnsureClusterIdentityParams{PepperVerifier: verifier, Now: time.Now()})
 	if err != nil {
 		return fmt.Errorf("check the pepper: %w", postgres.Classify(err))
 	}
-	if !hmac.Equal(own, claimed) {
+	if !hmac.Equal(verifier, stored) {
 		return ErrPepperMismatch
 	}
 	return nil

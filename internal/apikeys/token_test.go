@@ -36,7 +36,7 @@ func TestTokenRoundTrip(t *testing.T) {
 			require.Equal(t, Token{Account: account, KeyID: keyID, secret: got.secret}, got)
 		}
 		if len(got.secret) != randomLength+checksumLength || !strings.HasPrefix(text, displayPrefix(account, keyID)) {
-			require.Fail(t, "not as minted", text)
+			require.Fail(t, "not as created", text)
 		}
 		if at := positions.Example(i) % len(text); !refusesFlip(text, at) {
 			require.Fail(t, "a slip of the pen was accepted", "%s at %d", text, at)
@@ -88,7 +88,7 @@ func TestParseTokenReadsFromTheRight(t *testing.T) {
 	}
 }
 
-func TestMintedSecretsUseTheWholeAlphabet(t *testing.T) {
+func TestNewSecretsUseTheWholeAlphabet(t *testing.T) {
 	t.Parallel()
 	counts := map[rune]int{}
 	for range 2000 {

@@ -31,7 +31,7 @@ type DevSigner struct{ private *rsa.PrivateKey }
 // LoadDevSigner reads the key of a data directory, which it generates on first use.
 func LoadDevSigner(dir string) (DevSigner, error) {
 	path := filepath.Join(dir, devKeyFile)
-	text, err := os.ReadFile(path) //nolint:gosec // the operator's own directory
+	text, err := os.ReadFile(path) //nolint:gosec // the operator's directory
 	if errors.Is(err, os.ErrNotExist) {
 		text, err = generateDevKey(path)
 	}
@@ -49,7 +49,7 @@ func LoadDevSigner(dir string) (DevSigner, error) {
 	return DevSigner{private: private}, nil
 }
 
-// generateDevKey writes a whole file or none; of two processes at once the first wins.
+// generateDevKey writes a complete file or none; of two concurrent processes the first wins.
 func generateDevKey(path string) ([]byte, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // PostgreSQL's user must be able to pass
 		return nil, fmt.Errorf("create the data directory: %w", err)
@@ -58,23 +58,23 @@ func generateDevKey(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("generate a key: %w", err)
 	}
-	draft, err := os.CreateTemp(filepath.Dir(path), devKeyFile+".*") // made with mode 0600
+	draft, err := os.CreateTemp(filepath.Dir(path), devKeyFile+".*") // created with mode 0600
 	if err != nil {
-		return nil, fmt.Errorf("keep the key: %w", err)
+		return nil, fmt.Errorf("save the key: %w", err)
 	}
 	defer func() { _ = os.Remove(draft.Name()) }()
 	err = pem.Encode(draft, &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)})
 	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
-		return nil, fmt.Errorf("keep the key: %w", err)
+		return nil, fmt.Errorf("save the key: %w", err)
 	}
 	if err := os.Link(draft.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("keep the key: %w", err)
+		return nil, fmt.Errorf("save the key: %w", err)
 	}
-	kept, err := os.ReadFile(path) //nolint:gosec // the operator's own directory
+	stored, err := os.ReadFile(path) //nolint:gosec // the operator's directory
 	if err != nil {
 		return nil, fmt.Errorf("read the key: %w", err)
 	}
-	return kept, nil
+	return stored, nil
 }
 
 // Issuer returns the issuer that a server in development accepts.
@@ -86,7 +86,7 @@ func (k DevSigner) Issuer() Issuer {
 	}
 }
 
-// Token returns a signed token (RS256) for a person of that name and role in an account.
+// Token returns a signed token (RS256) for a user of that name and role in an account.
 func (k DevSigner) Token(account, role, name string, now time.Time, lifetime time.Duration) (string, error) {
 	header, err := json.Marshal(map[string]any{"alg": "RS256", "typ": "JWT"})
 	if err != nil {

@@ -86,14 +86,14 @@ func sameHostRedirectsOnly(client *http.Client) *http.Client {
 	if client == nil {
 		client = http.DefaultClient
 	}
-	own := *client
-	own.CheckRedirect = func(r *http.Request, via []*http.Request) error {
+	restricted := *client
+	restricted.CheckRedirect = func(r *http.Request, via []*http.Request) error {
 		if first := via[0].URL; r.URL.Host != first.Host || r.URL.Scheme != first.Scheme || len(via) > maxRedirects {
 			return fmt.Errorf("redirected to %s", r.URL.Redacted())
 		}
 		return nil
 	}
-	return &own
+	return &restricted
 }
 
 // find returns the key of that kid, or the only key when kid is empty. The error is Unauthenticated when the issuer has
@@ -142,7 +142,7 @@ func (s *keyStore) snapshot() *keySet {
 }
 
 // startFetch returns the current fetch, or starts one; nil when the key has arrived since the caller's look-up, or during the
-// cooldown. The first fetch does not start the cooldown of unknown kids: a rotation may follow at once.
+// cooldown. The first fetch does not start the cooldown of unknown kids: a rotation may follow immediately.
 func (s *keyStore) startFetch(ctx context.Context, kid string) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -338,14 +338,14 @@ func (j *JWTs) refresh(ctx context.Context) {
 	fetches.Wait()
 }
 
-// checkKeySource tells what is wrong with where the issuer's keys come from.
+// checkKeySource validates the source of the issuer's keys.
 func (i Issuer) checkKeySource() error {
 	switch {
 	case len(i.PublicKeyPEM) > 0 && i.JWKSURL != "":
 		return errors.New("a public key and a JWKS URL exclude each other")
 	case len(i.PublicKeyPEM) > 0:
 		if !slices.Contains(algorithms(), i.algorithm()) {
-			return nil // told already; no key fits it
+			return nil // already reported; no key can match it
 		}
 		_, err := parsePEM(i.PublicKeyPEM, i.algorithm())
 		return err

@@ -392,7 +392,7 @@ func TestIssuerCheck(t *testing.T) {
 		"LoopbackName":         {func(i *Issuer) { i.JWKSURL = "http://localhost:8080/jwks" }, nil},
 		"LoopbackAddress":      {func(i *Issuer) { i.JWKSURL = "http://[::1]/jwks" }, nil},
 		"StaticKey":            {func(i *Issuer) { i.URL, i.PublicKeyPEM = "dev", pemOf(t, key.Public()) }, nil},
-		"NobodyInParticular":   {func(i *Issuer) { i.Audiences = nil }, []string{"neither audiences nor authorized parties"}},
+		"NoRecipient":          {func(i *Issuer) { i.Audiences = nil }, []string{"neither audiences nor authorized parties"}},
 		"EmptyAudience":        {func(i *Issuer) { i.Audiences = []string{"a", ""} }, []string{"audience or authorized party is empty"}},
 		"UnknownAlgorithm":     {func(i *Issuer) { i.Algorithm = "HS256" }, []string{`algorithm "HS256" is none of`}},
 		"None":                 {func(i *Issuer) { i.Algorithm = "none" }, []string{`algorithm "none" is none of`}},

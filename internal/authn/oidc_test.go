@@ -30,7 +30,7 @@ func (allowAll) Resolve(_ context.Context, identity authn.Identity) (authn.Princ
 	return authn.Principal{UserID: uuid.New(), AccountSlug: identity.OrganizationID, UserName: identity.Subject, Role: strings.Join(identity.Roles, ",")}, nil
 }
 
-// provider is a running identity provider, with a key of its own.
+// provider starts an identity provider that generates its signing key.
 func provider(t *testing.T, port, keyID string) (stop func()) {
 	t.Helper()
 	command := exec.Command("node", "provider.mjs", port, keyID)

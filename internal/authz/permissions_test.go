@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,9 +33,7 @@ func TestVerifyCoverage(t *testing.T) {
 		for _, permission := range authz.Permissions("admin") {
 			all["with "+permission] = permission
 		}
-		for operation, permission := range changes {
-			all[operation] = permission
-		}
+		maps.Copy(all, changes)
 		return all
 	}
 	isForUsers := func(operation string) bool { return operation != "createDeploymentEvent" }

@@ -124,7 +124,7 @@ func TestUsers(t *testing.T) {
 		require.Equal(t, http.StatusOK, api.As(t, role, http.MethodGet, "/users/", "").Status)
 	}
 	users := items(t, api.As(t, "viewer", http.MethodGet, "/users/", ""))
-	require.Len(t, users, 4, "people appear with their first token, the one who asks included")
+	require.Len(t, users, 4, "users appear with their first token, the caller included")
 	byName := make(map[string]map[string]any)
 	for _, user := range users {
 		byName[user["name"].(string)] = user
@@ -137,7 +137,7 @@ func TestUsers(t *testing.T) {
 	assigned := api.As(t, "admin", http.MethodPatch, developer, `{"role":"release_manager"}`)
 	require.Equal(t, "release_manager", assigned.Field(t, "role"))
 	require.Equal(t, true, assigned.Field(t, "assigned"))
-	require.Equal(t, http.StatusCreated, api.As(t, "developer", http.MethodPost, "/products/", `{"name":"p"}`).Status, "at once")
+	require.Equal(t, http.StatusCreated, api.As(t, "developer", http.MethodPost, "/products/", `{"name":"p"}`).Status, "immediately")
 	require.Equal(t, "developer", api.As(t, "admin", http.MethodPatch, developer, `{"role":null}`).Field(t, "role"))
 	require.Equal(t, http.StatusUnprocessableEntity, api.As(t, "admin", http.MethodPatch, developer, `{"role":"emperor"}`).Status)
 	require.Equal(t, http.StatusUnprocessableEntity, api.As(t, "admin", http.MethodPatch, developer, `{}`).Status)
