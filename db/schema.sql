@@ -14,7 +14,9 @@ CREATE TABLE public.accounts (
     issuer text,
     organization_id text,
     requests_per_hour integer,
+    deliveries_per_day integer,
     created_at timestamp with time zone NOT NULL,
+    CONSTRAINT accounts_deliveries_per_day_check CHECK ((deliveries_per_day >= 0)),
     CONSTRAINT accounts_organization_check CHECK ((num_nulls(issuer, organization_id) = ANY (ARRAY[0, 2]))),
     CONSTRAINT accounts_requests_per_hour_check CHECK ((requests_per_hour >= 0)),
     CONSTRAINT accounts_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/app"
@@ -13,8 +14,9 @@ import (
 )
 
 type limitsCommand struct {
-	Account limitAccount `cmd:"" help:"Set the requests per hour of an account."`
-	Key     limitKey     `cmd:"" help:"Set the requests per minute of an API key."`
+	Account    limitAccount    `cmd:"" help:"Set the requests per hour of an account."`
+	Key        limitKey        `cmd:"" help:"Set the requests per minute of an API key."`
+	Deliveries limitDeliveries `cmd:"" help:"Set the notifications per day of an account."`
 }
 
 type limitAccount struct {
@@ -33,6 +35,27 @@ func (c limitAccount) Run(ctx context.Context, cfg config.Config, abort *app.Abo
 		}
 		if err == nil {
 			fmt.Fprintf(os.Stderr, "Account %q: %s per hour.\n", c.Account, c.PerHour)
+		}
+		return err
+	})
+}
+
+type limitDeliveries struct {
+	config.DatabaseSettings
+
+	Account string `arg:"" help:"Account to limit."`
+	PerDay  limit  `arg:"" help:"Number of notifications; 0: unlimited; default: the server-wide limit."`
+}
+
+// Run takes effect at once on every server.
+func (c limitDeliveries) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
+	return withKeys(ctx, cfg, abort, func(keys *apikeys.Keys) error {
+		err := keys.SetDeliveryLimit(ctx, c.Account, c.PerDay.requests)
+		if apperr.CodeOf(err) == apperr.NotFound {
+			return fmt.Errorf("there is no account %q", c.Account)
+		}
+		if err == nil {
+			fmt.Fprintf(os.Stderr, "Account %q: %s per day.\n", c.Account, strings.Replace(c.PerDay.String(), "requests", "notifications", 1))
 		}
 		return err
 	})

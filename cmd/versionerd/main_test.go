@@ -390,6 +390,7 @@ func TestLimits(t *testing.T) {
 	for want, args := range map[string][]string{
 		`Account "acme": 5 requests per hour.`:                                  {"account", "acme", "5"},
 		`Key k1 of account "acme": an unlimited number of requests per minute.`: {"key", "acme", "k1", "0"},
+		`Account "acme": 7 notifications per day.`:                              {"deliveries", "acme", "7"},
 		`Key k1 of account "acme": the server-wide default per minute.`:         {"key", "acme", "k1", "default"},
 	} {
 		_, said, err := call(t, env, append([]string{"limits"}, args...)...)
@@ -398,6 +399,7 @@ func TestLimits(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		`there is no account "other"`:    {"account", "other", "5"},
+		`there is no account "another"`:  {"deliveries", "another", "5"},
 		`account "acme" has no key "k9"`: {"key", "acme", "k9", "5"},
 		`is not a number of requests`:    {"key", "acme", "k1", "many"},
 	} {

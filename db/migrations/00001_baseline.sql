@@ -26,13 +26,15 @@ CREATE TABLE accounts (
   issuer text,
   organization_id text,
   requests_per_hour integer,
+  deliveries_per_day integer,
   created_at timestamptz NOT NULL,
   CONSTRAINT accounts_pkey PRIMARY KEY (id),
   CONSTRAINT accounts_slug_key UNIQUE (slug),
   CONSTRAINT accounts_issuer_organization_key UNIQUE (issuer, organization_id),
   CONSTRAINT accounts_slug_check CHECK (slug ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
   CONSTRAINT accounts_organization_check CHECK (num_nulls(issuer, organization_id) IN (0, 2)),
-  CONSTRAINT accounts_requests_per_hour_check CHECK (requests_per_hour >= 0)
+  CONSTRAINT accounts_requests_per_hour_check CHECK (requests_per_hour >= 0),
+  CONSTRAINT accounts_deliveries_per_day_check CHECK (deliveries_per_day >= 0)
 );
 
 CREATE TABLE users (

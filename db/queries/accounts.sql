@@ -19,6 +19,12 @@ WHERE id = @account_id;
 -- name: HasAccounts :one
 SELECT EXISTS (SELECT FROM accounts);
 
+-- SetDeliveryLimit sets how many notifications a day an account may send; null is the server-wide limit.
+-- name: SetDeliveryLimit :execrows
+UPDATE accounts
+SET deliveries_per_day = sqlc.narg('deliveries_per_day')
+WHERE id = @account_id;
+
 -- SetAccountLimit sets how many requests an hour an account may send; null is the server-wide limit.
 -- name: SetAccountLimit :one
 UPDATE accounts

@@ -16,7 +16,7 @@ const EnsureAccount = `-- name: EnsureAccount :one
 INSERT INTO accounts (id, slug, created_at)
 VALUES ($1, $2, $3)
 ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug
-RETURNING id, slug, issuer, organization_id, requests_per_hour, created_at
+RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at
 `
 
 type EnsureAccountParams struct {
@@ -35,13 +35,14 @@ func (q *Queries) EnsureAccount(ctx context.Context, arg EnsureAccountParams) (A
 		&i.Issuer,
 		&i.OrganizationID,
 		&i.RequestsPerHour,
+		&i.DeliveriesPerDay,
 		&i.CreatedAt,
 	)
 	return i, err
 }
 
 const GetAccount = `-- name: GetAccount :one
-SELECT id, slug, issuer, organization_id, requests_per_hour, created_at FROM accounts
+SELECT id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at FROM accounts
 WHERE id = $1
 `
 
@@ -55,13 +56,14 @@ func (q *Queries) GetAccount(ctx context.Context, accountID uuid.UUID) (Account,
 		&i.Issuer,
 		&i.OrganizationID,
 		&i.RequestsPerHour,
+		&i.DeliveriesPerDay,
 		&i.CreatedAt,
 	)
 	return i, err
 }
 
 const GetAccountBySlug = `-- name: GetAccountBySlug :one
-SELECT id, slug, issuer, organization_id, requests_per_hour, created_at FROM accounts
+SELECT id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at FROM accounts
 WHERE slug = $1
 `
 
@@ -75,6 +77,7 @@ func (q *Queries) GetAccountBySlug(ctx context.Context, slug string) (Account, e
 		&i.Issuer,
 		&i.OrganizationID,
 		&i.RequestsPerHour,
+		&i.DeliveriesPerDay,
 		&i.CreatedAt,
 	)
 	return i, err
@@ -96,7 +99,7 @@ const SetAccountLimit = `-- name: SetAccountLimit :one
 UPDATE accounts
 SET requests_per_hour = $1
 WHERE id = $2
-RETURNING id, slug, issuer, organization_id, requests_per_hour, created_at
+RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at
 `
 
 type SetAccountLimitParams struct {
@@ -114,7 +117,28 @@ func (q *Queries) SetAccountLimit(ctx context.Context, arg SetAccountLimitParams
 		&i.Issuer,
 		&i.OrganizationID,
 		&i.RequestsPerHour,
+		&i.DeliveriesPerDay,
 		&i.CreatedAt,
 	)
 	return i, err
+}
+
+const SetDeliveryLimit = `-- name: SetDeliveryLimit :execrows
+UPDATE accounts
+SET deliveries_per_day = $1
+WHERE id = $2
+`
+
+type SetDeliveryLimitParams struct {
+	DeliveriesPerDay *int32
+	AccountID        uuid.UUID
+}
+
+// SetDeliveryLimit sets how many notifications a day an account may send; null is the server-wide limit.
+func (q *Queries) SetDeliveryLimit(ctx context.Context, arg SetDeliveryLimitParams) (int64, error) {
+	result, err := q.db.Exec(ctx, SetDeliveryLimit, arg.DeliveriesPerDay, arg.AccountID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

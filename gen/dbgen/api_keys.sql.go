@@ -277,7 +277,7 @@ func (q *Queries) ListAPIKeysPage(ctx context.Context, arg ListAPIKeysPageParams
 }
 
 const LockAccount = `-- name: LockAccount :one
-SELECT id, slug, issuer, organization_id, requests_per_hour, created_at FROM accounts
+SELECT id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at FROM accounts
 WHERE id = $1
 FOR UPDATE
 `
@@ -292,6 +292,7 @@ func (q *Queries) LockAccount(ctx context.Context, accountID uuid.UUID) (Account
 		&i.Issuer,
 		&i.OrganizationID,
 		&i.RequestsPerHour,
+		&i.DeliveriesPerDay,
 		&i.CreatedAt,
 	)
 	return i, err

@@ -28,12 +28,13 @@ type APIKey struct {
 }
 
 type Account struct {
-	ID              uuid.UUID
-	Slug            string
-	Issuer          *string
-	OrganizationID  *string
-	RequestsPerHour *int32
-	CreatedAt       time.Time
+	ID               uuid.UUID
+	Slug             string
+	Issuer           *string
+	OrganizationID   *string
+	RequestsPerHour  *int32
+	DeliveriesPerDay *int32
+	CreatedAt        time.Time
 }
 
 type AuditLog struct {

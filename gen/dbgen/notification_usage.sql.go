@@ -16,7 +16,7 @@ const AddNotificationUsage = `-- name: AddNotificationUsage :one
 INSERT INTO notification_usage AS u (account_id, day, kind, used)
 VALUES ($1, $2, $3, $4)
 ON CONFLICT (account_id, day, kind) DO UPDATE SET used = u.used + excluded.used
-RETURNING used
+RETURNING used, (SELECT a.deliveries_per_day FROM accounts AS a WHERE a.id = $1) AS deliveries_per_day
 `
 
 type AddNotificationUsageParams struct {
@@ -26,18 +26,23 @@ type AddNotificationUsageParams struct {
 	Amount    int64
 }
 
-// AddNotificationUsage adds to what an account has used of a quota on a day, and returns the sum. Concurrent transactions wait for
-// each other: the sums are exact.
-func (q *Queries) AddNotificationUsage(ctx context.Context, arg AddNotificationUsageParams) (int64, error) {
+type AddNotificationUsageRow struct {
+	Used             int64
+	DeliveriesPerDay *int32
+}
+
+// AddNotificationUsage adds to what an account has used of a quota on a day, and returns the sum and the account's own limit of
+// deliveries. Concurrent transactions wait for each other: the sums are exact.
+func (q *Queries) AddNotificationUsage(ctx context.Context, arg AddNotificationUsageParams) (AddNotificationUsageRow, error) {
 	row := q.db.QueryRow(ctx, AddNotificationUsage,
 		arg.AccountID,
 		arg.Day,
 		arg.Kind,
 		arg.Amount,
 	)
-	var used int64
-	err := row.Scan(&used)
-	return used, err
+	var i AddNotificationUsageRow
+	err := row.Scan(&i.Used, &i.DeliveriesPerDay)
+	return i, err
 }
 
 const DeleteNotificationUsage = `-- name: DeleteNotificationUsage :exec

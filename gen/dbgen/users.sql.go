@@ -48,7 +48,7 @@ const CreateTenant = `-- name: CreateTenant :one
 INSERT INTO accounts (id, slug, issuer, organization_id, created_at)
 VALUES ($1, $2, $3::text, $4::text, $5)
 ON CONFLICT DO NOTHING
-RETURNING id, slug, issuer, organization_id, requests_per_hour, created_at
+RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at
 `
 
 type CreateTenantParams struct {
@@ -75,6 +75,7 @@ func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (Acc
 		&i.Issuer,
 		&i.OrganizationID,
 		&i.RequestsPerHour,
+		&i.DeliveriesPerDay,
 		&i.CreatedAt,
 	)
 	return i, err
@@ -157,7 +158,7 @@ INSERT INTO accounts (id, slug, issuer, organization_id, created_at)
 VALUES ($1, $2, $3::text, $4::text, $5)
 ON CONFLICT (slug) DO UPDATE SET issuer = excluded.issuer, organization_id = excluded.organization_id
 WHERE accounts.issuer IS NULL
-RETURNING id, slug, issuer, organization_id, requests_per_hour, created_at
+RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at
 `
 
 type LinkAccountToOrganizationParams struct {
@@ -184,6 +185,7 @@ func (q *Queries) LinkAccountToOrganization(ctx context.Context, arg LinkAccount
 		&i.Issuer,
 		&i.OrganizationID,
 		&i.RequestsPerHour,
+		&i.DeliveriesPerDay,
 		&i.CreatedAt,
 	)
 	return i, err

@@ -291,6 +291,20 @@ func (k *Keys) SetAccountLimit(ctx context.Context, accountSlug string, requests
 	})
 }
 
+// SetDeliveryLimit sets the notifications per day of an account: 0 is unlimited, nil the server-wide default.
+func (k *Keys) SetDeliveryLimit(ctx context.Context, accountSlug string, deliveriesPerDay *int32) error {
+	account, err := k.account(ctx, accountSlug)
+	if err != nil {
+		return err
+	}
+	return k.pool.WithTx(ctx, func(db *postgres.DB) error {
+		if _, err := db.SetDeliveryLimit(ctx, dbgen.SetDeliveryLimitParams{AccountID: account, DeliveriesPerDay: deliveriesPerDay}); err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, audit.Change{AccountID: account, Action: "account.limit", ObjectType: "account", ObjectID: account, Fields: []string{"deliveries_per_day"}})
+	})
+}
+
 // SetKeyLimit sets the requests per minute of a key: 0 is unlimited, nil the server-wide default.
 func (k *Keys) SetKeyLimit(ctx context.Context, accountSlug, keyID string, requestsPerMinute *int32) error {
 	account, err := k.account(ctx, accountSlug)

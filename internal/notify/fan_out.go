@@ -84,7 +84,7 @@ func (w *fanOutWorker) insert(ctx context.Context, account uuid.UUID, params dbg
 			return err
 		}
 		if granted.isFirst && w.hasEmail {
-			if err := enqueueAdminEmails(ctx, db, account, quotaText(w.deliveriesPerDay)); err != nil {
+			if err := enqueueAdminEmails(ctx, db, account, quotaText(granted.limit)); err != nil {
 				return err
 			}
 		}
@@ -98,7 +98,7 @@ func (w *fanOutWorker) insert(ctx context.Context, account uuid.UUID, params dbg
 		return enqueue(ctx, db, jobs...)
 	})
 	if err == nil && granted.isFirst {
-		w.logger.WarnContext(ctx, "account reached its daily quota of notifications", "account_id", account, "quota", w.deliveriesPerDay)
+		w.logger.WarnContext(ctx, "account reached its daily quota of notifications", "account_id", account, "quota", granted.limit)
 	}
 	return postgres.Classify(err)
 }

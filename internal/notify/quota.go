@@ -21,6 +21,7 @@ const (
 // grant is the part of an amount that a quota allows.
 type grant struct {
 	allowed int
+	limit   int
 	isFirst bool // the first amount of the day that exceeds the quota
 }
 
@@ -31,19 +32,22 @@ func grantOf(used int64, amount, limit int) grant {
 	}
 	before := used - int64(amount)
 	allowed := int(min(int64(amount), max(0, int64(limit)-before)))
-	return grant{allowed: allowed, isFirst: allowed < amount && before <= int64(limit)}
+	return grant{allowed: allowed, limit: limit, isFirst: allowed < amount && before <= int64(limit)}
 }
 
-// reserve adds an amount to an account's usage of the day. The row stays locked until the transaction ends, so that concurrent
+// reserve adds an amount to an account's usage of the day. The account's own limit of deliveries replaces the given one. The row stays locked until the transaction ends, so that concurrent
 // reservations are exact.
 func reserve(ctx context.Context, db *postgres.DB, accountID uuid.UUID, kind string, amount, limit int) (grant, error) {
-	used, err := db.AddNotificationUsage(ctx, dbgen.AddNotificationUsageParams{
+	usage, err := db.AddNotificationUsage(ctx, dbgen.AddNotificationUsageParams{
 		AccountID: accountID, Day: dayOf(time.Now()), Kind: kind, Amount: int64(amount),
 	})
 	if err != nil {
 		return grant{}, postgres.Classify(err)
 	}
-	return grantOf(used, amount, limit), nil
+	if kind == usageDelivery && usage.DeliveriesPerDay != nil {
+		limit = int(*usage.DeliveriesPerDay)
+	}
+	return grantOf(usage.Used, amount, limit), nil
 }
 
 // reserveOrReject is reserve for a request of a user: it rejects what exceeds the quota.

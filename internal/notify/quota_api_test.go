@@ -63,6 +63,24 @@ func TestDailyQuota(t *testing.T) {
 		require.Len(t, jobsOf[notify.DeliverArgs](t, api, "deliver_notification"), 2)
 	})
 
+	t.Run("OwnLimitOfAnAccount", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t, testapi.WithDeliveriesPerDay(1))
+		id := channel(t, api, "webhook", map[string]any{"url": nowhere})
+		test := func() int {
+			return api.As(t, "sre", http.MethodPost, "/notification-channels/"+id+"/test", "").Status
+		}
+		limit := int32(3)
+		require.NoError(t, api.Keys.SetDeliveryLimit(t.Context(), testapi.Account, &limit))
+		for _, want := range []int{http.StatusOK, http.StatusOK, http.StatusOK, http.StatusTooManyRequests} {
+			require.Equal(t, want, test())
+		}
+		require.NoError(t, api.Keys.SetDeliveryLimit(t.Context(), testapi.Account, new(int32)))
+		require.Equal(t, http.StatusOK, test(), "0 is unlimited")
+		require.NoError(t, api.Keys.SetDeliveryLimit(t.Context(), testapi.Account, nil))
+		require.Equal(t, http.StatusTooManyRequests, test(), "the server-wide limit")
+	})
+
 	t.Run("BoundsTestsAndRedeliveries", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t, testapi.WithDeliveriesPerDay(2))

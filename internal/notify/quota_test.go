@@ -14,13 +14,13 @@ func TestGrantOf(t *testing.T) {
 		amount, limit int
 		want          grant
 	}{
-		"Below":              {5, 5, 10, grant{allowed: 5}},
-		"Exactly":            {10, 5, 10, grant{allowed: 5}},
-		"PartlyAbove":        {12, 5, 10, grant{allowed: 3, isFirst: true}},
-		"FirstAbove":         {11, 1, 10, grant{isFirst: true}},
-		"SecondAbove":        {12, 1, 10, grant{}},
-		"WholeAmountAbove":   {50, 20, 10, grant{}},
-		"FirstIsTheWholeDay": {20, 20, 10, grant{allowed: 10, isFirst: true}},
+		"Below":              {5, 5, 10, grant{allowed: 5, limit: 10}},
+		"Exactly":            {10, 5, 10, grant{allowed: 5, limit: 10}},
+		"PartlyAbove":        {12, 5, 10, grant{allowed: 3, limit: 10, isFirst: true}},
+		"FirstAbove":         {11, 1, 10, grant{limit: 10, isFirst: true}},
+		"SecondAbove":        {12, 1, 10, grant{limit: 10}},
+		"WholeAmountAbove":   {50, 20, 10, grant{limit: 10}},
+		"FirstIsTheWholeDay": {20, 20, 10, grant{allowed: 10, limit: 10, isFirst: true}},
 		"NoLimit":            {1e9, 5, 0, grant{allowed: 5}},
 	} {
 		require.Equal(t, test.want, grantOf(test.used, test.amount, test.limit), name)
