@@ -143,9 +143,11 @@ bench: build ## Benchmark ingestion beside a minimal transaction, and the parts 
 	go test -run '^$$' -bench FirstAttempt -benchtime 6000x ./internal/notify
 
 .PHONY: lint
-lint: $(REDOCLY) ## Check the code (golangci-lint) and the specification (Redocly CLI)
+lint: $(REDOCLY) ## Check the code (golangci-lint) and the specification (Redocly CLI, Spectral)
 	go run $(GOLANGCI_LINT) run
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(REDOCLY) lint --config .ci/redocly.yaml --max-problems 100 openapi.yaml
+	.ci/score openapi.yaml
+	.ci/node_modules/.bin/spectral lint --fail-severity warn --quiet --ruleset .ci/spectral.yaml openapi.yaml
 
 .PHONY: words
 words: ## Fail for words that the project does not use
