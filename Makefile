@@ -109,7 +109,7 @@ test-long: ## Run the long tests: those that test skips, 50 kills, 20 rolling an
 	VERSIONER_TEST_RESTARTS=10 go test -count 1 -timeout 30m -v -run "TestDatabaseRestarts" ./cmd/versionerd
 	VERSIONER_TEST_OVERLOAD=60s go test -count 1 -timeout 30m -v -run 'TestOverload|TestGreedy|TestSlow' ./cmd/versionerd
 	VERSIONER_TEST_ROUND_TRIPS=1000000 go test -count 1 -timeout 30m -v -run 'TestTokenRoundTrip' ./internal/apikeys
-	VERSIONER_TEST_FETCH=1 go test -count 1 -v -run 'TestEmbeddedFetchesBinaries' ./internal/embeddedpg
+	VERSIONER_TEST_FETCH=1 go test -count 1 -v -run 'TestDownloadsBinaries' ./internal/embeddedpg
 	$(MAKE) test-schemathesis
 	$(MAKE) fuzz FUZZ_TIME=60s
 

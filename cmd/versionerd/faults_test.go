@@ -27,8 +27,8 @@ import (
 	"github.com/versioner-io/versioner/internal/embeddedpg"
 )
 
-// writers send events, each its own, one after the other; an event is sent again until it is answered with 200. Each is of a CI run of
-// its own; every other writer uses Idempotency-Keys.
+// writers send distinct events sequentially, each of its own CI run, and retry an event until the answer is 200. Every other writer
+// uses Idempotency-Keys.
 type writers struct {
 	url      atomic.Pointer[string]
 	key      string
@@ -83,8 +83,8 @@ func (w *writers) stop() {
 	w.group.Wait()
 }
 
-// requireExactlyOnce compares the acknowledged events with the database: each is there once, as the only event of the only deployment
-// of its version.
+// requireExactlyOnce requires each acknowledged event to be in the database once, as the only event of the only deployment of its
+// version.
 func (w *writers) requireExactlyOnce(t *testing.T, dsn string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
@@ -122,11 +122,11 @@ func (w *writers) requireExactlyOnce(t *testing.T, dsn string) {
 	require.Empty(t, repeated, "versions with several events or deployments")
 	require.Len(t, deployments, len(events), "deployments without an event")
 	require.NotEmpty(t, w.acked)
-	t.Logf("%d events acknowledged, %d recorded, none lost, none twice; answers by status: %v", len(w.acked), len(events), w.statuses)
+	t.Logf("%d events acknowledged, %d recorded, none lost or duplicated; answers by status: %v", len(w.acked), len(events), w.statuses)
 }
 
-// TestKillUnderLoad kills the server again and again while eight writers send, and sometimes its PostgreSQL with it.
-// VERSIONER_TEST_KILLS says how often.
+// TestKillUnderLoad kills the server repeatedly while eight writers send, every other time with its PostgreSQL.
+// VERSIONER_TEST_KILLS is the number of kills.
 func TestKillUnderLoad(t *testing.T) {
 	t.Parallel()
 	kills := 3
@@ -171,7 +171,7 @@ func TestKillUnderLoad(t *testing.T) {
 	server.stop(t)
 }
 
-// hooks is a receiver of webhooks that counts how often it was told of what.
+// hooks is a receiver of webhooks that counts the requests of each delivery.
 type hooks struct {
 	url string
 
@@ -192,7 +192,7 @@ func newHooks(t *testing.T) *hooks {
 	return h
 }
 
-// subscribe makes a channel that leads here, as an admin of the demo account.
+// subscribe creates a channel to this receiver, as an admin of the demo account.
 func (h *hooks) subscribe(t *testing.T, env []string, server string) {
 	t.Helper()
 	token, _, err := call(t, env, "token", "--account", demoAccount, "--role", "admin")
@@ -208,7 +208,7 @@ func (h *hooks) subscribe(t *testing.T, env []string, server string) {
 	create("/notification-preferences/", map[string]any{"channel_id": channel, "event_type": "deployment.completed"})
 }
 
-// requireAll waits until nothing is left to deliver, and compares what came here with what was recorded.
+// requireAll waits until everything is delivered, and compares the received requests with the recorded deliveries.
 func (h *hooks) requireAll(t *testing.T, dsn string, lastKill time.Time) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
@@ -229,11 +229,11 @@ func (h *hooks) requireAll(t *testing.T, dsn string, lastKill time.Time) {
 	defer h.mu.Unlock()
 	again := 0
 	for _, id := range ids {
-		require.NotZero(t, h.times[id], "delivered, says the database, but it never came")
+		require.NotZero(t, h.times[id], "recorded as delivered, but not received")
 		again += h.times[id] - 1
 	}
-	require.Len(t, h.times, len(ids), "every request tells its delivery")
-	t.Logf("%d notices delivered, %d of them more than once (%.2f %%); nothing left %v after the last kill",
+	require.Len(t, h.times, len(ids), "requests of unknown deliveries")
+	t.Logf("%d notifications delivered, %d of them more than once (%.2f %%); nothing left %v after the last kill",
 		len(ids), again, 100*float64(again)/float64(len(ids)), drained.Round(time.Second))
 }
 
@@ -256,13 +256,13 @@ func TestDatabaseOutage(t *testing.T) {
 	time.Sleep(time.Second)
 	load.stop()
 
-	require.Zero(t, load.statuses[http.StatusUnauthorized], "a valid key is never refused: %v", load.statuses)
+	require.Zero(t, load.statuses[http.StatusUnauthorized], "a valid key was rejected: %v", load.statuses)
 	require.Zero(t, load.statuses[http.StatusInternalServerError], "%v", load.statuses)
 	load.requireExactlyOnce(t, database.DSN())
 	server.stop(t)
 }
 
-// serveOn runs a server on that database and returns it with an API key; nothing is limited.
+// serveOn runs a server without rate limits on the database, and returns it with an API key.
 func serveOn(t *testing.T, database *embeddedpg.Server) (server *program, key string) {
 	t.Helper()
 	env := environment(newDataDir(t), "DATABASE_URL="+database.DSN(), "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789",
@@ -271,9 +271,8 @@ func serveOn(t *testing.T, database *embeddedpg.Server) (server *program, key st
 	return server, keyPattern.FindString(server.stdout.String())
 }
 
-// TestDatabaseRestarts restarts PostgreSQL again and again under 200 requests a second from clients that never try twice;
-// every other request has an Idempotency-Key.
-// VERSIONER_TEST_RESTARTS says how often.
+// TestDatabaseRestarts restarts PostgreSQL repeatedly under 200 requests a second from clients that do not retry; every other request
+// has an Idempotency-Key. VERSIONER_TEST_RESTARTS is the number of restarts.
 func TestDatabaseRestarts(t *testing.T) {
 	t.Parallel()
 	restarts := 3
@@ -332,8 +331,8 @@ func TestDatabaseRestarts(t *testing.T) {
 	server.stop(t)
 }
 
-// TestStopWaitsForARequestThatIsOnItsWay stops a server to which half a request has been sent.
-func TestStopWaitsForARequestThatIsOnItsWay(t *testing.T) {
+// TestStopWaitsForIncompleteRequest stops a server that has received half a request.
+func TestStopWaitsForIncompleteRequest(t *testing.T) {
 	t.Parallel()
 	server := launch(t, environment(newDataDir(t)), "dev")
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(server.url, "http://"))
@@ -341,7 +340,7 @@ func TestStopWaitsForARequestThatIsOnItsWay(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	_, err = io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: versioner\r\n")
 	require.NoError(t, err)
-	status, _ := send(t, http.MethodGet, server.url+"/health", "", nil) // it has taken later connections
+	status, _ := send(t, http.MethodGet, server.url+"/health", "", nil) // later connections are accepted
 	require.Equal(t, http.StatusOK, status)
 	require.NoError(t, server.command.Process.Signal(os.Interrupt))
 	require.Eventually(t, func() bool { return strings.Contains(server.stderr.String(), "shutting down: ") }, time.Minute, time.Millisecond)
@@ -351,11 +350,11 @@ func TestStopWaitsForARequestThatIsOnItsWay(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = response.Body.Close() }()
 	require.Equal(t, http.StatusOK, response.StatusCode)
-	require.True(t, response.Close, "the next one is to go elsewhere")
+	require.True(t, response.Close, "the connection must not be reused")
 	require.NoError(t, <-server.exited, "%s", server.stderr)
 }
 
-// TestReadOnlySwitchOver makes the database read-only for a while, as a fail-over does, and has writes recover by themselves.
+// TestReadOnlySwitchOver makes the database read-only for a while, as a fail-over does: writes recover automatically.
 func TestReadOnlySwitchOver(t *testing.T) {
 	t.Parallel()
 	database, err := embeddedpg.Start(t.Context(), embeddedpg.Config{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)})
@@ -374,7 +373,7 @@ func TestReadOnlySwitchOver(t *testing.T) {
 	load := newWriters(server.url, key, 4)
 	time.Sleep(300 * time.Millisecond)
 	readOnly("on")
-	time.Sleep(12 * time.Second) // longer than a request waits
+	time.Sleep(12 * time.Second) // longer than the deadline of a request
 	readOnly("off")
 	begin := time.Now()
 	require.Eventually(t, func() bool {

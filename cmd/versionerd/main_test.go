@@ -48,7 +48,7 @@ type program struct {
 	exited  chan error
 }
 
-// newDataDir is one that PostgreSQL's user can reach; what a killed program has left running there is stopped.
+// newDataDir returns a directory that PostgreSQL's user can traverse. Cleanup stops the PostgreSQL of a killed program.
 func newDataDir(t *testing.T) string {
 	t.Helper()
 	base, err := os.MkdirTemp("", "versionerd-test-") //nolint:usetesting // t.TempDir is closed to PostgreSQL's user
@@ -77,7 +77,7 @@ func environment(dir string, more ...string) []string {
 	return append(kept, more...)
 }
 
-// listening finds the address in what dev prints and serve logs.
+// listening matches the address in the output of dev and the log of serve.
 var listening = regexp.MustCompile(`(?:listening on |"url":")(http://[0-9.:]+)`)
 
 // launch runs a server until the test ends.
@@ -94,12 +94,12 @@ func launch(t *testing.T, env []string, args ...string) *program {
 			p.url = found[1]
 		}
 		return found != nil || len(p.exited) > 0
-	}, time.Minute, 5*time.Millisecond, "it neither listens nor ends")
+	}, time.Minute, 5*time.Millisecond, "it neither listens nor exits")
 	require.NotEmpty(t, p.url, "%s%s", p.stdout, p.stderr)
 	return p
 }
 
-// stop asks as Ctrl-C does, and requires a clean end within seconds.
+// stop sends SIGINT and requires a clean exit within seconds.
 func (p *program) stop(t *testing.T) {
 	t.Helper()
 	require.NoError(t, p.command.Process.Signal(os.Interrupt))
@@ -107,11 +107,11 @@ func (p *program) stop(t *testing.T) {
 	case err := <-p.exited:
 		require.NoError(t, err, "%s", p.stderr)
 	case <-time.After(20 * time.Second):
-		require.Fail(t, "it does not stop", "%s", p.stderr)
+		require.Fail(t, "it does not exit", "%s", p.stderr)
 	}
 }
 
-// call runs a command to its end.
+// call runs a command until it exits.
 func call(t *testing.T, env []string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	command := exec.Command(os.Args[0], args...)
@@ -121,7 +121,7 @@ func call(t *testing.T, env []string, args ...string) (stdout, stderr string, er
 	return out.String(), errs.String(), err
 }
 
-// post sends a deployment event; status 0 stands for no answer.
+// post sends a deployment event; status 0 is no answer.
 func post(url, key string, event map[string]any) (int, []byte) {
 	return postTo(url+"/deployment-events/", key, event)
 }
@@ -130,7 +130,7 @@ func postTo(address, credential string, object map[string]any) (int, []byte) {
 	return postNamed(address, credential, "", object)
 }
 
-// postNamed sends a request with an Idempotency-Key, if name is not empty.
+// postNamed sends a request, with an Idempotency-Key unless name is empty.
 func postNamed(address, credential, name string, object map[string]any) (int, []byte) {
 	body, err := json.Marshal(object)
 	if err != nil {
@@ -173,7 +173,7 @@ func TestDev(t *testing.T) {
 	key := keyPattern.FindString(first.stdout.String())
 	require.NotEmpty(t, key)
 
-	// The curl lines work as they are pasted.
+	// The printed curl commands work when pasted.
 	var pasted strings.Builder
 	lines := bufio.NewScanner(strings.NewReader(first.stdout.String()))
 	for lines.Scan() {
@@ -196,7 +196,7 @@ func TestDev(t *testing.T) {
 	require.NotContains(t, first.stderr.String(), key)
 
 	again := launch(t, environment(dir), "dev")
-	require.NotRegexp(t, keyPattern, again.stdout.String()+again.stderr.String(), "no secret is printed again")
+	require.NotRegexp(t, keyPattern, again.stdout.String()+again.stderr.String(), "a restart prints no secret")
 	status, body := post(again.url, key, someEvent())
 	require.Equal(t, http.StatusOK, status, "%s", body)
 	again.stop(t)
@@ -208,7 +208,7 @@ func TestDevelopmentTokens(t *testing.T) {
 	env := environment(newDataDir(t))
 	token, said, err := call(t, env, "token", "--account", "demo", "--role", "viewer")
 	require.NoError(t, err, said)
-	require.Regexp(t, `^[\w-]+\.[\w-]+\.[\w-]+\n$`, token, "the token alone goes to standard output")
+	require.Regexp(t, `^[\w-]+\.[\w-]+\.[\w-]+\n$`, token, "standard output has only the token")
 	status := func(server *program) int {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/products/", nil)
 		require.NoError(t, err)

@@ -14,7 +14,7 @@ func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	env := environment(t.TempDir())
 
-	t.Run("JSONIsWhatServersAnswer", func(t *testing.T) {
+	t.Run("JSONIsTheServedDocument", func(t *testing.T) {
 		t.Parallel()
 		stdout, stderr, err := call(t, env, "openapi", "--format", "json")
 		require.NoError(t, err)
@@ -22,13 +22,13 @@ func TestOpenAPI(t *testing.T) {
 		require.Empty(t, stderr)
 	})
 
-	t.Run("YAMLIsTheSameDocumentForPeople", func(t *testing.T) {
+	t.Run("YAMLIsTheSameDocument", func(t *testing.T) {
 		t.Parallel()
 		stdout, stderr, err := call(t, env, "openapi")
 		require.NoError(t, err)
 		require.Empty(t, stderr)
 		require.Regexp(t, `^openapi: 3\.0\.3\ninfo:\n  title: Versioner API\n`, stdout, "in the order of the source")
-		require.Contains(t, stdout, "  description: |\n    Versioner knows", "chapters are text, not one quoted line")
+		require.Contains(t, stdout, "  description: |\n    Versioner records", "chapters are text, not one quoted line")
 		var printed any
 		require.NoError(t, yaml.Unmarshal([]byte(stdout), &printed))
 		back, err := json.Marshal(printed)
@@ -36,7 +36,7 @@ func TestOpenAPI(t *testing.T) {
 		require.JSONEq(t, string(httpapi.OpenAPIDocument()), string(back))
 	})
 
-	t.Run("RefusesAnotherFormat", func(t *testing.T) {
+	t.Run("RejectsOtherFormats", func(t *testing.T) {
 		t.Parallel()
 		stdout, stderr, err := call(t, env, "openapi", "--format", "xml")
 		require.Error(t, err)

@@ -25,37 +25,37 @@ import (
 	"github.com/versioner-io/versioner/internal/embeddedpg"
 )
 
-// caller sends requests and remembers how they were answered.
-type caller struct {
+// loadClient sends requests and counts the answers.
+type loadClient struct {
 	client http.Client
 	number atomic.Int64
 
-	mu        sync.Mutex
-	statuses  map[int]int
-	latencies []time.Duration // of requests answered with 2xx
-	impatient int             // 503 without Retry-After
+	mu                sync.Mutex
+	statuses          map[int]int
+	latencies         []time.Duration // of requests answered with 2xx
+	missingRetryAfter int             // 503 without Retry-After
 }
 
-func newCaller() *caller {
-	return &caller{
+func newLoadClient() *loadClient {
+	return &loadClient{
 		client:   http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1024}},
 		statuses: make(map[int]int),
 	}
 }
 
-// event sends an event that nobody has sent before.
-func (c *caller) event(url, key string) {
+// event sends a new event.
+func (c *loadClient) event(url, key string) {
 	n := c.number.Add(1)
 	c.send(http.MethodPost, url+"/deployment-events/", key, fmt.Appendf(nil,
 		`{"product_name":"product %d","version":"%d","environment_name":"production","status":"completed"}`, n%20, n))
 }
 
-// read asks for a page of deployments, as a dashboard does.
-func (c *caller) read(url, token string) {
+// read requests a page of deployments, as a dashboard does.
+func (c *loadClient) read(url, token string) {
 	c.send(http.MethodGet, url+"/deployments/?limit=100", token, nil)
 }
 
-func (c *caller) send(method, address, credential string, body []byte) {
+func (c *loadClient) send(method, address, credential string, body []byte) {
 	request, err := http.NewRequestWithContext(context.Background(), method, address, bytes.NewReader(body))
 	if err != nil {
 		panic(err)
@@ -70,20 +70,20 @@ func (c *caller) send(method, address, credential string, body []byte) {
 		}
 		_ = response.Body.Close()
 	}
-	took := time.Since(begin)
+	latency := time.Since(begin)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.statuses[status]++
 	switch {
 	case status == http.StatusOK:
-		c.latencies = append(c.latencies, took)
+		c.latencies = append(c.latencies, latency)
 	case status == http.StatusServiceUnavailable && retryAfter == "":
-		c.impatient++
+		c.missingRetryAfter++
 	}
 }
 
-// quantile of the latencies of what was answered with 2xx.
-func (c *caller) quantile(q float64) time.Duration {
+// quantile returns a quantile of the latencies of successful requests.
+func (c *loadClient) quantile(q float64) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	slices.Sort(c.latencies)
@@ -93,21 +93,21 @@ func (c *caller) quantile(q float64) time.Duration {
 	return c.latencies[int(q*float64(len(c.latencies)-1))]
 }
 
-func (c *caller) successes() int {
+func (c *loadClient) successes() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.statuses[http.StatusOK]
 }
 
-// requireOnlySuccesses has had everything that it sent answered with 200.
-func (c *caller) requireOnlySuccesses(t *testing.T) {
+// requireOnlySuccesses requires the answer 200 to every request.
+func (c *loadClient) requireOnlySuccesses(t *testing.T) {
 	t.Helper()
 	require.Equal(t, map[int]int{http.StatusOK: c.successes()}, c.statuses)
 	require.NotZero(t, c.successes())
 }
 
-// atRate calls do so many times a second, whether or not the calls before have ended, and waits for all of them.
-func atRate(perSecond float64, duration time.Duration, do func()) {
+// openLoop starts perSecond calls a second without waiting for earlier ones, then waits for all of them.
+func openLoop(perSecond float64, duration time.Duration, do func()) {
 	var group sync.WaitGroup
 	begin := time.Now()
 	for sent := 0; ; {
@@ -123,11 +123,11 @@ func atRate(perSecond float64, duration time.Duration, do func()) {
 	group.Wait()
 }
 
-// together calls do from many sides for a while, each after its last call has ended.
-func together(sides int, duration time.Duration, do func()) {
+// closedLoop runs clients that call do sequentially until the duration has passed.
+func closedLoop(clients int, duration time.Duration, do func()) {
 	var group sync.WaitGroup
 	end := time.Now().Add(duration)
-	for range sides {
+	for range clients {
 		group.Go(func() {
 			for time.Now().Before(end) {
 				do()
@@ -137,8 +137,8 @@ func together(sides int, duration time.Duration, do func()) {
 	group.Wait()
 }
 
-// measured tells how long to measure: VERSIONER_TEST_OVERLOAD, or a moment in which nothing is said about speed.
-func measured(t *testing.T) (duration time.Duration, isMeasured bool) {
+// measurementTime returns the duration of VERSIONER_TEST_OVERLOAD, or one that is too short for requirements on speed.
+func measurementTime(t *testing.T) (duration time.Duration, isMeasured bool) {
 	t.Helper()
 	text := os.Getenv("VERSIONER_TEST_OVERLOAD")
 	if text == "" {
@@ -149,8 +149,8 @@ func measured(t *testing.T) (duration time.Duration, isMeasured bool) {
 	return duration, true
 }
 
-// accountsOn runs a server that limits nobody, on a durable database of its own, and returns an API key of each account.
-func accountsOn(t *testing.T, accounts ...string) (server *program, env, keys []string) {
+// startServerWithAccounts runs a server without rate limits on a durable database, and returns an API key of each account.
+func startServerWithAccounts(t *testing.T, accounts ...string) (server *program, env, keys []string) {
 	t.Helper()
 	database, err := embeddedpg.Start(t.Context(), embeddedpg.Config{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
@@ -167,26 +167,26 @@ func accountsOn(t *testing.T, accounts ...string) (server *program, env, keys []
 	return server, env, keys
 }
 
-// TestOverload asks for three times as much as the server can do: a few events and many pages. Every event is recorded, and
-// as many pages are answered as when nobody asked for too much.
+// TestOverload sends three times the capacity of the server: a few events and many pages. Every event is recorded, and the goodput
+// stays that of the capacity.
 //
-//nolint:paralleltest // what it measures is the whole machine's
+//nolint:paralleltest // measures the whole machine
 func TestOverload(t *testing.T) {
-	duration, isMeasured := measured(t)
-	server, env, keys := accountsOn(t, "acme")
+	duration, isMeasured := measurementTime(t)
+	server, env, keys := startServerWithAccounts(t, "acme")
 	token, _, err := call(t, env, "token", "--account", "acme", "--role", "viewer")
 	require.NoError(t, err)
 	token = strings.TrimSpace(token)
-	filling := newCaller()
+	filling := newLoadClient()
 	for range 200 {
 		filling.event(server.url, keys[0])
 	}
 	require.Equal(t, 200, filling.successes())
 
-	const share = 10 // one event for so many requests
-	peak := newCaller()
+	const share = 10 // requests per event
+	peak := newLoadClient()
 	var turn atomic.Int64
-	together(16, duration, func() {
+	closedLoop(16, duration, func() {
 		if turn.Add(1)%share == 0 {
 			peak.event(server.url, keys[0])
 		} else {
@@ -195,78 +195,78 @@ func TestOverload(t *testing.T) {
 	})
 	capacity := float64(peak.successes()) / duration.Seconds()
 
-	events, reads := newCaller(), newCaller()
+	events, reads := newLoadClient(), newLoadClient()
 	events.number.Store(1_000_000)
 	var group sync.WaitGroup
-	group.Go(func() { atRate(3*capacity/share, duration, func() { events.event(server.url, keys[0]) }) })
-	group.Go(func() { atRate(3*capacity*(share-1)/share, duration, func() { reads.read(server.url, token) }) })
+	group.Go(func() { openLoop(3*capacity/share, duration, func() { events.event(server.url, keys[0]) }) })
+	group.Go(func() { openLoop(3*capacity*(share-1)/share, duration, func() { reads.read(server.url, token) }) })
 	begin := time.Now()
 	group.Wait()
 	goodput := float64(events.successes()+reads.successes()) / max(time.Since(begin), duration).Seconds()
 
-	t.Logf("at most %.0f requests a second, p99 %v; asked for %.0f a second, %.0f answered (%.0f %%): events %v, p99 %v; reads %v, p99 %v",
+	t.Logf("capacity %.0f requests a second, p99 %v; %.0f sent a second, %.0f answered (%.0f %%): events %v, p99 %v; reads %v, p99 %v",
 		capacity, peak.quantile(0.99), 3*capacity, goodput, 100*goodput/capacity, events.statuses, events.quantile(0.99), reads.statuses, reads.quantile(0.99))
 	events.requireOnlySuccesses(t)
 	require.Subset(t, []int{http.StatusOK, http.StatusServiceUnavailable}, slices.Collect(maps.Keys(reads.statuses)))
-	require.Zero(t, reads.impatient, "whoever is turned away is told when to come again")
+	require.Zero(t, reads.missingRetryAfter, "503 without Retry-After")
 	if isMeasured {
 		require.GreaterOrEqual(t, goodput/capacity, 0.9)
 	}
 	server.stop(t)
 }
 
-// TestGreedyAccount has one account send a hundred times as many events as each of the others, which hardly notice.
+// TestGreedyAccount sends a hundred times as many events for one account as for each of the others, whose latency hardly changes.
 //
-//nolint:paralleltest // what it measures is the whole machine's
+//nolint:paralleltest // measures the whole machine
 func TestGreedyAccount(t *testing.T) {
-	duration, isMeasured := measured(t)
+	duration, isMeasured := measurementTime(t)
 	const others, rate, turns = 10, 4, 5
-	names := []string{"greedy"}
+	names := []string{"noisy"}
 	for i := range others {
 		names = append(names, "other-"+strconv.Itoa(i))
 	}
-	server, _, keys := accountsOn(t, names...)
-	alone, beside, greedy := newCaller(), newCaller(), newCaller()
+	server, _, keys := startServerWithAccounts(t, names...)
+	alone, beside, noisy := newLoadClient(), newLoadClient(), newLoadClient()
 	beside.number.Store(1_000_000)
-	small := func(c *caller) func() {
+	small := func(c *loadClient) func() {
 		return func() { c.event(server.url, keys[1+int(c.number.Load())%others]) }
 	}
-	atRate(others*rate, time.Second, small(newCaller())) // plans are made, keys are known
+	openLoop(others*rate, time.Second, small(newLoadClient())) // warms plans and caches
 	alone.number.Store(500_000)
 	for range turns {
-		atRate(others*rate, duration/turns/2, small(alone))
+		openLoop(others*rate, duration/turns/2, small(alone))
 		var group sync.WaitGroup
 		group.Go(func() {
-			atRate(100*rate, duration/turns/2, func() { greedy.event(server.url, keys[0]) })
+			openLoop(100*rate, duration/turns/2, func() { noisy.event(server.url, keys[0]) })
 		})
-		atRate(others*rate, duration/turns/2, small(beside))
+		openLoop(others*rate, duration/turns/2, small(beside))
 		group.Wait()
 	}
-	t.Logf("alone: %v, p50 %v, p99 %v; beside: %v, p50 %v, p99 %v; the greedy: %v, p99 %v", alone.statuses, alone.quantile(0.5), alone.quantile(0.99),
-		beside.statuses, beside.quantile(0.5), beside.quantile(0.99), greedy.statuses, greedy.quantile(0.99))
+	t.Logf("alone: %v, p50 %v, p99 %v; beside: %v, p50 %v, p99 %v; the noisy one: %v, p99 %v", alone.statuses, alone.quantile(0.5), alone.quantile(0.99),
+		beside.statuses, beside.quantile(0.5), beside.quantile(0.99), noisy.statuses, noisy.quantile(0.99))
 	beside.requireOnlySuccesses(t)
-	require.Subset(t, []int{http.StatusOK, http.StatusServiceUnavailable}, slices.Collect(maps.Keys(greedy.statuses)))
+	require.Subset(t, []int{http.StatusOK, http.StatusServiceUnavailable}, slices.Collect(maps.Keys(noisy.statuses)))
 	if isMeasured {
 		require.LessOrEqual(t, beside.quantile(0.99).Seconds()/alone.quantile(0.99).Seconds(), 2.0)
 	}
 	server.stop(t)
 }
 
-// TestSlowConnections has thousands of clients send their requests a byte at a time, in the headers or in the body, and
-// come again when they are cut off. Others hardly notice, and little memory is held for them.
+// TestSlowConnections runs thousands of clients that send a byte at a time, in the headers or in the body, and reconnect. The latency
+// of others hardly changes, and the server uses little memory for them.
 //
-//nolint:paralleltest // what it measures is the whole machine's
+//nolint:paralleltest // measures the whole machine
 func TestSlowConnections(t *testing.T) {
-	duration, isMeasured := measured(t)
-	const rate, patience = 40, 2 * time.Second
+	duration, isMeasured := measurementTime(t)
+	const rate, interval = 40, 2 * time.Second
 	connections := 200
 	if isMeasured {
 		connections = 5000
 	}
-	server, _, keys := accountsOn(t, "acme")
-	alone, beside := newCaller(), newCaller()
+	server, _, keys := startServerWithAccounts(t, "acme")
+	alone, beside := newLoadClient(), newLoadClient()
 	beside.number.Store(1_000_000)
-	atRate(rate, duration, func() { alone.event(server.url, keys[0]) })
+	openLoop(rate, duration, func() { alone.event(server.url, keys[0]) })
 	before := residentMemory(t, server)
 
 	ctx, stop := context.WithCancel(t.Context())
@@ -274,16 +274,16 @@ func TestSlowConnections(t *testing.T) {
 	var open, served atomic.Int64
 	for i := range connections {
 		slow.Go(func() {
-			time.Sleep(time.Duration(i) * patience / time.Duration(connections)) // not all at once
+			time.Sleep(time.Duration(i) * interval / time.Duration(connections)) // spread over the interval
 			for ctx.Err() == nil {
-				if err := sendSlowly(ctx, server.url, keys[0], i%2 == 0, patience, &open); err == nil {
+				if err := sendSlowly(ctx, server.url, keys[0], i%2 == 0, interval, &open); err == nil {
 					served.Add(1)
 				}
 			}
 		})
 	}
 	require.Eventually(t, func() bool { return open.Load() >= int64(connections)*9/10 }, time.Minute, time.Millisecond)
-	atRate(rate, duration, func() { beside.event(server.url, keys[0]) })
+	openLoop(rate, duration, func() { beside.event(server.url, keys[0]) })
 	held := residentMemory(t, server) - before
 	stillOpen := open.Load()
 	stop()
@@ -293,7 +293,7 @@ func TestSlowConnections(t *testing.T) {
 		stillOpen, beside.quantile(0.5), beside.quantile(0.99), held>>20)
 	alone.requireOnlySuccesses(t)
 	beside.requireOnlySuccesses(t)
-	require.Zero(t, served.Load(), "a request that is never finished is not answered with success")
+	require.Zero(t, served.Load(), "success for an incomplete request")
 	if isMeasured {
 		require.Less(t, held>>20, int64(100))
 		require.LessOrEqual(t, beside.quantile(0.99).Seconds()/alone.quantile(0.99).Seconds(), 2.0)
@@ -301,8 +301,8 @@ func TestSlowConnections(t *testing.T) {
 	server.stop(t)
 }
 
-// sendSlowly sends a byte of a request now and then, and returns nil if it is answered with success.
-func sendSlowly(ctx context.Context, server, key string, inHeaders bool, patience time.Duration, open *atomic.Int64) error {
+// sendSlowly sends a byte of a request per interval, and returns nil for a successful answer.
+func sendSlowly(ctx context.Context, server, key string, inHeaders bool, interval time.Duration, open *atomic.Int64) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(server, "http://"))
 	if err != nil {
 		return err
@@ -331,7 +331,7 @@ func sendSlowly(ctx context.Context, server, key string, inHeaders bool, patienc
 		select {
 		case err := <-answered:
 			return err
-		case <-time.After(patience):
+		case <-time.After(interval):
 			if _, err := io.WriteString(conn, "x"); err != nil {
 				return err
 			}
@@ -339,12 +339,12 @@ func sendSlowly(ctx context.Context, server, key string, inHeaders bool, patienc
 	}
 }
 
-// residentMemory of a program, in bytes.
+// residentMemory returns the resident memory of a program in bytes.
 func residentMemory(t *testing.T, p *program) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
 	if os.IsNotExist(err) {
-		t.Log("no /proc: memory is not measured")
+		t.Log("no /proc: memory is not measurementTime")
 		return 0
 	}
 	require.NoError(t, err)

@@ -21,7 +21,7 @@ import (
 	"github.com/versioner-io/versioner/internal/embeddedpg"
 )
 
-// freeAddr is one that nobody listens on.
+// freeAddr returns an address without a listener.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -39,7 +39,7 @@ func isReady(address string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// balancer is a proxy that sends requests to servers that are ready, as it found out a moment ago.
+// balancer is a proxy to the servers that were ready at its last check.
 type balancer struct {
 	mu      sync.Mutex
 	proxies map[string]*httputil.ReverseProxy
@@ -101,7 +101,7 @@ func newBalancer(t *testing.T, addresses []string) (*balancer, string) {
 }
 
 // TestRollingRestarts restarts two servers behind a proxy in turns while eight clients send events, and loses nothing.
-// VERSIONER_TEST_RESTARTS says how often.
+// VERSIONER_TEST_RESTARTS is the number of restarts.
 func TestRollingRestarts(t *testing.T) {
 	t.Parallel()
 	restarts := 2
@@ -142,7 +142,7 @@ func TestRollingRestarts(t *testing.T) {
 		require.Less(t, time.Since(begin), 28*time.Second)
 		servers[i] = launch(t, envs[i], "serve")
 		require.Eventually(t, func() bool { return isReady(addresses[i]) }, time.Minute, 10*time.Millisecond)
-		time.Sleep(300 * time.Millisecond) // until the proxy knows
+		time.Sleep(300 * time.Millisecond) // until the proxy has checked it
 	}
 	load.stop()
 	require.Zero(t, balancer.lost)

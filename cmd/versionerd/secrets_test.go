@@ -26,7 +26,7 @@ import (
 	"github.com/versioner-io/versioner/internal/embeddedpg"
 )
 
-// canaries are secrets by what they are, which must be nowhere but where they belong.
+// canaries are secrets, by description, that must not leak.
 type canaries struct {
 	mu      sync.Mutex
 	secrets map[string]string
@@ -50,12 +50,12 @@ func (c *canaries) addCredential(what, credential string) string {
 	return credential
 }
 
-// requireNone looks for the secrets as they are, and as they are often written.
+// requireNone searches for the secrets and their usual encodings.
 func (c *canaries) requireNone(t *testing.T, where string, text []byte) {
 	t.Helper()
 	require.NotEmpty(t, text, where)
 	for what, secret := range c.secrets {
-		require.Greater(t, len(secret), 10, "%s: too short to be found for sure", what)
+		require.Greater(t, len(secret), 10, "%s: too short for a search", what)
 		for _, spelling := range []string{
 			secret, url.QueryEscape(secret), hex.EncodeToString([]byte(secret)), strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(secret)), "="),
 			base64.RawURLEncoding.EncodeToString([]byte(secret)),
@@ -67,8 +67,8 @@ func (c *canaries) requireNone(t *testing.T, where string, text []byte) {
 	}
 }
 
-// TestSecretsStaySecret uses every kind of secret that there is, well and badly, with faults between, and then looks for them in
-// all that the server has written: logs of the most talkative level, every table, PostgreSQL's log, and what people may read.
+// TestSecretsStaySecret uses every kind of secret, validly and invalidly, during faults, and then searches for them in everything
+// that the server wrote: logs of the most verbose level, every table, PostgreSQL's log, and what users may read.
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	secrets := &canaries{secrets: make(map[string]string)}
@@ -77,7 +77,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	database, err := embeddedpg.Start(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = database.Stop(context.Background()) })
-	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // tells what it was sent
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // echoes the request
 		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = fmt.Fprintf(w, "%s %s %v", r.Method, r.URL, r.Header)
 	}))
@@ -96,30 +96,30 @@ func TestSecretsStaySecret(t *testing.T) {
 		"VERSIONER_SMTP_URL=smtp://user:"+secrets.add("password for mail", "canary-of-the-mail")+"@127.0.0.1:"+smtpPort+"?tls=none",
 		"REDIS_URL=redis://user:"+secrets.add("password of Redis", "canary-of-redis")+"@"+closed+"/0")
 	server := launch(t, env, "dev")
-	var told bytes.Buffer // what commands print, but for the secrets that they are asked for
+	var commandOutput bytes.Buffer // what commands print except the requested secrets
 
 	// keys and tokens, good and bad
 	keyText, stderr, err := call(t, env, "keys", "create", "--account", demoAccount, "--name", "by command")
 	require.NoError(t, err, stderr)
-	told.WriteString(stderr)
-	key := secrets.addCredential("key made by command", strings.TrimSpace(keyText))
+	commandOutput.WriteString(stderr)
+	key := secrets.addCredential("key created by command", strings.TrimSpace(keyText))
 	secrets.addCredential("first key", keyPattern.FindString(server.stdout.String()))
 	tokenText, stderr, err := call(t, env, "token", "--account", demoAccount, "--role", "admin")
 	require.NoError(t, err, stderr)
-	told.WriteString(stderr)
+	commandOutput.WriteString(stderr)
 	token := secrets.addCredential("token", strings.TrimSpace(tokenText))
-	people := func(method, path string, object any) map[string]any {
+	asAdmin := func(method, path string, object any) map[string]any {
 		status, answer := send(t, method, server.url+path, token, object)
 		require.Less(t, status, 300, "%s %s: %s", method, path, answer)
-		var made map[string]any
+		var created map[string]any
 		if len(answer) > 0 {
-			require.NoError(t, json.Unmarshal(answer, &made))
+			require.NoError(t, json.Unmarshal(answer, &created))
 		}
-		return made
+		return created
 	}
-	made := people(http.MethodPost, "/api-keys/", map[string]any{"name": "by request"})
-	secrets.addCredential("key made by request", made["key"].(string))
-	rotated := people(http.MethodPost, "/api-keys/"+made["id"].(string)+"/rotate", map[string]any{})
+	created := asAdmin(http.MethodPost, "/api-keys/", map[string]any{"name": "by request"})
+	secrets.addCredential("key created by request", created["key"].(string))
+	rotated := asAdmin(http.MethodPost, "/api-keys/"+created["id"].(string)+"/rotate", map[string]any{})
 	secrets.addCredential("rotated key", rotated["key"].(string))
 	for i, wrong := range []string{
 		"sk_demo_k1_canary1canary1canary1canary1", "sk_live_canary2canary2canary2canary2", "canary3-canary3-canary3",
@@ -132,18 +132,18 @@ func TestSecretsStaySecret(t *testing.T) {
 	status, _ := send(t, http.MethodGet, server.url+"/products/?api_key="+secrets.add("key in the address", "canary6-canary6"), key, nil)
 	require.GreaterOrEqual(t, status, 400)
 
-	// channels that work badly
-	channel := people(http.MethodPost, "/notification-channels/", map[string]any{"name": "w", "channel_type": "webhook", "config": map[string]any{
+	// channels that fail
+	channel := asAdmin(http.MethodPost, "/notification-channels/", map[string]any{"name": "w", "channel_type": "webhook", "config": map[string]any{
 		"url": receiver.URL + "/" + secrets.add("address of a webhook", "canary-of-the-webhook"), "secret": secrets.add("secret of a webhook", "whsec_Y2FuYXJ5LW9mLXRoZS1zaWduYXR1cmUtb2YtbWVzc2FnZXM="),
 	}})["id"].(string)
-	people(http.MethodPatch, "/notification-channels/"+channel, map[string]any{"config": map[string]any{"secret": secrets.add("new secret of a webhook", "canary-of-the-new-secret")}})
-	slack := people(http.MethodPost, "/notification-channels/", map[string]any{"name": "s", "channel_type": "slack_webhook", "config": map[string]any{
+	asAdmin(http.MethodPatch, "/notification-channels/"+channel, map[string]any{"config": map[string]any{"secret": secrets.add("new secret of a webhook", "canary-of-the-new-secret")}})
+	slack := asAdmin(http.MethodPost, "/notification-channels/", map[string]any{"name": "s", "channel_type": "slack_webhook", "config": map[string]any{
 		"webhook_url": "https://hooks.slack.com/services/T00000000/B00000000/" + secrets.add("address at Slack", "canaryOfSlackCanaryOfSlac"),
 	}})["id"].(string)
-	mail := people(http.MethodPost, "/notification-channels/", map[string]any{"name": "m", "channel_type": "email", "config": map[string]any{"to": "a@example.com"}})["id"].(string)
+	mail := asAdmin(http.MethodPost, "/notification-channels/", map[string]any{"name": "m", "channel_type": "email", "config": map[string]any{"to": "a@example.com"}})["id"].(string)
 	for _, id := range []string{channel, slack, mail} {
-		people(http.MethodPost, "/notification-preferences/", map[string]any{"channel_id": id, "event_type": "deployment.completed"})
-		people(http.MethodPost, "/notification-channels/"+id+"/test", map[string]any{})
+		asAdmin(http.MethodPost, "/notification-preferences/", map[string]any{"channel_id": id, "event_type": "deployment.completed"})
+		asAdmin(http.MethodPost, "/notification-channels/"+id+"/test", map[string]any{})
 	}
 	status, _ = send(t, http.MethodPost, server.url+"/notification-channels/", token, map[string]any{"name": "x", "channel_type": "webhook", "config": map[string]any{
 		"url": "http://10.0.0.1/" + secrets.add("address that is refused", "canary-of-the-private"), "secret": secrets.add("secret of nothing", "canary-of-the-nothing"), "sercet": secrets.add("misspelt", "canary-misspelt"),
@@ -156,7 +156,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	status, _ = send(t, http.MethodPost, server.url+"/deployment-events/", key, json.RawMessage(`{"product_name":`))
 	require.Equal(t, http.StatusBadRequest, status)
 
-	// a database that goes away and comes back, while requests are made
+	// a database outage during requests
 	load := newWriters(server.url, key, 2)
 	require.NoError(t, database.Stop(t.Context()))
 	time.Sleep(time.Second)
@@ -175,7 +175,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(DISTINCT channel_id) FROM notification_deliveries WHERE error_class IS NOT NULL").Scan(&tried))
 		return tried == 3
 	}, time.Minute, 50*time.Millisecond, "all channels have failed to deliver")
-	people(http.MethodDelete, "/api-keys/"+rotated["id"].(string), nil)
+	asAdmin(http.MethodDelete, "/api-keys/"+rotated["id"].(string), nil)
 
 	for _, path := range []string{"/audit-log/", "/notification-history/", "/notification-channels/", "/api-keys/", "/health", "/health/ready", "/openapi.json"} {
 		status, answer := send(t, http.MethodGet, server.url+path, token, nil)
@@ -187,14 +187,14 @@ func TestSecretsStaySecret(t *testing.T) {
 	secrets.requireNone(t, "the server's output", []byte(output))
 	secrets.requireNone(t, "the server's log", []byte(server.stderr.String()))
 	require.Contains(t, server.stderr.String(), `"status":401`)
-	secrets.requireNone(t, "what commands say", told.Bytes())
+	secrets.requireNone(t, "the output of commands", commandOutput.Bytes())
 	log, err := os.ReadFile(filepath.Join(dir, "postgres.log"))
 	require.NoError(t, err)
 	secrets.requireNone(t, "PostgreSQL's log", log)
 	secrets.requireNone(t, "the database", dump(t, conn))
 }
 
-// dump is every row of every table as text.
+// dump returns every row of every table as text.
 func dump(t *testing.T, conn *pgx.Conn) []byte {
 	t.Helper()
 	rows, err := conn.Query(t.Context(), `SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace`)
@@ -212,11 +212,11 @@ func dump(t *testing.T, conn *pgx.Conn) []byte {
 			filled++
 		}
 	}
-	require.Greater(t, filled, 15, "the run has used most tables")
+	require.Greater(t, filled, 15, "most tables contain rows")
 	return all.Bytes()
 }
 
-// send sends an object, and returns the answer.
+// send sends an object and returns the answer.
 func send(t *testing.T, method, address, credential string, object any) (int, []byte) {
 	t.Helper()
 	var body io.Reader

@@ -39,7 +39,7 @@ func testConfig(dir string) Config {
 	return Config{Dir: dir, Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}}
 }
 
-// dataDir is one that PostgreSQL's user can reach: t.TempDir is for the tests' user alone.
+// dataDir returns a directory that PostgreSQL's user can traverse, unlike t.TempDir.
 func dataDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "versioner-embedded-") //nolint:usetesting // t.TempDir is closed to PostgreSQL's user
@@ -95,7 +95,7 @@ func postmasterPID(t *testing.T, dir string) int {
 	return pid
 }
 
-func TestEmbeddedKeepsItsData(t *testing.T) {
+func TestDataSurvivesRestart(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))
 	e := start(t, config)
@@ -106,17 +106,17 @@ func TestEmbeddedKeepsItsData(t *testing.T) {
 	_, err = conn.Exec(t.Context(), "CREATE TABLE kept AS SELECT 7 AS n")
 	require.NoError(t, err)
 	pid := postmasterPID(t, config.Dir)
-	require.NoError(t, e.Stop(t.Context()), "an open connection does not hold it up")
-	require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "nothing is left running")
+	require.NoError(t, e.Stop(t.Context()), "stopping with an open connection")
+	require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "a process is left")
 
 	again := start(t, config)
 	require.Equal(t, 7, query[int](t, again.DSN(), "SELECT n FROM kept"))
 	require.Equal(t, "UTF8", query[string](t, again.DSN(), "SHOW server_encoding"))
 	require.Equal(t, "on", query[string](t, again.DSN(), "SHOW data_checksums"))
-	require.Empty(t, query[string](t, again.DSN(), "SHOW listen_addresses"), "nobody reaches it over the network")
+	require.Empty(t, query[string](t, again.DSN(), "SHOW listen_addresses"), "it listens on the network")
 }
 
-func TestEmbeddedRefusesASecondHolder(t *testing.T) {
+func TestRejectsSecondHolder(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))
 	holder := hold(t, os.Args[0], config.Dir, nil)
@@ -129,13 +129,13 @@ func TestEmbeddedRefusesASecondHolder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, query[int](t, dsn, "SELECT 1"))
 	require.NoError(t, release(t.Context()))
-	require.Equal(t, 1, query[int](t, dsn, "SELECT 1"), "releasing leaves the holder's alone")
+	require.Equal(t, 1, query[int](t, dsn, "SELECT 1"), "release must not stop the holder")
 	require.NoError(t, holder.Process.Kill())
 	_ = holder.Wait()
 	require.NoError(t, stopOrphan(t.Context(), filepath.Join(config.Dir, "pgdata")))
 }
 
-func TestAttachEmbeddedStartsAndStops(t *testing.T) {
+func TestAttachStartsAndStops(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))
 	dsn, release, err := Attach(t.Context(), config)
@@ -183,7 +183,7 @@ func TestRestart(t *testing.T) {
 	}, 30*time.Second, 20*time.Millisecond)
 }
 
-func TestEmbeddedRecoversFromKill(t *testing.T) {
+func TestRecoversFromKill(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))
 	holder := hold(t, os.Args[0], config.Dir, nil)
@@ -195,7 +195,7 @@ func TestEmbeddedRecoversFromKill(t *testing.T) {
 	require.NoError(t, holder.Process.Kill())
 	_ = holder.Wait()
 	orphan := postmasterPID(t, config.Dir)
-	require.NoError(t, syscall.Kill(orphan, 0), "it was left running")
+	require.NoError(t, syscall.Kill(orphan, 0), "the orphan runs")
 
 	e := start(t, config)
 	require.Equal(t, 7, query[int](t, e.DSN(), "SELECT n FROM kept"))
@@ -203,7 +203,7 @@ func TestEmbeddedRecoversFromKill(t *testing.T) {
 	require.ErrorIs(t, syscall.Kill(orphan, 0), syscall.ESRCH)
 }
 
-func TestEmbeddedRemovesAForeignPIDFile(t *testing.T) {
+func TestRemovesStalePIDFile(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))
 	e := start(t, config)
@@ -216,10 +216,10 @@ func TestEmbeddedRemovesAForeignPIDFile(t *testing.T) {
 		again := start(t, config)
 		require.NoError(t, again.Stop(t.Context()))
 	}
-	require.NoError(t, bystander.Process.Signal(syscall.Signal(0)), "it lives")
+	require.NoError(t, bystander.Process.Signal(syscall.Signal(0)), "it still runs")
 }
 
-func TestEmbeddedMakesAgainWhatWasHalfMade(t *testing.T) {
+func TestReplacesPartialCluster(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))
 	for _, name := range []string{"pgdata", "pgdata.new"} {
@@ -229,7 +229,7 @@ func TestEmbeddedMakesAgainWhatWasHalfMade(t *testing.T) {
 	require.Equal(t, 1, query[int](t, e.DSN(), "SELECT 1"))
 }
 
-func TestEmbeddedStartsAgainWhenItDies(t *testing.T) {
+func TestRestartsAfterCrash(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))
 	e := start(t, config)
@@ -247,7 +247,7 @@ func TestEmbeddedStartsAgainWhenItDies(t *testing.T) {
 	}
 }
 
-func TestEmbeddedWorksInADirectoryWithALongName(t *testing.T) {
+func TestLongDirectoryName(t *testing.T) {
 	t.Parallel()
 	config := testConfig(filepath.Join(dataDir(t), strings.Repeat("long ", 20), "it's"))
 	e := start(t, config)
@@ -256,7 +256,7 @@ func TestEmbeddedWorksInADirectoryWithALongName(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(e.layout.sockets) })
 }
 
-func TestEmbeddedRefusesASocketDirectoryOfSomebodyElse(t *testing.T) {
+func TestRejectsForeignSocketDirectory(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))
 	require.NoError(t, os.MkdirAll(filepath.Join(config.Dir, "run"), 0o755))
@@ -264,10 +264,10 @@ func TestEmbeddedRefusesASocketDirectoryOfSomebodyElse(t *testing.T) {
 	require.ErrorContains(t, err, "remove it")
 }
 
-func TestEmbeddedAsRootTellsWhatIsInTheWay(t *testing.T) {
+func TestReportsUntraversableDirectory(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Skip("only root runs PostgreSQL as somebody else")
+		t.Skip("only root runs PostgreSQL as another user")
 	}
 	closed := filepath.Join(dataDir(t), "closed")
 	require.NoError(t, os.MkdirAll(closed, 0o700))
@@ -275,29 +275,29 @@ func TestEmbeddedAsRootTellsWhatIsInTheWay(t *testing.T) {
 	require.ErrorContains(t, err, "may not enter "+closed+":")
 }
 
-func TestEmbeddedAsAnOrdinaryUser(t *testing.T) {
+func TestAsOrdinaryUser(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("the other tests are run by an ordinary user already")
 	}
-	somebody, err := findRunAsUser()
+	unprivileged, err := findRunAsUser()
 	require.NoError(t, err)
 	dir := dataDir(t)
 	require.NoError(t, os.Mkdir(dir, 0o700))
-	require.NoError(t, os.Chown(dir, int(somebody.uid), int(somebody.gid)))
+	require.NoError(t, os.Chown(dir, int(unprivileged.uid), int(unprivileged.gid)))
 	binary, err := os.ReadFile(os.Args[0])
 	require.NoError(t, err)
 	copied := dir + ".test"
 	require.NoError(t, os.WriteFile(copied, binary, 0o755))
-	holder := hold(t, copied, dir, &syscall.Credential{Uid: somebody.uid, Gid: somebody.gid})
+	holder := hold(t, copied, dir, &syscall.Credential{Uid: unprivileged.uid, Gid: unprivileged.gid})
 	require.Equal(t, 1, query[int](t, newLayout(dir).dsn(embeddedDatabase), "SELECT 1"))
 	require.NoError(t, holder.Process.Kill())
 	_ = holder.Wait()
 	require.NoError(t, stopOrphan(t.Context(), filepath.Join(dir, "pgdata")))
 }
 
-// TestEmbeddedFetchesBinaries downloads some ten megabytes, so it runs only when asked to.
-func TestEmbeddedFetchesBinaries(t *testing.T) {
+// TestDownloadsBinaries downloads some ten megabytes, so it runs only when asked to.
+func TestDownloadsBinaries(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("VERSIONER_TEST_FETCH") == "" {
 		t.Skip("set VERSIONER_TEST_FETCH=1 to fetch a PostgreSQL")
