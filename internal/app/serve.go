@@ -39,7 +39,7 @@ var ErrTerminated = errors.New("terminated")
 
 // Serve answers requests until ctx ends, then finishes those in flight. It calls started once it listens.
 func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ctx context.Context, url string) error) error {
-	keys := authn.NewAPIKeys(a.Pool, a.Keys, a.logger)
+	keys := authn.NewAPIKeys(a.Pool, a.Keys, a.cfg.RateLimits.FailuresPerMinute, a.logger)
 	tokens, err := authn.NewJWTs(issuers, keys.CacheUsers(accounts.NewProvisioner(a.Pool.DB, a.cfg.CreateAccounts)), http.DefaultClient, time.Now, a.logger)
 	if err != nil {
 		return fmt.Errorf("read the identity providers: %w", err)

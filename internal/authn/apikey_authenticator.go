@@ -30,6 +30,7 @@ type APIKeys struct {
 	logger   *slog.Logger
 	cache    cache[fingerprint, cachedKey]
 	caches   []invalidator // cache, and that of users
+	lookUps  *keyLookUps
 	lastUsed apikeys.LastUsed
 }
 
@@ -41,16 +42,18 @@ type cachedKey struct {
 	expires   *time.Time
 }
 
-// NewAPIKeys returns a validator. Without Run beside it, it is correct but asks the database each time.
-func NewAPIKeys(pool *postgres.Pool, keys *apikeys.Keys, logger *slog.Logger) *APIKeys {
-	k := &APIKeys{pool: pool, keys: keys, logger: logger}
+// NewAPIKeys returns a validator that looks up at most unknownPerMinute unknown keys of one network, 0 for any number. Without Run
+// beside it, it is correct but asks the database each time.
+func NewAPIKeys(pool *postgres.Pool, keys *apikeys.Keys, unknownPerMinute int, logger *slog.Logger) *APIKeys {
+	k := &APIKeys{pool: pool, keys: keys, logger: logger, lookUps: newKeyLookUps(unknownPerMinute)}
 	k.caches = []invalidator{&k.cache}
 	keys.OnChange(k.invalidate)
 	return k
 }
 
-// ApiKeyAuth verifies the request's API key. The error is Unauthenticated for any key that is not valid, whatever the
-// reason, and Unavailable when the database cannot be reached.
+// ApiKeyAuth verifies the request's API key; its RemoteAddr is the client's address. The error is Unauthenticated for any key that is
+// not valid, whatever the reason, RateLimited for a client that has sent too many of them, and Unavailable when the database cannot
+// be reached.
 func (k *APIKeys) ApiKeyAuth(ctx context.Context, r *http.Request) (context.Context, error) {
 	text, err := bearer(r.Header)
 	if err != nil {
@@ -59,7 +62,7 @@ func (k *APIKeys) ApiKeyAuth(ctx context.Context, r *http.Request) (context.Cont
 	if _, err := apikeys.ParseToken(text); err != nil {
 		return ctx, unauthenticated(err)
 	}
-	key, err := k.verify(ctx, k.keys.HMAC(text))
+	key, err := k.verify(ctx, r.RemoteAddr, k.keys.HMAC(text))
 	if err != nil {
 		return ctx, err
 	}
@@ -67,11 +70,11 @@ func (k *APIKeys) ApiKeyAuth(ctx context.Context, r *http.Request) (context.Cont
 	return WithPrincipal(ctx, key), nil
 }
 
-func (k *APIKeys) verify(ctx context.Context, key fingerprint) (Principal, error) {
+func (k *APIKeys) verify(ctx context.Context, clientAddress string, key fingerprint) (Principal, error) {
 	found, ok, generation := k.cache.get(key, time.Now())
 	if !ok {
 		var err error
-		if found, err = k.fetchKey(ctx, key); err != nil {
+		if found, err = k.lookUps.do(ctx, clientAddress, key, k.fetchKey); err != nil {
 			return Principal{}, err
 		}
 		k.cache.put(key, found, generation, time.Now(), found.principal.APIKeyID, found.principal.AccountID)

@@ -152,6 +152,30 @@ func TestRateLimits(t *testing.T) {
 		require.Equal(t, http.StatusOK, api.As(t, "viewer", http.MethodGet, "/products/", "").Status)
 	})
 
+	t.Run("UnknownKeysAreLimitedBeforeTheyAreLookedUp", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{FailuresPerMinute: 5}))
+		known := api.Key
+		api.PostEvent(t, deploymentEvents, deployment(nil))
+		var unknown []string
+		for range 8 {
+			unknown = append(unknown, api.NewKey(t, "gone"))
+		}
+		api.Exec(t, "DELETE FROM api_keys WHERE account_id = (SELECT id FROM accounts WHERE slug = 'gone')")
+		for i, key := range unknown {
+			api.Key = key
+			answer := api.Post(t, deploymentEvents, `{}`)
+			if i < 5 {
+				require.Equal(t, http.StatusUnauthorized, answer.Status)
+			} else {
+				require.Equal(t, http.StatusTooManyRequests, answer.Status)
+				require.NotEmpty(t, answer.Header.Get("Retry-After"))
+			}
+		}
+		api.Key = known
+		api.PostEvent(t, deploymentEvents, deployment(map[string]any{"invoke_id": "2"}))
+	})
+
 	t.Run("WithRedisAwayRequestsPass", func(t *testing.T) {
 		t.Parallel()
 		server := testredis.New(t)

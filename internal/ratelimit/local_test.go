@@ -164,6 +164,25 @@ func TestAllQuotasOrNone(t *testing.T) {
 	require.False(t, ok)
 }
 
+func TestRefund(t *testing.T) {
+	t.Parallel()
+	now := time.Duration(0)
+	limiter := ratelimit.NewLocalAt(func() time.Duration { return now })
+	quota := ratelimit.Quota{Name: "key", Subject: "key", Limit: 2, Window: time.Minute}
+	limiter.Refund(quota) // nothing was charged
+	for range 2 {
+		require.True(t, limiter.Take(t.Context(), quota).Allowed)
+		now += 10 * slot
+	}
+	require.False(t, limiter.Take(t.Context(), quota).Allowed)
+	for range 3 { // one more than was charged
+		limiter.Refund(quota)
+	}
+	for i := range 3 {
+		require.Equal(t, i < 2, limiter.Take(t.Context(), quota).Allowed)
+	}
+}
+
 func TestConcurrentRequests(t *testing.T) {
 	t.Parallel()
 	limiter := ratelimit.NewLocal()

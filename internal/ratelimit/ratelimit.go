@@ -118,6 +118,23 @@ func (l *Local) Take(_ context.Context, quotas ...Quota) Decision {
 	return decision
 }
 
+// Refund gives back one request that Take has charged to the quota, unless it has left the window already.
+func (l *Local) Refund(quota Quota) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.windows[quota.Subject]
+	if w == nil || w.used == 0 {
+		return
+	}
+	for number := w.newest; number >= w.newest-slots; number-- {
+		if count := &w.counts[(number+kept)%kept]; *count > 0 {
+			*count--
+			w.used--
+			return
+		}
+	}
+}
+
 // window returns the subject's window as it is now.
 func (l *Local) window(quota Quota, now time.Duration) *window {
 	w := l.windows[quota.Subject]

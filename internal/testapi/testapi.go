@@ -139,7 +139,7 @@ func New(t *testing.T, options ...Option) *API {
 	background, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
-	validator := authn.NewAPIKeys(pool, keys, logger)
+	validator := authn.NewAPIKeys(pool, keys, chosen.limits.FailuresPerMinute, logger)
 	channels := newChannels(t, chosen.mailer, chosen.deliveriesPerDay, logger)
 	channels.Max, keys.MaxActive = chosen.quotas.Channels, chosen.quotas.APIKeys
 	if chosen.work {

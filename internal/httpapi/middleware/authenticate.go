@@ -26,7 +26,9 @@ func Authenticate(handler apigen.SecurityHandler, operation string, limiter Rate
 			if len(schemes) == 0 {
 				return next(c)
 			}
-			ctx, authErr := authenticateAny(handler, c.Request(), schemes)
+			request := c.Request().WithContext(c.Request().Context())
+			request.RemoteAddr = c.RealIP() // the client's behind trusted proxies
+			ctx, authErr := authenticateAny(handler, request, schemes)
 			if ctx == nil {
 				return limiter.limitAuthFailures(c, authErr)
 			}

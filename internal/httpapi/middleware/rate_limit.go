@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -106,21 +105,9 @@ func (l RateLimiter) limitAuthFailures(c echo.Context, authErr error) error {
 	if apperr.CodeOf(authErr) != apperr.Unauthenticated {
 		return authErr
 	}
-	quota := ratelimit.Quota{Name: "failures", Subject: clientNetwork(c.RealIP()), Limit: l.FailuresPerMinute, Window: time.Minute}
+	quota := ratelimit.Quota{Name: "failures", Subject: ratelimit.ClientNetwork(c.RealIP()), Limit: l.FailuresPerMinute, Window: time.Minute}
 	if decision := l.failures.Take(context.WithoutCancel(c.Request().Context()), quota); !decision.Allowed {
 		return apperr.NewRateLimited(decision.RetryAfter)
 	}
 	return authErr
-}
-
-// clientNetwork returns what one client controls: an IPv4 address, or the /64 of an IPv6 address.
-func clientNetwork(address string) string {
-	parsed, err := netip.ParseAddr(address)
-	if err != nil {
-		return address
-	}
-	if parsed = parsed.Unmap().WithZone(""); parsed.Is4() {
-		return parsed.String()
-	}
-	return netip.PrefixFrom(parsed, 64).Masked().String()
 }

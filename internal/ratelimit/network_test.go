@@ -1,8 +1,10 @@
-package middleware
+package ratelimit_test
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/versioner-io/versioner/internal/ratelimit"
 )
 
 // FuzzClientNetwork checks that every address has one network, and that all addresses of a /64 have the same.
@@ -11,8 +13,8 @@ func FuzzClientNetwork(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, address string) {
-		network := clientNetwork(address)
-		if again := clientNetwork(strings.TrimSuffix(network, "/64")); again != network && strings.Contains(network, "/64") {
+		network := ratelimit.ClientNetwork(address)
+		if again := ratelimit.ClientNetwork(strings.TrimSuffix(network, "/64")); again != network && strings.Contains(network, "/64") {
 			t.Fatalf("%q is in %q, which is in %q", address, network, again)
 		}
 	})
