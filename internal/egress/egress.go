@@ -171,18 +171,7 @@ func (c *Client) parse(text string) (*url.URL, error) {
 	if port != "" {
 		address.Host = net.JoinHostPort(host, port)
 	}
-	if c.policy.allowsHost(host) || literal.IsValid() && c.policy.isAllowlisted(literal) {
-		return address, nil
-	}
-	switch {
-	case literal.IsValid() && !c.policy.allowsAddr(literal):
-		return nil, errForbiddenAddress
-	case !literal.IsValid() && isPrivateHostname(host):
-		return nil, &ForbiddenError{Reason: "the name is not public"}
-	case !isAllowedPort(port):
-		return nil, &ForbiddenError{Reason: "the port " + port + " is not allowed for webhooks: use 80, 443, or one from 1024 that no other protocol uses"}
-	}
-	return address, nil
+	return address, c.policy.check(host, literal, port)
 }
 
 // canonicalHost parses a host as a resolver does, and rejects the notations of addresses that only some resolvers accept: decimal,

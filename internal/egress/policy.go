@@ -40,6 +40,21 @@ func ParsePolicy(cidrs, hosts []string) (Policy, error) {
 	return policy, errors.Join(problems...)
 }
 
+// check returns a ForbiddenError for a canonical host, or a literal address, and a port that the policy forbids.
+func (p Policy) check(host string, literal netip.Addr, port string) error {
+	switch {
+	case p.allowsHost(host) || literal.IsValid() && p.isAllowlisted(literal):
+		return nil
+	case literal.IsValid() && !p.allowsAddr(literal):
+		return errForbiddenAddress
+	case !literal.IsValid() && isPrivateHostname(host):
+		return &ForbiddenError{Reason: "the name is not public"}
+	case !isAllowedPort(port):
+		return &ForbiddenError{Reason: "the port " + port + " is not allowed for webhooks: use 80, 443, or one from 1024 that no other protocol uses"}
+	}
+	return nil
+}
+
 func (p Policy) allowsHost(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	for _, allowed := range p.hosts {

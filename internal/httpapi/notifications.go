@@ -84,13 +84,13 @@ func (h notifications) DeleteNotificationChannel(ctx context.Context, req apigen
 
 func (h notifications) TestNotificationChannel(ctx context.Context, req apigen.TestNotificationChannelRequestObject) (apigen.TestNotificationChannelResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	tried, err := h.channels.Test(ctx, h.db.Tenant(account), account, req.ID)
+	test, err := h.channels.Test(ctx, h.db.Tenant(account), account, req.ID)
 	if err != nil {
 		return nil, err
 	}
 	return apigen.TestNotificationChannel200JSONResponse{
-		DeliveryID: tried.ID, Delivered: tried.Status == string(apigen.DeliveryStatusDelivered), ResponseStatus: toNullableInt(tried.ResponseStatus),
-		ErrorClass: toNullable(tried.ErrorClass), LatencyMs: int(valueOr(tried.LatencyMs, 0)),
+		DeliveryID: test.ID, Delivered: test.Status == string(apigen.DeliveryStatusDelivered), ResponseStatus: toNullableInt(test.ResponseStatus),
+		ErrorClass: toNullable(test.ErrorClass), LatencyMs: int(valueOr(test.LatencyMs, 0)),
 	}, nil
 }
 

@@ -57,8 +57,8 @@ func New(keys ...[]byte) (*Keyring, error) {
 // KeyID returns the identifier of the key that encrypts: the first bytes of each ciphertext it makes.
 func (k *Keyring) KeyID() []byte { return bytes.Clone(k.keys[0].id) }
 
-// Encrypt returns the key's identifier, a nonce and the ciphertext. Decrypt requires the same additional data, which says what
-// the ciphertext is for, such as the row that holds it.
+// Encrypt returns the key's identifier, a nonce and the ciphertext. Decrypt requires the same additional data, which binds
+// the ciphertext to its purpose, such as the row that holds it.
 func (k *Keyring) Encrypt(plain, additionalData []byte) []byte {
 	key := k.keys[0]
 	nonce := make([]byte, key.aead.NonceSize())

@@ -27,7 +27,7 @@ const (
 	maxTrackedChannels = 4096
 )
 
-// errInternal is the result of an attempt that says nothing of the receiver.
+// errInternal is the result of an attempt that is independent of the receiver.
 var errInternal = errors.New("internal error")
 
 // errReceiver is the result of an attempt that failed and is to be retried.

@@ -110,17 +110,17 @@ func TestChannelLimiter(t *testing.T) {
 		})
 	})
 
-	t.Run("InternalErrorsSayNothingOfTheReceiver", func(t *testing.T) {
+	t.Run("InternalErrorsDoNotCount", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			l := newChannelLimiter()
 			id := uuid.New()
 			for range 2 * breakerFailures {
-				acquire(t, l, id)(attemptResult{}, errors.New("the database is away"))
+				acquire(t, l, id)(attemptResult{}, errors.New("the database is unavailable"))
 			}
 			open(t, l, id)
 			time.Sleep(breakerTimeout + 1)
-			acquire(t, l, id)(attemptResult{}, errors.New("the database is away"))
+			acquire(t, l, id)(attemptResult{}, errors.New("the database is unavailable"))
 			probe := acquire(t, l, id)
 			refused(t, l, id) // neither closed nor open
 			probe(succeeded, nil)

@@ -179,18 +179,22 @@ func (s *Sender) validate(ctx context.Context, channelType string, config Config
 			problem("to", "email", "e-mail is not configured: the operator has to set VERSIONER_SMTP_URL")
 		}
 	}
-	if config.Secret != "" && len(config.Secret) < minSecret {
-		problem("secret", "any_str.min_length", fmt.Sprintf("at least %d characters", minSecret))
-	}
-	if encoded, standard := strings.CutPrefix(config.Secret, secretPrefix); standard {
-		if key, err := base64.StdEncoding.DecodeString(encoded); err != nil || len(key) < 24 || len(key) > 64 {
-			problem("secret", "secret", "whsec_ must be followed by 24 to 64 bytes in base64 (Standard Webhooks)")
-		}
-	}
+	validateSecret(config.Secret, problem)
 	if len(problems) > 0 {
 		return apperr.NewInvalid(problems...)
 	}
 	return nil
+}
+
+func validateSecret(secret string, problem func(name, kind, text string)) {
+	if secret != "" && len(secret) < minSecret {
+		problem("secret", "any_str.min_length", fmt.Sprintf("at least %d characters", minSecret))
+	}
+	if encoded, standard := strings.CutPrefix(secret, secretPrefix); standard {
+		if key, err := base64.StdEncoding.DecodeString(encoded); err != nil || len(key) < 24 || len(key) > 64 {
+			problem("secret", "secret", "whsec_ must be followed by 24 to 64 bytes in base64 (Standard Webhooks)")
+		}
+	}
 }
 
 // publicReason returns the reason for rejecting an address that callers may see.

@@ -32,7 +32,7 @@ func TestChannels(t *testing.T) {
 			{"slack_webhook", map[string]any{"webhook_url": slack}, map[string]any{"webhook_url": "http://127.0.0.1:9/****uvwx"}},
 			{
 				"webhook",
-				map[string]any{"url": "http://127.0.0.1:9/in?token=very-secret-token", "secret": "a secret of ours"},
+				map[string]any{"url": "http://127.0.0.1:9/in?token=very-secret-token", "secret": "a secret of the test"},
 				map[string]any{"url": "http://127.0.0.1:9/****oken", "secret": "****"},
 			},
 			{"webhook", map[string]any{"url": "http://127.0.0.1:9/short"}, map[string]any{"url": "http://127.0.0.1:9/****"}},
@@ -57,7 +57,7 @@ func TestChannels(t *testing.T) {
 		}
 		var dump string
 		api.Scan(t, "SELECT string_agg(c::text, '') || (SELECT string_agg(a::text, '') FROM audit_log a) FROM notification_channels c", &dump)
-		for _, hidden := range []string{"abcdefghijklmnopqrstuvwx", "very-secret-token", "a secret of ours", "a@example.com"} {
+		for _, hidden := range []string{"abcdefghijklmnopqrstuvwx", "very-secret-token", "a secret of the test", "a@example.com"} {
 			require.NotContains(t, dump, hidden)
 			require.NotContains(t, api.Logs.String(), hidden)
 		}
@@ -185,9 +185,9 @@ func TestReencryptAll(t *testing.T) {
 	}
 	var account uuid.UUID
 	api.Scan(t, "SELECT account_id FROM notification_channels", &account)
-	tried, err := withoutKey.Test(t.Context(), api.Pool.DB, account, uuid.MustParse(id))
+	tested, err := withoutKey.Test(t.Context(), api.Pool.DB, account, uuid.MustParse(id))
 	require.NoError(t, err)
-	require.Equal(t, "delivered", tried.Status)
+	require.Equal(t, "delivered", tested.Status)
 	verifier, err := standardwebhooks.NewWebhook(secret)
 	require.NoError(t, err)
 	require.NoError(t, verifier.Verify(hooks.requests()[0].body, hooks.requests()[0].header))

@@ -93,25 +93,25 @@ func TestFilters(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t, testapi.WithWork())
 	hooks := newReceiver(t, nil)
-	heard := func(name string, preferences ...map[string]any) {
+	create := func(name string, preferences ...map[string]any) {
 		channel(t, api, "webhook", map[string]any{"url": hooks.URL + "/" + name}, preferences...)
 	}
 	filtered := func(eventType string, filters map[string]any) map[string]any {
 		return map[string]any{"event_type": eventType, "filters": filters}
 	}
 	known := deploy(t, api, map[string]any{"product_name": "known", "environment_name": "known"})
-	heard("everything", on("deployment.completed"))
-	heard("nothing")
-	heard("another-type", on("deployment.failed"))
-	heard("product-to-come", filtered("deployment.completed", map[string]any{"products": []any{"checkout", "other"}}))
-	heard("another-product", filtered("deployment.completed", map[string]any{"products": []any{"other"}}))
-	heard("environment", filtered("deployment.completed", map[string]any{"environments": []any{"production"}}))
-	heard("another-environment", filtered("deployment.completed", map[string]any{"environments": []any{"staging"}}))
-	heard("status", filtered("deployment.completed", map[string]any{"statuses": []any{" Succeeded", "failed"}}))
-	heard("all-three", filtered("deployment.completed", map[string]any{"products": []any{"checkout"}, "environments": []any{"production"}, "statuses": []any{"completed"}}))
-	heard("two-of-three", filtered("deployment.completed", map[string]any{"products": []any{"checkout"}, "environments": []any{"staging"}, "statuses": []any{"completed"}}))
-	heard("twice", on("deployment.completed"), filtered("deployment.completed", map[string]any{"products": []any{"checkout"}}))
-	heard("identifier", filtered("deployment.completed", map[string]any{"products": []any{known.Field(t, "product_id")}, "environments": []any{known.Field(t, "environment_id")}}))
+	create("everything", on("deployment.completed"))
+	create("nothing")
+	create("another-type", on("deployment.failed"))
+	create("product-to-come", filtered("deployment.completed", map[string]any{"products": []any{"checkout", "other"}}))
+	create("another-product", filtered("deployment.completed", map[string]any{"products": []any{"other"}}))
+	create("environment", filtered("deployment.completed", map[string]any{"environments": []any{"production"}}))
+	create("another-environment", filtered("deployment.completed", map[string]any{"environments": []any{"staging"}}))
+	create("status", filtered("deployment.completed", map[string]any{"statuses": []any{" Succeeded", "failed"}}))
+	create("all-three", filtered("deployment.completed", map[string]any{"products": []any{"checkout"}, "environments": []any{"production"}, "statuses": []any{"completed"}}))
+	create("two-of-three", filtered("deployment.completed", map[string]any{"products": []any{"checkout"}, "environments": []any{"staging"}, "statuses": []any{"completed"}}))
+	create("twice", on("deployment.completed"), filtered("deployment.completed", map[string]any{"products": []any{"checkout"}}))
+	create("identifier", filtered("deployment.completed", map[string]any{"products": []any{known.Field(t, "product_id")}, "environments": []any{known.Field(t, "environment_id")}}))
 
 	deploy(t, api, nil)
 	want := []string{"/everything", "/product-to-come", "/environment", "/status", "/all-three", "/twice"}
@@ -120,15 +120,15 @@ func TestFilters(t *testing.T) {
 	want = append(want, "/everything", "/identifier", "/status", "/twice")
 	hooks.wait(t, len(want)) // an event matches the names at the time of its fan-out
 
-	// A former name goes on meaning the product.
+	// A former name still selects the product.
 	renamed := api.As(t, "admin", http.MethodPatch, "/products/"+known.Field(t, "product_id").(string), `{"name":"other"}`)
 	require.Equal(t, http.StatusOK, renamed.Status)
-	heard("former-name", filtered("deployment.completed", map[string]any{"products": []any{"known"}, "environments": []any{"staging"}}))
+	create("former-name", filtered("deployment.completed", map[string]any{"products": []any{"known"}, "environments": []any{"staging"}}))
 	deploy(t, api, map[string]any{"product_name": "other", "environment_name": "staging"})
 	want = append(want, "/everything", "/product-to-come", "/another-product", "/another-environment", "/status", "/twice", "/former-name")
 
 	hooks.wait(t, len(want))
-	time.Sleep(time.Second) // for those that should not come
+	time.Sleep(time.Second) // for requests that must not be sent
 	var got []string
 	for _, one := range hooks.requests() {
 		got = append(got, one.path)
@@ -195,26 +195,26 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// TestGone lets a receiver say that it is gone: the channel is disabled, the audit log tells, people's channels are told.
+// TestReceiver410DisablesChannel also covers the audit log and the notification of the account's other channels.
 func TestReceiver410DisablesChannel(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t, testapi.WithWork())
-	hooks, people := newReceiver(t, always(http.StatusGone)), newReceiver(t, nil)
+	hooks, slack := newReceiver(t, always(http.StatusGone)), newReceiver(t, nil)
 	id := channel(t, api, "webhook", map[string]any{"url": hooks.URL}, on("deployment.completed"))
-	channel(t, api, "slack_webhook", map[string]any{"webhook_url": people.URL})
+	channel(t, api, "slack_webhook", map[string]any{"webhook_url": slack.URL})
 	deploy(t, api, nil)
 	got := ended(t, api, id)
 	require.Equal(t, "failed", got["status"])
 	require.Equal(t, "gone", got["error_class"])
-	told := people.wait(t, 1)[0]
-	require.Contains(t, string(told.body), "is disabled: its receiver responded that it is permanently gone")
+	announced := slack.wait(t, 1)[0]
+	require.Contains(t, string(announced.body), "is disabled: its receiver responded that it is permanently gone")
 
 	disabled := api.As(t, "viewer", http.MethodGet, "/notification-channels/"+id, "")
 	require.Equal(t, false, disabled.Field(t, "enabled"))
 	require.Equal(t, "gone", disabled.Field(t, "disabled_reason"))
 	require.Contains(t, string(api.As(t, "admin", http.MethodGet, "/audit-log/", "").Body), "notification_channel.disable")
 	deploy(t, api, map[string]any{"version": "2"})
-	require.Len(t, history(t, api, id), 1, "a disabled channel hears nothing")
+	require.Len(t, history(t, api, id), 1, "a disabled channel receives nothing")
 
 	again := api.As(t, "sre", http.MethodPost, "/notification-history/"+got["id"].(string)+"/redeliver", "")
 	require.Equal(t, http.StatusConflict, again.Status)
@@ -223,7 +223,7 @@ func TestReceiver410DisablesChannel(t *testing.T) {
 	require.Nil(t, enabled.Field(t, "disabled_reason"))
 }
 
-// TestFailingForDays ages a channel's trouble and lets it fail once more.
+// TestFailingForDays ages the first failure of a channel before its next one.
 func TestFailingForDays(t *testing.T) {
 	t.Parallel()
 	mails := newMailServer(t)
@@ -254,7 +254,7 @@ func TestFailingForDays(t *testing.T) {
 	require.Contains(t, mail.text(t), "every delivery to it has failed for five days")
 }
 
-// TestOneChannelNeverDelaysAnother floods a channel that hangs and sees how others fare.
+// TestOneChannelNeverDelaysAnother queues more deliveries to a hanging channel than there are workers.
 func TestOneChannelNeverDelaysAnother(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t, testapi.WithWork())
@@ -278,7 +278,7 @@ func TestOneChannelNeverDelaysAnother(t *testing.T) {
 		deploy(t, api, map[string]any{"version": strconv.Itoa(i), "status": "failed", "environment_name": "staging"})
 	}
 	quick.wait(t, 20)
-	require.Less(t, time.Since(begin), 10*time.Second, "less than the time that the other one hangs")
+	require.Less(t, time.Since(begin), 10*time.Second, "the timeout of the hanging receiver")
 }
 
 func TestDeletedChannel(t *testing.T) {
@@ -297,9 +297,9 @@ func TestDeletedChannel(t *testing.T) {
 	require.Equal(t, http.StatusConflict, again.Status)
 	deploy(t, api, map[string]any{"version": "2"})
 	require.Len(t, history(t, api, id), 1)
-	var sealed []byte
-	api.Scan(t, "SELECT encrypted_config FROM notification_channels", &sealed)
-	require.Empty(t, sealed)
+	var encrypted []byte
+	api.Scan(t, "SELECT encrypted_config FROM notification_channels", &encrypted)
+	require.Empty(t, encrypted)
 	require.Equal(t, 0, api.Count(t, "notification_preferences"))
 }
 
@@ -339,25 +339,24 @@ func TestRedelivery(t *testing.T) {
 	require.Equal(t, requests[0].body, requests[1].body)
 	require.Equal(t, requests[0].header.Get("webhook-id"), requests[1].header.Get("webhook-id"))
 
-	redeliver() // what was delivered may be delivered again, and begins with quick tries
+	redeliver() // also what was delivered; the first retries are quick
 	hooks.wait(t, 3)
-	redeliver() // while it waits: at once, and the former round is over
+	redeliver() // while one is pending: it is sent immediately, and the previous generation ends
 	require.Equal(t, "delivered", ended(t, api, id)["status"])
 	time.Sleep(3 * time.Second)
 	require.Len(t, hooks.requests(), 5)
 	require.Len(t, history(t, api, id), 1)
 }
 
-// TestTest tries channels out.
 func TestChannelTestMessage(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
 	hooks := newReceiver(t, inOrder(200, 404))
 	id := channel(t, api, "webhook", map[string]any{"url": hooks.URL, "secret": secret})
-	try := func() testapi.Answer {
+	test := func() testapi.Answer {
 		return api.As(t, "sre", http.MethodPost, "/notification-channels/"+id+"/test", "")
 	}
-	answer := try()
+	answer := test()
 	require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
 	require.Equal(t, true, answer.Field(t, "delivered"))
 	require.EqualValues(t, 200, answer.Field(t, "response_status"))
@@ -369,13 +368,13 @@ func TestChannelTestMessage(t *testing.T) {
 	require.NoError(t, verifier.Verify(got.body, got.header))
 
 	require.Equal(t, http.StatusOK, api.As(t, "sre", http.MethodPatch, "/notification-channels/"+id, `{"enabled":false}`).Status)
-	answer = try()
+	answer = test()
 	require.Equal(t, false, answer.Field(t, "delivered"), "and it works while the channel is disabled")
 	require.Equal(t, "http_4xx", answer.Field(t, "error_class"))
 	require.EqualValues(t, 404, answer.Field(t, "response_status"))
-	tried := history(t, api, id)
-	require.Len(t, tried, 2)
-	require.Equal(t, "failed", tried[0]["status"])
-	require.Equal(t, "test", tried[0]["event_type"])
+	tests := history(t, api, id)
+	require.Len(t, tests, 2)
+	require.Equal(t, "failed", tests[0]["status"])
+	require.Equal(t, "test", tests[0]["event_type"])
 	require.NotContains(t, api.Logs.String(), secret)
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/versioner-io/versioner/internal/notify"
 )
 
-// receivedEmail is an e-mail that came to a server.
+// receivedEmail is an e-mail that the server accepted.
 type receivedEmail struct {
 	from string
 	to   []string
@@ -61,7 +61,7 @@ func (l receivedEmail) part(t *testing.T, contentType string) string {
 
 func (l receivedEmail) text(t *testing.T) string { t.Helper(); return l.part(t, "text/plain") }
 
-// mailServer is a real SMTP server that keeps what it gets.
+// mailServer is an SMTP server that records messages.
 type mailServer struct {
 	addr string
 

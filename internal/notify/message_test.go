@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hostile is text that would do harm if it were taken for markup.
+// hostile is text that is harmful as markup.
 const hostile = "<!channel> <https://evil.example|click> *bold* & \"quoted\" ``` </title><script>alert(1)</script>"
 
 func hostilePayload(repeat int) payload {
@@ -24,7 +24,7 @@ func hostilePayload(repeat int) payload {
 	}
 }
 
-// TestSlackLimits checks messages against what Slack publishes of Block Kit: https://docs.slack.dev/reference/block-kit/blocks
+// TestSlackLimits checks messages against the published limits of Block Kit: https://docs.slack.dev/reference/block-kit/blocks
 func TestSlackLimits(t *testing.T) {
 	t.Parallel()
 	for eventType := range map[string]bool{"deployment.started": true, "deployment.failed": true, "deployment.preflight_failed": true, "build.completed": true, "build.aborted": true, "test": true} {
@@ -72,7 +72,7 @@ func checkBlock(t *testing.T, block map[string]any) {
 			require.LessOrEqual(t, utf8.RuneCountInString(button["url"].(string)), 3000)
 		}
 	default:
-		require.Fail(t, "a block that is not known here", "%v", block)
+		require.Fail(t, "an unknown type of block", "%v", block)
 	}
 }
 
@@ -87,7 +87,7 @@ func checkText(t *testing.T, object any, kind string, limit int) {
 	}
 }
 
-// requireEscaped accepts the three escapes that Slack knows, and none that is cut off.
+// requireEscaped accepts the three complete escape sequences of Slack.
 func requireEscaped(t *testing.T, text string) {
 	t.Helper()
 	rest := strings.NewReplacer("&amp;", "", "&lt;", "", "&gt;", "").Replace(text)

@@ -14,18 +14,18 @@ import (
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-// TestRetriesUntilReceiverRecovers has a time of its own: each delivery is attempted when its next attempt is due, in the order of
-// those times, and the receiver is back after ten minutes.
+// TestRetriesUntilReceiverRecovers uses simulated time: each delivery is attempted when its next attempt is due, in the order of
+// those times, and the receiver recovers after ten minutes.
 func TestRetriesUntilReceiverRecovers(t *testing.T) {
 	t.Parallel()
 	const (
 		deliveries = 200
-		away       = 10 * time.Minute
+		outage     = 10 * time.Minute
 	)
 	api := testapi.New(t)
 	var now atomic.Int64 // since the events
 	hooks := newReceiver(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
-		if time.Duration(now.Load()) < away {
+		if time.Duration(now.Load()) < outage {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
@@ -40,8 +40,8 @@ func TestRetriesUntilReceiverRecovers(t *testing.T) {
 	require.NoError(t, err)
 
 	type waiting struct {
-		due, scheduled time.Duration // really, and by the table
-		tries          int
+		due, scheduled time.Duration // with jitter, and by the schedule
+		attempts       int
 	}
 	pending := make(map[notify.DeliverArgs]*waiting)
 	for _, job := range jobs {
@@ -59,14 +59,14 @@ func TestRetriesUntilReceiverRecovers(t *testing.T) {
 		again, err := notify.Attempt(t.Context(), worker, next)
 		require.NoError(t, err)
 		if again == 0 {
-			require.GreaterOrEqual(t, w.due, away)
+			require.GreaterOrEqual(t, w.due, outage)
 			delete(pending, next)
 			continue
 		}
-		w.scheduled += notify.RetrySchedule[w.tries]
+		w.scheduled += notify.RetrySchedule[w.attempts]
 		w.due += again
-		w.tries++
-		require.InEpsilon(t, w.scheduled, w.due, 0.1, "after %d tries", w.tries)
+		w.attempts++
+		require.InEpsilon(t, w.scheduled, w.due, 0.1, "after %d attempts", w.attempts)
 	}
 	var delivered, lost int
 	api.Scan(t, "SELECT count(*) FILTER (WHERE status = 'delivered') FROM notification_deliveries", &delivered)

@@ -20,10 +20,10 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// soon is for what the queue does within seconds, on a machine that is busy with other tests.
+// soon bounds the wait for what the queue does within seconds, on a machine that runs other tests.
 const soon = 45 * time.Second
 
-// received is a request that came to a receiver.
+// received is a request to a receiver.
 type received struct {
 	at     time.Time
 	path   string
@@ -38,7 +38,7 @@ func (r received) object(t *testing.T) map[string]any {
 	return object
 }
 
-// receiver is somebody else's server.
+// receiver is a webhook receiver that records requests.
 type receiver struct {
 	*httptest.Server
 
@@ -76,7 +76,7 @@ func (r *receiver) requests() []received {
 	return append([]received(nil), r.got...)
 }
 
-// wait returns the requests once there are so many.
+// wait returns the requests once there are count of them.
 func (r *receiver) wait(t *testing.T, count int) []received {
 	t.Helper()
 	require.Eventually(t, func() bool { return len(r.requests()) >= count }, soon, 20*time.Millisecond, "%d requests", count)
@@ -87,27 +87,27 @@ func always(status int) func(int, http.ResponseWriter, *http.Request) {
 	return func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
 }
 
-// inOrder answers with one status after the other; the last one stays.
+// inOrder responds with the statuses in order, then with the last one.
 func inOrder(statuses ...int) func(int, http.ResponseWriter, *http.Request) {
 	return func(number int, w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(statuses[min(number, len(statuses)-1)])
 	}
 }
 
-// channel makes a channel and lets it hear of what the preferences say; it returns its identifier.
+// channel creates a channel with preferences and returns its identifier.
 func channel(t *testing.T, api *testapi.API, kind string, config map[string]any, preferences ...map[string]any) string {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"name": "channel of the test", "channel_type": kind, "config": config})
 	require.NoError(t, err)
-	made := api.As(t, "sre", http.MethodPost, "/notification-channels/", string(body))
-	require.Equal(t, http.StatusCreated, made.Status, "%s", made.Body)
-	id := made.Field(t, "id").(string)
+	created := api.As(t, "sre", http.MethodPost, "/notification-channels/", string(body))
+	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
+	id := created.Field(t, "id").(string)
 	for _, preference := range preferences {
 		preference["channel_id"] = id
 		body, err := json.Marshal(preference)
 		require.NoError(t, err)
-		made := api.As(t, "sre", http.MethodPost, "/notification-preferences/", string(body))
-		require.Equal(t, http.StatusCreated, made.Status, "%s", made.Body)
+		created := api.As(t, "sre", http.MethodPost, "/notification-preferences/", string(body))
+		require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
 	}
 	return id
 }
@@ -134,7 +134,7 @@ func history(t *testing.T, api *testapi.API, channel string) []map[string]any {
 	return list.Items
 }
 
-// ended waits until the newest delivery to the channel is over and returns it.
+// ended waits until the newest delivery to the channel has ended and returns it.
 func ended(t *testing.T, api *testapi.API, channel string) map[string]any {
 	t.Helper()
 	var newest map[string]any
@@ -148,7 +148,7 @@ func ended(t *testing.T, api *testapi.API, channel string) map[string]any {
 	return newest
 }
 
-// jobsOf returns the arguments of the jobs of a kind that are in the queue, oldest first.
+// jobsOf returns the arguments of the queue's jobs of a kind, oldest first.
 func jobsOf[T any](t *testing.T, api *testapi.API, kind string) (jobs []T) {
 	t.Helper()
 	var text []byte
@@ -157,7 +157,7 @@ func jobsOf[T any](t *testing.T, api *testapi.API, kind string) (jobs []T) {
 	return jobs
 }
 
-// runFanOut does the work of the fan-out jobs in the queue, and returns how many there were.
+// runFanOut runs the fan-out jobs of the queue and returns their number.
 func runFanOut(t *testing.T, api *testapi.API) int {
 	t.Helper()
 	jobs := jobsOf[ingest.FanOutArgs](t, api, "fan_out_events")

@@ -11,7 +11,7 @@ import (
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-// TestWebhookBody checks the bytes that are signed (contract.md §9): receivers serialise the body again, without escapes.
+// TestWebhookBody checks the bytes that are signed: receivers serialise the body again, without escapes.
 func TestWebhookBody(t *testing.T) {
 	t.Parallel()
 	const secret = "a secret of the test"
