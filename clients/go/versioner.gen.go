@@ -2240,7 +2240,7 @@ type UnsupportedMediaType = Problem
 
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2281,7 +2281,7 @@ type RotateAPIKeyParams struct {
 
 // ListAuditLogParams defines parameters for ListAuditLog.
 type ListAuditLogParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2315,7 +2315,7 @@ type CreateBuildEventParams struct {
 
 // ListBuildsParams defines parameters for ListBuilds.
 type ListBuildsParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2342,7 +2342,7 @@ type ListBuildsParams struct {
 
 // ListBuildEventsParams defines parameters for ListBuildEvents.
 type ListBuildEventsParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2361,7 +2361,7 @@ type CreateDeploymentEventParams struct {
 
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2391,7 +2391,7 @@ type ListDeploymentsParams struct {
 
 // ListDeploymentEventsParams defines parameters for ListDeploymentEvents.
 type ListDeploymentEventsParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2400,7 +2400,7 @@ type ListDeploymentEventsParams struct {
 
 // ListEnvironmentStateParams defines parameters for ListEnvironmentState.
 type ListEnvironmentStateParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2418,7 +2418,7 @@ type ListEnvironmentStateParams struct {
 
 // ListEnvironmentsParams defines parameters for ListEnvironments.
 type ListEnvironmentsParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2455,7 +2455,7 @@ type UpdateEnvironmentParams struct {
 
 // ListNotificationChannelsParams defines parameters for ListNotificationChannels.
 type ListNotificationChannelsParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2506,7 +2506,7 @@ type TestNotificationChannelParams struct {
 
 // ListNotificationHistoryParams defines parameters for ListNotificationHistory.
 type ListNotificationHistoryParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2540,7 +2540,7 @@ type RedeliverNotificationParams struct {
 
 // ListNotificationPreferencesParams defines parameters for ListNotificationPreferences.
 type ListNotificationPreferencesParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2574,7 +2574,7 @@ type UpdateNotificationPreferenceParams struct {
 
 // ListProductsParams defines parameters for ListProducts.
 type ListProductsParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2608,7 +2608,7 @@ type UpdateProductParams struct {
 
 // ListReleasesParams defines parameters for ListReleases.
 type ListReleasesParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2645,7 +2645,7 @@ type UpdateReleaseParams struct {
 
 // GetReleaseProgressParams defines parameters for GetReleaseProgress.
 type GetReleaseProgressParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2654,7 +2654,7 @@ type GetReleaseProgressParams struct {
 
 // ListReleaseVersionsParams defines parameters for ListReleaseVersions.
 type ListReleaseVersionsParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2673,7 +2673,7 @@ type AddReleaseVersionParams struct {
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
@@ -2701,7 +2701,7 @@ type CreateVersionEventParams struct {
 
 // ListVersionsParams defines parameters for ListVersions.
 type ListVersionsParams struct {
-	// Limit The maximum number of objects on a page.
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.

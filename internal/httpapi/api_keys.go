@@ -24,7 +24,7 @@ type apiKeys struct {
 func (h apiKeys) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestObject) (apigen.ListAPIKeysResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
 	items, next, err := page[dbgen.ListAPIKeysPageRow, apigen.APIKey]{
-		rows: func(after *position, limit int32) ([]dbgen.ListAPIKeysPageRow, error) {
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.ListAPIKeysPageRow, error) {
 			rows, err := h.db.Tenant(principal.AccountID).ListAPIKeysPage(ctx, dbgen.ListAPIKeysPageParams{
 				AccountID: principal.AccountID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
@@ -36,7 +36,7 @@ func (h apiKeys) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestO
 		item: func(row dbgen.ListAPIKeysPageRow) apigen.APIKey {
 			return toAPIKey(apikeys.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName)
 		},
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListAPIKeys200JSONResponse{Items: items, NextCursor: next}, err
 }
 

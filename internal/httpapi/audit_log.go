@@ -17,8 +17,8 @@ type auditLog struct {
 func (h auditLog) ListAuditLog(ctx context.Context, req apigen.ListAuditLogRequestObject) (apigen.ListAuditLogResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.AuditLog, apigen.AuditEntry]{
-		rows: func(after *position, limit int32) ([]dbgen.AuditLog, error) {
-			rows, err := h.db.Tenant(account).ListAuditLog(ctx, dbgen.ListAuditLogParams{
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.AuditLog, error) {
+			rows, err := db.ListAuditLog(ctx, dbgen.ListAuditLogParams{
 				AccountID: account, ActorID: req.Params.ActorID, Action: req.Params.Action, ObjectID: req.Params.ObjectID,
 				Since: req.Params.Since, Until: req.Params.Until, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
@@ -26,7 +26,7 @@ func (h auditLog) ListAuditLog(ctx context.Context, req apigen.ListAuditLogReque
 		},
 		at:   func(row dbgen.AuditLog) position { return position{at: row.OccurredAt, id: row.ID} },
 		item: toAPIAuditEntry,
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListAuditLog200JSONResponse{Items: items, NextCursor: next}, err
 }
 

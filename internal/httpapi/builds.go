@@ -27,17 +27,17 @@ func (h builds) ListBuilds(ctx context.Context, req apigen.ListBuildsRequestObje
 		params.Version = req.Params.Version
 	}
 	items, next, err := page[dbgen.BuildDetail, apigen.Build]{
-		rows: func(after *position, limit int32) ([]dbgen.BuildDetail, error) {
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.BuildDetail, error) {
 			if find.nothing || find.err != nil {
 				return nil, find.err
 			}
 			params.AfterAt, params.AfterID, params.RowLimit = timeOf(after), idOf(after), limit
-			rows, err := h.db.Tenant(account).ListBuilds(ctx, params)
+			rows, err := db.ListBuilds(ctx, params)
 			return rows, postgres.Classify(err)
 		},
 		at:   func(row dbgen.BuildDetail) position { return position{at: row.OccurredAt, id: row.ID} },
 		item: func(row dbgen.BuildDetail) apigen.Build { return toAPIBuild(row, h.clock()) },
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListBuilds200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -56,8 +56,8 @@ func (h builds) ListBuildEvents(ctx context.Context, req apigen.ListBuildEventsR
 		return nil, postgres.Classify(err)
 	}
 	items, next, err := page[dbgen.ListBuildEventsRow, apigen.RecordedEvent]{
-		rows: func(after *position, limit int32) ([]dbgen.ListBuildEventsRow, error) {
-			rows, err := h.db.Tenant(account).ListBuildEvents(ctx, dbgen.ListBuildEventsParams{
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.ListBuildEventsRow, error) {
+			rows, err := db.ListBuildEvents(ctx, dbgen.ListBuildEventsParams{
 				AccountID: account, BuildID: &req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
@@ -66,7 +66,7 @@ func (h builds) ListBuildEvents(ctx context.Context, req apigen.ListBuildEventsR
 		item: func(row dbgen.ListBuildEventsRow) apigen.RecordedEvent {
 			return toAPIEvent(dbgen.ListDeploymentEventsRow(row))
 		},
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListBuildEvents200JSONResponse{Items: items, NextCursor: next}, err
 }
 

@@ -28,15 +28,15 @@ func targetFrom(ctx context.Context, id uuid.UUID, ifMatch *string) etag.Ref {
 func (h catalogueAPI) ListProducts(ctx context.Context, req apigen.ListProductsRequestObject) (apigen.ListProductsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.Product, apigen.Product]{
-		rows: func(after *position, limit int32) ([]dbgen.Product, error) {
-			rows, err := h.db.Tenant(account).ListProducts(ctx, dbgen.ListProductsParams{
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.Product, error) {
+			rows, err := db.ListProducts(ctx, dbgen.ListProductsParams{
 				AccountID: account, Q: req.Params.Q, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
 		at:   func(row dbgen.Product) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIProduct,
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListProducts200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -79,8 +79,8 @@ func (h catalogueAPI) DeleteProduct(ctx context.Context, req apigen.DeleteProduc
 func (h catalogueAPI) ListEnvironments(ctx context.Context, req apigen.ListEnvironmentsRequestObject) (apigen.ListEnvironmentsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.Environment, apigen.Environment]{
-		rows: func(after *position, limit int32) ([]dbgen.Environment, error) {
-			rows, err := h.db.Tenant(account).ListEnvironments(ctx, dbgen.ListEnvironmentsParams{
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.Environment, error) {
+			rows, err := db.ListEnvironments(ctx, dbgen.ListEnvironmentsParams{
 				AccountID: account, Q: req.Params.Q, Type: (*string)(req.Params.Type),
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
@@ -88,7 +88,7 @@ func (h catalogueAPI) ListEnvironments(ctx context.Context, req apigen.ListEnvir
 		},
 		at:   func(row dbgen.Environment) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIEnvironment,
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListEnvironments200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -133,11 +133,11 @@ func (h catalogueAPI) ListVersions(ctx context.Context, req apigen.ListVersionsR
 	find := finder{ctx: ctx, db: h.db.Tenant(account)}
 	product := find.product(req.Params.Product)
 	items, next, err := page[dbgen.VersionDetail, apigen.Version]{
-		rows: func(after *position, limit int32) ([]dbgen.VersionDetail, error) {
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.VersionDetail, error) {
 			if find.nothing || find.err != nil {
 				return nil, find.err
 			}
-			rows, err := h.db.Tenant(account).ListVersions(ctx, dbgen.ListVersionsParams{
+			rows, err := db.ListVersions(ctx, dbgen.ListVersionsParams{
 				AccountID: account, Q: req.Params.Q, ProductID: product, Commit: commitOf(req.Params.SCMSHA),
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
@@ -145,7 +145,7 @@ func (h catalogueAPI) ListVersions(ctx context.Context, req apigen.ListVersionsR
 		},
 		at:   func(row dbgen.VersionDetail) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIVersion,
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListVersions200JSONResponse{Items: items, NextCursor: next}, err
 }
 

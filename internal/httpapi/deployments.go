@@ -31,17 +31,17 @@ func (h deployments) ListDeployments(ctx context.Context, req apigen.ListDeploym
 		params.Version = req.Params.Version
 	}
 	items, next, err := page[dbgen.DeploymentDetail, apigen.Deployment]{
-		rows: func(after *position, limit int32) ([]dbgen.DeploymentDetail, error) {
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.DeploymentDetail, error) {
 			if find.nothing || find.err != nil {
 				return nil, find.err
 			}
 			params.AfterAt, params.AfterID, params.RowLimit = timeOf(after), idOf(after), limit
-			rows, err := h.db.Tenant(account).ListDeployments(ctx, params)
+			rows, err := db.ListDeployments(ctx, params)
 			return rows, postgres.Classify(err)
 		},
 		at:   func(row dbgen.DeploymentDetail) position { return position{at: row.OccurredAt, id: row.ID} },
 		item: func(row dbgen.DeploymentDetail) apigen.Deployment { return toAPIDeployment(row, h.clock()) },
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListDeployments200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -63,7 +63,7 @@ func (h deployments) ListEnvironmentState(ctx context.Context, req apigen.ListEn
 	}
 	now := h.clock()
 	items, next, err := page[environmentState, apigen.EnvironmentState]{
-		rows: func(after *position, limit int32) ([]environmentState, error) {
+		rows: func(_ *postgres.DB, after *position, limit int32) ([]environmentState, error) {
 			if find.nothing || find.err != nil {
 				return nil, find.err
 			}
@@ -74,7 +74,7 @@ func (h deployments) ListEnvironmentState(ctx context.Context, req apigen.ListEn
 			return position{first: row.ProductID, id: row.EnvironmentID}
 		},
 		item: toAPIEnvironmentState,
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListEnvironmentState200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -84,15 +84,15 @@ func (h deployments) ListDeploymentEvents(ctx context.Context, req apigen.ListDe
 		return nil, postgres.Classify(err)
 	}
 	items, next, err := page[dbgen.ListDeploymentEventsRow, apigen.RecordedEvent]{
-		rows: func(after *position, limit int32) ([]dbgen.ListDeploymentEventsRow, error) {
-			rows, err := h.db.Tenant(account).ListDeploymentEvents(ctx, dbgen.ListDeploymentEventsParams{
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.ListDeploymentEventsRow, error) {
+			rows, err := db.ListDeploymentEvents(ctx, dbgen.ListDeploymentEventsParams{
 				AccountID: account, DeploymentID: &req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
 		at:   func(row dbgen.ListDeploymentEventsRow) position { return position{at: row.ReceivedAt, id: row.ID} },
 		item: toAPIEvent,
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListDeploymentEvents200JSONResponse{Items: items, NextCursor: next}, err
 }
 

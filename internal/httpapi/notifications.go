@@ -22,19 +22,18 @@ type notifications struct {
 func (h notifications) ListNotificationChannels(ctx context.Context, req apigen.ListNotificationChannelsRequestObject) (apigen.ListNotificationChannelsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[notify.Channel, apigen.NotificationChannel]{
-		rows: func(after *position, limit int32) ([]notify.Channel, error) {
-			db := h.db.Tenant(account)
+		rows: func(db *postgres.DB, after *position, limit int32) ([]notify.Channel, error) {
 			rows, err := db.ListNotificationChannels(ctx, dbgen.ListNotificationChannelsParams{
 				AccountID: account, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			if err != nil {
 				return nil, postgres.Classify(err)
 			}
-			return h.channels.Redacted(ctx, db, account, rows)
+			return h.channels.Redacted(ctx, h.db.Tenant(account), account, rows)
 		},
 		at:   func(channel notify.Channel) position { return position{at: channel.CreatedAt, id: channel.ID} },
 		item: toAPIChannel,
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListNotificationChannels200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -106,15 +105,15 @@ func (h notifications) ResendRecipientConfirmations(ctx context.Context, req api
 func (h notifications) ListNotificationPreferences(ctx context.Context, req apigen.ListNotificationPreferencesRequestObject) (apigen.ListNotificationPreferencesResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.NotificationPreference, apigen.NotificationPreference]{
-		rows: func(after *position, limit int32) ([]dbgen.NotificationPreference, error) {
-			rows, err := h.db.Tenant(account).ListNotificationPreferences(ctx, dbgen.ListNotificationPreferencesParams{
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.NotificationPreference, error) {
+			rows, err := db.ListNotificationPreferences(ctx, dbgen.ListNotificationPreferencesParams{
 				AccountID: account, ChannelID: req.Params.ChannelID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
 		at:   func(row dbgen.NotificationPreference) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIPreference,
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListNotificationPreferences200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -164,8 +163,8 @@ func (h notifications) DeleteNotificationPreference(ctx context.Context, req api
 func (h notifications) ListNotificationHistory(ctx context.Context, req apigen.ListNotificationHistoryRequestObject) (apigen.ListNotificationHistoryResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.DeliveryDetail, apigen.NotificationDelivery]{
-		rows: func(after *position, limit int32) ([]dbgen.DeliveryDetail, error) {
-			rows, err := h.db.Tenant(account).ListNotificationHistory(ctx, dbgen.ListNotificationHistoryParams{
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.DeliveryDetail, error) {
+			rows, err := db.ListNotificationHistory(ctx, dbgen.ListNotificationHistoryParams{
 				AccountID: account, ChannelID: req.Params.ChannelID, Status: (*string)(req.Params.Status), EventType: req.Params.EventType,
 				Since: req.Params.Since, Until: req.Params.Until, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
@@ -173,7 +172,7 @@ func (h notifications) ListNotificationHistory(ctx context.Context, req apigen.L
 		},
 		at:   func(row dbgen.DeliveryDetail) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIDelivery,
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListNotificationHistory200JSONResponse{Items: items, NextCursor: next}, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,9 +15,19 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/logctx"
+	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-const defaultLimit = 50
+const (
+	defaultLimit = 50
+
+	// maxPageSize bounds the rows and the items of a page, in bytes. A longer page ends early.
+	maxPageSize = 8 << 20
+
+	// alwaysFits is the size of rows whose items cannot exceed maxPageSize: JSON writes a byte as up to six (\u003c), and
+	// environments have their metadata twice.
+	alwaysFits = maxPageSize / 16
+)
 
 // position is where in a list a row stands: after a time, or after another identifier, and then its own.
 type position struct {
@@ -88,14 +99,15 @@ func idOf(after *position) *uuid.UUID {
 	return &after.id
 }
 
-// page reads one page. It asks for a row more than it returns, which tells whether there is a next page.
+// page reads one page, which has fewer items than the limit where they would exceed maxPageSize. It queries one row more than
+// the limit to find whether there is a next page.
 type page[Row, Item any] struct {
-	rows func(after *position, limit int32) ([]Row, error)
+	rows func(db *postgres.DB, after *position, limit int32) ([]Row, error)
 	at   func(Row) position
 	item func(Row) Item
 }
 
-func (g page[Row, Item]) read(ctx context.Context, p pager, limit *int, cursor *string) ([]Item, nullable.Nullable[string], error) {
+func (g page[Row, Item]) read(ctx context.Context, pool *postgres.TenantPool, p pager, limit *int, cursor *string) ([]Item, nullable.Nullable[string], error) {
 	none := nullable.NewNullNullable[string]()
 	var after *position
 	if cursor != nil {
@@ -105,7 +117,8 @@ func (g page[Row, Item]) read(ctx context.Context, p pager, limit *int, cursor *
 		}
 	}
 	size := valueOr(limit, defaultLimit)
-	rows, err := g.rows(after, int32(size)+1) //nolint:gosec // at most 200, says the specification
+	list := pool.Page(authn.PrincipalFrom(ctx).AccountID, maxPageSize)
+	rows, err := g.rows(list.DB, after, int32(size)+1) //nolint:gosec // at most 200, says the specification
 	if err != nil {
 		return nil, none, err
 	}
@@ -113,8 +126,26 @@ func (g page[Row, Item]) read(ctx context.Context, p pager, limit *int, cursor *
 	for _, row := range rows[:min(size, len(rows))] {
 		items = append(items, g.item(row))
 	}
-	if len(rows) <= size {
+	if list.Size() > alwaysFits {
+		items = fit(items)
+	}
+	if len(items) == len(rows) && !list.IsCut() {
 		return items, none, nil
 	}
-	return items, nullable.NewNullableWithValue(p.encode(ctx, g.at(rows[size-1]))), nil
+	return items, nullable.NewNullableWithValue(p.encode(ctx, g.at(rows[len(items)-1]))), nil
+}
+
+// fit returns the first items whose JSON does not exceed maxPageSize, at least one.
+func fit[Item any](items []Item) []Item {
+	size := 0
+	for i, item := range items {
+		encoded, err := json.Marshal(item)
+		if err != nil {
+			return items // encoding the answer reports it
+		}
+		if size += len(encoded) + len(","); size > maxPageSize && i > 0 {
+			return items[:i]
+		}
+	}
+	return items
 }

@@ -27,8 +27,8 @@ type releases struct {
 func (h releases) ListReleases(ctx context.Context, req apigen.ListReleasesRequestObject) (apigen.ListReleasesResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.ListReleasesRow, apigen.Release]{
-		rows: func(after *position, limit int32) ([]dbgen.ListReleasesRow, error) {
-			rows, err := h.db.Tenant(account).ListReleases(ctx, dbgen.ListReleasesParams{
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.ListReleasesRow, error) {
+			rows, err := db.ListReleases(ctx, dbgen.ListReleasesParams{
 				AccountID: account, Q: req.Params.Q, Status: (*string)(req.Params.Status),
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
@@ -38,7 +38,7 @@ func (h releases) ListReleases(ctx context.Context, req apigen.ListReleasesReque
 			return position{at: row.Release.CreatedAt, id: row.Release.ID}
 		},
 		item: func(row dbgen.ListReleasesRow) apigen.Release { return toAPIRelease(row.Release, row.VersionCount) },
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListReleases200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -93,15 +93,15 @@ func (h releases) ListReleaseVersions(ctx context.Context, req apigen.ListReleas
 		return nil, postgres.Classify(err)
 	}
 	items, next, err := page[dbgen.VersionDetail, apigen.Version]{
-		rows: func(after *position, limit int32) ([]dbgen.VersionDetail, error) {
-			rows, err := h.db.Tenant(account).ListReleaseVersions(ctx, dbgen.ListReleaseVersionsParams{
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.VersionDetail, error) {
+			rows, err := db.ListReleaseVersions(ctx, dbgen.ListReleaseVersionsParams{
 				AccountID: account, ReleaseID: req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
 		at:   func(row dbgen.VersionDetail) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIVersion,
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListReleaseVersions200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -126,14 +126,14 @@ func (h releases) GetReleaseProgress(ctx context.Context, req apigen.GetReleaseP
 	}
 	now := h.clock()
 	cells, next, err := page[releaseCell, apigen.ReleaseEnvironmentStatus]{
-		rows: func(after *position, limit int32) ([]releaseCell, error) {
+		rows: func(_ *postgres.DB, after *position, limit int32) ([]releaseCell, error) {
 			return h.releaseCells(ctx, dbgen.ListReleaseProgressParams{
 				AccountID: account, ReleaseID: req.ID, AfterProductID: firstOfPosition(after), AfterEnvironmentID: idOf(after), RowLimit: limit,
 			}, now)
 		},
 		at:   func(row releaseCell) position { return position{first: row.ProductID, id: row.EnvironmentID} },
 		item: toAPIReleaseEnvironmentStatus,
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.GetReleaseProgress200JSONResponse{ReleaseID: req.ID, Environments: cells, NextCursor: next}, err
 }
 

@@ -21,15 +21,15 @@ type users struct {
 func (h users) ListUsers(ctx context.Context, req apigen.ListUsersRequestObject) (apigen.ListUsersResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := page[dbgen.User, apigen.User]{
-		rows: func(after *position, limit int32) ([]dbgen.User, error) {
-			rows, err := h.db.Tenant(account).ListUsers(ctx, dbgen.ListUsersParams{
+		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.User, error) {
+			rows, err := db.ListUsers(ctx, dbgen.ListUsersParams{
 				AccountID: account, Q: req.Params.Q, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
 		at:   func(row dbgen.User) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIUser,
-	}.read(ctx, h.pager, req.Params.Limit, req.Params.Cursor)
+	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListUsers200JSONResponse{Items: items, NextCursor: next}, err
 }
 

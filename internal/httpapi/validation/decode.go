@@ -39,9 +39,6 @@ func decodeJSON(body []byte) (value any, size int, err error) {
 	if _, err := d.tokens.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, 0, errNotJSON
 	}
-	if d.size > maxBody {
-		return nil, 0, errTooLarge()
-	}
 	return value, d.size, nil
 }
 

@@ -2141,7 +2141,7 @@ export type APIKeyID = string;
 export type UserID = string;
 
 /**
- * The maximum number of objects on a page.
+ * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
  */
 export type Limit = number;
 
@@ -2450,7 +2450,7 @@ export type ListProductsData = {
   path?: never;
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -2770,7 +2770,7 @@ export type ListEnvironmentsData = {
   path?: never;
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -3094,7 +3094,7 @@ export type ListVersionsData = {
   path?: never;
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -3214,7 +3214,7 @@ export type ListDeploymentsData = {
   path?: never;
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -3355,7 +3355,7 @@ export type ListDeploymentEventsData = {
   };
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -3413,7 +3413,7 @@ export type ListBuildsData = {
   path?: never;
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -3550,7 +3550,7 @@ export type ListBuildEventsData = {
   };
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -3608,7 +3608,7 @@ export type ListEnvironmentStateData = {
   path?: never;
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -3674,7 +3674,7 @@ export type ListReleasesData = {
   path?: never;
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -3995,7 +3995,7 @@ export type ListReleaseVersionsData = {
   };
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -4197,7 +4197,7 @@ export type GetReleaseProgressData = {
   };
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -4255,7 +4255,7 @@ export type ListNotificationChannelsData = {
   path?: never;
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -4699,7 +4699,7 @@ export type ListNotificationPreferencesData = {
   path?: never;
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -5024,7 +5024,7 @@ export type ListNotificationHistoryData = {
   path?: never;
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -5167,7 +5167,7 @@ export type ListApiKeysData = {
   path?: never;
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -5552,7 +5552,7 @@ export type ListUsersData = {
   path?: never;
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
@@ -5781,7 +5781,7 @@ export type ListAuditLogData = {
   path?: never;
   query?: {
     /**
-     * The maximum number of objects on a page.
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
      */
     limit?: number;
     /**
