@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"net/http"
-	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -12,8 +11,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/versioner-io/versioner/internal/testapi"
 )
 
 // pasteLine runs the curl line that a command has printed, against that server.
@@ -90,11 +87,7 @@ func TestDemoBesideAServer(t *testing.T) {
 func TestDemoIsInterrupted(t *testing.T) {
 	t.Parallel()
 	env := environment(newDataDir(t))
-	first := &program{command: exec.Command(os.Args[0], "demo", "--days", "90"), stdout: &testapi.Logs{}, stderr: &testapi.Logs{}, exited: make(chan error, 1)}
-	first.command.Env, first.command.Stdout, first.command.Stderr = env, first.stdout, first.stderr
-	require.NoError(t, first.command.Start())
-	t.Cleanup(func() { _ = first.command.Process.Kill() })
-	go func() { first.exited <- first.command.Wait() }()
+	first := start(t, env, "demo", "--days", "90")
 	require.Eventually(t, func() bool { return strings.Contains(first.stderr.String(), " events\n") }, time.Minute, 5*time.Millisecond)
 	require.NoError(t, first.command.Process.Signal(syscall.SIGINT))
 	select {

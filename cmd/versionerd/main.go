@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -93,7 +94,7 @@ func run(ctx context.Context, abort *app.Abort, args []string) error {
 	parser.FatalIfErrorf(err)
 	command.BindTo(ctx, (*context.Context)(nil))
 	command.Bind(abort)
-	if selected, ok := command.Selected().Target.Addr().Interface().(resolver); ok {
+	if selected, ok := reflect.TypeAssert[resolver](command.Selected().Target.Addr()); ok {
 		cfg, err := selected.Resolve()
 		if err := errors.Join(environment, err); err != nil {
 			return fmt.Errorf("invalid configuration\n%w", err)

@@ -80,14 +80,27 @@ func environment(dir string, more ...string) []string {
 // listening matches the address in the output of dev and the log of serve.
 var listening = regexp.MustCompile(`(?:listening on |"url":")(http://[0-9.:]+)`)
 
-// launch runs a server until the test ends.
+// launch runs a server until the test ends, and returns it once it listens.
 func launch(t *testing.T, env []string, args ...string) *program {
+	t.Helper()
+	p := start(t, env, args...)
+	p.awaitListening(t)
+	return p
+}
+
+// start runs the program until the test ends.
+func start(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
 	p := &program{command: exec.Command(os.Args[0], args...), stdout: &testapi.Logs{}, stderr: &testapi.Logs{}, exited: make(chan error, 1)}
 	p.command.Env, p.command.Stdout, p.command.Stderr = env, p.stdout, p.stderr
 	require.NoError(t, p.command.Start())
 	go func() { p.exited <- p.command.Wait() }()
 	t.Cleanup(func() { _ = p.command.Process.Kill() })
+	return p
+}
+
+func (p *program) awaitListening(t *testing.T) {
+	t.Helper()
 	require.Eventually(t, func() bool {
 		found := listening.FindStringSubmatch(p.stdout.String() + p.stderr.String())
 		if found != nil {
@@ -96,7 +109,6 @@ func launch(t *testing.T, env []string, args ...string) *program {
 		return found != nil || len(p.exited) > 0
 	}, time.Minute, 5*time.Millisecond, "it neither listens nor exits")
 	require.NotEmpty(t, p.url, "%s%s", p.stdout, p.stderr)
-	return p
 }
 
 // stop sends SIGINT and requires a clean exit within seconds.
@@ -372,11 +384,7 @@ func TestSeparateWorker(t *testing.T) {
 	time.Sleep(time.Second)
 	require.Zero(t, count(), "no worker is running")
 
-	worker := &program{command: exec.Command(os.Args[0], "worker"), stdout: &testapi.Logs{}, stderr: &testapi.Logs{}, exited: make(chan error, 1)}
-	worker.command.Env, worker.command.Stdout, worker.command.Stderr = env, worker.stdout, worker.stderr
-	require.NoError(t, worker.command.Start())
-	go func() { worker.exited <- worker.command.Wait() }()
-	t.Cleanup(func() { _ = worker.command.Process.Kill() })
+	worker := start(t, env, "worker")
 	require.Eventually(t, func() bool { return count() == 1 }, time.Minute, 20*time.Millisecond, "%s", worker.stderr)
 	worker.stop(t)
 	server.stop(t)
@@ -458,13 +466,12 @@ func TestCommandsNameTheirDatabase(t *testing.T) {
 func TestKeysDuringFirstStart(t *testing.T) {
 	t.Parallel()
 	dir := newDataDir(t)
-	started := make(chan *program)
-	go func() { started <- launch(t, environment(dir), "serve") }()
+	server := start(t, environment(dir), "serve")
 	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "holder")); return err == nil }, time.Minute, time.Millisecond)
 	require.NoFileExists(t, filepath.Join(dir, "pgdata", "PG_VERSION"), "the cluster does not exist yet")
 	key, stderr, err := call(t, environment(dir), "keys", "create", "--account", "acme", "--name", "ci")
 	require.NoError(t, err, stderr)
-	server := <-started
+	server.awaitListening(t)
 	status, body := post(server.url, strings.TrimSpace(key), someEvent())
 	require.Equal(t, http.StatusOK, status, "%s", body)
 	server.stop(t)

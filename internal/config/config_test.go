@@ -170,9 +170,11 @@ func TestLoadPepper(t *testing.T) {
 func TestCommandsValidateOnlyTheirSettings(t *testing.T) {
 	t.Parallel()
 	settings := valid()
-	settings.DatabaseURL, settings.KeyPepper, settings.Addr = "postgres://h/d", strings.Repeat("x", 32), "nonsense"
+	settings.DatabaseURL, settings.KeyPepper = "postgres://h/d", strings.Repeat("x", 32)
 	_, err := settings.DatabaseSettings.Resolve()
-	require.NoError(t, err, "keys need neither an address nor encryption keys")
+	require.NoError(t, err, "keys need no encryption keys")
+	_, err = settings.Resolve()
+	require.Error(t, err)
 	_, err = config.WorkerSettings{DatabaseSettings: settings.DatabaseSettings}.Resolve()
 	require.ErrorContains(t, err, "VERSIONER_ENCRYPTION_KEYS is not set")
 	require.NotContains(t, err.Error(), "VERSIONER_ADDR")

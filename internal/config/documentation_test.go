@@ -12,7 +12,7 @@ import (
 	"github.com/versioner-io/versioner/internal/config"
 )
 
-var update = flag.Bool("update", false, "write docs/configuration.md")
+var update = flag.Bool("update", false, "write docs/configuration.md") //nolint:gochecknoglobals // flags of a test are
 
 const (
 	document = "../../docs/configuration.md"
