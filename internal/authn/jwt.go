@@ -3,10 +3,6 @@ package authn
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -15,27 +11,14 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-	"github.com/lestrrat-go/jwx/v2/jwa"
-	"github.com/lestrrat-go/jwx/v2/jwk"
-	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
-// Only two low-level functions of jwx are used: parse one key from JSON or PEM, and verify one signature over given bytes. Its
-// parsers of tokens never see a request: they take a missing or zero exp for "never", do not enforce crit, and accept other
-// serialisations.
-
 const (
-	sessionCookie   = "__session"
-	maxJWT          = 8 << 10 // bytes
-	clockSkew       = 5 * time.Second
-	maxNumericDate  = 1 << 33 // seconds, in the year 2242: what is later was meant as milliseconds, or as never
-	minRSABits      = 2048
-	maxRSABits      = 8192 // the work for one signature grows with the size of the key
-	clerkVersion2   = 2
-	clerkRolePrefix = "org:" // of roles in claims of Clerk's version 1
+	sessionCookie    = "__session"
+	maxJWT           = 8 << 10 // bytes
+	defaultAlgorithm = "RS256"
+	clerkVersion2    = 2
+	clerkRolePrefix  = "org:" // of roles in claims of Clerk's version 1
 )
 
 // Issuer is an identity provider whose tokens are accepted.
@@ -126,7 +109,7 @@ func (i Issuer) Check() error {
 
 func (i Issuer) algorithm() string {
 	if i.Algorithm == "" {
-		return jwa.RS256.String()
+		return defaultAlgorithm
 	}
 	return i.Algorithm
 }
@@ -356,201 +339,4 @@ func (i *issuerVerifier) identity(c claims) (Identity, error) {
 		identity.Roles = append(identity.Roles, strings.TrimPrefix(role, prefix))
 	}
 	return identity, nil
-}
-
-// checkSession rejects sessions that are not the user's own and active: a pending session (Clerk's sts) has tasks that the user
-// must complete first, and an act claim (RFC 8693, 4.1) means that another party acts as the user.
-func (c claims) checkSession() error {
-	if status, ok := c["sts"]; ok && status != "active" {
-		return fmt.Errorf("sts is %.200q, not active", fmt.Sprint(status))
-	}
-	if _, ok := c["act"]; ok {
-		return errors.New("act is not allowed: the token was issued to another party that acts as the user")
-	}
-	return nil
-}
-
-// checkOrganization rejects a token whose claims of Clerk's versions 1 and 2 name two organisations.
-func (c claims) checkOrganization() error {
-	one, oneErr := c.optionalString("org_id")
-	other, otherErr := c.optionalString("o.id")
-	if err := errors.Join(oneErr, otherErr); err != nil {
-		return err
-	}
-	if one != "" && other != "" && one != other {
-		return errors.New("org_id and o.id differ")
-	}
-	return nil
-}
-
-// claims is a JSON object in which no name occurs twice.
-type claims map[string]any
-
-func parseObject(data []byte) (claims, error) {
-	if jsontext.Value(data).Kind() != '{' {
-		return nil, errors.New("not a JSON object")
-	}
-	var object map[string]any
-	if err := json.Unmarshal(data, &object); err != nil {
-		return nil, fmt.Errorf("not strict JSON: %w", err)
-	}
-	return object, nil
-}
-
-// lookup follows a dotted path. The name of a claim may contain dots (Auth0's are URLs), so a whole name precedes a path.
-func (c claims) lookup(path string) any {
-	if value, ok := c[path]; ok {
-		return value
-	}
-	name, rest, ok := strings.Cut(path, ".")
-	inner, isObject := c[name].(map[string]any)
-	if !ok || !isObject {
-		return nil
-	}
-	return claims(inner).lookup(rest)
-}
-
-// optionalString returns a string; an absent or null one is empty.
-func (c claims) optionalString(path string) (string, error) {
-	value := c.lookup(path)
-	if value == nil {
-		return "", nil
-	}
-	text, ok := value.(string)
-	if !ok || strings.ContainsRune(text, 0) { // PostgreSQL cannot store a NUL
-		return "", fmt.Errorf("claim %q is not a string", path)
-	}
-	return text, nil
-}
-
-// requiredString returns a string that must not be absent or empty.
-func (c claims) requiredString(path string) (string, error) {
-	text, err := c.optionalString(path)
-	if err == nil && text == "" {
-		return "", fmt.Errorf("claim %q is missing or empty", path)
-	}
-	return text, err
-}
-
-// stringList returns the strings of a list, or one string as a list of it.
-func (c claims) stringList(path string) ([]string, error) {
-	list, isList := c.lookup(path).([]any)
-	if !isList {
-		text, err := c.optionalString(path)
-		if err != nil || text == "" {
-			return nil, err
-		}
-		return []string{text}, nil
-	}
-	texts := make([]string, 0, len(list))
-	for _, entry := range list {
-		text, ok := entry.(string)
-		if !ok || strings.ContainsRune(text, 0) {
-			return nil, fmt.Errorf("claim %q is not a list of strings", path)
-		}
-		texts = append(texts, text)
-	}
-	return texts, nil
-}
-
-// checkTimes requires an expiry.
-func (c claims) checkTimes(now time.Time) error {
-	unix := float64(now.UnixMilli()) / 1e3
-	expires, ok := c["exp"].(float64)
-	switch {
-	case !ok || expires > maxNumericDate:
-		return errors.New("exp is not a number up to 2^33")
-	case expires <= unix-clockSkew.Seconds():
-		return fmt.Errorf("the token expired at %.0f", expires)
-	}
-	for _, name := range []string{"nbf", "iat"} {
-		value, ok := c[name]
-		if !ok {
-			continue
-		}
-		if date, ok := value.(float64); !ok || date > unix+clockSkew.Seconds() {
-			return fmt.Errorf("%s is not a number, or not reached yet", name)
-		}
-	}
-	return nil
-}
-
-// hasAudience reports whether aud, a string or a list of strings, contains one of the audiences.
-func (c claims) hasAudience(audiences []string) bool {
-	list, isList := c["aud"].([]any)
-	if !isList {
-		list = []any{c["aud"]}
-	}
-	found := false
-	for _, entry := range list {
-		text, ok := entry.(string)
-		if !ok {
-			return false
-		}
-		found = found || slices.Contains(audiences, text)
-	}
-	return found
-}
-
-func verifySignature(algorithm string, signed, signature []byte, key crypto.PublicKey) error {
-	verifier, err := jws.NewVerifier(jwa.SignatureAlgorithm(algorithm))
-	if err != nil {
-		return fmt.Errorf("no verifier: %w", err)
-	}
-	if err := verifier.Verify(signed, signature, key); err != nil {
-		return fmt.Errorf("wrong signature: %w", err)
-	}
-	return nil
-}
-
-// parseJWK returns the key and its kid when it may verify signatures of the algorithm.
-func parseJWK(data []byte, algorithm string) (kid string, public crypto.PublicKey, err error) {
-	key, err := jwk.ParseKey(data)
-	if err != nil {
-		return "", nil, fmt.Errorf("not a JWK: %w", err)
-	}
-	if use := key.KeyUsage(); use != "" && use != string(jwk.ForSignature) {
-		return "", nil, fmt.Errorf("key %q is for use %q", key.KeyID(), use)
-	}
-	if operations := key.KeyOps(); len(operations) > 0 && !slices.Contains(operations, jwk.KeyOpVerify) {
-		return "", nil, fmt.Errorf("key %q is for operations %v", key.KeyID(), operations)
-	}
-	if own := key.Algorithm().String(); own != "" && own != algorithm {
-		return "", nil, fmt.Errorf("key %q is for algorithm %q", key.KeyID(), own)
-	}
-	public, err = publicKey(key, algorithm)
-	return key.KeyID(), public, err
-}
-
-func parsePEM(data []byte, algorithm string) (crypto.PublicKey, error) {
-	key, err := jwk.ParseKey(data, jwk.WithPEM(true))
-	if err != nil {
-		return nil, fmt.Errorf("not a PEM public key: %w", err)
-	}
-	return publicKey(key, algorithm)
-}
-
-// publicKey takes no private or symmetric key, and only the type that the algorithm is for.
-func publicKey(key jwk.Key, algorithm string) (crypto.PublicKey, error) {
-	var raw any
-	if err := key.Raw(&raw); err != nil {
-		return nil, fmt.Errorf("key %q: %w", key.KeyID(), err)
-	}
-	fits := false
-	switch public := raw.(type) {
-	case *rsa.PublicKey:
-		bits := public.N.BitLen()
-		fits = (strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS")) &&
-			bits >= minRSABits && bits <= maxRSABits && public.E >= 3 && public.E%2 == 1
-	case *ecdsa.PublicKey:
-		_, err := public.ECDH() // an error for a point that is not on the curve
-		fits = err == nil && (algorithm == "ES256" && public.Curve == elliptic.P256() ||
-			algorithm == "ES384" && public.Curve == elliptic.P384())
-	case ed25519.PublicKey:
-		fits = algorithm == "EdDSA" && len(public) == ed25519.PublicKeySize
-	}
-	if !fits {
-		return nil, fmt.Errorf("key %q of type %T is not a public key for %s, or too weak", key.KeyID(), raw, algorithm)
-	}
-	return raw, nil
 }
