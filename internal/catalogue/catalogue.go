@@ -1,5 +1,5 @@
-// Package catalogue holds the rules by which people change products, environments and releases: names that stay unique,
-// former names that events may go on using, revisions, and the audit trail.
+// Package catalogue implements changes of products, environments and releases by users: unique names, former names that
+// events may still use, revisions, and the audit trail.
 package catalogue
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-// maxMetadata bounds what merging may make of an object's metadata, in bytes of compact JSON.
+// maxMetadata bounds merged metadata, in bytes of compact JSON.
 const maxMetadata = 64 << 10
 
-var errNameTaken = apperr.New(apperr.Conflict, "The name is taken")
+var errNameTaken = apperr.New(apperr.Conflict, "Name already in use")
 
 // change gathers the names of the members that a patch really changes.
 type change struct{ fields []string }
@@ -44,7 +44,7 @@ func (c *change) merge(name string, target *json.RawMessage, patch *json.RawMess
 		}
 	}
 	if len(merged) > maxMetadata {
-		return apperr.NewInvalid(apperr.Field{Loc: []any{"body", name}, Msg: fmt.Sprintf("larger than %d bytes once merged", maxMetadata), Type: "value_error.too_large"})
+		return apperr.NewInvalid(apperr.Field{Loc: []any{"body", name}, Msg: fmt.Sprintf("metadata would exceed %d bytes after merge", maxMetadata), Type: "value_error.too_large"})
 	}
 	if !jsonpatch.Equal(*target, merged) {
 		*target = merged
@@ -57,7 +57,7 @@ func (c *change) merge(name string, target *json.RawMessage, patch *json.RawMess
 func cleanName(name string) (string, error) {
 	name = strings.TrimSpace(name)
 	if name == "" {
-		return "", apperr.NewInvalid(apperr.Field{Loc: []any{"body", "name"}, Msg: "white space is not a name", Type: "value_error.any_str.min_length"})
+		return "", apperr.NewInvalid(apperr.Field{Loc: []any{"body", "name"}, Msg: "must not be blank", Type: "value_error.any_str.min_length"})
 	}
 	return name, nil
 }

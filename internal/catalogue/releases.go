@@ -36,8 +36,8 @@ const (
 	cancelled  = "cancelled"
 )
 
-// mayBecome tells whether a release may take that step.
-func mayBecome(from, to string) bool {
+// canTransition reports whether a release may change its status.
+func canTransition(from, to string) bool {
 	switch from {
 	case draft:
 		return slices.Contains([]string{draft, inProgress, cancelled}, to)
@@ -77,9 +77,9 @@ func (r Releases) Update(ctx context.Context, target etag.Ref, patch ReleasePatc
 		if release, err = r.lock(ctx, db, target); err != nil {
 			return err
 		}
-		if patch.Status != nil && !mayBecome(release.Status, *patch.Status) {
+		if patch.Status != nil && !canTransition(release.Status, *patch.Status) {
 			return apperr.NewInvalid(apperr.Field{
-				Loc: []any{"body", "status"}, Msg: "a release that is " + release.Status + " cannot become " + *patch.Status, Type: "value_error.transition",
+				Loc: []any{"body", "status"}, Msg: "invalid transition from " + release.Status + " to " + *patch.Status, Type: "value_error.transition",
 			})
 		}
 		var changed change

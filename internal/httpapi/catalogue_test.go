@@ -50,7 +50,7 @@ func TestThingsPeopleName(t *testing.T) {
 
 			taken := api.As(t, "admin", http.MethodPost, path, `{"name":"alpha"}`)
 			require.Equal(t, http.StatusConflict, taken.Status)
-			require.Equal(t, `{"detail":"The name is taken"}`, string(taken.Body))
+			require.Equal(t, `{"detail":"Name already in use"}`, string(taken.Body))
 
 			// An event that mentions the name means the same object.
 			event := api.PostEvent(t, deploymentEvents, deployment(map[string]any{member: "alpha"}))

@@ -399,6 +399,14 @@ func TestInvalidRequestsAreBounded(t *testing.T) {
 		})
 	}
 	require.Zero(t, api.Count(t, "events"))
+
+	t.Run("Path", func(t *testing.T) {
+		logged := len(api.Logs.String())
+		require.Equal(t, http.StatusNotFound, api.Get(t, "/"+strings.Repeat("%01", 20_000)).Status)
+		for line := range strings.SplitSeq(api.Logs.String()[logged:], "\n") {
+			require.LessOrEqual(t, len(line), 64<<10)
+		}
+	})
 }
 
 func unknownMembers(count int) string {

@@ -53,7 +53,7 @@ func (p pager) decode(ctx context.Context, text string) (*position, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(raw) != positionSize+sha256.Size || !hmac.Equal(raw[positionSize:], p.mac(ctx, raw[:positionSize])) {
 		return nil, apperr.NewInvalid(apperr.Field{
-			Loc: []any{"query", "cursor"}, Msg: "not a cursor of this list: begin with the first page", Type: "value_error.cursor",
+			Loc: []any{"query", "cursor"}, Msg: "invalid cursor; restart from the first page", Type: "value_error.cursor",
 		})
 	}
 	return &position{

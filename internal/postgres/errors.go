@@ -44,7 +44,7 @@ func Classify(err error) error {
 		return apperr.Wrap(apperr.Unavailable, "Service temporarily unavailable", err)
 	case hasState(err, unstorableStates):
 		return &apperr.Error{Code: apperr.Invalid, Message: "the database cannot store the request", Fields: []apperr.Field{
-			{Loc: []any{"body"}, Msg: "a value cannot be stored", Type: "value_error.unstorable"},
+			{Loc: []any{"body"}, Msg: "contains characters that cannot be stored", Type: "value_error.unstorable"},
 		}}
 	default:
 		return err
