@@ -36,7 +36,7 @@ func TestUnknownKeysSpendTheBudgetBeforeTheLookUp(t *testing.T) {
 		require.Equal(t, valid, send(client, 1))
 	}
 	outcome = apperr.New(apperr.Unavailable, "the database is away")
-	for key := range byte(20) { // that says nothing about the key
+	for key := range byte(20) { // that is no fault of the key
 		require.Equal(t, apperr.Unavailable, send(client, 100+key))
 	}
 	outcome = unauthenticated(errors.New("unknown"))

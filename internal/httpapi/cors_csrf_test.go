@@ -74,14 +74,14 @@ func TestOtherSitesCannotUseTheCookie(t *testing.T) {
 		"Reading":               {http.MethodGet, nil, http.StatusOK},
 		"ReadingFromElsewhere":  {http.MethodGet, map[string]string{"Sec-Fetch-Site": "cross-site"}, http.StatusOK}, // whose page cannot read the answer
 		"SameOrigin":            {http.MethodPost, map[string]string{"Sec-Fetch-Site": "same-origin"}, http.StatusUnprocessableEntity},
-		"TypedByThePerson":      {http.MethodPost, map[string]string{"Sec-Fetch-Site": "none"}, http.StatusUnprocessableEntity},
+		"TypedByTheUser":        {http.MethodPost, map[string]string{"Sec-Fetch-Site": "none"}, http.StatusUnprocessableEntity},
 		"TrustedOrigin":         {http.MethodPost, map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": testapi.TrustedOrigin}, http.StatusUnprocessableEntity},
 		"NoBrowser":             {http.MethodPost, nil, http.StatusUnprocessableEntity},
 		"OtherSite":             {http.MethodPost, map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.com"}, http.StatusForbidden},
 		"OtherSiteOldBrowser":   {http.MethodPost, map[string]string{"Origin": "https://evil.com"}, http.StatusForbidden},
 		"SameSiteOtherHost":     {http.MethodPost, map[string]string{"Sec-Fetch-Site": "same-site", "Origin": "https://other.example.com"}, http.StatusForbidden},
 		"OpaqueOrigin":          {http.MethodPost, map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "null"}, http.StatusForbidden},
-		"OtherSiteKnowsToken":   {http.MethodPost, map[string]string{"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer " + token}, http.StatusUnprocessableEntity},
+		"OtherSiteWithToken":    {http.MethodPost, map[string]string{"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer " + token}, http.StatusUnprocessableEntity},
 		"BadHeaderHidesCookie":  {http.MethodGet, map[string]string{"Authorization": "Bearer nonsense"}, http.StatusUnauthorized},
 		"EmptyHeaderHidesToken": {http.MethodGet, map[string]string{"Authorization": ""}, http.StatusUnauthorized},
 	} {

@@ -1,34 +1,40 @@
-// Package httpapi serves the API over HTTP. It is the only package that knows echo and the generated code.
+// Package httpapi serves the API over HTTP. This package and those below it are the only ones that import echo and the generated code.
 //
-// # The way of a request
+// # Request lifecycle
 //
-// middleware.go names it, logs it, catches its panics and straightens its slashes; echo finds the operation; then, for
-// that operation alone: security.go asks the validator of its security scheme who calls, limits.go whether they may send
-// so much, permission.go whether they may do that; params.go checks the parameters and validate.go the body, which it reads
-// leniently where events are taken, against the specification; a person's request is given time (patience.go) and a place to
-// be worked on (shed.go), before all that if its credential is known (guests.go) and it has no body; the generated strict
-// handler binds it, and a handler of ours (a file for each tag) says who, what, and reply. Errors come back as Go errors and
-// become an answer in errors.go; nothing else knows a status.
+// Every request passes the middleware of internal/httpapi/middleware in this order: request id, access log, panics, security headers,
+// HEAD and slashes, CORS, CSRF. The router then finds the operation, and the request passes the middleware of that operation:
+//
+//  1. authenticate: the validator of the operation's security scheme (internal/authn) returns the principal;
+//  2. rate limit: the request is charged to the quotas of the caller and its account;
+//  3. authorize: the role of a user has the permission of the operation (internal/authz);
+//  4. parameters, and the body, whose bytes are charged to a budget, are validated against the specification
+//     (internal/httpapi/validation).
+//
+// The generated strict handler binds the request and calls the handler of the operation, which has three parts: who (the principal), what
+// (one query, or one call of a domain package) and reply (a pure toAPI function). Handlers return Go errors; errors.go is the one
+// place that turns an error into a status.
+//
+// Nothing here limits concurrency: the pool of the user API does, fairly across accounts (postgres.OpenAPI). While a body is read or
+// an answer is sent, a request holds no connection.
 //
 // # Adding an operation
 //
-// Write it in openapi.yaml first, run `make generate`, and follow the compiler. CONTRIBUTING.md has the nine steps.
+// Describe it in openapi.yaml, run `make generate`, and follow the compiler: the handler of a tag is in the file of that name.
+// CONTRIBUTING.md has the nine steps.
 //
 // # Why am I getting a compile error here?
 //
-// "api does not implement apigen.StrictServerInterface (missing method …)": the document has an operation that no handler
-// implements. Add the method to the struct of its tag; a new tag gets a file and a struct of its own, embedded in api.
+// "api does not implement apigen.StrictServerInterface (missing method …)": the specification has an operation without a handler. Add
+// the method to the struct of its tag; a new tag gets a file and a struct of its own, embedded in api.
 //
-// "*authn.APIKeys does not implement apigen.SecurityHandler (missing method …)": the document has a security scheme that
-// nothing verifies. Write its validator in internal/authn; until then the program does not build, which is the point.
+// "*authn.APIKeys does not implement apigen.SecurityHandler (missing method …)": the specification has a security scheme without a
+// validator. Write it in internal/authn: the program must not build without it.
 //
-// "unknown field … in struct literal of type apigen.…": the document has renamed or dropped a field. Follow it.
+// "unknown field … in struct literal of type apigen.…": the specification has renamed or removed a field. Follow it.
 //
-// # What is checked where
+// # What a handler may rely on
 //
-// A handler for people may be run again after the database was away: it writes in transactions alone, and does nothing else
-// that could not be done twice.
-//
-// A handler may rely on its request being valid: required fields are there, texts have their lengths and forms, times can
-// be parsed. What the specification cannot say, the domain checks (internal/ingest), and returns an *apperr.Error.
+// The request is valid: required fields are present, strings have their lengths and formats, times can be parsed. A rule that the
+// specification cannot express belongs to the domain packages, which return an *apperr.Error.
 package httpapi

@@ -21,7 +21,7 @@ import (
 func TestRateLimits(t *testing.T) {
 	t.Parallel()
 
-	t.Run("AKeyMaySpendItsMinuteAtOnce", func(t *testing.T) {
+	t.Run("KeySpendsItsMinuteAtOnce", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{KeyPerMinute: 64, AccountPerHour: 1000}))
 		var admitted, refused atomic.Int64
@@ -51,7 +51,7 @@ func TestRateLimits(t *testing.T) {
 		api.PostEvent(t, deploymentEvents, deployment(nil))
 	})
 
-	t.Run("EveryAuthenticatedAnswerTells", func(t *testing.T) {
+	t.Run("AuthenticatedAnswersHaveTheHeaders", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t, testapi.WithLimits(httpapi.Limits{KeyPerMinute: 10, AccountPerHour: 8, UserPerMinute: 4}))
 		answer := api.PostEvent(t, deploymentEvents, deployment(nil))
@@ -72,7 +72,7 @@ func TestRateLimits(t *testing.T) {
 		require.Equal(t, http.StatusForbidden, api.As(t, "viewer", http.MethodPost, "/products/", `{"name":"x"}`).Status, "a refused request counts")
 		require.Equal(t, http.StatusTooManyRequests, api.As(t, "viewer", http.MethodGet, "/products/", "").Status)
 
-		// The account has room for three more: the keys' and the people's requests count together.
+		// The account has three left: requests of keys and of users count together.
 		for range 3 {
 			require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodGet, "/products/", "").Status)
 		}
@@ -203,7 +203,7 @@ func TestRateLimits(t *testing.T) {
 	})
 }
 
-// TestAddresses has requests say on what way they came. The tests' own connection is the proxy's, 127.0.0.1.
+// TestAddresses sends X-Forwarded-For over a connection from 127.0.0.1, the address of the proxy.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	network := func(text string) *net.IPNet {

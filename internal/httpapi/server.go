@@ -26,19 +26,19 @@ import (
 	docs "github.com/versioner-io/versioner/internal/web"
 )
 
-// Config is what the API stands on.
+// Config holds the dependencies and settings of the API.
 type Config struct {
 	Logger   *slog.Logger
 	Security apigen.SecurityHandler
 	Recorder EventRecorder
-	Clock    func() time.Time // of what is in progress
+	Clock    func() time.Time // decides what is in progress
 	DB       *postgres.TenantPool
 	Keys     *apikeys.Keys
 	Channels notify.Channels
 	Limits   Limits
 	Quotas   quota.Limits
-	Origins  []string     // whose pages may call the API with a person's credentials
-	Proxies  []*net.IPNet // whose X-Forwarded-For is believed
+	Origins  []string     // whose pages may call the API with the credentials of a user
+	Proxies  []*net.IPNet // whose X-Forwarded headers are trusted
 	Ready    func(ctx context.Context) error
 }
 
@@ -67,7 +67,7 @@ type api struct {
 	docsHandlers
 }
 
-// New returns the handler that serves everything. The error tells what is wrong with the specification.
+// New returns the handler of all requests. The error reports a defect of the specification or of the settings.
 func New(ctx context.Context, config Config) (http.Handler, error) {
 	document, err := apigen.GetSpec()
 	if err != nil {
@@ -110,7 +110,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 		docsHandlers:  docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
 	}
 	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
-	// For people who come with a browser; not a part of the API.
+	// Pages for browsers, which the specification does not describe.
 	confirmation{db: config.DB, channels: config.Channels}.register(e)
 	e.GET("/", echo.WrapHandler(docs.Home(document.Info.Version)))
 	e.GET("/favicon.ico", echo.WrapHandler(docs.Favicon()))
@@ -118,10 +118,10 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	return middleware.HeadAsGet(e), nil
 }
 
-// testChannel is the operation that waits for somebody else's server.
+// testChannel waits for the server of a channel: it is not retried.
 const testChannel = "testNotificationChannel"
 
-// operationMiddlewares is the way that a request takes to each handler: who, then what.
+// operationMiddlewares returns the middleware of each operation, in the order of the request lifecycle.
 func operationMiddlewares(document *openapi3.T, config Config) (map[string][]echo.MiddlewareFunc, error) {
 	limiter := middleware.NewRateLimiter(middleware.RateLimits{
 		Limiter: config.Limits.Limiter, KeyPerMinute: config.Limits.KeyPerMinute, AccountPerHour: config.Limits.AccountPerHour,
@@ -144,8 +144,9 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 			if err != nil {
 				return nil, err
 			}
-			middlewares[id] = []echo.MiddlewareFunc{middleware.TagOperation(id)}
-			middlewares[id] = append(middlewares[id], middleware.Authenticate(config.Security, id, limiter), limiter.Middleware, middleware.Authorize(id), params.Middleware)
+			middlewares[id] = []echo.MiddlewareFunc{
+				middleware.TagOperation(id), middleware.Authenticate(config.Security, id, limiter), limiter.Middleware, middleware.Authorize(id), params.Middleware,
+			}
 			if validator != nil {
 				if config.Limits.BodyBytes > 0 {
 					middlewares[id] = append(middlewares[id], middleware.BodyBudget(bodies))

@@ -104,7 +104,7 @@ func (unaware) JWTAuth(ctx context.Context, _ *http.Request) (context.Context, e
 	return ctx, apperr.Wrap(apperr.Unavailable, "Service temporarily unavailable", errors.New("away"))
 }
 
-// TestUnknownCredentialIsNotRefused has a credential of the other kind come while nobody can say whether it is valid.
+// TestUnknownCredentialIsNotRefused sends a credential of another scheme while it cannot be verified.
 func TestUnknownCredentialIsNotRefused(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t, testapi.WithLimits(httpapi.Limits{FailuresPerMinute: 1}),

@@ -14,8 +14,8 @@ func NewSharedWithTimeout(ctx context.Context, address string, timeout time.Dura
 	return newShared(ctx, address, timeout, logger)
 }
 
-// Subjects tells how many subjects the limiter remembers.
+// Subjects returns the number of subjects that the limiter counts.
 func (l *Local) Subjects() int { return len(l.windows) }
 
-// Asks tells whether the limiter asks Redis, as far as it knows.
+// Asks reports whether the limiter considers Redis available.
 func Asks(s *Shared) bool { return !s.away.Load() }

@@ -15,7 +15,7 @@ import (
 
 const slot = time.Minute / 60
 
-// exactLog knows when each request was admitted.
+// exactLog holds the times at which requests were admitted.
 type exactLog []time.Duration
 
 // within counts what was admitted in the length of time that ends now, now included.
@@ -28,7 +28,7 @@ func (l exactLog) within(length, now time.Duration) int {
 }
 
 // follow runs a trace of requests, each so long after the one before, against the exact log: more than the limit is never
-// let through in any rolling window, and nobody is refused who has room in a window that is a sixtieth longer.
+// admitted in any rolling window, and no request is rejected that fits in a window that is a sixtieth longer.
 func follow(t *testing.T, limit int, trace []time.Duration) (admitted exactLog) {
 	t.Helper()
 	now := time.Duration(0)
@@ -104,7 +104,7 @@ func TestTheWholeLimitAtOnce(t *testing.T) {
 	require.Len(t, follow(t, 256, make([]time.Duration, 300)), 256)
 }
 
-// TestRetryAfterIsExact has a client that sleeps exactly as long as it is told, in whole seconds.
+// TestRetryAfterIsExact sleeps exactly for RetryAfter, in whole seconds.
 func TestRetryAfterIsExact(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))

@@ -1,5 +1,5 @@
-// Package ratelimit keeps each caller within what it may do: in any rolling window never more than the limit is let
-// through, and the whole limit may be spent at once.
+// Package ratelimit enforces quotas of requests: no rolling window admits more than the limit, and the whole limit may be spent at
+// once.
 //
 // A window is counted in 60 slots of equal length. What was admitted counts until the whole of its slot has left the window,
 // so that a little less than the limit may be let through now and then (what was admitted in one slot, a sixtieth of the
@@ -34,11 +34,11 @@ type State struct {
 	Reset     time.Duration // until all of it is there again
 }
 
-// Decision tells whether a request may pass.
+// Decision reports whether a request is admitted.
 type Decision struct {
 	Allowed    bool
 	States     []State       // in the order of the quotas, without those that are off
-	RetryAfter time.Duration // when it may not pass: how long until it may, if nobody else asks
+	RetryAfter time.Duration // of a rejected request: until one is admitted, if none is sent before
 }
 
 // Tightest is the state with the least left in proportion; false when every quota is off.
@@ -146,8 +146,8 @@ func (l *Local) window(quota Quota, now time.Duration) *window {
 	return w
 }
 
-// sweep forgets, once a minute, whoever has not been here for a whole window, and everybody when there are too many:
-// nobody is refused for the server's lack of memory.
+// sweep removes, once a minute, the subjects without a request in a whole window, and all of them when there are too many: lack of
+// memory must not reject requests.
 func (l *Local) sweep(now time.Duration) {
 	if now-l.swept >= time.Minute {
 		l.swept = now

@@ -110,14 +110,14 @@ func (s *Shared) Take(ctx context.Context, quotas ...Quota) Decision {
 	}
 	decision, err := s.ask(ctx, quotas)
 	if err != nil {
-		if ctx.Err() == nil && s.away.CompareAndSwap(false, true) { // a caller who leaves says nothing about Redis
+		if ctx.Err() == nil && s.away.CompareAndSwap(false, true) { // a client that disconnects is no fault of Redis
 			s.logger.WarnContext(ctx, "redis unavailable, using local rate limits", "error", err)
 			go s.search(s.ctx, searchPause) //nolint:contextcheck // it outlives the request
 		}
 		return s.local.Take(ctx, quotas...)
 	}
 	if decision.Allowed {
-		s.local.Take(ctx, quotas...) // should Redis go away, this server knows what it has let through
+		s.local.Take(ctx, quotas...) // if Redis becomes unavailable, this server has counted what it admitted
 	}
 	return decision
 }

@@ -112,7 +112,7 @@ func TestSharedWindowSlides(t *testing.T) {
 func TestRedisAway(t *testing.T) {
 	t.Parallel()
 	for name, redisURL := range map[string]func(*testing.T) string{
-		"Nobody": func(*testing.T) string { return "redis://127.0.0.1:1" },
+		"Unavailable": func(*testing.T) string { return "redis://127.0.0.1:1" },
 		"Silent": func(t *testing.T) string {
 			t.Helper()
 			silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -178,7 +178,7 @@ func TestRedisAway(t *testing.T) {
 			}
 			test.fail(t, server)
 			decision := limiter.Take(t.Context(), quota)
-			require.Equal(t, 989, decision.States[0].Remaining, "it knows what it has let through")
+			require.Equal(t, 989, decision.States[0].Remaining, "it has counted what it admitted")
 			require.False(t, ratelimit.Asks(limiter))
 			test.recover(t, server)
 			require.Eventually(t, func() bool { return ratelimit.Asks(limiter) }, time.Minute, 10*time.Millisecond)
@@ -206,7 +206,7 @@ func TestRedisAway(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
 		require.True(t, limiter.Take(ctx, ratelimit.Quota{Subject: "key", Limit: 1, Window: time.Hour}).Allowed)
-		require.True(t, ratelimit.Asks(limiter), "that says nothing about Redis")
+		require.True(t, ratelimit.Asks(limiter), "that is no fault of Redis")
 	})
 }
 

@@ -11,7 +11,8 @@ import (
 )
 
 // CSRF returns middleware that rejects changes which a browser makes with its session cookie on behalf of a page of another
-// site, but for the trusted origins. A request that is not authenticated by the cookie passes: only a page that knows a token can set the Authorization header.
+// site, but for the trusted origins. A request that is not authenticated by the cookie passes: only a page that has a token can set the
+// Authorization header.
 func CSRF(origins []string) (echo.MiddlewareFunc, error) {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range origins {

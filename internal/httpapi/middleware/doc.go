@@ -1,3 +1,3 @@
-// Package middleware holds what every request passes before and after its handler, one concern in each file: the request's
-// id, the access log, panics, security headers, HEAD and slashes, CORS and CSRF, authentication, rate limits.
+// Package middleware holds what requests pass before and after their handler, one concern in each file. doc.go of internal/httpapi
+// describes the order.
 package middleware
