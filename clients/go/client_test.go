@@ -319,10 +319,10 @@ func TestCredentialsAreAskedForBeforeEveryTry(t *testing.T) {
 
 func TestErrorOf(t *testing.T) {
 	t.Parallel()
-	errorOf := func(status int, contentType, body string) *versioner.Error {
+	errorOf := func(status int, contentType, body string) *versioner.APIError {
 		header := http.Header{"Content-Type": {contentType}, "X-Request-Id": {"r1"}, "Retry-After": {"7"}}
 		err := versioner.ErrorOf(&http.Response{StatusCode: status, Header: header}, []byte(body))
-		found, _ := errors.AsType[*versioner.Error](err)
+		found, _ := errors.AsType[*versioner.APIError](err)
 		return found
 	}
 	require.Nil(t, errorOf(200, "application/json", "{}"))
@@ -344,6 +344,36 @@ func TestErrorOf(t *testing.T) {
 	require.Equal(t, []string{"exists", "version_conflict"}, []string{conflict.Detail, conflict.Reason})
 	blocked := errorOf(423, "application/json", `{"detail":{"error":"deployment_blocked","message":"Not on Fridays.","code":"NO_DEPLOY_WINDOW"},"error":"deployment_blocked","code":"NO_DEPLOY_WINDOW"}`)
 	require.Equal(t, []string{"Not on Fridays.", "deployment_blocked", "NO_DEPLOY_WINDOW"}, []string{blocked.Detail, blocked.Reason, blocked.Code})
+}
+
+func TestNew(t *testing.T) {
+	t.Parallel()
+	replies := []reply{
+		{status: 503, body: `{"detail":"Service temporarily unavailable"}`},
+		{status: 200, body: `{"items":[],"next_cursor":null}`},
+		{status: 403, body: `{"detail":"You do not have permission to perform this action"}`},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		next := replies[0]
+		replies = replies[1:]
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(next.status)
+		_, _ = w.Write([]byte(next.body))
+	}))
+	defer server.Close()
+	client, err := versioner.New(server.URL, versioner.WithRetries(versioner.Retries{FirstWait: time.Nanosecond}))
+	require.NoError(t, err)
+
+	answer, err := client.ListProductsWithResponse(t.Context(), nil)
+	require.NoError(t, err, "retries see the answers before they become errors")
+	require.Empty(t, answer.JSON200.Items)
+
+	answer, err = client.ListProductsWithResponse(t.Context(), nil)
+	refused, ok := errors.AsType[*versioner.APIError](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, 403, refused.Status)
+	require.Equal(t, "You do not have permission to perform this action", refused.Detail)
+	require.Nil(t, answer)
 }
 
 func TestAll(t *testing.T) {

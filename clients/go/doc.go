@@ -1,10 +1,10 @@
 // Package versioner is the Go client of Versioner: what runs where, since when, and who put it there. It is generated from
 // openapi.yaml, with a thin layer by hand for what the generator cannot do.
 //
-// [ClientWithResponses] has a method for each operation. An answer has a member for each status that it can have, which is
-// nil unless the answer has that status; [ErrorOf] makes an error of what is none of the good ones.
+// [New] returns a client with a method for each operation. An answer has a member for each status that it can have, which is
+// nil unless the answer has that status; an answer that is no success is returned as an error, an *[APIError].
 //
-//	client, err := versioner.NewClientWithResponses("https://versioner.example.com",
+//	client, err := versioner.New("https://versioner.example.com",
 //		versioner.WithCredential(os.Getenv("VERSIONER_API_KEY")), versioner.WithRetries(versioner.Retries{}))
 //
 // What is by hand:

@@ -10,27 +10,27 @@ import (
 	"time"
 )
 
-// Error is an answer that is no success.
-type Error struct {
+// APIError is an answer that is no success: errors.AsType[*APIError] finds it in the error of a call.
+type APIError struct {
 	Status int
-	// Detail is a sentence for people.
+	// Detail is the message, for humans.
 	Detail string
-	// Problems are all that is wrong with a request, for status 422.
+	// Problems are the problems of a request, for status 422.
 	Problems []ValidationItem
-	// Reason is a word for programs, where there is one: version_conflict for a version that exists with another commit,
+	// Reason is a machine-readable reason, where there is one: version_conflict for a version that exists with another commit,
 	// deployment_blocked for a deployment that a policy forbids.
 	Reason string
 	// Code names the policy that forbids a deployment, such as NO_DEPLOY_WINDOW.
 	Code string
-	// RetryAfter is for how long the server asks to wait; zero where it does not say.
+	// RetryAfter is the delay that the server asks for; zero where it does not.
 	RetryAfter time.Duration
-	// RequestID is what to quote when asking for help.
+	// RequestID identifies the request in the server's log.
 	RequestID string
-	// Body is the answer as it came.
+	// Body is the answer as received.
 	Body []byte
 }
 
-func (e *Error) Error() string {
+func (e *APIError) Error() string {
 	text := fmt.Sprintf("%d: %s", e.Status, e.Detail)
 	if e.RequestID != "" {
 		text += " (request " + e.RequestID + ")"
@@ -38,15 +38,15 @@ func (e *Error) Error() string {
 	return text
 }
 
-// ErrorOf returns the *[Error] that an answer tells, and nil for a success. A success that is not JSON, which a proxy may
-// give, is an error too.
+// ErrorOf returns the *[APIError] of an answer, and nil for a success. A success that is not JSON, which a proxy may give, is an
+// error too. Clients of [New] return it already.
 func ErrorOf(response *http.Response, body []byte) error {
 	isSuccess := response.StatusCode >= http.StatusOK && response.StatusCode < http.StatusMultipleChoices
 	isJSON := strings.Contains(response.Header.Get("Content-Type"), "json")
 	if isSuccess && (isJSON || response.StatusCode == http.StatusNoContent) {
 		return nil
 	}
-	found := &Error{
+	found := &APIError{
 		Status: response.StatusCode, RequestID: response.Header.Get("X-Request-ID"), Body: body,
 		Detail: cmp.Or(http.StatusText(response.StatusCode), "the server gave no reason"),
 	}
@@ -55,28 +55,28 @@ func ErrorOf(response *http.Response, body []byte) error {
 		found.Detail = "the answer is not JSON"
 		return found
 	}
-	var told struct {
+	var problem struct {
 		Detail      json.RawMessage
 		Error, Code string
 	}
-	_ = json.Unmarshal(body, &told) // what is not told stays empty
-	found.Reason, found.Code = told.Error, told.Code
+	_ = json.Unmarshal(body, &problem) // absent members stay empty
+	found.Reason, found.Code = problem.Error, problem.Code
 	var sentence string
 	var policy struct{ Message, Code, Error string }
 	var problems []ValidationItem
 	switch {
-	case json.Unmarshal(told.Detail, &sentence) == nil && sentence != "":
+	case json.Unmarshal(problem.Detail, &sentence) == nil && sentence != "":
 		found.Detail = sentence
-	case json.Unmarshal(told.Detail, &problems) == nil && len(problems) > 0:
+	case json.Unmarshal(problem.Detail, &problems) == nil && len(problems) > 0:
 		found.Problems, found.Detail = problems, sentenceOf(problems)
-	case json.Unmarshal(told.Detail, &policy) == nil:
+	case json.Unmarshal(problem.Detail, &policy) == nil:
 		found.Detail = cmp.Or(policy.Message, found.Detail)
-		found.Code, found.Reason = cmp.Or(policy.Code, told.Code), cmp.Or(policy.Error, told.Error)
+		found.Code, found.Reason = cmp.Or(policy.Code, problem.Code), cmp.Or(policy.Error, problem.Error)
 	}
 	return found
 }
 
-// sentenceOf is a list of problems for people.
+// sentenceOf formats a list of problems for humans.
 func sentenceOf(problems []ValidationItem) string {
 	all := make([]string, len(problems))
 	for i, problem := range problems {
@@ -89,7 +89,7 @@ func sentenceOf(problems []ValidationItem) string {
 	return strings.Join(all, "; ")
 }
 
-// retryAfter is for how long a server asks to wait, in seconds or until a date.
+// retryAfter returns the delay that a server asks for, in seconds or until a date.
 func retryAfter(header http.Header) (time.Duration, bool) {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {

@@ -24,21 +24,18 @@ func serve(answer func(*http.Request) (status int, body string)) *httptest.Serve
 }
 
 // The problems of a request are a list.
-func ExampleErrorOf() {
+func ExampleAPIError() {
 	server := serve(func(*http.Request) (int, string) {
 		return http.StatusUnprocessableEntity, `{"detail":[{"loc":["body","name"],"msg":"field required","type":"value_error.missing"}]}`
 	})
 	defer server.Close()
-	client, err := versioner.NewClientWithResponses(server.URL, versioner.WithCredential("eyJ"))
+	client, err := versioner.New(server.URL, versioner.WithCredential("eyJ"))
 	if err != nil {
 		panic(err)
 	}
 
-	answer, err := client.CreateProductWithResponse(context.Background(), nil, versioner.ProductCreate{})
-	if err == nil {
-		err = versioner.ErrorOf(answer.HTTPResponse, answer.Body)
-	}
-	if refused, ok := errors.AsType[*versioner.Error](err); ok && refused.Status == http.StatusUnprocessableEntity {
+	_, err = client.CreateProductWithResponse(context.Background(), nil, versioner.ProductCreate{})
+	if refused, ok := errors.AsType[*versioner.APIError](err); ok && refused.Status == http.StatusUnprocessableEntity {
 		for _, problem := range refused.Problems {
 			fmt.Println(problem.Loc, problem.Msg, problem.Type)
 		}
@@ -55,16 +52,13 @@ func ExampleAll() {
 		return http.StatusOK, `{"items":[{"version":"1.4.3"},{"version":"1.4.2"}],"next_cursor":"c1"}`
 	})
 	defer server.Close()
-	client, err := versioner.NewClientWithResponses(server.URL)
+	client, err := versioner.New(server.URL)
 	if err != nil {
 		panic(err)
 	}
 
 	versions := versioner.All(func(cursor *string) ([]versioner.Version, nullable.Nullable[string], error) {
 		answer, err := client.ListVersionsWithResponse(context.Background(), &versioner.ListVersionsParams{Product: new("checkout"), Cursor: cursor})
-		if err == nil {
-			err = versioner.ErrorOf(answer.HTTPResponse, answer.Body)
-		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -91,7 +85,7 @@ func ExampleWithCredentialFunc() {
 	defer server.Close()
 	token := func(context.Context) (string, error) { return "fresh", nil }
 
-	client, err := versioner.NewClientWithResponses(server.URL, versioner.WithCredentialFunc(token))
+	client, err := versioner.New(server.URL, versioner.WithCredentialFunc(token))
 	if err != nil {
 		panic(err)
 	}
@@ -111,7 +105,7 @@ func ExampleWithRetries() {
 		return http.StatusOK, `{"status":"completed"}`
 	})
 	defer server.Close()
-	client, err := versioner.NewClientWithResponses(server.URL, versioner.WithCredential("sk_demo_k1_secret"), versioner.WithRetries(versioner.Retries{}))
+	client, err := versioner.New(server.URL, versioner.WithCredential("sk_demo_k1_secret"), versioner.WithRetries(versioner.Retries{}))
 	if err != nil {
 		panic(err)
 	}

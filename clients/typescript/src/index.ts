@@ -20,3 +20,4 @@ export * from "./generated/sdk.gen.js";
 export type * from "./generated/types.gen.js";
 export type { Retries } from "./retry.js";
 export type { CallOptions } from "./send.js";
+export { createVersioner, type Versioner } from "./versioner.js";

@@ -31,8 +31,8 @@ const IN_BROWSERS =
     " ",
   );
 const AROUND_PARTS = `
-  import { type Client, getProduct, listDeployments, updateProduct, ValidationError } from "@versioner/client";
-  declare const client: Client, error: unknown, id: string;
+  import { type Client, createVersioner, getProduct, listDeployments, updateProduct, ValidationError } from "@versioner/client";
+  declare const client: Client, credential: string, error: unknown, id: string;
 `;
 /** As much of React as a page needs that fetches once: what it shows is settled when its state is set. */
 const REACT = `
@@ -86,10 +86,18 @@ test("the archive holds what it should", async () => {
   assert.equal(version, VERSION);
   assert.equal(dependencies, undefined);
   const files = await readdir(installed, { recursive: true });
-  for (const wanted of ["LICENSE", "README.md", "dist/index.d.ts", "dist/index.js"])
+  for (const wanted of [
+    "LICENSE",
+    "README.md",
+    "CHANGELOG.md",
+    "dist/index.d.ts",
+    "dist/index.js",
+    "dist/index.js.map",
+  ])
     assert(files.includes(wanted), wanted);
   const other = files.filter(
-    (name) => !/^(LICENSE|README\.md|package\.json|dist|dist\/.*(\.js|\.d\.ts|generated))$/.test(name),
+    (name) =>
+      !/^(LICENSE|README\.md|CHANGELOG\.md|package\.json|dist|dist\/.*(\.js|\.js\.map|\.d\.ts|generated))$/.test(name),
   );
   assert.deepEqual(other, []);
 });
