@@ -35,7 +35,7 @@ test("tells the function what the operation takes", async (t) => {
   const server = await script(t);
   server.says(OK);
   const client = server.client({ credential: (scheme: Scheme) => (scheme === "ApiKeyAuth" ? "key" : "token") });
-  const body = { product_name: "a", version: "1", environment_name: "b", status: "started" };
+  const body = { product_name: "a", version: "1", environment_name: "b", status: "started" as const };
   await createDeploymentEvent({ client, body });
   await getProduct({ client, path });
   const sent = server.asked.map((request) => request.headers.authorization);

@@ -228,7 +228,7 @@ async function examples(): Promise<string[]> {
   const blocks = [...text.matchAll(/^ *```tsx?\n([^]*?)^ *```/gm)].map((match) => match[1] ?? "");
   assert.deepEqual(
     blocks.map((block) => block.startsWith("import")),
-    [true, true, false, false, false],
+    [true, true, false, false, false, false],
   );
   return blocks;
 }

@@ -5622,6 +5622,10 @@ export type GetCurrentUserErrors = {
    */
   403: Problem;
   /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
    * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */
   429: Problem;
