@@ -67,7 +67,7 @@ type issuerVerifier struct {
 // NewJWTs returns a validator of tokens of the issuers. Without Run beside it, keys are fetched when first needed and
 // never refreshed while tokens name the known ones.
 func NewJWTs(issuers []Issuer, tenants Tenants, client *http.Client, now func() time.Time, logger *slog.Logger) (*JWTs, error) {
-	j := &JWTs{issuers: make(map[string]*issuerVerifier, len(issuers)), tenants: tenants, now: now, verify: verifySignature}
+	j := &JWTs{issuers: make(map[string]*issuerVerifier, len(issuers)), tenants: tenants, now: now, verify: new(signatureCache).verify}
 	var problems []error
 	for _, issuer := range issuers {
 		problems = append(problems, issuer.Check())
