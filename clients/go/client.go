@@ -31,7 +31,7 @@ type checking struct{ next HttpRequestDoer }
 func (c checking) Do(request *http.Request) (*http.Response, error) {
 	response, err := c.next.Do(request)
 	if err != nil || ErrorOf(response, nil) == nil {
-		return response, err //nolint:wrapcheck // of the client that the caller has configured
+		return response, err
 	}
 	body, readErr := io.ReadAll(io.LimitReader(response.Body, longestError))
 	return nil, errors.Join(ErrorOf(response, body), readErr, response.Body.Close())
