@@ -401,9 +401,9 @@ CREATE TABLE public.idempotency_keys (
     operation text NOT NULL,
     key text NOT NULL,
     request_hash bytea NOT NULL,
-    encrypted_response bytea,
-    claim_id uuid NOT NULL,
-    locked_at timestamp with time zone NOT NULL
+    response bytea,
+    is_encrypted boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL
 );
 
 ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
@@ -637,7 +637,7 @@ CREATE INDEX events_deployment_idx ON ONLY public.events USING btree (deployment
 
 CREATE INDEX events_default_deployment_id_received_at_id_idx ON public.events_default USING btree (deployment_id, received_at, id) WHERE (deployment_id IS NOT NULL);
 
-CREATE INDEX idempotency_keys_locked_at_idx ON public.idempotency_keys USING btree (locked_at);
+CREATE INDEX idempotency_keys_created_at_idx ON public.idempotency_keys USING btree (created_at);
 
 CREATE INDEX notification_channels_account_created_at_idx ON public.notification_channels USING btree (account_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
 
@@ -939,7 +939,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.event_fingerprints TO versioner_app;
 
 GRANT SELECT,INSERT ON TABLE public.events TO versioner_app;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO versioner_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.idempotency_keys TO versioner_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notification_preferences TO versioner_app;
 

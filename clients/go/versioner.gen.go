@@ -2494,16 +2494,6 @@ type ResendRecipientConfirmationsParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
-// TestNotificationChannelParams defines parameters for TestNotificationChannel.
-type TestNotificationChannelParams struct {
-	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
-	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
-	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
-	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
 // ListNotificationHistoryParams defines parameters for ListNotificationHistory.
 type ListNotificationHistoryParams struct {
 	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
@@ -3305,10 +3295,10 @@ type ClientInterface interface {
 	//
 	// Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
 	// The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-	// tried, too.
+	// tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
 	//
 	// Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
-	TestNotificationChannel(ctx context.Context, id ChannelID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	TestNotificationChannel(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListNotificationHistory List notification history
 	//
@@ -4500,11 +4490,11 @@ func (c *Client) ResendRecipientConfirmations(ctx context.Context, id EmailChann
 //
 // Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
 // The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-// tried, too.
+// tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
 //
 // Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
-func (c *Client) TestNotificationChannel(ctx context.Context, id ChannelID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewTestNotificationChannelRequest(c.Server, id, params)
+func (c *Client) TestNotificationChannel(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestNotificationChannelRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -7099,7 +7089,7 @@ func NewResendRecipientConfirmationsRequest(server string, id EmailChannelID, pa
 }
 
 // NewTestNotificationChannelRequest constructs an http.Request for the TestNotificationChannel method
-func NewTestNotificationChannelRequest(server string, id ChannelID, params *TestNotificationChannelParams) (*http.Request, error) {
+func NewTestNotificationChannelRequest(server string, id ChannelID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7127,21 +7117,6 @@ func NewTestNotificationChannelRequest(server string, id ChannelID, params *Test
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
-	}
-
-	if params != nil {
-
-		if params.IdempotencyKey != nil {
-			var headerParam0 string
-
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Idempotency-Key", headerParam0)
-		}
-
 	}
 
 	return req, nil
@@ -9407,12 +9382,12 @@ type ClientWithResponsesInterface interface {
 	//
 	// Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
 	// The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-	// tried, too.
+	// tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
-	TestNotificationChannelWithResponse(ctx context.Context, id ChannelID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*TestNotificationChannelResponse, error)
+	TestNotificationChannelWithResponse(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*TestNotificationChannelResponse, error)
 
 	// ListNotificationHistoryWithResponse List notification history
 	//
@@ -17359,13 +17334,13 @@ func (c *ClientWithResponses) ResendRecipientConfirmationsWithResponse(ctx conte
 //
 // Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
 // The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-// tried, too.
+// tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
-func (c *ClientWithResponses) TestNotificationChannelWithResponse(ctx context.Context, id ChannelID, params *TestNotificationChannelParams, reqEditors ...RequestEditorFn) (*TestNotificationChannelResponse, error) {
-	rsp, err := c.TestNotificationChannel(ctx, id, params, reqEditors...)
+func (c *ClientWithResponses) TestNotificationChannelWithResponse(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*TestNotificationChannelResponse, error) {
+	rsp, err := c.TestNotificationChannel(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
 	}

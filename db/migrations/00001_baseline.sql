@@ -348,7 +348,7 @@ CREATE TABLE audit_log (
 );
 CREATE INDEX audit_log_account_occurred_at_idx ON audit_log (account_id, occurred_at DESC, id DESC);
 
--- POST requests of users with an Idempotency-Key, and their responses (NULL while the first request is in progress). A key
+-- POST requests of users with an Idempotency-Key, and their responses (NULL inside of the first request's transaction only). A key
 -- belongs to its user. Keys of events are in event_fingerprints.
 CREATE TABLE idempotency_keys (
   account_id uuid NOT NULL,
@@ -356,13 +356,13 @@ CREATE TABLE idempotency_keys (
   operation text NOT NULL,
   key text NOT NULL,
   request_hash bytea NOT NULL,
-  encrypted_response bytea,
-  claim_id uuid NOT NULL,
-  locked_at timestamptz NOT NULL,
+  response bytea,
+  is_encrypted boolean NOT NULL DEFAULT false,
+  created_at timestamptz NOT NULL,
   CONSTRAINT idempotency_keys_pkey PRIMARY KEY (account_id, user_id, operation, key),
   CONSTRAINT idempotency_keys_user_fkey FOREIGN KEY (account_id, user_id) REFERENCES users (account_id, id)
 );
-CREATE INDEX idempotency_keys_locked_at_idx ON idempotency_keys (locked_at);
+CREATE INDEX idempotency_keys_created_at_idx ON idempotency_keys (created_at);
 
 -- A channel's configuration may hold secrets (a Slack webhook's address is a password): it is encrypted with AES-GCM. A
 -- deleted channel stays for the history, without it. failing_since is the first failure since the last success.
@@ -550,5 +550,5 @@ GRANT UPDATE ON users, api_keys, products, product_names, environments, environm
   environment_state, event_fingerprints, releases, release_versions, idempotency_keys,
   notification_channels, notification_preferences, notification_deliveries, notification_recipients, notification_usage TO versioner_app;
 GRANT UPDATE (created_at) ON accounts TO versioner_app; -- the privilege to lock an account's row
-GRANT DELETE ON product_names, environment_names, environment_state, releases, release_versions, idempotency_keys,
+GRANT DELETE ON product_names, environment_names, environment_state, releases, release_versions,
   notification_preferences TO versioner_app;

@@ -1,38 +1,30 @@
--- ClaimIdempotencyKey makes the request the one that is executed. No row: another one is or was, within a day and with a
--- response, or within half a minute. A claim that is repeated because its answer was lost is the same claim.
--- name: ClaimIdempotencyKey :one
-INSERT INTO idempotency_keys AS i (account_id, user_id, operation, key, request_hash, claim_id, locked_at)
-VALUES (@account_id, @user_id, @operation, @key, @request_hash, @claim_id, @now)
+-- ClaimIdempotencyKey inserts the key of a request, or replaces one of more than a day ago. It waits for a concurrent transaction
+-- with the key. No row: the key is in use.
+-- name: ClaimIdempotencyKey :execrows
+INSERT INTO idempotency_keys AS k (account_id, user_id, operation, key, request_hash, created_at)
+VALUES (@account_id, @user_id, @operation, @key, @request_hash, @now)
 ON CONFLICT (account_id, user_id, operation, key) DO UPDATE
-SET request_hash = excluded.request_hash, encrypted_response = NULL, claim_id = excluded.claim_id,
-  locked_at = CASE WHEN i.claim_id = excluded.claim_id THEN i.locked_at ELSE excluded.locked_at END
-WHERE i.locked_at < excluded.locked_at - interval '24 hours'
-  OR i.encrypted_response IS NULL AND i.request_hash = excluded.request_hash
-    AND (i.locked_at < excluded.locked_at - interval '30 seconds' OR i.claim_id = excluded.claim_id)
-RETURNING locked_at;
+SET request_hash = excluded.request_hash, response = NULL, is_encrypted = false, created_at = excluded.created_at
+WHERE k.created_at <= excluded.created_at - interval '24 hours';
 
--- GetIdempotencyKey returns the stored request of that key.
--- name: GetIdempotencyKey :one
-SELECT * FROM idempotency_keys
-WHERE account_id = @account_id AND user_id = @user_id AND operation = @operation AND key = @key;
+-- GetIdempotentResponse returns the stored response of a key.
+-- name: GetIdempotentResponse :one
+SELECT request_hash, response, is_encrypted FROM idempotency_keys
+WHERE account_id = @account_id AND user_id = @user_id AND operation = @operation AND key = @key
+  AND created_at > @since;
 
--- SaveIdempotentResponse stores the response. No row: the claim has expired and was taken over.
--- name: SaveIdempotentResponse :execrows
+-- SaveIdempotentResponse stores the response of a key.
+-- name: SaveIdempotentResponse :exec
 UPDATE idempotency_keys
-SET encrypted_response = @encrypted_response
-WHERE account_id = @account_id AND user_id = @user_id AND operation = @operation AND key = @key AND claim_id = @claim_id;
-
--- AbandonIdempotencyKey deletes the claim of a request that changed nothing.
--- name: AbandonIdempotencyKey :exec
-DELETE FROM idempotency_keys
-WHERE account_id = @account_id AND user_id = @user_id AND operation = @operation AND key = @key AND claim_id = @claim_id AND encrypted_response IS NULL;
+SET response = @response, is_encrypted = @is_encrypted
+WHERE account_id = @account_id AND user_id = @user_id AND operation = @operation AND key = @key;
 
 -- DeleteExpiredIdempotencyKeys deletes keys of more than a day ago, a batch at a time. Cross-tenant.
 -- name: DeleteExpiredIdempotencyKeys :execrows
 DELETE FROM idempotency_keys AS e
-WHERE e.locked_at < @before AND e.ctid = ANY (ARRAY(
+WHERE e.created_at < @before AND e.ctid = ANY (ARRAY(
   SELECT k.ctid FROM idempotency_keys AS k
-  WHERE k.locked_at < @before
-  ORDER BY k.locked_at
+  WHERE k.created_at < @before
+  ORDER BY k.created_at
   LIMIT 5000
 ));

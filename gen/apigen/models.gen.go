@@ -2486,16 +2486,6 @@ type ResendRecipientConfirmationsParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
-// TestNotificationChannelParams defines parameters for TestNotificationChannel.
-type TestNotificationChannelParams struct {
-	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
-	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
-	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
-	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
 // ListNotificationHistoryParams defines parameters for ListNotificationHistory.
 type ListNotificationHistoryParams struct {
 	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.

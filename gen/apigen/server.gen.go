@@ -109,7 +109,7 @@ type ServerInterface interface {
 	ResendRecipientConfirmations(ctx echo.Context, id EmailChannelID, params ResendRecipientConfirmationsParams) error
 	// TestNotificationChannel Test a notification channel
 	// (POST /notification-channels/{id}/test)
-	TestNotificationChannel(ctx echo.Context, id ChannelID, params TestNotificationChannelParams) error
+	TestNotificationChannel(ctx echo.Context, id ChannelID) error
 	// ListNotificationHistory List notification history
 	// (GET /notification-history/)
 	ListNotificationHistory(ctx echo.Context, params ListNotificationHistoryParams) error
@@ -1160,28 +1160,8 @@ func (w *ServerInterfaceWrapper) TestNotificationChannel(ctx echo.Context) error
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
-	// Parameter object where we will unmarshal all parameters from the context
-	var params TestNotificationChannelParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.TestNotificationChannel(ctx, id, params)
+	err = w.Handler.TestNotificationChannel(ctx, id)
 	return err
 }
 
@@ -6090,8 +6070,7 @@ func (response ResendRecipientConfirmations503JSONResponse) VisitResendRecipient
 }
 
 type TestNotificationChannelRequestObject struct {
-	ID     ChannelID `json:"id"`
-	Params TestNotificationChannelParams
+	ID ChannelID `json:"id"`
 }
 
 type TestNotificationChannelResponseObject interface {
@@ -11409,11 +11388,10 @@ func (sh *strictHandler) ResendRecipientConfirmations(ctx echo.Context, id Email
 }
 
 // TestNotificationChannel operation middleware
-func (sh *strictHandler) TestNotificationChannel(ctx echo.Context, id ChannelID, params TestNotificationChannelParams) error {
+func (sh *strictHandler) TestNotificationChannel(ctx echo.Context, id ChannelID) error {
 	var request TestNotificationChannelRequestObject
 
 	request.ID = id
-	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.TestNotificationChannel(ctx.Request().Context(), request.(TestNotificationChannelRequestObject))

@@ -12,41 +12,12 @@ import (
 	"github.com/google/uuid"
 )
 
-const AbandonIdempotencyKey = `-- name: AbandonIdempotencyKey :exec
-DELETE FROM idempotency_keys
-WHERE account_id = $1 AND user_id = $2 AND operation = $3 AND key = $4 AND claim_id = $5 AND encrypted_response IS NULL
-`
-
-type AbandonIdempotencyKeyParams struct {
-	AccountID uuid.UUID
-	UserID    uuid.UUID
-	Operation string
-	Key       string
-	ClaimID   uuid.UUID
-}
-
-// AbandonIdempotencyKey deletes the claim of a request that changed nothing.
-func (q *Queries) AbandonIdempotencyKey(ctx context.Context, arg AbandonIdempotencyKeyParams) error {
-	_, err := q.db.Exec(ctx, AbandonIdempotencyKey,
-		arg.AccountID,
-		arg.UserID,
-		arg.Operation,
-		arg.Key,
-		arg.ClaimID,
-	)
-	return err
-}
-
-const ClaimIdempotencyKey = `-- name: ClaimIdempotencyKey :one
-INSERT INTO idempotency_keys AS i (account_id, user_id, operation, key, request_hash, claim_id, locked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+const ClaimIdempotencyKey = `-- name: ClaimIdempotencyKey :execrows
+INSERT INTO idempotency_keys AS k (account_id, user_id, operation, key, request_hash, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (account_id, user_id, operation, key) DO UPDATE
-SET request_hash = excluded.request_hash, encrypted_response = NULL, claim_id = excluded.claim_id,
-  locked_at = CASE WHEN i.claim_id = excluded.claim_id THEN i.locked_at ELSE excluded.locked_at END
-WHERE i.locked_at < excluded.locked_at - interval '24 hours'
-  OR i.encrypted_response IS NULL AND i.request_hash = excluded.request_hash
-    AND (i.locked_at < excluded.locked_at - interval '30 seconds' OR i.claim_id = excluded.claim_id)
-RETURNING locked_at
+SET request_hash = excluded.request_hash, response = NULL, is_encrypted = false, created_at = excluded.created_at
+WHERE k.created_at <= excluded.created_at - interval '24 hours'
 `
 
 type ClaimIdempotencyKeyParams struct {
@@ -55,33 +26,32 @@ type ClaimIdempotencyKeyParams struct {
 	Operation   string
 	Key         string
 	RequestHash []byte
-	ClaimID     uuid.UUID
 	Now         time.Time
 }
 
-// ClaimIdempotencyKey makes the request the one that is executed. No row: another one is or was, within a day and with a
-// response, or within half a minute. A claim that is repeated because its answer was lost is the same claim.
-func (q *Queries) ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (time.Time, error) {
-	row := q.db.QueryRow(ctx, ClaimIdempotencyKey,
+// ClaimIdempotencyKey inserts the key of a request, or replaces one of more than a day ago. It waits for a concurrent transaction
+// with the key. No row: the key is in use.
+func (q *Queries) ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (int64, error) {
+	result, err := q.db.Exec(ctx, ClaimIdempotencyKey,
 		arg.AccountID,
 		arg.UserID,
 		arg.Operation,
 		arg.Key,
 		arg.RequestHash,
-		arg.ClaimID,
 		arg.Now,
 	)
-	var locked_at time.Time
-	err := row.Scan(&locked_at)
-	return locked_at, err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const DeleteExpiredIdempotencyKeys = `-- name: DeleteExpiredIdempotencyKeys :execrows
 DELETE FROM idempotency_keys AS e
-WHERE e.locked_at < $1 AND e.ctid = ANY (ARRAY(
+WHERE e.created_at < $1 AND e.ctid = ANY (ARRAY(
   SELECT k.ctid FROM idempotency_keys AS k
-  WHERE k.locked_at < $1
-  ORDER BY k.locked_at
+  WHERE k.created_at < $1
+  ORDER BY k.created_at
   LIMIT 5000
 ))
 `
@@ -95,67 +65,64 @@ func (q *Queries) DeleteExpiredIdempotencyKeys(ctx context.Context, before time.
 	return result.RowsAffected(), nil
 }
 
-const GetIdempotencyKey = `-- name: GetIdempotencyKey :one
-SELECT account_id, user_id, operation, key, request_hash, encrypted_response, claim_id, locked_at FROM idempotency_keys
+const GetIdempotentResponse = `-- name: GetIdempotentResponse :one
+SELECT request_hash, response, is_encrypted FROM idempotency_keys
 WHERE account_id = $1 AND user_id = $2 AND operation = $3 AND key = $4
+  AND created_at > $5
 `
 
-type GetIdempotencyKeyParams struct {
+type GetIdempotentResponseParams struct {
 	AccountID uuid.UUID
 	UserID    uuid.UUID
 	Operation string
 	Key       string
+	Since     time.Time
 }
 
-// GetIdempotencyKey returns the stored request of that key.
-func (q *Queries) GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error) {
-	row := q.db.QueryRow(ctx, GetIdempotencyKey,
+type GetIdempotentResponseRow struct {
+	RequestHash []byte
+	Response    []byte
+	IsEncrypted bool
+}
+
+// GetIdempotentResponse returns the stored response of a key.
+func (q *Queries) GetIdempotentResponse(ctx context.Context, arg GetIdempotentResponseParams) (GetIdempotentResponseRow, error) {
+	row := q.db.QueryRow(ctx, GetIdempotentResponse,
 		arg.AccountID,
 		arg.UserID,
 		arg.Operation,
 		arg.Key,
+		arg.Since,
 	)
-	var i IdempotencyKey
-	err := row.Scan(
-		&i.AccountID,
-		&i.UserID,
-		&i.Operation,
-		&i.Key,
-		&i.RequestHash,
-		&i.EncryptedResponse,
-		&i.ClaimID,
-		&i.LockedAt,
-	)
+	var i GetIdempotentResponseRow
+	err := row.Scan(&i.RequestHash, &i.Response, &i.IsEncrypted)
 	return i, err
 }
 
-const SaveIdempotentResponse = `-- name: SaveIdempotentResponse :execrows
+const SaveIdempotentResponse = `-- name: SaveIdempotentResponse :exec
 UPDATE idempotency_keys
-SET encrypted_response = $1
-WHERE account_id = $2 AND user_id = $3 AND operation = $4 AND key = $5 AND claim_id = $6
+SET response = $1, is_encrypted = $2
+WHERE account_id = $3 AND user_id = $4 AND operation = $5 AND key = $6
 `
 
 type SaveIdempotentResponseParams struct {
-	EncryptedResponse []byte
-	AccountID         uuid.UUID
-	UserID            uuid.UUID
-	Operation         string
-	Key               string
-	ClaimID           uuid.UUID
+	Response    []byte
+	IsEncrypted bool
+	AccountID   uuid.UUID
+	UserID      uuid.UUID
+	Operation   string
+	Key         string
 }
 
-// SaveIdempotentResponse stores the response. No row: the claim has expired and was taken over.
-func (q *Queries) SaveIdempotentResponse(ctx context.Context, arg SaveIdempotentResponseParams) (int64, error) {
-	result, err := q.db.Exec(ctx, SaveIdempotentResponse,
-		arg.EncryptedResponse,
+// SaveIdempotentResponse stores the response of a key.
+func (q *Queries) SaveIdempotentResponse(ctx context.Context, arg SaveIdempotentResponseParams) error {
+	_, err := q.db.Exec(ctx, SaveIdempotentResponse,
+		arg.Response,
+		arg.IsEncrypted,
 		arg.AccountID,
 		arg.UserID,
 		arg.Operation,
 		arg.Key,
-		arg.ClaimID,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	return err
 }

@@ -272,14 +272,14 @@ type EventsDefault struct {
 }
 
 type IdempotencyKey struct {
-	AccountID         uuid.UUID
-	UserID            uuid.UUID
-	Operation         string
-	Key               string
-	RequestHash       []byte
-	EncryptedResponse []byte
-	ClaimID           uuid.UUID
-	LockedAt          time.Time
+	AccountID   uuid.UUID
+	UserID      uuid.UUID
+	Operation   string
+	Key         string
+	RequestHash []byte
+	Response    []byte
+	IsEncrypted bool
+	CreatedAt   time.Time
 }
 
 type NotificationChannel struct {

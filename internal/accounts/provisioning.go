@@ -44,7 +44,7 @@ func NewProvisioner(db *postgres.DB, create bool) *Provisioner {
 // a database that restarts. The error is Forbidden for an unknown organisation whose account may not be created.
 func (p *Provisioner) Resolve(ctx context.Context, identity authn.Identity) (principal authn.Principal, err error) {
 	role := authz.Highest(identity.Roles)
-	err = postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) error {
+	err = postgres.Retry(ctx, func(ctx context.Context) error {
 		principal, err = p.resolve(ctx, identity, role)
 		return err
 	})
@@ -102,9 +102,12 @@ func (p *Provisioner) provision(ctx context.Context, identity authn.Identity, ro
 	}
 }
 
+// creationTimeout bounds the creation of an account, which outlives the request that caused it.
+const creationTimeout = 10 * time.Second
+
 // createInTurn creates an account when fewer than maxProvisioning are being created.
 func (p *Provisioner) createInTurn(ctx context.Context, identity authn.Identity) (dbgen.Account, error) {
-	ctx, cancel := context.WithTimeout(ctx, postgres.Patience)
+	ctx, cancel := context.WithTimeout(ctx, creationTimeout)
 	defer cancel()
 	if err := p.provisioning.Acquire(ctx, 1); err != nil {
 		return dbgen.Account{}, apperr.Wrap(apperr.Unavailable, "too many new organisations", err)

@@ -34,8 +34,6 @@ type Keys struct {
 	onChange func(id uuid.UUID)
 }
 
-const announceTimeout = 5 * time.Second
-
 // New returns the keys of a database.
 func New(pool *postgres.Pool, pepper []byte, logger *slog.Logger) *Keys {
 	return &Keys{pool: pool, pepper: pepper, logger: logger, onChange: func(uuid.UUID) {}}
@@ -60,11 +58,16 @@ type CreatedKey struct {
 }
 
 // CreateInAccount creates a key in the account of that slug, and the account if it is missing.
-func (k *Keys) CreateInAccount(ctx context.Context, accountSlug string, key NewKey) (created CreatedKey, err error) {
+func (k *Keys) CreateInAccount(ctx context.Context, accountSlug string, key NewKey) (CreatedKey, error) {
+	return k.CreateInAccountTx(ctx, k.pool.DB, accountSlug, key)
+}
+
+// CreateInAccountTx is CreateInAccount in a transaction of the owner.
+func (k *Keys) CreateInAccountTx(ctx context.Context, db *postgres.DB, accountSlug string, key NewKey) (created CreatedKey, err error) {
 	if err := ValidateAccountSlug(accountSlug); err != nil {
 		return created, err
 	}
-	err = k.pool.WithTx(ctx, func(db *postgres.DB) error {
+	err = db.WithTx(ctx, func(db *postgres.DB) error {
 		account, err := db.EnsureAccount(ctx, dbgen.EnsureAccountParams{ID: uuid.Must(uuid.NewV7()), Slug: accountSlug, Now: time.Now()})
 		if err != nil {
 			return postgres.Classify(err)
@@ -209,8 +212,7 @@ func (k *Keys) Announce(ctx context.Context, db *postgres.DB, ids ...uuid.UUID) 
 	db.AfterCommit(ctx, func(ctx context.Context) {
 		for _, id := range ids {
 			k.onChange(id)
-			err := postgres.Retry(ctx, announceTimeout, func(ctx context.Context) error { return k.pool.NotifyPrincipalChange(ctx, id) })
-			if err != nil {
+			if err := k.pool.NotifyPrincipalChange(ctx, id); err != nil {
 				k.logger.WarnContext(ctx, "failed to announce a changed principal", "id", id, "error", err)
 			}
 		}

@@ -52,7 +52,9 @@ func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open Data
 			a.Close(ctx)
 		}
 	}()
-	err = postgres.Retry(ctx, startupTimeout, func(ctx context.Context) (err error) {
+	starting, cancel := context.WithTimeout(ctx, startupTimeout)
+	defer cancel()
+	err = postgres.Retry(starting, func(ctx context.Context) (err error) {
 		a.Pool, err = postgres.Open(ctx, database.DSN)
 		return err
 	})

@@ -87,7 +87,7 @@ func (k *APIKeys) verify(ctx context.Context, clientAddress string, key fingerpr
 
 func (k *APIKeys) fetchKey(ctx context.Context, key fingerprint) (cachedKey, error) {
 	var row dbgen.GetAPIKeyByHMACRow
-	err := postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) (err error) {
+	err := postgres.Retry(ctx, func(ctx context.Context) (err error) {
 		row, err = k.pool.GetAPIKeyByHMAC(ctx, key[:])
 		return err
 	})

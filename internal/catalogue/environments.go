@@ -36,7 +36,7 @@ func (e Environments) Create(ctx context.Context, accountID uuid.UUID, name stri
 		inferred := string(ingest.InferEnvironmentType(name))
 		kind = &inferred
 	}
-	return environment, e.DB.WithTx(ctx, func(db *postgres.DB) error {
+	err = e.DB.WithTx(ctx, func(db *postgres.DB) error {
 		id := uuid.Must(uuid.NewV7())
 		claimed, err := db.ReserveEnvironmentName(ctx, dbgen.ReserveEnvironmentNameParams{AccountID: accountID, Name: name, EnvironmentID: id})
 		if err := claim(id, claimed, err); err != nil {
@@ -53,6 +53,7 @@ func (e Environments) Create(ctx context.Context, accountID uuid.UUID, name stri
 		}
 		return audit.Record(ctx, db, environmentChange(environment, "environment.create", "name"))
 	})
+	return environment, err
 }
 
 // Update changes a environment. A former name goes on leading to it.
@@ -60,7 +61,7 @@ func (e Environments) Update(ctx context.Context, target etag.Ref, patch Environ
 	if patch.Name, err = cleanNamePatch(patch.Name); err != nil {
 		return environment, err
 	}
-	return environment, e.DB.WithTx(ctx, func(db *postgres.DB) error {
+	err = e.DB.WithTx(ctx, func(db *postgres.DB) error {
 		if environment, err = e.lock(ctx, db, target); err != nil {
 			return err
 		}
@@ -86,6 +87,7 @@ func (e Environments) Update(ctx context.Context, target etag.Ref, patch Environ
 		}
 		return audit.Record(ctx, db, environmentChange(environment, "environment.update", changed.fields...))
 	})
+	return environment, err
 }
 
 // Delete hides an environment from every view and frees its names. Its state rows are locked first, in the order in which events lock.

@@ -31,7 +31,7 @@ func (p Products) Create(ctx context.Context, accountID uuid.UUID, name, descrip
 	if name, err = cleanName(name); err != nil {
 		return product, err
 	}
-	return product, p.DB.WithTx(ctx, func(db *postgres.DB) error {
+	err = p.DB.WithTx(ctx, func(db *postgres.DB) error {
 		id := uuid.Must(uuid.NewV7())
 		claimed, err := db.ReserveProductName(ctx, dbgen.ReserveProductNameParams{AccountID: accountID, Name: name, ProductID: id})
 		if err := claim(id, claimed, err); err != nil {
@@ -48,6 +48,7 @@ func (p Products) Create(ctx context.Context, accountID uuid.UUID, name, descrip
 		}
 		return audit.Record(ctx, db, productChange(product, "product.create", "name"))
 	})
+	return product, err
 }
 
 // Update changes a product. A former name goes on leading to it.
@@ -55,7 +56,7 @@ func (p Products) Update(ctx context.Context, target etag.Ref, patch ProductPatc
 	if patch.Name, err = cleanNamePatch(patch.Name); err != nil {
 		return product, err
 	}
-	return product, p.DB.WithTx(ctx, func(db *postgres.DB) error {
+	err = p.DB.WithTx(ctx, func(db *postgres.DB) error {
 		if product, err = p.lock(ctx, db, target); err != nil {
 			return err
 		}
@@ -80,6 +81,7 @@ func (p Products) Update(ctx context.Context, target etag.Ref, patch ProductPatc
 		}
 		return audit.Record(ctx, db, productChange(product, "product.update", changed.fields...))
 	})
+	return product, err
 }
 
 // Delete hides a product from every view and frees its names. Its state rows are locked first, in the order in which events lock.

@@ -53,7 +53,7 @@ func (r Releases) Create(ctx context.Context, accountID uuid.UUID, name, descrip
 	if name, err = cleanName(name); err != nil {
 		return release, err
 	}
-	return release, r.DB.WithTx(ctx, func(db *postgres.DB) error {
+	err = r.DB.WithTx(ctx, func(db *postgres.DB) error {
 		release, err = db.CreateRelease(ctx, dbgen.CreateReleaseParams{
 			AccountID: accountID, ID: uuid.Must(uuid.NewV7()), Name: name, Description: description, Status: status,
 			ExtraMetadata: metadataOrEmpty(metadata), Now: time.Now(),
@@ -66,6 +66,7 @@ func (r Releases) Create(ctx context.Context, accountID uuid.UUID, name, descrip
 		}
 		return audit.Record(ctx, db, releaseChange(release, "release.create", "name"))
 	})
+	return release, err
 }
 
 // Update changes a release. Its status only goes forward.
@@ -73,7 +74,7 @@ func (r Releases) Update(ctx context.Context, target etag.Ref, patch ReleasePatc
 	if patch.Name, err = cleanNamePatch(patch.Name); err != nil {
 		return release, err
 	}
-	return release, r.DB.WithTx(ctx, func(db *postgres.DB) error {
+	err = r.DB.WithTx(ctx, func(db *postgres.DB) error {
 		if release, err = r.lock(ctx, db, target); err != nil {
 			return err
 		}
@@ -101,6 +102,7 @@ func (r Releases) Update(ctx context.Context, target etag.Ref, patch ReleasePatc
 		}
 		return audit.Record(ctx, db, releaseChange(release, "release.update", changed.fields...))
 	})
+	return release, err
 }
 
 // Delete removes a release; its versions stay.
@@ -119,7 +121,7 @@ func (r Releases) Delete(ctx context.Context, target etag.Ref) error {
 
 // AddVersion adds a version, in the place of another one of its product, and returns it. Adding it again changes nothing.
 func (r Releases) AddVersion(ctx context.Context, target etag.Ref, versionID uuid.UUID) (version dbgen.VersionDetail, err error) {
-	return version, r.DB.WithTx(ctx, func(db *postgres.DB) error {
+	err = r.DB.WithTx(ctx, func(db *postgres.DB) error {
 		release, err := r.lockOpen(ctx, db, target)
 		if err != nil {
 			return err
@@ -135,6 +137,7 @@ func (r Releases) AddVersion(ctx context.Context, target etag.Ref, versionID uui
 		}
 		return audit.Record(ctx, db, releaseChange(release, "release.add_version", "versions"))
 	})
+	return version, err
 }
 
 // RemoveVersion takes a version out; the error is NotFound when it is not in the release.

@@ -2,13 +2,17 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apikeys"
+	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/etag"
+	"github.com/versioner-io/versioner/internal/idempotency"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
@@ -16,9 +20,10 @@ import (
 const defaultGrace = 24
 
 type apiKeys struct {
-	db    *postgres.TenantPool
-	pager pager
-	keys  *apikeys.Keys
+	db          *postgres.TenantPool
+	idempotency *idempotency.Store
+	pager       pager
+	keys        *apikeys.Keys
 }
 
 func (h apiKeys) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestObject) (apigen.ListAPIKeysResponseObject, error) {
@@ -54,15 +59,18 @@ func (h apiKeys) GetAPIKey(ctx context.Context, req apigen.GetAPIKeyRequestObjec
 
 func (h apiKeys) CreateAPIKey(ctx context.Context, req apigen.CreateAPIKeyRequestObject) (apigen.CreateAPIKeyResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
-	created, err := h.keys.Create(ctx, h.db.Tenant(principal.AccountID), principal.AccountID, apikeys.NewKey{
-		Name: req.Body.Name, Description: valueOr(req.Body.Description, ""), ExpiresAt: fromNullable(req.Body.ExpiresAt), CreatedBy: &principal.UserID,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return apigen.CreateAPIKey201JSONResponse{
-		Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.CreateAPIKey201ResponseHeaders{ETag: etag.Of(created.Revision), Location: locationOf("/api-keys/", created.ID)},
-	}, nil
+	return once(ctx, h.idempotency, h.db.Tenant(principal.AccountID), post{operation: "createAPIKey", key: req.Params.IdempotencyKey, onSecretReplay: auditKeyReplay(ctx)},
+		apigen.CreateAPIKeyResponseObject.VisitCreateAPIKeyResponse, func(db *postgres.DB) (apigen.CreateAPIKeyResponseObject, error) {
+			created, err := h.keys.Create(ctx, db, principal.AccountID, apikeys.NewKey{
+				Name: req.Body.Name, Description: valueOr(req.Body.Description, ""), ExpiresAt: fromNullable(req.Body.ExpiresAt), CreatedBy: &principal.UserID,
+			})
+			if err != nil {
+				return nil, err
+			}
+			return apigen.CreateAPIKey201JSONResponse{
+				Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.CreateAPIKey201ResponseHeaders{ETag: etag.Of(created.Revision), Location: locationOf("/api-keys/", created.ID)},
+			}, nil
+		})
 }
 
 func (h apiKeys) UpdateAPIKey(ctx context.Context, req apigen.UpdateAPIKeyRequestObject) (apigen.UpdateAPIKeyResponseObject, error) {
@@ -89,13 +97,29 @@ func (h apiKeys) RevokeAPIKey(ctx context.Context, req apigen.RevokeAPIKeyReques
 func (h apiKeys) RotateAPIKey(ctx context.Context, req apigen.RotateAPIKeyRequestObject) (apigen.RotateAPIKeyResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
 	grace := time.Duration(valueOr(req.Body.GracePeriodHours, defaultGrace)) * time.Hour
-	created, err := h.keys.Rotate(ctx, h.db.Tenant(principal.AccountID), principal.AccountID, req.ID, grace, &principal.UserID)
-	if err != nil {
-		return nil, err
+	return once(ctx, h.idempotency, h.db.Tenant(principal.AccountID), post{operation: "rotateAPIKey", key: req.Params.IdempotencyKey, target: req.ID, onSecretReplay: auditKeyReplay(ctx)},
+		apigen.RotateAPIKeyResponseObject.VisitRotateAPIKeyResponse, func(db *postgres.DB) (apigen.RotateAPIKeyResponseObject, error) {
+			created, err := h.keys.Rotate(ctx, db, principal.AccountID, req.ID, grace, &principal.UserID)
+			if err != nil {
+				return nil, err
+			}
+			return apigen.RotateAPIKey201JSONResponse{
+				Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.RotateAPIKey201ResponseHeaders{ETag: etag.Of(created.Revision), Location: locationOf("/api-keys/", created.ID)},
+			}, nil
+		})
+}
+
+// auditKeyReplay returns a function that records that a stored response showed a key again.
+func auditKeyReplay(ctx context.Context) func(*postgres.DB, idempotency.Response) error {
+	return func(tx *postgres.DB, stored idempotency.Response) error {
+		var created apigen.CreatedAPIKey
+		if err := json.Unmarshal(stored.Body, &created); err != nil {
+			return fmt.Errorf("decode a stored key: %w", err)
+		}
+		return audit.Record(ctx, tx, audit.Change{
+			AccountID: authn.PrincipalFrom(ctx).AccountID, Action: "api_key.replay", ObjectType: "api_key", ObjectID: created.ID,
+		})
 	}
-	return apigen.RotateAPIKey201JSONResponse{
-		Body: toAPICreatedKey(created, principal.UserName), Headers: apigen.RotateAPIKey201ResponseHeaders{ETag: etag.Of(created.Revision), Location: locationOf("/api-keys/", created.ID)},
-	}, nil
 }
 
 func toAPIKey(info apikeys.Info, createdBy *string) apigen.APIKey {

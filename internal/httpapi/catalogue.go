@@ -10,14 +10,16 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/catalogue"
 	"github.com/versioner-io/versioner/internal/etag"
+	"github.com/versioner-io/versioner/internal/idempotency"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/quota"
 )
 
 type catalogueAPI struct {
-	db     *postgres.TenantPool
-	pager  pager
-	quotas quota.Limits
+	db          *postgres.TenantPool
+	idempotency *idempotency.Store
+	pager       pager
+	quotas      quota.Limits
 }
 
 // targetFrom names the caller's object with that identifier.
@@ -51,13 +53,16 @@ func (h catalogueAPI) GetProduct(ctx context.Context, req apigen.GetProductReque
 
 func (h catalogueAPI) CreateProduct(ctx context.Context, req apigen.CreateProductRequestObject) (apigen.CreateProductResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := catalogue.Products{DB: h.db.Tenant(account), Max: h.quotas.Products}.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), fromNullable(req.Body.ExtraMetadata))
-	if err != nil {
-		return nil, err
-	}
-	return apigen.CreateProduct201JSONResponse{
-		Body: toAPIProduct(row), Headers: apigen.CreateProduct201ResponseHeaders{ETag: etag.Of(row.Revision), Location: locationOf("/products/", row.ID)},
-	}, nil
+	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "createProduct", key: req.Params.IdempotencyKey},
+		apigen.CreateProductResponseObject.VisitCreateProductResponse, func(db *postgres.DB) (apigen.CreateProductResponseObject, error) {
+			row, err := catalogue.Products{DB: db, Max: h.quotas.Products}.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), fromNullable(req.Body.ExtraMetadata))
+			if err != nil {
+				return nil, err
+			}
+			return apigen.CreateProduct201JSONResponse{
+				Body: toAPIProduct(row), Headers: apigen.CreateProduct201ResponseHeaders{ETag: etag.Of(row.Revision), Location: locationOf("/products/", row.ID)},
+			}, nil
+		})
 }
 
 func (h catalogueAPI) UpdateProduct(ctx context.Context, req apigen.UpdateProductRequestObject) (apigen.UpdateProductResponseObject, error) {
@@ -103,13 +108,16 @@ func (h catalogueAPI) GetEnvironment(ctx context.Context, req apigen.GetEnvironm
 
 func (h catalogueAPI) CreateEnvironment(ctx context.Context, req apigen.CreateEnvironmentRequestObject) (apigen.CreateEnvironmentResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := catalogue.Environments{DB: h.db.Tenant(account), Max: h.quotas.Environments}.Create(ctx, account, req.Body.Name, (*string)(req.Body.Type), valueOr(req.Body.Description, ""), fromNullable(req.Body.Metadata))
-	if err != nil {
-		return nil, err
-	}
-	return apigen.CreateEnvironment201JSONResponse{
-		Body: toAPIEnvironment(row), Headers: apigen.CreateEnvironment201ResponseHeaders{ETag: etag.Of(row.Revision), Location: locationOf("/environments/", row.ID)},
-	}, nil
+	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "createEnvironment", key: req.Params.IdempotencyKey},
+		apigen.CreateEnvironmentResponseObject.VisitCreateEnvironmentResponse, func(db *postgres.DB) (apigen.CreateEnvironmentResponseObject, error) {
+			row, err := catalogue.Environments{DB: db, Max: h.quotas.Environments}.Create(ctx, account, req.Body.Name, (*string)(req.Body.Type), valueOr(req.Body.Description, ""), fromNullable(req.Body.Metadata))
+			if err != nil {
+				return nil, err
+			}
+			return apigen.CreateEnvironment201JSONResponse{
+				Body: toAPIEnvironment(row), Headers: apigen.CreateEnvironment201ResponseHeaders{ETag: etag.Of(row.Revision), Location: locationOf("/environments/", row.ID)},
+			}, nil
+		})
 }
 
 func (h catalogueAPI) UpdateEnvironment(ctx context.Context, req apigen.UpdateEnvironmentRequestObject) (apigen.UpdateEnvironmentResponseObject, error) {

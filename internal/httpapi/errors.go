@@ -101,6 +101,12 @@ func errorBody(err error) (int, any) {
 func errorHandler(logger *slog.Logger) echo.HTTPErrorHandler {
 	return func(cause error, c echo.Context) {
 		ctx := c.Request().Context()
+		if stored, ok := errors.AsType[replay](cause); ok {
+			if err := stored.send(c); err != nil {
+				logger.DebugContext(ctx, "stored response not sent", "error", err)
+			}
+			return
+		}
 		status, body := errorBody(cause)
 		level := slog.LevelInfo
 		if status >= http.StatusInternalServerError {

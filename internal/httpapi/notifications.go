@@ -7,16 +7,18 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/etag"
+	"github.com/versioner-io/versioner/internal/idempotency"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/quota"
 )
 
 type notifications struct {
-	db       *postgres.TenantPool
-	pager    pager
-	quotas   quota.Limits
-	channels notify.Channels
+	db          *postgres.TenantPool
+	idempotency *idempotency.Store
+	pager       pager
+	quotas      quota.Limits
+	channels    notify.Channels
 }
 
 func (h notifications) ListNotificationChannels(ctx context.Context, req apigen.ListNotificationChannelsRequestObject) (apigen.ListNotificationChannelsResponseObject, error) {
@@ -50,15 +52,22 @@ func (h notifications) GetNotificationChannel(ctx context.Context, req apigen.Ge
 
 func (h notifications) CreateNotificationChannel(ctx context.Context, req apigen.CreateNotificationChannelRequestObject) (apigen.CreateNotificationChannelResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	config := req.Body.Config
-	channel, err := h.channels.Create(ctx, h.db.Tenant(account), account, req.Body.Name, string(req.Body.ChannelType),
-		notify.ConfigPatch{WebhookURL: config.WebhookURL, URL: config.URL, Secret: config.Secret, To: config.To}, valueOr(req.Body.Enabled, true))
-	if err != nil {
-		return nil, err
+	config, channelType := req.Body.Config, string(req.Body.ChannelType)
+	patch := notify.ConfigPatch{WebhookURL: config.WebhookURL, URL: config.URL, Secret: config.Secret, To: config.To}
+	create := post{
+		operation: "createNotificationChannel", key: req.Params.IdempotencyKey,
+		prepare: func(ctx context.Context) error { return h.channels.ValidateConfig(ctx, channelType, patch) },
 	}
-	return apigen.CreateNotificationChannel201JSONResponse{
-		Body: toAPIChannel(channel), Headers: apigen.CreateNotificationChannel201ResponseHeaders{ETag: etag.Of(channel.Revision), Location: locationOf("/notification-channels/", channel.ID)},
-	}, nil
+	return once(ctx, h.idempotency, h.db.Tenant(account), create,
+		apigen.CreateNotificationChannelResponseObject.VisitCreateNotificationChannelResponse, func(db *postgres.DB) (apigen.CreateNotificationChannelResponseObject, error) {
+			channel, err := h.channels.Create(ctx, db, account, req.Body.Name, channelType, patch, valueOr(req.Body.Enabled, true))
+			if err != nil {
+				return nil, err
+			}
+			return apigen.CreateNotificationChannel201JSONResponse{
+				Body: toAPIChannel(channel), Headers: apigen.CreateNotificationChannel201ResponseHeaders{ETag: etag.Of(channel.Revision), Location: locationOf("/notification-channels/", channel.ID)},
+			}, nil
+		})
 }
 
 func (h notifications) UpdateNotificationChannel(ctx context.Context, req apigen.UpdateNotificationChannelRequestObject) (apigen.UpdateNotificationChannelResponseObject, error) {
@@ -95,11 +104,14 @@ func (h notifications) TestNotificationChannel(ctx context.Context, req apigen.T
 
 func (h notifications) ResendRecipientConfirmations(ctx context.Context, req apigen.ResendRecipientConfirmationsRequestObject) (apigen.ResendRecipientConfirmationsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	channel, err := h.channels.ResendConfirmations(ctx, h.db.Tenant(account), account, req.ID)
-	if err != nil {
-		return nil, err
-	}
-	return apigen.ResendRecipientConfirmations202JSONResponse(toAPIChannel(channel)), nil
+	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "resendRecipientConfirmations", key: req.Params.IdempotencyKey, target: req.ID},
+		apigen.ResendRecipientConfirmationsResponseObject.VisitResendRecipientConfirmationsResponse, func(db *postgres.DB) (apigen.ResendRecipientConfirmationsResponseObject, error) {
+			channel, err := h.channels.ResendConfirmations(ctx, db, account, req.ID)
+			if err != nil {
+				return nil, err
+			}
+			return apigen.ResendRecipientConfirmations202JSONResponse(toAPIChannel(channel)), nil
+		})
 }
 
 func (h notifications) ListNotificationPreferences(ctx context.Context, req apigen.ListNotificationPreferencesRequestObject) (apigen.ListNotificationPreferencesResponseObject, error) {
@@ -131,14 +143,17 @@ func (h notifications) GetNotificationPreference(ctx context.Context, req apigen
 func (h notifications) CreateNotificationPreference(ctx context.Context, req apigen.CreateNotificationPreferenceRequestObject) (apigen.CreateNotificationPreferenceResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	filters := valueOr(req.Body.Filters, apigen.NotificationFiltersInput{})
-	row, err := notify.Preferences{DB: h.db.Tenant(account), Max: h.quotas.Preferences}.Create(ctx, account, req.Body.ChannelID, string(req.Body.EventType),
-		notify.Filters{Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses})
-	if err != nil {
-		return nil, err
-	}
-	return apigen.CreateNotificationPreference201JSONResponse{
-		Body: toAPIPreference(row), Headers: apigen.CreateNotificationPreference201ResponseHeaders{ETag: etag.Of(row.Revision), Location: locationOf("/notification-preferences/", row.ID)},
-	}, nil
+	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "createNotificationPreference", key: req.Params.IdempotencyKey},
+		apigen.CreateNotificationPreferenceResponseObject.VisitCreateNotificationPreferenceResponse, func(db *postgres.DB) (apigen.CreateNotificationPreferenceResponseObject, error) {
+			row, err := notify.Preferences{DB: db, Max: h.quotas.Preferences}.Create(ctx, account, req.Body.ChannelID, string(req.Body.EventType),
+				notify.Filters{Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses})
+			if err != nil {
+				return nil, err
+			}
+			return apigen.CreateNotificationPreference201JSONResponse{
+				Body: toAPIPreference(row), Headers: apigen.CreateNotificationPreference201ResponseHeaders{ETag: etag.Of(row.Revision), Location: locationOf("/notification-preferences/", row.ID)},
+			}, nil
+		})
 }
 
 func (h notifications) UpdateNotificationPreference(ctx context.Context, req apigen.UpdateNotificationPreferenceRequestObject) (apigen.UpdateNotificationPreferenceResponseObject, error) {
@@ -178,11 +193,14 @@ func (h notifications) ListNotificationHistory(ctx context.Context, req apigen.L
 
 func (h notifications) RedeliverNotification(ctx context.Context, req apigen.RedeliverNotificationRequestObject) (apigen.RedeliverNotificationResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	record, err := h.channels.Redeliver(ctx, h.db.Tenant(account), account, req.ID)
-	if err != nil {
-		return nil, err
-	}
-	return apigen.RedeliverNotification202JSONResponse(toAPIDelivery(record)), nil
+	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "redeliverNotification", key: req.Params.IdempotencyKey, target: req.ID},
+		apigen.RedeliverNotificationResponseObject.VisitRedeliverNotificationResponse, func(db *postgres.DB) (apigen.RedeliverNotificationResponseObject, error) {
+			record, err := h.channels.Redeliver(ctx, db, account, req.ID)
+			if err != nil {
+				return nil, err
+			}
+			return apigen.RedeliverNotification202JSONResponse(toAPIDelivery(record)), nil
+		})
 }
 
 func toAPIChannel(channel notify.Channel) apigen.NotificationChannel {

@@ -117,8 +117,13 @@ func (g page[Row, Item]) read(ctx context.Context, pool *postgres.TenantPool, p 
 		}
 	}
 	size := valueOr(limit, defaultLimit)
-	list := pool.Page(authn.PrincipalFrom(ctx).AccountID, maxPageSize)
-	rows, err := g.rows(list.DB, after, int32(size)+1) //nolint:gosec // at most 200, says the specification
+	var list *postgres.Page
+	var rows []Row
+	err := postgres.Retry(ctx, func(context.Context) (err error) {
+		list = pool.Page(authn.PrincipalFrom(ctx).AccountID, maxPageSize)
+		rows, err = g.rows(list.DB, after, int32(size)+1) //nolint:gosec // at most 200, says the specification
+		return err
+	})
 	if err != nil {
 		return nil, none, err
 	}

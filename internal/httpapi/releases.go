@@ -12,16 +12,18 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/catalogue"
 	"github.com/versioner-io/versioner/internal/etag"
+	"github.com/versioner-io/versioner/internal/idempotency"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/quota"
 )
 
 type releases struct {
-	db     *postgres.TenantPool
-	pager  pager
-	quotas quota.Limits
-	clock  func() time.Time
+	db          *postgres.TenantPool
+	idempotency *idempotency.Store
+	pager       pager
+	quotas      quota.Limits
+	clock       func() time.Time
 }
 
 func (h releases) ListReleases(ctx context.Context, req apigen.ListReleasesRequestObject) (apigen.ListReleasesResponseObject, error) {
@@ -56,13 +58,16 @@ func (h releases) GetRelease(ctx context.Context, req apigen.GetReleaseRequestOb
 func (h releases) CreateRelease(ctx context.Context, req apigen.CreateReleaseRequestObject) (apigen.CreateReleaseResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	status := valueOr((*string)(req.Body.Status), string(apigen.ReleaseStatusDraft))
-	row, err := catalogue.Releases{DB: h.db.Tenant(account), MaxOpen: h.quotas.OpenReleases}.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), status, fromNullable(req.Body.ExtraMetadata))
-	if err != nil {
-		return nil, err
-	}
-	return apigen.CreateRelease201JSONResponse{
-		Body: toAPIRelease(row, 0), Headers: apigen.CreateRelease201ResponseHeaders{ETag: etag.Of(row.Revision), Location: locationOf("/releases/", row.ID)},
-	}, nil
+	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "createRelease", key: req.Params.IdempotencyKey},
+		apigen.CreateReleaseResponseObject.VisitCreateReleaseResponse, func(db *postgres.DB) (apigen.CreateReleaseResponseObject, error) {
+			row, err := catalogue.Releases{DB: db, MaxOpen: h.quotas.OpenReleases}.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), status, fromNullable(req.Body.ExtraMetadata))
+			if err != nil {
+				return nil, err
+			}
+			return apigen.CreateRelease201JSONResponse{
+				Body: toAPIRelease(row, 0), Headers: apigen.CreateRelease201ResponseHeaders{ETag: etag.Of(row.Revision), Location: locationOf("/releases/", row.ID)},
+			}, nil
+		})
 }
 
 func (h releases) UpdateRelease(ctx context.Context, req apigen.UpdateReleaseRequestObject) (apigen.UpdateReleaseResponseObject, error) {
@@ -107,11 +112,14 @@ func (h releases) ListReleaseVersions(ctx context.Context, req apigen.ListReleas
 
 func (h releases) AddReleaseVersion(ctx context.Context, req apigen.AddReleaseVersionRequestObject) (apigen.AddReleaseVersionResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	version, err := catalogue.Releases{DB: h.db.Tenant(account)}.AddVersion(ctx, targetFrom(ctx, req.ID, nil), req.Body.VersionID)
-	if err != nil {
-		return nil, err
-	}
-	return apigen.AddReleaseVersion200JSONResponse(toAPIVersion(version)), nil
+	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "addReleaseVersion", key: req.Params.IdempotencyKey, target: req.ID},
+		apigen.AddReleaseVersionResponseObject.VisitAddReleaseVersionResponse, func(db *postgres.DB) (apigen.AddReleaseVersionResponseObject, error) {
+			version, err := catalogue.Releases{DB: db}.AddVersion(ctx, targetFrom(ctx, req.ID, nil), req.Body.VersionID)
+			if err != nil {
+				return nil, err
+			}
+			return apigen.AddReleaseVersion200JSONResponse(toAPIVersion(version)), nil
+		})
 }
 
 func (h releases) RemoveReleaseVersion(ctx context.Context, req apigen.RemoveReleaseVersionRequestObject) (apigen.RemoveReleaseVersionResponseObject, error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/versioner-io/versioner/internal/authz"
 	"github.com/versioner-io/versioner/internal/httpapi/middleware"
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
+	"github.com/versioner-io/versioner/internal/idempotency"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/quota"
@@ -95,15 +96,19 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	e.Pre(middleware.AssignRequestID, middleware.AccessLog(config.Logger), middleware.Recover(config.Logger), middleware.SecurityHeaders(config.Proxies),
 		middleware.AddHeadToAllow, middleware.NormalizeSlashes(collectionPaths(document)), middleware.CORS(config.Origins, apiKeyOnlyPaths(document)), csrf)
 	e.Use(middleware.RejectUnmatchedSuffix)
+	responses, err := idempotency.New(config.Keys.DeriveKey("idempotency"))
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it says what fails
+	}
 	lists := pager{key: config.Keys.DeriveKey("cursor")}
 	implementation := api{
 		events:        events{recorder: config.Recorder},
-		catalogueAPI:  catalogueAPI{db: config.DB, pager: lists, quotas: config.Quotas},
+		catalogueAPI:  catalogueAPI{db: config.DB, idempotency: responses, pager: lists, quotas: config.Quotas},
 		deployments:   deployments{db: config.DB, pager: lists, clock: config.Clock},
 		builds:        builds{db: config.DB, pager: lists, clock: config.Clock},
-		releases:      releases{db: config.DB, pager: lists, quotas: config.Quotas, clock: config.Clock},
-		notifications: notifications{db: config.DB, pager: lists, quotas: config.Quotas, channels: config.Channels},
-		apiKeys:       apiKeys{db: config.DB, pager: lists, keys: config.Keys},
+		releases:      releases{db: config.DB, idempotency: responses, pager: lists, quotas: config.Quotas, clock: config.Clock},
+		notifications: notifications{db: config.DB, idempotency: responses, pager: lists, quotas: config.Quotas, channels: config.Channels},
+		apiKeys:       apiKeys{db: config.DB, idempotency: responses, pager: lists, keys: config.Keys},
 		users:         users{db: config.DB, pager: lists, changes: config.Keys},
 		auditLog:      auditLog{db: config.DB, pager: lists},
 		health:        health{ready: config.Ready, version: document.Info.Version},
@@ -118,7 +123,13 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	return middleware.HeadAsGet(e), nil
 }
 
-// testChannel waits for the server of a channel: it is not retried.
+// The time limits of requests (middleware.Timeout).
+const (
+	requestTimeout  = 10 * time.Second
+	outboundTimeout = 25 * time.Second // of an operation that also waits for another server
+)
+
+// testChannel waits for the server of a channel.
 const testChannel = "testNotificationChannel"
 
 // operationMiddlewares returns the middleware of each operation, in the order of the request lifecycle.
@@ -128,10 +139,6 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 		UserPerMinute: config.Limits.UserPerMinute, FailuresPerMinute: config.Limits.FailuresPerMinute,
 	})
 	bodies := admission.NewByteBudget(int64(config.Limits.BodyBytes))
-	once, err := newIdempotency(config.DB, config.Keys.DeriveKey("idempotency"))
-	if err != nil {
-		return nil, err
-	}
 	middlewares := make(map[string][]echo.MiddlewareFunc)
 	for _, path := range document.Paths.Map() {
 		for _, operation := range path.Operations() {
@@ -144,8 +151,13 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 			if err != nil {
 				return nil, err
 			}
+			timeout := requestTimeout
+			if id == testChannel {
+				timeout = outboundTimeout
+			}
 			middlewares[id] = []echo.MiddlewareFunc{
-				middleware.TagOperation(id), middleware.Authenticate(config.Security, id, limiter), limiter.Middleware, middleware.Authorize(id), params.Middleware,
+				middleware.TagOperation(id), middleware.Timeout(timeout),
+				middleware.Authenticate(config.Security, id, limiter), limiter.Middleware, middleware.Authorize(id), params.Middleware,
 			}
 			if validator != nil {
 				if config.Limits.BodyBytes > 0 {
@@ -153,10 +165,6 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 				}
 				middlewares[id] = append(middlewares[id], validator.Middleware)
 			}
-			if id != testChannel {
-				middlewares[id] = append(middlewares[id], patient)
-			}
-			middlewares[id] = append(middlewares[id], once.middleware(id))
 		}
 	}
 	return middlewares, nil

@@ -21,6 +21,7 @@ const (
 	maxBatch      = 256
 	maxReruns     = 8 // of a batch that another transaction was in the way of, without a pause
 
+	maxWait           = 10 * time.Second // of an event whose context has no earlier deadline
 	retryBackoff      = 50 * time.Millisecond
 	lockTimeout       = time.Second
 	parkedLockTimeout = 100 * time.Millisecond
@@ -82,7 +83,7 @@ func newBatcher(run func(context.Context, []*job, time.Duration) error) *batcher
 
 // Submit queues an event and waits for its result.
 func (b *batcher) Submit(ctx context.Context, event Event) (Recorded, error) {
-	deadline := time.Now().Add(postgres.Patience)
+	deadline := time.Now().Add(maxWait)
 	if until, ok := ctx.Deadline(); ok && until.Before(deadline) {
 		deadline = until
 	}

@@ -208,14 +208,18 @@ func publicReason(err error) string {
 	return "not a usable address"
 }
 
-// Create creates a channel.
+// ValidateConfig validates the configuration of a new channel. It looks up names, so no transaction is open meanwhile.
+func (c Channels) ValidateConfig(ctx context.Context, channelType string, patch ConfigPatch) error {
+	var config Config
+	config.apply(patch, time.Now())
+	return c.Sender.validate(ctx, channelType, config)
+}
+
+// Create creates a channel, whose configuration ValidateConfig has accepted.
 func (c Channels) Create(ctx context.Context, db *postgres.DB, accountID uuid.UUID, name, channelType string, patch ConfigPatch, enabled bool) (Channel, error) {
 	name = strings.TrimSpace(name)
 	var config Config
 	config.apply(patch, time.Now())
-	if err := c.Sender.validate(ctx, channelType, config); err != nil {
-		return Channel{}, err
-	}
 	id := uuid.Must(uuid.NewV7())
 	encrypted, err := c.encrypt(accountID, id, config)
 	if err != nil {
@@ -332,14 +336,9 @@ func (c Channels) Delete(ctx context.Context, db *postgres.DB, target etag.Ref) 
 // Test sends a message to a channel, also to a disabled one, and returns the recorded result. No transaction is open while it
 // waits for the receiver.
 func (c Channels) Test(ctx context.Context, db *postgres.DB, accountID, id uuid.UUID) (dbgen.NotificationDelivery, error) {
-	var channel dbgen.NotificationChannel
-	var config Config
-	err := postgres.Retry(ctx, postgres.Patience, func(ctx context.Context) (err error) {
-		channel, config, err = c.get(ctx, db, etag.Ref{AccountID: accountID, ID: id})
-		return err
-	})
+	channel, config, err := c.get(ctx, db, etag.Ref{AccountID: accountID, ID: id})
 	if err != nil {
-		return dbgen.NotificationDelivery{}, postgres.Classify(err)
+		return dbgen.NotificationDelivery{}, err
 	}
 	deliveryID := uuid.Must(uuid.NewV7())
 	message := delivery{
@@ -354,8 +353,6 @@ func (c Channels) Test(ctx context.Context, db *postgres.DB, accountID, id uuid.
 	if err != nil {
 		return dbgen.NotificationDelivery{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, postgres.Patience)
-	defer cancel()
 	row, err := db.InsertTestDelivery(ctx, dbgen.InsertTestDeliveryParams{
 		AccountID: accountID, ID: deliveryID, ChannelID: id, Payload: text, Status: status, Now: time.Now(),
 		ResponseStatus: sent.responseStatus, ErrorClass: sent.errorClass, LatencyMs: sent.latencyMS(),
@@ -384,7 +381,7 @@ func (c Channels) sendTest(ctx context.Context, db *postgres.DB, accountID uuid.
 
 // Redeliver starts another generation of attempts of a delivery.
 func (c Channels) Redeliver(ctx context.Context, db *postgres.DB, accountID, id uuid.UUID) (record dbgen.DeliveryDetail, err error) {
-	return record, db.WithTx(ctx, func(db *postgres.DB) error {
+	err = db.WithTx(ctx, func(db *postgres.DB) error {
 		record, err = db.GetDeliveryDetails(ctx, dbgen.GetDeliveryDetailsParams{AccountID: accountID, ID: id})
 		if err != nil {
 			return postgres.Classify(err)
@@ -415,6 +412,7 @@ func (c Channels) Redeliver(ctx context.Context, db *postgres.DB, accountID, id 
 			AccountID: accountID, Action: "notification_delivery.redeliver", ObjectType: "notification_delivery", ObjectID: id,
 		})
 	})
+	return record, err
 }
 
 // Get returns a channel with its redacted configuration.

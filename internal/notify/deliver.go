@@ -26,7 +26,6 @@ const (
 )
 
 const (
-	recordTimeout     = 10 * time.Second // for a database that is unavailable when an attempt has ended
 	minSnooze         = 500 * time.Millisecond
 	maxSnooze         = 30 * time.Second
 	maxSnoozeDoubling = 6
@@ -142,7 +141,7 @@ func (w *Worker) recordAttempt(ctx context.Context, args deliverArgs, row dbgen.
 	} else {
 		params.FinishedAt = &now
 	}
-	err := postgres.Retry(ctx, recordTimeout, func(ctx context.Context) error {
+	err := postgres.Retry(ctx, func(ctx context.Context) error {
 		return postgres.Classify(w.db.RecordDeliveryAttempt(ctx, params))
 	})
 	if err != nil {

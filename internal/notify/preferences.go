@@ -40,7 +40,7 @@ func (p Preferences) Create(ctx context.Context, accountID, channelID uuid.UUID,
 	if err != nil {
 		return preference, err
 	}
-	return preference, p.DB.WithTx(ctx, func(db *postgres.DB) error {
+	err = p.DB.WithTx(ctx, func(db *postgres.DB) error {
 		// Locked, so that it is not deleted concurrently.
 		_, err := db.GetNotificationChannelForUpdate(ctx, dbgen.GetNotificationChannelForUpdateParams{AccountID: accountID, ID: channelID})
 		if err != nil {
@@ -58,11 +58,12 @@ func (p Preferences) Create(ctx context.Context, accountID, channelID uuid.UUID,
 		}
 		return audit.Record(ctx, db, preferenceChange(preference, "notification_preference.create", "channel_id", "event_type", "filters"))
 	})
+	return preference, err
 }
 
 // Update changes a preference, but not its channel.
 func (p Preferences) Update(ctx context.Context, target etag.Ref, patch PreferencePatch) (preference dbgen.NotificationPreference, err error) {
-	return preference, p.DB.WithTx(ctx, func(db *postgres.DB) error {
+	err = p.DB.WithTx(ctx, func(db *postgres.DB) error {
 		before, err := p.lock(ctx, db, target)
 		if err != nil {
 			return err
@@ -108,6 +109,7 @@ func (p Preferences) Update(ctx context.Context, target etag.Ref, patch Preferen
 		}
 		return audit.Record(ctx, db, preferenceChange(preference, "notification_preference.update", fields...))
 	})
+	return preference, err
 }
 
 // Delete removes a preference.

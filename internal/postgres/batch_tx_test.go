@@ -167,25 +167,11 @@ func TestAfterCommit(t *testing.T) {
 		}))
 		require.Equal(t, []string{"b"}, seen)
 	})
-	t.Run("AfterTheCommitOfShare", func(t *testing.T) {
-		t.Parallel()
-		var seen []string
-		require.NoError(t, pool.Share(t.Context(), func(ctx context.Context, _ *postgres.DB) error {
-			require.NoError(t, pool.WithTx(ctx, func(db *postgres.DB) error { return change(ctx, db, "c", &seen) }))
-			require.Empty(t, seen)
-			return nil
-		}))
-		require.Equal(t, []string{"c"}, seen)
-	})
 	t.Run("NotAfterARollback", func(t *testing.T) {
 		t.Parallel()
 		var seen []string
 		require.ErrorIs(t, pool.WithTx(t.Context(), func(db *postgres.DB) error {
 			require.NoError(t, change(t.Context(), db, "d1", &seen))
-			return errUndone
-		}), errUndone)
-		require.ErrorIs(t, pool.Share(t.Context(), func(ctx context.Context, _ *postgres.DB) error {
-			require.NoError(t, pool.WithTx(ctx, func(db *postgres.DB) error { return change(ctx, db, "d2", &seen) }))
 			return errUndone
 		}), errUndone)
 		require.Empty(t, seen)

@@ -40,7 +40,7 @@ func Classify(err error) error {
 		return nil
 	case errors.Is(err, pgx.ErrNoRows):
 		return apperr.New(apperr.NotFound, "Not found")
-	case IsTransient(err), errors.Is(err, puddle.ErrClosedPool):
+	case IsTransient(err), errors.Is(err, puddle.ErrClosedPool), errors.Is(err, context.Canceled):
 		return apperr.Wrap(apperr.Unavailable, "Service temporarily unavailable", err)
 	case hasState(err, unstorableStates):
 		return &apperr.Error{Code: apperr.Invalid, Message: "the database cannot store the request", Fields: []apperr.Field{

@@ -46,59 +46,80 @@ type beginner interface {
 // tables (Pool).
 type DB struct {
 	*dbgen.Queries
-	conn     beginner
-	isShared bool                     // a transaction that Share has begun, or one inside of it
-	commits  *[]func(context.Context) // what follows when the outermost transaction is committed; nil outside of one
+	conn    beginner
+	commits *[]func(context.Context) // functions to run after the commit of the outermost transaction; nil outside of one
 }
 
 func newDB(conn beginner) *DB {
+	conn = retryingConn{conn}
 	return &DB{Queries: dbgen.New(conn), conn: conn}
 }
 
-// WithTx runs fn in a transaction, which commits when fn returns nil. A nested call is a savepoint.
+// WithTx runs fn in a transaction, which commits when fn returns nil. A nested call is a savepoint. When the database is
+// unavailable, the transaction runs again until ctx ends, unless it may have been committed: fn changes nothing outside of the
+// transaction that a second run does not overwrite.
 func (d *DB) WithTx(ctx context.Context, fn func(*DB) error) error {
-	if shared, ok := ctx.Value(sharedKey{}).(*DB); ok && !d.isShared {
-		return shared.WithTx(ctx, fn)
+	if d.commits != nil {
+		return d.savepoint(ctx, fn)
 	}
-	return d.begin(ctx, d.isShared, fn)
+	var commits []func(context.Context)
+	err := retryWhile(ctx, isRepeatableTx, func(ctx context.Context) error {
+		commits = nil
+		return d.runTx(ctx, &commits, fn)
+	})
+	if err != nil {
+		return err
+	}
+	for _, fn := range commits {
+		fn(context.WithoutCancel(ctx))
+	}
+	return nil
 }
 
-// AfterCommit makes fn run once the outermost transaction is committed; outside of a transaction it runs at once. It is for
-// notices that must not go out before the change is visible, and that may be lost when the server dies in between.
+// WithTxV is WithTx for a function that returns a value.
+func WithTxV[T any](ctx context.Context, db *DB, fn func(*DB) (T, error)) (value T, err error) {
+	err = db.WithTx(ctx, func(tx *DB) (err error) {
+		value, err = fn(tx)
+		return err
+	})
+	return value, err
+}
+
+// runTx runs fn in one transaction.
+func (d *DB) runTx(ctx context.Context, commits *[]func(context.Context), fn func(*DB) error) error {
+	tx, err := d.conn.Begin(ctx)
+	if err != nil {
+		return Classify(err)
+	}
+	defer func() { _ = tx.Rollback(ctx) }() // after a panic, too; it has no effect after the commit
+	if err := fn(&DB{Queries: dbgen.New(tx), conn: tx, commits: commits}); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return commitError{Classify(err)} // pgx reports a lost answer as if nothing had been sent
+	}
+	return nil
+}
+
+func (d *DB) savepoint(ctx context.Context, fn func(*DB) error) error {
+	registered := len(*d.commits)
+	err := pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error {
+		return fn(&DB{Queries: dbgen.New(tx), conn: tx, commits: d.commits})
+	})
+	if err != nil {
+		*d.commits = (*d.commits)[:registered]
+	}
+	return err //nolint:wrapcheck // fn's error must come back as it is; Classify sees the rest
+}
+
+// AfterCommit makes fn run once the outermost transaction is committed; outside of a transaction it runs at once. It serves
+// announcements that must not precede the change, and that may be lost when the server dies in between.
 func (d *DB) AfterCommit(ctx context.Context, fn func(context.Context)) {
 	if d.commits == nil {
 		fn(ctx)
 		return
 	}
 	*d.commits = append(*d.commits, fn)
-}
-
-type sharedKey struct{}
-
-// Share runs fn in a transaction which all that calls WithTx with fn's context takes part in.
-func (d *DB) Share(ctx context.Context, fn func(context.Context, *DB) error) error {
-	return d.begin(ctx, true, func(shared *DB) error { return fn(context.WithValue(ctx, sharedKey{}, shared), shared) })
-}
-
-func (d *DB) begin(ctx context.Context, isShared bool, fn func(*DB) error) error {
-	commits := d.commits
-	if commits == nil {
-		commits = new([]func(context.Context))
-	}
-	registered := len(*commits)
-	err := pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error {
-		return fn(&DB{Queries: dbgen.New(tx), conn: tx, isShared: isShared, commits: commits})
-	})
-	if err != nil {
-		*commits = (*commits)[:registered] // a savepoint may be rolled back alone
-		return err                         //nolint:wrapcheck // fn's error must come back as it is; Classify sees the rest
-	}
-	if d.commits == nil {
-		for _, fn := range *commits {
-			fn(context.WithoutCancel(ctx))
-		}
-	}
-	return nil
 }
 
 // connections is a pool of connections.
@@ -119,15 +140,6 @@ type Pool struct {
 	probe *pgxpool.Pool
 }
 
-// ownerConn runs statements without a tenant.
-type ownerConn struct{ *pgxpool.Pool }
-
-// Begin implements beginner.
-func (c ownerConn) Begin(ctx context.Context) (pgx.Tx, error) {
-	tx, err := c.Pool.Begin(ctx)
-	return attemptOf(ctx, tx, err)
-}
-
 // Open connects to the database as the owner of the tables and verifies its version.
 func Open(ctx context.Context, dsn string) (*Pool, error) {
 	pool, err := open(ctx, dsn, defaultMaxConns, "")
@@ -139,7 +151,7 @@ func Open(ctx context.Context, dsn string) (*Pool, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &Pool{DB: newDB(ownerConn{pool}), connections: connections{pool}, probe: probe}, nil
+	return &Pool{DB: newDB(pool), connections: connections{pool}, probe: probe}, nil
 }
 
 // ingestSettings make every look-up one by key: no plan may depend on statistics, which a fresh database does not have.
@@ -174,6 +186,9 @@ func open(ctx context.Context, dsn string, maxConns int32, settings string) (*pg
 		pgxuuid.Register(conn.TypeMap())
 		if err := setSessionTimeouts(ctx, conn); err != nil {
 			return err
+		}
+		if settings == "" {
+			return nil
 		}
 		_, err := conn.Exec(ctx, settings)
 		return err //nolint:wrapcheck // Classify sees it

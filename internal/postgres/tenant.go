@@ -73,7 +73,7 @@ func (c tenantConn) Begin(ctx context.Context) (pgx.Tx, error) {
 		release()
 		return nil, err //nolint:wrapcheck // Classify sees it
 	}
-	return attemptOf(ctx, admittedTx{Tx: tx, release: release}, nil)
+	return admittedTx{Tx: tx, release: release}, nil
 }
 
 // admittedTx releases its slot when the transaction ends.

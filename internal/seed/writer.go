@@ -23,9 +23,8 @@ import (
 const Account = "demo"
 
 const (
-	keyName          = "demo history" // of the key of all events; an account with such a key has a history
-	batchSize        = 128
-	partitionTimeout = 10 * time.Second
+	keyName   = "demo history" // of the key of all events; an account with such a key has a history
+	batchSize = 128
 )
 
 // ErrFilled reports that the account has a history.
@@ -50,12 +49,11 @@ type seeder struct {
 // Fill writes the history, and the account if it does not exist, or nothing. It reports the number of written events to progress. No
 // notifications are sent. The error is ErrFilled or ErrInUse if the account has a history or other data.
 func Fill(ctx context.Context, pool *postgres.Pool, keys *apikeys.Keys, account string, history History, progress func(events int)) error {
-	if err := postgres.Retry(ctx, partitionTimeout, func(ctx context.Context) error {
-		return pool.EnsureEventPartitions(ctx, history.Start, time.Now())
-	}); err != nil {
+	createPartitions := func(ctx context.Context) error { return pool.EnsureEventPartitions(ctx, history.Start, time.Now()) }
+	if err := postgres.Retry(ctx, createPartitions); err != nil {
 		return fmt.Errorf("create partitions: %w", err)
 	}
-	err := pool.Share(ctx, func(ctx context.Context, db *postgres.DB) error {
+	err := pool.WithTx(ctx, func(db *postgres.DB) error {
 		s := &seeder{
 			db: db, history: history, users: make(map[string]uuid.UUID), seen: make(map[string]time.Time),
 			products: make(map[string]uuid.UUID), versions: make(map[[2]string]uuid.UUID),
@@ -118,7 +116,7 @@ func (s *seeder) lockAccount(ctx context.Context, keys *apikeys.Keys, slug strin
 		return err
 	}
 	ctx = audit.WithActor(ctx, audit.Actor{Type: "command", Name: "versionerd", Credential: "shell", At: s.history.Start})
-	made, err := keys.CreateInAccount(ctx, slug, apikeys.NewKey{Name: keyName, Description: "Key of the sample data. It is not disclosed."})
+	made, err := keys.CreateInAccountTx(ctx, s.db, slug, apikeys.NewKey{Name: keyName, Description: "Key of the sample data. It is not disclosed."})
 	if err != nil {
 		return err
 	}

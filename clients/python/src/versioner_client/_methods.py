@@ -503,16 +503,14 @@ class Methods(ABC):
         """
         return (self.send(operations.update_notification_channel(id, body, if_match=if_match))).data
 
-    def test_notification_channel(
-        self, id: UUID | str, *, idempotency_key: str | None = None
-    ) -> models.NotificationTestResult:
+    def test_notification_channel(self, id: UUID | str) -> models.NotificationTestResult:
         """Test a notification channel.
 
         Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
         The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-        tried, too.
+        tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
         """
-        return (self.send(operations.test_notification_channel(id, idempotency_key=idempotency_key))).data
+        return (self.send(operations.test_notification_channel(id))).data
 
     def resend_recipient_confirmations(
         self, id: UUID | str, *, idempotency_key: str | None = None
@@ -1239,16 +1237,14 @@ class AsyncMethods(ABC):
         """
         return (await self.send(operations.update_notification_channel(id, body, if_match=if_match))).data
 
-    async def test_notification_channel(
-        self, id: UUID | str, *, idempotency_key: str | None = None
-    ) -> models.NotificationTestResult:
+    async def test_notification_channel(self, id: UUID | str) -> models.NotificationTestResult:
         """Test a notification channel.
 
         Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
         The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-        tried, too.
+        tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
         """
-        return (await self.send(operations.test_notification_channel(id, idempotency_key=idempotency_key))).data
+        return (await self.send(operations.test_notification_channel(id))).data
 
     async def resend_recipient_confirmations(
         self, id: UUID | str, *, idempotency_key: str | None = None

@@ -745,22 +745,17 @@ def update_notification_channel(
     )
 
 
-def test_notification_channel(
-    id: UUID | str, *, idempotency_key: str | None = None
-) -> Operation[models.NotificationTestResult]:
+def test_notification_channel(id: UUID | str) -> Operation[models.NotificationTestResult]:
     """Test a notification channel.
 
     Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
     The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-    tried, too.
+    tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
     """
     return Operation(
         method="POST",
         path=f"/notification-channels/{segment(id)}/test",
         answer=models.NotificationTestResult,
-        headers={
-            "Idempotency-Key": idempotency_key,
-        },
     )
 
 

@@ -1068,7 +1068,7 @@ export const updateNotificationChannel = (
  *
  * Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
  * The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
- * tried, too.
+ * tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
  *
  */
 export const testNotificationChannel = (

@@ -4564,17 +4564,6 @@ export type UpdateNotificationChannelResponse =
 
 export type TestNotificationChannelData = {
   body?: never;
-  headers?: {
-    /**
-     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
-     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
-     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
-     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
-     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
-     *
-     */
-    "Idempotency-Key"?: string;
-  };
   path: {
     /**
      * The notification channel's identifier, a UUID.
