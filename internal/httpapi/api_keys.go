@@ -30,7 +30,7 @@ func (h apiKeys) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestO
 	principal := authn.PrincipalFrom(ctx)
 	items, next, err := page[dbgen.ListAPIKeysPageRow, apigen.APIKey]{
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.ListAPIKeysPageRow, error) {
-			rows, err := h.db.Tenant(principal.AccountID).ListAPIKeysPage(ctx, dbgen.ListAPIKeysPageParams{
+			rows, err := db.ListAPIKeysPage(ctx, dbgen.ListAPIKeysPageParams{
 				AccountID: principal.AccountID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)

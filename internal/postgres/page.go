@@ -38,14 +38,14 @@ type pageConn struct {
 // Query implements dbgen.DBTX. The generated code calls it for lists.
 func (c pageConn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if c.page.isUsed {
-		return c.beginner.Query(ctx, sql, args...) //nolint:wrapcheck // Classify sees it
+		return c.beginner.Query(ctx, sql, args...)
 	}
 	c.page.isUsed = true
 	ctx, cancel := context.WithCancel(ctx)
 	rows, err := c.beginner.Query(ctx, sql, args...)
 	if err != nil {
 		cancel()
-		return nil, err //nolint:wrapcheck // Classify sees it
+		return nil, err
 	}
 	return &pageRows{Rows: rows, page: c.page, cancel: cancel}, nil
 }
