@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -65,7 +66,7 @@ func (p pager) decode(ctx context.Context, text string) (*position, error) {
 
 func (p pager) mac(ctx context.Context, cursor []byte) []byte {
 	r := logctx.From(ctx)
-	filters := r.Query
+	filters := maps.Clone(r.Query)
 	filters.Del("cursor")
 	filters.Del("limit")
 	mac := hmac.New(sha256.New, p.key)
