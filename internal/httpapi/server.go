@@ -98,7 +98,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	e.Use(middleware.RejectUnmatchedSuffix)
 	responses, err := idempotency.New(config.Keys.DeriveKey("idempotency"))
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it says what fails
+		return nil, err
 	}
 	lists := pager{key: config.Keys.DeriveKey("cursor")}
 	implementation := api{

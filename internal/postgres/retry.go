@@ -40,7 +40,7 @@ func retryWhile(ctx context.Context, isRetryable func(error) bool, fn func(ctx c
 		return last
 	})
 	if last == nil {
-		return ctx.Err() // when it ended before the first run
+		return ctx.Err() //nolint:wrapcheck // when it ended before the first run
 	}
 	return last
 }
@@ -74,7 +74,7 @@ func (c retryingConn) Exec(ctx context.Context, sql string, args ...any) (tag pg
 func (c retryingConn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return rowFunc(func(dest ...any) error {
 		return retryWhile(ctx, isRepeatable(sql), func(ctx context.Context) error {
-			return c.beginner.QueryRow(ctx, sql, args...).Scan(dest...) //nolint:wrapcheck // Classify sees it
+			return c.beginner.QueryRow(ctx, sql, args...).Scan(dest...)
 		})
 	})
 }
