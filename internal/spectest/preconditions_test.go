@@ -65,7 +65,8 @@ func TestIdempotencyKey(t *testing.T) {
 	walked := 0
 	for _, op := range operations(f.document) {
 		if !op.takes("Idempotency-Key") {
-			require.NotEqual(t, http.MethodPost, op.method, "%s: a POST has an Idempotency-Key", op.OperationID)
+			isExempt := op.method != http.MethodPost || op.OperationID == "testNotificationChannel" // a message cannot be taken back
+			require.True(t, isExempt, "%s: a POST has an Idempotency-Key", op.OperationID)
 			continue
 		}
 		walked++
@@ -86,7 +87,14 @@ func TestIdempotencyKey(t *testing.T) {
 			rejected := f.send(t, op, other)
 			require.Equal(t, http.StatusUnprocessableEntity, rejected.Status, "%s", rejected.Body)
 			require.Equal(t, []string{`["header","Idempotency-Key"]`}, locationsOf(t, rejected))
-			require.Equal(t, before, f.snapshot(t), "nothing is written")
+			after := f.snapshot(t)
+			if op.OperationID == "createAPIKey" || op.OperationID == "rotateAPIKey" { // the replay returns a secret again
+				var replays int
+				f.api.Scan(t, "SELECT count(*) FROM audit_log WHERE action = 'api_key.replay' AND object_id::text = '"+first.Field(t, "id").(string)+"'", &replays)
+				require.Equal(t, 1, replays, "the replay is in the audit log")
+				after["audit_log"] = before["audit_log"]
+			}
+			require.Equal(t, before, after, "nothing is written")
 		})
 	}
 	require.NotZero(t, walked)
