@@ -31,9 +31,12 @@ run: ## Build and run a development server (Ctrl-C stops it, the data is kept)
 	@echo 'Starting the server ...'
 	@exec bin/versionerd dev
 
+# The CPU profile that the compiler optimizes the server with (https://go.dev/doc/pgo); `make profile` records it.
+PROFILE := cmd/versionerd/server.pgo
+
 .PHONY: build
 build: ## Build bin/versionerd
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X $(BUILDINFO).version=$(VERSION) -X $(BUILDINFO).commit=$(COMMIT) -X $(BUILDINFO).date=$(DATE)' -o bin/versionerd ./cmd/versionerd
+	CGO_ENABLED=0 go build -pgo=$(PROFILE) -trimpath -ldflags '-s -w -X $(BUILDINFO).version=$(VERSION) -X $(BUILDINFO).commit=$(COMMIT) -X $(BUILDINFO).date=$(DATE)' -o bin/versionerd ./cmd/versionerd
 
 .PHONY: generate
 generate: ## Generate gen/, clients/, db/schema.sql and the words of a status from openapi.yaml, db/migrations and db/queries
@@ -120,8 +123,6 @@ fuzz: ## Run every fuzz target for FUZZ_TIME
 	.ci/fuzz $(FUZZ_TIME)
 
 BENCH_FLAGS :=
-
-PROFILE := cmd/versionerd/server.pgo
 
 .PHONY: profile
 profile: ## Record the CPU profile that build optimizes the server with (about a minute)
