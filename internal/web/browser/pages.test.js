@@ -193,7 +193,7 @@ describe('pages', { skip: executablePath ? false : howToInstall }, () => {
     test('keeps the introduction at hand', () =>
       visit('/docs', { viewport: telephone }, async (page) => {
         await page.getByText(/^Your first event · /).click();
-        await page.getByRole('heading', { name: 'Errors' }).waitFor();
+        await page.getByRole('heading', { name: 'Errors', exact: true }).waitFor();
         await assertFits(page);
       }));
   });
