@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -90,11 +91,12 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the trusted origins: %w", err)
 	}
+	literal := literalPaths(document)
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(config.Logger)
 	e.IPExtractor = middleware.ClientIPExtractor(config.Proxies)
 	e.Pre(middleware.AssignRequestID, middleware.AccessLog(config.Logger), middleware.Recover(config.Logger), middleware.SecurityHeaders(config.Proxies),
-		middleware.AddHeadToAllow, middleware.NormalizeSlashes(collectionPaths(document)), middleware.CORS(config.Origins, apiKeyOnlyPaths(document)), csrf)
+		middleware.CorrectAllow(literal), middleware.NormalizeSlashes(collectionPaths(document)), middleware.CORS(config.Origins, apiKeyOnlyPaths(document)), csrf)
 	e.Use(middleware.RejectUnmatchedSuffix)
 	responses, err := idempotency.New(config.Keys.DeriveKey("idempotency"))
 	if err != nil {
@@ -115,12 +117,46 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 		docsHandlers:  docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
 	}
 	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
+	rejectShadowed(e, literal)
 	// Pages for browsers, which the specification does not describe.
 	confirmation{db: config.DB, channels: config.Channels}.register(e)
 	e.GET("/", echo.WrapHandler(docs.Home(document.Info.Version)))
 	e.GET("/favicon.ico", echo.WrapHandler(docs.Favicon()))
 	e.GET("/assets/*", echo.WrapHandler(docs.Assets()))
 	return middleware.HeadAsGet(e), nil
+}
+
+// literalPaths returns the Allow header of each path without parameters that has a path with parameters beside it, such as
+// /users/me beside /users/{id}: the router mixes their methods.
+func literalPaths(document *openapi3.T) map[string]string {
+	allow := make(map[string]string)
+	for path := range document.Paths.Map() {
+		parent, parameter, found := strings.Cut(path, "/{")
+		if !found || strings.Contains(parameter, "/") {
+			continue
+		}
+		for literal, item := range document.Paths.Map() {
+			rest, isBeside := strings.CutPrefix(literal, parent+"/")
+			if isBeside && rest != "" && !strings.ContainsAny(rest, "/{") {
+				allow[literal] = strings.Join(append(slices.Sorted(maps.Keys(item.Operations())), http.MethodOptions), ", ")
+			}
+		}
+	}
+	return allow
+}
+
+// rejectShadowed answers 405 to the methods that such a path lacks and the one with parameters has.
+func rejectShadowed(e *echo.Echo, literal map[string]string) {
+	for path, allow := range literal {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if !slices.Contains(strings.Split(allow, ", "), method) {
+				e.Add(method, path, func(c echo.Context) error {
+					c.Response().Header().Set(echo.HeaderAllow, allow)
+					return echo.ErrMethodNotAllowed
+				})
+			}
+		}
+	}
 }
 
 // The time limits of requests (middleware.Timeout).

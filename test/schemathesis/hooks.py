@@ -31,8 +31,6 @@ def valid_name(text: str) -> str:
 
 
 def fit_body(path: str, body: dict) -> None:
-    if path in EVENTS and isinstance(body.get("status"), str):
-        body["status"] = "Succeeded "  # a word of the enum, in another case and padded
     if path == "/deployment-events/" and not body.get("environment_name") and not body.get("environment"):
         body["environment_name"] = "production"  # one of the two, and not null
     if path in EVENTS and "scm_sha" in body:

@@ -20,15 +20,25 @@ func HeadAsGet(next http.Handler) http.Handler {
 	})
 }
 
-// AddHeadToAllow adds HEAD to the Allow header, which echo writes without knowledge of HeadAsGet.
-func AddHeadToAllow(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Response().Before(func() {
-			header := c.Response().Header()
-			if allowed := header.Get(echo.HeaderAllow); slices.Contains(strings.Split(allowed, ", "), http.MethodGet) {
-				header.Set(echo.HeaderAllow, allowed+", "+http.MethodHead)
-			}
-		})
-		return next(c)
+// CorrectAllow corrects the Allow header of echo, which knows nothing of HeadAsGet and mixes the methods of a literal path with those
+// of the path with parameters beside it. literal has the methods of each such path.
+func CorrectAllow(literal map[string]string) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			c.Response().Before(func() {
+				header := c.Response().Header()
+				allowed := header.Get(echo.HeaderAllow)
+				if methods, ok := literal[c.Request().URL.Path]; ok && allowed != "" {
+					allowed = methods
+				}
+				if slices.Contains(strings.Split(allowed, ", "), http.MethodGet) {
+					allowed += ", " + http.MethodHead
+				}
+				if allowed != "" {
+					header.Set(echo.HeaderAllow, allowed)
+				}
+			})
+			return next(c)
+		}
 	}
 }
