@@ -12,6 +12,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -252,21 +255,22 @@ func TestGreedyAccount(t *testing.T) {
 	server.stop(t)
 }
 
-// TestSlowConnections runs thousands of clients that send a byte at a time, in the headers or in the body, and reconnect. The latency
-// of others hardly changes, and the server uses little memory for them.
+// TestSlowConnections runs clients that send a byte at a time, in the headers or in the body, and reconnect. The latency of others hardly
+// changes, and the server uses little memory for them. A measurement runs thousands of them, behind nginx as docs/production.md
+// configures it; without a proxy, TestMaxConnections shows the bound.
 //
 //nolint:paralleltest // measures the whole machine
 func TestSlowConnections(t *testing.T) {
 	duration, isMeasured := measurementTime(t)
 	const rate, interval = 40, 2 * time.Second
-	connections := 200
-	if isMeasured {
-		connections = 5000
-	}
 	server, _, keys := startServerWithAccounts(t, "acme")
+	connections, url := 200, server.url
+	if isMeasured {
+		connections, url = 5000, startProxy(t, server.url)
+	}
 	alone, beside := newLoadClient(), newLoadClient()
 	beside.number.Store(1_000_000)
-	openLoop(rate, duration, func() { alone.event(server.url, keys[0]) })
+	openLoop(rate, duration, func() { alone.event(url, keys[0]) })
 	before := residentMemory(t, server)
 
 	ctx, stop := context.WithCancel(t.Context())
@@ -276,14 +280,14 @@ func TestSlowConnections(t *testing.T) {
 		slow.Go(func() {
 			time.Sleep(time.Duration(i) * interval / time.Duration(connections)) // spread over the interval
 			for ctx.Err() == nil {
-				if err := sendSlowly(ctx, server.url, keys[0], i%2 == 0, interval, &open); err == nil {
+				if err := sendSlowly(ctx, url, keys[0], i%2 == 0, interval, &open); err == nil {
 					served.Add(1)
 				}
 			}
 		})
 	}
 	require.Eventually(t, func() bool { return open.Load() >= int64(connections)*9/10 }, time.Minute, time.Millisecond)
-	openLoop(rate, duration, func() { beside.event(server.url, keys[0]) })
+	openLoop(rate, duration, func() { beside.event(url, keys[0]) })
 	held := residentMemory(t, server) - before
 	stillOpen := open.Load()
 	stop()
@@ -299,6 +303,40 @@ func TestSlowConnections(t *testing.T) {
 		require.LessOrEqual(t, beside.quantile(0.99).Seconds()/alone.quantile(0.99).Seconds(), 2.0)
 	}
 	server.stop(t)
+}
+
+// startProxy runs nginx in front of a server with the configuration of docs/production.md, and returns its address.
+func startProxy(t *testing.T, server string) string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/production.md")
+	require.NoError(t, err)
+	_, after, found := strings.Cut(string(page), "```nginx\n")
+	require.True(t, found)
+	site, _, _ := strings.Cut(after, "```")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	site = strings.NewReplacer("10.0.0.11:8080", strings.TrimPrefix(server, "http://"), "listen 80;", "listen "+address+";").Replace(site)
+	site = regexp.MustCompile(`(?m)^ *server 10\.0\.0\.12.*\n`).ReplaceAllString(site, "")
+	dir := newDataDir(t)
+	require.NoError(t, os.MkdirAll(dir, 0o700))
+	config := filepath.Join(dir, "nginx.conf")
+	require.NoError(t, os.WriteFile(config, []byte("daemon off;\nmaster_process off;\npid "+dir+"/nginx.pid;\nevents { worker_connections 16384; }\nhttp {\naccess_log off;\n"+
+		"client_body_temp_path "+dir+"/bodies;\nproxy_temp_path "+dir+"/answers;\n"+site+"}\n"), 0o600))
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin")
+	proxy := exec.CommandContext(t.Context(), "nginx", "-p", dir, "-e", "stderr", "-c", config)
+	proxy.Stderr = t.Output()
+	require.NoError(t, proxy.Start())
+	t.Cleanup(func() { _ = proxy.Wait() })
+	require.Eventually(t, func() bool {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
+	}, time.Minute, 10*time.Millisecond)
+	return "http://" + address
 }
 
 // sendSlowly sends a byte of a request per interval, and returns nil for a successful answer.
@@ -344,7 +382,7 @@ func residentMemory(t *testing.T, p *program) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
 	if os.IsNotExist(err) {
-		t.Log("no /proc: memory is not measurementTime")
+		t.Log("no /proc: the memory is not measured")
 		return 0
 	}
 	require.NoError(t, err)
