@@ -370,7 +370,8 @@ func TestAddressInUse(t *testing.T) {
 // TestSeparateWorker records events with one program and delivers their notifications with another.
 func TestSeparateWorker(t *testing.T) {
 	t.Parallel()
-	env := environment(newDataDir(t), "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8")
+	dir := newDataDir(t)
+	env := environment(dir, "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8")
 	server := launch(t, env, "dev", "--no-worker")
 	received := newHooks(t)
 	received.subscribe(t, env, server.url)
@@ -381,13 +382,33 @@ func TestSeparateWorker(t *testing.T) {
 		defer received.mu.Unlock()
 		return len(received.times)
 	}
-	time.Sleep(time.Second)
+	requireMaintenance(t, dir)
 	require.Zero(t, count(), "no worker is running")
 
 	worker := start(t, env, "worker")
 	require.Eventually(t, func() bool { return count() == 1 }, time.Minute, 20*time.Millisecond, "%s", worker.stderr)
 	worker.stop(t)
 	server.stop(t)
+}
+
+// requireMaintenance waits until the server with this data directory has run every task once. A partition for its first event existed
+// before.
+func requireMaintenance(t *testing.T, dir string) {
+	t.Helper()
+	dsn, err := embeddedpg.WaitForHolder(t.Context(), embeddedpg.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.Background()) }()
+	count := func(query string) (n int) {
+		require.NoError(t, conn.QueryRow(t.Context(), query).Scan(&n))
+		return n
+	}
+	require.Equal(t, 1, count("SELECT count(*) FROM events"))
+	require.Zero(t, count("SELECT count(*) FROM events_default"))
+	require.Eventually(t, func() bool {
+		return count("SELECT count(DISTINCT args) FROM river_job WHERE queue = 'maintenance' AND state = 'completed'") == 7
+	}, time.Minute, 50*time.Millisecond)
 }
 
 func TestLimits(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 	"github.com/versioner-io/versioner/internal/buildinfo"
 	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/egress"
+	"github.com/versioner-io/versioner/internal/idempotency"
+	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/jobs"
 	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/notify"
@@ -132,20 +136,36 @@ func (a *App) RunWorker(ctx context.Context) error {
 		return err
 	}
 	a.logger.InfoContext(ctx, "notification worker started")
-	return a.runNotificationWorker(ctx, channels)
+	return a.runJobs(ctx, channels, true)
 }
 
-// runNotificationWorker delivers notifications until ctx ends, then finishes the deliveries in flight. It has a pool of its own,
-// so that it never takes a connection from a request.
-func (a *App) runNotificationWorker(ctx context.Context, channels notify.Channels) error {
+// runJobs runs background jobs until ctx ends, then finishes those in progress: maintenance of the database, and notifications if
+// deliver is set. It has a pool of its own, so that it never takes a connection from a request.
+func (a *App) runJobs(ctx context.Context, channels notify.Channels, deliver bool) error {
 	pool, err := postgres.Open(ctx, a.database.DSN)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	worker, err := notify.NewWorker(pool, channels, a.logger)
+	config := jobs.Config{
+		Workers: notify.NewWorker(pool, channels, a.logger).Kinds(), Logger: a.logger,
+		Tasks: slices.Concat(ingest.Tasks(pool, time.Now), idempotency.Tasks(pool, time.Now), notify.Tasks(pool, time.Now)),
+	}
+	if deliver {
+		config.Queues = notify.Queues()
+	}
+	client, err := jobs.New(pool, config)
 	if err != nil {
 		return err
 	}
-	return worker.Run(ctx, drainTimeout)
+	return client.Run(ctx, drainTimeout)
+}
+
+// ensurePartitions creates the partitions of the next events. Without them, events are stored in the default partition.
+func (a *App) ensurePartitions(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, startupTimeout)
+	defer cancel()
+	if err := ingest.EnsurePartitions(ctx, a.Pool, time.Now()); err != nil {
+		a.logger.WarnContext(ctx, "failed to create event partitions", "error", err)
+	}
 }

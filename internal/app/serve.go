@@ -63,7 +63,8 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 		return err
 	}
 	defer apiPool.Close()
-	recorder := ingest.NewRecorder(ingestPool, a.Pool, a.cfg.Quotas, time.Now, a.logger)
+	a.ensurePartitions(ctx)
+	recorder := ingest.NewRecorder(ingestPool, a.cfg.Quotas, time.Now)
 	validators := authn.Validators{APIKeys: keys, JWTs: tokens}
 	stop := a.runBackground(ctx, recorder, validators, channels)
 	defer stop()
@@ -79,7 +80,7 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 }
 
 // runBackground starts the background work and returns a function that stops it and waits for its end. The work outlives ctx, as
-// requests in flight need it; notifications stop with ctx.
+// requests in flight need it; background jobs stop with ctx.
 func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, validators authn.Validators, channels notify.Channels) (stop func()) {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	workerCtx, stopWorker := context.WithCancel(ctx)
@@ -88,13 +89,11 @@ func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, vali
 	running.Go(func() { validators.APIKeys.Run(background) })
 	running.Go(func() { validators.JWTs.Run(background) })
 	running.Go(func() { a.watchBinaries(workerCtx) })
-	if a.cfg.Worker {
-		running.Go(func() {
-			if err := a.runNotificationWorker(workerCtx, channels); err != nil {
-				a.logger.ErrorContext(background, "notification worker failed", "error", err)
-			}
-		})
-	}
+	running.Go(func() {
+		if err := a.runJobs(workerCtx, channels, a.cfg.Worker); err != nil {
+			a.logger.ErrorContext(background, "background jobs failed", "error", err)
+		}
+	})
 	return func() {
 		stopWorker()
 		stopBackground()

@@ -43,7 +43,7 @@ func newBenchTarget(b *testing.B, dsn string) *benchTarget {
 	require.NoError(b, err)
 	key, err := apikeys.New(owner, []byte(strings.Repeat("pepper", 8)), logger).CreateInAccount(ctx, "acme", apikeys.NewKey{Name: "bench"})
 	require.NoError(b, err)
-	target := &benchTarget{recorder: ingest.NewRecorder(pool, owner, quota.Limits{}, time.Now, logger), account: key.AccountID, key: key.ID}
+	target := &benchTarget{recorder: ingest.NewRecorder(pool, quota.Limits{}, time.Now), account: key.AccountID, key: key.ID}
 	background, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { target.recorder.Run(background) })

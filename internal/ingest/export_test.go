@@ -36,8 +36,3 @@ func (r *Recorder) RecordTogether(ctx context.Context, events []Event) ([]Record
 	}
 	return recorded, failures, nil
 }
-
-// RunMaintenance maintains the event log once.
-func (r *Recorder) RunMaintenance(ctx context.Context, now time.Time) error {
-	return r.runMaintenance(ctx, now)
-}

@@ -3,8 +3,6 @@ package ingest
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,29 +32,18 @@ type Recorded struct {
 }
 
 // Recorder records events. What it has answered without an error is committed.
-type Recorder struct {
-	owner   *postgres.Pool
-	logger  *slog.Logger
-	batcher *batcher
-}
+type Recorder struct{ batcher *batcher }
 
-// NewRecorder returns a recorder, which works while Run does. pool is demoted (postgres.OpenIngest); owner maintains the event
-// log. Events that would create products or environments beyond the limits are rejected.
-func NewRecorder(pool *postgres.TenantPool, owner *postgres.Pool, limits quota.Limits, clock func() time.Time, logger *slog.Logger) *Recorder {
-	r := &Recorder{owner: owner, logger: logger}
-	r.batcher = newBatcher(func(ctx context.Context, jobs []*job, lockTimeout time.Duration) error {
+// NewRecorder returns a recorder, which works while Run does. pool is demoted (postgres.OpenIngest). Events that would create
+// products or environments beyond the limits are rejected.
+func NewRecorder(pool *postgres.TenantPool, limits quota.Limits, clock func() time.Time) *Recorder {
+	return &Recorder{batcher: newBatcher(func(ctx context.Context, jobs []*job, lockTimeout time.Duration) error {
 		return runBatch(ctx, pool, jobs, lockTimeout, limits, clock)
-	})
-	return r
+	})}
 }
 
-// Run records until ctx ends, and maintains the event log.
-func (r *Recorder) Run(ctx context.Context) {
-	var group sync.WaitGroup
-	group.Go(func() { r.batcher.Run(ctx) })
-	group.Go(func() { r.maintain(ctx) })
-	group.Wait()
-}
+// Run records until ctx ends.
+func (r *Recorder) Run(ctx context.Context) { r.batcher.Run(ctx) }
 
 // Record records a normalized event and returns it with its deployment or build. A repeat changes nothing and returns the
 // same. The error is VersionConflict for a build with another commit than the version's.

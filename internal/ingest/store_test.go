@@ -46,7 +46,7 @@ func newFixtureOn(t *testing.T, dsn string) *fixture {
 	require.NoError(t, err)
 	pool, err := postgres.OpenIngest(t.Context(), dsn)
 	require.NoError(t, err)
-	f := &fixture{dsn: dsn, recorder: ingest.NewRecorder(pool, owner, quota.Limits{}, time.Now, logger), keys: apikeys.New(owner, []byte(strings.Repeat("pepper", 8)), logger)}
+	f := &fixture{dsn: dsn, recorder: ingest.NewRecorder(pool, quota.Limits{}, time.Now), keys: apikeys.New(owner, []byte(strings.Repeat("pepper", 8)), logger)}
 	f.useAccount(t, "acme")
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
@@ -399,15 +399,23 @@ func TestDeletedProductIsCreatedAgain(t *testing.T) {
 	require.Equal(t, first.Subject.EnvironmentID, again.Subject.EnvironmentID)
 }
 
-func TestMaintenance(t *testing.T) {
+func TestTasks(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	_, err := f.record(t, deployment("shop", "production", "1", "completed", "a"))
+	pool, err := postgres.Open(t.Context(), f.dsn)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	runTasks := func(later time.Duration) {
+		for _, task := range ingest.Tasks(pool, func() time.Time { return time.Now().Add(later) }) {
+			require.NoError(t, task.Run(t.Context()), task.Name)
+		}
+	}
+	_, err = f.record(t, deployment("shop", "production", "1", "completed", "a"))
 	require.NoError(t, err)
 	require.Equal(t, 1, f.count(t, "SELECT count(*) FROM event_fingerprints"))
-	require.NoError(t, f.recorder.RunMaintenance(t.Context(), time.Now().Add(23*time.Hour)))
+	runTasks(23 * time.Hour)
 	require.Equal(t, 1, f.count(t, "SELECT count(*) FROM event_fingerprints"), "an Idempotency-Key is valid for a day")
-	require.NoError(t, f.recorder.RunMaintenance(t.Context(), time.Now().Add(25*time.Hour)))
+	runTasks(25 * time.Hour)
 	require.Zero(t, f.count(t, "SELECT count(*) FROM event_fingerprints"))
 	require.GreaterOrEqual(t, f.count(t, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'events'::regclass"), 5, "the default and four months")
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/jobs"
 	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
@@ -73,12 +74,13 @@ func BenchmarkFirstAttempt(b *testing.B) {
 	b.Cleanup(ingestPool.Close)
 	background, stop := context.WithCancel(ctx)
 	defer stop()
-	recorder := ingest.NewRecorder(ingestPool, pool, quota.Limits{}, time.Now, logger)
+	recorder := ingest.NewRecorder(ingestPool, quota.Limits{}, time.Now)
 	go recorder.Run(background)
-	worker, err := notify.NewWorker(open(), channels, logger)
+	workers := open()
+	client, err := jobs.New(workers, jobs.Config{Workers: notify.NewWorker(workers, channels, logger).Kinds(), Queues: notify.Queues(), Logger: logger})
 	require.NoError(b, err)
 	var working sync.WaitGroup
-	working.Go(func() { _ = worker.Run(background, time.Second) })
+	working.Go(func() { _ = client.Run(background, time.Second) })
 
 	acknowledged := make(map[string]time.Time)
 	ticker := time.NewTicker(time.Second / perSecond)

@@ -35,12 +35,3 @@ func Attempt(ctx context.Context, w *Worker, args DeliverArgs) (time.Duration, e
 	result, err := w.attempt(ctx, args)
 	return result.retryIn, err
 }
-
-// Purge runs a purge job.
-func Purge(ctx context.Context, pool *postgres.Pool, channels Channels) error {
-	worker, err := NewWorker(pool, channels, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	return (&purgeWorker{worker: worker}).Work(ctx, &river.Job[purgeArgs]{JobRow: &rivertype.JobRow{}})
-}

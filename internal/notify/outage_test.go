@@ -36,8 +36,7 @@ func TestRetriesUntilReceiverRecovers(t *testing.T) {
 	runFanOut(t, api)
 	jobs := jobsOf[notify.DeliverArgs](t, api, "deliver_notification")
 	require.Len(t, jobs, deliveries)
-	worker, err := notify.NewWorker(api.Pool, api.Channels, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
+	worker := notify.NewWorker(api.Pool, api.Channels, slog.New(slog.DiscardHandler))
 
 	type waiting struct {
 		due, scheduled time.Duration // with jitter, and by the schedule

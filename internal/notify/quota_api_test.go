@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -104,7 +105,7 @@ func TestDailyQuota(t *testing.T) {
 	})
 }
 
-func TestPurge(t *testing.T) {
+func TestTasks(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t, testapi.WithMailer(newMailServer(t).mailer(t)))
 	channel(t, api, "email", map[string]any{"to": "expired@example.com, pending@example.com, confirmed@example.com"})
@@ -116,7 +117,9 @@ func TestPurge(t *testing.T) {
 	age("confirmed", "requested_at = now() - interval '80 days', confirmed_at = now()")
 	api.Exec(t, "INSERT INTO notification_usage SELECT account_id, day - 1, kind, used FROM notification_usage")
 	api.Exec(t, "INSERT INTO confirmation_email_usage VALUES ('\\x00', current_date - 2, 1), ('\\x00', current_date + 1, 1)")
-	require.NoError(t, notify.Purge(t.Context(), api.Pool, api.Channels))
+	for _, task := range notify.Tasks(api.Pool, time.Now) {
+		require.NoError(t, task.Run(t.Context()), task.Name)
+	}
 	require.Equal(t, 2, api.Count(t, "notification_recipients"))
 	require.Equal(t, 1, api.Count(t, "notification_usage"))
 	require.Equal(t, 1, api.Count(t, "confirmation_email_usage"))

@@ -26,6 +26,7 @@ import (
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/jobs"
 	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/logctx"
 	"github.com/versioner-io/versioner/internal/migrate"
@@ -135,7 +136,7 @@ func New(t *testing.T, options ...Option) *API {
 	require.NoError(t, err)
 	apiPool, err := postgres.OpenAPI(t.Context(), chosen.dsn, chosen.pool)
 	require.NoError(t, err)
-	recorder := ingest.NewRecorder(ingestPool, pool, chosen.quotas, chosen.clock, logger)
+	recorder := ingest.NewRecorder(ingestPool, chosen.quotas, chosen.clock)
 	background, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
@@ -143,10 +144,10 @@ func New(t *testing.T, options ...Option) *API {
 	channels := newChannels(t, chosen.mailer, chosen.deliveriesPerDay, logger)
 	channels.Max, keys.MaxActive = chosen.quotas.Channels, chosen.quotas.APIKeys
 	if chosen.work {
-		worker, err := notify.NewWorker(pool, channels, logger)
+		client, err := jobs.New(pool, jobs.Config{Workers: notify.NewWorker(pool, channels, logger).Kinds(), Queues: notify.Queues(), Logger: logger})
 		require.NoError(t, err)
 		running.Go(func() {
-			if err := worker.Run(background, stopTimeout); err != nil {
+			if err := client.Run(background, stopTimeout); err != nil {
 				t.Error(err)
 			}
 		})

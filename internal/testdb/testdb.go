@@ -76,7 +76,7 @@ func NewDurable(b *testing.B) string {
 		_ = embedded.Stop(context.Background())
 		_ = os.RemoveAll(dir)
 	})
-	require.NoError(b, migrate.Up(b.Context(), embedded.DSN(), slog.New(slog.DiscardHandler)))
+	require.NoError(b, createSchema(b.Context(), embedded.DSN()))
 	return embedded.DSN()
 }
 
@@ -220,13 +220,26 @@ func createTemplate(ctx context.Context, adminDSN string) error {
 	if err != nil {
 		return err
 	}
-	if err := migrate.Up(ctx, dsn, slog.New(slog.DiscardHandler)); err != nil {
+	if err := createSchema(ctx, dsn); err != nil {
 		return fmt.Errorf("migrate the template: %w", err)
 	}
 	if _, err := admin.Exec(ctx, "ALTER DATABASE "+incomplete+" RENAME TO "+template()); err != nil {
 		return fmt.Errorf("rename the template: %w", err)
 	}
 	return nil
+}
+
+// createSchema migrates a database and creates the partitions of the event log that a server creates at start.
+func createSchema(ctx context.Context, dsn string) error {
+	if err := migrate.Up(ctx, dsn, slog.New(slog.DiscardHandler)); err != nil {
+		return err
+	}
+	pool, err := postgres.Open(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	return pool.EnsureEventPartitions(ctx, time.Now(), time.Now().AddDate(0, 1, 0))
 }
 
 // templateName contains a hash of the migrations, as a server of the environment may have templates of other versions.
