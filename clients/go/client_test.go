@@ -28,24 +28,24 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// reply is what the server answers; status 0 hangs up instead.
+// reply is one answer of the server; status 0 closes the connection instead.
 type reply struct {
 	status int
 	body   string
 	header map[string]string
 }
 
-// script is a server that answers by script; its last answer stands for all that follow.
+// script is a server with scripted answers; it repeats the last one.
 type script struct {
 	*httptest.Server
 
 	mu      sync.Mutex
 	replies []reply
-	got     []asked
+	got     []received
 }
 
-// asked is what the server was asked.
-type asked struct {
+// received is a request that the server received.
+type received struct {
 	header http.Header
 	body   string
 }
@@ -57,7 +57,7 @@ func newScript(t *testing.T, replies ...reply) *script {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		body, _ := io.ReadAll(r.Body)
-		s.got = append(s.got, asked{header: r.Header, body: string(body)})
+		s.got = append(s.got, received{header: r.Header, body: string(body)})
 		now := s.replies[0]
 		if len(s.replies) > 1 {
 			s.replies = s.replies[1:]
@@ -76,7 +76,7 @@ func newScript(t *testing.T, replies ...reply) *script {
 	return s
 }
 
-func (s *script) asked() []asked {
+func (s *script) requests() []received {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.got)
@@ -130,14 +130,14 @@ func TestRetries(t *testing.T) {
 	failed := []reply{{status: 500}, {status: 502, header: map[string]string{"Content-Type": "text/html"}, body: "<html>"}, {status: 504}, {}}
 	ok := reply{status: 200, body: product}
 	for name, do := range operations() {
-		tried := func(failure reply) []asked {
+		requestsAfter := func(failure reply) []received {
 			server := newScript(t, failure, failure, ok)
 			_, _ = do(server.client(t))
-			return server.asked()
+			return server.requests()
 		}
 		for _, failure := range notServed {
 			failure.body = "{}"
-			all := tried(failure)
+			all := requestsAfter(failure)
 			require.Len(t, all, 3, "%s after %d", name, failure.status)
 			require.Equal(t, all[0].body, all[2].body, name)
 		}
@@ -145,12 +145,12 @@ func TestRetries(t *testing.T) {
 			if failure.body == "" {
 				failure.body = "{}"
 			}
-			all := tried(failure)
+			all := requestsAfter(failure)
 			require.Len(t, all, map[bool]int{true: 1, false: 3}[name == "change a revision"], "%s after %d", name, failure.status)
 			require.Equal(t, all[0].body, all[len(all)-1].body, name)
 		}
 		for _, no := range []int{400, 401, 403, 404, 409, 412, 422, 501} {
-			require.Len(t, tried(reply{status: no, body: `{"detail":[]}`}), 1, "%s after %d", name, no)
+			require.Len(t, requestsAfter(reply{status: no, body: `{"detail":[]}`}), 1, "%s after %d", name, no)
 		}
 	}
 }
@@ -163,7 +163,7 @@ func TestRetriesMakeOneKeyForEachCall(t *testing.T) {
 		_, err := create(client)
 		require.NoError(t, err)
 	}
-	key := func(i int) string { return server.asked()[i].header.Get("Idempotency-Key") }
+	key := func(i int) string { return server.requests()[i].header.Get("Idempotency-Key") }
 	require.NotEmpty(t, key(0))
 	require.Equal(t, key(0), key(1))
 	require.NotEqual(t, key(1), key(2))
@@ -173,7 +173,7 @@ func TestRetriesMakeOneKeyForEachCall(t *testing.T) {
 	require.Equal(t, "run-7", key(3))
 }
 
-func TestRetriesWaitAsAsked(t *testing.T) {
+func TestRetriesHonorRetryAfter(t *testing.T) {
 	t.Parallel()
 	read := operations()["read"]
 	due := time.Now().Add(2 * time.Second).Truncate(time.Second)
@@ -188,7 +188,7 @@ func TestRetriesWaitAsAsked(t *testing.T) {
 	code, err := read(server.client(t))
 	require.NoError(t, err)
 	require.Equal(t, 503, code)
-	require.Len(t, server.asked(), 1, "nobody waits for an hour")
+	require.Len(t, server.requests(), 1, "a Retry-After beyond LongestWait is not retried")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -204,10 +204,10 @@ func TestRetriesEnd(t *testing.T) {
 	require.NoError(t, err)
 	_, err = operations()["read"](client)
 	require.NoError(t, err)
-	require.Len(t, server.asked(), 1)
+	require.Len(t, server.requests(), 1)
 	_, err = operations()["read"](server.client(t))
 	require.NoError(t, err)
-	require.Len(t, server.asked(), 5)
+	require.Len(t, server.requests(), 5)
 
 	server.Close()
 	for _, name := range []string{"read", "change a revision"} {
@@ -223,7 +223,7 @@ func TestDeletions(t *testing.T) {
 	for _, failure := range []reply{{}, {status: 502, body: "{}"}} {
 		code, err := remove(newScript(t, failure, reply{status: 503, body: "{}"}, gone).client(t))
 		require.NoError(t, err)
-		require.Equal(t, 204, code, "an earlier try has deleted it")
+		require.Equal(t, 204, code, "an earlier attempt has deleted it")
 	}
 	code, err := remove(newScript(t, reply{status: 503, body: "{}"}, gone).client(t))
 	require.NoError(t, err)
@@ -236,7 +236,7 @@ func TestFollowsNoRedirect(t *testing.T) {
 	code, err := operations()["create"](server.client(t))
 	require.NoError(t, err)
 	require.Equal(t, 302, code)
-	require.Len(t, server.asked(), 1)
+	require.Len(t, server.requests(), 1)
 }
 
 func TestCredentials(t *testing.T) {
@@ -260,19 +260,19 @@ func TestCredentials(t *testing.T) {
 	_, err := read(client)
 	require.ErrorIs(t, err, signedOut)
 	for i, want := range []string{"Bearer one", "Bearer two", ""} {
-		require.Equal(t, want, server.asked()[i].header.Get("Authorization"))
+		require.Equal(t, want, server.requests()[i].header.Get("Authorization"))
 	}
 	for _, wrong := range []string{"sk_secret\nkey", "sk_secret key", "sk_secret_ü", "sk_secret\x00"} {
 		_, err := read(server.client(t, versioner.WithCredential(wrong)))
-		require.ErrorContains(t, err, "no credential has")
+		require.ErrorContains(t, err, "invalid characters")
 		require.NotContains(t, err.Error(), "secret")
 	}
-	require.Len(t, server.asked(), 3)
+	require.Len(t, server.requests(), 3)
 }
 
-func TestCredentialsAreAskedForBeforeEveryTry(t *testing.T) {
+func TestCredentialFuncIsCalledBeforeEveryAttempt(t *testing.T) {
 	t.Parallel()
-	ask := func(replies []reply, tokens ...string) (sent []string, left int, code int, err error) {
+	create := func(replies []reply, tokens ...string) (sent []string, left int, code int, err error) {
 		server := newScript(t, replies...)
 		client := server.client(t, versioner.WithCredentialFunc(func(context.Context) (string, error) {
 			if len(tokens) == 0 {
@@ -284,35 +284,35 @@ func TestCredentialsAreAskedForBeforeEveryTry(t *testing.T) {
 		}))
 		code, err = operations()["create"](client)
 		keys := make(map[string]bool)
-		for _, question := range server.asked() {
-			sent = append(sent, strings.TrimPrefix(question.header.Get("Authorization"), "Bearer "))
-			keys[question.header.Get("Idempotency-Key")] = true
-			require.JSONEq(t, `{"name":"checkout"}`, question.body)
+		for _, request := range server.requests() {
+			sent = append(sent, strings.TrimPrefix(request.header.Get("Authorization"), "Bearer "))
+			keys[request.header.Get("Idempotency-Key")] = true
+			require.JSONEq(t, `{"name":"checkout"}`, request.body)
 		}
 		require.Len(t, keys, 1)
 		return sent, len(tokens), code, err
 	}
 	refused, away, made := reply{status: 401, body: "{}"}, reply{status: 503, body: "{}"}, reply{status: 201, body: product}
 
-	sent, _, code, err := ask([]reply{away, refused, made}, "one", "two", "three")
+	sent, _, code, err := create([]reply{away, refused, made}, "one", "two", "three")
 	require.NoError(t, err)
 	require.Equal(t, 201, code)
 	require.Equal(t, []string{"one", "two", "three"}, sent)
 
-	sent, left, code, err := ask([]reply{refused}, "expired", "revoked", "unused")
+	sent, left, code, err := create([]reply{refused}, "expired", "revoked", "unused")
 	require.NoError(t, err)
 	require.Equal(t, 401, code)
 	require.Equal(t, []string{"expired", "revoked"}, sent)
 	require.Equal(t, 1, left)
 
 	for _, tokens := range [][]string{{"same", "same"}, {"last", ""}} {
-		sent, _, code, err = ask([]reply{refused}, tokens...)
+		sent, _, code, err = create([]reply{refused}, tokens...)
 		require.NoError(t, err)
 		require.Equal(t, 401, code)
-		require.Equal(t, tokens[:1], sent, "what was refused is not repeated")
+		require.Equal(t, tokens[:1], sent, "a refused credential is not sent again")
 	}
 	for _, failure := range []reply{refused, away} {
-		_, _, _, err = ask([]reply{failure}, "token")
+		_, _, _, err = create([]reply{failure}, "token")
 		require.ErrorContains(t, err, "signed out")
 	}
 }
@@ -365,7 +365,7 @@ func TestNew(t *testing.T) {
 	require.NoError(t, err)
 
 	answer, err := client.ListProductsWithResponse(t.Context(), nil)
-	require.NoError(t, err, "retries see the answers before they become errors")
+	require.NoError(t, err, "retries get the answers before they become errors")
 	require.Empty(t, answer.JSON200.Items)
 
 	answer, err = client.ListProductsWithResponse(t.Context(), nil)
@@ -380,9 +380,9 @@ func TestAll(t *testing.T) {
 	t.Parallel()
 	pages := map[string][]string{"": {"a", "b"}, "c1": {}, "c2": {"c"}}
 	next := map[string]string{"": "c1", "c1": "c2"}
-	asked := 0
+	fetched := 0
 	names := versioner.All(func(cursor *string) ([]string, nullable.Nullable[string], error) {
-		asked++
+		fetched++
 		at := ""
 		if cursor != nil {
 			at = *cursor
@@ -406,20 +406,20 @@ func TestAll(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{"a", "b", "c"}, all)
 	}
-	require.Equal(t, 6, asked)
+	require.Equal(t, 6, fetched)
 	for range names {
 		break
 	}
-	require.Equal(t, 7, asked, "no page is fetched before it is needed")
+	require.Equal(t, 7, fetched, "no page is fetched before it is needed")
 
 	next["c2"] = "c1"
 	all, err := read()
-	require.ErrorContains(t, err, "has been read")
+	require.ErrorContains(t, err, "was used before")
 	require.Equal(t, []string{"a", "b", "c"}, all)
-	require.Equal(t, 10, asked)
+	require.Equal(t, 10, fetched)
 }
 
-// TestREADME has the README's programs run against a server.
+// TestREADME runs the README's programs against a server.
 func TestREADME(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("README.md")

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-var errCredential = errors.New("the credential holds characters that no credential has")
+var errCredential = errors.New("the credential contains invalid characters")
 
 // WithCredential sends a credential with each request: an API key for events, a session token for everything else.
 func WithCredential(credential string) ClientOption {
 	return WithCredentialFunc(func(context.Context) (string, error) { return credential, nil })
 }
 
-// WithCredentialFunc asks a function for the credential before each call, such as one that keeps a session token fresh; with
-// [WithRetries] before each try, and once more after a 401. Its error ends the call; with "" the request goes without a
+// WithCredentialFunc calls a function for the credential before each call, such as one that refreshes a session token; with
+// [WithRetries] before each attempt, and once more after a 401. Its error ends the call; "" sends the request without a
 // credential.
 func WithCredentialFunc(credential func(context.Context) (string, error)) ClientOption {
 	return WithRequestEditorFn(func(ctx context.Context, request *http.Request) error {
@@ -25,7 +25,7 @@ func WithCredentialFunc(credential func(context.Context) (string, error)) Client
 				return err
 			}
 			value = strings.TrimSpace(value)
-			// What net/http says of a wrong value has the value in it, and errors are written to logs.
+			// The error of net/http for an invalid header contains the value, and errors are logged.
 			if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
 				return errCredential
 			}
@@ -41,7 +41,7 @@ func WithCredentialFunc(credential func(context.Context) (string, error)) Client
 	})
 }
 
-// authorizer gives a request its credential. A request carries it in its context, for the next try.
+// authorizer sets the credential of a request. The request's context carries it, for the next attempt.
 type authorizer func(*http.Request) error
 
 type authorizerKey struct{}

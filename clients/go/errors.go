@@ -22,7 +22,7 @@ type APIError struct {
 	Reason string
 	// Code names the policy that forbids a deployment, such as NO_DEPLOY_WINDOW.
 	Code string
-	// RetryAfter is the delay that the server asks for; zero where it does not.
+	// RetryAfter is the delay that the server requests; zero without one.
 	RetryAfter time.Duration
 	// RequestID identifies the request in the server's log.
 	RequestID string
@@ -89,7 +89,7 @@ func sentenceOf(problems []ValidationItem) string {
 	return strings.Join(all, "; ")
 }
 
-// retryAfter returns the delay that a server asks for, in seconds or until a date.
+// retryAfter returns the delay that a Retry-After header requests, in seconds or until a date.
 func retryAfter(header http.Header) (time.Duration, bool) {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {

@@ -13,7 +13,7 @@ import (
 	versioner "github.com/versioner-io/versioner/clients/go"
 )
 
-// serve stands for a server.
+// serve starts a test server.
 func serve(answer func(*http.Request) (status int, body string)) *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, body := answer(r)
@@ -95,11 +95,11 @@ func ExampleWithCredentialFunc() {
 	// Output: Bearer fresh
 }
 
-// A server that asks to wait is waited for, and the request is the same one again.
+// The client waits as long as the server requests, and sends the same request again.
 func ExampleWithRetries() {
-	tries := 0
+	attempts := 0
 	server := serve(func(*http.Request) (int, string) {
-		if tries++; tries == 1 {
+		if attempts++; attempts == 1 {
 			return http.StatusServiceUnavailable, `{"detail":"Service temporarily unavailable"}`
 		}
 		return http.StatusOK, `{"status":"completed"}`
@@ -116,6 +116,6 @@ func ExampleWithRetries() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(answer.JSON200.Status, "at try", tries)
-	// Output: completed at try 2
+	fmt.Println(answer.JSON200.Status, "at attempt", attempts)
+	// Output: completed at attempt 2
 }

@@ -7,17 +7,17 @@ import (
 	"github.com/oapi-codegen/nullable"
 )
 
-var errCircle = errors.New("the next page is one that has been read")
+var errRepeatedCursor = errors.New("the cursor of the next page was used before")
 
-// All iterates over a list, whatever its length: it asks for a page when its first object is needed, with the cursor of the
-// page before (nil at first), and is answered with the page's items and its NextCursor. An error is the last thing it
-// yields. Each iteration begins anew.
-func All[T any](ask func(cursor *string) ([]T, nullable.Nullable[string], error)) iter.Seq2[T, error] {
+// All iterates over a list of any length. It calls fetch for a page when the first object of the page is needed, with the cursor
+// of the previous page (nil for the first one); fetch returns the page's items and its NextCursor. An error is the last value
+// that All yields. Each iteration starts with the first page.
+func All[T any](fetch func(cursor *string) ([]T, nullable.Nullable[string], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
 		seen := make(map[string]bool)
 		for cursor := (*string)(nil); ; {
-			items, following, err := ask(cursor)
+			items, following, err := fetch(cursor)
 			if err != nil {
 				yield(none, err)
 				return
@@ -28,11 +28,11 @@ func All[T any](ask func(cursor *string) ([]T, nullable.Nullable[string], error)
 				}
 			}
 			next, err := following.Get()
-			if err != nil { // null, which is the last page's
+			if err != nil { // null: this is the last page
 				return
 			}
 			if seen[next] {
-				yield(none, errCircle)
+				yield(none, errRepeatedCursor)
 				return
 			}
 			seen[next] = true

@@ -14,22 +14,23 @@ import (
 	"time"
 )
 
-// Retries says how often and how patiently requests are sent again; what is zero is as it says there.
+// Retries limits the retries of a request. A field that is zero has its default.
 type Retries struct {
-	// Limit is how many times more, at most: 3. Below zero it is none.
+	// Limit is the maximum number of retries; the default is 3. A negative number disables retries.
 	Limit int
-	// FirstWait is before the first retry, half of it left to chance; each next one waits twice as long: half a second.
+	// FirstWait is the backoff before the first retry; it doubles with each retry, and half of it is random. The default is
+	// half a second.
 	FirstWait time.Duration
-	// LongestWait is the longest of all. A server that asks for more is not waited for, its answer stands: a minute.
+	// LongestWait is the longest backoff; the default is a minute. An answer whose Retry-After is longer is not retried.
 	LongestWait time.Duration
 }
 
-// WithRetries sends requests again where that is safe: after 429, 503 and a connection that was never made always; after a
-// lost answer and 500, 502, 504 only where doing it twice is as good as once, which a change with If-Match is not. Every POST
-// carries an Idempotency-Key, the same on all its tries; a DELETE that finds nothing, after its answer was lost, is done.
+// WithRetries repeats requests where that is safe: always after 429, 503 and a failure to connect; after a lost answer and 500,
+// 502, 504 only if the request is idempotent, which a change with If-Match is not. Every POST carries an Idempotency-Key, the
+// same on all attempts; a DELETE that gets 404 after an attempt whose answer was lost has succeeded.
 //
-// It sends with the client that [WithHTTPClient] gave before it, else with one that gives a try 30 seconds and follows no
-// redirect. The context of a call limits all of it, waiting included.
+// It sends with the client of a preceding [WithHTTPClient], else with one that limits an attempt to 30 seconds and follows no
+// redirect. The context of a call limits the whole call, waits included.
 func WithRetries(retries Retries) ClientOption {
 	retries.Limit = cmp.Or(retries.Limit, 3)
 	retries.FirstWait = cmp.Or(retries.FirstWait, 500*time.Millisecond)
@@ -51,14 +52,14 @@ type retrying struct {
 	retries Retries
 }
 
-// Do sends a request until its outcome stands.
+// Do sends a request until its outcome is final.
 func (r retrying) Do(request *http.Request) (*http.Response, error) {
 	if request.Method == http.MethodPost && request.Header.Get("Idempotency-Key") == "" {
 		request.Header.Set("Idempotency-Key", rand.Text())
 	}
-	isRenewed, isDone := false, false
+	isRenewed, mayBeDeleted := false, false
 	for retry := 0; ; retry++ {
-		outcome, err := r.try(request)
+		outcome, err := r.attempt(request)
 		if !isRenewed && err == nil && outcome.StatusCode == http.StatusUnauthorized {
 			isRenewed = true
 			refused := request.Header.Get("Authorization")
@@ -66,17 +67,17 @@ func (r retrying) Do(request *http.Request) (*http.Response, error) {
 				return nil, err
 			}
 			if fresh := request.Header.Get("Authorization"); fresh != "" && fresh != refused {
-				outcome, err = r.try(request)
+				outcome, err = r.attempt(request)
 			}
 		}
-		if isDone && request.Method == http.MethodDelete && err == nil && outcome.StatusCode == http.StatusNotFound {
-			return nothing(outcome), nil
+		if mayBeDeleted && request.Method == http.MethodDelete && err == nil && outcome.StatusCode == http.StatusNotFound {
+			return noContent(outcome), nil
 		}
 		wait, again := r.waitBefore(retry, request, outcome, err)
 		if !again {
 			return outcome, err
 		}
-		isDone = isDone || mayBeDone(outcome, err)
+		mayBeDeleted = mayBeDeleted || mayBeDone(outcome, err)
 		if err := sleep(request.Context(), wait); err != nil {
 			return nil, err
 		}
@@ -86,7 +87,7 @@ func (r retrying) Do(request *http.Request) (*http.Response, error) {
 	}
 }
 
-// prepare makes a request ready to be sent again, with a credential that may be another one.
+// prepare rewinds the body of a request and sets its credential, which may have changed.
 func prepare(request *http.Request) (err error) {
 	if request.GetBody != nil {
 		if request.Body, err = request.GetBody(); err != nil {
@@ -99,8 +100,8 @@ func prepare(request *http.Request) (err error) {
 	return nil
 }
 
-// try sends the request, and reads the answer to its end: one that breaks off is lost.
-func (r retrying) try(request *http.Request) (*http.Response, error) {
+// attempt sends the request, and reads the whole answer: a truncated one counts as lost.
+func (r retrying) attempt(request *http.Request) (*http.Response, error) {
 	response, err := r.next.Do(request)
 	if err != nil {
 		return nil, err
@@ -114,31 +115,31 @@ func (r retrying) try(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// waitBefore tells for how long to wait before a retry, which counts from 0, and whether there shall be one.
+// waitBefore returns the wait before a retry, which counts from 0, and reports whether to retry at all.
 func (r retrying) waitBefore(retry int, request *http.Request, outcome *http.Response, err error) (time.Duration, bool) {
 	isRefused := err == nil && (outcome.StatusCode == http.StatusTooManyRequests || outcome.StatusCode == http.StatusServiceUnavailable)
-	mayRepeat := isRefused || neverMade(err) || mayBeDone(outcome, err) && repeatable(request)
+	mayRepeat := isRefused || isDialError(err) || mayBeDone(outcome, err) && isIdempotent(request)
 	canRepeat := request.Body == nil || request.Body == http.NoBody || request.GetBody != nil
 	if retry >= r.retries.Limit || !mayRepeat || !canRepeat || request.Context().Err() != nil {
 		return 0, false
 	}
-	chance := 0.5 + mathrand.Float64()/2 //nolint:gosec // it spreads load and guards nothing
+	jitter := 0.5 + mathrand.Float64()/2 //nolint:gosec // it spreads load, it is no secret
 	if err == nil {
-		if asked, ok := retryAfter(outcome.Header); ok {
-			return asked + time.Duration(chance*float64(r.retries.FirstWait)), asked <= r.retries.LongestWait
+		if requested, ok := retryAfter(outcome.Header); ok {
+			return requested + time.Duration(jitter*float64(r.retries.FirstWait)), requested <= r.retries.LongestWait
 		}
 	}
 	backoff := min(r.retries.FirstWait<<min(retry, 20), r.retries.LongestWait)
-	return time.Duration(chance * float64(backoff)), true
+	return time.Duration(jitter * float64(backoff)), true
 }
 
-// mayBeDone tells whether a request may have been carried out although it failed.
+// mayBeDone reports whether the server may have executed a request although it failed.
 func mayBeDone(outcome *http.Response, err error) bool {
 	if err != nil {
 		_, isBroken := errors.AsType[*net.OpError](err)
-		silent, ok := errors.AsType[net.Error](err)
-		isLost := isBroken || ok && silent.Timeout() || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-		return isLost && !neverMade(err)
+		netErr, ok := errors.AsType[net.Error](err)
+		isLost := isBroken || ok && netErr.Timeout() || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		return isLost && !isDialError(err)
 	}
 	switch outcome.StatusCode {
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
@@ -148,27 +149,27 @@ func mayBeDone(outcome *http.Response, err error) bool {
 	}
 }
 
-// neverMade tells whether there was no connection to send the request on.
-func neverMade(err error) bool {
+// isDialError reports whether the connection failed before the request was sent.
+func isDialError(err error) bool {
 	failed, ok := errors.AsType[*net.OpError](err)
 	return ok && failed.Op == "dial"
 }
 
-// repeatable tells whether doing the request twice is as good as once. A change with If-Match is not: were it done and the
-// answer lost, it would meet its own revision the second time.
-func repeatable(request *http.Request) bool {
+// isIdempotent reports whether executing the request twice has the effect of executing it once. A change with If-Match is not
+// idempotent: if its answer is lost, the second attempt fails on the revision that the first one made.
+func isIdempotent(request *http.Request) bool {
 	return request.Method != http.MethodPatch || request.Header.Get("If-Match") == ""
 }
 
-// nothing is the answer to a DELETE that an earlier try has carried out.
-func nothing(response *http.Response) *http.Response {
+// noContent returns the answer to a DELETE that an earlier attempt has executed.
+func noContent(response *http.Response) *http.Response {
 	response.StatusCode, response.Status = http.StatusNoContent, "204 No Content"
 	response.Body, response.ContentLength = http.NoBody, 0
 	response.Header.Del("Content-Type")
 	return response
 }
 
-// sleep waits, unless the caller gives up.
+// sleep waits until the time has passed or ctx has ended.
 func sleep(ctx context.Context, wait time.Duration) error {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
