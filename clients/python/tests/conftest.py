@@ -1,4 +1,4 @@
-"""A server that answers by script, and a way to try both clients with the same words."""
+"""A server with scripted answers, and a fixture that runs a test with both clients."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAST = Retries(first_wait=0.001)
 
 @dataclass
 class Reply:
-    """What the server answers; without a status it hangs up instead."""
+    """One answer of the server; with the status 0 it closes the connection instead."""
 
     status: int = 200
     body: Any = None
@@ -37,7 +37,7 @@ class Reply:
 
 @dataclass
 class Request:
-    """What the server was asked."""
+    """A request that the server received."""
 
     method: str
     path: str
@@ -46,7 +46,7 @@ class Request:
 
 
 class Script:
-    """The server's answers, in order; the last one stands for all that follow."""
+    """A server with scripted answers."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -55,12 +55,13 @@ class Script:
         self.silent = False
         self._reply: Callable[[Request], Reply]
 
-    def says(self, *replies: Reply) -> None:
+    def reply_with(self, *replies: Reply) -> None:
+        """Answer in this order; the last answer is repeated."""
         left = list(replies)
         self._reply = lambda _: left.pop(0) if len(left) > 1 else left[0]
 
-    def replies(self, to: Callable[[Request], Reply]) -> None:
-        """The answer to each question, which may be asked at the same time as another."""
+    def reply_by(self, to: Callable[[Request], Reply]) -> None:
+        """Answer each request with the result of a function, which requests may call concurrently."""
         self._reply = to
 
     def take(self, request: Request) -> Reply:
@@ -93,7 +94,7 @@ def handler(script: Script) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PATCH = do_DELETE = do
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler
 
@@ -114,21 +115,21 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
 
 
 class Clients:
-    """One of the two clients; what it returns is awaited, and a list is read to its end."""
+    """Runs calls with one of the two clients: it awaits the result, and reads lists to the end."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def ask(self, url: str | None, question: Callable[[Any], Any], credential: Any = None, **options: Any) -> Any:
+    def run(self, url: str | None, call: Callable[[Any], Any], credential: Any = None, **options: Any) -> Any:
         options.setdefault("retries", FAST)
         if self.name == "Versioner":
             with Versioner(url, credential, **options) as client:
-                return read(question(client))
-        return asyncio.run(self._ask(url, question, credential, options))
+                return read(call(client))
+        return asyncio.run(self._run(url, call, credential, options))
 
-    async def _ask(self, url: str | None, question: Callable[[Any], Any], credential: Any, options: Any) -> Any:
+    async def _run(self, url: str | None, call: Callable[[Any], Any], credential: Any, options: Any) -> Any:
         async with AsyncVersioner(url, credential, **options) as client:
-            answer = question(client)
+            answer = call(client)
             if isinstance(answer, AsyncIterable):
                 return [item async for item in answer]
             return await answer

@@ -1,4 +1,4 @@
-"""What a user writes: test_package.py type-checks it, and runs it against a server with the installed package.
+"""A user's program: test_package.py type-checks it, and runs it against a server with the installed package.
 
 Arguments: the server's address, an API key, a token.
 """
@@ -40,7 +40,7 @@ def record(url: str, key: str) -> None:
         except ValidationError as error:
             assert error.problems[0].loc == ["body", "product_name"], error.problems
         else:
-            raise AssertionError("a name of spaces was taken")
+            raise AssertionError("a blank name was accepted")
 
 
 def change(url: str, token: str) -> None:
@@ -62,20 +62,20 @@ def change(url: str, token: str) -> None:
         except Conflict as error:
             assert error.status == 409
         else:
-            raise AssertionError("a name was taken twice")
+            raise AssertionError("a duplicate name was accepted")
         client.delete_product(product.id)
         try:
             client.get_product(product.id)
         except NotFound:
             return
-        raise AssertionError("a deleted product is there")
+        raise AssertionError("a deleted product was found")
 
 
 async def watch(url: str, token: str) -> None:
-    async def ask() -> str:
+    async def fetch_token() -> str:
         return token
 
-    async with AsyncVersioner(url, ask) as client:
+    async with AsyncVersioner(url, fetch_token) as client:
         deployments = [deployment async for deployment in client.list_deployments(limit=1, environment="production")]
         assert [d.extra_metadata["number"] for d in deployments] == [4, 2, 1, 0]
         assert all(d.completed_at is not None and d.completed_at.tzinfo is not None for d in deployments)

@@ -1,4 +1,4 @@
-"""What goes over the wire, and what comes back."""
+"""Requests and answers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from versioner_client import AsyncVersioner, UnexpectedAnswer, Versioner, models
 
 
 def test_sends_an_event_and_reads_the_answer(server: Script, clients: Clients) -> None:
-    server.says(Reply(201, PRODUCT))
+    server.reply_with(Reply(201, PRODUCT))
     body = models.ProductCreate(name="checkout", extra_metadata={"team": "shop"})
-    product = clients.ask(server.url, lambda c: c.create_product(body))
+    product = clients.run(server.url, lambda c: c.create_product(body))
     assert product.name == "checkout"
     assert product.extra_metadata == {"team": "shop"}
     assert product.created_at == datetime(2026, 11, 23, 14, 56, 6, 535496, timezone.utc)
@@ -27,25 +27,25 @@ def test_sends_an_event_and_reads_the_answer(server: Script, clients: Clients) -
 
 
 def test_sends_only_what_was_set(server: Script, clients: Clients) -> None:
-    server.says(Reply(200, PRODUCT))
+    server.reply_with(Reply(200, PRODUCT))
     change = models.ProductPatch(description=None)
-    clients.ask(server.url, lambda c: c.update_product(PRODUCT["id"], change, if_match='"3"'))
+    clients.run(server.url, lambda c: c.update_product(PRODUCT["id"], change, if_match='"3"'))
     (request,) = server.requests
     assert request.body == {"description": None}
     assert request.headers["if-match"] == '"3"'
 
 
-def test_sends_times_with_their_zone_and_leaves_out_what_is_none(server: Script, clients: Clients) -> None:
-    server.says(Reply(200, {"items": [], "next_cursor": None}))
+def test_sends_times_with_their_zone_and_omits_none(server: Script, clients: Clients) -> None:
+    server.reply_with(Reply(200, {"items": [], "next_cursor": None}))
     since = datetime(2026, 11, 1, tzinfo=timezone.utc)
-    clients.ask(server.url, lambda c: c.list_deployments(since=since, product="a&b", status="failed", version=None))
+    clients.run(server.url, lambda c: c.list_deployments(since=since, product="a&b", status="failed", version=None))
     query = httpx.URL(server.requests[0].path).params
     assert dict(query) == {"since": since.isoformat(), "product": "a&b", "status": "failed"}
 
 
 def test_refuses_times_without_a_zone(server: Script, clients: Clients) -> None:
     with pytest.raises(ValueError, match="time zone"):
-        clients.ask(server.url, lambda c: c.list_deployments(since=datetime(2026, 11, 1)))
+        clients.run(server.url, lambda c: c.list_deployments(since=datetime(2026, 11, 1)))
 
 
 @pytest.mark.parametrize("identifier", ["", ".", ".."])
@@ -59,54 +59,54 @@ def test_keeps_identifiers_in_their_segment() -> None:
 
 
 def test_reads_answers_without_a_body(server: Script, clients: Clients) -> None:
-    server.says(Reply(204))
-    assert clients.ask(server.url, lambda c: c.delete_product(uuid.UUID(str(PRODUCT["id"])))) is None
+    server.reply_with(Reply(204))
+    assert clients.run(server.url, lambda c: c.delete_product(uuid.UUID(str(PRODUCT["id"])))) is None
     assert server.requests[0].path == f"/products/{PRODUCT['id']}"
 
 
-def test_gives_the_headers_with_send(server: Script, clients: Clients) -> None:
-    server.says(Reply(200, PRODUCT, {"ETag": '"7"', "X-Request-ID": "r1"}))
-    answer = clients.ask(server.url, lambda c: c.send(operations.get_product(PRODUCT["id"])))
+def test_send_returns_the_headers(server: Script, clients: Clients) -> None:
+    server.reply_with(Reply(200, PRODUCT, {"ETag": '"7"', "X-Request-ID": "r1"}))
+    answer = clients.run(server.url, lambda c: c.send(operations.get_product(PRODUCT["id"])))
     assert (answer.data.name, answer.status, answer.etag, answer.request_id) == ("checkout", 200, '"7"', "r1")
 
 
-def test_takes_what_a_newer_server_answers(server: Script, clients: Clients) -> None:
+def test_accepts_answers_of_a_newer_server(server: Script, clients: Clients) -> None:
     environment = {**PRODUCT, "type": "moon", "metadata": {}, "colour": "red"}
-    server.says(Reply(200, environment))
-    assert clients.ask(server.url, lambda c: c.get_environment(PRODUCT["id"])).type == "moon"
+    server.reply_with(Reply(200, environment))
+    assert clients.run(server.url, lambda c: c.get_environment(PRODUCT["id"])).type == "moon"
 
 
 @pytest.mark.parametrize("body", [None, {"id": 1}, "text"])
-def test_tells_answers_of_somebody_else(server: Script, clients: Clients, body: Any) -> None:
-    server.says(Reply(200, body, {"X-Request-ID": "r1"}))
+def test_rejects_answers_that_are_not_of_the_api(server: Script, clients: Clients, body: Any) -> None:
+    server.reply_with(Reply(200, body, {"X-Request-ID": "r1"}))
     with pytest.raises(UnexpectedAnswer) as caught:
-        clients.ask(server.url, lambda c: c.get_product(PRODUCT["id"]))
+        clients.run(server.url, lambda c: c.get_product(PRODUCT["id"]))
     assert (caught.value.status, caught.value.request_id) == (200, "r1")
 
 
 def test_follows_no_redirect(server: Script, clients: Clients) -> None:
-    server.says(Reply(302, None, {"Location": "/elsewhere"}))
+    server.reply_with(Reply(302, None, {"Location": "/elsewhere"}))
     with pytest.raises(UnexpectedAnswer):
-        clients.ask(server.url, lambda c: c.get_product(PRODUCT["id"]), "sk_secret")
+        clients.run(server.url, lambda c: c.get_product(PRODUCT["id"]), "sk_secret")
     assert len(server.requests) == 1
 
 
 def test_keeps_the_path_of_the_address(server: Script, clients: Clients) -> None:
-    server.says(Reply(200, {"status": "ok", "version": "1"}))
+    server.reply_with(Reply(200, {"status": "ok", "version": "1"}))
     for end in ("", "/", "//", "/versioner", "/versioner/", "/a%20b/c//"):
-        clients.ask(server.url + end, lambda c: c.get_health())
+        clients.run(server.url + end, lambda c: c.get_health())
     paths = [r.path for r in server.requests]
     assert paths == ["/health", "/health", "/health", "/versioner/health", "/versioner/health", "/a%20b/c/health"]
 
 
-def test_speaks_every_language(server: Script, clients: Clients) -> None:
+def test_encodes_unicode(server: Script, clients: Clients) -> None:
     name = "Käse-日本語-🚀"
-    server.says(Reply(200, {"items": [{**PRODUCT, "name": name}], "next_cursor": None}))
-    (product,) = clients.ask(server.url, lambda c: c.list_products(q=name))
+    server.reply_with(Reply(200, {"items": [{**PRODUCT, "name": name}], "next_cursor": None}))
+    (product,) = clients.run(server.url, lambda c: c.list_products(q=name))
     assert product.name == name
     assert httpx.URL(server.requests[0].path).params["q"] == name
-    server.says(Reply(201, PRODUCT))
-    clients.ask(server.url, lambda c: c.create_product(models.ProductCreate(name=name)))
+    server.reply_with(Reply(201, PRODUCT))
+    clients.run(server.url, lambda c: c.create_product(models.ProductCreate(name=name)))
     assert server.requests[1].body == {"name": name}
     assert operations.get_product("ü").path == "/products/%C3%BC"
 
@@ -126,7 +126,7 @@ def test_speaks_every_language(server: Script, clients: Clients) -> None:
         "https://secret@example.com",
     ],
 )
-def test_wants_an_address(monkeypatch: pytest.MonkeyPatch, client: Any, address: str) -> None:
+def test_requires_a_valid_address(monkeypatch: pytest.MonkeyPatch, client: Any, address: str) -> None:
     monkeypatch.delenv("VERSIONER_API_URL", raising=False)
     with pytest.raises(ValueError, match="VERSIONER_API_URL") as caught:
         client(address)

@@ -1,4 +1,4 @@
-"""What goes wrong has a name."""
+"""Exceptions."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ NEVER = Retries(limit=0)
     ],
 )
 def test_names_errors_by_status(server: Script, clients: Clients, status: int, kind: str) -> None:
-    server.says(Reply(status, {"detail": "No."}, {"X-Request-ID": "r1", "Retry-After": "7"}))
+    server.reply_with(Reply(status, {"detail": "No."}, {"X-Request-ID": "r1", "Retry-After": "7"}))
     with pytest.raises(VersionerError) as caught:
-        clients.ask(server.url, lambda c: c.get_product("p"), retries=NEVER)
+        clients.run(server.url, lambda c: c.get_product("p"), retries=NEVER)
     error = caught.value
     assert type(error) is getattr(versioner_client, kind)
     assert (error.status, error.detail, error.request_id, error.retry_after) == (status, "No.", "r1", 7)
@@ -47,9 +47,9 @@ def test_lists_the_problems_of_a_request(server: Script, clients: Clients) -> No
         {"loc": ["body", "name"], "msg": "field required", "type": "value_error.missing"},
         {"loc": ["body", "list", 3], "msg": "too much", "type": "value_error"},
     ]
-    server.says(Reply(422, {"detail": problems}))
+    server.reply_with(Reply(422, {"detail": problems}))
     with pytest.raises(ValidationError) as caught:
-        clients.ask(server.url, lambda c: c.get_product("p"))
+        clients.run(server.url, lambda c: c.get_product("p"))
     assert [p.model_dump() for p in caught.value.problems] == problems
     assert str(caught.value) == "422: body.name: field required; body.list.3: too much"
 
@@ -64,89 +64,93 @@ def test_lists_the_problems_of_a_request(server: Script, clients: Clients) -> No
     ],
 )
 def test_reads_errors_of_any_shape(server: Script, clients: Clients, body: Any, detail: str) -> None:
-    server.says(Reply(422, body))
+    server.reply_with(Reply(422, body))
     with pytest.raises(ValidationError) as caught:
-        clients.ask(server.url, lambda c: c.get_product("p"))
+        clients.run(server.url, lambda c: c.get_product("p"))
     assert caught.value.detail.startswith(detail)
     assert caught.value.body == ("" if body is None else body)
     assert caught.value.problems == []
 
 
-def test_tells_a_version_with_another_commit(server: Script, clients: Clients) -> None:
+def test_conflict_has_a_reason(server: Script, clients: Clients) -> None:
     detail = "Version 1 already exists with different SHA"
-    server.says(Reply(409, {"detail": detail, "message": "…", "error": "version_conflict"}))
+    server.reply_with(Reply(409, {"detail": detail, "message": "…", "error": "version_conflict"}))
     with pytest.raises(Conflict) as caught:
-        clients.ask(server.url, lambda c: c.get_product("p"))
+        clients.run(server.url, lambda c: c.get_product("p"))
     assert (caught.value.reason, caught.value.detail) == ("version_conflict", detail)
 
 
 @pytest.mark.parametrize("status", [409, 423, 428])
-def test_tells_of_the_policy_that_forbids_a_deployment(server: Script, clients: Clients, status: int) -> None:
-    told = {
+def test_blocked_has_the_policy(server: Script, clients: Clients, status: int) -> None:
+    policy = {
         "error": "deployment_blocked",
         "message": "Not on Fridays.",
         "code": "NO_DEPLOY_WINDOW",
         "retry_after": "2026-11-21T18:00:00Z",
         "details": {"rule_name": "weekend"},
     }
-    server.says(Reply(status, {"detail": told, **told}))
+    server.reply_with(Reply(status, {"detail": policy, **policy}))
     with pytest.raises(Blocked) as caught:
-        clients.ask(server.url, lambda c: c.get_product("p"))
+        clients.run(server.url, lambda c: c.get_product("p"))
     blocked = caught.value
-    assert (blocked.detail, blocked.code, blocked.allowed_from) == (told["message"], told["code"], told["retry_after"])
+    assert (blocked.detail, blocked.code, blocked.allowed_from) == (
+        policy["message"],
+        policy["code"],
+        policy["retry_after"],
+    )
     assert blocked.details == {"rule_name": "weekend"}
-    server.says(Reply(status, {"detail": {"message": "No."}, "error": "deployment_blocked"}))
+    server.reply_with(Reply(status, {"detail": {"message": "No."}, "error": "deployment_blocked"}))
     with pytest.raises(Blocked) as caught:
-        clients.ask(server.url, lambda c: c.get_product("p"))
+        clients.run(server.url, lambda c: c.get_product("p"))
     blocked = caught.value
     assert (blocked.detail, blocked.code, blocked.allowed_from, blocked.details) == ("No.", None, None, {})
 
 
-def test_tells_of_a_proxy_that_answers_for_the_server(server: Script, clients: Clients) -> None:
+def test_reports_a_proxy_that_answers_for_the_server(server: Script, clients: Clients) -> None:
     page = "<html><head><title>502 Bad Gateway</title></head></html>"
-    server.says(Reply(502, None, {"Content-Type": "text/html"}, page))
+    server.reply_with(Reply(502, None, {"Content-Type": "text/html"}, page))
     with pytest.raises(VersionerError) as caught:
-        clients.ask(server.url, lambda c: c.get_product("p"))
+        clients.run(server.url, lambda c: c.get_product("p"))
     assert (type(caught.value), caught.value.body) == (VersionerError, page)
     assert str(caught.value) == "502: Bad Gateway"
-    assert len(server.requests) == 4, "it may be gone in a moment"
+    assert len(server.requests) == 4, "a proxy's 502 is retried"
 
-    server.says(Reply(200, None, {"Content-Type": "text/html"}, page))
+    server.reply_with(Reply(200, None, {"Content-Type": "text/html"}, page))
     with pytest.raises(UnexpectedAnswer) as unexpected:
-        clients.ask(server.url, lambda c: c.get_product("p"))
+        clients.run(server.url, lambda c: c.get_product("p"))
     assert (unexpected.value.status, unexpected.value.body) == (200, page)
 
 
-def test_an_error_shows_nothing_of_an_answer_that_may_be_secret(server: Script, clients: Clients) -> None:
-    server.says(Reply(201, {"key": "sk_secret"}))
+def test_an_error_shows_no_value_of_the_answer(server: Script, clients: Clients) -> None:
+    server.reply_with(Reply(201, {"key": "sk_secret"}))
     with pytest.raises(UnexpectedAnswer, match="key_id: Field required") as caught:
-        clients.ask(server.url, lambda c: c.create_api_key(models.APIKeyCreate(name="ci")))
+        clients.run(server.url, lambda c: c.create_api_key(models.APIKeyCreate(name="ci")))
     assert "sk_secret" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_tells_that_nobody_listens(clients: Clients) -> None:
+def test_reports_a_refused_connection(clients: Clients) -> None:
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # bound, and never listening
+        unused.bind(("127.0.0.1", 0))  # bound, but not listening
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(versioner_client.ConnectionFailed, match=url) as caught:
-            clients.ask(url, lambda c: c.get_product("p"))
+            clients.run(url, lambda c: c.get_product("p"))
     assert caught.value.status is None
 
 
 def test_gives_up_on_a_silent_server(server: Script, clients: Clients) -> None:
     server.silent = True
-    server.says(Reply(200))
+    server.reply_with(Reply(200))
     with pytest.raises(versioner_client.TimedOut, match=r"0\.2 seconds"):
-        clients.ask(server.url, lambda c: c.get_product("p"), timeout=0.2, retries=Retries(limit=1, first_wait=0.001))
+        clients.run(server.url, lambda c: c.get_product("p"), timeout=0.2, retries=Retries(limit=1, first_wait=0.001))
     assert len(server.requests) == 2
 
 
 def test_takes_a_timeout_for_one_call(server: Script, clients: Clients) -> None:
     server.silent = True
-    server.says(Reply(200))
+    server.reply_with(Reply(200))
     operation = versioner_client.operations.get_health()
     with pytest.raises(versioner_client.TimedOut):
-        clients.ask(server.url, lambda c: c.send(operation, timeout=0.2), timeout=600, retries=NEVER)
+        clients.run(server.url, lambda c: c.send(operation, timeout=0.2), timeout=600, retries=NEVER)
 
 
 @pytest.mark.parametrize(("own", "seconds"), [(None, 20), (3, 3)])

@@ -1,4 +1,4 @@
-"""The package as users get it: built, installed in a clean environment, type-checked, and run against a server."""
+"""The built package: installed in a clean environment, type-checked, and run against a server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import pytest
 
 CLIENT = Path(__file__).parents[1]
 REPOSITORY = CLIENT.parents[1]
-AROUND_PARTS = """
+PREAMBLE = """
 from versioner_client import ValidationError, Versioner, models, operations
 client = Versioner()
 product_id = "01a208e8-3984-70ee-9241-9fbc66602e9b"
@@ -29,7 +29,7 @@ product_id = "01a208e8-3984-70ee-9241-9fbc66602e9b"
 WRONG = """
 from versioner_client import Versioner, models
 client = Versioner()
-client.list_deployments(status="unheard-of")
+client.list_deployments(status="unknown")
 models.DeploymentEvent(product_name="a", version="1")
 number: int = client.get_health().version
 """
@@ -57,7 +57,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a clean environment, with the wheel and what it asks for."""
+    """The interpreter of a clean environment, with the wheel and its dependencies."""
     home = tmp_path_factory.mktemp("environment")
     venv.create(home, with_pip=True)
     interpreter = home / "bin" / "python"
@@ -70,7 +70,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """A directory that every user may enter: for root, the server's PostgreSQL runs as somebody else."""
+    """A directory that all users can read: the server started by root runs PostgreSQL as another user."""
     with tempfile.TemporaryDirectory(prefix="versioner-") as directory:
         path = Path(directory)
         path.chmod(0o755)
@@ -80,46 +80,46 @@ def home() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def server(home: Path) -> Iterator[Server]:
     if shutil.which("go") is None and "CI" not in os.environ:
-        pytest.skip("Go is needed to build the server, and is not here")
+        pytest.skip("go is not installed, and the server cannot be built")
     program, data = home / "versionerd", home / "data"
     run("go", "build", "-o", program, "./cmd/versionerd", cwd=REPOSITORY)
     env = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and not k.startswith("VERSIONER_")}
     command: list[str | Path] = [program, "dev", "--addr", "127.0.0.1:0", "--data-dir", data]
     with (home / "log").open("w") as log:
         process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=log, text=True)
-        impatience = threading.Timer(120, process.kill)
-        impatience.start()
+        watchdog = threading.Timer(120, process.kill)
+        watchdog.start()
         try:
             assert process.stdout is not None
-            welcome = "".join(itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout))
-            impatience.cancel()
-            url = re.search(r"listening on (\S+)", welcome)
+            banner = "".join(itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout))
+            watchdog.cancel()
+            url = re.search(r"listening on (\S+)", banner)
             assert url, (home / "log").read_text()
-            key = re.search(r"Bearer (sk_\w+)", welcome)
-            assert key, welcome
+            key = re.search(r"Bearer (sk_\w+)", banner)
+            assert key, banner
             yield Server(url[1], key[1], run(program, "token", "--data-dir", data, env=env).strip())
         finally:
-            impatience.cancel()
+            watchdog.cancel()
             process.terminate()
             process.communicate()
 
 
 def blocks() -> list[str]:
-    """The code in the README: two whole programs, then parts of some."""
+    """The code in the README: two programs, then two fragments."""
     found = re.findall(r"^ *```python\n(.*?)^ *```", (CLIENT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
     assert ["import" in block for block in found] == [True, True, False, False]
     return [textwrap.dedent(block) for block in found]
 
 
 def examples() -> list[str]:
-    """The whole programs of the README."""
+    """The programs of the README."""
     return blocks()[:2]
 
 
 def parts() -> str:
-    """The parts of programs in the README, with what they need around them."""
+    """The fragments in the README, completed to a program."""
     catching, revising = blocks()[2:]
-    return f"{AROUND_PARTS}try:\n    client.get_health()\n{catching}{revising}"
+    return f"{PREAMBLE}try:\n    client.get_health()\n{catching}{revising}"
 
 
 def mypy(python: Path, file: Path) -> subprocess.CompletedProcess[str]:
@@ -136,14 +136,14 @@ def mypy(python: Path, file: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*command, "--python-version=3.10"], cwd=file.parent, capture_output=True, text=True)
 
 
-def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
+def test_the_wheel_has_the_expected_files(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "versioner_client/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if not re.match(r"versioner_client(-[\d.]+\.dist-info)?/", name)]
 
 
-def test_mypy_accepts_what_users_write(python: Path, tmp_path: Path) -> None:
+def test_mypy_accepts_the_sample_and_the_readme(python: Path, tmp_path: Path) -> None:
     sources = [(CLIENT / "tests" / "sample.py").read_text(), *examples(), parts()]
     for number, source in enumerate(sources):
         file = tmp_path / f"sample_{number}.py"
@@ -152,7 +152,7 @@ def test_mypy_accepts_what_users_write(python: Path, tmp_path: Path) -> None:
         assert done.returncode == 0, f"{source}\n{done.stdout}\n{done.stderr}"
 
 
-def test_mypy_finds_what_is_wrong(python: Path, tmp_path: Path) -> None:
+def test_mypy_finds_wrong_types(python: Path, tmp_path: Path) -> None:
     file = tmp_path / "wrong.py"
     file.write_text(WRONG)
     assert "Found 3 errors" in mypy(python, file).stdout

@@ -1,4 +1,4 @@
-"""Lists, whatever their length."""
+"""Iteration over lists."""
 
 from __future__ import annotations
 
@@ -17,62 +17,62 @@ def page(*names: str, cursor: str | None) -> Reply:
 
 
 def test_reads_all_pages(server: Script, clients: Clients) -> None:
-    server.says(page("a", "b", cursor="c1"), Reply(503), page(cursor="c2"), page("c", cursor=None))
-    products = clients.ask(server.url, lambda c: c.list_products(limit=2, q="x"))
+    server.reply_with(page("a", "b", cursor="c1"), Reply(503), page(cursor="c2"), page("c", cursor=None))
+    products = clients.run(server.url, lambda c: c.list_products(limit=2, q="x"))
     assert [p.name for p in products] == ["a", "b", "c"]
     queries = [dict(httpx.URL(r.path).params) for r in server.requests]
     first, second, third = ({"limit": "2", "q": "x", **more} for more in ({}, {"cursor": "c1"}, {"cursor": "c2"}))
     assert queries == [first, second, second, third]
 
 
-def test_gives_the_pages_too(server: Script, clients: Clients) -> None:
-    server.says(page("a", cursor="c1"), page("b", cursor=None))
-    pages = clients.ask(server.url, lambda c: c.list_products(cursor="c0").pages())
+def test_iterates_over_pages(server: Script, clients: Clients) -> None:
+    server.reply_with(page("a", cursor="c1"), page("b", cursor=None))
+    pages = clients.run(server.url, lambda c: c.list_products(cursor="c0").pages())
     assert [(len(p.items), p.next_cursor) for p in pages] == [(1, "c1"), (1, None)]
     assert httpx.URL(server.requests[0].path).params["cursor"] == "c0"
 
 
 def test_fetches_no_page_before_it_is_needed(server: Script) -> None:
-    server.says(page("a", "b", cursor="c1"))
+    server.reply_with(page("a", "b", cursor="c1"))
     with Versioner(server.url) as client:
         products = client.list_products()
         assert not server.requests
         assert [p.name for p in islice(products, 2)] == ["a", "b"]
-        assert [p.name for p in islice(products, 1)] == ["a"], "each iteration begins anew"
+        assert [p.name for p in islice(products, 1)] == ["a"], "each iteration starts at the first page"
     assert len(server.requests) == 2
 
 
-def test_does_not_run_in_a_circle(server: Script, clients: Clients) -> None:
-    server.says(page("a", cursor="c1"))
-    with pytest.raises(UnexpectedAnswer, match="has been read"):
-        clients.ask(server.url, lambda c: c.list_products())
+def test_rejects_a_repeated_cursor(server: Script, clients: Clients) -> None:
+    server.reply_with(page("a", cursor="c1"))
+    with pytest.raises(UnexpectedAnswer, match="was used before"):
+        clients.run(server.url, lambda c: c.list_products())
     assert len(server.requests) == 2
 
-    server.says(page("a", cursor="c1"), page("b", cursor="c2"), page("c", cursor="c3"), page("d", cursor="c1"))
-    with pytest.raises(UnexpectedAnswer, match="has been read"):
-        clients.ask(server.url, lambda c: c.list_products())
+    server.reply_with(page("a", cursor="c1"), page("b", cursor="c2"), page("c", cursor="c3"), page("d", cursor="c1"))
+    with pytest.raises(UnexpectedAnswer, match="was used before"):
+        clients.run(server.url, lambda c: c.list_products())
     assert len(server.requests) == 6
 
 
 def test_a_list_may_be_empty(server: Script, clients: Clients) -> None:
-    server.says(page(cursor=None))
-    assert clients.ask(server.url, lambda c: c.list_products()) == []
+    server.reply_with(page(cursor=None))
+    assert clients.run(server.url, lambda c: c.list_products()) == []
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("body", [{}, [], {"items": None, "next_cursor": None}, "text"])
-def test_tells_what_is_no_page(server: Script, clients: Clients, body: object) -> None:
-    server.says(Reply(200, body))
+def test_rejects_an_answer_that_is_no_page(server: Script, clients: Clients, body: object) -> None:
+    server.reply_with(Reply(200, body))
     with pytest.raises(UnexpectedAnswer):
-        clients.ask(server.url, lambda c: c.list_products())
+        clients.run(server.url, lambda c: c.list_products())
 
 
 def two_pages(request: Request) -> Reply:
     return page("c", cursor=None) if "cursor=c1" in request.path else page("a", "b", cursor="c1")
 
 
-def test_iterations_at_the_same_time_do_not_disturb_each_other(server: Script) -> None:
-    server.replies(two_pages)
+def test_concurrent_iterations_are_independent(server: Script) -> None:
+    server.reply_by(two_pages)
     with Versioner(server.url) as client:
         products = client.list_products()
         assert [(one.name, other.name) for one, other in zip(products, products, strict=True)] == [
@@ -83,8 +83,8 @@ def test_iterations_at_the_same_time_do_not_disturb_each_other(server: Script) -
     assert len(server.requests) == 4
 
 
-def test_iterations_awaited_at_the_same_time_do_not_disturb_each_other(server: Script) -> None:
-    server.replies(two_pages)
+def test_concurrent_asynchronous_iterations_are_independent(server: Script) -> None:
+    server.reply_by(two_pages)
 
     async def names(products: AsyncPages[models.Product]) -> list[str]:
         return [product.name async for product in products]

@@ -1,4 +1,4 @@
-"""Client of the Versioner API: what runs where, since when, and who put it there."""
+"""Client of Versioner, the deployment tracking API."""
 
 from versioner_client import models, operations
 from versioner_client._client import AsyncVersioner, Versioner

@@ -1,4 +1,4 @@
-"""One call: everything about it but the waiting, which differs between the two clients."""
+"""The part of a call that both clients share: everything but sending and waiting."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONNECT_TIMEOUT = 10.0
 
 @dataclass(frozen=True)
 class Settings:
-    """What all calls of a client have in common."""
+    """The settings of a client."""
 
     base_url: str
     timeout: float
@@ -30,7 +30,7 @@ class Settings:
 
 
 class Call(Generic[T]):
-    """A call from its first request to its answer. Its Idempotency-Key is made once: a retry is the same request."""
+    """A call, from its first request to its answer. All its attempts have the same Idempotency-Key."""
 
     def __init__(
         self, settings: Settings, operation: Operation[T], timeout: float | None, idempotency_key: str | None
@@ -49,16 +49,16 @@ class Call(Generic[T]):
 
     @property
     def public(self) -> bool:
-        """Whether the call goes without a credential."""
+        """Whether the call needs no credential."""
         return self._operation.public
 
     def request(self, client: httpx.Client | httpx.AsyncClient, credential: str | None) -> httpx.Request:
-        """The request, with a credential that may be another one at each try."""
+        """The request of one attempt; the credential may differ between attempts."""
         headers = dict(self._headers)
         if credential := (credential or "").strip():
-            # What httpx says of a wrong value has the value in it, and errors are written to logs.
+            # The error of httpx for an invalid header contains the value, and errors are logged.
             if not re.fullmatch("[!-~]+", credential):
-                raise ValueError("the credential holds characters that no credential has")
+                raise ValueError("the credential contains invalid characters")
             headers["Authorization"] = f"Bearer {credential}"
         return client.build_request(
             self._operation.method,
@@ -70,30 +70,30 @@ class Call(Generic[T]):
         )
 
     def renews(self, outcome: httpx.Response | httpx.RequestError) -> bool:
-        """Whether to ask for another credential, which a call does once."""
+        """Whether to request a new credential: after the first 401 of a call."""
         if self._renewed or not isinstance(outcome, httpx.Response) or outcome.status_code != 401:
             return False
         self._renewed = True
         return True
 
     def wait(self, request: httpx.Request, outcome: httpx.Response | httpx.RequestError) -> float | None:
-        """Seconds after which to send the request again; None when the outcome stands."""
+        """The seconds to wait before a retry; None if the outcome is final."""
         self._may_be_done = self._may_be_done or may_be_done(outcome)
         if not may_repeat(request, outcome):
             return None
-        asked = retry_after(outcome.headers) if isinstance(outcome, httpx.Response) else None
-        wait = self._settings.retries.wait(self._retry, asked)
+        requested = retry_after(outcome.headers) if isinstance(outcome, httpx.Response) else None
+        wait = self._settings.retries.wait(self._retry, requested)
         self._retry += 1
         return wait
 
     def answer(self, outcome: httpx.Response | httpx.RequestError) -> Answer[T]:
-        """What the outcome means, or its error."""
+        """The answer in the outcome; raise its error if it is no success."""
         if isinstance(outcome, httpx.TimeoutException):
             raise TimedOut(f"no answer from {self._settings.base_url} within {self._timeout:g} seconds") from outcome
         if isinstance(outcome, httpx.RequestError):
             raise ConnectionFailed(f"no answer from {self._settings.base_url}: {outcome}") from outcome
         if self._operation.method == "DELETE" and self._may_be_done and outcome.status_code == 404:
-            # An earlier try deleted it, whose answer was lost.
+            # An earlier attempt, whose answer was lost, deleted the object.
             return Answer(data=cast("T", None), status=204, headers=outcome.headers)
         if not outcome.is_success:
             raise error_of(outcome)
@@ -101,11 +101,11 @@ class Call(Generic[T]):
             adapter: pydantic.TypeAdapter[T] = pydantic.TypeAdapter(cast("type[T]", self._operation.answer))
             data = adapter.validate_json(outcome.content or b"null")
         except pydantic.ValidationError as error:
-            # Without what was read: a new key may be in it.
+            # The input is left out of the message: it may contain a new key.
             problems = error.errors(include_url=False, include_context=False, include_input=False)
-            found = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'all of it'}: {p['msg']}" for p in problems)
+            found = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'body'}: {p['msg']}" for p in problems)
             raise UnexpectedAnswer(
-                f"the answer is not what was asked for: {found}",
+                f"the answer does not match the operation: {found}",
                 status=outcome.status_code,
                 body=outcome.text,
                 headers=outcome.headers,
@@ -114,7 +114,7 @@ class Call(Generic[T]):
 
 
 def settings(base_url: str | None, timeout: float, retries: Retries) -> Settings:
-    """The settings, with the server's address from the environment unless it is given."""
+    """The settings of a client; the default of the server's address is that of the environment."""
     try:
         url = httpx.URL(base_url or os.environ.get("VERSIONER_API_URL", ""))
     except httpx.InvalidURL:

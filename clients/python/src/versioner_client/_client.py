@@ -1,4 +1,4 @@
-"""The two clients: one that blocks, and one to await."""
+"""The synchronous and the asynchronous client."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ DEFAULT_RETRIES = Retries()
 
 
 class Versioner(Methods):
-    """A client that blocks. It may be used by several threads at once; close it, or use it in a `with` block.
+    """The synchronous client. Threads may share it; close it, or use it in a `with` block.
 
-    - `base_url`: the server's address; by default that of the environment, `VERSIONER_API_URL`.
-    - `credential`: an API key (for events), a session token (for everything else), or a function that returns one and
-      is asked before every try, and once more after a 401; by default the key of the environment, `VERSIONER_API_KEY`.
-    - `timeout`: seconds to wait for the server at each step of each try.
-    - `retries`: how often requests are sent again, where that is safe.
-    - `http`: an `httpx.Client` to send with, for proxies, certificates or tests; whoever made it closes it.
+    - `base_url`: the server's address; the default is the environment variable `VERSIONER_API_URL`.
+    - `credential`: an API key (for events), a session token (for everything else), or a function that returns one. The
+      function is called before every attempt, and once more after a 401. The default is the environment variable
+      `VERSIONER_API_KEY`.
+    - `timeout`: seconds to wait for the server at each step of each attempt.
+    - `retries`: how often requests are retried, where that is safe.
+    - `http`: an `httpx.Client` to send with, for proxies, certificates or tests; the caller closes it.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Versioner(Methods):
     ) -> Answer[T]:
         """Send an operation of `versioner_client.operations`, and return its answer with the headers.
 
-        An `idempotency_key` of one's own makes calls of different processes the same call.
+        An explicit `idempotency_key` makes calls of several processes the same call.
         """
         call = _call.Call(self._settings, operation, timeout, idempotency_key)
         credential = None if call.public else self._bearer()
@@ -90,7 +91,7 @@ class Versioner(Methods):
 
 
 class AsyncVersioner(AsyncMethods):
-    """A client to await. It takes what `Versioner` takes; a function for the credential may be a coroutine function.
+    """The asynchronous client, with the arguments of `Versioner`. The credential may also be a coroutine function.
 
     Close it, or use it in an `async with` block.
     """
@@ -114,7 +115,7 @@ class AsyncVersioner(AsyncMethods):
     ) -> Answer[T]:
         """Send an operation of `versioner_client.operations`, and return its answer with the headers.
 
-        An `idempotency_key` of one's own makes calls of different processes the same call.
+        An explicit `idempotency_key` makes calls of several processes the same call.
         """
         call = _call.Call(self._settings, operation, timeout, idempotency_key)
         credential = None if call.public else await self._bearer()

@@ -1,4 +1,4 @@
-"""What goes wrong, as exceptions."""
+"""The exceptions of the clients."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from versioner_client.models import ValidationItem, ValidationProblem
 
 
 class VersionerError(Exception):
-    """The server refused, failed, or could not be reached."""
+    """A call failed: the server refused it, had an error, or could not be reached."""
 
     def __init__(
         self, detail: str, *, status: int | None = None, body: Any = None, headers: httpx.Headers | None = None
     ) -> None:
         super().__init__(detail)
         self.detail = detail
-        """A sentence for people."""
+        """The message, for humans."""
         self.status = status
         """The status of the answer; None when there was none."""
         self.body = body
-        """The answer as it came: JSON where it is JSON, else text."""
+        """The body of the answer: parsed if it is JSON, else text."""
         self.headers = headers if headers is not None else httpx.Headers()
         """The headers of the answer."""
 
     @property
     def request_id(self) -> str | None:
-        """What to quote when asking for help."""
+        """The ID of the request in the server's log."""
         return header(self.headers, "X-Request-ID")
 
     @property
     def retry_after(self) -> float | None:
-        """After how many seconds the server asks to try again, where it says so."""
+        """The seconds to wait before a retry, if the server sent `Retry-After`."""
         return retry_after(self.headers)
 
     def __str__(self) -> str:
@@ -47,15 +47,15 @@ class VersionerError(Exception):
 
 
 class ConnectionFailed(VersionerError):
-    """No answer came: the server cannot be reached, or the connection broke."""
+    """There was no answer: the server cannot be reached, or the connection broke."""
 
 
 class TimedOut(ConnectionFailed):
-    """No answer came in time."""
+    """There was no answer within the timeout."""
 
 
 class UnexpectedAnswer(VersionerError):
-    """The answer is not one that this API gives; something between here and the server may have made it."""
+    """The answer does not conform to the API; a proxy may have sent it."""
 
 
 class Unauthenticated(VersionerError):
@@ -63,45 +63,45 @@ class Unauthenticated(VersionerError):
 
 
 class Forbidden(VersionerError):
-    """403: the credential is valid, but not for this."""
+    """403: the credential is valid, but does not permit the operation."""
 
 
 class NotFound(VersionerError):
-    """404: there is no such object in this account."""
+    """404: the account has no such object."""
 
 
 class Conflict(VersionerError):
-    """409: it contradicts what is there."""
+    """409: the request conflicts with the current state."""
 
     @property
     def reason(self) -> str | None:
-        """A word for programs, where there is one: `version_conflict` for a version that exists with another commit."""
+        """The machine-readable reason, if any: `version_conflict` for a version that exists with another commit."""
         return text(member(self.body, "error"))
 
 
 class Blocked(VersionerError):
-    """409, 423 or 428 for a deployment that a policy forbids."""
+    """409, 423 or 428: a policy forbids the deployment."""
 
     @property
     def code(self) -> str | None:
-        """Which policy, for programs: `NO_DEPLOY_WINDOW`, `APPROVAL_REQUIRED` and others."""
-        return text(self._told("code"))
+        """The code of the policy: `NO_DEPLOY_WINDOW`, `APPROVAL_REQUIRED` and others."""
+        return text(self._field("code"))
 
     @property
     def allowed_from(self) -> str | None:
-        """When it may be allowed, in RFC 3339; None when time alone changes nothing."""
-        return text(self._told("retry_after"))
+        """The time in RFC 3339 from which the policy may permit the deployment; None if it does not depend on time."""
+        return text(self._field("retry_after"))
 
     @property
     def details(self) -> dict[str, Any]:
-        """What else the policy tells."""
-        details = self._told("details")
+        """Further members of the policy's answer."""
+        details = self._field("details")
         return details if isinstance(details, dict) else {}
 
-    def _told(self, name: str) -> Any:
-        """What is told at both levels of the body."""
-        told = member(member(self.body, "detail"), name)
-        return member(self.body, name) if told is None else told
+    def _field(self, name: str) -> Any:
+        """A member of `detail`, or of the body itself."""
+        value = member(member(self.body, "detail"), name)
+        return member(self.body, name) if value is None else value
 
 
 class PreconditionFailed(VersionerError):
@@ -109,14 +109,14 @@ class PreconditionFailed(VersionerError):
 
 
 class ValidationError(VersionerError):
-    """422: the request has problems, all of which are listed."""
+    """422: the request is invalid; `problems` lists every problem."""
 
     def __init__(
         self, detail: str, *, status: int | None = None, body: Any = None, headers: httpx.Headers | None = None
     ) -> None:
         super().__init__(detail, status=status, body=body, headers=headers)
         self.problems: list[ValidationItem] = []
-        """Where each problem is (`loc`), what it is for people (`msg`) and for programs (`type`)."""
+        """The problems: location (`loc`), message for humans (`msg`) and machine-readable type (`type`)."""
         try:
             self.problems = ValidationProblem.model_validate(body).detail
         except pydantic.ValidationError:
@@ -125,11 +125,11 @@ class ValidationError(VersionerError):
 
 
 class RateLimited(VersionerError):
-    """429: too many requests; `retry_after` says when there may be more."""
+    """429: too many requests; retry after `retry_after` seconds."""
 
 
 class Unavailable(VersionerError):
-    """503: the server is restarting or overloaded; `retry_after` says when to come back."""
+    """503: the server is restarting or overloaded; retry after `retry_after` seconds."""
 
 
 BY_STATUS: dict[int, type[VersionerError]] = {
@@ -145,7 +145,7 @@ BY_STATUS: dict[int, type[VersionerError]] = {
 
 
 def error_of(response: httpx.Response) -> VersionerError:
-    """The error that an answer tells."""
+    """The exception for an answer that is no success."""
     try:
         body = response.json()
     except ValueError:
@@ -160,7 +160,7 @@ def error_of(response: httpx.Response) -> VersionerError:
 
 
 def detail_of(body: Any) -> str | None:
-    """The sentence in an error's body, which may lie one level deeper when a policy refused."""
+    """The message in an error's body, which is one level deeper if a policy refused the request."""
     detail = member(body, "detail")
     return text(detail) or text(member(detail, "message"))
 
@@ -174,7 +174,7 @@ def text(value: Any) -> str | None:
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
-    """The seconds of a Retry-After header, which may also name a date."""
+    """The seconds of a Retry-After header, which has seconds or a date."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value)

@@ -108,7 +108,7 @@ class Methods(ABC):
         Lists the account's products, newest first: those created by events and those created by users.
         A filter that matches nothing gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(self.send, operations.list_products(limit=limit, cursor=cursor, q=q))
 
@@ -158,7 +158,7 @@ class Methods(ABC):
         Lists the account's environments, newest first: those created by events and those created by users.
         A filter that matches nothing gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(self.send, operations.list_environments(limit=limit, cursor=cursor, q=q, type=type))
 
@@ -210,7 +210,7 @@ class Methods(ABC):
         Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
         commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(
             self.send, operations.list_versions(limit=limit, cursor=cursor, q=q, product=product, scm_sha=scm_sha)
@@ -243,7 +243,7 @@ class Methods(ABC):
         since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
         compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(
             self.send,
@@ -275,7 +275,7 @@ class Methods(ABC):
         Lists the events that the server has recorded for one deployment, newest first: when each was received, what it did, and
         its body as received. Repeats are not recorded.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(self.send, operations.list_deployment_events(id, limit=limit, cursor=cursor))
 
@@ -297,7 +297,7 @@ class Methods(ABC):
         builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
         gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(
             self.send,
@@ -328,7 +328,7 @@ class Methods(ABC):
         Lists the events that the server has recorded for one build, newest first: when each was received, what it did, and
         its body as received. Repeats are not recorded.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(self.send, operations.list_build_events(id, limit=limit, cursor=cursor))
 
@@ -352,7 +352,7 @@ class Methods(ABC):
         the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
         matches nothing gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(
             self.send,
@@ -373,7 +373,7 @@ class Methods(ABC):
 
         Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(self.send, operations.list_releases(limit=limit, cursor=cursor, q=q, status=status))
 
@@ -416,7 +416,7 @@ class Methods(ABC):
 
         Lists the versions that are in the release, at most one of each product, newest first.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(self.send, operations.list_release_versions(id, limit=limit, cursor=cursor))
 
@@ -456,7 +456,7 @@ class Methods(ABC):
 
         Lists the account's channels, newest first. Secrets in their configuration are masked.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(self.send, operations.list_notification_channels(limit=limit, cursor=cursor))
 
@@ -529,7 +529,7 @@ class Methods(ABC):
 
         Lists the account's notification preferences, newest first.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(
             self.send, operations.list_notification_preferences(limit=limit, cursor=cursor, channel_id=channel_id)
@@ -586,7 +586,7 @@ class Methods(ABC):
         Lists the account's notification deliveries of the last 90 days with their results, newest first. Of a receiver's
         answer only the status is stored, never the body.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(
             self.send,
@@ -617,7 +617,7 @@ class Methods(ABC):
         Lists the account's API keys, newest first, revoked and expired ones too, with the time of their last use. Secrets are
         never shown again.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(self.send, operations.list_api_keys(limit=limit, cursor=cursor))
 
@@ -668,7 +668,7 @@ class Methods(ABC):
         Lists the account's users, newest first. `q` searches names and e-mail addresses. A filter that matches nothing returns
         an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(self.send, operations.list_users(limit=limit, cursor=cursor, q=q))
 
@@ -711,7 +711,7 @@ class Methods(ABC):
         transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
         nothing returns an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return Pages(
             self.send,
@@ -750,7 +750,7 @@ class Methods(ABC):
 
 
 class AsyncMethods(ABC):
-    """The operations as methods to await."""
+    """The operations as asynchronous methods."""
 
     @abstractmethod
     async def send(
@@ -842,7 +842,7 @@ class AsyncMethods(ABC):
         Lists the account's products, newest first: those created by events and those created by users.
         A filter that matches nothing gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(self.send, operations.list_products(limit=limit, cursor=cursor, q=q))
 
@@ -892,7 +892,7 @@ class AsyncMethods(ABC):
         Lists the account's environments, newest first: those created by events and those created by users.
         A filter that matches nothing gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(self.send, operations.list_environments(limit=limit, cursor=cursor, q=q, type=type))
 
@@ -944,7 +944,7 @@ class AsyncMethods(ABC):
         Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
         commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(
             self.send, operations.list_versions(limit=limit, cursor=cursor, q=q, product=product, scm_sha=scm_sha)
@@ -977,7 +977,7 @@ class AsyncMethods(ABC):
         since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
         compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(
             self.send,
@@ -1009,7 +1009,7 @@ class AsyncMethods(ABC):
         Lists the events that the server has recorded for one deployment, newest first: when each was received, what it did, and
         its body as received. Repeats are not recorded.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(self.send, operations.list_deployment_events(id, limit=limit, cursor=cursor))
 
@@ -1031,7 +1031,7 @@ class AsyncMethods(ABC):
         builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
         gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(
             self.send,
@@ -1062,7 +1062,7 @@ class AsyncMethods(ABC):
         Lists the events that the server has recorded for one build, newest first: when each was received, what it did, and
         its body as received. Repeats are not recorded.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(self.send, operations.list_build_events(id, limit=limit, cursor=cursor))
 
@@ -1086,7 +1086,7 @@ class AsyncMethods(ABC):
         the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
         matches nothing gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(
             self.send,
@@ -1107,7 +1107,7 @@ class AsyncMethods(ABC):
 
         Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(self.send, operations.list_releases(limit=limit, cursor=cursor, q=q, status=status))
 
@@ -1150,7 +1150,7 @@ class AsyncMethods(ABC):
 
         Lists the versions that are in the release, at most one of each product, newest first.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(self.send, operations.list_release_versions(id, limit=limit, cursor=cursor))
 
@@ -1190,7 +1190,7 @@ class AsyncMethods(ABC):
 
         Lists the account's channels, newest first. Secrets in their configuration are masked.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(self.send, operations.list_notification_channels(limit=limit, cursor=cursor))
 
@@ -1263,7 +1263,7 @@ class AsyncMethods(ABC):
 
         Lists the account's notification preferences, newest first.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(
             self.send, operations.list_notification_preferences(limit=limit, cursor=cursor, channel_id=channel_id)
@@ -1320,7 +1320,7 @@ class AsyncMethods(ABC):
         Lists the account's notification deliveries of the last 90 days with their results, newest first. Of a receiver's
         answer only the status is stored, never the body.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(
             self.send,
@@ -1351,7 +1351,7 @@ class AsyncMethods(ABC):
         Lists the account's API keys, newest first, revoked and expired ones too, with the time of their last use. Secrets are
         never shown again.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(self.send, operations.list_api_keys(limit=limit, cursor=cursor))
 
@@ -1406,7 +1406,7 @@ class AsyncMethods(ABC):
         Lists the account's users, newest first. `q` searches names and e-mail addresses. A filter that matches nothing returns
         an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(self.send, operations.list_users(limit=limit, cursor=cursor, q=q))
 
@@ -1449,7 +1449,7 @@ class AsyncMethods(ABC):
         transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
         nothing returns an empty list.
 
-        Iterate over what it returns: it fetches page after page, of `limit` objects each.
+        Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(
             self.send,

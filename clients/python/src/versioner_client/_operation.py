@@ -1,4 +1,4 @@
-"""What an operation is: a request that has not been sent, and what its answer becomes."""
+"""Operations: requests that have not been sent, and the types of their answers."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True)
 class Operation(Generic[T_co]):
-    """A request, ready to be sent any number of times."""
+    """A request, which can be sent any number of times."""
 
     method: str
     path: str
     answer: type[T_co] | None
-    """What the answer's body becomes; None for an answer without a body."""
+    """The type of the answer's body; None for an answer without a body."""
     query: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, Any] = field(default_factory=dict)
     body: BaseModel | None = None
     public: bool = False
-    """Whether the server asks nobody for a credential."""
+    """Whether the operation needs no credential."""
 
     def query_params(self) -> httpx.QueryParams:
-        """The query as it is sent; what is None stays away."""
+        """The query parameters as sent; None is omitted."""
         items: list[tuple[str, str | int | float | bool | None]] = []
         for name, value in self.query.items():
             for one in value if isinstance(value, (list, tuple)) else [value]:
@@ -39,17 +39,17 @@ class Operation(Generic[T_co]):
         return httpx.QueryParams(items)
 
     def header_items(self) -> dict[str, str]:
-        """The headers as they are sent."""
+        """The headers as sent."""
         return {name: encode(value) for name, value in self.headers.items() if value is not None}
 
     def json(self) -> Any:
-        """The body as it is sent: the members that were set, and no others, for a change leaves the rest as it is."""
+        """The body as sent: only the members that were set, so that a change leaves the other members as they are."""
         return None if self.body is None else self.body.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 @dataclass(frozen=True)
 class Answer(Generic[T_co]):
-    """What the server answered, with the headers that an object alone does not tell."""
+    """An answer of the server, with its headers."""
 
     data: T_co
     status: int
@@ -62,7 +62,7 @@ class Answer(Generic[T_co]):
 
     @property
     def request_id(self) -> str | None:
-        """What to quote when asking for help."""
+        """The ID of the request in the server's log."""
         return header(self.headers, "X-Request-ID")
 
 
@@ -73,7 +73,7 @@ def header(headers: httpx.Headers, name: str) -> str | None:
 
 
 def encode(value: Any) -> str:
-    """A value as it stands in an address or a header."""
+    """A value as text, for a URL or a header."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
@@ -84,7 +84,7 @@ def encode(value: Any) -> str:
 
 
 def segment(value: Any) -> str:
-    """A value as one segment of a path, whatever it holds."""
+    """A value as one segment of a path, escaped."""
     text = encode(value)
     if text in ("", ".", ".."):
         raise ValueError(f"{text!r} identifies nothing")

@@ -1,4 +1,4 @@
-"""Lists, page after page."""
+"""Iteration over the pages of lists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from versioner_client._operation import Answer, Operation, T, T_co
 
 
 class Page(Protocol[T_co]):
-    """What the server answers to the question for a list."""
+    """One page of a list."""
 
     @property
     def items(self) -> Sequence[T_co]:
@@ -19,11 +19,11 @@ class Page(Protocol[T_co]):
 
     @property
     def next_cursor(self) -> str | None:
-        """Where the next page begins; None on the last one."""
+        """The cursor of the next page; None on the last page."""
 
 
 class Pages(Generic[T]):
-    """A list: iterate over it for its objects, over `pages()` for its pages. Each iteration begins anew."""
+    """A list: iterate over it for its objects, over `pages()` for its pages. Iterations start at the first page."""
 
     def __init__(self, send: Callable[[Operation[Page[T]]], Answer[Page[T]]], operation: Operation[Page[T]]) -> None:
         self._send = send
@@ -68,10 +68,10 @@ class AsyncPages(Generic[T]):
 
 
 def following(operation: Operation[Page[T]], page: Page[T], seen: set[str]) -> Operation[Page[T]] | None:
-    """The question for the next page, if there is one."""
+    """The request for the next page, if there is one."""
     if page.next_cursor is None:
         return None
     if page.next_cursor in seen:
-        raise UnexpectedAnswer("the next page is one that has been read")
+        raise UnexpectedAnswer("the cursor of the next page was used before")
     seen.add(page.next_cursor)
     return dataclasses.replace(operation, query={**operation.query, "cursor": page.next_cursor})

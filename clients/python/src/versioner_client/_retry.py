@@ -1,4 +1,4 @@
-"""When to send a request again, and after how long."""
+"""When to retry a request, and after how long."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from dataclasses import dataclass
 
 import httpx
 
-# The request was not looked at, so it may be sent again, whatever it is.
+# The server did not process the request, so that every request may be retried.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 NOT_SERVED = frozenset({429, 503})
-# The server, or something before it, failed. Sending again is safe for requests that do the same when done twice.
+# The server, or a proxy before it, failed. Only idempotent requests may be retried.
 FAILED = frozenset({500, 502, 504})
 
 
 @dataclass(frozen=True)
 class Retries:
-    """How often and how patiently a request is sent again."""
+    """Limits of the retries of a request."""
 
     limit: int = 3
-    """How many times more, at most."""
+    """The maximum number of retries."""
     first_wait: float = 0.5
-    """Seconds before the first retry; each next one waits twice as long. Half of it is left to chance."""
+    """The backoff in seconds before the first retry; it doubles with each retry, and half of it is random."""
     longest_wait: float = 60.0
-    """No wait is longer. A server that asks for more is not waited for: its error is raised at once."""
+    """The longest backoff in seconds. An answer whose `Retry-After` is longer is not retried."""
 
-    def wait(self, retry: int, asked: float | None) -> float | None:
-        """Seconds before this retry, which counts from 0; None when it shall not be."""
+    def wait(self, retry: int, requested: float | None) -> float | None:
+        """The seconds before a retry, which counts from 0; None if there is no retry."""
         if retry >= self.limit:
             return None
         backoff = min(self.first_wait * 2.0**retry, self.longest_wait)
-        chance = random.uniform(0.5, 1.0)  # noqa: S311 - it spreads load and guards nothing
-        if asked is None:
-            return backoff * chance
-        if asked > self.longest_wait:
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311 - it spreads load, it is no secret
+        if requested is None:
+            return backoff * jitter
+        if requested > self.longest_wait:
             return None
-        return asked + self.first_wait * chance
+        return requested + self.first_wait * jitter
 
 
-def repeatable(request: httpx.Request) -> bool:
-    """Whether doing the request twice is as good as once.
+def is_idempotent(request: httpx.Request) -> bool:
+    """Whether executing the request twice has the effect of executing it once.
 
-    A change with If-Match is not: were it done and the answer lost, it would meet its own revision the second time.
-    A DELETE that finds nothing the second time is done (_call.py).
+    A change with If-Match is not idempotent: if its answer is lost, the second attempt fails on the revision that the
+    first one made. A DELETE is: `Call.answer` takes the 404 of a second attempt for success.
     """
     if request.method == "PATCH":
         return "If-Match" not in request.headers
@@ -50,14 +50,14 @@ def repeatable(request: httpx.Request) -> bool:
 
 
 def may_repeat(request: httpx.Request, outcome: httpx.Response | httpx.RequestError) -> bool:
-    """Whether what came of the request allows to send it again."""
+    """Whether the outcome of the request permits a retry."""
     if may_be_done(outcome):
-        return repeatable(request)
+        return is_idempotent(request)
     return isinstance(outcome, NOT_SENT) or (isinstance(outcome, httpx.Response) and outcome.status_code in NOT_SERVED)
 
 
 def may_be_done(outcome: httpx.Response | httpx.RequestError) -> bool:
-    """Whether the request may have been carried out although it failed."""
+    """Whether the server may have executed the request although it failed."""
     if isinstance(outcome, httpx.Response):
         return outcome.status_code in FAILED
     lost = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
