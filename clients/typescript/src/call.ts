@@ -1,60 +1,61 @@
 import { type ErrorAnswer, UnexpectedAnswer } from "./errors.js";
 
-/** What the server answered, with the headers that an object alone does not tell. */
+/** An answer of the server, with its headers. */
 export interface Answer<T> {
   readonly data: T;
   readonly status: number;
   readonly headers: Headers;
   /** The revision of the object, for the header `If-Match`. */
   readonly etag: string | undefined;
-  /** What to quote when asking for help. */
+  /** The ID of the request in the server's log. */
   readonly requestId: string | undefined;
 }
 
 /** A page of a list. */
 export interface Page<Item> {
   readonly items: readonly Item[];
-  /** Where the next page begins; null on the last one. */
+  /** The cursor of the next page; null on the last page. */
   readonly next_cursor: string | null;
 }
 
-/** A call that is under way: a promise of what the server answers. */
+/** A call in progress: a promise of the answer's body. */
 export interface Call<T> extends Promise<T> {
-  /** The same with the headers. */
+  /** The answer with its headers. */
   answer(): Promise<Answer<T>>;
 }
 
 /**
- * A call for a list. Awaited, it is its first page; iterated over with `for await`, all its objects, of pages that are
- * fetched when they are needed.
+ * A call for a list. `await` returns its first page; `for await` iterates over all its objects, and fetches each page
+ * when it is needed.
  */
 export interface ListCall<T extends Page<unknown>> extends Call<T>, AsyncIterable<T["items"][number]> {
-  /** The pages, fetched one by one. */
+  /** Iterates over the pages, and fetches each one when it is needed. */
   pages(): AsyncIterableIterator<T>;
 }
 
-/** Starts a call. What it asks for may be a list or not: the types of the operations tell. */
-export function call<T extends Page<unknown>>(ask: (query?: { cursor: string }) => Promise<Answer<T>>): ListCall<T> {
-  const first = ask();
+/** Starts a call. The result has the methods of a list; the operations' types hide them where the answer is no list. */
+export function call<T extends Page<unknown>>(fetch: (query?: { cursor: string }) => Promise<Answer<T>>): ListCall<T> {
+  const first = fetch();
   const data = first.then((answer) => answer.data);
   let unread: Promise<Answer<T>> | undefined = first;
 
-  /** The first page is the one that has been asked for; whoever begins anew asks anew. */
+  /** The first iteration uses the page of the call itself; each later one fetches the first page again. */
   async function* pages(): AsyncIterableIterator<T> {
-    let asked: Promise<Answer<T>> | undefined = unread ?? ask();
+    let pending: Promise<Answer<T>> | undefined = unread ?? fetch();
     unread = undefined;
     const seen = new Set<string>();
-    while (asked !== undefined) {
-      const answer: Answer<T> = await asked;
+    while (pending !== undefined) {
+      const answer: Answer<T> = await pending;
       const page = answer.data as T | null;
-      if (!Array.isArray(page?.items)) throw new UnexpectedAnswer("the answer is no page of a list", told(answer));
+      if (!Array.isArray(page?.items))
+        throw new UnexpectedAnswer("the answer is no page of a list", toErrorAnswer(answer));
       yield page;
       const next = page.next_cursor ?? null;
       if (next !== null && seen.has(next)) {
-        throw new UnexpectedAnswer("the next page is one that has been read", told(answer));
+        throw new UnexpectedAnswer("the cursor of the next page was used before", toErrorAnswer(answer));
       }
       if (next !== null) seen.add(next);
-      asked = next === null ? undefined : ask({ cursor: next });
+      pending = next === null ? undefined : fetch({ cursor: next });
     }
   }
 
@@ -66,11 +67,11 @@ export function call<T extends Page<unknown>>(ask: (query?: { cursor: string }) 
 
   const list: ListCall<T> = Object.assign(data, {
     answer() {
-      handled(data);
+      ignoreRejection(data);
       return first;
     },
     pages() {
-      handled(data);
+      ignoreRejection(data);
       return pages();
     },
     [Symbol.asyncIterator]: items,
@@ -78,12 +79,11 @@ export function call<T extends Page<unknown>>(ask: (query?: { cursor: string }) 
   return list;
 }
 
-/** An answer, for the error that it is. */
-function told({ data, status, headers }: Answer<unknown>): ErrorAnswer {
+function toErrorAnswer({ data, status, headers }: Answer<unknown>): ErrorAnswer {
   return { body: data, status, headers };
 }
 
-/** Whoever takes the answer elsewhere is told of its failure there, so it is not an unhandled rejection here. */
-function handled(promise: Promise<unknown>): void {
+/** Prevents an unhandled rejection of a promise that the caller does not await: the other one rejects, too. */
+function ignoreRejection(promise: Promise<unknown>): void {
   promise.catch(() => undefined);
 }

@@ -6,32 +6,32 @@ import { type CallOptions, type OperationRequest, send, type Settings } from "./
 export type Scheme = "ApiKeyAuth" | "JWTAuth";
 
 /**
- * An API key, a session token, or a function that returns one. It is asked before every try, and told which of the two
- * the operation takes; with nothing, the request goes without. After a 401 it is asked again, once in a call, and another
- * credential than before is tried.
+ * An API key, a session token, or a function that returns one. The function is called before every attempt, with the
+ * scheme of the operation; without a result, the request has no credential. After the first 401 of a call it is called
+ * again, and the request is repeated if the credential has changed.
  */
 export type Credential = string | ((scheme: Scheme) => MaybeToken | Promise<MaybeToken>);
 
-/** Identity providers' libraries return null for somebody who is signed out. */
+/** Identity providers' libraries return null for a user who is signed out. */
 type MaybeToken = string | null | undefined;
 
-/** How a client is made. Durations are milliseconds, as everywhere in this package. */
+/** The options of a client. Durations are milliseconds, as everywhere in this package. */
 export interface ClientOptions {
-  /** The server's address; by default that of the environment, `VERSIONER_API_URL`. */
+  /** The server's address; the default is the environment variable `VERSIONER_API_URL`. */
   baseUrl?: string | undefined;
-  /** Who asks; by default the API key of the environment, `VERSIONER_API_KEY`. */
+  /** The credential; the default is the environment variable `VERSIONER_API_KEY`. */
   credential?: Credential | undefined;
-  /** How long to wait for the answer to each try; 30,000 unless given. */
+  /** How long to wait for the answer to each attempt; the default is 30,000. */
   timeout?: number | undefined;
-  /** How often requests are sent again, where that is safe. */
+  /** How often requests are retried, where that is safe. */
   retries?: Partial<Retries> | undefined;
-  /** What to send with, for proxies, cookies or tests; by default the global `fetch`. */
+  /** The function that sends requests, for proxies, cookies or tests; the default is the global `fetch`. */
   fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
 }
 
 type Method = <Responses, Errors>(request: OperationRequest) => RequestResult<Responses, Errors>;
 
-/** What the operations are called with. They send through its methods; it keeps nothing open and needs no closing. */
+/** The client that operations send with. It holds no connection and needs no closing. */
 export interface Client {
   readonly get: Method;
   readonly put: Method;
@@ -40,10 +40,10 @@ export interface Client {
   readonly delete: Method;
 }
 
-/** What an operation takes: `path`, `query`, `headers` and `body` as the specification has them, and the client. */
+/** The options of an operation: `path`, `query`, `headers` and `body` as specified, and the client. */
 export type Options<Data extends { url: string }> = Omit<Data, "url"> & CallOptions & { client: Client };
 
-/** What an operation returns: a promise of its answer; a list can be iterated over, too. */
+/** The result of an operation: a promise of its answer; a list can be iterated over, too. */
 export type RequestResult<Responses, _Errors> = Responses[keyof Responses] extends infer Data
   ? [Data] extends [Page<unknown>]
     ? ListCall<Data>
@@ -52,13 +52,13 @@ export type RequestResult<Responses, _Errors> = Responses[keyof Responses] exten
 
 const DEFAULT_TIMEOUT = 30_000;
 
-/** A client for the server at `baseUrl`, on behalf of whom the credential names. */
+/** Returns a client for the server at `baseUrl`. */
 export function createClient(options: ClientOptions = {}): Client {
   const settings = settingsOf(options);
   const method = (verb: string): Method => {
     const start = (request: OperationRequest) =>
       call((page) => send<Page<unknown>>(settings, verb, { ...request, query: { ...request.query, ...page } }));
-    // What comes is what the specification says of the operation; only the compiler has to be told.
+    // The server returns the type that the specification declares, which the compiler cannot check.
     return start as unknown as Method;
   };
   return {
@@ -87,7 +87,7 @@ function settingsOf(options: ClientOptions): Settings {
   };
 }
 
-/** Where the paths of the operations can be put at the end. */
+/** Whether the paths of the operations can be appended to the address. */
 function isAddress(text: string): boolean {
   if (!/^https?:\/\/[^/]/i.test(text) || /[?#]/.test(text)) return false;
   try {

@@ -1,20 +1,20 @@
 import type { ValidationItem } from "./generated/types.gen.js";
 
-/** What is known of the answer that an error comes from. */
+/** The parts of the answer that an error comes from. */
 export interface ErrorAnswer {
   status?: number;
   body?: unknown;
   headers?: Headers;
 }
 
-/** The server refused, failed, or could not be reached. */
+/** A call failed: the server refused it, had an error, or could not be reached. */
 export class VersionerError extends Error {
   override readonly name: string = "VersionerError";
-  /** A sentence for people. */
+  /** The message, for humans. */
   readonly detail: string;
   /** The status of the answer; undefined when there was none. */
   readonly status: number | undefined;
-  /** The answer as it came: JSON where it is JSON, else text. */
+  /** The body of the answer: parsed if it is JSON, else text. */
   readonly body: unknown;
   /** The headers of the answer. */
   readonly headers: Headers;
@@ -29,34 +29,34 @@ export class VersionerError extends Error {
     this.headers = headers;
   }
 
-  /** What to quote when asking for help. */
+  /** The ID of the request in the server's log. */
   get requestId(): string | undefined {
     return this.headers.get("X-Request-ID") ?? undefined;
   }
 
-  /** After how many milliseconds the server asks to try again, where it says so. */
+  /** The milliseconds to wait before a retry, if the server sent `Retry-After`. */
   get retryAfter(): number | undefined {
     return retryAfter(this.headers);
   }
 }
 
-/** No answer came: the server cannot be reached, or the connection broke. */
+/** There was no answer: the server cannot be reached, or the connection broke. */
 export class ConnectionFailed extends VersionerError {
   override readonly name: string = "ConnectionFailed";
 
-  /** The system's word for why, such as `ECONNREFUSED`; browsers do not tell. */
+  /** The error code of the system, such as `ECONNREFUSED`; undefined in browsers. */
   get code(): string | undefined {
     const reason = (this.cause as { cause?: { code?: unknown } } | undefined)?.cause?.code;
     return typeof reason === "string" ? reason : undefined;
   }
 }
 
-/** No answer came in time. */
+/** There was no answer within the timeout. */
 export class TimedOut extends ConnectionFailed {
   override readonly name = "TimedOut";
 }
 
-/** The answer is not one that this API gives; something between here and the server may have made it. */
+/** The answer does not conform to the API; a proxy may have sent it. */
 export class UnexpectedAnswer extends VersionerError {
   override readonly name = "UnexpectedAnswer";
 }
@@ -66,48 +66,48 @@ export class Unauthenticated extends VersionerError {
   override readonly name = "Unauthenticated";
 }
 
-/** 403: the credential is valid, but not for this. */
+/** 403: the credential is valid, but does not permit the operation. */
 export class Forbidden extends VersionerError {
   override readonly name = "Forbidden";
 }
 
-/** 404: there is no such object in this account. */
+/** 404: the account has no such object. */
 export class NotFound extends VersionerError {
   override readonly name = "NotFound";
 }
 
-/** 409: it contradicts what is there. */
+/** 409: the request conflicts with the current state. */
 export class Conflict extends VersionerError {
   override readonly name = "Conflict";
 
-  /** A word for programs, where there is one: `version_conflict` for a version that exists with another commit. */
+  /** The machine-readable reason, if any: `version_conflict` for a version that exists with another commit. */
   get reason(): string | undefined {
     return text(member(this.body, "error"));
   }
 }
 
-/** 409, 423 or 428 for a deployment that a policy forbids. */
+/** 409, 423 or 428: a policy forbids the deployment. */
 export class Blocked extends VersionerError {
   override readonly name = "Blocked";
 
-  /** Which policy, for programs: `NO_DEPLOY_WINDOW`, `APPROVAL_REQUIRED` and others. */
+  /** The code of the policy: `NO_DEPLOY_WINDOW`, `APPROVAL_REQUIRED` and others. */
   get code(): string | undefined {
-    return text(this.tell("code"));
+    return text(this.field("code"));
   }
 
-  /** When it may be allowed, in RFC 3339; undefined when time alone changes nothing. */
+  /** The time in RFC 3339 from which the policy may permit the deployment; undefined if it does not depend on time. */
   get allowedFrom(): string | undefined {
-    return text(this.tell("retry_after"));
+    return text(this.field("retry_after"));
   }
 
-  /** What else the policy tells. */
+  /** Further members of the policy's answer. */
   get details(): Readonly<Record<string, unknown>> {
-    const details = this.tell("details");
+    const details = this.field("details");
     return typeof details === "object" && details !== null ? (details as Record<string, unknown>) : {};
   }
 
-  /** What is told at both levels of the body. */
-  private tell(name: string): unknown {
+  /** A member of `detail`, or of the body itself. */
+  private field(name: string): unknown {
     return member(member(this.body, "detail"), name) ?? member(this.body, name);
   }
 }
@@ -117,10 +117,10 @@ export class PreconditionFailed extends VersionerError {
   override readonly name = "PreconditionFailed";
 }
 
-/** 422: the request has problems, all of which are listed. */
+/** 422: the request is invalid; `problems` lists every problem. */
 export class ValidationError extends VersionerError {
   override readonly name = "ValidationError";
-  /** Where each problem is (`loc`), what it is for people (`msg`) and for programs (`type`). */
+  /** The problems: location (`loc`), message for humans (`msg`) and machine-readable type (`type`). */
   readonly problems: readonly ValidationItem[];
 
   constructor(detail: string, answer: ErrorAnswer) {
@@ -130,17 +130,17 @@ export class ValidationError extends VersionerError {
   }
 }
 
-/** 429: too many requests; `retryAfter` says when there may be more. */
+/** 429: too many requests; retry after `retryAfter` milliseconds. */
 export class RateLimited extends VersionerError {
   override readonly name = "RateLimited";
 }
 
-/** 503: the server is restarting or overloaded; `retryAfter` says when to come back. */
+/** 503: the server is restarting or overloaded; retry after `retryAfter` milliseconds. */
 export class Unavailable extends VersionerError {
   override readonly name = "Unavailable";
 }
 
-/** The error that an answer tells, which is any but a success. */
+/** The error for an answer that is no success. */
 export function errorOf(answer: ErrorAnswer & { status: number; statusText: string }): VersionerError {
   const detail = detailOf(answer.body) ?? (answer.statusText || "the server gave no reason");
   return new (kindOf(answer.status, answer.body))(detail, answer);
@@ -178,7 +178,7 @@ export function retryAfter(headers: Headers): number | undefined {
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
 }
 
-/** The sentence in an error's body, which lies one level deeper when a policy refused. */
+/** The message in an error's body, which is one level deeper if a policy refused the request. */
 function detailOf(body: unknown): string | undefined {
   const detail = member(body, "detail");
   return text(detail) ?? text(member(detail, "message"));

@@ -1,4 +1,4 @@
-/** Client of the Versioner API: what runs where, since when, and who put it there. */
+/** Client of Versioner, the deployment tracking API. */
 export type { Answer, Call, ListCall, Page } from "./call.js";
 export { type Client, type ClientOptions, createClient, type Credential, type Options, type Scheme } from "./client.js";
 export {

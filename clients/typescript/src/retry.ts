@@ -1,49 +1,50 @@
 import { ConnectionFailed } from "./errors.js";
 
-/** How often and how patiently a request is sent again. */
+/** Limits of the retries of a request; durations are milliseconds. */
 export interface Retries {
-  /** How many times more, at most; 3 unless given. */
+  /** The maximum number of retries; the default is 3. */
   limit: number;
-  /** Milliseconds before the first retry, half of which is left to chance; each next one waits twice as long. 500. */
+  /** The backoff before the first retry, half of it random; it doubles with each retry. The default is 500. */
   firstWait: number;
-  /** No wait is longer. A server that asks for more is not waited for: its error is thrown at once. 60,000. */
+  /** The longest backoff. An answer whose `Retry-After` is longer is not retried. The default is 60,000. */
   longestWait: number;
 }
 
 export const DEFAULT_RETRIES: Retries = { limit: 3, firstWait: 500, longestWait: 60_000 };
 
-/** The request was not looked at, so it may be sent again, whatever it is. */
+/** The server did not process the request, so that every request may be retried. */
 const NOT_SERVED = [429, 503];
-/** The server, or something before it, failed. Sending again is safe for requests that do the same when done twice. */
+/** The server, or a proxy before it, failed. Only idempotent requests may be retried. */
 const FAILED = [500, 502, 504];
-/** What Node says of a connection that was never made; browsers do not tell. */
-const NEVER_MADE = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"];
+/** Node's error codes of failures to connect; browsers have none. */
+const CONNECT_ERRORS = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"];
 
-/** Milliseconds before a retry, which counts from 0; undefined when it shall not be. */
-export function waitBefore(retry: number, asked: number | undefined, retries: Retries): number | undefined {
+/** The milliseconds before a retry, which counts from 0; undefined if there is no retry. */
+export function waitBefore(retry: number, requested: number | undefined, retries: Retries): number | undefined {
   if (retry >= retries.limit) return undefined;
-  const chance = 0.5 + Math.random() / 2;
-  if (asked === undefined) return Math.min(retries.firstWait * 2 ** retry, retries.longestWait) * chance;
-  return asked > retries.longestWait ? undefined : asked + retries.firstWait * chance;
+  const jitter = 0.5 + Math.random() / 2;
+  if (requested === undefined) return Math.min(retries.firstWait * 2 ** retry, retries.longestWait) * jitter;
+  return requested > retries.longestWait ? undefined : requested + retries.firstWait * jitter;
 }
 
-/** Whether what came of a request allows to send it again. */
+/** Whether the outcome of a request permits a retry. */
 export function mayRepeat(method: string, headers: Headers, outcome: { status: number } | ConnectionFailed): boolean {
-  if (mayBeDone(outcome)) return repeatable(method, headers);
+  if (mayBeDone(outcome)) return isIdempotent(method, headers);
   return outcome instanceof ConnectionFailed || NOT_SERVED.includes(outcome.status);
 }
 
-/** Whether a request may have been carried out although it failed. */
+/** Whether the server may have executed a request although it failed. */
 export function mayBeDone(outcome: { status: number } | ConnectionFailed): boolean {
-  if (outcome instanceof ConnectionFailed) return !NEVER_MADE.includes(outcome.code ?? "");
+  if (outcome instanceof ConnectionFailed) return !CONNECT_ERRORS.includes(outcome.code ?? "");
   return FAILED.includes(outcome.status);
 }
 
 /**
- * Whether doing a request twice is as good as once. A change with If-Match is not: were it done and the answer lost, it
- * would meet its own revision the second time. A DELETE that finds nothing the second time is done (send.ts).
+ * Whether executing a request twice has the effect of executing it once. A change with If-Match is not idempotent: if
+ * its answer is lost, the second attempt fails on the revision that the first one made. A DELETE is: `send` takes the
+ * 404 of a second attempt for success.
  */
-function repeatable(method: string, headers: Headers): boolean {
+function isIdempotent(method: string, headers: Headers): boolean {
   if (method === "POST") return headers.has("Idempotency-Key");
   return method !== "PATCH" || !headers.has("If-Match");
 }

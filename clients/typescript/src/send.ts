@@ -6,10 +6,10 @@ import { mayBeDone, mayRepeat, type Retries, waitBefore } from "./retry.js";
 /** The version of this package, for the server's log. */
 export const VERSION = "0.1.0";
 
-/** Timers count milliseconds in 31 bits; what is longer is for ever. */
+/** Timers count milliseconds in 31 bits; a longer timeout is unlimited. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** What all calls of a client have in common. */
+/** The settings of a client. */
 export interface Settings {
   readonly baseUrl: string;
   readonly credential: ClientOptions["credential"];
@@ -18,18 +18,18 @@ export interface Settings {
   readonly fetch: NonNullable<ClientOptions["fetch"]>;
 }
 
-/** What may be said of any single call. */
+/** The options of a single call. */
 export interface CallOptions {
-  /** Ends the call, whatever it is doing; it is then rejected with the signal's reason. */
+  /** Ends the call at any time; it then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Milliseconds to wait for the answer to each try, instead of what the client says. */
+  /** Milliseconds to wait for the answer to each attempt, instead of the client's timeout. */
   timeout?: number | undefined;
 }
 
-/** An operation that is called: what the specification says of it, and what the caller does. */
+/** A call of an operation: its path and security from the specification, its values from the caller. */
 export interface OperationRequest extends CallOptions {
   url: string;
-  /** Absent where nobody is asked for a credential. */
+  /** Absent if the operation needs no credential. */
   security?: readonly { key: Scheme; scheme: "bearer"; type: "http" }[];
   path?: Record<string, unknown>;
   query?: Record<string, unknown>;
@@ -44,45 +44,45 @@ interface Reply {
   readonly text: string;
 }
 
-/** Sends a call until its outcome stands. Its Idempotency-Key is made once: a retry is the same request. */
+/** Sends a request until its outcome is final. All attempts have the same Idempotency-Key. */
 export async function send<T>(settings: Settings, method: string, call: OperationRequest): Promise<Answer<T>> {
   const url = settings.baseUrl + pathOf(call) + queryOf(call);
   const headers = headersOf(method, call);
   const body = call.body === undefined ? null : JSON.stringify(call.body);
-  const ask = () => attempt(settings, url, { method, headers, body, redirect: "manual" }, call);
+  const fetchOnce = () => attempt(settings, url, { method, headers, body, redirect: "manual" }, call);
   let isRenewed = false;
-  let isDone = false;
+  let mayBeDeleted = false;
   for (let retry = 0; ; retry++) {
     await authorize(headers, settings, call);
-    let outcome = await ask();
+    let outcome = await fetchOnce();
     if (outcome.status === 401 && !isRenewed) {
       isRenewed = true;
-      if (await renew(headers, settings, call)) outcome = await ask();
+      if (await renew(headers, settings, call)) outcome = await fetchOnce();
     }
-    if (method === "DELETE" && isDone && outcome.status === 404) return done<T>(outcome.headers);
+    if (method === "DELETE" && mayBeDeleted && outcome.status === 404) return noContent<T>(outcome.headers);
     const wait = mayRepeat(method, headers, outcome)
       ? waitBefore(retry, retryAfter(outcome.headers), settings.retries)
       : undefined;
     if (wait === undefined) return conclude<T>(outcome);
-    isDone ||= mayBeDone(outcome);
+    mayBeDeleted ||= mayBeDone(outcome);
     await sleep(wait, call.signal);
   }
 }
 
-/** The credential, which may be another one at each try. */
+/** Sets the credential, which may differ between attempts. */
 async function authorize(headers: Headers, settings: Settings, call: OperationRequest): Promise<void> {
   const scheme = call.security?.[0]?.key;
   if (scheme === undefined) return;
   const { credential } = settings;
-  const value = typeof credential === "function" ? await unlessGivenUp(() => credential(scheme), call) : credential;
+  const value = typeof credential === "function" ? await unlessAborted(() => credential(scheme), call) : credential;
   const token = value?.trim();
-  // What Headers say of a wrong value has the value in it, and errors are written to logs.
-  if (token && !/^[!-~]+$/.test(token)) throw new TypeError("the credential holds characters that no credential has");
+  // The error of Headers for an invalid value contains the value, and errors are logged.
+  if (token && !/^[!-~]+$/.test(token)) throw new TypeError("the credential contains invalid characters");
   if (token) headers.set("Authorization", `Bearer ${token}`);
   else headers.delete("Authorization");
 }
 
-/** Asks again for a credential that was refused, where somebody can be asked; tells whether there is another one. */
+/** Calls the credential function again after a 401. Reports whether it returned another credential. */
 async function renew(headers: Headers, settings: Settings, call: OperationRequest): Promise<boolean> {
   if (typeof settings.credential !== "function") return false;
   const refused = headers.get("Authorization");
@@ -90,8 +90,8 @@ async function renew(headers: Headers, settings: Settings, call: OperationReques
   return headers.has("Authorization") && headers.get("Authorization") !== refused;
 }
 
-/** Something was deleted by an earlier try, whose answer was lost: there is nothing any more. */
-function done<T>(headers: Headers): Answer<T> {
+/** The answer to a DELETE that an earlier attempt, whose answer was lost, has executed. */
+function noContent<T>(headers: Headers): Answer<T> {
   return {
     data: undefined as T,
     status: 204,
@@ -101,7 +101,7 @@ function done<T>(headers: Headers): Answer<T> {
   };
 }
 
-/** One try. A failure to get an answer is an outcome; that the caller gave up is not. */
+/** Makes one attempt. A failure to get an answer is an outcome; an abort by the caller is thrown. */
 async function attempt(
   settings: Settings,
   url: string,
@@ -111,8 +111,8 @@ async function attempt(
   signal?.throwIfAborted();
   const { fetch, baseUrl } = settings;
   const cut = new AbortController();
-  const giveUp = () => cut.abort(signal?.reason);
-  signal?.addEventListener("abort", giveUp);
+  const onAbort = () => cut.abort(signal?.reason);
+  signal?.addEventListener("abort", onAbort);
   const timer = timeout <= LONGEST_TIMER ? setTimeout(() => cut.abort(), timeout) : undefined;
   try {
     const response = await fetch(url, { ...init, signal: cut.signal });
@@ -124,11 +124,11 @@ async function attempt(
     return new ConnectionFailed(`no answer from ${baseUrl}: ${reasonOf(cause)}`, {}, { cause });
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", giveUp);
+    signal?.removeEventListener("abort", onAbort);
   }
 }
 
-/** What an outcome means, or its error. */
+/** Returns the answer in an outcome, or throws its error. */
 function conclude<T>(outcome: Reply | ConnectionFailed): Answer<T> {
   if (outcome instanceof ConnectionFailed) throw outcome;
   const { status, headers } = outcome;
@@ -152,37 +152,37 @@ function parse(text: string): [body: unknown, isJSON: boolean] {
   }
 }
 
-/** What somebody else is asked for, unless the caller gives up before they answer. */
-function unlessGivenUp<T>(ask: () => T | Promise<T>, { signal }: CallOptions): Promise<T> {
+/** Calls a function of the user, and rejects if the call is aborted before the function returns. */
+function unlessAborted<T>(get: () => T | Promise<T>, { signal }: CallOptions): Promise<T> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
-    const giveUp = () => reject(signal?.reason as Error);
-    signal?.addEventListener("abort", giveUp);
-    const end = () => signal?.removeEventListener("abort", giveUp);
-    Promise.resolve().then(ask).finally(end).then(resolve, reject);
+    const onAbort = () => reject(signal?.reason as Error);
+    signal?.addEventListener("abort", onAbort);
+    const end = () => signal?.removeEventListener("abort", onAbort);
+    Promise.resolve().then(get).finally(end).then(resolve, reject);
   });
 }
 
-/** Waits, unless the caller gives up. */
+/** Waits, and rejects if the call is aborted meanwhile. */
 function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const giveUp = () => {
+    const onAbort = () => {
       clearTimeout(timer);
       reject(signal?.reason as Error);
     };
     const timer = setTimeout(
       () => {
-        signal?.removeEventListener("abort", giveUp);
+        signal?.removeEventListener("abort", onAbort);
         resolve();
       },
       Math.min(milliseconds, LONGEST_TIMER),
     );
-    if (signal?.aborted) giveUp();
-    else signal?.addEventListener("abort", giveUp, { once: true });
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener("abort", onAbort, { once: true });
   });
 }
 
-/** The path, with each value as one segment, whatever it holds. */
+/** The path, with each value escaped as one segment. */
 function pathOf({ url, path }: OperationRequest): string {
   return url.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = String(path?.[name] ?? "");
@@ -207,12 +207,12 @@ function headersOf(method: string, call: OperationRequest): Headers {
   }
   if (method === "POST" && !headers.has("Idempotency-Key")) headers.set("Idempotency-Key", randomKey());
   const { process } = globalThis as { process?: { versions?: { node?: string } } };
-  // A page that says who it is would have to ask other hosts for permission first.
+  // In browsers the header would cause a CORS preflight request.
   if (process?.versions?.node) headers.set("User-Agent", `versioner-client-typescript/${VERSION}`);
   return headers;
 }
 
-/** A random UUID would do as well, but pages that came over http cannot make one. */
+/** `crypto.randomUUID` is missing in pages that were loaded over http. */
 function randomKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

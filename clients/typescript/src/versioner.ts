@@ -4,7 +4,7 @@ import * as operations from "./generated/sdk.gen.js";
 type Operations = typeof operations;
 type Options<Name extends keyof Operations> = Omit<Parameters<Operations[Name]>[0], "client">;
 
-/** Every operation as a method that needs no client: `versioner.listProducts()` is `listProducts({ client })`. */
+/** Every operation as a method without the client: `versioner.listProducts()` is `listProducts({ client })`. */
 export type Versioner = {
   readonly [Name in keyof Operations]: (
     ...options: Record<never, never> extends Options<Name> ? [options?: Options<Name>] : [options: Options<Name>]
@@ -12,8 +12,8 @@ export type Versioner = {
 };
 
 /**
- * An object with a method for each operation, for the server at `baseUrl`. A bundle with it has all operations; with the functions
- * and {@link createClient}, only those that it calls.
+ * Returns an object with a method for each operation. A bundle with it contains all operations; with the functions
+ * and {@link createClient}, it contains only those that it calls.
  */
 export function createVersioner(options: ClientOptions = {}): Versioner {
   const client = createClient(options);

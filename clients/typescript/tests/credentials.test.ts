@@ -1,4 +1,4 @@
-/** Who asks. */
+/** Credentials. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -16,76 +16,76 @@ const path = { id: "p" };
 
 test("sends a credential", async (t) => {
   const server = await script(t);
-  server.says(OK);
+  server.replyWith(OK);
   await getProduct({ client: server.client({ credential: "sk_demo_k1_secret\n" }), path });
-  assert.equal(server.asked[0]?.headers.authorization, "Bearer sk_demo_k1_secret");
+  assert.equal(server.requests[0]?.headers.authorization, "Bearer sk_demo_k1_secret");
 });
 
-test("asks a function before every try", async (t) => {
+test("calls a function before every attempt", async (t) => {
   const server = await script(t);
-  server.says({ status: 503 }, { status: 503 }, { status: 503 }, { status: 503 }, OK);
+  server.replyWith({ status: 503 }, { status: 503 }, { status: 503 }, { status: 503 }, OK);
   const tokens = [() => "old", async () => "new", () => undefined, () => null, () => "last"];
   const retries = { limit: 4, firstWait: 1 };
   await getProduct({ client: server.client({ credential: () => tokens.shift()?.(), retries }), path });
-  const sent = server.asked.map((request) => request.headers.authorization);
+  const sent = server.requests.map((request) => request.headers.authorization);
   assert.deepEqual(sent, ["Bearer old", "Bearer new", undefined, undefined, "Bearer last"]);
 });
 
-test("tells the function what the operation takes", async (t) => {
+test("passes the operation's scheme to the function", async (t) => {
   const server = await script(t);
-  server.says(OK);
+  server.replyWith(OK);
   const client = server.client({ credential: (scheme: Scheme) => (scheme === "ApiKeyAuth" ? "key" : "token") });
   const body = { product_name: "a", version: "1", environment_name: "b", status: "started" as const };
   await createDeploymentEvent({ client, body });
   await getProduct({ client, path });
-  const sent = server.asked.map((request) => request.headers.authorization);
+  const sent = server.requests.map((request) => request.headers.authorization);
   assert.deepEqual(sent, ["Bearer key", "Bearer token"]);
 });
 
-test("passes on that there is no credential to be had", async (t) => {
+test("rejects with the error of the function", async (t) => {
   const server = await script(t);
   const refused = new Error("signed out");
   const client = server.client({ credential: () => Promise.reject(refused) });
   await assert.rejects(getProduct({ client, path }), refused);
-  assert.equal(server.asked.length, 0);
+  assert.equal(server.requests.length, 0);
 });
 
-test("asks the function again after a 401, once", async (t) => {
+test("calls the function again after the first 401", async (t) => {
   const server = await script(t);
   const body = { name: "checkout" };
-  server.says({ status: 401 }, { status: 200, body: {} });
+  server.replyWith({ status: 401 }, { status: 200, body: {} });
   let tokens = ["expired", "fresh"];
   const client = server.client({ credential: async () => tokens.shift() });
   await createProduct({ client, body });
-  const sent = server.asked.map(({ headers }) => [headers.authorization, headers["idempotency-key"]]);
+  const sent = server.requests.map(({ headers }) => [headers.authorization, headers["idempotency-key"]]);
   assert.deepEqual(
     sent.map(([authorization]) => authorization),
     ["Bearer expired", "Bearer fresh"],
   );
   assert.equal(sent[0]?.[1], sent[1]?.[1]);
 
-  server.says({ status: 401 });
+  server.replyWith({ status: 401 });
   tokens = ["expired", "revoked", "unused"];
   await assert.rejects(getProduct({ client, path }), { name: "Unauthenticated" });
-  assert.equal(server.asked.length, 4);
+  assert.equal(server.requests.length, 4);
   assert.deepEqual(tokens, ["unused"]);
 });
 
-test("does not repeat what was refused", async (t) => {
+test("does not send a refused credential again", async (t) => {
   const server = await script(t);
-  server.says({ status: 401 });
+  server.replyWith({ status: 401 });
   const signedOut = ["last", null];
   for (const credential of ["sk", () => "same", () => signedOut.shift()]) {
     await assert.rejects(getProduct({ client: server.client({ credential }), path }), { name: "Unauthenticated" });
   }
-  assert.equal(server.asked.length, 3);
+  assert.equal(server.requests.length, 3);
 });
 
-test("passes on what a function throws between two tries", async (t) => {
+test("rejects with the error of the function between attempts", async (t) => {
   const server = await script(t);
   const gone = new Error("signed out");
   for (const status of [401, 503]) {
-    server.says({ status });
+    server.replyWith({ status });
     const tokens = ["token"];
     const credential = () => {
       const token = tokens.pop();
@@ -94,10 +94,10 @@ test("passes on what a function throws between two tries", async (t) => {
     };
     await assert.rejects(getProduct({ client: server.client({ credential }), path }), gone);
   }
-  assert.equal(server.asked.length, 2);
+  assert.equal(server.requests.length, 2);
 });
 
-test("does not wait for a function when the caller gives up", async (t) => {
+test("does not wait for the function after an abort", async (t) => {
   const server = await script(t);
   const client = server.client({ credential: () => new Promise<string>(() => undefined) });
   const left = new Error("the page was left");
@@ -105,10 +105,10 @@ test("does not wait for a function when the caller gives up", async (t) => {
   const call = getProduct({ client, path, signal: caller.signal });
   setTimeout(() => caller.abort(left), 20);
   await assert.rejects(call, left);
-  assert.equal(server.asked.length, 0);
+  assert.equal(server.requests.length, 0);
 });
 
-test("tells of a credential that is none, and keeps it to itself", async (t) => {
+test("rejects an invalid credential without showing it", async (t) => {
   const server = await script(t);
   for (const credential of ["sk_secret\nkey", "sk_secret key", "sk_secret_ü", "sk_secret\u0000"]) {
     await assert.rejects(getProduct({ client: server.client({ credential }), path }), (error: Error) => {
@@ -117,20 +117,20 @@ test("tells of a credential that is none, and keeps it to itself", async (t) => 
       return true;
     });
   }
-  assert.equal(server.asked.length, 0);
+  assert.equal(server.requests.length, 0);
 });
 
 test("takes address and key from the environment", async (t) => {
   const server = await script(t);
-  server.says(OK);
+  server.replyWith(OK);
   environment(t, { VERSIONER_API_URL: server.url, VERSIONER_API_KEY: "sk_environment" });
   await getProduct({ client: createClient(), path });
-  assert.equal(server.asked[0]?.headers.authorization, "Bearer sk_environment");
+  assert.equal(server.requests[0]?.headers.authorization, "Bearer sk_environment");
 });
 
-test("sends none where none is asked for", async (t) => {
+test("public operations send no credential", async (t) => {
   const server = await script(t);
-  server.says({ status: 200, body: { status: "ok", version: "1" } });
+  server.replyWith({ status: 200, body: { status: "ok", version: "1" } });
   await getHealth({ client: server.client({ credential: "sk_secret" }) });
-  assert.equal(server.asked[0]?.headers.authorization, undefined);
+  assert.equal(server.requests[0]?.headers.authorization, undefined);
 });

@@ -1,4 +1,4 @@
-/** What goes wrong has a name. */
+/** Errors. */
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -28,7 +28,7 @@ for (const [status, name] of Object.entries(NAMES)) {
   test(`${status} is ${name}`, async (t) => {
     const server = await script(t);
     const headers = { "X-Request-ID": "r1", "Retry-After": "7" };
-    server.says({ status: Number(status), body: { detail: "No." }, headers });
+    server.replyWith({ status: Number(status), body: { detail: "No." }, headers });
     await assert.rejects(getProduct({ client: server.client({ retries: NEVER }), path }), (error) => {
       assert(error instanceof versioner[name]);
       assert(error instanceof versioner.VersionerError);
@@ -48,7 +48,7 @@ test("lists the problems of a request", async (t) => {
     { loc: ["body", "name"], msg: "field required", type: "value_error.missing" },
     { loc: ["body", "list", 3], msg: "too much", type: "value_error" },
   ];
-  server.says({ status: 422, body: { detail: problems } });
+  server.replyWith({ status: 422, body: { detail: problems } });
   await assert.rejects(getProduct({ client: server.client(), path }), (error) => {
     assert(error instanceof versioner.ValidationError);
     assert.deepEqual(error.problems, problems);
@@ -57,25 +57,25 @@ test("lists the problems of a request", async (t) => {
   });
 });
 
-test("tells a version with another commit", async (t) => {
+test("Conflict has a reason", async (t) => {
   const server = await script(t);
   const body = { detail: "Version 1 already exists with different SHA", message: "…", error: "version_conflict" };
-  server.says({ status: 409, body });
+  server.replyWith({ status: 409, body });
   const call = getProduct({ client: server.client(), path });
   await assert.rejects(call, { name: "Conflict", reason: "version_conflict", detail: body.detail, body });
 });
 
 for (const status of [409, 423, 428]) {
-  test(`tells of the policy that forbids a deployment with ${status}`, async (t) => {
+  test(`Blocked has the policy of a ${status}`, async (t) => {
     const server = await script(t);
-    const told = {
+    const policy = {
       error: "deployment_blocked",
       message: "Not on Fridays.",
       code: "NO_DEPLOY_WINDOW",
       retry_after: "2026-11-21T18:00:00Z",
       details: { rule_name: "weekend" },
     };
-    server.says({ status, body: { detail: told, ...told } });
+    server.replyWith({ status, body: { detail: policy, ...policy } });
     await assert.rejects(getProduct({ client: server.client(), path }), {
       name: "Blocked",
       detail: "Not on Fridays.",
@@ -83,7 +83,7 @@ for (const status of [409, 423, 428]) {
       allowedFrom: "2026-11-21T18:00:00Z",
       details: { rule_name: "weekend" },
     });
-    server.says({ status, body: { detail: { message: "No." }, error: "deployment_blocked" } });
+    server.replyWith({ status, body: { detail: { message: "No." }, error: "deployment_blocked" } });
     const bare = { name: "Blocked", detail: "No.", code: undefined, allowedFrom: undefined, details: {} };
     await assert.rejects(getProduct({ client: server.client(), path }), bare);
   });
@@ -99,16 +99,16 @@ test("reads errors of any shape", async (t) => {
     ["<html>", "Unprocessable Entity"],
     [undefined, "Unprocessable Entity"],
   ]) {
-    server.says({ status: 422, body });
+    server.replyWith({ status: 422, body });
     const call = getProduct({ client: server.client(), path });
     await assert.rejects(call, { name: "ValidationError", detail, body, problems: [] });
   }
 });
 
-test("tells of a proxy that answers for the server", async (t) => {
+test("reports a proxy that answers for the server", async (t) => {
   const server = await script(t);
   const body = "<html><head><title>502 Bad Gateway</title></head></html>";
-  server.says({ status: 502, body, headers: { "Content-Type": "text/html" } });
+  server.replyWith({ status: 502, body, headers: { "Content-Type": "text/html" } });
   await assert.rejects(getProduct({ client: server.client(), path }), {
     name: "VersionerError",
     status: 502,
@@ -116,10 +116,10 @@ test("tells of a proxy that answers for the server", async (t) => {
     body,
     message: "502: Bad Gateway",
   });
-  assert.equal(server.asked.length, 4, "it may be gone in a moment");
+  assert.equal(server.requests.length, 4, "a proxy's 502 is retried");
 });
 
-test("tells that nobody listens", async () => {
+test("reports a refused connection", async () => {
   const unused = createServer();
   await new Promise<void>((resolve) => unused.listen(0, "127.0.0.1", resolve));
   const baseUrl = `http://127.0.0.1:${(unused.address() as AddressInfo).port}`;
@@ -135,7 +135,7 @@ test("tells that nobody listens", async () => {
 
 test("gives up on a silent server", async (t) => {
   const server = await script(t);
-  server.says({ status: "silence" });
+  server.replyWith({ status: "silence" });
   const client = server.client({ timeout: 100, retries: { limit: 1, firstWait: 1 } });
   await assert.rejects(getProduct({ client, path }), (error) => {
     assert(error instanceof versioner.TimedOut);
@@ -143,43 +143,43 @@ test("gives up on a silent server", async (t) => {
     assert.match(error.message, /within 100 ms/);
     return true;
   });
-  assert.equal(server.asked.length, 2);
+  assert.equal(server.requests.length, 2);
 });
 
-test("takes a timeout for one call, and none at all", async (t) => {
+test("accepts a timeout for one call, and no timeout", async (t) => {
   const server = await script(t);
-  server.says({ status: "silence" });
+  server.replyWith({ status: "silence" });
   const client = server.client({ timeout: Infinity, retries: NEVER });
   await assert.rejects(getHealth({ client, timeout: 100 }), { name: "TimedOut" });
-  server.says({ status: 200, body: { status: "ok" } });
+  server.replyWith({ status: 200, body: { status: "ok" } });
   assert.equal((await getHealth({ client })).status, "ok");
 });
 
-test("ends when the caller gives up, with the caller's reason", async (t) => {
+test("rejects with the caller's reason after an abort", async (t) => {
   const server = await script(t);
   const reason = new Error("the page was left");
 
-  await t.test("before the first try", async () => {
+  await t.test("before the first attempt", async () => {
     await assert.rejects(getHealth({ client: server.client(), signal: AbortSignal.abort(reason) }), reason);
-    assert.equal(server.asked.length, 0);
+    assert.equal(server.requests.length, 0);
   });
 
-  await t.test("during a try", async () => {
-    server.says({ status: "silence" });
+  await t.test("during an attempt", async () => {
+    server.replyWith({ status: "silence" });
     const caller = new AbortController();
     const call = getHealth({ client: server.client(), signal: caller.signal });
     setTimeout(() => caller.abort(reason), 50);
     await assert.rejects(call, reason);
-    assert.equal(server.asked.length, 1);
+    assert.equal(server.requests.length, 1);
   });
 
-  await t.test("between two tries", async () => {
-    server.says({ status: 503, headers: { "Retry-After": "50" } });
+  await t.test("between attempts", async () => {
+    server.replyWith({ status: 503, headers: { "Retry-After": "50" } });
     const caller = new AbortController();
     const call = getHealth({ client: server.client(), signal: caller.signal });
     setTimeout(() => caller.abort(reason), 50);
     await assert.rejects(call, reason);
-    assert.equal(server.asked.length, 2);
+    assert.equal(server.requests.length, 2);
   });
 });
 

@@ -1,4 +1,4 @@
-/** The package as users get it: packed, installed in an empty project, compiled, bundled, and run against a server. */
+/** The packed package: installed in an empty project, compiled, bundled, and run against a server. */
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -30,11 +30,11 @@ const IN_BROWSERS =
   "--module esnext --moduleResolution bundler --target es2022 --lib es2022,dom --types react --jsx react-jsx".split(
     " ",
   );
-const AROUND_PARTS = `
+const PREAMBLE = `
   import { type Client, createVersioner, getProduct, listDeployments, updateProduct, ValidationError } from "@versioner/client";
   declare const client: Client, credential: string, error: unknown, id: string;
 `;
-/** As much of React as a page needs that fetches once: what it shows is settled when its state is set. */
+/** The part of React that a page needs which fetches once and sets its state once. */
 const REACT = `
   let state, changed;
   export const useState = (initial) => [state ?? initial, (next) => { state = next; changed(); }];
@@ -59,26 +59,26 @@ const project = join(home, "project");
 const installed = join(project, "node_modules/@versioner/client");
 
 before(async () => {
-  // For root, the server's PostgreSQL runs as somebody else, who has to get at its directory.
+  // The server started by root runs PostgreSQL as another user, who needs access to the directory.
   await chmod(home, 0o755);
   await mkdir(project);
   await writeFile(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }));
   await run("npm", ["pack", "--silent", "--pack-destination", home], CLIENT);
   const archive = (await readdir(home)).find((name) => name.endsWith(".tgz"));
   await run("npm", ["install", "--silent", "--offline", "--no-audit", "--no-fund", join(home, String(archive))]);
-  // What users have beside it: the types of Node and React.
+  // Users install the types of Node and React themselves.
   await symlink(join(CLIENT, "node_modules/@types"), join(project, "node_modules/@types"));
   for (const file of ["sample.ts", "browser.ts", "wrong.ts"])
     await copyFile(join(CLIENT, "tests/package", file), join(project, file));
   const [pipeline, page, ...parts] = await examples();
   await writeFile(join(project, "pipeline.ts"), String(pipeline));
   await writeFile(join(project, "page.tsx"), String(page));
-  await writeFile(join(project, "parts.ts"), AROUND_PARTS + parts.map((part) => `{\n${part}\n}\n`).join(""));
+  await writeFile(join(project, "parts.ts"), PREAMBLE + parts.map((part) => `{\n${part}\n}\n`).join(""));
 });
 
 after(() => rm(home, { recursive: true, force: true }));
 
-test("the archive holds what it should", async () => {
+test("the archive has the expected files", async () => {
   const { version, dependencies } = JSON.parse(await readFile(join(installed, "package.json"), "utf8")) as {
     version: string;
     dependencies?: unknown;
@@ -102,12 +102,12 @@ test("the archive holds what it should", async () => {
   assert.deepEqual(other, []);
 });
 
-test("tsc --strict accepts what users write", async () => {
+test("tsc --strict accepts the samples and the README", async () => {
   await run(TSC, ["--strict", ...IN_NODE, "pipeline.ts", "sample.ts", "parts.ts"]);
   await run(TSC, ["--strict", "--noEmit", ...IN_BROWSERS, "page.tsx", "browser.ts"]);
 });
 
-test("tsc --strict finds what is wrong", async () => {
+test("tsc --strict finds wrong types", async () => {
   const source = await readFile(join(project, "wrong.ts"), "utf8");
   const lines = source
     .split("\n")
@@ -120,7 +120,7 @@ test("tsc --strict finds what is wrong", async () => {
   });
 });
 
-test("the public types say what everything is: there is no any", async () => {
+test("the public types contain no any", async () => {
   const files = (await readdir(join(installed, "dist"), { recursive: true })).filter((name) => name.endsWith(".d.ts"));
   assert(files.includes("generated/types.gen.d.ts"));
   for (const name of files) {
@@ -135,10 +135,10 @@ test("the public types say what everything is: there is no any", async () => {
   }
 });
 
-test("pages stay small, and carry only what they call", async (t) => {
+test("bundles are small, and contain only the operations that they call", async (t) => {
   const code = await bundle({ stdin: { contents: ONE_CALL, resolveDir: project } });
   assert(code.includes("/deployment-events/"));
-  assert(!code.includes("/products/"), "what is not called is left out");
+  assert(!code.includes("/products/"), "an operation that is not called is left out");
   const page = await bundle({ entryPoints: [join(project, "page.tsx")], jsx: "automatic", external: ["react"] });
   assert(page.includes("/environment-state/"));
   for (const [name, text] of Object.entries({ "one call": code, "the README's page": page })) {
@@ -148,10 +148,10 @@ test("pages stay small, and carry only what they call", async (t) => {
   }
 });
 
-test("the README's page shows what it is told", async (t) => {
+test("the README's page shows the answer", async (t) => {
   const server = await script(t);
   const row = { product_id: "p", environment_id: "e", product_name: "checkout", version: "1.4.2" };
-  server.says({ status: 200, body: { items: [row], next_cursor: null } });
+  server.replyWith({ status: 200, body: { items: [row], next_cursor: null } });
   await writeFile(join(project, "react.js"), REACT);
   const react = join(project, "react.js");
   const code = await bundle({
@@ -164,34 +164,34 @@ test("the README's page shows what it is told", async (t) => {
   const { show } = globalThis as unknown as { show: (page: unknown, props: object) => Promise<unknown> };
   const shown = await show(Running, { token: async () => "eyJ" });
   assert.deepEqual(shown, [{ type: "p", key: "pe", children: "checkout 1.4.2" }]);
-  assert.equal(server.asked[0]?.path, "/environment-state/");
-  assert.equal(server.asked[0]?.headers.authorization, "Bearer eyJ");
+  assert.equal(server.requests[0]?.path, "/environment-state/");
+  assert.equal(server.requests[0]?.headers.authorization, "Bearer eyJ");
 });
 
-test("needs nothing but what browsers have", async (t) => {
+test("needs only the globals of browsers", async (t) => {
   const server = await script(t);
-  server.says({ status: 503 }, { status: 200, body: { id: "d1" } });
+  server.replyWith({ status: 503 }, { status: 200, body: { id: "d1" } });
   const code = await bundle({ stdin: { contents: ONE_CALL, resolveDir: project } });
   const web = { fetch, Headers, URL, URLSearchParams, AbortController, crypto, setTimeout, clearTimeout };
   const outcome = await new Promise((done) => {
     runInContext(code, createContext({ ...web, address: server.url, done }));
   });
   assert.deepEqual({ ...(outcome as object) }, { id: "d1" });
-  const keys = server.asked.map((request) => request.headers["idempotency-key"]);
+  const keys = server.requests.map((request) => request.headers["idempotency-key"]);
   assert.equal(keys.length, 2);
   assert.equal(new Set(keys).size, 1);
-  assert.doesNotMatch(server.asked[0]?.headers["user-agent"] ?? "", /versioner/);
+  assert.doesNotMatch(server.requests[0]?.headers["user-agent"] ?? "", /versioner/);
 });
 
 test("runs against a server", async (t) => {
   if (!process.env["CI"] && !(await run("go", ["version"]).catch(() => undefined))) {
-    t.skip("Go is needed to build the server, and is not here");
+    t.skip("go is not installed, and the server cannot be built");
     return;
   }
   const page = await servePage(t);
   const { url, key, token } = await serve(t, page);
 
-  await t.test("what a user writes", async () => {
+  await t.test("the sample", async () => {
     assert.equal(await run("node", ["sample.js", url, key, token]), "done\n");
   });
 
@@ -206,12 +206,12 @@ test("runs against a server", async (t) => {
   await t.test("a page in Chromium", async (t) => {
     const chromium = await findChromium();
     if (chromium === undefined) {
-      assert(!process.env["CI"], "there is no Chromium: name one in the variable CHROMIUM");
-      t.skip("Chromium is needed, and is not here");
+      assert(!process.env["CI"], "Chromium is not installed: set the variable CHROMIUM to its path");
+      t.skip("Chromium is not installed");
       return;
     }
     const flags = ["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${join(home, "chromium")}`];
-    // The page's clock stands still while it waits for the server.
+    // The virtual time stops while the page waits for the server.
     const shown = await run(chromium, [
       ...flags,
       "--virtual-time-budget=30000",
@@ -222,7 +222,7 @@ test("runs against a server", async (t) => {
   });
 });
 
-/** The code in the README: two whole programs, then parts of some. */
+/** The code in the README: two programs, then fragments. */
 async function examples(): Promise<string[]> {
   const text = await readFile(join(CLIENT, "README.md"), "utf8");
   const blocks = [...text.matchAll(/^ *```tsx?\n([^]*?)^ *```/gm)].map((match) => match[1] ?? "");
@@ -248,7 +248,7 @@ async function run(program: string, args: string[], cwd = project, env = process
   }
 }
 
-/** A server of the page that browser.ts makes, until the test ends: its origin. */
+/** Serves the page of browser.ts until the test ends. Returns its origin. */
 async function servePage(t: TestContext): Promise<string> {
   const code = await bundle({ entryPoints: [join(project, "browser.ts")] });
   const listener = createServer((_, response) => {
@@ -263,7 +263,7 @@ async function servePage(t: TestContext): Promise<string> {
   return `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
 }
 
-/** The Chromium that is named in the variable CHROMIUM, or else one on the machine. */
+/** Returns the path in the variable CHROMIUM, or else the name of an installed Chromium. */
 async function findChromium(): Promise<string | undefined> {
   for (const name of [process.env["CHROMIUM"] ?? "", "chromium", "chromium-browser", "google-chrome"]) {
     if (name !== "" && (await run(name, ["--version"]).catch(() => undefined))) return name;
@@ -271,7 +271,7 @@ async function findChromium(): Promise<string | undefined> {
   return undefined;
 }
 
-/** A server of this repository, with a key and a token, until the test ends. Pages of that origin may call it. */
+/** Runs a server of this repository, with a key and a token, until the test ends. It permits requests of the origin. */
 async function serve(t: TestContext, origin: string): Promise<{ url: string; key: string; token: string }> {
   const program = join(home, "versionerd");
   const data = join(home, "data");
@@ -291,13 +291,13 @@ async function serve(t: TestContext, origin: string): Promise<{ url: string; key
   });
   let log = "";
   server.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
-  let welcome = "";
+  let banner = "";
   for await (const line of createInterface({ input: server.stdout })) {
-    welcome += `${line}\n`;
+    banner += `${line}\n`;
     if (line.includes("Ctrl-C")) break;
   }
-  const url = /listening on (\S+)/.exec(welcome)?.[1];
-  const key = /Bearer (sk_\w+)/.exec(welcome)?.[1];
-  assert(url && key, welcome + log);
+  const url = /listening on (\S+)/.exec(banner)?.[1];
+  const key = /Bearer (sk_\w+)/.exec(banner)?.[1];
+  assert(url && key, banner + log);
   return { url, key, token: (await run(program, ["token", "--data-dir", data], home, env)).trim() };
 }

@@ -1,4 +1,4 @@
-/** Lists, whatever their length. */
+/** Iteration over lists. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -17,19 +17,19 @@ async function names(products: AsyncIterable<{ name: string }>): Promise<string[
 
 test("reads all pages", async (t) => {
   const server = await script(t);
-  server.says(page("c1", "a", "b"), { status: 503 }, page("c2"), page(null, "c"));
+  server.replyWith(page("c1", "a", "b"), { status: 503 }, page("c2"), page(null, "c"));
   const products = listProducts({ client: server.client(), query: { limit: 2, q: "x" } });
   assert.deepEqual(await names(products), ["a", "b", "c"]);
   const same = { limit: "2", q: "x" };
   assert.deepEqual(
-    server.asked.map((request) => request.query),
+    server.requests.map((request) => request.query),
     [same, { ...same, cursor: "c1" }, { ...same, cursor: "c1" }, { ...same, cursor: "c2" }],
   );
 });
 
-test("gives the pages too", async (t) => {
+test("iterates over pages", async (t) => {
   const server = await script(t);
-  server.says(page("c1", "a"), page(null, "b"));
+  server.replyWith(page("c1", "a"), page(null, "b"));
   const pages: unknown[] = [];
   for await (const { items, next_cursor } of listProducts({
     client: server.client(),
@@ -41,73 +41,73 @@ test("gives the pages too", async (t) => {
     [1, "c1"],
     [1, null],
   ]);
-  assert.equal(server.asked[0]?.query["cursor"], "c0");
+  assert.equal(server.requests[0]?.query["cursor"], "c0");
 });
 
-test("awaited, it is the first page, which is fetched once", async (t) => {
+test("await returns the first page, which is fetched once", async (t) => {
   const server = await script(t);
-  server.says(page("c1", "a"), page(null, "b"));
+  server.replyWith(page("c1", "a"), page(null, "b"));
   const products = listProducts({ client: server.client() });
   assert.equal((await products).next_cursor, "c1");
   assert.equal((await products.answer()).data.items.length, 1);
-  assert.equal(server.asked.length, 1);
+  assert.equal(server.requests.length, 1);
   assert.deepEqual(await names(products), ["a", "b"]);
-  assert.equal(server.asked.length, 2);
+  assert.equal(server.requests.length, 2);
 });
 
-test("fetches no page before it is needed, and begins anew each time", async (t) => {
+test("fetches no page before it is needed, and starts at the first page each time", async (t) => {
   const server = await script(t);
-  server.says(page("c1", "a", "b"));
+  server.replyWith(page("c1", "a", "b"));
   const products = listProducts({ client: server.client() });
   for await (const product of products) if (product.name === "b") break;
-  assert.equal(server.asked.length, 1);
+  assert.equal(server.requests.length, 1);
   for await (const product of products) if (product.name === "a") break;
   assert.deepEqual(
-    server.asked.map((request) => request.query["cursor"]),
+    server.requests.map((request) => request.query["cursor"]),
     [undefined, undefined],
   );
 });
 
-test("tells what goes wrong on the way", async (t) => {
+test("rejects with the error of a page", async (t) => {
   const server = await script(t);
-  server.says(page("c1", "a"), { status: 403, body: { detail: "No." } });
+  server.replyWith(page("c1", "a"), { status: 403, body: { detail: "No." } });
   await assert.rejects(names(listProducts({ client: server.client() })), { name: "Forbidden" });
-  server.says({ status: 403 });
+  server.replyWith({ status: 403 });
   await assert.rejects(names(listProducts({ client: server.client() })), { name: "Forbidden" });
 });
 
-test("does not run in a circle", async (t) => {
+test("rejects a repeated cursor", async (t) => {
   const server = await script(t);
-  server.says(page("c1", "a"));
+  server.replyWith(page("c1", "a"));
   await assert.rejects(names(listProducts({ client: server.client() })), { name: "UnexpectedAnswer", status: 200 });
-  assert.equal(server.asked.length, 2);
+  assert.equal(server.requests.length, 2);
 
-  server.says(page("c1", "a"), page("c2", "b"), page("c3", "c"), page("c1", "d"));
-  await assert.rejects(names(listProducts({ client: server.client() })), /page is one that has been read/);
-  assert.equal(server.asked.length, 6);
+  server.replyWith(page("c1", "a"), page("c2", "b"), page("c3", "c"), page("c1", "d"));
+  await assert.rejects(names(listProducts({ client: server.client() })), /was used before/);
+  assert.equal(server.requests.length, 6);
 });
 
 test("a list may be empty", async (t) => {
   const server = await script(t);
-  server.says(page(null));
+  server.replyWith(page(null));
   const products = listProducts({ client: server.client() });
   assert.deepEqual([await names(products), (await products).items], [[], []]);
-  assert.equal(server.asked.length, 1);
+  assert.equal(server.requests.length, 1);
 });
 
-test("tells what is no page", async (t) => {
+test("rejects an answer that is no page", async (t) => {
   const server = await script(t);
   for (const body of ["null", {}, [], { items: null }, '"text"']) {
-    server.says({ status: 200, body });
+    server.replyWith({ status: 200, body });
     await assert.rejects(names(listProducts({ client: server.client() })), { name: "UnexpectedAnswer", status: 200 });
   }
 });
 
-test("iterations at the same time do not disturb each other", async (t) => {
+test("concurrent iterations are independent", async (t) => {
   const server = await script(t);
-  server.replies(({ query }) => (query["cursor"] === "c1" ? page(null, "c") : page("c1", "a", "b")));
+  server.replyBy(({ query }) => (query["cursor"] === "c1" ? page(null, "c") : page("c1", "a", "b")));
   const products = listProducts({ client: server.client() });
   const all = await Promise.all([names(products), names(products), names(products)]);
   assert.deepEqual(all, Array(3).fill(["a", "b", "c"]));
-  assert.equal(server.asked.length, 6);
+  assert.equal(server.requests.length, 6);
 });

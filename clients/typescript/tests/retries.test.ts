@@ -1,11 +1,11 @@
-/** What is sent again, when, and what never is. */
+/** Retries. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { type Client, createProduct, deleteProduct, getProduct, updateProduct } from "../src/index.js";
 import { mayRepeat, waitBefore } from "../src/retry.js";
 import { ConnectionFailed } from "../src/errors.js";
-import { HANGS_UP, OK, type Reply, script } from "./script.js";
+import { DISCONNECT, OK, type Reply, script } from "./script.js";
 
 const path = { id: "p" };
 const body = { name: "checkout" };
@@ -16,71 +16,71 @@ const CHANGE_IF = (client: Client) => updateProduct({ client, path, body, header
 const failures: Reply[] = [429, 500, 502, 503, 504].map((status) => ({ status }));
 
 for (const [name, operation] of Object.entries({ READ, CREATE, CHANGE })) {
-  for (const failure of [...failures, HANGS_UP]) {
-    test(`sends again: ${name} after ${failure.status}`, async (t) => {
+  for (const failure of [...failures, DISCONNECT]) {
+    test(`retries ${name} after ${failure.status}`, async (t) => {
       const server = await script(t);
-      server.says(failure, failure, OK);
+      server.replyWith(failure, failure, OK);
       await operation(server.client());
-      assert.equal(server.asked.length, 3);
-      const [first] = server.asked;
-      for (const request of server.asked) {
+      assert.equal(server.requests.length, 3);
+      const [first] = server.requests;
+      for (const request of server.requests) {
         assert.deepEqual([request.method, request.path, request.body], [first?.method, first?.path, first?.body]);
       }
     });
   }
 }
 
-test("deletes again", async (t) => {
+test("retries a DELETE", async (t) => {
   const server = await script(t);
-  server.says(HANGS_UP, { status: 204 });
+  server.replyWith(DISCONNECT, { status: 204 });
   await deleteProduct({ client: server.client(), path });
-  assert.equal(server.asked.length, 2);
+  assert.equal(server.requests.length, 2);
 });
 
-test("what a lost answer has deleted is deleted", async (t) => {
-  for (const failure of [HANGS_UP, { status: 500 }, { status: 502 }, { status: 504 }]) {
+test("DELETE succeeds if an attempt whose answer was lost has deleted", async (t) => {
+  for (const failure of [DISCONNECT, { status: 500 }, { status: 502 }, { status: 504 }]) {
     const server = await script(t);
-    server.says(failure, { status: 503 }, { status: 404, headers: { "X-Request-ID": "r1" } });
+    server.replyWith(failure, { status: 503 }, { status: 404, headers: { "X-Request-ID": "r1" } });
     const call = deleteProduct({ client: server.client(), path, headers: { "If-Match": '"1"' } });
     const { data, status, requestId, etag } = await call.answer();
     assert.deepEqual([data, status, requestId, etag], [undefined, 204, "r1", undefined]);
-    assert.equal(server.asked.length, 3);
+    assert.equal(server.requests.length, 3);
   }
 });
 
-test("what nobody has deleted is not found", async (t) => {
+test("404 is NotFound unless an attempt may have deleted", async (t) => {
   const server = await script(t);
-  server.says({ status: 503 }, { status: 404 });
+  server.replyWith({ status: 503 }, { status: 404 });
   await assert.rejects(deleteProduct({ client: server.client(), path }), { name: "NotFound" });
-  server.says(HANGS_UP, { status: 404 });
+  server.replyWith(DISCONNECT, { status: 404 });
   await assert.rejects(READ(server.client()), { name: "NotFound" });
-  server.says(HANGS_UP, { status: 412 });
+  server.replyWith(DISCONNECT, { status: 412 });
   await assert.rejects(deleteProduct({ client: server.client(), path }), { name: "PreconditionFailed" });
 });
 
 for (const status of [400, 401, 403, 404, 409, 412, 422, 501]) {
-  test(`takes no for an answer: ${status}`, async (t) => {
+  test(`does not retry ${status}`, async (t) => {
     const server = await script(t);
-    server.says({ status });
+    server.replyWith({ status });
     await assert.rejects(READ(server.client()), { status });
-    assert.equal(server.asked.length, 1);
+    assert.equal(server.requests.length, 1);
   });
 }
 
-test("changes no revision twice", async (t) => {
-  for (const failure of [HANGS_UP, { status: 502 }]) {
+test("does not retry a change with If-Match after a lost answer", async (t) => {
+  for (const failure of [DISCONNECT, { status: 502 }]) {
     const server = await script(t);
-    server.says(failure, OK);
+    server.replyWith(failure, OK);
     await assert.rejects(CHANGE_IF(server.client()));
-    assert.equal(server.asked.length, 1);
+    assert.equal(server.requests.length, 1);
   }
 });
 
-test("changes a revision that was not looked at", async (t) => {
+test("retries a change with If-Match that was not processed", async (t) => {
   const server = await script(t);
-  server.says({ status: 503 }, OK);
+  server.replyWith({ status: 503 }, OK);
   await CHANGE_IF(server.client());
-  assert.equal(server.asked.length, 2);
+  assert.equal(server.requests.length, 2);
 
   const guarded = new Headers({ "If-Match": '"1"' });
   const failed = (code: string) => new ConnectionFailed("", {}, { cause: { cause: { code } } });
@@ -90,81 +90,81 @@ test("changes a revision that was not looked at", async (t) => {
 
 test("stops at the limit", async (t) => {
   const server = await script(t);
-  server.says({ status: 503, body: { detail: "Not now." } });
+  server.replyWith({ status: 503, body: { detail: "Not now." } });
   await assert.rejects(READ(server.client({ retries: { firstWait: 1, limit: 2 } })), /Not now/);
-  assert.equal(server.asked.length, 3);
+  assert.equal(server.requests.length, 3);
 });
 
 test("makes one key for each call", async (t) => {
   const server = await script(t);
-  server.says({ status: 503 }, OK);
+  server.replyWith({ status: 503 }, OK);
   await CREATE(server.client());
   await CREATE(server.client());
-  const [first, again, second] = server.asked.map((request) => request.headers["idempotency-key"]);
+  const [first, again, second] = server.requests.map((request) => request.headers["idempotency-key"]);
   assert.match(String(first), /^[0-9a-f]{32}$/);
   assert.equal(first, again);
   assert.notEqual(first, second);
 });
 
-test("takes a key of one's own", async (t) => {
+test("sends an explicit key", async (t) => {
   const server = await script(t);
-  server.says(OK);
+  server.replyWith(OK);
   await createProduct({ client: server.client(), body, headers: { "Idempotency-Key": "run-7" } });
-  assert.equal(server.asked[0]?.headers["idempotency-key"], "run-7");
+  assert.equal(server.requests[0]?.headers["idempotency-key"], "run-7");
 });
 
 test("reads and changes need no key", async (t) => {
   const server = await script(t);
-  server.says(OK);
+  server.replyWith(OK);
   await READ(server.client());
   await CHANGE(server.client());
-  for (const request of server.asked) assert.equal(request.headers["idempotency-key"], undefined);
+  for (const request of server.requests) assert.equal(request.headers["idempotency-key"], undefined);
 });
 
-test("waits as long as asked", async (t) => {
+test("honors the seconds of Retry-After", async (t) => {
   const server = await script(t);
-  server.says({ status: 429, headers: { "Retry-After": "1" } }, OK);
+  server.replyWith({ status: 429, headers: { "Retry-After": "1" } }, OK);
   const start = performance.now();
   await READ(server.client());
   assert(performance.now() - start >= 1000);
 });
 
-test("waits until the date that is asked for", async (t) => {
+test("honors the date of Retry-After", async (t) => {
   const server = await script(t);
   const due = Math.ceil(Date.now() / 1000) * 1000 + 1000;
-  server.says({ status: 503, headers: { "Retry-After": new Date(due).toUTCString() } }, OK);
+  server.replyWith({ status: 503, headers: { "Retry-After": new Date(due).toUTCString() } }, OK);
   await READ(server.client());
   assert(Date.now() >= due);
 });
 
-test("waits longer than a try may take, and no longer than the caller", async (t) => {
+test("the timeout does not limit waits, the caller's signal does", async (t) => {
   const server = await script(t);
-  server.says({ status: 429, headers: { "Retry-After": "1" } }, OK);
+  server.replyWith({ status: 429, headers: { "Retry-After": "1" } }, OK);
   await READ(server.client({ timeout: 500 }));
-  server.says({ status: 429, headers: { "Retry-After": "30" } }, OK);
+  server.replyWith({ status: 429, headers: { "Retry-After": "30" } }, OK);
   const call = getProduct({ client: server.client(), path, signal: AbortSignal.timeout(50) });
   await assert.rejects(call, { name: "TimeoutError" });
-  assert.equal(server.asked.length, 3);
+  assert.equal(server.requests.length, 3);
 });
 
-test("does not wait for ever", async (t) => {
+test("does not wait longer than the limit", async (t) => {
   const server = await script(t);
-  server.says({ status: 503, headers: { "Retry-After": "3600" } });
+  server.replyWith({ status: 503, headers: { "Retry-After": "3600" } });
   await assert.rejects(READ(server.client()), { name: "Unavailable", retryAfter: 3_600_000 });
-  assert.equal(server.asked.length, 1);
+  assert.equal(server.requests.length, 1);
 });
 
 test("waits twice as long each time", () => {
   const retries = { limit: 10, firstWait: 1000, longestWait: 5000 };
   for (const [retry, longest] of [1000, 2000, 4000, 5000, 5000].entries()) {
     const waits = Array.from({ length: 50 }, () => waitBefore(retry, undefined, retries) ?? 0);
-    assert(new Set(waits).size > 1, "chance spreads the waits");
+    assert(new Set(waits).size > 1, "waits have jitter");
     for (const wait of waits) assert(longest / 2 <= wait && wait <= longest, `${wait} of ${longest}`);
   }
   assert.equal(waitBefore(10, undefined, retries), undefined);
 });
 
-test("never comes back sooner than asked", () => {
+test("never waits less than requested", () => {
   const retries = { limit: 3, firstWait: 500, longestWait: 10_000 };
   for (let i = 0; i < 50; i++) assert((waitBefore(0, 10_000, retries) ?? 0) > 10_000);
   assert.equal(waitBefore(0, 10_001, retries), undefined);

@@ -1,4 +1,4 @@
-/** A server that answers by script. */
+/** A server with scripted answers. */
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
@@ -14,15 +14,15 @@ export const PRODUCT = {
   updated_at: "2026-11-23T14:56:06.535496Z",
 };
 
-/** What the server answers: status 0 hangs up instead, "silence" says nothing for ever. */
+/** One answer of the server: status 0 closes the connection instead, "silence" never answers. */
 export interface Reply {
   status: number | "silence";
   body?: unknown;
   headers?: Record<string, string>;
 }
 
-/** What the server was asked. */
-export interface Asked {
+/** A request that the server received. */
+export interface ReceivedRequest {
   method: string;
   path: string;
   query: Record<string, string>;
@@ -31,39 +31,39 @@ export interface Asked {
 }
 
 export const OK: Reply = { status: 200, body: PRODUCT };
-export const HANGS_UP: Reply = { status: 0 };
+export const DISCONNECT: Reply = { status: 0 };
 
 export interface Script {
   url: string;
-  asked: Asked[];
-  /** The answers, in order; the last one stands for all that follow. */
-  says(...replies: Reply[]): void;
-  /** The answer to each question, which may be asked at the same time as another. */
-  replies(to: (request: Asked) => Reply): void;
-  /** A client of this server that does not wait long between its tries. */
+  requests: ReceivedRequest[];
+  /** Answer in this order; the last answer is repeated. */
+  replyWith(...replies: Reply[]): void;
+  /** Answer each request with the result of a function, which requests may call concurrently. */
+  replyBy(to: (request: ReceivedRequest) => Reply): void;
+  /** A client of this server with short waits between attempts. */
   client(options?: ClientOptions): Client;
 }
 
 export async function script(t: TestContext): Promise<Script> {
-  const asked: Asked[] = [];
+  const requests: ReceivedRequest[] = [];
   let replies: Reply[] = [];
   const inOrder = () => (replies.length > 1 ? replies.shift() : replies[0]) ?? { status: 500 };
-  let reply: (request: Asked) => Reply = inOrder;
+  let reply: (request: ReceivedRequest) => Reply = inOrder;
   const listener = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       const text = Buffer.concat(chunks).toString();
       const { pathname, searchParams } = new URL(request.url ?? "", "http://server");
-      const question = {
+      const received = {
         method: request.method ?? "",
         path: pathname,
         query: Object.fromEntries(searchParams),
         headers: request.headers,
         body: text === "" ? undefined : (JSON.parse(text) as unknown),
       };
-      asked.push(question);
-      answer(response, reply(question));
+      requests.push(received);
+      answer(response, reply(received));
     });
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
@@ -74,12 +74,12 @@ export async function script(t: TestContext): Promise<Script> {
   const url = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
   return {
     url,
-    asked,
-    says: (...next) => {
+    requests,
+    replyWith: (...next) => {
       replies = next;
       reply = inOrder;
     },
-    replies: (to) => void (reply = to),
+    replyBy: (to) => void (reply = to),
     client: (options) => createClient({ baseUrl: url, retries: { firstWait: 1 }, ...options }),
   };
 }
@@ -94,7 +94,7 @@ function answer(response: ServerResponse, { status, body, headers }: Reply): voi
   response.end(typeof body === "string" || body === undefined ? body : JSON.stringify(body));
 }
 
-/** Makes the environment of this process look so, until the test ends. */
+/** Sets environment variables until the test ends. */
 export function environment(t: TestContext, variables: Record<string, string | undefined>): void {
   for (const [name, value] of Object.entries(variables)) {
     const former = process.env[name];

@@ -8,7 +8,7 @@ import { PRODUCT, script } from "./script.js";
 
 test("has every operation as a method", async (t) => {
   const server = await script(t);
-  server.says(
+  server.replyWith(
     { status: 200, body: { items: [PRODUCT], next_cursor: null } },
     { status: 200, body: PRODUCT },
     { status: 200, body: PRODUCT },
@@ -22,7 +22,7 @@ test("has every operation as a method", async (t) => {
   assert.equal((await versioner.getProduct({ path: { id: PRODUCT.id } })).id, PRODUCT.id);
   await versioner.updateProduct({ path: { id: PRODUCT.id }, body: { description: "d" } });
   assert.deepEqual(
-    server.asked.map((request) => request.method),
+    server.requests.map((request) => request.method),
     ["GET", "GET", "PATCH"],
   );
 });

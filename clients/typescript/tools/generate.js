@@ -1,5 +1,5 @@
-// Writes src/generated from openapi.yaml, with @hey-api/openapi-ts and over this package's own client. README.md says why
-// it is that generator.
+// Writes src/generated from openapi.yaml, with @hey-api/openapi-ts and on this package's client. README.md has the reasons
+// for this generator.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -8,7 +8,7 @@ import { clientDefaultConfig, clientDefaultMeta, createClient, definePluginConfi
 const OUTPUT = fileURLToPath(new URL("../src/generated", import.meta.url));
 const METHODS = ["get", "put", "post", "patch", "delete"];
 
-// The operations call src/client.ts: it retries and throws, which no client that the generator brings does.
+// The operations call src/client.ts, which retries and throws: the generator's own clients do not.
 const ownClient = definePluginConfig({
   ...clientDefaultMeta,
   config: { ...clientDefaultConfig, bundle: false },
@@ -16,28 +16,28 @@ const ownClient = definePluginConfig({
   name: "../client.js",
 });
 
-/** The document, in the shape that becomes good types. */
+/** Adapts the document to the generator. */
 function prepare(document) {
   for (const [path, item] of Object.entries(document.paths)) {
     for (const method of METHODS) {
       const operation = item[method];
       if (operation === undefined) continue;
-      // Pages that are made for browsers.
+      // Pages for browsers are no operations of the client.
       if (operation.responses["200"]?.content?.["text/html"]) delete document.paths[path];
-      // A body has the name of its schema, and no second one.
+      // The type of a body has the name of its schema only.
       const name = operation.requestBody?.$ref?.replace("#/components/requestBodies/", "");
       if (name !== undefined) operation.requestBody = document.components.requestBodies[name];
     }
   }
   delete document.components.requestBodies;
   for (const schema of Object.values(document.components.schemas)) {
-    // "One of these members is needed" would become a union with unknown: the server checks it.
+    // The generator makes unions with unknown of alternatives of required members; the server checks these.
     const isChoice = schema.anyOf?.every((part) => Object.keys(part).join() === "required");
     if (isChoice) delete schema.anyOf;
   }
 }
 
-/** Takes out what is for the generator's own clients: they have a choice whether to throw errors, ours has not. */
+/** Removes type parameters of the generator's own clients, which throw errors optionally; this one always throws. */
 function simplify(file, replacements) {
   const path = `${OUTPUT}/${file}`;
   let text = readFileSync(path, "utf8");

@@ -1,8 +1,7 @@
 /**
- * What a page does, on another origin than the server's: package.test.ts type-checks it, bundles it, and opens it in
- * Chromium.
+ * A web page of another origin than the server's: package.test.ts type-checks it, bundles it, and opens it in Chromium.
  *
- * What follows # in the page's address: the server's address and a token.
+ * The fragment of the page's address has the server's address and a token, separated by #.
  */
 import {
   ConnectionFailed,
@@ -44,13 +43,13 @@ async function run(): Promise<void> {
   is(changed.description === body.description, "a change");
 
   const missing = await failure(getProduct({ client, path: { id: "01a1f44d-55e8-7b5b-b04b-7095f117bbe8" } }));
-  is(missing instanceof NotFound && missing.requestId !== undefined, "what is not there");
+  is(missing instanceof NotFound && missing.requestId !== undefined, "an unknown product");
   const wrong = await failure(createProduct({ client, body: { name: "" } }));
   is(wrong instanceof ValidationError && wrong.problems[0]?.loc.join() === "body,name", "problems");
-  const nobody = createClient({ baseUrl: "http://127.0.0.1:9", retries: { limit: 1, firstWait: 1 } });
-  is((await failure(listProducts({ client: nobody }))) instanceof ConnectionFailed, "a server that is away");
-  const left = new Error("left");
-  is((await failure(listProducts({ client, signal: AbortSignal.abort(left) }))) === left, "a page that was left");
+  const unreachable = createClient({ baseUrl: "http://127.0.0.1:9", retries: { limit: 1, firstWait: 1 } });
+  is((await failure(listProducts({ client: unreachable }))) instanceof ConnectionFailed, "an unreachable server");
+  const reason = new Error("aborted");
+  is((await failure(listProducts({ client, signal: AbortSignal.abort(reason) }))) === reason, "an aborted call");
 }
 
 run().then(

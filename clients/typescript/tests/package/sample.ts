@@ -1,5 +1,5 @@
 /**
- * What a user writes: package.test.ts type-checks it, and runs it against a server with the installed package.
+ * A user's program: package.test.ts type-checks it, and runs it against a server with the installed package.
  *
  * Arguments: the server's address, an API key, a token.
  */
