@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStateMachineDocument holds the diagram and the table of docs/state-machine.md against transition.
+// TestStateMachineDocument compares the diagram and the table of docs/state-machine.md with transition.
 func TestStateMachineDocument(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/state-machine.md")
@@ -59,13 +59,13 @@ func finishedTable() string {
 	latest := State{Pair: Pair{LatestID: id}}
 	former := State{Pair: Pair{LatestID: uuid.New()}}
 	retried := State{Run: []Subject{{Attempt: 2}, finished}}
-	add("pending or started", "that has seen it", latest, finished, Started)
-	add("pending or started", "that has not seen it", latest, finished, Pending)
-	add("pending or started", "of an earlier attempt than the run's last", retried, finished, Started)
-	add("the same end", "that is the latest of the pair", latest, finished, Completed)
-	add("the same end", "that is not the latest any more", former, finished, Completed)
-	add("the same end", "of an earlier attempt than the run's last", retried, finished, Completed)
-	add("another end", "of the run's last attempt", latest, finished, Failed)
-	add("another end", "of an earlier attempt than the run's last", retried, finished, Failed)
+	add("pending or started", "that has had this status", latest, finished, Started)
+	add("pending or started", "that has not had this status", latest, finished, Pending)
+	add("pending or started", "of an attempt before the run's last one", retried, finished, Started)
+	add("the same final status", "that is the latest of the pair", latest, finished, Completed)
+	add("the same final status", "that is no longer the latest of the pair", former, finished, Completed)
+	add("the same final status", "of an attempt before the run's last one", retried, finished, Completed)
+	add("another final status", "of the run's last attempt", latest, finished, Failed)
+	add("another final status", "of an attempt before the run's last one", retried, finished, Failed)
 	return strings.Join(rows, "\n") + "\n"
 }
