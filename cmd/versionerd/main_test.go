@@ -275,7 +275,7 @@ func TestServeAndKeys(t *testing.T) {
 	require.NoError(t, err, stderr)
 	require.Contains(t, stdout, "revoked")
 	for _, args := range [][]string{
-		{"list", "--account", "nobody"},
+		{"list", "--account", "missing"},
 		{"revoke", "--account", "acme", "k9"},
 		{"create", "--account", "live", "--name", "x"},
 		{"create", "--account", "Acme", "--name", "x"},

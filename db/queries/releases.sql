@@ -56,15 +56,14 @@ WHERE rv.account_id = @account_id AND rv.release_id = @release_id
 ORDER BY v.created_at DESC, v.id DESC
 LIMIT @row_limit;
 
--- PutReleaseVersion adds a version to a release, in the place of another one of its product. It tells whether anything
--- changed by the number of rows.
+-- PutReleaseVersion adds a version to a release, or replaces another one of its product. The number of rows is 0 if nothing changed.
 -- name: PutReleaseVersion :execrows
 INSERT INTO release_versions AS rv (account_id, release_id, product_id, version_id)
 VALUES (@account_id, @release_id, @product_id, @version_id)
 ON CONFLICT (account_id, release_id, product_id) DO UPDATE SET version_id = excluded.version_id
 WHERE rv.version_id <> excluded.version_id;
 
--- RemoveReleaseVersion takes a version out of a release.
+-- RemoveReleaseVersion removes a version from a release.
 -- name: RemoveReleaseVersion :execrows
 DELETE FROM release_versions
 WHERE account_id = @account_id AND release_id = @release_id AND version_id = @version_id;

@@ -357,8 +357,7 @@ type PutReleaseVersionParams struct {
 	VersionID uuid.UUID
 }
 
-// PutReleaseVersion adds a version to a release, in the place of another one of its product. It tells whether anything
-// changed by the number of rows.
+// PutReleaseVersion adds a version to a release, or replaces another one of its product. The number of rows is 0 if nothing changed.
 func (q *Queries) PutReleaseVersion(ctx context.Context, arg PutReleaseVersionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, PutReleaseVersion,
 		arg.AccountID,
@@ -383,7 +382,7 @@ type RemoveReleaseVersionParams struct {
 	VersionID uuid.UUID
 }
 
-// RemoveReleaseVersion takes a version out of a release.
+// RemoveReleaseVersion removes a version from a release.
 func (q *Queries) RemoveReleaseVersion(ctx context.Context, arg RemoveReleaseVersionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, RemoveReleaseVersion, arg.AccountID, arg.ReleaseID, arg.VersionID)
 	if err != nil {

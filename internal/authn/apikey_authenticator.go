@@ -131,7 +131,7 @@ func (k *APIKeys) watchRevocations(ctx context.Context) {
 		err := k.pool.Listen(ctx, postgres.Listener{
 			Channel:  "principal_changed",
 			Interval: listenInterval,
-			Alive: func(asOf time.Time) {
+			OnHeartbeat: func(asOf time.Time) {
 				for _, cached := range k.caches {
 					if !connected {
 						cached.invalidateAll() // changes during the disconnection are unknown
@@ -144,7 +144,7 @@ func (k *APIKeys) watchRevocations(ctx context.Context) {
 					subscribed = true
 				}
 			},
-			Heard: func(payload string) {
+			OnNotify: func(payload string) {
 				if id, err := uuid.Parse(payload); err == nil {
 					k.invalidate(id)
 				}

@@ -89,7 +89,7 @@ func findRunAsUser() (*runAsUser, error) {
 			return &runAsUser{name: name, uid: uint32(uid), gid: uint32(gid), different: true}, nil
 		}
 	}
-	return nil, errors.New("PostgreSQL does not run as root, and there is neither a user postgres nor nobody to run it: create one, start this program as another user, or set DATABASE_URL")
+	return nil, errors.New(`PostgreSQL does not run as root, and the machine has neither a user "postgres" nor "nobody" to run it: create one, start this program as another user, or set DATABASE_URL`)
 }
 
 // command prepares a PostgreSQL program to run as the user and outside the terminal's process group. Its environment is empty but for

@@ -147,7 +147,7 @@ func (p *lossyProxy) serve(ctx context.Context, client net.Conn) {
 	}
 }
 
-// isToBeLost tells whether the message executes the statement whose answer is to be lost.
+// isToBeLost reports whether the message executes the statement whose answer is to be lost.
 func (p *lossyProxy) isToBeLost(message []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

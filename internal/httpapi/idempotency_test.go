@@ -178,7 +178,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		require.Equal(t, http.StatusInternalServerError, named(t, api, admin, "/api-keys/", "other", `{"name":"x"}`).Status)
 	})
 
-	t.Run("ManyTwinsDoNotExhaustTheConnections", func(t *testing.T) {
+	t.Run("ManyDuplicatesDoNotExhaustTheConnections", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		admin := api.Token(t, testapi.Account, "admin")
@@ -203,7 +203,7 @@ func TestAPanicIsAnsweredAndLeavesTheNameFree(t *testing.T) {
 	admin := api.Token(t, testapi.Account, "admin")
 	const channel = `{"name":"c","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`
 	client := api.Channels.Sender.HTTP
-	api.Channels.Sender.HTTP = nil // whoever calls with it panics
+	api.Channels.Sender.HTTP = nil // a call with it panics
 	answer := named(t, api, admin, "/notification-channels/", "k", channel)
 	require.Equal(t, http.StatusInternalServerError, answer.Status, "%s", answer.Body)
 	require.Zero(t, api.Count(t, "idempotency_keys"))

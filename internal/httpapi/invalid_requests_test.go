@@ -103,7 +103,7 @@ func TestBadBodies(t *testing.T) {
 		})
 	}
 
-	t.Run("AllProblemsAreTold", func(t *testing.T) {
+	t.Run("AllProblemsAreListed", func(t *testing.T) {
 		var answer struct {
 			Detail []struct {
 				Loc []any `json:"loc"`

@@ -111,8 +111,8 @@ func bodyOf(op, id string) string {
 	}
 }
 
-// TestTenantsAndOperations gives every identifier of every operation to somebody who has no such object: another account's
-// and a deleted one are answered byte for byte as one that never was.
+// TestTenantsAndOperations passes every identifier of every operation to an account without the object: the answer for an object of
+// another account, or a deleted one, equals the answer for an unknown identifier byte for byte.
 func TestTenantsAndOperations(t *testing.T) {
 	t.Parallel()
 	document, err := apigen.GetSpec()

@@ -327,7 +327,7 @@ func TestTimes(t *testing.T) {
 		ended := send(t, l, Event{Version: "1", Status: Completed, InvokeID: "a"})
 		require.False(t, ended.CompletedAt.Before(ended.StartedAt))
 	})
-	t.Run("EndToldLateOfALiveStartIsNoBackfill", func(t *testing.T) {
+	t.Run("EndReportedLateAfterALiveStartIsNoBackfill", func(t *testing.T) {
 		t.Parallel()
 		l := newLedger(Deployment)
 		send(t, l, Event{Version: "2", Status: Started, InvokeID: "a"})

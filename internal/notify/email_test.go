@@ -103,7 +103,7 @@ func TestNewMailer(t *testing.T) {
 		require.ErrorContains(t, err, "VERSIONER_SMTP_URL", server)
 		require.NotContains(t, err.Error(), "hunter2", server)
 	}
-	for _, from := range []string{"", "nobody", "a@b\r\nBcc: c@d", strings.Repeat("a", 10)} {
+	for _, from := range []string{"", "address", "a@b\r\nBcc: c@d", strings.Repeat("a", 10)} {
 		_, err := notify.NewMailer("smtp://mail.example.com", from)
 		require.ErrorContains(t, err, "VERSIONER_MAIL_FROM", from)
 	}

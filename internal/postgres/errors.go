@@ -51,8 +51,8 @@ func Classify(err error) error {
 	}
 }
 
-// IsTransient tells whether the failure says nothing about the request, so that trying again may help: the database is
-// away, starting, stopping, read-only or out of resources, or two transactions were in each other's way.
+// IsTransient reports whether the failure is independent of the request, so that a retry may succeed: the database is unavailable,
+// starting, stopping, read-only or out of resources, or the transaction conflicted with another one.
 func IsTransient(err error) bool {
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return true
@@ -66,7 +66,7 @@ func IsTransient(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) || isBrokenConnection(err)
 }
 
-// IsLocked tells whether a lock was waited for in vain, or two transactions waited for each other.
+// IsLocked reports whether waiting for a lock timed out, or was a deadlock.
 func IsLocked(err error) bool {
 	return hasState(err, []string{"55P03", "40P01"})
 }

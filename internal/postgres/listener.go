@@ -11,22 +11,25 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// silencePatience is how many intervals the listener waits for its own sign of life before it connects anew.
-const silencePatience = 10
+// missedHeartbeats is the number of intervals without a heartbeat after which the connection counts as lost.
+const missedHeartbeats = 10
 
-// Listener is told what happens on a channel of notifications.
+// heartbeatPrefix begins the payload of a heartbeat, which is followed by an identifier of the listener and the time of sending.
+const heartbeatPrefix = "heartbeat "
+
+// Listener receives the notifications of a channel.
 type Listener struct {
 	Channel string
-	// Interval is how often a sign of life is sent round the whole way: in by the pool, out by the channel.
+	// Interval is the interval of heartbeats, which the pool sends and the channel returns.
 	Interval time.Duration
-	// Alive is called for each sign of life, with the time it was sent: whatever was sent before then has been heard.
-	Alive func(asOf time.Time)
-	// Heard is called for each notification.
-	Heard func(payload string)
+	// OnHeartbeat is called for each heartbeat, with the time at which it was sent: all notifications sent before have arrived.
+	OnHeartbeat func(asOf time.Time)
+	// OnNotify is called for each notification.
+	OnNotify func(payload string)
 }
 
-// Listen hears a channel on a connection of its own, until the connection fails or ctx ends. A connection that answers but
-// brings no notifications, such as one through a pooler, is not alive.
+// Listen subscribes to a channel on a separate connection, until the connection fails or ctx ends. A connection without
+// heartbeats, such as one through a pooler that delivers no notifications, counts as failed.
 func (p *Pool) Listen(ctx context.Context, listener Listener) error {
 	conn, err := pgx.ConnectConfig(ctx, p.pool.Config().ConnConfig.Copy())
 	if err != nil {
@@ -36,12 +39,12 @@ func (p *Pool) Listen(ctx context.Context, listener Listener) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{listener.Channel}.Sanitize()); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	own, begin := "alive "+uuid.NewString()+" ", time.Now()
+	own, begin := heartbeatPrefix+uuid.NewString()+" ", time.Now()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	go p.sendSigns(ctx, listener, func() string { return own + strconv.FormatInt(int64(time.Since(begin)), 10) })
+	go p.sendHeartbeats(ctx, listener, func() string { return own + strconv.FormatInt(int64(time.Since(begin)), 10) })
 	for {
-		waiting, cancel := context.WithTimeout(ctx, silencePatience*listener.Interval)
+		waiting, cancel := context.WithTimeout(ctx, missedHeartbeats*listener.Interval)
 		notification, err := conn.WaitForNotification(waiting)
 		cancel()
 		if err != nil {
@@ -51,20 +54,20 @@ func (p *Pool) Listen(ctx context.Context, listener Listener) error {
 		age, err := strconv.ParseInt(sent, 10, 64)
 		switch {
 		case isOwn && err == nil:
-			listener.Alive(begin.Add(time.Duration(age)))
-		case !strings.HasPrefix(notification.Payload, "alive "): // another server's sign of life
-			listener.Heard(notification.Payload)
+			listener.OnHeartbeat(begin.Add(time.Duration(age)))
+		case !strings.HasPrefix(notification.Payload, heartbeatPrefix): // else it is the heartbeat of another server
+			listener.OnNotify(notification.Payload)
 		}
 	}
 }
 
-// sendSigns sends signs of life until ctx ends. One that fails is not missed: the listener hears that it did not come.
-func (p *Pool) sendSigns(ctx context.Context, listener Listener, sign func() string) {
+// sendHeartbeats sends heartbeats until ctx ends. It ignores errors: the listener detects missing heartbeats.
+func (p *Pool) sendHeartbeats(ctx context.Context, listener Listener, payload func() string) {
 	ticker := time.NewTicker(listener.Interval)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
 		sending, cancel := context.WithTimeout(ctx, listener.Interval)
-		_, _ = p.pool.Exec(sending, "SELECT pg_notify($1, $2)", listener.Channel, sign())
+		_, _ = p.pool.Exec(sending, "SELECT pg_notify($1, $2)", listener.Channel, payload())
 		cancel()
 		select {
 		case <-ctx.Done():
