@@ -63,12 +63,12 @@ func (h deployments) ListEnvironmentState(ctx context.Context, req apigen.ListEn
 	}
 	now := h.clock()
 	items, next, err := page[environmentState, apigen.EnvironmentState]{
-		rows: func(_ *postgres.DB, after *position, limit int32) ([]environmentState, error) {
+		rows: func(db *postgres.DB, after *position, limit int32) ([]environmentState, error) {
 			if find.nothing || find.err != nil {
 				return nil, find.err
 			}
 			params.AfterProductID, params.AfterEnvironmentID, params.RowLimit = firstOfPosition(after), idOf(after), limit
-			return h.environmentStates(ctx, params, now)
+			return environmentStates(ctx, db, params, now)
 		},
 		at: func(row environmentState) position {
 			return position{first: row.ProductID, id: row.EnvironmentID}
@@ -103,8 +103,7 @@ type environmentState struct {
 	inProgress *dbgen.ListDeploymentsByIDRow
 }
 
-func (h deployments) environmentStates(ctx context.Context, params dbgen.ListEnvironmentStateParams, now time.Time) ([]environmentState, error) {
-	db := h.db.Tenant(params.AccountID)
+func environmentStates(ctx context.Context, db *postgres.DB, params dbgen.ListEnvironmentStateParams, now time.Time) ([]environmentState, error) {
 	rows, err := db.ListEnvironmentState(ctx, params)
 	if err != nil {
 		return nil, postgres.Classify(err)

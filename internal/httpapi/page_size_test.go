@@ -67,6 +67,34 @@ func TestPagesAreBounded(t *testing.T) {
 	}
 }
 
+// TestPagesOfStatesAreBounded reads lists whose rows are large only in the database.
+func TestPagesOfStatesAreBounded(t *testing.T) {
+	t.Parallel()
+	const pairs, ids = 5, 120_000 // 2.4 MB of identifiers in each row
+	api := testapi.New(t)
+	var version string
+	for i := range pairs {
+		event := map[string]any{"product_name": "p", "version": "1", "environment_name": fmt.Sprintf("e%d", i), "status": "completed"}
+		version = api.PostEvent(t, deploymentEvents, event).Field(t, "version_id").(string)
+	}
+	release := created(t, api, "/releases/", `{"name":"r"}`)
+	added := api.As(t, "admin", http.MethodPost, release+"/versions", fmt.Sprintf(`{"version_id":%q}`, version))
+	require.Equal(t, http.StatusOK, added.Status, "%s", added.Body)
+	api.Exec(t, fmt.Sprintf("UPDATE environment_state SET open_deployment_ids = array_fill(gen_random_uuid(), ARRAY[%d])", ids))
+	for path, member := range map[string]string{"/environment-state/": "items", release + "/deployments": "environments"} {
+		var sizes []int
+		for cursor := "?limit=200"; cursor != ""; {
+			answer := api.As(t, "viewer", http.MethodGet, path+cursor, "")
+			require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
+			sizes = append(sizes, len(answer.Field(t, member).([]any)))
+			if cursor = nextCursor(t, answer); cursor != "" {
+				cursor = "?limit=200&cursor=" + cursor
+			}
+		}
+		require.Equal(t, []int{3, 2}, sizes, path)
+	}
+}
+
 // copyRow inserts copies of a row with other identifiers and the changes.
 func copyRow(t *testing.T, api *testapi.API, table, where string, count int, changes string) {
 	t.Helper()

@@ -134,8 +134,8 @@ func (h releases) GetReleaseProgress(ctx context.Context, req apigen.GetReleaseP
 	}
 	now := h.clock()
 	cells, next, err := page[releaseCell, apigen.ReleaseEnvironmentStatus]{
-		rows: func(_ *postgres.DB, after *position, limit int32) ([]releaseCell, error) {
-			return h.releaseCells(ctx, dbgen.ListReleaseProgressParams{
+		rows: func(db *postgres.DB, after *position, limit int32) ([]releaseCell, error) {
+			return releaseCells(ctx, db, dbgen.ListReleaseProgressParams{
 				AccountID: account, ReleaseID: req.ID, AfterProductID: firstOfPosition(after), AfterEnvironmentID: idOf(after), RowLimit: limit,
 			}, now)
 		},
@@ -152,8 +152,7 @@ type releaseCell struct {
 	current, finished, inProgress *dbgen.ListDeploymentsByIDRow
 }
 
-func (h releases) releaseCells(ctx context.Context, params dbgen.ListReleaseProgressParams, now time.Time) ([]releaseCell, error) {
-	db := h.db.Tenant(params.AccountID)
+func releaseCells(ctx context.Context, db *postgres.DB, params dbgen.ListReleaseProgressParams, now time.Time) ([]releaseCell, error) {
 	rows, err := db.ListReleaseProgress(ctx, params)
 	if err != nil {
 		return nil, postgres.Classify(err)
@@ -193,7 +192,7 @@ func lookUp(known map[uuid.UUID]dbgen.ListDeploymentsByIDRow, id *uuid.UUID) *db
 	return &row
 }
 
-// decide returns the status of contract.md §8, by §6 rule 11, and the deployment behind it.
+// decide returns the status of the cell and the deployment behind it.
 func (c releaseCell) decide() (apigen.RolloutStatus, *dbgen.ListDeploymentsByIDRow) {
 	switch {
 	case c.current != nil && c.current.VersionID == c.VersionID:

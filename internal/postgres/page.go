@@ -7,8 +7,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Page is a handle of one account that bounds the first list that it reads. The list ends early, without an error, at the row that would exceed the
-// size of the page; the first row is always read. The rest is neither read nor sent: the statement is cancelled.
+// Page is a handle of one account that bounds the first list that it reads. The list ends early, without an error, at the row that
+// would exceed the size of the page; the first row is always read. The rest is neither read nor sent: the statement is cancelled.
+// Further lists on the handle, which read what belongs to the rows of the first, are not bounded.
 type Page struct {
 	*DB
 
