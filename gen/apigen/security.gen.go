@@ -163,3 +163,8 @@ var OperationPermission = map[string]string{
 	"listVersions":                 "view",
 	"getVersion":                   "view",
 }
+
+// OutboundOperations are the operations that wait for another server, from x-outbound.
+var OutboundOperations = map[string]bool{
+	"testNotificationChannel": true,
+}

@@ -165,8 +165,12 @@ const (
 	outboundTimeout = 25 * time.Second // of an operation that also waits for another server
 )
 
-// testChannel waits for the server of a channel.
-const testChannel = "testNotificationChannel"
+func timeoutOf(operation string) time.Duration {
+	if apigen.OutboundOperations[operation] {
+		return outboundTimeout
+	}
+	return requestTimeout
+}
 
 // operationMiddlewares returns the middleware of each operation, in the order of the request lifecycle.
 func operationMiddlewares(document *openapi3.T, config Config) (map[string][]echo.MiddlewareFunc, error) {
@@ -187,12 +191,8 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 			if err != nil {
 				return nil, err
 			}
-			timeout := requestTimeout
-			if id == testChannel {
-				timeout = outboundTimeout
-			}
 			middlewares[id] = []echo.MiddlewareFunc{
-				middleware.TagOperation(id), middleware.Timeout(timeout),
+				middleware.TagOperation(id), middleware.Timeout(timeoutOf(id)),
 				middleware.Authenticate(config.Security, id, limiter), limiter.Middleware, middleware.Authorize(id), params.Middleware,
 			}
 			if validator != nil {

@@ -1,5 +1,5 @@
 // Command gensecurity prints gen/apigen/security.gen.go: the security hooks of openapi.yaml, an interface with one method for each
-// security scheme, and what each operation asks of its caller.
+// security scheme, what each operation asks of its caller, and the operations that wait for another server.
 package main
 
 import (
@@ -23,6 +23,7 @@ type operation struct {
 	ID         string
 	Schemes    []string
 	Permission string
+	IsOutbound bool
 }
 
 func main() {
@@ -66,6 +67,7 @@ func operations(document *openapi3.T) []operation {
 				}
 			}
 			next.Permission, _ = of[httpMethod].Extensions["x-permission"].(string)
+			next.IsOutbound, _ = of[httpMethod].Extensions["x-outbound"].(bool)
 			list = append(list, next)
 		}
 	}
