@@ -17,7 +17,7 @@ PYTHON_VENV := clients/python/.venv
 TYPESCRIPT_TOOLS := clients/typescript/node_modules/.package-lock.json
 BROWSER_TESTS := internal/web/browser
 SCHEMATHESIS := test/schemathesis/.venv
-# What is known of vulnerabilities, as of a day: `make vulnerabilities VULNDB=latest` asks what is known today.
+# The version of the vulnerability database; `make vulnerabilities VULNDB=latest` uses the newest one.
 VULNDB := v0.0.0-20261105234957-e22db6528018
 
 .PHONY: help
@@ -31,7 +31,7 @@ run: ## Build and run a development server (Ctrl-C stops it, the data is kept)
 	@echo 'Starting the server ...'
 	@exec bin/versionerd dev
 
-# The CPU profile that the compiler optimizes the server with (https://go.dev/doc/pgo); `make profile` records it.
+# The CPU profile with which the compiler optimizes the server (https://go.dev/doc/pgo); `make profile` records it.
 PROFILE := cmd/versionerd/server.pgo
 
 .PHONY: build
@@ -51,7 +51,7 @@ generate: ## Generate gen/, clients/, db/schema.sql and the words of a status fr
 	$(MAKE) schema generate-python generate-typescript
 
 .PHONY: schema
-schema: ## Generate db/schema.sql, a snapshot of what the migrations make (wants pg_dump)
+schema: ## Generate db/schema.sql, a snapshot of the migrated schema (needs pg_dump)
 	go run ./tools/schemadump > db/schema.sql.new
 	mv db/schema.sql.new db/schema.sql
 
@@ -66,29 +66,29 @@ generate-typescript: $(TYPESCRIPT_TOOLS) ## Generate the TypeScript client from 
 GENERATED := gen clients db/schema.sql openapi.yaml docs/state-machine.md internal/ingest/status_words.gen.go
 
 .PHONY: verify
-verify: generate ## Fail when what is generated differs from what is committed
+verify: generate ## Fail when generated files differ from the committed ones
 	git diff --exit-code -- $(GENERATED)
 	test -z "$$(git status --porcelain -- $(GENERATED))"
 	go mod tidy -diff
 	@! git grep -n '"resolved"' -- '*package-lock.json' || { echo 'lock files name packages, versions and checksums, and no registry'; exit 1; }
 
 .PHONY: test
-test: ## Run the tests, with the race detector if there is a C compiler (PostgreSQL is found on the machine, or downloaded)
+test: ## Run the tests, with the race detector if there is a C compiler (with an installed or downloaded PostgreSQL)
 	go run ./tools/testdatabase go test -short -vet=off $$(command -v cc > /dev/null && echo -race) ./...
 
 .PHONY: test-python
-test-python: $(PYTHON_VENV) ## Check and test the Python client and its samples; one of the tests installs it and talks to a server
+test-python: $(PYTHON_VENV) ## Check and test the Python client and its samples; one of the tests installs it and calls a server
 	cd clients/python && .venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/pytest
 	VERSIONER_TEST_PYTHON=$(CURDIR)/$(PYTHON_VENV)/bin/python go test -count 1 -run TestPythonSamples ./internal/spectest/examples
 
 .PHONY: test-typescript
-test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client and its samples; one of the tests installs it and talks to a server, from Chromium too
+test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client and its samples; one of the tests installs it and calls a server, also from Chromium
 	cd clients/typescript && npm test --silent
 	cd clients/typescript && npm run --silent build
 	VERSIONER_TEST_TYPESCRIPT=$(CURDIR)/clients/typescript go test -count 1 -run TestTypeScriptSamples ./internal/spectest/examples
 
 .PHONY: test-pages
-test-pages: build $(BROWSER_TESTS)/node_modules ## Test the pages in Chromium (SCREENSHOTS=DIR keeps pictures of them)
+test-pages: build $(BROWSER_TESTS)/node_modules ## Test the pages in Chromium (SCREENSHOTS=DIR saves screenshots)
 	SCREENSHOTS='$(abspath $(SCREENSHOTS))' npm test --prefix $(BROWSER_TESTS) --silent
 
 EXAMPLES := 40
@@ -130,7 +130,7 @@ profile: ## Record the CPU profile that build optimizes the server with (about a
 	mv $(PROFILE).new $(PROFILE)
 
 .PHONY: bench
-bench: build ## Benchmark ingestion beside a minimal transaction, and the parts alone (BASELINE=REVISION compares, BENCH_FLAGS=-quick is a smoke run)
+bench: build ## Benchmark ingestion, RLS overhead and notification fan-out (BASELINE=REVISION compares, BENCH_FLAGS=-quick is a smoke test)
 	flags='$(BENCH_FLAGS)'; \
 	if [ -n '$(BASELINE)' ]; then \
 		dir=$$(mktemp -d); \
@@ -144,29 +144,30 @@ bench: build ## Benchmark ingestion beside a minimal transaction, and the parts 
 	go test -run '^$$' -bench FirstAttempt -benchtime 6000x ./internal/notify
 
 .PHONY: lint
-lint: $(REDOCLY) ## Check the code (golangci-lint) and the specification (Redocly CLI, Spectral)
+lint: $(REDOCLY) ## Check the code (golangci-lint), the words (.ci/words) and the specification (Redocly CLI, Spectral)
+	.ci/words
 	go run $(GOLANGCI_LINT) run
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(REDOCLY) lint --config .ci/redocly.yaml --max-problems 100 openapi.yaml
 	.ci/score openapi.yaml
 	.ci/node_modules/.bin/spectral lint --fail-severity warn --quiet --ruleset .ci/spectral.yaml openapi.yaml
 
 .PHONY: words
-words: ## Fail for words that the project does not use
+words: ## Fail for words that .ci/words bans
 	.ci/words
 
 .PHONY: vulnerabilities
-vulnerabilities: ## Fail when the program reaches a known vulnerability, but for what .ci/vulnerabilities.accepted says
+vulnerabilities: ## Fail when the program reaches a known vulnerability that .ci/vulnerabilities.accepted does not list
 	.ci/vulnerabilities $(VULNDB)
 
 RELEASED := .ci/openapi.released.yaml
 
 .PHONY: breaking
-breaking: ## Fail when openapi.yaml breaks clients of the released one, but for what .ci/breaking.accepted says
+breaking: ## Fail when openapi.yaml has breaking changes that .ci/breaking.accepted does not list
 	go run $(OASDIFF) breaking $(RELEASED) openapi.yaml --fail-on WARN --format singleline \
 		--err-ignore .ci/breaking.accepted --warn-ignore .ci/breaking.accepted
 
 .PHONY: audit
-audit: ## Ask the npm registry for known holes in what the lock files name
+audit: ## Check the packages in the npm lock files for known vulnerabilities
 	for lock in $$(git ls-files '*package-lock.json'); do npm audit --prefix "$$(dirname $$lock)"; done
 
 .PHONY: format
@@ -174,11 +175,11 @@ format: ## Format the code
 	go run $(GOLANGCI_LINT) fmt
 
 .PHONY: vendor-pages
-vendor-pages: ## Fetch Swagger UI and ReDoc again, at the versions that internal/web/vendor.sh pins
+vendor-pages: ## Download Swagger UI and ReDoc in the versions that internal/web/vendor.sh pins
 	internal/web/vendor.sh
 
 .PHONY: clean
-clean: ## Remove what was built
+clean: ## Remove build outputs
 	rm -rf bin $(PYTHON_VENV) $(SCHEMATHESIS) .ci/node_modules $(BROWSER_TESTS)/node_modules internal/authn/testdata/oidc/node_modules
 	cd clients/typescript && rm -rf node_modules build dist
 

@@ -2993,7 +2993,7 @@ type ClientInterface interface {
 	// **Repeats** return the same deployment, record nothing and notify no channel:
 	//
 	// - an event with the same `Idempotency-Key`, within 24 hours;
-	// - `pending` or `started` that the deployment has had, while it is unfinished;
+	// - `pending` or `started`, if the unfinished deployment has had that status;
 	// - the same final status of the same run, while no later deployment of the product has been opened in the environment;
 	// - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
 	//   deployment has been opened there: after that it is a redeployment.
@@ -3005,11 +3005,11 @@ type ClientInterface interface {
 	// - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
 	//   run again.
 	// - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
-	//   `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+	//   `completed`, then `failed` does not change the current version; the failure is in the history.
 	// - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
 	//   deployment, and an event of an earlier attempt belongs to that one.
 	//
-	// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+	// Only `completed` changes the current version. Redeploying a version, rolling back to an older one and using a version again after
 	// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
 	//
 	// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
@@ -3044,7 +3044,7 @@ type ClientInterface interface {
 	// **Repeats** return the same deployment, record nothing and notify no channel:
 	//
 	// - an event with the same `Idempotency-Key`, within 24 hours;
-	// - `pending` or `started` that the deployment has had, while it is unfinished;
+	// - `pending` or `started`, if the unfinished deployment has had that status;
 	// - the same final status of the same run, while no later deployment of the product has been opened in the environment;
 	// - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
 	//   deployment has been opened there: after that it is a redeployment.
@@ -3056,11 +3056,11 @@ type ClientInterface interface {
 	// - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
 	//   run again.
 	// - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
-	//   `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+	//   `completed`, then `failed` does not change the current version; the failure is in the history.
 	// - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
 	//   deployment, and an event of an earlier attempt belongs to that one.
 	//
-	// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+	// Only `completed` changes the current version. Redeploying a version, rolling back to an older one and using a version again after
 	// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
 	//
 	// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
@@ -3293,9 +3293,9 @@ type ClientInterface interface {
 
 	// TestNotificationChannel Test a notification channel
 	//
-	// Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
-	// The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-	// tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+	// Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
+	// The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
+	// tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
 	//
 	// Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
 	TestNotificationChannel(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3432,7 +3432,7 @@ type ClientInterface interface {
 	// UpdateProductWithBody Update a product
 	//
 	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-	// that pipelines need not change at the same time.
+	// that pipelines need not change with it.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3442,7 +3442,7 @@ type ClientInterface interface {
 	// UpdateProduct Update a product
 	//
 	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-	// that pipelines need not change at the same time.
+	// that pipelines need not change with it.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3948,7 +3948,7 @@ func (c *Client) ListBuildEvents(ctx context.Context, id BuildID, params *ListBu
 // **Repeats** return the same deployment, record nothing and notify no channel:
 //
 //   - an event with the same `Idempotency-Key`, within 24 hours;
-//   - `pending` or `started` that the deployment has had, while it is unfinished;
+//   - `pending` or `started`, if the unfinished deployment has had that status;
 //   - the same final status of the same run, while no later deployment of the product has been opened in the environment;
 //   - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
 //     deployment has been opened there: after that it is a redeployment.
@@ -3960,11 +3960,11 @@ func (c *Client) ListBuildEvents(ctx context.Context, id BuildID, params *ListBu
 //   - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
 //     run again.
 //   - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
-//     `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+//     `completed`, then `failed` does not change the current version; the failure is in the history.
 //   - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
 //     deployment, and an event of an earlier attempt belongs to that one.
 //
-// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+// Only `completed` changes the current version. Redeploying a version, rolling back to an older one and using a version again after
 // a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
 //
 // **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
@@ -4009,7 +4009,7 @@ func (c *Client) CreateDeploymentEventWithBody(ctx context.Context, params *Crea
 // **Repeats** return the same deployment, record nothing and notify no channel:
 //
 //   - an event with the same `Idempotency-Key`, within 24 hours;
-//   - `pending` or `started` that the deployment has had, while it is unfinished;
+//   - `pending` or `started`, if the unfinished deployment has had that status;
 //   - the same final status of the same run, while no later deployment of the product has been opened in the environment;
 //   - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
 //     deployment has been opened there: after that it is a redeployment.
@@ -4021,11 +4021,11 @@ func (c *Client) CreateDeploymentEventWithBody(ctx context.Context, params *Crea
 //   - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
 //     run again.
 //   - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
-//     `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+//     `completed`, then `failed` does not change the current version; the failure is in the history.
 //   - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
 //     deployment, and an event of an earlier attempt belongs to that one.
 //
-// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+// Only `completed` changes the current version. Redeploying a version, rolling back to an older one and using a version again after
 // a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
 //
 // **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
@@ -4488,9 +4488,9 @@ func (c *Client) ResendRecipientConfirmations(ctx context.Context, id EmailChann
 
 // TestNotificationChannel Test a notification channel
 //
-// Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
-// The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-// tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+// Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
+// The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
+// tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
 //
 // Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
 func (c *Client) TestNotificationChannel(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4787,7 +4787,7 @@ func (c *Client) GetProduct(ctx context.Context, id ProductID, reqEditors ...Req
 // UpdateProductWithBody Update a product
 //
 // Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-// that pipelines need not change at the same time.
+// that pipelines need not change with it.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4807,7 +4807,7 @@ func (c *Client) UpdateProductWithBody(ctx context.Context, id ProductID, params
 // UpdateProduct Update a product
 //
 // Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-// that pipelines need not change at the same time.
+// that pipelines need not change with it.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9052,7 +9052,7 @@ type ClientWithResponsesInterface interface {
 	// **Repeats** return the same deployment, record nothing and notify no channel:
 	//
 	// - an event with the same `Idempotency-Key`, within 24 hours;
-	// - `pending` or `started` that the deployment has had, while it is unfinished;
+	// - `pending` or `started`, if the unfinished deployment has had that status;
 	// - the same final status of the same run, while no later deployment of the product has been opened in the environment;
 	// - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
 	//   deployment has been opened there: after that it is a redeployment.
@@ -9064,11 +9064,11 @@ type ClientWithResponsesInterface interface {
 	// - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
 	//   run again.
 	// - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
-	//   `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+	//   `completed`, then `failed` does not change the current version; the failure is in the history.
 	// - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
 	//   deployment, and an event of an earlier attempt belongs to that one.
 	//
-	// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+	// Only `completed` changes the current version. Redeploying a version, rolling back to an older one and using a version again after
 	// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
 	//
 	// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
@@ -9103,7 +9103,7 @@ type ClientWithResponsesInterface interface {
 	// **Repeats** return the same deployment, record nothing and notify no channel:
 	//
 	// - an event with the same `Idempotency-Key`, within 24 hours;
-	// - `pending` or `started` that the deployment has had, while it is unfinished;
+	// - `pending` or `started`, if the unfinished deployment has had that status;
 	// - the same final status of the same run, while no later deployment of the product has been opened in the environment;
 	// - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
 	//   deployment has been opened there: after that it is a redeployment.
@@ -9115,11 +9115,11 @@ type ClientWithResponsesInterface interface {
 	// - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
 	//   run again.
 	// - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
-	//   `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+	//   `completed`, then `failed` does not change the current version; the failure is in the history.
 	// - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
 	//   deployment, and an event of an earlier attempt belongs to that one.
 	//
-	// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+	// Only `completed` changes the current version. Redeploying a version, rolling back to an older one and using a version again after
 	// a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
 	//
 	// **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
@@ -9380,9 +9380,9 @@ type ClientWithResponsesInterface interface {
 
 	// TestNotificationChannelWithResponse Test a notification channel
 	//
-	// Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
-	// The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-	// tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+	// Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
+	// The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
+	// tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9539,7 +9539,7 @@ type ClientWithResponsesInterface interface {
 	// UpdateProductWithBodyWithResponse Update a product
 	//
 	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-	// that pipelines need not change at the same time.
+	// that pipelines need not change with it.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9549,7 +9549,7 @@ type ClientWithResponsesInterface interface {
 	// UpdateProductWithResponse Update a product
 	//
 	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-	// that pipelines need not change at the same time.
+	// that pipelines need not change with it.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16860,7 +16860,7 @@ func (c *ClientWithResponses) ListBuildEventsWithResponse(ctx context.Context, i
 // **Repeats** return the same deployment, record nothing and notify no channel:
 //
 //   - an event with the same `Idempotency-Key`, within 24 hours;
-//   - `pending` or `started` that the deployment has had, while it is unfinished;
+//   - `pending` or `started`, if the unfinished deployment has had that status;
 //   - the same final status of the same run, while no later deployment of the product has been opened in the environment;
 //   - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
 //     deployment has been opened there: after that it is a redeployment.
@@ -16872,11 +16872,11 @@ func (c *ClientWithResponses) ListBuildEventsWithResponse(ctx context.Context, i
 //   - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
 //     run again.
 //   - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
-//     `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+//     `completed`, then `failed` does not change the current version; the failure is in the history.
 //   - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
 //     deployment, and an event of an earlier attempt belongs to that one.
 //
-// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+// Only `completed` changes the current version. Redeploying a version, rolling back to an older one and using a version again after
 // a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
 //
 // **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
@@ -16917,7 +16917,7 @@ func (c *ClientWithResponses) CreateDeploymentEventWithBodyWithResponse(ctx cont
 // **Repeats** return the same deployment, record nothing and notify no channel:
 //
 //   - an event with the same `Idempotency-Key`, within 24 hours;
-//   - `pending` or `started` that the deployment has had, while it is unfinished;
+//   - `pending` or `started`, if the unfinished deployment has had that status;
 //   - the same final status of the same run, while no later deployment of the product has been opened in the environment;
 //   - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
 //     deployment has been opened there: after that it is a redeployment.
@@ -16929,11 +16929,11 @@ func (c *ClientWithResponses) CreateDeploymentEventWithBodyWithResponse(ctx cont
 //   - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
 //     run again.
 //   - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
-//     `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+//     `completed`, then `failed` does not change the current version; the failure is in the history.
 //   - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
 //     deployment, and an event of an earlier attempt belongs to that one.
 //
-// Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+// Only `completed` changes the current version. Redeploying a version, rolling back to an older one and using a version again after
 // a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
 //
 // **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
@@ -17332,9 +17332,9 @@ func (c *ClientWithResponses) ResendRecipientConfirmationsWithResponse(ctx conte
 
 // TestNotificationChannelWithResponse Test a notification channel
 //
-// Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
-// The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-// tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+// Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
+// The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
+// tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17587,7 +17587,7 @@ func (c *ClientWithResponses) GetProductWithResponse(ctx context.Context, id Pro
 // UpdateProductWithBodyWithResponse Update a product
 //
 // Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-// that pipelines need not change at the same time.
+// that pipelines need not change with it.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17603,7 +17603,7 @@ func (c *ClientWithResponses) UpdateProductWithBodyWithResponse(ctx context.Cont
 // UpdateProductWithResponse Update a product
 //
 // Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-// that pipelines need not change at the same time.
+// that pipelines need not change with it.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

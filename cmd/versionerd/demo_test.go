@@ -33,7 +33,7 @@ func TestDemoWithoutAServer(t *testing.T) {
 	require.NoError(t, err, stderr)
 	require.Regexp(t, `\n[\d,]+ of [\d,]+ events\n`, stderr, "plain lines, as standard error is no terminal")
 	require.NotContains(t, stderr, "\r")
-	for _, part := range []string{`Account "demo" has sample data (seed 1)`, "20, in 4 environments; 12 people", " rollbacks among them", "keys create --account demo"} {
+	for _, part := range []string{`Account "demo" has sample data (seed 1)`, "20, in 4 environments; 12 users", " rollbacks among them", "keys create --account demo"} {
 		require.Contains(t, stdout, part)
 	}
 	require.NotRegexp(t, keyPattern, stdout+stderr, "its API key is not printed")

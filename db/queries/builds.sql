@@ -23,8 +23,8 @@ SELECT * FROM build_details
 WHERE account_id = @account_id AND id = @id;
 
 -- LoadBuilds returns the builds that the decisions on a batch of events may depend on: the unfinished ones of their
--- versions, the newest of their runs, and those of earlier events with the same fingerprint. Few of one run are of interest: a
--- client may send the same invoke_id for ever.
+-- versions, the newest of their runs, and those of earlier events with the same fingerprint. Only a few of one run are read: a
+-- client may send the same invoke_id indefinitely.
 -- name: LoadBuilds :many
 WITH of_products AS MATERIALIZED (
   SELECT k.account_id::uuid AS account_id, k.version::text AS version, k.invoke_id::text AS invoke_id, pn.product_id
@@ -58,7 +58,7 @@ WITH of_products AS MATERIALIZED (
 SELECT b.* FROM wanted AS k
 JOIN builds AS b ON b.account_id = k.account_id AND b.id = k.id;
 
--- LoadBuildsOfEvents returns the builds of events that an earlier try of a batch has recorded.
+-- LoadBuildsOfEvents returns the builds of events that an earlier attempt of a batch has recorded.
 -- name: LoadBuildsOfEvents :many
 SELECT b.* FROM events AS e
 JOIN builds AS b ON b.account_id = e.account_id AND b.id = e.build_id

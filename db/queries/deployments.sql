@@ -1,5 +1,5 @@
 -- ListDeployments returns a page of the account's deployments, newest first. A commit, given whole or abbreviated in lower
--- case, is found by its own index: the planner would rather walk back in time, and may find none.
+-- case, is found by its own index: the planner would prefer a scan backwards in time, which may find none.
 -- name: ListDeployments :many
 SELECT d.* FROM deployment_details AS d
 WHERE d.account_id = @account_id
@@ -31,8 +31,8 @@ JOIN versions AS v ON v.account_id = @account_id AND v.id = d.version_id
 WHERE d.account_id = @account_id AND d.id = ANY (@ids::uuid[]);
 
 -- LoadDeployments returns the deployments that the decisions on a batch of events may depend on: the unfinished ones of their
--- pairs, the newest of their runs, and those of earlier events with the same fingerprint. Few of one run are of interest: a
--- client may send the same invoke_id for ever.
+-- pairs, the newest of their runs, and those of earlier events with the same fingerprint. Only a few of one run are read: a
+-- client may send the same invoke_id indefinitely.
 -- name: LoadDeployments :many
 WITH of_products AS MATERIALIZED (
   SELECT k.account_id::uuid AS account_id, k.environment_name::text AS environment_name, k.version::text AS version, k.invoke_id::text AS invoke_id, pn.product_id
@@ -71,7 +71,7 @@ WITH of_products AS MATERIALIZED (
 SELECT d.* FROM wanted AS k
 JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id;
 
--- LoadDeploymentsOfEvents returns the deployments of events that an earlier try of a batch has recorded.
+-- LoadDeploymentsOfEvents returns the deployments of events that an earlier attempt of a batch has recorded.
 -- name: LoadDeploymentsOfEvents :many
 SELECT d.* FROM events AS e
 JOIN deployments AS d ON d.account_id = e.account_id AND d.id = e.deployment_id

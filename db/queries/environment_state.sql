@@ -88,7 +88,7 @@ WHERE account_id = @account_id AND environment_id = @environment_id
 ORDER BY account_id, product_id, environment_id
 FOR UPDATE;
 
--- DeleteEnvironmentStatesOfProduct deletes the state rows of a deleted product: nothing runs there any more.
+-- DeleteEnvironmentStatesOfProduct deletes the state rows of a deleted product: it has no current versions.
 -- name: DeleteEnvironmentStatesOfProduct :exec
 DELETE FROM environment_state
 WHERE account_id = @account_id AND product_id = @product_id;
@@ -98,7 +98,7 @@ WHERE account_id = @account_id AND product_id = @product_id;
 DELETE FROM environment_state
 WHERE account_id = @account_id AND environment_id = @environment_id;
 
--- ListEnvironmentState returns what runs where, a row for each product and environment, by their identifiers. Drift compares
+-- ListEnvironmentState returns a row for each product and environment with its current version, by their identifiers. Drift compares
 -- the product's environments; versions_behind counts the product's newer versions that have completed somewhere: newer by
 -- SemVer precedence where both are SemVer, else by the first build or completion.
 -- name: ListEnvironmentState :many

@@ -7,7 +7,7 @@ FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@rece
     unnest(@statuses::text[]), unnest(@effects::text[]), unnest(@is_build::boolean[]), unnest(@subject_ids::uuid[]), unnest(@bodies::json[]))
   AS k (account_id, id, received_at, api_key_id, status, effect, is_build, subject_id, body);
 
--- ListRecordedEvents returns which events of a batch are recorded already: an earlier try may have been committed although
+-- ListRecordedEvents returns which events of a batch are recorded already: an earlier attempt may have been committed although
 -- its answer was lost.
 -- name: ListRecordedEvents :many
 SELECT e.id, coalesce(e.deployment_id, e.build_id)::uuid AS subject_id, e.effect
@@ -43,7 +43,7 @@ SELECT count(*) FROM (
 INSERT INTO river_job (kind, args, queue, priority, max_attempts)
 VALUES ('fan_out_events', @args, 'notifications', 1, 1000);
 
--- ListEventsOfDeployments returns the events that made deployments what they are, oldest first: the answer to a repeat names
+-- ListEventsOfDeployments returns the events that changed deployments, oldest first: the answer to a repeat names
 -- the event that it repeats.
 -- name: ListEventsOfDeployments :many
 SELECT e.deployment_id::uuid AS subject_id, e.status, e.id FROM events AS e

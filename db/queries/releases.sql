@@ -42,7 +42,7 @@ SET name = @name, description = @description, status = @status, extra_metadata =
 WHERE account_id = @account_id AND id = @id
 RETURNING *;
 
--- DeleteRelease removes a release and what it was composed of.
+-- DeleteRelease removes a release and its list of versions.
 -- name: DeleteRelease :exec
 DELETE FROM releases
 WHERE account_id = @account_id AND id = @id;

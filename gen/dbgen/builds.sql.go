@@ -197,8 +197,8 @@ type LoadBuildsParams struct {
 }
 
 // LoadBuilds returns the builds that the decisions on a batch of events may depend on: the unfinished ones of their
-// versions, the newest of their runs, and those of earlier events with the same fingerprint. Few of one run are of interest: a
-// client may send the same invoke_id for ever.
+// versions, the newest of their runs, and those of earlier events with the same fingerprint. Only a few of one run are read: a
+// client may send the same invoke_id indefinitely.
 func (q *Queries) LoadBuilds(ctx context.Context, arg LoadBuildsParams) ([]Build, error) {
 	rows, err := q.db.Query(ctx, LoadBuilds,
 		arg.AccountIDs,
@@ -267,7 +267,7 @@ type LoadBuildsOfEventsParams struct {
 	Since    time.Time
 }
 
-// LoadBuildsOfEvents returns the builds of events that an earlier try of a batch has recorded.
+// LoadBuildsOfEvents returns the builds of events that an earlier attempt of a batch has recorded.
 func (q *Queries) LoadBuildsOfEvents(ctx context.Context, arg LoadBuildsOfEventsParams) ([]Build, error) {
 	rows, err := q.db.Query(ctx, LoadBuildsOfEvents, arg.Accounts, arg.EventIDs, arg.Since)
 	if err != nil {

@@ -96,7 +96,7 @@ type ListDeploymentsParams struct {
 }
 
 // ListDeployments returns a page of the account's deployments, newest first. A commit, given whole or abbreviated in lower
-// case, is found by its own index: the planner would rather walk back in time, and may find none.
+// case, is found by its own index: the planner would prefer a scan backwards in time, which may find none.
 func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams) ([]DeploymentDetail, error) {
 	rows, err := q.db.Query(ctx, ListDeployments,
 		arg.AccountID,
@@ -267,8 +267,8 @@ type LoadDeploymentsParams struct {
 }
 
 // LoadDeployments returns the deployments that the decisions on a batch of events may depend on: the unfinished ones of their
-// pairs, the newest of their runs, and those of earlier events with the same fingerprint. Few of one run are of interest: a
-// client may send the same invoke_id for ever.
+// pairs, the newest of their runs, and those of earlier events with the same fingerprint. Only a few of one run are read: a
+// client may send the same invoke_id indefinitely.
 func (q *Queries) LoadDeployments(ctx context.Context, arg LoadDeploymentsParams) ([]Deployment, error) {
 	rows, err := q.db.Query(ctx, LoadDeployments,
 		arg.AccountIDs,
@@ -338,7 +338,7 @@ type LoadDeploymentsOfEventsParams struct {
 	Since    time.Time
 }
 
-// LoadDeploymentsOfEvents returns the deployments of events that an earlier try of a batch has recorded.
+// LoadDeploymentsOfEvents returns the deployments of events that an earlier attempt of a batch has recorded.
 func (q *Queries) LoadDeploymentsOfEvents(ctx context.Context, arg LoadDeploymentsOfEventsParams) ([]Deployment, error) {
 	rows, err := q.db.Query(ctx, LoadDeploymentsOfEvents, arg.Accounts, arg.EventIDs, arg.Since)
 	if err != nil {

@@ -38,7 +38,7 @@ type DeleteEnvironmentStatesOfProductParams struct {
 	ProductID uuid.UUID
 }
 
-// DeleteEnvironmentStatesOfProduct deletes the state rows of a deleted product: nothing runs there any more.
+// DeleteEnvironmentStatesOfProduct deletes the state rows of a deleted product: it has no current versions.
 func (q *Queries) DeleteEnvironmentStatesOfProduct(ctx context.Context, arg DeleteEnvironmentStatesOfProductParams) error {
 	_, err := q.db.Exec(ctx, DeleteEnvironmentStatesOfProduct, arg.AccountID, arg.ProductID)
 	return err
@@ -145,7 +145,7 @@ type ListEnvironmentStateRow struct {
 	VersionsBehind      int64
 }
 
-// ListEnvironmentState returns what runs where, a row for each product and environment, by their identifiers. Drift compares
+// ListEnvironmentState returns a row for each product and environment with its current version, by their identifiers. Drift compares
 // the product's environments; versions_behind counts the product's newer versions that have completed somewhere: newer by
 // SemVer precedence where both are SemVer, else by the first build or completion.
 func (q *Queries) ListEnvironmentState(ctx context.Context, arg ListEnvironmentStateParams) ([]ListEnvironmentStateRow, error) {

@@ -251,7 +251,7 @@ type ListEventsOfDeploymentsRow struct {
 	ID        uuid.UUID
 }
 
-// ListEventsOfDeployments returns the events that made deployments what they are, oldest first: the answer to a repeat names
+// ListEventsOfDeployments returns the events that changed deployments, oldest first: the answer to a repeat names
 // the event that it repeats.
 func (q *Queries) ListEventsOfDeployments(ctx context.Context, arg ListEventsOfDeploymentsParams) ([]ListEventsOfDeploymentsRow, error) {
 	rows, err := q.db.Query(ctx, ListEventsOfDeployments, arg.Accounts, arg.IDs)
@@ -291,7 +291,7 @@ type ListRecordedEventsRow struct {
 	Effect    string
 }
 
-// ListRecordedEvents returns which events of a batch are recorded already: an earlier try may have been committed although
+// ListRecordedEvents returns which events of a batch are recorded already: an earlier attempt may have been committed although
 // its answer was lost.
 func (q *Queries) ListRecordedEvents(ctx context.Context, arg ListRecordedEventsParams) ([]ListRecordedEventsRow, error) {
 	rows, err := q.db.Query(ctx, ListRecordedEvents, arg.Accounts, arg.IDs, arg.Since)

@@ -65,7 +65,7 @@ type DeleteReleaseParams struct {
 	ID        uuid.UUID
 }
 
-// DeleteRelease removes a release and what it was composed of.
+// DeleteRelease removes a release and its list of versions.
 func (q *Queries) DeleteRelease(ctx context.Context, arg DeleteReleaseParams) error {
 	_, err := q.db.Exec(ctx, DeleteRelease, arg.AccountID, arg.ID)
 	return err

@@ -157,7 +157,7 @@ func TestResolveWaitsForTheDatabase(t *testing.T) {
 	require.Equal(t, before, after)
 }
 
-// TestLastAdminStays has two admins take the other's role away at the same time: one of them remains.
+// TestLastAdminStays lets two admins remove each other's role concurrently: one of them remains.
 func TestLastAdminStays(t *testing.T) {
 	t.Parallel()
 	provisioner, pool := newProvisioner(t)

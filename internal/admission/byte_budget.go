@@ -16,7 +16,7 @@ type ByteBudget struct {
 	usedBy map[uuid.UUID]int64
 }
 
-// NewByteBudget returns a budget of so many bytes.
+// NewByteBudget returns a budget of the given number of bytes.
 func NewByteBudget(limit int64) *ByteBudget {
 	return &ByteBudget{limit: limit, perAccountLimit: limit / 2, usedBy: make(map[uuid.UUID]int64)}
 }

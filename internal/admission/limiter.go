@@ -32,7 +32,7 @@ type waiter struct {
 	grant   chan bool // false: rejected
 }
 
-// NewLimiter returns a limiter of so many slots and queued callers.
+// NewLimiter returns a limiter with the given numbers of slots and queued callers.
 func NewLimiter(limit, maxQueued int) *Limiter {
 	return &Limiter{
 		limit: limit, perAccountLimit: (limit + 1) / 2, runningOf: make(map[uuid.UUID]int), queue: fairqueue.New[*waiter](maxQueued),

@@ -359,7 +359,7 @@ func (i Issuer) checkKeySource() error {
 	}
 }
 
-// checkKeyURL refuses addresses from which anybody on the way could hand out keys.
+// checkKeyURL rejects addresses at which a third party on the network could substitute the keys.
 func checkKeyURL(text string) error {
 	address, err := url.Parse(text)
 	switch {

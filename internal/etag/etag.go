@@ -1,5 +1,5 @@
-// Package etag lets two people change one object without losing either's work: each object counts its revisions, and
-// a change may say which one it was made for.
+// Package etag implements optimistic concurrency: each object has a revision, and a change may name the revision that it was made
+// for, so that concurrent changes of two users do not overwrite each other.
 package etag
 
 import (

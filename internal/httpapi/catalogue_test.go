@@ -33,8 +33,8 @@ func created(t *testing.T, api *testapi.API, path, body string) string {
 	return path + answer.Field(t, "id").(string)
 }
 
-// TestThingsPeopleName goes through what products and environments have in common.
-func TestThingsPeopleName(t *testing.T) {
+// TestNamedObjects tests the behaviour that products and environments share.
+func TestNamedObjects(t *testing.T) {
 	t.Parallel()
 	for path, member := range map[string]string{"/products/": "product_name", "/environments/": "environment_name"} {
 		t.Run(strings.Trim(path, "/"), func(t *testing.T) {

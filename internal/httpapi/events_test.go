@@ -126,7 +126,7 @@ func TestDeploymentEvent(t *testing.T) {
 		require.Equal(t, map[string]any{"a": 1.0, "b": 2.0}, answer.Field(t, "extra_metadata"))
 	})
 
-	t.Run("TellsHowLongTheVersionSoaked", func(t *testing.T) {
+	t.Run("ReturnsTheSoakTimeOfTheVersion", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		for environment, hours := range map[string]int{"dev": 50, "qa": 30} {

@@ -30,14 +30,14 @@ func FuzzCursor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, micros int64, id []byte) {
 		ctx := listContext(account, "listThings", "q=x")
 		if at, err := lists.decode(ctx, text); err == nil {
-			t.Fatalf("%q was believed: %v", text, at)
+			t.Fatalf("%q was accepted: %v", text, at)
 		} else if apperr.CodeOf(err) != apperr.Invalid {
 			t.Fatal(err)
 		}
 		want := position{at: time.UnixMicro(micros).UTC(), id: uuid.NewSHA1(uuid.Nil, id), first: uuid.NewSHA1(uuid.Max, id)}
 		cursor := lists.encode(ctx, want)
 		if len(cursor) > 512 {
-			t.Fatal("longer than the specification says")
+			t.Fatal("longer than specified")
 		}
 		got, err := lists.decode(listContext(account, "listThings", "q=x&limit=7&cursor="+cursor), cursor)
 		if err != nil || *got != want {
@@ -47,7 +47,7 @@ func FuzzCursor(f *testing.F) {
 			listContext(uuid.New(), "listThings", "q=x"), listContext(account, "listOthers", "q=x"), listContext(account, "listThings", "q=y"),
 		} {
 			if _, err := lists.decode(other, cursor); err == nil {
-				t.Fatal("a cursor of one list was believed by another")
+				t.Fatal("a cursor of one list was accepted by another")
 			}
 		}
 	})

@@ -142,7 +142,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		require.Equal(t, http.StatusCreated, named(t, api, admin, "/products/", "a", `{"name":"taken"}`).Status)
 		require.Equal(t, http.StatusConflict, named(t, api, admin, "/products/", "b", `{"name":"taken"}`).Status)
 		require.Equal(t, http.StatusUnprocessableEntity, named(t, api, admin, "/products/", "c", `{"name":""}`).Status)
-		require.Equal(t, http.StatusForbidden, named(t, api, api.Token(t, testapi.Account, "viewer"), "/products/", "a", `{"name":"taken"}`).Status, "a replay is not for everybody")
+		require.Equal(t, http.StatusForbidden, named(t, api, api.Token(t, testapi.Account, "viewer"), "/products/", "a", `{"name":"taken"}`).Status, "a replay needs the permission")
 		require.Equal(t, 1, api.Count(t, "idempotency_keys"))
 		require.Equal(t, http.StatusCreated, named(t, api, admin, "/products/", "b", `{"name":"free"}`).Status)
 	})

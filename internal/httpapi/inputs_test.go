@@ -57,7 +57,7 @@ func TestFieldInputs(t *testing.T) {
 			"version=50%":                      {`["query"]`},
 			"since=2999-01-01T00:00:00%zz":     {`["query"]`},
 			"limit=1&%":                        {`["query"]`},
-			"enviroment=production":            {`["query","enviroment"]`}, //nolint:misspell // as people misspell it
+			"enviroment=production":            {`["query","enviroment"]`}, //nolint:misspell // the misspelling is the test
 			"product[]=x":                      {`["query","product[]"]`},
 			"Product=x":                        {`["query","Product"]`},
 			"=x":                               {`["query",""]`},

@@ -81,7 +81,7 @@ func TestPagesHoldEverythingOnce(t *testing.T) {
 			require.Len(t, walk(t, api, path+"?limit=200", func() {}), len(before)+1)
 			continue
 		}
-		require.Equal(t, before, got, "%s: what is added meanwhile is on the first page", path)
+		require.Equal(t, before, got, "%s: objects added during the iteration are on the first page", path)
 	}
 }
 

@@ -80,7 +80,7 @@ type planner struct {
 	plan planNode
 }
 
-// planNode is what EXPLAIN tells of one step.
+// planNode is one step in the output of EXPLAIN.
 type planNode struct {
 	Type     string     `json:"Node Type"`
 	Relation string     `json:"Relation Name"`
@@ -126,8 +126,8 @@ func (n planNode) read(table string) float64 {
 	return rows
 }
 
-// TestListsReadFromAnIndex reads a first and a later page of every list at 100,000 deployments: the table that a list is
-// of is read by an index, and no more of it than the page and the row that tells of the next.
+// TestListsReadFromAnIndex reads a first and a later page of every list at 100,000 deployments: the table of the list
+// is read by an index, and only the rows of the page and one more, which shows whether there is a next page.
 func TestListsReadFromAnIndex(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -94,7 +94,7 @@ func TestQuotasOfEvents(t *testing.T) {
 	requireExceeded(t, api.As(t, "admin", http.MethodPost, "/products/", `{"name":"another"}`), `["body"]`, "products")
 }
 
-// concurrently returns the answers to n requests that are sent at the same time.
+// concurrently sends n requests concurrently and returns their answers.
 func concurrently(n int, send func(i int) testapi.Answer) []testapi.Answer {
 	answers := make([]testapi.Answer, n)
 	var group sync.WaitGroup

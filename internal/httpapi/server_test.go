@@ -79,7 +79,7 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// panicking stands for a fault of ours.
+// panicking simulates an internal error.
 type panicking struct{ apigen.SecurityHandler }
 
 func (panicking) ApiKeyAuth(context.Context, *http.Request) (context.Context, error) {

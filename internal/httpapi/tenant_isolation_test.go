@@ -14,8 +14,8 @@ import (
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-// peoplesOperations are those of the specification that people call.
-func peoplesOperations(t *testing.T) []operation {
+// userOperations returns the operations of the specification that users call.
+func userOperations(t *testing.T) []operation {
 	t.Helper()
 	return slices.DeleteFunc(operations(t), func(op operation) bool { return !slices.Contains(apigen.OperationSchemes[op.id], "JWTAuth") })
 }
@@ -121,7 +121,7 @@ func TestTenantsAndOperations(t *testing.T) {
 	mine, theirs := newTenant(t, api, testapi.Account), newTenant(t, api, "other")
 	places := idPlaces()
 	rows := 0
-	for _, op := range peoplesOperations(t) {
+	for _, op := range userOperations(t) {
 		require.ElementsMatch(t, identifiers(document, op), keysOf(places[op.id]), "%s: which objects do its identifiers name?", op.id)
 		for place, kind := range places[op.id] {
 			call := func(id string) testapi.Answer {
@@ -146,7 +146,7 @@ func TestTenantsAndOperations(t *testing.T) {
 			unknown := call(uuid.NewString())
 			require.Contains(t, []int{http.StatusNotFound, http.StatusOK}, unknown.Status, "%s %s", op.id, place)
 			for what, id := range map[string]string{"theirs": theirs.ids[kind], "deleted": mine.deleted[kind], "deleted and theirs": theirs.deleted[kind]} {
-				// The audit log goes on telling of what was deleted.
+				// The audit log keeps the entries of deleted objects.
 				if id == "" || what == "deleted" && op.id == "listAuditLog" {
 					continue
 				}
@@ -174,7 +174,7 @@ func TestTenantsAndOperations(t *testing.T) {
 	request := api.Request(t, http.MethodGet, "/audit-log/", nil)
 	request.Header.Set("Authorization", "Bearer "+api.Token(t, "other", "admin"))
 	require.NotContains(t, string(api.Do(t, request).Body), `"api_key.revoke"`)
-	for _, op := range peoplesOperations(t) {
+	for _, op := range userOperations(t) {
 		if op.method == http.MethodGet && !strings.Contains(op.path, "{") {
 			body := string(api.As(t, "admin", op.method, op.path+"?limit=200", "").Body)
 			for kind, id := range theirs.ids {
@@ -223,7 +223,7 @@ func TestMassAssignment(t *testing.T) {
 	mine := newTenant(t, api, testapi.Account)
 	own := []string{"id", "account_id", "created_at", "updated_at", "last_used_at", "last_seen_at", "revision", "deleted_at", "key_id", "token_hmac", "state", "prefix", "assigned", "created_by"}
 	tried := 0
-	for _, op := range peoplesOperations(t) {
+	for _, op := range userOperations(t) {
 		if op.method != http.MethodPost && op.method != http.MethodPatch || slices.Contains([]string{"testNotificationChannel", "redeliverNotification", "resendRecipientConfirmations"}, op.id) {
 			continue // they take no body
 		}

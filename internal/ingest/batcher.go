@@ -31,7 +31,7 @@ const (
 // workerCount is the number of concurrent transactions: more than processors only take turns, with smaller batches.
 func workerCount() int { return min(max(runtime.GOMAXPROCS(0), 2), 8) }
 
-// batcher lets events that wait at the same time share a transaction. Products hash to workers, so that two transactions of one
+// batcher makes concurrent events share a transaction. Products hash to workers, so that two transactions of one
 // server do not wait for the same pairs or versions; accounts take turns inside a worker. There is no timer: a lone event is its own batch,
 // and what is queued when a worker becomes free is the next one.
 //

@@ -49,7 +49,7 @@ func runBatch(ctx context.Context, pool *postgres.TenantPool, jobs []*job, lockT
 	unknown, err := t.run(ctx, pool, lockTimeout, nil)
 	if err == nil && len(unknown) > 0 {
 		if unknown, err = t.run(ctx, pool, lockTimeout, unknown); err == nil && len(unknown) > 0 {
-			err = errConcurrent // deleted meanwhile
+			err = errConcurrent // deleted concurrently
 		}
 	}
 	if postgres.IsConstraintViolation(err) { // a concurrent transaction has created the same version

@@ -208,7 +208,7 @@ func publicReason(err error) string {
 	return "not a usable address"
 }
 
-// ValidateConfig validates the configuration of a new channel. It looks up names, so no transaction is open meanwhile.
+// ValidateConfig validates the configuration of a new channel. It resolves host names, so it must not be called in a transaction.
 func (c Channels) ValidateConfig(ctx context.Context, channelType string, patch ConfigPatch) error {
 	var config Config
 	config.apply(patch, time.Now())
@@ -465,8 +465,8 @@ func (c Channels) lock(ctx context.Context, db *postgres.DB, target etag.Ref) (d
 	return channel, c.decrypt(ctx, channel), target.Verify(channel.Revision)
 }
 
-// decrypt returns the configuration to show and change. A channel that cannot be decrypted is shown without it and can be given
-// a new one, and the log tells the operator the reason.
+// decrypt returns the configuration to show and change. A channel that cannot be decrypted is shown without it and accepts
+// a new one; the reason is logged.
 func (c Channels) decrypt(ctx context.Context, channel dbgen.NotificationChannel) Config {
 	config, err := decryptConfig(c.Keys, channel.AccountID, channel.ID, channel.EncryptedConfig)
 	if err != nil {

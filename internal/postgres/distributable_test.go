@@ -42,7 +42,7 @@ func TestSchemaIsDistributable(t *testing.T) {
 		WHERE `+ours+` AND k.contype = 'f' AND k.confrelid <> 'accounts'::regclass AND NOT EXISTS (
 			SELECT FROM pg_attribute AS a WHERE a.attrelid = k.confrelid AND a.attnum = k.confkey[1] AND a.attname = 'account_id')`), "foreign keys into another account")
 	require.Empty(t, list(`SELECT k.conname FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
-		WHERE `+ours+` AND k.conname !~ ('^' || c.relname)`), "constraints without a name of ours")
+		WHERE `+ours+` AND k.conname !~ ('^' || c.relname)`), "constraints without an explicit name")
 	require.Empty(t, list(`SELECT c.relname || '.' || a.attname FROM pg_attrdef AS d JOIN pg_class AS c ON c.oid = d.adrelid
 		JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
 		WHERE `+ours+` AND a.attgenerated = '' AND pg_get_expr(d.adbin, d.adrelid) ~ '\('`), "defaults that call a function")

@@ -28,7 +28,7 @@ func (h History) Summary() string {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "  from         %s to %s\n", h.Start.Format(time.DateOnly), h.End.Format("2006-01-02 15:04 MST"))
-	fmt.Fprintf(&text, "  products     %d, in %d environments; %d people\n", len(h.Products), len(h.Environments), len(h.Users))
+	fmt.Fprintf(&text, "  products     %d, in %d environments; %d users\n", len(h.Products), len(h.Environments), len(h.Users))
 	fmt.Fprintf(&text, "  versions     %s\n", grouped(len(versions)))
 	fmt.Fprintf(&text, "  builds       %s\n", tally(builds, "completed", "failed", "aborted", "running", "stale"))
 	fmt.Fprintf(&text, "  deployments  %s; %d rollbacks among them\n", tally(deployments, "completed", "failed", "aborted", "pending", "running", "stale"), rollbacks)

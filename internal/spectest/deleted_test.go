@@ -29,7 +29,7 @@ func visibleAfter() map[string]visibility {
 		},
 		"deleteNotificationPreference": {lists: history},
 		"deleteNotificationChannel":    {lists: []string{"listAuditLog", "listNotificationHistory"}}, // "its history stays"
-		// "Ends the key for good." It stays visible, "revoked and expired ones too", "Revoking it again changes nothing", and "a
+		// A revoked key stays visible, "revoked and expired ones too", "Revoking it again changes nothing", and "a
 		// key that is revoked or expired cannot be rotated".
 		"revokeAPIKey": {
 			after: map[string]int{"getAPIKey": http.StatusOK, "updateAPIKey": http.StatusOK, "revokeAPIKey": http.StatusNoContent, "rotateAPIKey": http.StatusConflict},

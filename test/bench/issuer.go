@@ -38,7 +38,7 @@ func newIssuer() (*issuer, error) {
 	return &issuer{key: key, publicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))}, nil
 }
 
-// token returns a session token of an admin of an organisation, with the claims of contract.md §2 (Clerk, version 1).
+// token returns a session token of an admin of an organisation, with the claims of Clerk, version 1.
 func (i *issuer) token(organization string, now time.Time) (string, error) {
 	header, err := json.Marshal(map[string]any{"alg": "RS256", "typ": "JWT"})
 	if err != nil {

@@ -163,7 +163,7 @@ function unlessAborted<T>(get: () => T | Promise<T>, { signal }: CallOptions): P
   });
 }
 
-/** Waits, and rejects if the call is aborted meanwhile. */
+/** Waits, and rejects if the call is aborted before the time has passed. */
 function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = () => {

@@ -67,7 +67,7 @@ describe('pages', { skip: executablePath ? false : howToInstall }, () => {
         }));
     }
 
-    test('tells the version, and its ways lead somewhere', () =>
+    test('shows the version, and its links work', () =>
       visit('/', { viewport: desk }, async (page) => {
         const health = await (await page.request.get(`${server.url}/health`)).json();
         await page.getByText(`Version ${health.version}`, { exact: true }).waitFor();
@@ -247,7 +247,7 @@ describe('pages', { skip: executablePath ? false : howToInstall }, () => {
   });
 });
 
-/** Keeps a picture for people to look at, where the variable SCREENSHOTS names a directory. */
+/** Saves a screenshot if the variable SCREENSHOTS names a directory. */
 async function keepPicture(page, name) {
   if (!process.env.SCREENSHOTS) return;
   await mkdir(process.env.SCREENSHOTS, { recursive: true });

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 
 const program = fileURLToPath(new URL('../../../bin/versionerd', import.meta.url));
 
-/** Starts `versionerd dev`. Its answer tells the address, an API key, a token for a person, and how to stop it. */
+/** Starts `versionerd dev`. Returns its address, an API key, a session token, and a function that stops it. */
 export async function startServer() {
   const home = await mkdtemp(join(tmpdir(), 'versioner-pages-'));
   await chmod(home, 0o755); // for root, PostgreSQL runs as another user

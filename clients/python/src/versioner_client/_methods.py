@@ -37,7 +37,7 @@ class Methods(ABC):
         **Repeats** return the same deployment, record nothing and notify no channel:
 
         - an event with the same `Idempotency-Key`, within 24 hours;
-        - `pending` or `started` that the deployment has had, while it is unfinished;
+        - `pending` or `started`, if the unfinished deployment has had that status;
         - the same final status of the same run, while no later deployment of the product has been opened in the environment;
         - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
           deployment has been opened there: after that it is a redeployment.
@@ -49,11 +49,11 @@ class Methods(ABC):
         - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
           run again.
         - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
-          `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+          `completed`, then `failed` does not change the current version; the failure is in the history.
         - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
           deployment, and an event of an earlier attempt belongs to that one.
 
-        Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+        Only `completed` changes the current version. Redeploying a version, rolling back to an older one and using a version again after
         a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
 
         **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
@@ -141,7 +141,7 @@ class Methods(ABC):
         """Update a product.
 
         Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-        that pipelines need not change at the same time.
+        that pipelines need not change with it.
         """
         return (self.send(operations.update_product(id, body, if_match=if_match))).data
 
@@ -506,9 +506,9 @@ class Methods(ABC):
     def test_notification_channel(self, id: UUID | str) -> models.NotificationTestResult:
         """Test a notification channel.
 
-        Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
-        The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-        tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+        Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
+        The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
+        tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
         """
         return (self.send(operations.test_notification_channel(id))).data
 
@@ -771,7 +771,7 @@ class AsyncMethods(ABC):
         **Repeats** return the same deployment, record nothing and notify no channel:
 
         - an event with the same `Idempotency-Key`, within 24 hours;
-        - `pending` or `started` that the deployment has had, while it is unfinished;
+        - `pending` or `started`, if the unfinished deployment has had that status;
         - the same final status of the same run, while no later deployment of the product has been opened in the environment;
         - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
           deployment has been opened there: after that it is a redeployment.
@@ -783,11 +783,11 @@ class AsyncMethods(ABC):
         - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
           run again.
         - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
-          `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+          `completed`, then `failed` does not change the current version; the failure is in the history.
         - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
           deployment, and an event of an earlier attempt belongs to that one.
 
-        Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+        Only `completed` changes the current version. Redeploying a version, rolling back to an older one and using a version again after
         a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
 
         **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
@@ -875,7 +875,7 @@ class AsyncMethods(ABC):
         """Update a product.
 
         Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-        that pipelines need not change at the same time.
+        that pipelines need not change with it.
         """
         return (await self.send(operations.update_product(id, body, if_match=if_match))).data
 
@@ -1240,9 +1240,9 @@ class AsyncMethods(ABC):
     async def test_notification_channel(self, id: UUID | str) -> models.NotificationTestResult:
         """Test a notification channel.
 
-        Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
-        The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-        tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+        Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
+        The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
+        tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
         """
         return (await self.send(operations.test_notification_channel(id))).data
 

@@ -28,7 +28,7 @@ def create_deployment_event(
     **Repeats** return the same deployment, record nothing and notify no channel:
 
     - an event with the same `Idempotency-Key`, within 24 hours;
-    - `pending` or `started` that the deployment has had, while it is unfinished;
+    - `pending` or `started`, if the unfinished deployment has had that status;
     - the same final status of the same run, while no later deployment of the product has been opened in the environment;
     - an identical body with a final status within ten seconds. Without `invoke_id` within three minutes, while no later
       deployment has been opened there: after that it is a redeployment.
@@ -40,11 +40,11 @@ def create_deployment_event(
     - The same final status, when a later deployment has been opened there since: a rollback by running the earlier
       run again.
     - Another final status. `failed`, then `completed` is a retried job that has succeeded: the version runs there.
-      `completed`, then `failed` changes nothing of what runs; the failure is in the history.
+      `completed`, then `failed` does not change the current version; the failure is in the history.
     - Where the CI system numbers the attempts of a run (`extra_metadata.vi_gh_run_attempt`), each attempt has its own
       deployment, and an event of an earlier attempt belongs to that one.
 
-    Only `completed` changes what runs. Redeploying a version, rolling back to an older one and using a version again after
+    Only `completed` changes the current version. Redeploying a version, rolling back to an older one and using a version again after
     a failure are all legal. `GET /deployments/{id}/events` lists every recorded event with its effect.
 
     **Times.** `started_at` is the time at which the server received the first start. `completed_at` is the client's,
@@ -188,7 +188,7 @@ def update_product(
     """Update a product.
 
     Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-    that pipelines need not change at the same time.
+    that pipelines need not change with it.
     """
     return Operation(
         method="PATCH",
@@ -748,9 +748,9 @@ def update_notification_channel(
 def test_notification_channel(id: UUID | str) -> Operation[models.NotificationTestResult]:
     """Test a notification channel.
 
-    Sends a message of the type `test` to the channel, once, and waits for what its receiver says, for 15 seconds at most.
-    The answer is 200 whatever the receiver says: see `delivered`. The attempt is in the history. Disabled channels can be
-    tried, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+    Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
+    The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
+    tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
     """
     return Operation(
         method="POST",
