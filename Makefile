@@ -63,10 +63,20 @@ generate-python: $(PYTHON_VENV) ## Generate the Python client from openapi.yaml
 generate-typescript: $(TYPESCRIPT_TOOLS) ## Generate the TypeScript client from openapi.yaml
 	cd clients/typescript && npm run --silent generate
 
-GENERATED := gen clients db/schema.sql openapi.yaml docs/state-machine.md internal/ingest/status_words.gen.go
+WEB_TOOLS := web/node_modules/.package-lock.json
+
+.PHONY: web
+web: $(WEB_TOOLS) ## Build the dashboard into internal/web/dist
+	cd web && npm run --silent build
+
+.PHONY: web-dev
+web-dev: $(WEB_TOOLS) ## Serve the dashboard from its sources, in front of the server at VERSIONER_API_URL, as the user of VERSIONER_TOKEN if set
+	cd web && npm run dev
+
+GENERATED := gen clients internal/web/dist db/schema.sql openapi.yaml docs/state-machine.md internal/ingest/status_words.gen.go
 
 .PHONY: verify
-verify: generate ## Fail when generated files differ from the committed ones
+verify: generate web ## Fail when generated files differ from the committed ones
 	git diff --exit-code -- $(GENERATED)
 	test -z "$$(git status --porcelain -- $(GENERATED))"
 	go mod tidy -diff
@@ -90,6 +100,10 @@ test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client and
 .PHONY: test-pages
 test-pages: build $(BROWSER_TESTS)/node_modules ## Test the pages in Chromium (SCREENSHOTS=DIR saves screenshots)
 	SCREENSHOTS='$(abspath $(SCREENSHOTS))' npm test --prefix $(BROWSER_TESTS) --silent
+
+.PHONY: test-web
+test-web: build $(WEB_TOOLS) ## Check the dashboard and test it in Chromium (SCREENSHOTS=DIR saves screenshots)
+	cd web && npm run --silent check && SCREENSHOTS='$(abspath $(SCREENSHOTS))' npm test --silent
 
 EXAMPLES := 40
 
@@ -180,7 +194,7 @@ vendor-pages: ## Download Swagger UI and ReDoc in the versions that internal/web
 
 .PHONY: clean
 clean: ## Remove build outputs
-	rm -rf bin $(PYTHON_VENV) $(SCHEMATHESIS) .ci/node_modules $(BROWSER_TESTS)/node_modules internal/authn/testdata/oidc/node_modules
+	rm -rf bin web/node_modules $(PYTHON_VENV) $(SCHEMATHESIS) .ci/node_modules $(BROWSER_TESTS)/node_modules internal/authn/testdata/oidc/node_modules
 	cd clients/typescript && rm -rf node_modules build dist
 
 $(REDOCLY): .ci/package-lock.json
@@ -189,6 +203,10 @@ $(REDOCLY): .ci/package-lock.json
 
 $(TYPESCRIPT_TOOLS): clients/typescript/package-lock.json
 	npm ci --prefix clients/typescript --ignore-scripts --no-audit --no-fund
+	touch $@
+
+$(WEB_TOOLS): web/package-lock.json
+	npm ci --prefix web --ignore-scripts --no-audit --no-fund
 	touch $@
 
 $(BROWSER_TESTS)/node_modules: $(BROWSER_TESTS)/package-lock.json

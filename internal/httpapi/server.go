@@ -91,12 +91,17 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the trusted origins: %w", err)
 	}
+	pages, err := newDashboard(config.Channels.PublicURL)
+	if err != nil {
+		return nil, err
+	}
 	literal := literalPaths(document)
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(config.Logger)
 	e.IPExtractor = middleware.ClientIPExtractor(config.Proxies)
 	e.Pre(middleware.AssignRequestID, middleware.AccessLog(config.Logger), middleware.Recover(config.Logger), middleware.SecurityHeaders(config.Proxies),
-		middleware.CorrectAllow(literal), middleware.NormalizeSlashes(collectionPaths(document)), middleware.CORS(config.Origins, apiKeyOnlyPaths(document)), csrf)
+		middleware.CorrectAllow(literal), middleware.NormalizeSlashes(collectionPaths(document)), middleware.CORS(config.Origins, apiKeyOnlyPaths(document)), csrf,
+		pages.redirectDocuments)
 	e.Use(middleware.RejectUnmatchedSuffix)
 	responses, err := idempotency.New(config.Keys.DeriveKey("idempotency"))
 	if err != nil {
@@ -120,6 +125,7 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	rejectShadowed(e, literal)
 	// Pages for browsers, which the specification does not describe.
 	confirmation{db: config.DB, channels: config.Channels}.register(e)
+	pages.register(e)
 	e.GET("/", echo.WrapHandler(docs.Home(document.Info.Version)))
 	e.GET("/favicon.ico", echo.WrapHandler(docs.Favicon()))
 	e.GET("/assets/*", echo.WrapHandler(docs.Assets()))

@@ -140,10 +140,13 @@ func (a asset) handler() http.Handler {
 	})
 }
 
-// gzippedHandler serves the compressed bytes to clients that accept gzip, which all browsers do. For other clients it decompresses them
-// once, on first use.
+// gzippedHandler decompresses the bytes for clients that do not accept gzip once, on first use.
 func (a asset) gzippedHandler() http.Handler {
-	plain := sync.OnceValues(func() ([]byte, error) { return gunzip(a.body) })
+	return a.compressedHandler(immutableCacheControl, sync.OnceValues(func() ([]byte, error) { return gunzip(a.body) }))
+}
+
+// compressedHandler serves the compressed bytes to clients that accept gzip, which all browsers do, and the plain ones to others.
+func (a asset) compressedHandler(caching string, plain func() ([]byte, error)) http.Handler {
 	// Two representations of a path need two strong tags.
 	etag, gzipETag := strconv.Quote(a.hash()), strconv.Quote(a.hash()+"-gzip")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -151,7 +154,7 @@ func (a asset) gzippedHandler() http.Handler {
 
 		if httpguts.HeaderValuesContainsToken(r.Header.Values("Accept-Encoding"), "gzip") {
 			w.Header().Set("Content-Encoding", "gzip")
-			a.serve(w, r, gzipETag, immutableCacheControl, a.body)
+			a.serve(w, r, gzipETag, caching, a.body)
 			return
 		}
 
@@ -161,7 +164,7 @@ func (a asset) gzippedHandler() http.Handler {
 			return
 		}
 
-		a.serve(w, r, etag, immutableCacheControl, body)
+		a.serve(w, r, etag, caching, body)
 	})
 }
 

@@ -1,7 +1,6 @@
-// Package web serves the embedded pages: the home page, Swagger UI and ReDoc. They read /openapi.json of their server and load nothing
-// from other hosts.
+// Package web serves the embedded pages: the dashboard, the home page, Swagger UI and ReDoc. They load nothing from other hosts.
 //
-// Directory vendored has the distributions of the tools, which vendor.sh updates; static has the project's own files. Each page has its
+// Directory dist is built from directory web of the repository by `make web`. Directory vendored has the distributions of the tools, which vendor.sh updates; static has the project's own files. Each page has its
 // own Content-Security-Policy without inline scripts, eval and other hosts.
 package web
 

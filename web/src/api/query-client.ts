@@ -1,0 +1,38 @@
+import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
+import { ConnectionFailed, Unauthenticated, Unavailable, VersionerError } from "@versioner/client";
+
+import { connection } from "../lib/connection";
+import { requireSignIn } from "../lib/sign-in-state";
+
+/** Reports whether the failure says something about the server or the network, and nothing about the request. */
+export function isAway(error: unknown): boolean {
+  return (
+    error instanceof ConnectionFailed ||
+    error instanceof Unavailable ||
+    (error instanceof VersionerError && (error.status ?? 0) >= 500)
+  );
+}
+
+function onError(error: unknown): void {
+  if (error instanceof Unauthenticated) requireSignIn();
+  if (isAway(error)) connection.failed();
+}
+
+export const queryClient = new QueryClient({
+  queryCache: new QueryCache({ onError, onSuccess: () => connection.succeeded() }),
+  mutationCache: new MutationCache({ onError, onSuccess: () => connection.succeeded() }),
+  defaultOptions: {
+    queries: {
+      // A session may have been renewed meanwhile: 401 is tried once more. Failures of the server are tried again by the next poll.
+      retry: (failures, error) => failures < 1 && (error instanceof Unauthenticated || isAway(error)),
+      retryDelay: 500,
+      staleTime: 2_000,
+      networkMode: "always",
+      refetchOnWindowFocus: true,
+    },
+    mutations: {
+      retry: (failures, error) => failures < 1 && error instanceof Unauthenticated,
+      networkMode: "always",
+    },
+  },
+});

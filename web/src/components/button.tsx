@@ -1,0 +1,46 @@
+import type { ComponentProps } from "react";
+
+import { cx } from "../lib/cx";
+
+const KINDS = {
+  primary: "border-transparent bg-accent text-on-accent hover:brightness-110",
+  secondary: "border-line-strong bg-surface text-text hover:bg-raised",
+  danger: "border-bad/40 bg-surface text-bad hover:bg-bad-soft",
+  quiet: "border-transparent text-muted hover:bg-raised hover:text-text",
+} as const;
+
+export interface ButtonProps extends ComponentProps<"button"> {
+  kind?: keyof typeof KINDS;
+  small?: boolean;
+  busy?: boolean;
+}
+
+/** A button. `busy` disables it while its request runs. */
+export function Button({
+  kind = "secondary",
+  small = false,
+  busy = false,
+  className,
+  disabled,
+  ...props
+}: ButtonProps) {
+  return (
+    <button
+      type="button"
+      {...props}
+      disabled={disabled || busy}
+      aria-busy={busy || undefined}
+      className={cx(buttonClass(kind, small), className)}
+    />
+  );
+}
+
+/** The look of a button, for links that start something. */
+export function buttonClass(kind: keyof typeof KINDS = "secondary", small = false): string {
+  return cx(
+    "inline-flex items-center justify-center gap-1.5 rounded-md border font-medium whitespace-nowrap select-none",
+    "disabled:opacity-55 aria-busy:opacity-55",
+    small ? "min-h-7 px-2 text-sm" : "min-h-8 px-3 text-base",
+    KINDS[kind],
+  );
+}

@@ -1,0 +1,42 @@
+import { RateLimited, Unavailable } from "@versioner/client";
+import { useEffect, useState } from "react";
+
+import { serverNow } from "./clock";
+
+const VISIBLE = 5_000;
+const HIDDEN = 30_000;
+const HIDDEN_LIMIT = 600_000;
+
+let hiddenSince: number | null = document.hidden ? Date.now() : null;
+document.addEventListener("visibilitychange", () => {
+  hiddenSince = document.hidden ? Date.now() : null;
+});
+
+/** A number within 10 % of the given one, so that viewers do not ask at the same time. */
+export function jittered(milliseconds: number): number {
+  return milliseconds * (0.9 + Math.random() * 0.2);
+}
+
+/**
+ * The `refetchInterval` of a query that shows what happens now: 5 s, 30 s in a hidden tab, none after 10 min hidden, and not before
+ * the time that the server's Retry-After asks for.
+ */
+export function liveInterval(query: { state: { error: unknown } }): number | false {
+  const { error } = query.state;
+  const asked = error instanceof RateLimited || error instanceof Unavailable ? (error.retryAfter ?? 0) : 0;
+  if (hiddenSince !== null && Date.now() - hiddenSince > HIDDEN_LIMIT) return false;
+  return Math.max(asked, jittered(hiddenSince === null ? VISIBLE : HIDDEN));
+}
+
+/** Options of a query that is polled; spread them into `queryOptions`. */
+export const live = { refetchInterval: liveInterval, refetchIntervalInBackground: true } as const;
+
+/** The present time by the clock of the server, which changes every `every` milliseconds. */
+export function useNow(every = 15_000): number {
+  const [now, setNow] = useState(serverNow);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(serverNow()), every);
+    return () => clearInterval(timer);
+  }, [every]);
+  return now;
+}

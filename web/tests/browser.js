@@ -1,0 +1,105 @@
+// Pages in the installed Chromium, which fail for what no page may do.
+import assert from "node:assert/strict";
+import { accessSync, constants } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+
+import axe from "axe-core";
+import { chromium } from "playwright-core";
+
+export const desk = { width: 1280, height: 800 };
+export const phone = { width: 390, height: 844 };
+export const looks = [desk, phone].flatMap((viewport) =>
+  ["light", "dark"].map((colorScheme) => ({ viewport, colorScheme })),
+);
+export const nameOf = ({ viewport, colorScheme }) => `${viewport.width}-${colorScheme}`;
+
+const programs = ["chromium", "chromium-browser", "google-chrome"];
+
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The path of a Chromium: that in the variable CHROMIUM, else the first on the PATH. */
+function findChromium() {
+  if (process.env.CHROMIUM) return process.env.CHROMIUM;
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  return programs.flatMap((program) => folders.map((folder) => join(folder, program))).find(isProgram);
+}
+
+const executablePath = findChromium();
+const missing = "install Chromium (Debian and Ubuntu: apt-get install chromium), or name it in the variable CHROMIUM";
+if (!executablePath && process.env.CI) throw new Error(missing);
+
+/** The options of a suite of tests: skipped on machines without Chromium, never where CI is set. */
+export const suite = { skip: executablePath ? false : missing };
+
+/** Starts the browser, which reaches no other host. */
+export function startBrowser() {
+  return chromium.launch({ executablePath, args: ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"] });
+}
+
+/**
+ * Opens a page of the dashboard as a user, runs the action, and requires that nothing failed: no error in the console, no exception, no
+ * violation of the Content-Security-Policy, no request to another host, no answer with an error. `expected` has patterns of
+ * failures that are a part of the test.
+ */
+export async function visit(browser, server, path, { token, expected = [], ...look }, action) {
+  const context = await browser.newContext({ viewport: desk, ...look });
+  try {
+    const problems = [];
+    const report = (problem) => expected.some((pattern) => pattern.test(problem)) || problems.push(problem);
+    await context.addInitScript(() => {
+      addEventListener("securitypolicyviolation", (event) =>
+        console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`),
+      );
+    });
+    if (token) {
+      await context.route(`${server.url}/**`, (route) =>
+        route.continue({ headers: { ...route.request().headers(), authorization: `Bearer ${token}` } }),
+      );
+    }
+    context.on("console", (message) => message.type() === "error" && report(`console: ${message.text()}`));
+    context.on("weberror", ({ error }) => report(`exception: ${error().stack}`));
+    context.on("request", (request) => isForeign(request.url(), server) && report(`foreign: ${request.url()}`));
+    context.on("response", (answer) => answer.status() >= 400 && report(`${answer.status()}: ${answer.url()}`));
+    const page = await context.newPage();
+    page.on("pageerror", (error) => report(`exception: ${error.stack}`));
+    await page.goto(`${server.url}/app${path}`);
+    await action(page, context);
+    assert.deepEqual(problems, []);
+  } finally {
+    await context.close();
+  }
+}
+
+function isForeign(address, server) {
+  const { protocol, origin } = new URL(address);
+  return !["data:", "blob:"].includes(protocol) && origin !== server.url;
+}
+
+/** Keeps a picture of the page in the directory of the variable SCREENSHOTS, if it is set. */
+export async function keepPicture(page, name) {
+  const folder = process.env.SCREENSHOTS;
+  if (!folder) return;
+  await mkdir(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+}
+
+/** Requires that axe-core finds nothing serious or critical, and that the page is not wider than the window. */
+export async function assertAccessible(page) {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  assert.deepEqual(
+    grave.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`),
+    [],
+  );
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(overflow <= 0, `the page is ${overflow} px wider than the window`);
+}

@@ -1,0 +1,56 @@
+// Tests of the frame of all pages.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { assertAccessible, keepPicture, looks, nameOf, startBrowser, suite, visit } from "./browser.js";
+import { startServer } from "./server.js";
+
+describe("shell", suite, () => {
+  let server, browser, token;
+
+  before(async () => {
+    [server, browser] = await Promise.all([startServer({ demo: true }), startBrowser()]);
+    token = await server.token();
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  for (const look of looks) {
+    test(`is accessible at ${nameOf(look)}`, () =>
+      visit(browser, server, "/", { token, ...look }, async (page) => {
+        await page.getByRole("heading", { level: 1, name: "Environments" }).waitFor();
+        await page.waitForLoadState("networkidle");
+        await keepPicture(page, `environments-${nameOf(look)}`);
+        await assertAccessible(page);
+      }));
+  }
+
+  test("opens the palette, the list of shortcuts and the account menu", () =>
+    visit(browser, server, "/", { token }, async (page) => {
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      await page.keyboard.press("Control+k");
+      const palette = page.getByRole("dialog", { name: "Search" });
+      await palette.getByRole("combobox").fill("cart");
+      await palette
+        .getByRole("option", { name: /cart-service.*Product/ })
+        .first()
+        .waitFor();
+      await keepPicture(page, "palette");
+      await page.keyboard.press("Escape");
+      await palette.waitFor({ state: "detached" });
+      await page.keyboard.press("?");
+      const help = page.getByRole("dialog", { name: "Keyboard shortcuts" });
+      await help.getByLabel("Shortcuts without Ctrl").uncheck();
+      await page.keyboard.press("Escape");
+      await page.keyboard.press("?");
+      assert.equal(await help.count(), 0, "letters are switched off");
+      await page.getByRole("button", { name: /^Account menu/ }).click();
+      await page.getByRole("menuitemradio", { name: "Dark" }).click();
+      await keepPicture(page, "account-menu");
+      const background = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+      assert.equal(background, "rgb(15, 18, 20)");
+    }));
+});
