@@ -50,7 +50,7 @@ export function forgetAnswers(): void {
 
 /**
  * The client of every request of the dashboard. The session cookie authenticates it, so it has no credential. TanStack Query
- * decides on retries, and shows that the server is away meanwhile.
+ * decides on retries, and the banner shows that the server is away.
  */
 export const client = createClient({
   baseUrl: serverURL,

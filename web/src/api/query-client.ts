@@ -23,7 +23,7 @@ export const queryClient = new QueryClient({
   mutationCache: new MutationCache({ onError, onSuccess: () => connection.succeeded() }),
   defaultOptions: {
     queries: {
-      // A session may have been renewed meanwhile: 401 is tried once more. Failures of the server are tried again by the next poll.
+      // The session may have been renewed since: 401 is tried once more. Failures of the server are tried again by the next poll.
       retry: (failures, error) => failures < 1 && (error instanceof Unauthenticated || isAway(error)),
       retryDelay: 500,
       staleTime: 2_000,

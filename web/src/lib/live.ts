@@ -12,7 +12,7 @@ document.addEventListener("visibilitychange", () => {
   hiddenSince = document.hidden ? Date.now() : null;
 });
 
-/** A number within 10 % of the given one, so that viewers do not ask at the same time. */
+/** A number within 10 % of the given one, so that the requests of viewers spread. */
 export function jittered(milliseconds: number): number {
   return milliseconds * (0.9 + Math.random() * 0.2);
 }
