@@ -78,6 +78,16 @@ func (w *writers) write(writer int) {
 	}
 }
 
+// awaitStatus waits until an answer with the status has come.
+func (w *writers) awaitStatus(t *testing.T, status int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.statuses[status] > 0
+	}, time.Minute, 5*time.Millisecond, "no answer with status %d", status)
+}
+
 func (w *writers) stop() {
 	close(w.done)
 	w.group.Wait()
@@ -371,9 +381,9 @@ func TestReadOnlySwitchOver(t *testing.T) {
 		}
 	}
 	load := newWriters(server.url, key, 4)
-	time.Sleep(300 * time.Millisecond)
+	load.awaitStatus(t, http.StatusOK)
 	readOnly("on")
-	time.Sleep(12 * time.Second) // longer than the deadline of a request
+	load.awaitStatus(t, http.StatusServiceUnavailable) // a request has reached its deadline
 	readOnly("off")
 	begin := time.Now()
 	require.Eventually(t, func() bool {

@@ -15,19 +15,20 @@ import (
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
-// manyDeployments fills three accounts: 100,000 deployments in the middle one, and lists of many sizes.
+// manyDeployments fills three accounts: 10,000 deployments in the middle one, and lists of many sizes. With fewer rows, the planner
+// reads a whole table although it has the index.
 const manyDeployments = `
 INSERT INTO accounts (id, slug, created_at) SELECT gen_random_uuid(), slug, now() FROM unnest('{small, large, other}'::text[]) slug;
 INSERT INTO users (account_id, id, subject, name, email, claimed_role, created_at, last_seen_at)
-  SELECT a.id, gen_random_uuid(), n::text, 'user ' || n, '', 'viewer', now() - make_interval(secs => n), now() FROM accounts a, generate_series(1, 2000) n;
+  SELECT a.id, gen_random_uuid(), n::text, 'user ' || n, '', 'viewer', now() - make_interval(secs => n), now() FROM accounts a, generate_series(1, 200) n;
 INSERT INTO api_keys (account_id, id, key_id, name, token_hmac, created_at)
-  SELECT a.id, gen_random_uuid(), 'k' || n, 'key', sha256((a.slug || n)::bytea), now() - make_interval(secs => n) FROM accounts a, generate_series(1, 500) n;
+  SELECT a.id, gen_random_uuid(), 'k' || n, 'key', sha256((a.slug || n)::bytea), now() - make_interval(secs => n) FROM accounts a, generate_series(1, 200) n;
 INSERT INTO products (account_id, id, name, created_at, updated_at)
-  SELECT a.id, gen_random_uuid(), 'product ' || n, now() - make_interval(secs => n), now() FROM accounts a, generate_series(1, 2000) n;
+  SELECT a.id, gen_random_uuid(), 'product ' || n, now() - make_interval(secs => n), now() FROM accounts a, generate_series(1, 200) n;
 INSERT INTO product_names (account_id, name, product_id) SELECT account_id, name, id FROM products;
 INSERT INTO environments (account_id, id, name, type, created_at, updated_at)
   SELECT a.id, gen_random_uuid(), 'env ' || n, (ARRAY['dev', 'test', 'staging', 'production', 'other'])[1 + n % 5], now() - make_interval(secs => n), now()
-  FROM accounts a, generate_series(1, 2000) n;
+  FROM accounts a, generate_series(1, 200) n;
 INSERT INTO environment_names (account_id, name, environment_id) SELECT account_id, name, id FROM environments;
 INSERT INTO versions (account_id, id, product_id, version, semver_key, scm_sha, occurred_at, first_completed_at, created_at)
   SELECT p.account_id, gen_random_uuid(), p.id, '1.' || n, NULL, md5(p.id::text || n), at, at, at
@@ -58,18 +59,18 @@ INSERT INTO events (account_id, id, received_at, api_key_id, status, effect, dep
   SELECT e.account_id, gen_random_uuid(), e.received_at + make_interval(secs => n), e.api_key_id, 'started', 'out_of_order', e.deployment_id, '{}'
   FROM (SELECT * FROM events WHERE deployment_id IS NOT NULL AND account_id = (SELECT id FROM accounts WHERE slug = 'large') ORDER BY received_at LIMIT 1) e, generate_series(1, 500) n;
 INSERT INTO releases (account_id, id, name, status, created_at, updated_at)
-  SELECT a.id, gen_random_uuid(), 'release ' || n, 'draft', now() - make_interval(secs => n), now() FROM accounts a, generate_series(1, 2000) n;
+  SELECT a.id, gen_random_uuid(), 'release ' || n, 'draft', now() - make_interval(secs => n), now() FROM accounts a, generate_series(1, 200) n;
 INSERT INTO audit_log (account_id, id, occurred_at, actor_type, actor_name, credential, action, object_type, object_id, fields)
   SELECT a.id, gen_random_uuid(), now() - make_interval(secs => n), 'command', 'x', 'x', 'product.update', 'product', gen_random_uuid(), '{}'
-  FROM accounts a, generate_series(1, 20000) n;
+  FROM accounts a, generate_series(1, 400) n;
 INSERT INTO notification_channels (account_id, id, name, channel_type, encrypted_config, enabled, created_at, updated_at)
-  SELECT a.id, gen_random_uuid(), 'channel ' || n, 'webhook', '', true, now() - make_interval(secs => n), now() FROM accounts a, generate_series(1, 300) n;
+  SELECT a.id, gen_random_uuid(), 'channel ' || n, 'webhook', '', true, now() - make_interval(secs => n), now() FROM accounts a, generate_series(1, 200) n;
 INSERT INTO notification_preferences (account_id, id, channel_id, event_type, environments, products, statuses, created_at, updated_at)
   SELECT account_id, gen_random_uuid(), id, 'build.failed', '{}', '{}', '{}', now() - make_interval(secs => n), now() FROM notification_channels, generate_series(1, 4) n;
 INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, payload, status, generation, attempts_in_generation, total_attempts, created_at)
   SELECT c.account_id, gen_random_uuid(), c.id, (ARRAY['build.failed', 'deployment.completed', 'deployment.failed'])[1 + n % 3], '{}',
     (ARRAY['delivered', 'failed'])[1 + n % 2], 1, 1, 1, now() - make_interval(secs => n * 11)
-  FROM notification_channels c, generate_series(1, 100) n;
+  FROM notification_channels c, generate_series(1, 30) n;
 ANALYZE`
 
 // planner runs queries, and keeps the plan of the last one.
@@ -126,13 +127,10 @@ func (n planNode) read(table string) float64 {
 	return rows
 }
 
-// TestListsReadFromAnIndex reads a first and a later page of every list at 100,000 deployments: the table of the list
+// TestListsReadFromAnIndex reads a first and a later page of every list at 10,000 deployments: the table of the list
 // is read by an index, and only the rows of the page and one more, which shows whether there is a next page.
 func TestListsReadFromAnIndex(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("inserts 100,000 deployments; make test-long runs it")
-	}
 	const page = 51
 	conn, err := pgx.Connect(t.Context(), testdb.New(t))
 	require.NoError(t, err)
@@ -141,11 +139,11 @@ func TestListsReadFromAnIndex(t *testing.T) {
 	require.NoError(t, err)
 	var deployments int
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM deployments").Scan(&deployments))
-	require.GreaterOrEqual(t, deployments, 100_000)
+	require.GreaterOrEqual(t, deployments, 10_000)
 	var account, product, environment, version uuid.UUID
 	var at time.Time
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT account_id, product_id, environment_id, version_id, occurred_at FROM deployments
-		WHERE account_id = (SELECT id FROM accounts WHERE slug = 'large') ORDER BY occurred_at OFFSET 50000 LIMIT 1`).Scan(&account, &product, &environment, &version, &at))
+		WHERE account_id = (SELECT id FROM accounts WHERE slug = 'large') ORDER BY occurred_at OFFSET 5000 LIMIT 1`).Scan(&account, &product, &environment, &version, &at))
 	completed, failedBuild, failed := "completed", "build.failed", "failed"
 	var commit string // an abbreviation that several commits begin with
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT left(scm_sha, 4) FROM versions WHERE id = $1", version).Scan(&commit))
@@ -294,7 +292,7 @@ func TestListsReadFromAnIndex(t *testing.T) {
 				}
 				require.LessOrEqual(t, plans.plan.read(l.table), l.most, "later page: %v, plan: %+v", later, plans.plan)
 				plans.plan.walk(func(node planNode) {
-					if node.Type == "Seq Scan" {
+					if node.Type == "Seq Scan" && node.Rows+node.Removed > 0 { // partitions of other months are empty
 						require.False(t, node.isOf(l.table), "later page: %v, plan: %+v", later, plans.plan)
 						require.False(t, node.isOf("deployments"), "later page: %v, plan: %+v", later, plans.plan)
 					}
