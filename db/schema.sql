@@ -623,6 +623,8 @@ CREATE INDEX deployments_product_occurred_at_idx ON public.deployments USING btr
 
 CREATE INDEX deployments_run_idx ON public.deployments USING btree (version_id, environment_id, invoke_id, id);
 
+CREATE INDEX environment_names_environment_idx ON public.environment_names USING btree (environment_id);
+
 CREATE INDEX environment_state_environment_idx ON public.environment_state USING btree (environment_id);
 
 CREATE INDEX environments_account_created_at_idx ON public.environments USING btree (account_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
@@ -658,6 +660,8 @@ CREATE INDEX notification_preferences_event_type_idx ON public.notification_pref
 CREATE INDEX notification_recipients_requested_at_idx ON public.notification_recipients USING btree (requested_at) WHERE (confirmed_at IS NULL);
 
 CREATE INDEX notification_usage_day_idx ON public.notification_usage USING btree (day);
+
+CREATE INDEX product_names_product_idx ON public.product_names USING btree (product_id);
 
 CREATE INDEX products_account_created_at_idx ON public.products USING btree (account_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
 

@@ -104,6 +104,7 @@ CREATE TABLE product_names (
   CONSTRAINT product_names_pkey PRIMARY KEY (account_id, name),
   CONSTRAINT product_names_product_fkey FOREIGN KEY (account_id, product_id) REFERENCES products (account_id, id) DEFERRABLE INITIALLY DEFERRED
 );
+CREATE INDEX product_names_product_idx ON product_names (product_id);
 
 CREATE TABLE environments (
   account_id uuid NOT NULL,
@@ -129,6 +130,7 @@ CREATE TABLE environment_names (
   CONSTRAINT environment_names_pkey PRIMARY KEY (account_id, name),
   CONSTRAINT environment_names_environment_fkey FOREIGN KEY (account_id, environment_id) REFERENCES environments (account_id, id) DEFERRABLE INITIALLY DEFERRED
 );
+CREATE INDEX environment_names_environment_idx ON environment_names (environment_id);
 
 -- A version is also the state of its builds: events of the pair product + version lock its row.
 -- semver_key sorts by SemVer precedence and is NULL for what is not SemVer; occurred_at is the first build or completed

@@ -41,6 +41,11 @@ VALUES (@account_id, @name, @environment_id)
 ON CONFLICT (account_id, name) DO UPDATE SET environment_id = n.environment_id
 RETURNING environment_id;
 
+-- CountEnvironmentNames returns the number of names that resolve to an environment.
+-- name: CountEnvironmentNames :one
+SELECT count(*) FROM environment_names
+WHERE account_id = @account_id AND environment_id = @environment_id;
+
 -- UpdateEnvironment updates mutable columns and increments the revision.
 -- name: UpdateEnvironment :one
 UPDATE environments

@@ -40,6 +40,11 @@ VALUES (@account_id, @name, @product_id)
 ON CONFLICT (account_id, name) DO UPDATE SET product_id = n.product_id
 RETURNING product_id;
 
+-- CountProductNames returns the number of names that resolve to a product.
+-- name: CountProductNames :one
+SELECT count(*) FROM product_names
+WHERE account_id = @account_id AND product_id = @product_id;
+
 -- UpdateProduct updates mutable columns and increments the revision.
 -- name: UpdateProduct :one
 UPDATE products

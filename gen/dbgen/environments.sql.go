@@ -13,6 +13,24 @@ import (
 	"github.com/google/uuid"
 )
 
+const CountEnvironmentNames = `-- name: CountEnvironmentNames :one
+SELECT count(*) FROM environment_names
+WHERE account_id = $1 AND environment_id = $2
+`
+
+type CountEnvironmentNamesParams struct {
+	AccountID     uuid.UUID
+	EnvironmentID uuid.UUID
+}
+
+// CountEnvironmentNames returns the number of names that resolve to an environment.
+func (q *Queries) CountEnvironmentNames(ctx context.Context, arg CountEnvironmentNamesParams) (int64, error) {
+	row := q.db.QueryRow(ctx, CountEnvironmentNames, arg.AccountID, arg.EnvironmentID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CreateEnvironment = `-- name: CreateEnvironment :one
 INSERT INTO environments (account_id, id, name, type, description, metadata, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $7)

@@ -13,6 +13,24 @@ import (
 	"github.com/google/uuid"
 )
 
+const CountProductNames = `-- name: CountProductNames :one
+SELECT count(*) FROM product_names
+WHERE account_id = $1 AND product_id = $2
+`
+
+type CountProductNamesParams struct {
+	AccountID uuid.UUID
+	ProductID uuid.UUID
+}
+
+// CountProductNames returns the number of names that resolve to a product.
+func (q *Queries) CountProductNames(ctx context.Context, arg CountProductNamesParams) (int64, error) {
+	row := q.db.QueryRow(ctx, CountProductNames, arg.AccountID, arg.ProductID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CreateProduct = `-- name: CreateProduct :one
 INSERT INTO products (account_id, id, name, description, extra_metadata, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $6)

@@ -70,6 +70,19 @@ func cleanNamePatch(name *string) (*string, error) {
 	return &cleaned, err
 }
 
+// checkNames returns an error when an object has more names than the limit. The transaction has locked the object.
+func checkNames(object string, count int64, limit int, err error) error {
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	if limit > 0 && count > int64(limit) {
+		return apperr.NewInvalid(apperr.Field{
+			Loc: []any{"body", "name"}, Msg: fmt.Sprintf("the %s has reached its maximum of %d names, former ones included", object, limit), Type: "value_error.quota",
+		})
+	}
+	return nil
+}
+
 // metadataOrEmpty is what to store of metadata that may be absent or null.
 func metadataOrEmpty(metadata *json.RawMessage) json.RawMessage {
 	if metadata == nil || string(*metadata) == "null" {

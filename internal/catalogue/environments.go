@@ -17,8 +17,9 @@ import (
 
 // Environments changes environments.
 type Environments struct {
-	DB  *postgres.DB
-	Max int // in an account; 0 is unlimited
+	DB       *postgres.DB
+	Max      int // in an account; 0 is unlimited
+	MaxNames int // of one, former ones included; 0 is unlimited
 }
 
 // EnvironmentPatch is what to change; nil stays.
@@ -56,7 +57,7 @@ func (e Environments) Create(ctx context.Context, accountID uuid.UUID, name stri
 	return environment, err
 }
 
-// Update changes a environment. A former name goes on leading to it.
+// Update changes an environment. A former name goes on leading to it.
 func (e Environments) Update(ctx context.Context, target etag.Ref, patch EnvironmentPatch) (environment dbgen.Environment, err error) {
 	if patch.Name, err = cleanNamePatch(patch.Name); err != nil {
 		return environment, err
@@ -77,6 +78,9 @@ func (e Environments) Update(ctx context.Context, target etag.Ref, patch Environ
 		}
 		claimed, err := db.ReserveEnvironmentName(ctx, dbgen.ReserveEnvironmentNameParams{AccountID: target.AccountID, Name: environment.Name, EnvironmentID: target.ID})
 		if err := claim(target.ID, claimed, err); err != nil {
+			return err
+		}
+		if err := e.checkNames(ctx, db, target); err != nil {
 			return err
 		}
 		environment, err = db.UpdateEnvironment(ctx, dbgen.UpdateEnvironmentParams{
@@ -123,6 +127,11 @@ func (e Environments) lock(ctx context.Context, db *postgres.DB, target etag.Ref
 		return environment, postgres.Classify(err)
 	}
 	return environment, target.Verify(environment.Revision)
+}
+
+func (e Environments) checkNames(ctx context.Context, db *postgres.DB, target etag.Ref) error {
+	count, err := db.CountEnvironmentNames(ctx, dbgen.CountEnvironmentNamesParams{AccountID: target.AccountID, EnvironmentID: target.ID})
+	return checkNames("environment", count, e.MaxNames, err)
 }
 
 func environmentChange(environment dbgen.Environment, action string, fields ...string) audit.Change {

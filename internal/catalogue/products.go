@@ -16,8 +16,9 @@ import (
 
 // Products changes products.
 type Products struct {
-	DB  *postgres.DB
-	Max int // in an account; 0 is unlimited
+	DB       *postgres.DB
+	Max      int // in an account; 0 is unlimited
+	MaxNames int // of one, former ones included; 0 is unlimited
 }
 
 // ProductPatch is what to change; nil stays.
@@ -73,6 +74,9 @@ func (p Products) Update(ctx context.Context, target etag.Ref, patch ProductPatc
 		if err := claim(target.ID, claimed, err); err != nil {
 			return err
 		}
+		if err := p.checkNames(ctx, db, target); err != nil {
+			return err
+		}
 		product, err = db.UpdateProduct(ctx, dbgen.UpdateProductParams{
 			AccountID: target.AccountID, ID: target.ID, Name: product.Name, Description: product.Description, ExtraMetadata: product.ExtraMetadata, Now: time.Now(),
 		})
@@ -117,6 +121,11 @@ func (p Products) lock(ctx context.Context, db *postgres.DB, target etag.Ref) (d
 		return product, postgres.Classify(err)
 	}
 	return product, target.Verify(product.Revision)
+}
+
+func (p Products) checkNames(ctx context.Context, db *postgres.DB, target etag.Ref) error {
+	count, err := db.CountProductNames(ctx, dbgen.CountProductNamesParams{AccountID: target.AccountID, ProductID: target.ID})
+	return checkNames("product", count, p.MaxNames, err)
 }
 
 func productChange(product dbgen.Product, action string, fields ...string) audit.Change {

@@ -67,7 +67,7 @@ func (h catalogueAPI) CreateProduct(ctx context.Context, req apigen.CreateProduc
 
 func (h catalogueAPI) UpdateProduct(ctx context.Context, req apigen.UpdateProductRequestObject) (apigen.UpdateProductResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := catalogue.Products{DB: h.db.Tenant(account)}.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), catalogue.ProductPatch{
+	row, err := catalogue.Products{DB: h.db.Tenant(account), MaxNames: h.quotas.Names}.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), catalogue.ProductPatch{
 		Name: req.Body.Name, Description: patchText(req.Body.Description), ExtraMetadata: patchObject(req.Body.ExtraMetadata),
 	})
 	if err != nil {
@@ -122,7 +122,7 @@ func (h catalogueAPI) CreateEnvironment(ctx context.Context, req apigen.CreateEn
 
 func (h catalogueAPI) UpdateEnvironment(ctx context.Context, req apigen.UpdateEnvironmentRequestObject) (apigen.UpdateEnvironmentResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := catalogue.Environments{DB: h.db.Tenant(account)}.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), catalogue.EnvironmentPatch{
+	row, err := catalogue.Environments{DB: h.db.Tenant(account), MaxNames: h.quotas.Names}.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), catalogue.EnvironmentPatch{
 		Name: req.Body.Name, Type: (*string)(req.Body.Type), Description: patchText(req.Body.Description), Metadata: patchObject(req.Body.Metadata),
 	})
 	if err != nil {

@@ -63,6 +63,33 @@ func TestQuotas(t *testing.T) {
 	})
 }
 
+// TestQuotaOfNames renames objects repeatedly, and concurrently at the end.
+func TestQuotaOfNames(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t, testapi.WithQuotas(quota.Limits{Names: 3}))
+	for path, object := range map[string]string{"/products/": "product", "/environments/": "environment"} {
+		target := created(t, api, path, `{"name":"1"}`)
+		created(t, api, path, `{"name":"other"}`)
+		rename := func(name string) testapi.Answer {
+			return api.As(t, "admin", http.MethodPatch, target, fmt.Sprintf(`{"name":%q}`, name))
+		}
+		require.Equal(t, http.StatusOK, rename("2").Status)
+		accepted := 0
+		for _, answer := range concurrently(8, func(i int) testapi.Answer { return rename("new " + strconv.Itoa(i)) }) {
+			if answer.Status == http.StatusOK {
+				accepted++
+				continue
+			}
+			requireExceeded(t, answer, `["body","name"]`, "names, former ones included")
+			require.Contains(t, string(answer.Body), "the "+object+" has")
+		}
+		require.Equal(t, 1, accepted, path)
+		require.Equal(t, 4, api.Count(t, object+"_names"), "a rejected name stays free")
+		require.Equal(t, http.StatusOK, rename("1").Status, "a former name")
+		require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPatch, target, `{"description":"d"}`).Status)
+	}
+}
+
 // TestQuotasOfEvents sends events that create products and environments implicitly, in batches with events that do not.
 func TestQuotasOfEvents(t *testing.T) {
 	t.Parallel()

@@ -13,8 +13,8 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-// Limits are the maximum numbers of objects of each kind in one account; 0 is unlimited.
-type Limits struct{ Products, Environments, Channels, Preferences, APIKeys, OpenReleases int }
+// Limits are the maximum numbers of objects of each kind in one account, and of names of one product or environment; 0 is unlimited.
+type Limits struct{ Products, Environments, Channels, Preferences, APIKeys, OpenReleases, Names int }
 
 // Kind is a kind of objects, as messages name it.
 type Kind string
