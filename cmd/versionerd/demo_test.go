@@ -14,10 +14,10 @@ import (
 )
 
 // pasteLine runs the curl line that a command has printed, against that server.
-func pasteLine(t *testing.T, env []string, said, serverURL string) []byte {
+func pasteLine(t *testing.T, env []string, output, serverURL string) []byte {
 	t.Helper()
-	line := regexp.MustCompile(`(?m)^curl -sS http://[^/]+(/.*)$`).FindStringSubmatch(said)
-	require.NotNil(t, line, said)
+	line := regexp.MustCompile(`(?m)^curl -sS http://[^/]+(/.*)$`).FindStringSubmatch(output)
+	require.NotNil(t, line, output)
 	paste := exec.Command("bash", "-c", "curl -sS "+serverURL+line[1])
 	paste.Env = env
 	answer, err := paste.Output()

@@ -61,7 +61,7 @@ func (w *writers) write(writer int) {
 			if writer%2 == 1 {
 				name = version
 			}
-			status, _ := postNamed(*w.url.Load()+"/deployment-events/", w.key, name, map[string]any{
+			status, _ := postWithKey(*w.url.Load()+"/deployment-events/", w.key, name, map[string]any{
 				"product_name": "product " + strconv.Itoa(writer%3), "version": version, "environment_name": "production", "status": "completed", "invoke_id": version,
 			})
 			w.mu.Lock()
@@ -317,7 +317,7 @@ func TestDatabaseRestarts(t *testing.T) {
 				if i%2 == 1 {
 					name = strconv.Itoa(i)
 				}
-				status, _ := postNamed(server.url+"/deployment-events/", key, name, map[string]any{
+				status, _ := postWithKey(server.url+"/deployment-events/", key, name, map[string]any{
 					"product_name": "product " + strconv.Itoa(i%10), "version": strconv.Itoa(i), "environment_name": "production", "status": "completed",
 				})
 				mu.Lock()

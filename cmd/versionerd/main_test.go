@@ -139,11 +139,11 @@ func post(url, key string, event map[string]any) (int, []byte) {
 }
 
 func postTo(address, credential string, object map[string]any) (int, []byte) {
-	return postNamed(address, credential, "", object)
+	return postWithKey(address, credential, "", object)
 }
 
-// postNamed sends a request, with an Idempotency-Key unless name is empty.
-func postNamed(address, credential, name string, object map[string]any) (int, []byte) {
+// postWithKey sends a request, with an Idempotency-Key unless idempotencyKey is empty.
+func postWithKey(address, credential, idempotencyKey string, object map[string]any) (int, []byte) {
 	body, err := json.Marshal(object)
 	if err != nil {
 		return 0, nil
@@ -156,8 +156,8 @@ func postNamed(address, credential, name string, object map[string]any) (int, []
 	}
 	request.Header.Set("Authorization", "Bearer "+credential)
 	request.Header.Set("Content-Type", "application/json")
-	if name != "" {
-		request.Header.Set("Idempotency-Key", name)
+	if idempotencyKey != "" {
+		request.Header.Set("Idempotency-Key", idempotencyKey)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -201,9 +201,9 @@ func TestDev(t *testing.T) {
 	require.Contains(t, string(answer), `"next_cursor":null`, "the second line mints a token and reads")
 
 	// A second server on the same directory reports its holder.
-	_, said, err := call(t, environment(dir), "dev")
+	_, stderr, err := call(t, environment(dir), "dev")
 	require.Error(t, err)
-	require.Contains(t, said, fmt.Sprintf("in use by process %d since", first.command.Process.Pid))
+	require.Contains(t, stderr, fmt.Sprintf("in use by process %d since", first.command.Process.Pid))
 	first.stop(t)
 	require.NotContains(t, first.stderr.String(), key)
 
@@ -218,8 +218,8 @@ func TestDev(t *testing.T) {
 func TestDevelopmentTokens(t *testing.T) {
 	t.Parallel()
 	env := environment(newDataDir(t))
-	token, said, err := call(t, env, "token", "--account", "demo", "--role", "viewer")
-	require.NoError(t, err, said)
+	token, stderr, err := call(t, env, "token", "--account", "demo", "--role", "viewer")
+	require.NoError(t, err, stderr)
 	require.Regexp(t, `^[\w-]+\.[\w-]+\.[\w-]+\n$`, token, "standard output has only the token")
 	status := func(server *program) int {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/products/", nil)
@@ -422,9 +422,9 @@ func TestLimits(t *testing.T) {
 		`Account "acme": 7 notifications per day.`:                              {"deliveries", "acme", "7"},
 		`Key k1 of account "acme": the server-wide default per minute.`:         {"key", "acme", "k1", "default"},
 	} {
-		_, said, err := call(t, env, append([]string{"limits"}, args...)...)
+		_, stderr, err := call(t, env, append([]string{"limits"}, args...)...)
 		require.NoError(t, err)
-		require.Contains(t, said, want)
+		require.Contains(t, stderr, want)
 	}
 	for want, args := range map[string][]string{
 		`there is no account "other"`:    {"account", "other", "5"},
@@ -432,9 +432,9 @@ func TestLimits(t *testing.T) {
 		`account "acme" has no key "k9"`: {"key", "acme", "k9", "5"},
 		`is not a number of requests`:    {"key", "acme", "k1", "many"},
 	} {
-		_, said, err := call(t, env, append([]string{"limits"}, args...)...)
+		_, stderr, err := call(t, env, append([]string{"limits"}, args...)...)
 		require.Error(t, err)
-		require.Contains(t, said, want)
+		require.Contains(t, stderr, want)
 	}
 }
 

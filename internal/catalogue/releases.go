@@ -28,7 +28,7 @@ type ReleasePatch struct {
 	ExtraMetadata             *json.RawMessage // a merge patch
 }
 
-// The statuses of contract.md §8. The last two are final.
+// The statuses of a release. The last two are final.
 const (
 	draft      = "draft"
 	inProgress = "in_progress"

@@ -69,7 +69,7 @@ func (p pair) requireStale(t *testing.T, want bool, id string) {
 	}
 }
 
-// TestDeploymentTimes goes through contract.md §6, rule 9: lists are in the order of occurred_at, which since and until mean.
+// TestDeploymentTimes verifies that lists are sorted by occurred_at, and that since and until compare it.
 func TestDeploymentTimes(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -113,7 +113,7 @@ func TestDeploymentTimes(t *testing.T) {
 	require.InDelta(t, 1, row["versions_behind"], 0, "2.1.0, and nothing older")
 }
 
-// TestStaleness goes through contract.md §6, rule 8, as time passes.
+// TestStaleness verifies when unfinished deployments become stale.
 func TestStaleness(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
@@ -205,7 +205,7 @@ func TestStaleness(t *testing.T) {
 	})
 }
 
-// TestInProgress goes through contract.md §6, rule 8: the newest started deployment, else the newest pending one.
+// TestInProgress verifies that the newest started deployment is in progress, else the newest pending one.
 func TestInProgress(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)

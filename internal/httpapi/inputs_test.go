@@ -41,7 +41,7 @@ func storedBody(t *testing.T, api *testapi.API) (body string) {
 	return body
 }
 
-// TestFieldInputs sends unusual inputs that occur in the field, and similar ones that are refused (contract.md §3 and §11).
+// TestFieldInputs sends unusual inputs that occur in the field, and similar ones that are rejected.
 func TestFieldInputs(t *testing.T) {
 	t.Parallel()
 	t.Run("Queries", func(t *testing.T) {

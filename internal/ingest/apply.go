@@ -11,14 +11,14 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 )
 
-// The periods of contract.md §6.
+// The periods of the rules.
 const (
-	repeatWithoutRun = 3 * time.Minute  // a byte-equal terminal event without a run is a repeat for so long (rule 2d)
-	repeatOfRun      = 10 * time.Second // and one of a run, whatever came between (rule 2e)
-	silentLimit      = 24 * time.Hour   // an unfinished subject without events is stale after so long (rule 8)
-	overtakenLimit   = time.Hour        // and one that a later one has overtaken after so long (rule 8)
-	futureLimit      = 5 * time.Minute  // how far a client's clock may be ahead (rule 9)
-	backfillAge      = time.Hour        // an end of so long ago, reported alone, is backfill (rule 9)
+	repeatWithoutRun = 3 * time.Minute  // in which a byte-equal terminal event without a run is a repeat
+	repeatOfRun      = 10 * time.Second // in which a byte-equal terminal event of a run is a repeat, regardless of the events between
+	silentLimit      = 24 * time.Hour   // after which an unfinished subject without events is stale
+	overtakenLimit   = time.Hour        // after which an unfinished subject is stale if a later one has completed
+	futureLimit      = 5 * time.Minute  // by which a client's clock may be ahead
+	backfillAge      = time.Hour        // after which an end that is reported alone is backfill
 )
 
 // Effect is what an event did to its subject.
@@ -56,7 +56,7 @@ type Subject struct {
 	CreatedAt   time.Time
 }
 
-// IsStale reports whether an unfinished subject is not to be shown as in progress any more (rule 8).
+// IsStale reports whether an unfinished subject no longer counts as in progress.
 func (s Subject) IsStale(now time.Time) bool {
 	silence := now.Sub(s.LastEventAt)
 	return !s.Status.IsTerminal() && (s.Superseded || silence > silentLimit || s.Overtaken && silence > overtakenLimit)
@@ -117,7 +117,7 @@ type Outcome struct {
 	Version  Version
 }
 
-// Apply decides what an event does, by the rules of contract.md §6. It depends on nothing but its arguments. The error is
+// Apply decides the effect of an event (docs/state-machine.md has the rules). It depends on its arguments only. The error is
 // VersionConflict for a build with another commit than the version's, and Invalid for a reused Idempotency-Key.
 func Apply(state State, event Event, now time.Time) (Outcome, error) {
 	if key := state.Key; key != nil && now.Sub(key.ReceivedAt) < fingerprintRetention {
@@ -202,7 +202,7 @@ func newestOfRun(run []Subject, attempt int64) *Subject {
 	return nil
 }
 
-// isRepeat reports whether a terminal event is the same one sent again (rules 2d and 2e) rather than a new one that is equal.
+// isRepeat reports whether a terminal event is the same one sent again rather than a new one that is equal.
 // One that ends an unfinished re-run of its own is new.
 func isRepeat(state State, event Event, matched *Subject, now time.Time) bool {
 	earlier := state.Fingerprint
@@ -299,7 +299,7 @@ func advance(subject Subject, state State, event Event, now time.Time) Subject {
 	return subject
 }
 
-// completedAt is the client's time unless it lies before a start that was received live, or too far ahead (rule 9).
+// completedAt is the client's time unless it lies before a start that was received live, or too far in the future.
 func completedAt(event Event, now, liveStart time.Time) time.Time {
 	end := event.CompletedAt
 	if end.IsZero() || end.Before(liveStart) || end.After(now.Add(futureLimit)) {

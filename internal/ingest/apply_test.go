@@ -80,7 +80,7 @@ func (l *ledger) requireState(t *testing.T, c runCase, readAt time.Time) {
 	}
 }
 
-// TestApply goes through the rules of contract.md §6: what is sent, and what each event does. Builds follow the same rules.
+// TestApply covers the effects of events. Builds follow the same rules.
 func TestApply(t *testing.T) {
 	t.Parallel()
 	type step struct {
@@ -286,7 +286,7 @@ func TestRepeatsOfADeletedPair(t *testing.T) {
 	}
 }
 
-// TestTimes goes through rule 9.
+// TestTimes covers the times of subjects.
 func TestTimes(t *testing.T) {
 	t.Parallel()
 	send := func(t *testing.T, l *ledger, event Event) Subject {
@@ -353,7 +353,7 @@ func TestTimes(t *testing.T) {
 	})
 }
 
-// TestBackfill goes through rule 7 and 9: history that is filled in does not replace what completed later.
+// TestBackfill verifies that backfilled history does not replace a later completion.
 func TestBackfill(t *testing.T) {
 	t.Parallel()
 	l := newLedger(Deployment)
@@ -427,7 +427,7 @@ func TestSoakTime(t *testing.T) {
 	}
 }
 
-// TestIsStale goes through rule 8.
+// TestIsStale covers the conditions under which unfinished subjects are stale.
 func TestIsStale(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

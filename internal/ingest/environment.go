@@ -5,7 +5,7 @@ import (
 	"unicode"
 )
 
-// EnvironmentType is the purpose of an environment: contract.md §7.
+// EnvironmentType is the purpose of an environment.
 type EnvironmentType string
 
 // The types, in the order of a promotion; OtherType has no place in it.
