@@ -3175,6 +3175,7 @@ type ClientInterface interface {
 	// UpdateEnvironmentWithBody Update an environment
 	//
 	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
+	// An environment has at most 100 names, former ones included, unless the server is configured otherwise.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3184,6 +3185,7 @@ type ClientInterface interface {
 	// UpdateEnvironment Update an environment
 	//
 	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
+	// An environment has at most 100 names, former ones included, unless the server is configured otherwise.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3432,7 +3434,8 @@ type ClientInterface interface {
 	// UpdateProductWithBody Update a product
 	//
 	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-	// that pipelines need not change with it.
+	// that pipelines need not change with it. A product has at most 100 names, former ones included, unless the server is
+	// configured otherwise.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3442,7 +3445,8 @@ type ClientInterface interface {
 	// UpdateProduct Update a product
 	//
 	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-	// that pipelines need not change with it.
+	// that pipelines need not change with it. A product has at most 100 names, former ones included, unless the server is
+	// configured otherwise.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4250,6 +4254,7 @@ func (c *Client) GetEnvironment(ctx context.Context, id EnvironmentID, reqEditor
 // UpdateEnvironmentWithBody Update an environment
 //
 // Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
+// An environment has at most 100 names, former ones included, unless the server is configured otherwise.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4269,6 +4274,7 @@ func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, id EnvironmentID
 // UpdateEnvironment Update an environment
 //
 // Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
+// An environment has at most 100 names, former ones included, unless the server is configured otherwise.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4787,7 +4793,8 @@ func (c *Client) GetProduct(ctx context.Context, id ProductID, reqEditors ...Req
 // UpdateProductWithBody Update a product
 //
 // Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-// that pipelines need not change with it.
+// that pipelines need not change with it. A product has at most 100 names, former ones included, unless the server is
+// configured otherwise.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4807,7 +4814,8 @@ func (c *Client) UpdateProductWithBody(ctx context.Context, id ProductID, params
 // UpdateProduct Update a product
 //
 // Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-// that pipelines need not change with it.
+// that pipelines need not change with it. A product has at most 100 names, former ones included, unless the server is
+// configured otherwise.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9250,6 +9258,7 @@ type ClientWithResponsesInterface interface {
 	// UpdateEnvironmentWithBodyWithResponse Update an environment
 	//
 	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
+	// An environment has at most 100 names, former ones included, unless the server is configured otherwise.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9259,6 +9268,7 @@ type ClientWithResponsesInterface interface {
 	// UpdateEnvironmentWithResponse Update an environment
 	//
 	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
+	// An environment has at most 100 names, former ones included, unless the server is configured otherwise.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9539,7 +9549,8 @@ type ClientWithResponsesInterface interface {
 	// UpdateProductWithBodyWithResponse Update a product
 	//
 	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-	// that pipelines need not change with it.
+	// that pipelines need not change with it. A product has at most 100 names, former ones included, unless the server is
+	// configured otherwise.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9549,7 +9560,8 @@ type ClientWithResponsesInterface interface {
 	// UpdateProductWithResponse Update a product
 	//
 	// Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-	// that pipelines need not change with it.
+	// that pipelines need not change with it. A product has at most 100 names, former ones included, unless the server is
+	// configured otherwise.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17130,6 +17142,7 @@ func (c *ClientWithResponses) GetEnvironmentWithResponse(ctx context.Context, id
 // UpdateEnvironmentWithBodyWithResponse Update an environment
 //
 // Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
+// An environment has at most 100 names, former ones included, unless the server is configured otherwise.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17145,6 +17158,7 @@ func (c *ClientWithResponses) UpdateEnvironmentWithBodyWithResponse(ctx context.
 // UpdateEnvironmentWithResponse Update an environment
 //
 // Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
+// An environment has at most 100 names, former ones included, unless the server is configured otherwise.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17587,7 +17601,8 @@ func (c *ClientWithResponses) GetProductWithResponse(ctx context.Context, id Pro
 // UpdateProductWithBodyWithResponse Update a product
 //
 // Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-// that pipelines need not change with it.
+// that pipelines need not change with it. A product has at most 100 names, former ones included, unless the server is
+// configured otherwise.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17603,7 +17618,8 @@ func (c *ClientWithResponses) UpdateProductWithBodyWithResponse(ctx context.Cont
 // UpdateProductWithResponse Update a product
 //
 // Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-// that pipelines need not change with it.
+// that pipelines need not change with it. A product has at most 100 names, former ones included, unless the server is
+// configured otherwise.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -141,7 +141,8 @@ class Methods(ABC):
         """Update a product.
 
         Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-        that pipelines need not change with it.
+        that pipelines need not change with it. A product has at most 100 names, former ones included, unless the server is
+        configured otherwise.
         """
         return (self.send(operations.update_product(id, body, if_match=if_match))).data
 
@@ -193,6 +194,7 @@ class Methods(ABC):
         """Update an environment.
 
         Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
+        An environment has at most 100 names, former ones included, unless the server is configured otherwise.
         """
         return (self.send(operations.update_environment(id, body, if_match=if_match))).data
 
@@ -875,7 +877,8 @@ class AsyncMethods(ABC):
         """Update a product.
 
         Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-        that pipelines need not change with it.
+        that pipelines need not change with it. A product has at most 100 names, former ones included, unless the server is
+        configured otherwise.
         """
         return (await self.send(operations.update_product(id, body, if_match=if_match))).data
 
@@ -927,6 +930,7 @@ class AsyncMethods(ABC):
         """Update an environment.
 
         Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
+        An environment has at most 100 names, former ones included, unless the server is configured otherwise.
         """
         return (await self.send(operations.update_environment(id, body, if_match=if_match))).data
 

@@ -188,7 +188,8 @@ def update_product(
     """Update a product.
 
     Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
-    that pipelines need not change with it.
+    that pipelines need not change with it. A product has at most 100 names, former ones included, unless the server is
+    configured otherwise.
     """
     return Operation(
         method="PATCH",
@@ -279,6 +280,7 @@ def update_environment(
     """Update an environment.
 
     Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
+    An environment has at most 100 names, former ones included, unless the server is configured otherwise.
     """
     return Operation(
         method="PATCH",

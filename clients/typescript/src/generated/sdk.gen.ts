@@ -398,7 +398,8 @@ export const getProduct = (options: Options<GetProductData>): RequestResult<GetP
  * Update a product
  *
  * Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names, so
- * that pipelines need not change with it.
+ * that pipelines need not change with it. A product has at most 100 names, former ones included, unless the server is
+ * configured otherwise.
  *
  */
 export const updateProduct = (
@@ -515,6 +516,7 @@ export const getEnvironment = (
  * Update an environment
  *
  * Changes the members in the body (JSON merge patch, RFC 7396). After a rename, events may still use the former names.
+ * An environment has at most 100 names, former ones included, unless the server is configured otherwise.
  *
  */
 export const updateEnvironment = (
