@@ -1206,6 +1206,21 @@ type EnvironmentState struct {
 	// InProgressVersion The version of the deployment in progress.
 	InProgressVersion nullable.Nullable[string] `json:"in_progress_version"`
 
+	// LatestAt When it ended; while it is unfinished, when it started.
+	LatestAt nullable.Nullable[time.Time] `json:"latest_at"`
+
+	// LatestDeploymentID The newest deployment, whatever its status; null when there is none.
+	LatestDeploymentID nullable.Nullable[openapi_types.UUID] `json:"latest_deployment_id"`
+
+	// LatestIsStale Whether the newest deployment is unfinished and not in progress any more (`is_stale` of the deployment).
+	LatestIsStale bool `json:"latest_is_stale"`
+
+	// LatestStatus Its status: `failed` where an attempt has failed since `since`, while `version` still runs.
+	LatestStatus nullable.Nullable[string] `json:"latest_status"`
+
+	// LatestVersion Its version.
+	LatestVersion nullable.Nullable[string] `json:"latest_version"`
+
 	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
 
@@ -2133,6 +2148,9 @@ type EnvironmentFilter = string
 // EnvironmentID defines model for EnvironmentID.
 type EnvironmentID = openapi_types.UUID
 
+// EnvironmentStateLimit defines model for EnvironmentStateLimit.
+type EnvironmentStateLimit = int
+
 // EnvironmentTypeFilter The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 // anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 // decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
@@ -2153,6 +2171,9 @@ type IdempotencyKey = string
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
+
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
 
 // Limit defines model for Limit.
 type Limit = int
@@ -2338,6 +2359,9 @@ type ListBuildsParams struct {
 
 	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+
+	// IfNoneMatch The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListBuildEventsParams defines parameters for ListBuildEvents.
@@ -2387,6 +2411,9 @@ type ListDeploymentsParams struct {
 
 	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+
+	// IfNoneMatch The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListDeploymentEventsParams defines parameters for ListDeploymentEvents.
@@ -2401,7 +2428,7 @@ type ListDeploymentEventsParams struct {
 // ListEnvironmentStateParams defines parameters for ListEnvironmentState.
 type ListEnvironmentStateParams struct {
 	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	Limit *EnvironmentStateLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
@@ -2414,6 +2441,9 @@ type ListEnvironmentStateParams struct {
 
 	// Type Only environments of this type.
 	Type *EnvironmentTypeFilter `form:"type,omitempty" json:"type,omitempty"`
+
+	// IfNoneMatch The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListEnvironmentsParams defines parameters for ListEnvironments.
@@ -2516,6 +2546,9 @@ type ListNotificationHistoryParams struct {
 
 	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+
+	// IfNoneMatch The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // RedeliverNotificationParams defines parameters for RedeliverNotification.
@@ -2640,6 +2673,9 @@ type GetReleaseProgressParams struct {
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListReleaseVersionsParams defines parameters for ListReleaseVersions.
@@ -3118,8 +3154,9 @@ type ClientInterface interface {
 	// ListEnvironmentState List environment state
 	//
 	// Lists, for each product and environment that has had a deployment, which version runs there, since when and who
-	// deployed it; the deployment in progress, if any; whether the environments of the product run different
-	// versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+	// deployed it; the deployment in progress, if any; the newest deployment with its status; whether the environments of the
+	// product run different versions (`has_drift`), and how many newer versions of the product have completed in any
+	// environment (`versions_behind`).
 	//
 	// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
 	// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -4137,8 +4174,9 @@ func (c *Client) GetSwaggerUI(ctx context.Context, reqEditors ...RequestEditorFn
 // ListEnvironmentState List environment state
 //
 // Lists, for each product and environment that has had a deployment, which version runs there, since when and who
-// deployed it; the deployment in progress, if any; whether the environments of the product run different
-// versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+// deployed it; the deployment in progress, if any; the newest deployment with its status; whether the environments of the
+// product run different versions (`has_drift`), and how many newer versions of the product have completed in any
+// environment (`versions_behind`).
 //
 // *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
 // *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -5886,6 +5924,21 @@ func NewListBuildsRequest(server string, params *ListBuildsParams) (*http.Reques
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -6198,6 +6251,21 @@ func NewListDeploymentsRequest(server string, params *ListDeploymentsParams) (*h
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -6432,6 +6500,21 @@ func NewListEnvironmentStateRequest(server string, params *ListEnvironmentStateP
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -7251,6 +7334,21 @@ func NewListNotificationHistoryRequest(server string, params *ListNotificationHi
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -8275,6 +8373,21 @@ func NewGetReleaseProgressRequest(server string, id ReleaseID, params *GetReleas
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -9193,8 +9306,9 @@ type ClientWithResponsesInterface interface {
 	// ListEnvironmentStateWithResponse List environment state
 	//
 	// Lists, for each product and environment that has had a deployment, which version runs there, since when and who
-	// deployed it; the deployment in progress, if any; whether the environments of the product run different
-	// versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+	// deployed it; the deployment in progress, if any; the newest deployment with its status; whether the environments of the
+	// product run different versions (`has_drift`), and how many newer versions of the product have completed in any
+	// environment (`versions_behind`).
 	//
 	// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
 	// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -17041,8 +17155,9 @@ func (c *ClientWithResponses) GetSwaggerUIWithResponse(ctx context.Context, reqE
 // ListEnvironmentStateWithResponse List environment state
 //
 // Lists, for each product and environment that has had a deployment, which version runs there, since when and who
-// deployed it; the deployment in progress, if any; whether the environments of the product run different
-// versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+// deployed it; the deployment in progress, if any; the newest deployment with its status; whether the environments of the
+// product run different versions (`has_drift`), and how many newer versions of the product have completed in any
+// environment (`versions_behind`).
 //
 // *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
 // *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of

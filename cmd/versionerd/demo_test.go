@@ -55,7 +55,8 @@ func TestDemoWithoutAServer(t *testing.T) {
 	require.NoError(t, err, stderr)
 	status, body := post(server.url, strings.TrimSpace(key), map[string]any{"product_name": "storefront", "version": "99.0.0", "environment_name": "production", "status": "completed"})
 	require.Equal(t, http.StatusOK, status, "%s", body)
-	require.Contains(t, string(pasteLine(t, env, stdout, server.url)), `"99.0.0"`)
+	isListed := func() bool { return strings.Contains(string(pasteLine(t, env, stdout, server.url)), `"99.0.0"`) }
+	require.Eventually(t, isListed, 10*time.Second, 100*time.Millisecond, "requests share a list for two seconds")
 	server.stop(t)
 }
 

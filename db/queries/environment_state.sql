@@ -104,7 +104,7 @@ WHERE account_id = @account_id AND environment_id = @environment_id;
 -- name: ListEnvironmentState :many
 SELECT
   s.product_id, p.name AS product_name, s.environment_id, e.name AS environment_name, e.type AS environment_type,
-  s.current_deployment_id, s.current_since, d.version_id, v.version, d.deployed_by, d.deployed_by_name, s.open_deployment_ids,
+  s.current_deployment_id, s.current_since, d.version_id, v.version, d.deployed_by, d.deployed_by_name, s.latest_deployment_id, s.open_deployment_ids,
   EXISTS (
     SELECT FROM environment_state AS os
     JOIN deployments AS od ON od.account_id = @account_id AND od.id = os.current_deployment_id

@@ -1198,6 +1198,21 @@ type EnvironmentState struct {
 	// InProgressVersion The version of the deployment in progress.
 	InProgressVersion nullable.Nullable[string] `json:"in_progress_version"`
 
+	// LatestAt When it ended; while it is unfinished, when it started.
+	LatestAt nullable.Nullable[time.Time] `json:"latest_at"`
+
+	// LatestDeploymentID The newest deployment, whatever its status; null when there is none.
+	LatestDeploymentID nullable.Nullable[openapi_types.UUID] `json:"latest_deployment_id"`
+
+	// LatestIsStale Whether the newest deployment is unfinished and not in progress any more (`is_stale` of the deployment).
+	LatestIsStale bool `json:"latest_is_stale"`
+
+	// LatestStatus Its status: `failed` where an attempt has failed since `since`, while `version` still runs.
+	LatestStatus nullable.Nullable[string] `json:"latest_status"`
+
+	// LatestVersion Its version.
+	LatestVersion nullable.Nullable[string] `json:"latest_version"`
+
 	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
 
@@ -2125,6 +2140,9 @@ type EnvironmentFilter = string
 // EnvironmentID defines model for EnvironmentID.
 type EnvironmentID = openapi_types.UUID
 
+// EnvironmentStateLimit defines model for EnvironmentStateLimit.
+type EnvironmentStateLimit = int
+
 // EnvironmentTypeFilter The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
 // anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
 // decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
@@ -2145,6 +2163,9 @@ type IdempotencyKey = string
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
+
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
 
 // Limit defines model for Limit.
 type Limit = int
@@ -2330,6 +2351,9 @@ type ListBuildsParams struct {
 
 	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+
+	// IfNoneMatch The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListBuildEventsParams defines parameters for ListBuildEvents.
@@ -2379,6 +2403,9 @@ type ListDeploymentsParams struct {
 
 	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+
+	// IfNoneMatch The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListDeploymentEventsParams defines parameters for ListDeploymentEvents.
@@ -2393,7 +2420,7 @@ type ListDeploymentEventsParams struct {
 // ListEnvironmentStateParams defines parameters for ListEnvironmentState.
 type ListEnvironmentStateParams struct {
 	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	Limit *EnvironmentStateLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
@@ -2406,6 +2433,9 @@ type ListEnvironmentStateParams struct {
 
 	// Type Only environments of this type.
 	Type *EnvironmentTypeFilter `form:"type,omitempty" json:"type,omitempty"`
+
+	// IfNoneMatch The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListEnvironmentsParams defines parameters for ListEnvironments.
@@ -2508,6 +2538,9 @@ type ListNotificationHistoryParams struct {
 
 	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+
+	// IfNoneMatch The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // RedeliverNotificationParams defines parameters for RedeliverNotification.
@@ -2632,6 +2665,9 @@ type GetReleaseProgressParams struct {
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListReleaseVersionsParams defines parameters for ListReleaseVersions.

@@ -92,7 +92,7 @@ func (q *Queries) InsertEnvironmentStates(ctx context.Context, arg InsertEnviron
 const ListEnvironmentState = `-- name: ListEnvironmentState :many
 SELECT
   s.product_id, p.name AS product_name, s.environment_id, e.name AS environment_name, e.type AS environment_type,
-  s.current_deployment_id, s.current_since, d.version_id, v.version, d.deployed_by, d.deployed_by_name, s.open_deployment_ids,
+  s.current_deployment_id, s.current_since, d.version_id, v.version, d.deployed_by, d.deployed_by_name, s.latest_deployment_id, s.open_deployment_ids,
   EXISTS (
     SELECT FROM environment_state AS os
     JOIN deployments AS od ON od.account_id = $1 AND od.id = os.current_deployment_id
@@ -140,6 +140,7 @@ type ListEnvironmentStateRow struct {
 	Version             *string
 	DeployedBy          *string
 	DeployedByName      *string
+	LatestDeploymentID  *uuid.UUID
 	OpenDeploymentIDs   []uuid.UUID
 	HasDrift            bool
 	VersionsBehind      int64
@@ -177,6 +178,7 @@ func (q *Queries) ListEnvironmentState(ctx context.Context, arg ListEnvironmentS
 			&i.Version,
 			&i.DeployedBy,
 			&i.DeployedByName,
+			&i.LatestDeploymentID,
 			&i.OpenDeploymentIDs,
 			&i.HasDrift,
 			&i.VersionsBehind,

@@ -32,6 +32,8 @@ const (
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 32 << 10
 	maxBodyBytes      = 64 << 20
+	maxListBytes      = 64 << 20
+	listLifetime      = 2 * time.Second
 )
 
 // ErrTerminated is the cancellation cause of a context that SIGTERM ended: load balancers may still send requests.
@@ -71,7 +73,7 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 
 	handler, err := httpapi.New(ctx, httpapi.Config{
 		Logger: a.logger, Security: validators, Recorder: recorder, Clock: time.Now, DB: apiPool, Keys: a.Keys,
-		Channels: channels, Limits: a.limits(limiter), Quotas: a.cfg.Quotas, Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
+		Channels: channels, Limits: a.limits(limiter), Lists: httpapi.ListCache{Bytes: maxListBytes, Lifetime: listLifetime}, Quotas: a.cfg.Quotas, Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
 	})
 	if err != nil {
 		return fmt.Errorf("build the API: %w", err)

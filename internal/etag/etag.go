@@ -1,8 +1,10 @@
-// Package etag implements optimistic concurrency: each object has a revision, and a change may name the revision that it was made
-// for, so that concurrent changes of two users do not overwrite each other.
+// Package etag makes and compares entity tags. Objects have revisions, so that a change can name the revision that it was made for and
+// concurrent changes do not overwrite each other; lists are identified by their bodies, so that clients fetch only what has changed.
 package etag
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"strconv"
 	"strings"
 
@@ -33,4 +35,24 @@ func (r Ref) Verify(revision int64) error {
 // Of returns the entity tag of a revision.
 func Of(revision int64) string {
 	return `"` + strconv.FormatInt(revision, 10) + `"`
+}
+
+// OfBody returns the entity tag of a response: equal bodies have equal tags.
+func OfBody(body []byte) string {
+	hash := sha256.Sum256(body)
+	return `"` + base64.RawURLEncoding.EncodeToString(hash[:18]) + `"`
+}
+
+// IsNoneMatch reports whether a list of entity tags has the tag, so that the client has the response already (RFC 9110, 13.1.2). The
+// comparison is weak: proxies that compress a response make its tag weak.
+func IsNoneMatch(ifNoneMatch, tag string) bool {
+	if strings.TrimSpace(ifNoneMatch) == "*" {
+		return true
+	}
+	for candidate := range strings.SplitSeq(ifNoneMatch, ",") {
+		if strings.TrimPrefix(strings.TrimSpace(candidate), "W/") == tag {
+			return true
+		}
+	}
+	return false
 }

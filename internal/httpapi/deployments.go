@@ -73,7 +73,7 @@ func (h deployments) ListEnvironmentState(ctx context.Context, req apigen.ListEn
 		at: func(row environmentState) position {
 			return position{first: row.ProductID, id: row.EnvironmentID}
 		},
-		item: toAPIEnvironmentState,
+		item: func(row environmentState) apigen.EnvironmentState { return toAPIEnvironmentState(row, now) },
 	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
 	return apigen.ListEnvironmentState200JSONResponse{Items: items, NextCursor: next}, err
 }
@@ -96,11 +96,11 @@ func (h deployments) ListDeploymentEvents(ctx context.Context, req apigen.ListDe
 	return apigen.ListDeploymentEvents200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-// environmentState is a row with the deployment that is in progress, if any.
+// environmentState is a row with the deployment that is in progress and the newest one, if any.
 type environmentState struct {
 	dbgen.ListEnvironmentStateRow
 
-	inProgress *dbgen.ListDeploymentsByIDRow
+	inProgress, latest *dbgen.ListDeploymentsByIDRow
 }
 
 func environmentStates(ctx context.Context, db *postgres.DB, params dbgen.ListEnvironmentStateParams, now time.Time) ([]environmentState, error) {
@@ -111,6 +111,9 @@ func environmentStates(ctx context.Context, db *postgres.DB, params dbgen.ListEn
 	var ids []uuid.UUID
 	for _, row := range rows {
 		ids = append(ids, row.OpenDeploymentIDs...)
+		if row.LatestDeploymentID != nil {
+			ids = append(ids, *row.LatestDeploymentID)
+		}
 	}
 	known, err := deploymentsByID(ctx, db, params.AccountID, ids)
 	if err != nil {
@@ -118,7 +121,9 @@ func environmentStates(ctx context.Context, db *postgres.DB, params dbgen.ListEn
 	}
 	states := make([]environmentState, len(rows))
 	for i, row := range rows {
-		states[i] = environmentState{ListEnvironmentStateRow: row, inProgress: inProgress(known, row.OpenDeploymentIDs, now)}
+		states[i] = environmentState{
+			ListEnvironmentStateRow: row, inProgress: inProgress(known, row.OpenDeploymentIDs, now), latest: lookUp(known, row.LatestDeploymentID),
+		}
 	}
 	return states, nil
 }
@@ -194,13 +199,14 @@ func toAPIEvent(row dbgen.ListDeploymentEventsRow) apigen.RecordedEvent {
 	}
 }
 
-func toAPIEnvironmentState(row environmentState) apigen.EnvironmentState {
+func toAPIEnvironmentState(row environmentState, now time.Time) apigen.EnvironmentState {
 	state := apigen.EnvironmentState{
 		ProductID: row.ProductID, ProductName: row.ProductName,
 		EnvironmentID: row.EnvironmentID, EnvironmentName: row.EnvironmentName, EnvironmentType: apigen.EnvironmentType(row.EnvironmentType),
 		DeploymentID: toNullable(row.CurrentDeploymentID), VersionID: toNullable(row.VersionID), Version: toNullable(row.Version),
 		Since: toNullableTime(row.CurrentSince), DeployedBy: toNullable(row.DeployedBy), DeployedByName: toNullable(row.DeployedByName),
 		InProgressDeploymentID: toNullable[uuid.UUID](nil), InProgressVersion: toNullable[string](nil), InProgressSince: toNullableTime(nil),
+		LatestDeploymentID: toNullable[uuid.UUID](nil), LatestVersion: toNullable[string](nil), LatestStatus: toNullable[string](nil), LatestAt: toNullableTime(nil),
 		HasDrift: row.HasDrift, VersionsBehind: toNullable[int](nil),
 	}
 	if row.CurrentDeploymentID != nil {
@@ -210,6 +216,11 @@ func toAPIEnvironmentState(row environmentState) apigen.EnvironmentState {
 	if row.inProgress != nil {
 		state.InProgressDeploymentID, state.InProgressVersion = toNullable(&row.inProgress.ID), toNullable(&row.inProgress.Version)
 		state.InProgressSince = toNullableTime(&row.inProgress.OccurredAt)
+	}
+	if latest := row.latest; latest != nil {
+		at := deployedAt(latest.OccurredAt, latest.StartedAt, latest.CompletedAt)
+		state.LatestDeploymentID, state.LatestVersion, state.LatestStatus = toNullable(&latest.ID), toNullable(&latest.Version), toNullable(&latest.Status)
+		state.LatestAt, state.LatestIsStale = toNullableTime(&at), isStale(latest.Status, latest.LastEventAt, latest.Superseded, latest.Overtaken, now)
 	}
 	return state
 }

@@ -9,7 +9,8 @@
 //  2. rate limit: the request is charged to the quotas of the caller and its account;
 //  3. authorize: the role of a user has the permission of the operation (internal/authz);
 //  4. parameters, and the body, whose bytes are charged to a budget, are validated against the specification
-//     (internal/httpapi/validation).
+//     (internal/httpapi/validation);
+//  5. lists whose operation has If-None-Match: the body is shared with other requests of the account (internal/bodycache).
 //
 // The generated strict handler binds the request and calls the handler of the operation, which has three parts: who (the principal), what
 // (one query, or one call of a domain package) and reply (a pure toAPI function). Handlers return Go errors; errors.go is the one

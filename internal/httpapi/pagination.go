@@ -122,7 +122,7 @@ func (g page[Row, Item]) read(ctx context.Context, pool *postgres.TenantPool, p 
 	var rows []Row
 	err := postgres.Retry(ctx, func(context.Context) (err error) {
 		list = pool.Page(authn.PrincipalFrom(ctx).AccountID, maxPageSize)
-		rows, err = g.rows(list.DB, after, int32(size)+1) //nolint:gosec // at most 200, says the specification
+		rows, err = g.rows(list.DB, after, int32(size)+1) //nolint:gosec // at most 1,000, says the specification
 		return err
 	})
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/versioner-io/versioner/internal/admission"
 	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/authz"
+	"github.com/versioner-io/versioner/internal/bodycache"
 	"github.com/versioner-io/versioner/internal/httpapi/middleware"
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/idempotency"
@@ -38,6 +39,7 @@ type Config struct {
 	Keys     *apikeys.Keys
 	Channels notify.Channels
 	Limits   Limits
+	Lists    ListCache
 	Quotas   quota.Limits
 	Origins  []string     // whose pages may call the API with the credentials of a user
 	Proxies  []*net.IPNet // whose X-Forwarded headers are trusted
@@ -52,6 +54,12 @@ type Limits struct {
 	UserPerMinute     int
 	FailuresPerMinute int // invalid credentials from one network
 	BodyBytes         int // bytes of bodies in memory; one account has half of it
+}
+
+// ListCache bounds the bodies of lists that requests share; the zero value is without sharing.
+type ListCache struct {
+	Bytes    int
+	Lifetime time.Duration // how long a change of another server, or an event, may stay invisible
 }
 
 // api implements every operation: one struct for each tag of the document.
@@ -185,9 +193,10 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 		UserPerMinute: config.Limits.UserPerMinute, FailuresPerMinute: config.Limits.FailuresPerMinute,
 	})
 	bodies := admission.NewByteBudget(int64(config.Limits.BodyBytes))
+	lists := bodycache.New(config.Lists.Bytes, config.Lists.Lifetime, config.Clock)
 	middlewares := make(map[string][]echo.MiddlewareFunc)
 	for _, path := range document.Paths.Map() {
-		for _, operation := range path.Operations() {
+		for method, operation := range path.Operations() {
 			id := operation.OperationID
 			validator, err := validation.NewBody(operation)
 			if err != nil {
@@ -207,9 +216,23 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 				}
 				middlewares[id] = append(middlewares[id], validator.Middleware)
 			}
+			middlewares[id] = append(middlewares[id], sharing(method, operation, lists, config.Logger)...)
 		}
 	}
 	return middlewares, nil
+}
+
+// sharing returns the middleware by which users share lists: of the operations that have If-None-Match, and of changes by users.
+func sharing(method string, operation *openapi3.Operation, lists *bodycache.Cache, logger *slog.Logger) []echo.MiddlewareFunc {
+	isForUsers := slices.Contains(apigen.OperationSchemes[operation.OperationID], "JWTAuth")
+	switch {
+	case operation.Parameters.GetByInAndName(openapi3.ParameterInHeader, "If-None-Match") != nil:
+		return []echo.MiddlewareFunc{middleware.SharedBody(lists, timeoutOf(operation.OperationID), logger)}
+	case isForUsers && method != http.MethodGet:
+		return []echo.MiddlewareFunc{middleware.InvalidateSharedBodies(lists)}
+	default:
+		return nil
+	}
 }
 
 // collectionPaths returns the paths of the specification that end in a slash.

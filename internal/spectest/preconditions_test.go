@@ -57,6 +57,48 @@ func TestIfMatch(t *testing.T) {
 	require.NotZero(t, walked)
 }
 
+// TestIfNoneMatch repeats each request that has If-None-Match with the tag of the first response, which returns 304 without a body.
+func TestIfNoneMatch(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	walked := 0
+	for _, op := range operations(f.document) {
+		if !op.takes("If-None-Match") {
+			continue
+		}
+		walked++
+		t.Run(op.OperationID, func(t *testing.T) {
+			base := f.base(t, op)
+			read := func(ifNoneMatch string) testapi.Answer {
+				c := base.with("If-None-Match: " + ifNoneMatch)
+				if ifNoneMatch != "" {
+					c.header.Set("If-None-Match", ifNoneMatch)
+				}
+				return f.send(t, op, c)
+			}
+			first := read("")
+			require.Equal(t, http.StatusOK, first.Status, "%s", first.Body)
+			tag := first.Header.Get("ETag")
+			require.Regexp(t, `^"[\w-]+"$`, tag)
+			for _, known := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
+				same := read(known)
+				require.Equal(t, http.StatusNotModified, same.Status, known)
+				require.Empty(t, same.Body)
+				for _, name := range []string{"ETag", "Cache-Control", "Vary"} {
+					require.Equal(t, first.Header.Values(name), same.Header.Values(name), "%s is that of the response", name)
+				}
+				require.Empty(t, same.Header.Get("Content-Type"))
+			}
+			for _, unknown := range []string{`"77"`, strings.Trim(tag, `"`), "nonsense", `"`, ",", tag[:len(tag)-1]} {
+				other := read(unknown)
+				require.Equal(t, http.StatusOK, other.Status, unknown)
+				require.Equal(t, first.Body, other.Body)
+			}
+		})
+	}
+	require.Positive(t, walked)
+}
+
 // TestIdempotencyKey sends each request with an Idempotency-Key twice: the second response is a replay and nothing is written. The key
 // is rejected for another request.
 func TestIdempotencyKey(t *testing.T) {

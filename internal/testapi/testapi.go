@@ -74,6 +74,7 @@ type settings struct {
 	deliveriesPerDay int
 
 	limits   httpapi.Limits
+	lists    httpapi.ListCache
 	quotas   quota.Limits
 	pool     postgres.APILimits
 	proxies  []*net.IPNet
@@ -100,6 +101,9 @@ func WithDeliveriesPerDay(limit int) Option { return func(s *settings) { s.deliv
 
 // WithLimits sets rate limits. Without it there are none.
 func WithLimits(limits httpapi.Limits) Option { return func(s *settings) { s.limits = limits } }
+
+// WithLists makes requests share the bodies of lists. Without it they do not, so that a test reads what it has written.
+func WithLists(lists httpapi.ListCache) Option { return func(s *settings) { s.lists = lists } }
 
 // WithQuotas sets quotas of objects. Without it there are none.
 func WithQuotas(quotas quota.Limits) Option { return func(s *settings) { s.quotas = quotas } }
@@ -160,7 +164,7 @@ func New(t *testing.T, options ...Option) *API {
 	running.Go(func() { validator.Run(background) })
 	handler, err := httpapi.New(t.Context(), httpapi.Config{
 		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: validator, JWTs: tokens}), Recorder: recorder, Clock: chosen.clock,
-		DB: apiPool, Keys: keys, Channels: channels, Limits: chosen.limits, Quotas: chosen.quotas, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies,
+		DB: apiPool, Keys: keys, Channels: channels, Limits: chosen.limits, Lists: chosen.lists, Quotas: chosen.quotas, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies,
 		Ready: readiness.Cache(func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) }),
 	})
 	require.NoError(t, err)

@@ -12,7 +12,16 @@ import pytest
 from conftest import Clients, Reply, Script
 
 import versioner_client
-from versioner_client import Blocked, Conflict, Retries, UnexpectedAnswer, ValidationError, VersionerError, models
+from versioner_client import (
+    Blocked,
+    Conflict,
+    NotModified,
+    Retries,
+    UnexpectedAnswer,
+    ValidationError,
+    VersionerError,
+    models,
+)
 from versioner_client._errors import retry_after
 
 NEVER = Retries(limit=0)
@@ -40,6 +49,14 @@ def test_names_errors_by_status(server: Script, clients: Clients, status: int, k
     assert type(error) is getattr(versioner_client, kind)
     assert (error.status, error.detail, error.request_id, error.retry_after) == (status, "No.", "r1", 7)
     assert str(error) == f"{status}: No. (request r1)"
+
+
+def test_a_list_is_not_modified(server: Script, clients: Clients) -> None:
+    server.says(Reply(304, headers={"ETag": '"x"'}))
+    with pytest.raises(NotModified) as caught:
+        clients.ask(server.url, lambda c: c.get_release_progress("r", if_none_match='"x"'))
+    assert (caught.value.status, caught.value.headers["ETag"]) == (304, '"x"')
+    assert [request.headers["if-none-match"] for request in server.requests] == ['"x"']
 
 
 def test_lists_the_problems_of_a_request(server: Script, clients: Clients) -> None:

@@ -61,6 +61,11 @@ export class UnexpectedAnswer extends VersionerError {
   override readonly name = "UnexpectedAnswer";
 }
 
+/** 304: the list has not changed since the answer whose `ETag` is in `If-None-Match`; keep what you have. */
+export class NotModified extends VersionerError {
+  override readonly name = "NotModified";
+}
+
 /** 401: the credential is missing, unknown, expired or revoked. */
 export class Unauthenticated extends VersionerError {
   override readonly name = "Unauthenticated";
@@ -149,6 +154,8 @@ export function errorOf(answer: ErrorAnswer & { status: number; statusText: stri
 function kindOf(status: number, body: unknown): typeof VersionerError | typeof ValidationError {
   if ([409, 423, 428].includes(status) && member(body, "error") === "deployment_blocked") return Blocked;
   switch (status) {
+    case 304:
+      return NotModified;
     case 401:
       return Unauthenticated;
     case 403:

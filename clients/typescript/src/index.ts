@@ -7,6 +7,7 @@ export {
   ConnectionFailed,
   Forbidden,
   NotFound,
+  NotModified,
   PreconditionFailed,
   RateLimited,
   TimedOut,

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 
 import * as versioner from "../src/index.js";
-import { getHealth, getProduct } from "../src/index.js";
+import { getHealth, getProduct, listEnvironmentState } from "../src/index.js";
 import { retryAfter } from "../src/errors.js";
 import { script } from "./script.js";
 
@@ -41,6 +41,21 @@ for (const [status, name] of Object.entries(NAMES)) {
     });
   });
 }
+
+test("304 is NotModified, and no failure to repeat", async (t) => {
+  const server = await script(t);
+  server.says({ status: 304, headers: { ETag: '"x"' } });
+  const headers = { "If-None-Match": '"x"' };
+  await assert.rejects(listEnvironmentState({ client: server.client(), headers }).answer(), (error) => {
+    assert(error instanceof versioner.NotModified);
+    assert.deepEqual([error.name, error.status, error.headers.get("ETag")], ["NotModified", 304, '"x"']);
+    return true;
+  });
+  assert.deepEqual(
+    server.asked.map((request) => request.headers["if-none-match"]),
+    ['"x"'],
+  );
+});
 
 test("lists the problems of a request", async (t) => {
   const server = await script(t);

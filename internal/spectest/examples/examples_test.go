@@ -58,6 +58,9 @@ func TestExamplesAreComplete(t *testing.T) {
 	}
 	require.ElementsMatch(t, found, steps())
 	for name, response := range document.Components.Responses {
+		if len(response.Value.Content) == 0 {
+			continue // NotModified
+		}
 		require.NotNil(t, exampleOf(response.Value.Content, ""), name)
 	}
 }
@@ -152,6 +155,7 @@ func TestErrorExamples(t *testing.T) {
 	for name, response := range document.Components.Responses {
 		switch name {
 		case "BuildRecorded": // no error; a step of the scenario
+		case "NotModified": // no error, and without a body
 		case "InternalServerError": // no request provokes it; the tests of httpapi do
 		default:
 			require.NotZero(t, answers[name].Status, "nothing provokes %s", name)

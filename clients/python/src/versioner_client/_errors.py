@@ -58,6 +58,10 @@ class UnexpectedAnswer(VersionerError):
     """The answer does not conform to the API; a proxy may have sent it."""
 
 
+class NotModified(VersionerError):
+    """304: the list has not changed since the answer whose `ETag` is `if_none_match`; keep what you have."""
+
+
 class Unauthenticated(VersionerError):
     """401: the credential is missing, unknown, expired or revoked."""
 
@@ -133,6 +137,7 @@ class Unavailable(VersionerError):
 
 
 BY_STATUS: dict[int, type[VersionerError]] = {
+    304: NotModified,
     401: Unauthenticated,
     403: Forbidden,
     404: NotFound,
@@ -153,7 +158,7 @@ def error_of(response: httpx.Response) -> VersionerError:
     kind = BY_STATUS.get(response.status_code, VersionerError)
     if response.status_code in (409, 423, 428) and member(body, "error") == "deployment_blocked":
         kind = Blocked
-    if response.status_code < 400:
+    if response.status_code < 400 and response.status_code not in BY_STATUS:
         kind = UnexpectedAnswer
     detail = detail_of(body) or response.reason_phrase or "the server gave no reason"
     return kind(detail, status=response.status_code, body=body, headers=response.headers)

@@ -238,6 +238,7 @@ class Methods(ABC):
         scm_sha: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        if_none_match: str | None = None,
     ) -> Pages[models.Deployment]:
         """List deployments.
 
@@ -259,6 +260,7 @@ class Methods(ABC):
                 scm_sha=scm_sha,
                 since=since,
                 until=until,
+                if_none_match=if_none_match,
             ),
         )
 
@@ -292,6 +294,7 @@ class Methods(ABC):
         scm_sha: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        if_none_match: str | None = None,
     ) -> Pages[models.Build]:
         """List builds.
 
@@ -312,6 +315,7 @@ class Methods(ABC):
                 scm_sha=scm_sha,
                 since=since,
                 until=until,
+                if_none_match=if_none_match,
             ),
         )
 
@@ -342,12 +346,14 @@ class Methods(ABC):
         product: str | None = None,
         environment: str | None = None,
         type: models.EnvironmentType | None = None,
+        if_none_match: str | None = None,
     ) -> Pages[models.EnvironmentState]:
         """List environment state.
 
         Lists, for each product and environment that has had a deployment, which version runs there, since when and who
-        deployed it; the deployment in progress, if any; whether the environments of the product run different
-        versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+        deployed it; the deployment in progress, if any; the newest deployment with its status; whether the environments of the
+        product run different versions (`has_drift`), and how many newer versions of the product have completed in any
+        environment (`versions_behind`).
 
         *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
         *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -359,7 +365,12 @@ class Methods(ABC):
         return Pages(
             self.send,
             operations.list_environment_state(
-                limit=limit, cursor=cursor, product=product, environment=environment, type=type
+                limit=limit,
+                cursor=cursor,
+                product=product,
+                environment=environment,
+                type=type,
+                if_none_match=if_none_match,
             ),
         )
 
@@ -441,7 +452,7 @@ class Methods(ABC):
         self.send(operations.remove_release_version(id, version_id))
 
     def get_release_progress(
-        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None, if_none_match: str | None = None
     ) -> models.ReleaseProgress:
         """Get the progress of a release.
 
@@ -449,7 +460,9 @@ class Methods(ABC):
         deployment that determines it. It can be shown as a grid of products and environments.
         Sorted by the product's, then the environment's identifier.
         """
-        return (self.send(operations.get_release_progress(id, limit=limit, cursor=cursor))).data
+        return (
+            self.send(operations.get_release_progress(id, limit=limit, cursor=cursor, if_none_match=if_none_match))
+        ).data
 
     def list_notification_channels(
         self, *, limit: int | None = None, cursor: str | None = None
@@ -582,6 +595,7 @@ class Methods(ABC):
         event_type: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        if_none_match: str | None = None,
     ) -> Pages[models.NotificationDelivery]:
         """List notification history.
 
@@ -600,6 +614,7 @@ class Methods(ABC):
                 event_type=event_type,
                 since=since,
                 until=until,
+                if_none_match=if_none_match,
             ),
         )
 
@@ -974,6 +989,7 @@ class AsyncMethods(ABC):
         scm_sha: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        if_none_match: str | None = None,
     ) -> AsyncPages[models.Deployment]:
         """List deployments.
 
@@ -995,6 +1011,7 @@ class AsyncMethods(ABC):
                 scm_sha=scm_sha,
                 since=since,
                 until=until,
+                if_none_match=if_none_match,
             ),
         )
 
@@ -1028,6 +1045,7 @@ class AsyncMethods(ABC):
         scm_sha: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        if_none_match: str | None = None,
     ) -> AsyncPages[models.Build]:
         """List builds.
 
@@ -1048,6 +1066,7 @@ class AsyncMethods(ABC):
                 scm_sha=scm_sha,
                 since=since,
                 until=until,
+                if_none_match=if_none_match,
             ),
         )
 
@@ -1078,12 +1097,14 @@ class AsyncMethods(ABC):
         product: str | None = None,
         environment: str | None = None,
         type: models.EnvironmentType | None = None,
+        if_none_match: str | None = None,
     ) -> AsyncPages[models.EnvironmentState]:
         """List environment state.
 
         Lists, for each product and environment that has had a deployment, which version runs there, since when and who
-        deployed it; the deployment in progress, if any; whether the environments of the product run different
-        versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+        deployed it; the deployment in progress, if any; the newest deployment with its status; whether the environments of the
+        product run different versions (`has_drift`), and how many newer versions of the product have completed in any
+        environment (`versions_behind`).
 
         *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
         *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -1095,7 +1116,12 @@ class AsyncMethods(ABC):
         return AsyncPages(
             self.send,
             operations.list_environment_state(
-                limit=limit, cursor=cursor, product=product, environment=environment, type=type
+                limit=limit,
+                cursor=cursor,
+                product=product,
+                environment=environment,
+                type=type,
+                if_none_match=if_none_match,
             ),
         )
 
@@ -1177,7 +1203,7 @@ class AsyncMethods(ABC):
         await self.send(operations.remove_release_version(id, version_id))
 
     async def get_release_progress(
-        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None, if_none_match: str | None = None
     ) -> models.ReleaseProgress:
         """Get the progress of a release.
 
@@ -1185,7 +1211,11 @@ class AsyncMethods(ABC):
         deployment that determines it. It can be shown as a grid of products and environments.
         Sorted by the product's, then the environment's identifier.
         """
-        return (await self.send(operations.get_release_progress(id, limit=limit, cursor=cursor))).data
+        return (
+            await self.send(
+                operations.get_release_progress(id, limit=limit, cursor=cursor, if_none_match=if_none_match)
+            )
+        ).data
 
     def list_notification_channels(
         self, *, limit: int | None = None, cursor: str | None = None
@@ -1318,6 +1348,7 @@ class AsyncMethods(ABC):
         event_type: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        if_none_match: str | None = None,
     ) -> AsyncPages[models.NotificationDelivery]:
         """List notification history.
 
@@ -1336,6 +1367,7 @@ class AsyncMethods(ABC):
                 event_type=event_type,
                 since=since,
                 until=until,
+                if_none_match=if_none_match,
             ),
         )
 

@@ -1142,6 +1142,26 @@ class EnvironmentState(BaseModel):
     """
     When the deployment in progress started.
     """
+    latest_deployment_id: Annotated[UUID | None, Field(...)]
+    """
+    The newest deployment, whatever its status; null when there is none.
+    """
+    latest_version: Annotated[str | None, Field(...)]
+    """
+    Its version.
+    """
+    latest_status: Annotated[Literal["pending", "started", "completed", "failed", "aborted"] | str | None, Field(...)]
+    """
+    Its status: `failed` where an attempt has failed since `since`, while `version` still runs.
+    """
+    latest_is_stale: bool
+    """
+    Whether the newest deployment is unfinished and not in progress any more (`is_stale` of the deployment).
+    """
+    latest_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it ended; while it is unfinished, when it started.
+    """
     has_drift: bool
     """
     Whether another environment of the product runs another version.

@@ -344,6 +344,7 @@ def list_deployments(
     scm_sha: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    if_none_match: str | None = None,
 ) -> Operation[models.DeploymentList]:
     """List deployments.
 
@@ -365,6 +366,9 @@ def list_deployments(
             "scm_sha": scm_sha,
             "since": since,
             "until": until,
+        },
+        headers={
+            "If-None-Match": if_none_match,
         },
     )
 
@@ -410,6 +414,7 @@ def list_builds(
     scm_sha: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    if_none_match: str | None = None,
 ) -> Operation[models.BuildList]:
     """List builds.
 
@@ -430,6 +435,9 @@ def list_builds(
             "scm_sha": scm_sha,
             "since": since,
             "until": until,
+        },
+        headers={
+            "If-None-Match": if_none_match,
         },
     )
 
@@ -472,12 +480,14 @@ def list_environment_state(
     product: str | None = None,
     environment: str | None = None,
     type: models.EnvironmentType | None = None,
+    if_none_match: str | None = None,
 ) -> Operation[models.EnvironmentStateList]:
     """List environment state.
 
     Lists, for each product and environment that has had a deployment, which version runs there, since when and who
-    deployed it; the deployment in progress, if any; whether the environments of the product run different
-    versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+    deployed it; the deployment in progress, if any; the newest deployment with its status; whether the environments of the
+    product run different versions (`has_drift`), and how many newer versions of the product have completed in any
+    environment (`versions_behind`).
 
     *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
     *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
@@ -494,6 +504,9 @@ def list_environment_state(
             "product": product,
             "environment": environment,
             "type": type,
+        },
+        headers={
+            "If-None-Match": if_none_match,
         },
     )
 
@@ -636,7 +649,7 @@ def remove_release_version(id: UUID | str, version_id: UUID | str) -> Operation[
 
 
 def get_release_progress(
-    id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    id: UUID | str, *, limit: int | None = None, cursor: str | None = None, if_none_match: str | None = None
 ) -> Operation[models.ReleaseProgress]:
     """Get the progress of a release.
 
@@ -651,6 +664,9 @@ def get_release_progress(
         query={
             "limit": limit,
             "cursor": cursor,
+        },
+        headers={
+            "If-None-Match": if_none_match,
         },
     )
 
@@ -873,6 +889,7 @@ def list_notification_history(
     event_type: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    if_none_match: str | None = None,
 ) -> Operation[models.NotificationDeliveryList]:
     """List notification history.
 
@@ -891,6 +908,9 @@ def list_notification_history(
             "event_type": event_type,
             "since": since,
             "until": until,
+        },
+        headers={
+            "If-None-Match": if_none_match,
         },
     )
 

@@ -712,8 +712,9 @@ export const listBuildEvents = (
  * List environment state
  *
  * Lists, for each product and environment that has had a deployment, which version runs there, since when and who
- * deployed it; the deployment in progress, if any; whether the environments of the product run different
- * versions (`has_drift`), and how many newer versions of the product have completed in any environment (`versions_behind`).
+ * deployed it; the deployment in progress, if any; the newest deployment with its status; whether the environments of the
+ * product run different versions (`has_drift`), and how many newer versions of the product have completed in any
+ * environment (`versions_behind`).
  *
  * *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
  * *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of

@@ -1025,6 +1025,26 @@ export type EnvironmentState = {
    */
   in_progress_since: string | null;
   /**
+   * The newest deployment, whatever its status; null when there is none.
+   */
+  latest_deployment_id: string | null;
+  /**
+   * Its version.
+   */
+  latest_version: string | null;
+  /**
+   * Its status: `failed` where an attempt has failed since `since`, while `version` still runs.
+   */
+  latest_status: "pending" | "started" | "completed" | "failed" | "aborted" | null;
+  /**
+   * Whether the newest deployment is unfinished and not in progress any more (`is_stale` of the deployment).
+   */
+  latest_is_stale: boolean;
+  /**
+   * When it ended; while it is unfinished, when it started.
+   */
+  latest_at: string | null;
+  /**
    * Whether another environment of the product runs another version.
    */
   has_drift: boolean;
@@ -2146,6 +2166,11 @@ export type UserID = string;
 export type Limit = number;
 
 /**
+ * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+ */
+export type EnvironmentStateLimit = number;
+
+/**
  * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
  */
 export type Cursor = string;
@@ -2244,6 +2269,11 @@ export type IdempotencyKey = string;
  * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
  */
 export type IfMatch = string;
+
+/**
+ * The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+ */
+export type IfNoneMatch = string;
 
 export type CreateDeploymentEventData = {
   body: DeploymentEvent;
@@ -3211,6 +3241,12 @@ export type GetVersionResponse = GetVersionResponses[keyof GetVersionResponses];
 
 export type ListDeploymentsData = {
   body?: never;
+  headers?: {
+    /**
+     * The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+     */
+    "If-None-Match"?: string;
+  };
   path?: never;
   query?: {
     /**
@@ -3410,6 +3446,12 @@ export type ListDeploymentEventsResponse = ListDeploymentEventsResponses[keyof L
 
 export type ListBuildsData = {
   body?: never;
+  headers?: {
+    /**
+     * The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+     */
+    "If-None-Match"?: string;
+  };
   path?: never;
   query?: {
     /**
@@ -3605,6 +3647,12 @@ export type ListBuildEventsResponse = ListBuildEventsResponses[keyof ListBuildEv
 
 export type ListEnvironmentStateData = {
   body?: never;
+  headers?: {
+    /**
+     * The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+     */
+    "If-None-Match"?: string;
+  };
   path?: never;
   query?: {
     /**
@@ -4189,6 +4237,12 @@ export type RemoveReleaseVersionResponse = RemoveReleaseVersionResponses[keyof R
 
 export type GetReleaseProgressData = {
   body?: never;
+  headers?: {
+    /**
+     * The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+     */
+    "If-None-Match"?: string;
+  };
   path: {
     /**
      * The release's identifier, a UUID.
@@ -5010,6 +5064,12 @@ export type UpdateNotificationPreferenceResponse =
 
 export type ListNotificationHistoryData = {
   body?: never;
+  headers?: {
+    /**
+     * The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+     */
+    "If-None-Match"?: string;
+  };
   path?: never;
   query?: {
     /**

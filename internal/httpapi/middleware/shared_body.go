@@ -1,0 +1,95 @@
+package middleware
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/bodycache"
+	"github.com/versioner-io/versioner/internal/etag"
+)
+
+// SharedBody answers an operation whose body depends on the account, the path and the query alone. Requests of an account share
+// bodies for a short time, so that many pages that poll a list cost as much as one; the body has an entity tag, and a request
+// that names it in If-None-Match is answered with 304. It must come after authentication, authorization and validation, which
+// every request passes.
+//
+// "Cache-Control: max-age=0" in a request bypasses the cache. "no-cache" does not: browsers add it to every request to which a script
+// adds If-None-Match.
+func SharedBody(cache *bodycache.Cache, timeout time.Duration, logger *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		next = Recover(logger)(next)
+		return func(c echo.Context) error {
+			request := c.Request()
+			key := bodycache.Key{
+				Account: authn.PrincipalFrom(request.Context()).AccountID,
+				Request: request.URL.EscapedPath() + "?" + request.URL.Query().Encode(),
+			}
+			body, err := cache.Get(request.Context(), key, isFreshRequired(request), func() (bodycache.Body, error) {
+				return record(c, next, timeout)
+			})
+			if err != nil {
+				return err //nolint:wrapcheck // the error of the handler
+			}
+			c.Response().Header().Set("ETag", body.ETag)
+			if etag.IsNoneMatch(request.Header.Get("If-None-Match"), body.ETag) {
+				return c.NoContent(http.StatusNotModified)
+			}
+			return c.Blob(http.StatusOK, body.ContentType, body.Bytes)
+		}
+	}
+}
+
+// InvalidateSharedBodies makes the changes of users visible in the lists that this server answers next.
+func InvalidateSharedBodies(cache *bodycache.Cache) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			account := authn.PrincipalFrom(c.Request().Context()).AccountID
+			c.Response().Before(func() { cache.Invalidate(account) }) // before the client can send its next request
+			return next(c)
+		}
+	}
+}
+
+func isFreshRequired(r *http.Request) bool {
+	directives := strings.Split(strings.ToLower(r.Header.Get("Cache-Control")), ",")
+	return slices.ContainsFunc(directives, func(directive string) bool { return strings.TrimSpace(directive) == "max-age=0" })
+}
+
+// record runs the handler with a context of its own, which outlives the request: others may wait for the body.
+func record(c echo.Context, next echo.HandlerFunc, timeout time.Duration) (bodycache.Body, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), timeout)
+	defer cancel()
+	recorder := &recorder{header: make(http.Header)}
+	own := c.Echo().NewContext(c.Request().WithContext(ctx), recorder)
+	own.SetPath(c.Path())
+	own.SetParamNames(c.ParamNames()...)
+	own.SetParamValues(slices.Clone(c.ParamValues())...)
+	if err := next(own); err != nil {
+		return bodycache.Body{}, err
+	}
+	body := bytes.Clone(recorder.body.Bytes())
+	return bodycache.Body{ContentType: recorder.header.Get(echo.HeaderContentType), ETag: etag.OfBody(body), Bytes: body}, nil
+}
+
+// recorder is the http.ResponseWriter of a handler that has no client.
+type recorder struct {
+	header http.Header
+	body   bytes.Buffer
+}
+
+// Header implements http.ResponseWriter.
+func (r *recorder) Header() http.Header { return r.header }
+
+// WriteHeader implements http.ResponseWriter. A handler reports failures as errors: every status is 200.
+func (*recorder) WriteHeader(int) {}
+
+// Write implements http.ResponseWriter.
+func (r *recorder) Write(part []byte) (int, error) { return r.body.Write(part) }
