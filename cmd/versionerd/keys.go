@@ -72,7 +72,7 @@ type listKeys struct {
 func (c listKeys) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
 	return withKeys(ctx, cfg, abort, func(keys *apikeys.Keys) error {
 		infos, err := keys.List(ctx, c.Account)
-		if apperr.CodeOf(err) == apperr.NotFound {
+		if apperr.Is(err, apperr.NotFound) {
 			return fmt.Errorf("there is no account %q", c.Account)
 		}
 		if err != nil {
@@ -99,7 +99,7 @@ type revokeKey struct {
 func (c revokeKey) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
 	return withKeys(ctx, cfg, abort, func(keys *apikeys.Keys) error {
 		err := keys.RevokeByKeyID(ctx, c.Account, c.Key)
-		if apperr.CodeOf(err) == apperr.NotFound {
+		if apperr.Is(err, apperr.NotFound) {
 			return fmt.Errorf("account %q has no key %q", c.Account, c.Key)
 		}
 		if err != nil {

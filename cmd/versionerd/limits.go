@@ -30,7 +30,7 @@ type limitAccount struct {
 func (c limitAccount) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
 	return withKeys(ctx, cfg, abort, func(keys *apikeys.Keys) error {
 		err := keys.SetAccountLimit(ctx, c.Account, c.PerHour.requests)
-		if apperr.CodeOf(err) == apperr.NotFound {
+		if apperr.Is(err, apperr.NotFound) {
 			return fmt.Errorf("there is no account %q", c.Account)
 		}
 		if err == nil {
@@ -51,7 +51,7 @@ type limitDeliveries struct {
 func (c limitDeliveries) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
 	return withKeys(ctx, cfg, abort, func(keys *apikeys.Keys) error {
 		err := keys.SetDeliveryLimit(ctx, c.Account, c.PerDay.requests)
-		if apperr.CodeOf(err) == apperr.NotFound {
+		if apperr.Is(err, apperr.NotFound) {
 			return fmt.Errorf("there is no account %q", c.Account)
 		}
 		if err == nil {
@@ -73,7 +73,7 @@ type limitKey struct {
 func (c limitKey) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
 	return withKeys(ctx, cfg, abort, func(keys *apikeys.Keys) error {
 		err := keys.SetKeyLimit(ctx, c.Account, c.Key, c.PerMinute.requests)
-		if apperr.CodeOf(err) == apperr.NotFound {
+		if apperr.Is(err, apperr.NotFound) {
 			return fmt.Errorf("account %q has no key %q", c.Account, c.Key)
 		}
 		if err == nil {

@@ -55,7 +55,7 @@ func (p *Provisioner) Resolve(ctx context.Context, identity authn.Identity) (pri
 func (p *Provisioner) resolve(ctx context.Context, identity authn.Identity, role string) (authn.Principal, error) {
 	known, err := p.db.GetTenant(ctx, dbgen.GetTenantParams{Issuer: identity.Issuer, OrganizationID: identity.OrganizationID, Subject: identity.Subject})
 	switch err = postgres.Classify(err); {
-	case err != nil && apperr.CodeOf(err) == apperr.NotFound:
+	case apperr.Is(err, apperr.NotFound):
 		return p.provision(ctx, identity, role)
 	case err != nil:
 		return authn.Principal{}, err
@@ -125,7 +125,7 @@ const slugAttempts = 3
 func (p *Provisioner) createAccount(ctx context.Context, db *postgres.DB, identity authn.Identity) (dbgen.Account, error) {
 	if identity.Issuer == authn.DevIssuer {
 		adopted, err := db.LinkAccountToOrganization(ctx, dbgen.LinkAccountToOrganizationParams{ID: uuid.Must(uuid.NewV7()), Now: time.Now(), Slug: identity.OrganizationID, Issuer: identity.Issuer, OrganizationID: identity.OrganizationID})
-		if err = postgres.Classify(err); err == nil || apperr.CodeOf(err) != apperr.NotFound {
+		if err = postgres.Classify(err); !apperr.Is(err, apperr.NotFound) {
 			return adopted, err
 		}
 		return getExistingAccount(ctx, db, identity)
@@ -134,11 +134,11 @@ func (p *Provisioner) createAccount(ctx context.Context, db *postgres.DB, identi
 	slug := base
 	for range slugAttempts {
 		created, err := db.CreateTenant(ctx, dbgen.CreateTenantParams{ID: uuid.Must(uuid.NewV7()), Now: time.Now(), Slug: slug, Issuer: identity.Issuer, OrganizationID: identity.OrganizationID})
-		if err = postgres.Classify(err); err == nil || apperr.CodeOf(err) != apperr.NotFound {
+		if err = postgres.Classify(err); !apperr.Is(err, apperr.NotFound) {
 			return created, err
 		}
 		existing, err := getExistingAccount(ctx, db, identity)
-		if err == nil || apperr.CodeOf(err) != apperr.NotFound {
+		if !apperr.Is(err, apperr.NotFound) {
 			return existing, err
 		}
 		slug = base + "-" + strings.ToLower(rand.Text()[:8])

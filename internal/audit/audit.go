@@ -9,6 +9,7 @@ import (
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 )
 
 // Actor is who makes changes, and from where. The names are those at the time.
@@ -60,13 +61,6 @@ func Record(ctx context.Context, db *postgres.DB, change Change) error {
 	return postgres.Classify(db.CreateAuditEntry(ctx, dbgen.CreateAuditEntryParams{
 		AccountID: change.AccountID, ID: uuid.Must(uuid.NewV7()), Now: at, ActorType: actor.Type, ActorID: actor.ID, ActorName: actor.Name, Credential: actor.Credential,
 		Action: change.Action, ObjectType: change.ObjectType, ObjectID: change.ObjectID, Fields: fields,
-		RemoteIP: orNil(actor.RemoteIP), RequestID: orNil(actor.RequestID),
+		RemoteIP: ptr.NonZero(actor.RemoteIP), RequestID: ptr.NonZero(actor.RequestID),
 	}))
-}
-
-func orNil(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }

@@ -92,7 +92,7 @@ func (k *APIKeys) fetchKey(ctx context.Context, key fingerprint) (cachedKey, err
 		return err
 	})
 	switch err = postgres.Classify(err); {
-	case apperr.CodeOf(err) == apperr.NotFound && err != nil:
+	case apperr.Is(err, apperr.NotFound):
 		return cachedKey{}, unauthenticated(errors.New("the API key is unknown"))
 	case err != nil:
 		return cachedKey{}, err

@@ -39,7 +39,7 @@ func (l *keyLookUps) do(
 ) (cachedKey, error) {
 	if l.isKnown(key) {
 		found, err := fetch(ctx, key)
-		if isUnauthenticated(err) {
+		if apperr.Is(err, apperr.Unauthenticated) {
 			l.setKnown(key, false)
 		}
 		return found, err
@@ -49,7 +49,7 @@ func (l *keyLookUps) do(
 		return cachedKey{}, apperr.NewRateLimited(decision.RetryAfter)
 	}
 	found, err := l.fetchUnknown(ctx, key, fetch)
-	if !isUnauthenticated(err) {
+	if !apperr.Is(err, apperr.Unauthenticated) {
 		l.budget.Refund(quota)
 	}
 	if err == nil {
@@ -86,8 +86,4 @@ func (l *keyLookUps) setKnown(key fingerprint, isKnown bool) {
 		clear(l.known)
 	}
 	l.known[key] = struct{}{}
-}
-
-func isUnauthenticated(err error) bool {
-	return err != nil && apperr.CodeOf(err) == apperr.Unauthenticated
 }

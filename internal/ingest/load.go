@@ -12,6 +12,7 @@ import (
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 )
 
 // The locks of a batch, in the order in which every transaction takes them: names of products, names of environments, versions
@@ -159,8 +160,8 @@ func (w *workingSet) addEnvironmentState(row dbgen.LockEnvironmentStatesRow) {
 		key: key, productName: row.ProductName, environmentName: row.EnvironmentName, environmentType: EnvironmentType(row.EnvironmentType),
 	}
 	w.pairs[key] = &pairState{Pair: Pair{
-		CurrentID: orZero(row.CurrentDeploymentID), CurrentSince: orZero(row.CurrentSince),
-		LatestID: orZero(row.LatestDeploymentID), OpenIDs: row.OpenDeploymentIDs,
+		CurrentID: ptr.OrZero(row.CurrentDeploymentID), CurrentSince: ptr.OrZero(row.CurrentSince),
+		LatestID: ptr.OrZero(row.LatestDeploymentID), OpenIDs: row.OpenDeploymentIDs,
 	}}
 }
 
@@ -168,8 +169,8 @@ func (w *workingSet) addVersion(row dbgen.LoadVersionsRow) {
 	w.versions[versionKey{accountID: row.AccountID, productID: row.ProductID, version: row.Version}] = &versionState{
 		accountID: row.AccountID, version: row.Version,
 		Version: Version{
-			ID: row.ID, Branch: orZero(row.SCMBranch), Repository: orZero(row.SCMRepository),
-			OccurredAt: orZero(row.OccurredAt), FirstCompletedAt: orZero(row.FirstCompletedAt),
+			ID: row.ID, Branch: ptr.OrZero(row.SCMBranch), Repository: ptr.OrZero(row.SCMRepository),
+			OccurredAt: ptr.OrZero(row.OccurredAt), FirstCompletedAt: ptr.OrZero(row.FirstCompletedAt),
 			CompletedAt: completions(row.DevCompletedAt, row.TestCompletedAt, row.StagingCompletedAt),
 		},
 	}
@@ -188,11 +189,11 @@ func completions(dev, test, staging *time.Time) map[EnvironmentType]time.Time {
 func (w *workingSet) addLockedVersion(row dbgen.LockVersionsRow) {
 	key := pairKey{accountID: row.AccountID, productID: row.ProductID, partnerID: row.ID}
 	w.names[nameKey{accountID: row.AccountID, product: row.NameInEvent, partner: row.Version}] = &resolvedPair{key: key, productName: row.ProductName}
-	w.pairs[key] = &pairState{Pair: Pair{LatestID: orZero(row.LatestBuildID), OpenIDs: row.OpenBuildIDs}}
+	w.pairs[key] = &pairState{Pair: Pair{LatestID: ptr.OrZero(row.LatestBuildID), OpenIDs: row.OpenBuildIDs}}
 	w.versions[versionKey{accountID: row.AccountID, productID: row.ProductID, version: row.Version}] = &versionState{
 		accountID: row.AccountID, version: row.Version,
 		Version: Version{
-			ID: row.ID, SHA: orZero(row.SCMSHA), Branch: orZero(row.SCMBranch), Repository: orZero(row.SCMRepository), OccurredAt: orZero(row.OccurredAt),
+			ID: row.ID, SHA: ptr.OrZero(row.SCMSHA), Branch: ptr.OrZero(row.SCMBranch), Repository: ptr.OrZero(row.SCMRepository), OccurredAt: ptr.OrZero(row.OccurredAt),
 		},
 	}
 }
@@ -200,14 +201,14 @@ func (w *workingSet) addLockedVersion(row dbgen.LockVersionsRow) {
 func (w *workingSet) addDeployment(row dbgen.Deployment) {
 	w.addSubject(Subject{
 		ID: row.ID, AccountID: row.AccountID, ProductID: row.ProductID, VersionID: row.VersionID, EnvironmentID: row.EnvironmentID,
-		Status: Status(row.Status), Seen: newStatusSet(row.SeenStatuses), InvokeID: orZero(row.InvokeID), Attempt: orZero(row.Attempt),
+		Status: Status(row.Status), Seen: newStatusSet(row.SeenStatuses), InvokeID: ptr.OrZero(row.InvokeID), Attempt: ptr.OrZero(row.Attempt),
 		Details: Details{
-			SourceSystem: orZero(row.SourceSystem), BuildNumber: orZero(row.BuildNumber),
-			SHA: orZero(row.SCMSHA), Branch: orZero(row.SCMBranch), Repository: orZero(row.SCMRepository), URL: orZero(row.DeployURL),
-			By: orZero(row.DeployedBy), ByEmail: orZero(row.DeployedByEmail), ByName: orZero(row.DeployedByName),
+			SourceSystem: ptr.OrZero(row.SourceSystem), BuildNumber: ptr.OrZero(row.BuildNumber),
+			SHA: ptr.OrZero(row.SCMSHA), Branch: ptr.OrZero(row.SCMBranch), Repository: ptr.OrZero(row.SCMRepository), URL: ptr.OrZero(row.DeployURL),
+			By: ptr.OrZero(row.DeployedBy), ByEmail: ptr.OrZero(row.DeployedByEmail), ByName: ptr.OrZero(row.DeployedByName),
 		},
 		SoakTimeHours: row.SoakTimeHours,
-		OccurredAt:    row.OccurredAt, StartedAt: orZero(row.StartedAt), CompletedAt: orZero(row.CompletedAt), LastEventAt: row.LastEventAt,
+		OccurredAt:    row.OccurredAt, StartedAt: ptr.OrZero(row.StartedAt), CompletedAt: ptr.OrZero(row.CompletedAt), LastEventAt: row.LastEventAt,
 		Superseded: row.Superseded, Overtaken: row.Overtaken, Metadata: row.ExtraMetadata, CreatedAt: row.CreatedAt,
 	})
 }
@@ -215,24 +216,16 @@ func (w *workingSet) addDeployment(row dbgen.Deployment) {
 func (w *workingSet) addBuild(row dbgen.Build) {
 	w.addSubject(Subject{
 		ID: row.ID, AccountID: row.AccountID, ProductID: row.ProductID, VersionID: row.VersionID,
-		Status: Status(row.Status), Seen: newStatusSet(row.SeenStatuses), InvokeID: orZero(row.InvokeID), Attempt: orZero(row.Attempt),
+		Status: Status(row.Status), Seen: newStatusSet(row.SeenStatuses), InvokeID: ptr.OrZero(row.InvokeID), Attempt: ptr.OrZero(row.Attempt),
 		Details: Details{
-			SourceSystem: orZero(row.SourceSystem), BuildNumber: orZero(row.BuildNumber),
-			SHA: orZero(row.SCMSHA), Branch: orZero(row.SCMBranch), Repository: orZero(row.SCMRepository), URL: orZero(row.BuildURL),
-			By: orZero(row.BuiltBy), ByEmail: orZero(row.BuiltByEmail), ByName: orZero(row.BuiltByName),
-			ErrorMessage: orZero(row.ErrorMessage), ErrorCode: orZero(row.ErrorCode),
+			SourceSystem: ptr.OrZero(row.SourceSystem), BuildNumber: ptr.OrZero(row.BuildNumber),
+			SHA: ptr.OrZero(row.SCMSHA), Branch: ptr.OrZero(row.SCMBranch), Repository: ptr.OrZero(row.SCMRepository), URL: ptr.OrZero(row.BuildURL),
+			By: ptr.OrZero(row.BuiltBy), ByEmail: ptr.OrZero(row.BuiltByEmail), ByName: ptr.OrZero(row.BuiltByName),
+			ErrorMessage: ptr.OrZero(row.ErrorMessage), ErrorCode: ptr.OrZero(row.ErrorCode),
 		},
-		OccurredAt: row.OccurredAt, StartedAt: orZero(row.StartedAt), CompletedAt: orZero(row.CompletedAt), LastEventAt: row.LastEventAt,
+		OccurredAt: row.OccurredAt, StartedAt: ptr.OrZero(row.StartedAt), CompletedAt: ptr.OrZero(row.CompletedAt), LastEventAt: row.LastEventAt,
 		Superseded: row.Superseded, Overtaken: row.Overtaken, Metadata: row.ExtraMetadata, CreatedAt: row.CreatedAt,
 	})
-}
-
-func orZero[T any](value *T) T {
-	var zero T
-	if value == nil {
-		return zero
-	}
-	return *value
 }
 
 // createNames inserts the products, environments, versions of builds and state rows that events mention first, before the first
