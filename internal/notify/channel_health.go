@@ -53,7 +53,7 @@ func (w *Worker) disable(ctx context.Context, args deliverArgs, reason string) e
 		}
 		return audit.Record(ctx, db, channelChange(channel, "notification_channel.disable", "enabled"))
 	})
-	if apperr.CodeOf(err) == apperr.NotFound { // disabled concurrently
+	if apperr.Is(err, apperr.NotFound) { // disabled concurrently
 		return nil
 	}
 	return err

@@ -15,6 +15,7 @@ import (
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 	"github.com/versioner-io/versioner/internal/quota"
 )
 
@@ -68,41 +69,18 @@ func (p Preferences) Update(ctx context.Context, target etag.Ref, patch Preferen
 		if err != nil {
 			return err
 		}
-		preference = before
-		for _, member := range []struct {
-			target *[]string
-			value  []string
-		}{
-			{&preference.Environments, patch.Filters.Environments},
-			{&preference.Products, patch.Filters.Products},
-			{&preference.Statuses, patch.Filters.Statuses},
-		} {
-			if member.value != nil {
-				*member.target = member.value
-			}
-		}
-		if patch.EventType != nil {
-			preference.EventType = *patch.EventType
-		}
-		filters := Filters{Environments: preference.Environments, Products: preference.Products, Statuses: preference.Statuses}
-		if preference.EventType, filters, err = normalizePreference(preference.EventType, filters); err != nil {
+		changed, err := patch.apply(before)
+		if err != nil {
 			return err
 		}
-		var fields []string
-		if preference.EventType != before.EventType {
-			fields = append(fields, "event_type")
-		}
-		if !slices.Equal(filters.Environments, before.Environments) || !slices.Equal(filters.Products, before.Products) ||
-			!slices.Equal(filters.Statuses, before.Statuses) {
-			fields = append(fields, "filters")
-		}
+		fields := changedFields(before, changed)
 		if len(fields) == 0 {
 			preference = before
 			return nil
 		}
 		preference, err = db.UpdateNotificationPreference(ctx, dbgen.UpdateNotificationPreferenceParams{
-			AccountID: target.AccountID, ID: target.ID, EventType: preference.EventType, Now: time.Now(),
-			Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses,
+			AccountID: target.AccountID, ID: target.ID, EventType: changed.EventType, Now: time.Now(),
+			Environments: changed.Environments, Products: changed.Products, Statuses: changed.Statuses,
 		})
 		if err != nil {
 			return postgres.Classify(err)
@@ -110,6 +88,36 @@ func (p Preferences) Update(ctx context.Context, target etag.Ref, patch Preferen
 		return audit.Record(ctx, db, preferenceChange(preference, "notification_preference.update", fields...))
 	})
 	return preference, err
+}
+
+// apply returns the preference with the members of the patch, normalized.
+func (p PreferencePatch) apply(preference dbgen.NotificationPreference) (_ dbgen.NotificationPreference, err error) {
+	filters := Filters{Environments: preference.Environments, Products: preference.Products, Statuses: preference.Statuses}
+	if p.Filters.Environments != nil {
+		filters.Environments = p.Filters.Environments
+	}
+	if p.Filters.Products != nil {
+		filters.Products = p.Filters.Products
+	}
+	if p.Filters.Statuses != nil {
+		filters.Statuses = p.Filters.Statuses
+	}
+	preference.EventType, filters, err = normalizePreference(ptr.Or(p.EventType, preference.EventType), filters)
+	preference.Environments, preference.Products, preference.Statuses = filters.Environments, filters.Products, filters.Statuses
+	return preference, err
+}
+
+// changedFields returns the names of the fields that differ, as the audit log has them.
+func changedFields(before, after dbgen.NotificationPreference) []string {
+	var fields []string
+	if after.EventType != before.EventType {
+		fields = append(fields, "event_type")
+	}
+	if !slices.Equal(after.Environments, before.Environments) || !slices.Equal(after.Products, before.Products) ||
+		!slices.Equal(after.Statuses, before.Statuses) {
+		fields = append(fields, "filters")
+	}
+	return fields
 }
 
 // Delete removes a preference.
@@ -136,47 +144,58 @@ func (p Preferences) lock(ctx context.Context, db *postgres.DB, target etag.Ref)
 
 // normalizePreference returns the canonical event type and filters, and rejects filters that could never match.
 func normalizePreference(eventType string, filters Filters) (string, Filters, error) {
-	if status, old := strings.CutPrefix(eventType, "version."); old {
-		eventType = "build." + status // an alias
+	if status, isAlias := strings.CutPrefix(eventType, "version."); isAlias {
+		eventType = "build." + status
 	}
-	var problems []apperr.Field
-	problem := func(text, kind string, loc ...any) {
-		problems = append(problems, apperr.Field{Loc: append([]any{"body", "filters"}, loc...), Msg: text, Type: kind})
-	}
-	clean := func(name string, values []string) []string {
-		cleaned := make([]string, 0, len(values))
-		for i, value := range values {
-			if value, _ = ingest.NormalizeName(value); value == "" {
-				problem("must not be blank", "value_error.any_str.min_length", name, i)
-			} else if !slices.Contains(cleaned, value) {
-				cleaned = append(cleaned, value)
-			}
-		}
-		return cleaned
-	}
-	filters.Environments = clean("environments", filters.Environments)
-	filters.Products = clean("products", filters.Products)
-	statuses := make([]string, 0, len(filters.Statuses))
-	for i, word := range filters.Statuses {
-		status, known := ingest.ParseStatus(word)
-		if !known {
-			problem("not a status: use one of "+strings.Join(ingest.StatusAliases(), ", "), "value_error.status", "statuses", i)
-		} else if !slices.Contains(statuses, string(status)) {
-			statuses = append(statuses, string(status))
-		}
-	}
-	filters.Statuses = statuses
+	var problems filterProblems
+	filters.Environments = problems.normalizeNames("environments", filters.Environments)
+	filters.Products = problems.normalizeNames("products", filters.Products)
+	filters.Statuses = problems.normalizeStatuses(filters.Statuses)
 	kind, of, _ := strings.Cut(eventType, ".")
 	if kind == "build" && len(filters.Environments) > 0 {
-		problem("builds have no environment", "value_error.environments", "environments")
+		problems.add("builds have no environment", "value_error.environments", "environments")
 	}
-	if _, isStatus := ingest.ParseStatus(of); isStatus && len(statuses) > 0 && !slices.Contains(statuses, of) {
-		problem(fmt.Sprintf("events of the type %s have the status %s alone", eventType, of), "value_error.statuses", "statuses")
+	if _, isStatus := ingest.ParseStatus(of); isStatus && len(filters.Statuses) > 0 && !slices.Contains(filters.Statuses, of) {
+		problems.add(fmt.Sprintf("events of the type %s have the status %s alone", eventType, of), "value_error.statuses", "statuses")
 	}
 	if len(problems) > 0 {
 		return "", filters, apperr.NewInvalid(problems...)
 	}
 	return eventType, filters, nil
+}
+
+// filterProblems collects the problems of the filters of a request.
+type filterProblems []apperr.Field
+
+func (p *filterProblems) add(text, kind string, loc ...any) {
+	*p = append(*p, apperr.Field{Loc: append([]any{"body", "filters"}, loc...), Msg: text, Type: kind})
+}
+
+// normalizeNames returns the normalized names without duplicates.
+func (p *filterProblems) normalizeNames(member string, names []string) []string {
+	normalized := make([]string, 0, len(names))
+	for i, name := range names {
+		if name, _ = ingest.NormalizeName(name); name == "" {
+			p.add("must not be blank", "value_error.any_str.min_length", member, i)
+		} else if !slices.Contains(normalized, name) {
+			normalized = append(normalized, name)
+		}
+	}
+	return normalized
+}
+
+// normalizeStatuses returns the statuses that the words stand for, without duplicates.
+func (p *filterProblems) normalizeStatuses(words []string) []string {
+	statuses := make([]string, 0, len(words))
+	for i, word := range words {
+		status, known := ingest.ParseStatus(word)
+		if !known {
+			p.add("not a status: use one of "+strings.Join(ingest.StatusAliases(), ", "), "value_error.status", "statuses", i)
+		} else if !slices.Contains(statuses, string(status)) {
+			statuses = append(statuses, string(status))
+		}
+	}
+	return statuses
 }
 
 func preferenceChange(preference dbgen.NotificationPreference, action string, fields ...string) audit.Change {

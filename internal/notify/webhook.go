@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/uuid"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/versioner-io/versioner/internal/ptr"
 )
 
 // webhookBody is flat, and every member is always present.
@@ -40,21 +42,14 @@ func (p payload) webhook(eventType string) ([]byte, error) {
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
 	err := encoder.Encode(webhookBody{
-		ID: p.ID, DeployedAt: p.OccurredAt.UTC(), EventType: eventType, Environment: orNull(p.Environment), IsSuccessful: isSuccessful(eventType),
-		Deployer: orNull(p.Deployer), ProductName: orNull(p.Product), Version: orNull(p.Version), RepoName: orNull(p.Repository),
-		CommitSHA: orNull(p.CommitSHA), PreflightStatus: orNull(p.PreflightStatus), SourceURL: orNull(p.SourceURL),
+		ID: p.ID, DeployedAt: p.OccurredAt.UTC(), EventType: eventType, Environment: ptr.NonZero(p.Environment), IsSuccessful: isSuccessful(eventType),
+		Deployer: ptr.NonZero(p.Deployer), ProductName: ptr.NonZero(p.Product), Version: ptr.NonZero(p.Version), RepoName: ptr.NonZero(p.Repository),
+		CommitSHA: ptr.NonZero(p.CommitSHA), PreflightStatus: ptr.NonZero(p.PreflightStatus), SourceURL: ptr.NonZero(p.SourceURL),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode a webhook: %w", err)
 	}
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
-}
-
-func orNull(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }
 
 // Webhook headers beside those of Standard Webhooks.
