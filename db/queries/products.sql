@@ -19,13 +19,24 @@ SELECT * FROM products
 WHERE account_id = @account_id AND id = @id AND deleted_at IS NULL
 FOR NO KEY UPDATE;
 
--- FindProduct returns the identifier of a product by identifier, or by a name that resolves to it.
--- name: FindProduct :one
-SELECT t.id FROM products AS t
-WHERE t.account_id = @account_id AND t.deleted_at IS NULL
-  AND (t.id = sqlc.narg('id')::uuid
-    OR t.id = (SELECT n.product_id FROM product_names AS n WHERE n.account_id = @account_id AND n.name = @name::text))
-LIMIT 1;
+-- ResolveFilters returns the identifiers of the product and of the environment that filters give by identifier or by a name that
+-- resolves to it; the nil UUID where there is none.
+-- name: ResolveFilters :one
+SELECT
+  coalesce((
+    SELECT p.id FROM products AS p
+    WHERE p.account_id = @account_id AND p.deleted_at IS NULL
+      AND (p.id = sqlc.narg('product_id')::uuid
+        OR p.id = (SELECT n.product_id FROM product_names AS n WHERE n.account_id = @account_id AND n.name = @product_name::text))
+    LIMIT 1
+  ), '00000000-0000-0000-0000-000000000000')::uuid AS product_id,
+  coalesce((
+    SELECT e.id FROM environments AS e
+    WHERE e.account_id = @account_id AND e.deleted_at IS NULL
+      AND (e.id = sqlc.narg('environment_id')::uuid
+        OR e.id = (SELECT n.environment_id FROM environment_names AS n WHERE n.account_id = @account_id AND n.name = @environment_name::text))
+    LIMIT 1
+  ), '00000000-0000-0000-0000-000000000000')::uuid AS environment_id;
 
 -- CreateProduct inserts a product; its name must have been reserved.
 -- name: CreateProduct :one

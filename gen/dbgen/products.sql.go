@@ -105,28 +105,6 @@ func (q *Queries) DeleteProductNames(ctx context.Context, arg DeleteProductNames
 	return err
 }
 
-const FindProduct = `-- name: FindProduct :one
-SELECT t.id FROM products AS t
-WHERE t.account_id = $1 AND t.deleted_at IS NULL
-  AND (t.id = $2::uuid
-    OR t.id = (SELECT n.product_id FROM product_names AS n WHERE n.account_id = $1 AND n.name = $3::text))
-LIMIT 1
-`
-
-type FindProductParams struct {
-	AccountID uuid.UUID
-	ID        *uuid.UUID
-	Name      string
-}
-
-// FindProduct returns the identifier of a product by identifier, or by a name that resolves to it.
-func (q *Queries) FindProduct(ctx context.Context, arg FindProductParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, FindProduct, arg.AccountID, arg.ID, arg.Name)
-	var id uuid.UUID
-	err := row.Scan(&id)
-	return id, err
-}
-
 const GetProduct = `-- name: GetProduct :one
 SELECT account_id, id, name, description, extra_metadata, revision, created_at, updated_at, deleted_at FROM products
 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
@@ -350,6 +328,52 @@ func (q *Queries) ReserveProductName(ctx context.Context, arg ReserveProductName
 	var product_id uuid.UUID
 	err := row.Scan(&product_id)
 	return product_id, err
+}
+
+const ResolveFilters = `-- name: ResolveFilters :one
+SELECT
+  coalesce((
+    SELECT p.id FROM products AS p
+    WHERE p.account_id = $1 AND p.deleted_at IS NULL
+      AND (p.id = $2::uuid
+        OR p.id = (SELECT n.product_id FROM product_names AS n WHERE n.account_id = $1 AND n.name = $3::text))
+    LIMIT 1
+  ), '00000000-0000-0000-0000-000000000000')::uuid AS product_id,
+  coalesce((
+    SELECT e.id FROM environments AS e
+    WHERE e.account_id = $1 AND e.deleted_at IS NULL
+      AND (e.id = $4::uuid
+        OR e.id = (SELECT n.environment_id FROM environment_names AS n WHERE n.account_id = $1 AND n.name = $5::text))
+    LIMIT 1
+  ), '00000000-0000-0000-0000-000000000000')::uuid AS environment_id
+`
+
+type ResolveFiltersParams struct {
+	AccountID       uuid.UUID
+	ProductID       *uuid.UUID
+	ProductName     string
+	EnvironmentID   *uuid.UUID
+	EnvironmentName string
+}
+
+type ResolveFiltersRow struct {
+	ProductID     uuid.UUID
+	EnvironmentID uuid.UUID
+}
+
+// ResolveFilters returns the identifiers of the product and of the environment that filters give by identifier or by a name that
+// resolves to it; the nil UUID where there is none.
+func (q *Queries) ResolveFilters(ctx context.Context, arg ResolveFiltersParams) (ResolveFiltersRow, error) {
+	row := q.db.QueryRow(ctx, ResolveFilters,
+		arg.AccountID,
+		arg.ProductID,
+		arg.ProductName,
+		arg.EnvironmentID,
+		arg.EnvironmentName,
+	)
+	var i ResolveFiltersRow
+	err := row.Scan(&i.ProductID, &i.EnvironmentID)
+	return i, err
 }
 
 const UpdateProduct = `-- name: UpdateProduct :one

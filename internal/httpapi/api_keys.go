@@ -22,13 +22,14 @@ const defaultGrace = 24
 type apiKeys struct {
 	db          *postgres.TenantPool
 	idempotency *idempotency.Store
-	pager       pager
+	cursors     cursorCodec
 	keys        *apikeys.Keys
 }
 
 func (h apiKeys) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestObject) (apigen.ListAPIKeysResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
-	items, next, err := page[dbgen.ListAPIKeysPageRow, apigen.APIKey]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.ListAPIKeysPageRow, apigen.APIKey]{
+		scope: listScope{account: principal.AccountID, operation: "listAPIKeys", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.ListAPIKeysPageRow, error) {
 			rows, err := db.ListAPIKeysPage(ctx, dbgen.ListAPIKeysPageParams{
 				AccountID: principal.AccountID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
@@ -41,7 +42,7 @@ func (h apiKeys) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestO
 		item: func(row dbgen.ListAPIKeysPageRow) apigen.APIKey {
 			return toAPIKey(apikeys.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName)
 		},
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListAPIKeys200JSONResponse{Items: items, NextCursor: next}, err
 }
 

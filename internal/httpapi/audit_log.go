@@ -10,13 +10,14 @@ import (
 )
 
 type auditLog struct {
-	db    *postgres.TenantPool
-	pager pager
+	db      *postgres.TenantPool
+	cursors cursorCodec
 }
 
 func (h auditLog) ListAuditLog(ctx context.Context, req apigen.ListAuditLogRequestObject) (apigen.ListAuditLogResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	items, next, err := page[dbgen.AuditLog, apigen.AuditEntry]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.AuditLog, apigen.AuditEntry]{
+		scope: listScope{account: account, operation: "listAuditLog", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.AuditLog, error) {
 			rows, err := db.ListAuditLog(ctx, dbgen.ListAuditLogParams{
 				AccountID: account, ActorID: req.Params.ActorID, Action: req.Params.Action, ObjectID: req.Params.ObjectID,
@@ -26,7 +27,7 @@ func (h auditLog) ListAuditLog(ctx context.Context, req apigen.ListAuditLogReque
 		},
 		at:   func(row dbgen.AuditLog) position { return position{at: row.OccurredAt, id: row.ID} },
 		item: toAPIAuditEntry,
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListAuditLog200JSONResponse{Items: items, NextCursor: next}, err
 }
 

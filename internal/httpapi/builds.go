@@ -11,33 +11,34 @@ import (
 )
 
 type builds struct {
-	db    *postgres.TenantPool
-	pager pager
-	clock func() time.Time
+	db      *postgres.TenantPool
+	cursors cursorCodec
+	clock   func() time.Time
 }
 
 func (h builds) ListBuilds(ctx context.Context, req apigen.ListBuildsRequestObject) (apigen.ListBuildsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	find := finder{ctx: ctx, db: h.db.Tenant(account)}
-	params := dbgen.ListBuildsParams{
-		AccountID: account, ProductID: find.product(req.Params.Product),
-		Status: (*string)(req.Params.Status), Commit: commitOf(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
+	names, err := resolveNames(ctx, h.db.Tenant(account), account, req.Params.Product, nil)
+	if err != nil {
+		return nil, err
 	}
-	if params.VersionID = asID(req.Params.Version); params.VersionID == nil {
-		params.Version = req.Params.Version
-	}
-	items, next, err := page[dbgen.BuildDetail, apigen.Build]{
+	versionID, version := idOrName(req.Params.Version)
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.BuildDetail, apigen.Build]{
+		scope: listScope{account: account, operation: "listBuilds", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.BuildDetail, error) {
-			if find.nothing || find.err != nil {
-				return nil, find.err
+			if names.matchNothing {
+				return nil, nil
 			}
-			params.AfterAt, params.AfterID, params.RowLimit = timeOf(after), idOf(after), limit
-			rows, err := db.ListBuilds(ctx, params)
+			rows, err := db.ListBuilds(ctx, dbgen.ListBuildsParams{
+				AccountID: account, ProductID: names.product, VersionID: versionID, Version: version, Status: (*string)(req.Params.Status),
+				Commit: commitOf(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
+				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
 			return rows, postgres.Classify(err)
 		},
 		at:   func(row dbgen.BuildDetail) position { return position{at: row.OccurredAt, id: row.ID} },
 		item: func(row dbgen.BuildDetail) apigen.Build { return toAPIBuild(row, h.clock()) },
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListBuilds200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -55,7 +56,8 @@ func (h builds) ListBuildEvents(ctx context.Context, req apigen.ListBuildEventsR
 	if _, err := h.db.Tenant(account).GetBuild(ctx, dbgen.GetBuildParams{AccountID: account, ID: req.ID}); err != nil {
 		return nil, postgres.Classify(err)
 	}
-	items, next, err := page[dbgen.ListBuildEventsRow, apigen.RecordedEvent]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.ListBuildEventsRow, apigen.RecordedEvent]{
+		scope: listScope{account: account, operation: "listBuildEvents", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.ListBuildEventsRow, error) {
 			rows, err := db.ListBuildEvents(ctx, dbgen.ListBuildEventsParams{
 				AccountID: account, BuildID: &req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
@@ -66,7 +68,7 @@ func (h builds) ListBuildEvents(ctx context.Context, req apigen.ListBuildEventsR
 		item: func(row dbgen.ListBuildEventsRow) apigen.RecordedEvent {
 			return toAPIEvent(dbgen.ListDeploymentEventsRow(row))
 		},
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListBuildEvents200JSONResponse{Items: items, NextCursor: next}, err
 }
 

@@ -18,7 +18,7 @@ import (
 type catalogueAPI struct {
 	db          *postgres.TenantPool
 	idempotency *idempotency.Store
-	pager       pager
+	cursors     cursorCodec
 	quotas      quota.Limits
 }
 
@@ -29,7 +29,8 @@ func targetFrom(ctx context.Context, id uuid.UUID, ifMatch *string) etag.Ref {
 
 func (h catalogueAPI) ListProducts(ctx context.Context, req apigen.ListProductsRequestObject) (apigen.ListProductsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	items, next, err := page[dbgen.Product, apigen.Product]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.Product, apigen.Product]{
+		scope: listScope{account: account, operation: "listProducts", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.Product, error) {
 			rows, err := db.ListProducts(ctx, dbgen.ListProductsParams{
 				AccountID: account, Q: req.Params.Q, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
@@ -38,7 +39,7 @@ func (h catalogueAPI) ListProducts(ctx context.Context, req apigen.ListProductsR
 		},
 		at:   func(row dbgen.Product) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIProduct,
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListProducts200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -83,7 +84,8 @@ func (h catalogueAPI) DeleteProduct(ctx context.Context, req apigen.DeleteProduc
 
 func (h catalogueAPI) ListEnvironments(ctx context.Context, req apigen.ListEnvironmentsRequestObject) (apigen.ListEnvironmentsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	items, next, err := page[dbgen.Environment, apigen.Environment]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.Environment, apigen.Environment]{
+		scope: listScope{account: account, operation: "listEnvironments", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.Environment, error) {
 			rows, err := db.ListEnvironments(ctx, dbgen.ListEnvironmentsParams{
 				AccountID: account, Q: req.Params.Q, Type: (*string)(req.Params.Type),
@@ -93,7 +95,7 @@ func (h catalogueAPI) ListEnvironments(ctx context.Context, req apigen.ListEnvir
 		},
 		at:   func(row dbgen.Environment) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIEnvironment,
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListEnvironments200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -138,22 +140,25 @@ func (h catalogueAPI) DeleteEnvironment(ctx context.Context, req apigen.DeleteEn
 
 func (h catalogueAPI) ListVersions(ctx context.Context, req apigen.ListVersionsRequestObject) (apigen.ListVersionsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	find := finder{ctx: ctx, db: h.db.Tenant(account)}
-	product := find.product(req.Params.Product)
-	items, next, err := page[dbgen.VersionDetail, apigen.Version]{
+	names, err := resolveNames(ctx, h.db.Tenant(account), account, req.Params.Product, nil)
+	if err != nil {
+		return nil, err
+	}
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.VersionDetail, apigen.Version]{
+		scope: listScope{account: account, operation: "listVersions", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.VersionDetail, error) {
-			if find.nothing || find.err != nil {
-				return nil, find.err
+			if names.matchNothing {
+				return nil, nil
 			}
 			rows, err := db.ListVersions(ctx, dbgen.ListVersionsParams{
-				AccountID: account, Q: req.Params.Q, ProductID: product, Commit: commitOf(req.Params.SCMSHA),
+				AccountID: account, Q: req.Params.Q, ProductID: names.product, Commit: commitOf(req.Params.SCMSHA),
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
 		at:   func(row dbgen.VersionDetail) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIVersion,
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListVersions200JSONResponse{Items: items, NextCursor: next}, err
 }
 

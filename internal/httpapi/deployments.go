@@ -14,34 +14,34 @@ import (
 )
 
 type deployments struct {
-	db    *postgres.TenantPool
-	pager pager
-	clock func() time.Time
+	db      *postgres.TenantPool
+	cursors cursorCodec
+	clock   func() time.Time
 }
 
 func (h deployments) ListDeployments(ctx context.Context, req apigen.ListDeploymentsRequestObject) (apigen.ListDeploymentsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	find := finder{ctx: ctx, db: h.db.Tenant(account)}
-	params := dbgen.ListDeploymentsParams{
-		AccountID: account,
-		ProductID: find.product(req.Params.Product), EnvironmentID: find.environment(req.Params.Environment),
-		Status: (*string)(req.Params.Status), Commit: commitOf(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
+	names, err := resolveNames(ctx, h.db.Tenant(account), account, req.Params.Product, req.Params.Environment)
+	if err != nil {
+		return nil, err
 	}
-	if params.VersionID = asID(req.Params.Version); params.VersionID == nil {
-		params.Version = req.Params.Version
-	}
-	items, next, err := page[dbgen.DeploymentDetail, apigen.Deployment]{
+	versionID, version := idOrName(req.Params.Version)
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.DeploymentDetail, apigen.Deployment]{
+		scope: listScope{account: account, operation: "listDeployments", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.DeploymentDetail, error) {
-			if find.nothing || find.err != nil {
-				return nil, find.err
+			if names.matchNothing {
+				return nil, nil
 			}
-			params.AfterAt, params.AfterID, params.RowLimit = timeOf(after), idOf(after), limit
-			rows, err := db.ListDeployments(ctx, params)
+			rows, err := db.ListDeployments(ctx, dbgen.ListDeploymentsParams{
+				AccountID: account, ProductID: names.product, EnvironmentID: names.environment, VersionID: versionID, Version: version,
+				Status: (*string)(req.Params.Status), Commit: commitOf(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
+				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+			})
 			return rows, postgres.Classify(err)
 		},
 		at:   func(row dbgen.DeploymentDetail) position { return position{at: row.OccurredAt, id: row.ID} },
 		item: func(row dbgen.DeploymentDetail) apigen.Deployment { return toAPIDeployment(row, h.clock()) },
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListDeployments200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -56,25 +56,27 @@ func (h deployments) GetDeployment(ctx context.Context, req apigen.GetDeployment
 
 func (h deployments) ListEnvironmentState(ctx context.Context, req apigen.ListEnvironmentStateRequestObject) (apigen.ListEnvironmentStateResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	find := finder{ctx: ctx, db: h.db.Tenant(account)}
-	params := dbgen.ListEnvironmentStateParams{
-		AccountID: account,
-		ProductID: find.product(req.Params.Product), EnvironmentID: find.environment(req.Params.Environment), Type: (*string)(req.Params.Type),
+	names, err := resolveNames(ctx, h.db.Tenant(account), account, req.Params.Product, req.Params.Environment)
+	if err != nil {
+		return nil, err
 	}
 	now := h.clock()
-	items, next, err := page[environmentState, apigen.EnvironmentState]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[environmentState, apigen.EnvironmentState]{
+		scope: listScope{account: account, operation: "listEnvironmentState", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]environmentState, error) {
-			if find.nothing || find.err != nil {
-				return nil, find.err
+			if names.matchNothing {
+				return nil, nil
 			}
-			params.AfterProductID, params.AfterEnvironmentID, params.RowLimit = firstOfPosition(after), idOf(after), limit
-			return environmentStates(ctx, db, params, now)
+			return environmentStates(ctx, db, dbgen.ListEnvironmentStateParams{
+				AccountID: account, ProductID: names.product, EnvironmentID: names.environment, Type: (*string)(req.Params.Type),
+				AfterProductID: firstOfPosition(after), AfterEnvironmentID: idOf(after), RowLimit: limit,
+			}, now)
 		},
 		at: func(row environmentState) position {
 			return position{first: row.ProductID, id: row.EnvironmentID}
 		},
 		item: func(row environmentState) apigen.EnvironmentState { return toAPIEnvironmentState(row, now) },
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListEnvironmentState200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -83,7 +85,8 @@ func (h deployments) ListDeploymentEvents(ctx context.Context, req apigen.ListDe
 	if _, err := h.db.Tenant(account).GetDeployment(ctx, dbgen.GetDeploymentParams{AccountID: account, ID: req.ID}); err != nil {
 		return nil, postgres.Classify(err)
 	}
-	items, next, err := page[dbgen.ListDeploymentEventsRow, apigen.RecordedEvent]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.ListDeploymentEventsRow, apigen.RecordedEvent]{
+		scope: listScope{account: account, operation: "listDeploymentEvents", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.ListDeploymentEventsRow, error) {
 			rows, err := db.ListDeploymentEvents(ctx, dbgen.ListDeploymentEventsParams{
 				AccountID: account, DeploymentID: &req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
@@ -92,7 +95,7 @@ func (h deployments) ListDeploymentEvents(ctx context.Context, req apigen.ListDe
 		},
 		at:   func(row dbgen.ListDeploymentEventsRow) position { return position{at: row.ReceivedAt, id: row.ID} },
 		item: toAPIEvent,
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListDeploymentEvents200JSONResponse{Items: items, NextCursor: next}, err
 }
 

@@ -9,48 +9,35 @@ import (
 	"github.com/oapi-codegen/nullable"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
-	"github.com/versioner-io/versioner/internal/apperr"
-	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-// finder turns filters that name a product or an environment, or give its identifier, into identifiers.
-type finder struct {
-	ctx     context.Context //nolint:containedctx // it lives as long as one list is read
-	db      *postgres.DB
-	nothing bool // a filter names what does not exist: the list is empty
-	err     error
+// nameFilters are the filters of a list that give a product and an environment by name or identifier, as identifiers; nil: no filter.
+type nameFilters struct {
+	product, environment *uuid.UUID
+
+	matchNothing bool // a filter names an unknown product or environment: the list is empty
 }
 
-func (f *finder) product(text *string) *uuid.UUID {
-	return f.find(text, func(account uuid.UUID, id *uuid.UUID, name string) (uuid.UUID, error) {
-		return f.db.FindProduct(f.ctx, dbgen.FindProductParams{AccountID: account, ID: id, Name: name})
-	})
-}
-
-func (f *finder) environment(text *string) *uuid.UUID {
-	return f.find(text, func(account uuid.UUID, id *uuid.UUID, name string) (uuid.UUID, error) {
-		return f.db.FindEnvironment(f.ctx, dbgen.FindEnvironmentParams{AccountID: account, ID: id, Name: name})
-	})
-}
-
-func (f *finder) find(text *string, query func(account uuid.UUID, id *uuid.UUID, name string) (uuid.UUID, error)) *uuid.UUID {
-	if text == nil {
-		return nil
+func resolveNames(ctx context.Context, db *postgres.DB, account uuid.UUID, product, environment *string) (filters nameFilters, err error) {
+	if product == nil && environment == nil {
+		return filters, nil
 	}
-	name, _ := ingest.NormalizeName(*text) // an invalid name is not found
-	found, err := query(authn.PrincipalFrom(f.ctx).AccountID, asID(text), name)
-	switch err = postgres.Classify(err); {
-	case err == nil:
-		return &found
-	case apperr.CodeOf(err) == apperr.NotFound:
-		f.nothing = true
-	default:
-		f.err = err
+	productName, _ := ingest.NormalizeName(valueOr(product, "")) // an invalid name is not found
+	environmentName, _ := ingest.NormalizeName(valueOr(environment, ""))
+	found, err := db.ResolveFilters(ctx, dbgen.ResolveFiltersParams{
+		AccountID: account, ProductID: asID(product), ProductName: productName, EnvironmentID: asID(environment), EnvironmentName: environmentName,
+	})
+	if product != nil {
+		filters.product = &found.ProductID
 	}
-	return nil
+	if environment != nil {
+		filters.environment = &found.EnvironmentID
+	}
+	filters.matchNothing = (product != nil && found.ProductID == uuid.Nil) || (environment != nil && found.EnvironmentID == uuid.Nil)
+	return filters, postgres.Classify(err)
 }
 
 // asID is the identifier that a text may be; nil when it is a name.
@@ -63,6 +50,14 @@ func asID(text *string) *uuid.UUID {
 		return nil
 	}
 	return &id
+}
+
+// idOrName returns a filter as an identifier if it is one, else as a name.
+func idOrName(text *string) (*uuid.UUID, *string) {
+	if id := asID(text); id != nil {
+		return id, nil
+	}
+	return nil, text
 }
 
 // commitOf is how the database looks for a commit that is given whole or abbreviated.

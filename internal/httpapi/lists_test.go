@@ -160,3 +160,18 @@ func TestFilters(t *testing.T) {
 		require.Contains(t, string(answer.Body), `"loc":["query",`, query)
 	}
 }
+
+// TestCursorsOfConditionalRequests continues a list whose first page was read with If-None-Match.
+func TestCursorsOfConditionalRequests(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	for _, version := range []string{"1", "2"} {
+		api.PostEvent(t, deploymentEvents, deployment(map[string]any{"version": version}))
+	}
+	request := api.Request(t, http.MethodGet, "/deployments/?limit=1", nil)
+	request.Header.Set("Authorization", "Bearer "+api.Token(t, testapi.Account, "viewer"))
+	request.Header.Set("If-None-Match", `"other"`)
+	cursor := nextCursor(t, api.Do(t, request))
+	require.NotEmpty(t, cursor)
+	require.Len(t, items(t, api.As(t, "viewer", http.MethodGet, "/deployments/?cursor="+cursor, "")), 1)
+}

@@ -16,14 +16,15 @@ import (
 type notifications struct {
 	db          *postgres.TenantPool
 	idempotency *idempotency.Store
-	pager       pager
+	cursors     cursorCodec
 	quotas      quota.Limits
 	channels    notify.Channels
 }
 
 func (h notifications) ListNotificationChannels(ctx context.Context, req apigen.ListNotificationChannelsRequestObject) (apigen.ListNotificationChannelsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	items, next, err := page[notify.Channel, apigen.NotificationChannel]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[notify.Channel, apigen.NotificationChannel]{
+		scope: listScope{account: account, operation: "listNotificationChannels", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]notify.Channel, error) {
 			rows, err := db.ListNotificationChannels(ctx, dbgen.ListNotificationChannelsParams{
 				AccountID: account, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
@@ -35,7 +36,7 @@ func (h notifications) ListNotificationChannels(ctx context.Context, req apigen.
 		},
 		at:   func(channel notify.Channel) position { return position{at: channel.CreatedAt, id: channel.ID} },
 		item: toAPIChannel,
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListNotificationChannels200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -116,7 +117,8 @@ func (h notifications) ResendRecipientConfirmations(ctx context.Context, req api
 
 func (h notifications) ListNotificationPreferences(ctx context.Context, req apigen.ListNotificationPreferencesRequestObject) (apigen.ListNotificationPreferencesResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	items, next, err := page[dbgen.NotificationPreference, apigen.NotificationPreference]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.NotificationPreference, apigen.NotificationPreference]{
+		scope: listScope{account: account, operation: "listNotificationPreferences", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.NotificationPreference, error) {
 			rows, err := db.ListNotificationPreferences(ctx, dbgen.ListNotificationPreferencesParams{
 				AccountID: account, ChannelID: req.Params.ChannelID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
@@ -125,7 +127,7 @@ func (h notifications) ListNotificationPreferences(ctx context.Context, req apig
 		},
 		at:   func(row dbgen.NotificationPreference) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIPreference,
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListNotificationPreferences200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -177,7 +179,8 @@ func (h notifications) DeleteNotificationPreference(ctx context.Context, req api
 
 func (h notifications) ListNotificationHistory(ctx context.Context, req apigen.ListNotificationHistoryRequestObject) (apigen.ListNotificationHistoryResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	items, next, err := page[dbgen.DeliveryDetail, apigen.NotificationDelivery]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.DeliveryDetail, apigen.NotificationDelivery]{
+		scope: listScope{account: account, operation: "listNotificationHistory", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.DeliveryDetail, error) {
 			rows, err := db.ListNotificationHistory(ctx, dbgen.ListNotificationHistoryParams{
 				AccountID: account, ChannelID: req.Params.ChannelID, Status: (*string)(req.Params.Status), EventType: req.Params.EventType,
@@ -187,7 +190,7 @@ func (h notifications) ListNotificationHistory(ctx context.Context, req apigen.L
 		},
 		at:   func(row dbgen.DeliveryDetail) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIDelivery,
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListNotificationHistory200JSONResponse{Items: items, NextCursor: next}, err
 }
 

@@ -7,15 +7,13 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
-	"maps"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/oapi-codegen/nullable"
 
 	"github.com/versioner-io/versioner/internal/apperr"
-	"github.com/versioner-io/versioner/internal/authn"
-	"github.com/versioner-io/versioner/internal/logctx"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
@@ -37,25 +35,60 @@ type position struct {
 	id    uuid.UUID
 }
 
+var errInvalidCursor = apperr.NewInvalid(apperr.Field{
+	Loc: []any{"query", "cursor"}, Msg: "invalid cursor; restart from the first page", Type: "value_error.cursor",
+})
+
 // positionSize is what a position takes in a cursor: microseconds and two identifiers.
 const positionSize = 8 + 16 + 16
 
-// pager makes and reads cursors. A cursor holds the position of the last row and a MAC over it and over the list that it
-// belongs to (account, operation, filters), so that it can neither be forged nor be used elsewhere.
-type pager struct{ key []byte }
-
-func (p pager) encode(ctx context.Context, at position) string {
-	cursor := binary.BigEndian.AppendUint64(nil, uint64(at.at.UnixMicro()))
-	cursor = append(append(cursor, at.first[:]...), at.id[:]...)
-	return base64.RawURLEncoding.EncodeToString(append(cursor, p.mac(ctx, cursor)...))
+// listScope is the list that a cursor belongs to.
+type listScope struct {
+	account   uuid.UUID
+	operation string
+	request   any // the generated request object: the parameters of path and query
 }
 
-func (p pager) decode(ctx context.Context, text string) (*position, error) {
+// filters returns the parameters that decide which objects are in the list, in a fixed order.
+func (s listScope) filters() ([]byte, error) {
+	encoded, err := json.Marshal(s.request)
+	if err != nil {
+		return nil, fmt.Errorf("encode a request: %w", err)
+	}
+	var members map[string]any
+	if err := json.Unmarshal(encoded, &members); err != nil {
+		return nil, fmt.Errorf("decode a request: %w", err)
+	}
+	if params, ok := members["Params"].(map[string]any); ok {
+		for _, name := range []string{"cursor", "limit", "If-None-Match"} {
+			delete(params, name)
+		}
+	}
+	return json.Marshal(members) //nolint:wrapcheck // of decoded JSON
+}
+
+// cursorCodec makes and reads cursors. A cursor holds the position of the last row and a MAC over it and over the list that it
+// belongs to (account, operation, filters), so that it can neither be forged nor be used elsewhere.
+type cursorCodec struct{ key []byte }
+
+func (c cursorCodec) encode(scope listScope, at position) (string, error) {
+	cursor := binary.BigEndian.AppendUint64(nil, uint64(at.at.UnixMicro()))
+	cursor = append(append(cursor, at.first[:]...), at.id[:]...)
+	mac, err := c.mac(scope, cursor)
+	return base64.RawURLEncoding.EncodeToString(append(cursor, mac...)), err
+}
+
+func (c cursorCodec) decode(scope listScope, text string) (*position, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(raw) != positionSize+sha256.Size || !hmac.Equal(raw[positionSize:], p.mac(ctx, raw[:positionSize])) {
-		return nil, apperr.NewInvalid(apperr.Field{
-			Loc: []any{"query", "cursor"}, Msg: "invalid cursor; restart from the first page", Type: "value_error.cursor",
-		})
+	if err != nil || len(raw) != positionSize+sha256.Size {
+		return nil, errInvalidCursor
+	}
+	mac, err := c.mac(scope, raw[:positionSize])
+	if err != nil {
+		return nil, err
+	}
+	if !hmac.Equal(raw[positionSize:], mac) {
+		return nil, errInvalidCursor
 	}
 	return &position{
 		at:    time.UnixMicro(int64(binary.BigEndian.Uint64(raw))).UTC(), //nolint:gosec // bits are bits
@@ -64,18 +97,17 @@ func (p pager) decode(ctx context.Context, text string) (*position, error) {
 	}, nil
 }
 
-func (p pager) mac(ctx context.Context, cursor []byte) []byte {
-	r := logctx.From(ctx)
-	filters := maps.Clone(r.Query)
-	filters.Del("cursor")
-	filters.Del("limit")
-	mac := hmac.New(sha256.New, p.key)
-	account := authn.PrincipalFrom(ctx).AccountID
-	for _, part := range [][]byte{account[:], []byte(r.Operation), []byte(r.Path), []byte(filters.Encode()), cursor} {
+func (c cursorCodec) mac(scope listScope, cursor []byte) ([]byte, error) {
+	filters, err := scope.filters()
+	if err != nil {
+		return nil, err
+	}
+	mac := hmac.New(sha256.New, c.key)
+	for _, part := range [][]byte{scope.account[:], []byte(scope.operation), filters, cursor} {
 		_, _ = mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part)))) //nolint:gosec // short
 		_, _ = mac.Write(part)
 	}
-	return mac.Sum(nil)
+	return mac.Sum(nil), nil
 }
 
 // timeOf and the like are what the queries take: nothing on the first page.
@@ -100,29 +132,34 @@ func idOf(after *position) *uuid.UUID {
 	return &after.id
 }
 
-// page reads one page, which has fewer items than the limit where they would exceed maxPageSize. It queries one row more than
-// the limit to find whether there is a next page.
+// page is a page of a list to read.
 type page[Row, Item any] struct {
+	scope  listScope
+	limit  *int
+	cursor *string
+
 	rows func(db *postgres.DB, after *position, limit int32) ([]Row, error)
 	at   func(Row) position
 	item func(Row) Item
 }
 
-func (g page[Row, Item]) read(ctx context.Context, pool *postgres.TenantPool, p pager, limit *int, cursor *string) ([]Item, nullable.Nullable[string], error) {
+// paginate reads a page, which has fewer items than the limit where they would exceed maxPageSize. It queries one row more than
+// the limit to find whether there is a next page.
+func paginate[Row, Item any](ctx context.Context, pool *postgres.TenantPool, cursors cursorCodec, p page[Row, Item]) ([]Item, nullable.Nullable[string], error) {
 	none := nullable.NewNullNullable[string]()
 	var after *position
-	if cursor != nil {
+	if p.cursor != nil {
 		var err error
-		if after, err = p.decode(ctx, *cursor); err != nil {
+		if after, err = cursors.decode(p.scope, *p.cursor); err != nil {
 			return nil, none, err
 		}
 	}
-	size := valueOr(limit, defaultLimit)
+	size := valueOr(p.limit, defaultLimit)
 	var list *postgres.Page
 	var rows []Row
 	err := postgres.Retry(ctx, func(context.Context) (err error) {
-		list = pool.Page(authn.PrincipalFrom(ctx).AccountID, maxPageSize)
-		rows, err = g.rows(list.DB, after, int32(size)+1) //nolint:gosec // at most 1,000, says the specification
+		list = pool.Page(p.scope.account, maxPageSize)
+		rows, err = p.rows(list.DB, after, int32(size)+1) //nolint:gosec // at most 1,000, says the specification
 		return err
 	})
 	if err != nil {
@@ -130,7 +167,7 @@ func (g page[Row, Item]) read(ctx context.Context, pool *postgres.TenantPool, p 
 	}
 	items := make([]Item, 0, size)
 	for _, row := range rows[:min(size, len(rows))] {
-		items = append(items, g.item(row))
+		items = append(items, p.item(row))
 	}
 	if list.Size() > alwaysFits {
 		items = fit(items)
@@ -138,7 +175,8 @@ func (g page[Row, Item]) read(ctx context.Context, pool *postgres.TenantPool, p 
 	if len(items) == len(rows) && !list.IsCut() {
 		return items, none, nil
 	}
-	return items, nullable.NewNullableWithValue(p.encode(ctx, g.at(rows[len(items)-1]))), nil
+	next, err := cursors.encode(p.scope, p.at(rows[len(items)-1]))
+	return items, nullable.NewNullableWithValue(next), err
 }
 
 // fit returns the first items whose JSON does not exceed maxPageSize, at least one.

@@ -21,14 +21,15 @@ import (
 type releases struct {
 	db          *postgres.TenantPool
 	idempotency *idempotency.Store
-	pager       pager
+	cursors     cursorCodec
 	quotas      quota.Limits
 	clock       func() time.Time
 }
 
 func (h releases) ListReleases(ctx context.Context, req apigen.ListReleasesRequestObject) (apigen.ListReleasesResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	items, next, err := page[dbgen.ListReleasesRow, apigen.Release]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.ListReleasesRow, apigen.Release]{
+		scope: listScope{account: account, operation: "listReleases", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.ListReleasesRow, error) {
 			rows, err := db.ListReleases(ctx, dbgen.ListReleasesParams{
 				AccountID: account, Q: req.Params.Q, Status: (*string)(req.Params.Status),
@@ -40,7 +41,7 @@ func (h releases) ListReleases(ctx context.Context, req apigen.ListReleasesReque
 			return position{at: row.Release.CreatedAt, id: row.Release.ID}
 		},
 		item: func(row dbgen.ListReleasesRow) apigen.Release { return toAPIRelease(row.Release, row.VersionCount) },
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListReleases200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -97,7 +98,8 @@ func (h releases) ListReleaseVersions(ctx context.Context, req apigen.ListReleas
 	if _, err := h.db.Tenant(account).GetRelease(ctx, dbgen.GetReleaseParams{AccountID: account, ID: req.ID}); err != nil {
 		return nil, postgres.Classify(err)
 	}
-	items, next, err := page[dbgen.VersionDetail, apigen.Version]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.VersionDetail, apigen.Version]{
+		scope: listScope{account: account, operation: "listReleaseVersions", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.VersionDetail, error) {
 			rows, err := db.ListReleaseVersions(ctx, dbgen.ListReleaseVersionsParams{
 				AccountID: account, ReleaseID: req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
@@ -106,7 +108,7 @@ func (h releases) ListReleaseVersions(ctx context.Context, req apigen.ListReleas
 		},
 		at:   func(row dbgen.VersionDetail) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIVersion,
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListReleaseVersions200JSONResponse{Items: items, NextCursor: next}, err
 }
 
@@ -133,7 +135,8 @@ func (h releases) GetReleaseProgress(ctx context.Context, req apigen.GetReleaseP
 		return nil, postgres.Classify(err)
 	}
 	now := h.clock()
-	cells, next, err := page[releaseCell, apigen.ReleaseEnvironmentStatus]{
+	cells, next, err := paginate(ctx, h.db, h.cursors, page[releaseCell, apigen.ReleaseEnvironmentStatus]{
+		scope: listScope{account: account, operation: "getReleaseProgress", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]releaseCell, error) {
 			return releaseCells(ctx, db, dbgen.ListReleaseProgressParams{
 				AccountID: account, ReleaseID: req.ID, AfterProductID: firstOfPosition(after), AfterEnvironmentID: idOf(after), RowLimit: limit,
@@ -141,7 +144,7 @@ func (h releases) GetReleaseProgress(ctx context.Context, req apigen.GetReleaseP
 		},
 		at:   func(row releaseCell) position { return position{first: row.ProductID, id: row.EnvironmentID} },
 		item: toAPIReleaseEnvironmentStatus,
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.GetReleaseProgress200JSONResponse{ReleaseID: req.ID, Environments: cells, NextCursor: next}, err
 }
 

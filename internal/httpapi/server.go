@@ -115,17 +115,17 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	lists := pager{key: config.Keys.DeriveKey("cursor")}
+	lists := cursorCodec{key: config.Keys.DeriveKey("cursor")}
 	implementation := api{
 		events:        events{recorder: config.Recorder},
-		catalogueAPI:  catalogueAPI{db: config.DB, idempotency: responses, pager: lists, quotas: config.Quotas},
-		deployments:   deployments{db: config.DB, pager: lists, clock: config.Clock},
-		builds:        builds{db: config.DB, pager: lists, clock: config.Clock},
-		releases:      releases{db: config.DB, idempotency: responses, pager: lists, quotas: config.Quotas, clock: config.Clock},
-		notifications: notifications{db: config.DB, idempotency: responses, pager: lists, quotas: config.Quotas, channels: config.Channels},
-		apiKeys:       apiKeys{db: config.DB, idempotency: responses, pager: lists, keys: config.Keys},
-		users:         users{db: config.DB, pager: lists, changes: config.Keys},
-		auditLog:      auditLog{db: config.DB, pager: lists},
+		catalogueAPI:  catalogueAPI{db: config.DB, idempotency: responses, cursors: lists, quotas: config.Quotas},
+		deployments:   deployments{db: config.DB, cursors: lists, clock: config.Clock},
+		builds:        builds{db: config.DB, cursors: lists, clock: config.Clock},
+		releases:      releases{db: config.DB, idempotency: responses, cursors: lists, quotas: config.Quotas, clock: config.Clock},
+		notifications: notifications{db: config.DB, idempotency: responses, cursors: lists, quotas: config.Quotas, channels: config.Channels},
+		apiKeys:       apiKeys{db: config.DB, idempotency: responses, cursors: lists, keys: config.Keys},
+		users:         users{db: config.DB, cursors: lists, changes: config.Keys},
+		auditLog:      auditLog{db: config.DB, cursors: lists},
 		health:        health{ready: config.Ready, version: document.Info.Version},
 		docsHandlers:  docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
 	}

@@ -14,13 +14,14 @@ import (
 
 type users struct {
 	db      *postgres.TenantPool
-	pager   pager
+	cursors cursorCodec
 	changes accounts.Announcer
 }
 
 func (h users) ListUsers(ctx context.Context, req apigen.ListUsersRequestObject) (apigen.ListUsersResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	items, next, err := page[dbgen.User, apigen.User]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.User, apigen.User]{
+		scope: listScope{account: account, operation: "listUsers", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.User, error) {
 			rows, err := db.ListUsers(ctx, dbgen.ListUsersParams{
 				AccountID: account, Q: req.Params.Q, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
@@ -29,7 +30,7 @@ func (h users) ListUsers(ctx context.Context, req apigen.ListUsersRequestObject)
 		},
 		at:   func(row dbgen.User) position { return position{at: row.CreatedAt, id: row.ID} },
 		item: toAPIUser,
-	}.read(ctx, h.db, h.pager, req.Params.Limit, req.Params.Cursor)
+	})
 	return apigen.ListUsers200JSONResponse{Items: items, NextCursor: next}, err
 }
 

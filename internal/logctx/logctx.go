@@ -4,16 +4,13 @@ package logctx
 import (
 	"context"
 	"log/slog"
-	"net/url"
 )
 
 // Request holds the log fields of one request. Middleware fills it in while the request passes; a field that is not known
 // yet is empty.
 type Request struct {
 	ID, Operation, Account string
-	APIKey, User           string     // the identifier of the caller
-	Path                   string     // as the specification writes it
-	Query                  url.Values // of the request's URL
+	APIKey, User           string // the identifier of the caller
 }
 
 type contextKey struct{}

@@ -21,7 +21,7 @@ func TestHandlerAddsKnownFields(t *testing.T) {
 			return attr
 		},
 	}))).With("with", "attrs")
-	request := &logctx.Request{ID: "r1", Path: "/products/"}
+	request := &logctx.Request{ID: "r1"}
 	ctx := logctx.With(t.Context(), request)
 	logger.InfoContext(ctx, "before")
 	request.Operation, request.Account, request.APIKey, request.User = "listProducts", "acme", "k1", "u1"

@@ -19,7 +19,7 @@ func AssignRequestID(next echo.HandlerFunc) echo.HandlerFunc {
 			id = uuid.NewString()
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
-		ctx := logctx.With(c.Request().Context(), &logctx.Request{ID: id, Query: c.Request().URL.Query()})
+		ctx := logctx.With(c.Request().Context(), &logctx.Request{ID: id})
 		c.SetRequest(c.Request().WithContext(ctx))
 		return next(c)
 	}

@@ -4,8 +4,6 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
-
-	"github.com/versioner-io/versioner/internal/logctx"
 )
 
 // NormalizeSlashes serves /x, /x/ and //x/ directly. A redirect would lose events: clients follow it as a GET without a
@@ -15,7 +13,6 @@ func NormalizeSlashes(collectionPaths map[string]bool) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			address := c.Request().URL
 			address.Path = normalizePath(address.Path, collectionPaths)
-			logctx.From(c.Request().Context()).Path = address.Path
 			if address.RawPath != "" {
 				address.RawPath = normalizePath(address.RawPath, collectionPaths)
 			}
