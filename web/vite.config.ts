@@ -26,7 +26,12 @@ export default defineConfig(({ mode }) => {
         output: {
           codeSplitting: {
             // The framework changes rarely: browsers keep it when the pages change.
-            groups: [{ name: "framework", test: /node_modules[\\/](react|react-dom|scheduler|@tanstack)[\\/]/ }],
+            groups: [
+              {
+                name: "framework",
+                test: /rolldown[\\/]runtime|node_modules[\\/](react|react-dom|scheduler|@tanstack)[\\/]/,
+              },
+            ],
           },
         },
       },

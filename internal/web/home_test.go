@@ -23,7 +23,7 @@ func TestHome(t *testing.T) {
 		html := answer.Body.String()
 		require.Contains(t, html, "Version 1.2.3")
 
-		for _, path := range []string{"/docs", "/redoc", "/openapi.json", "/health/ready"} {
+		for _, path := range []string{"/app/", "/docs", "/redoc", "/openapi.json", "/health/ready"} {
 			require.Contains(t, html, `<a href="`+path+`"`)
 		}
 	})

@@ -1,19 +1,21 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 
+import type { Search } from "./lib/search";
+import EnvironmentsPage from "./pages/environments/environments-page";
 import { NotFoundPage } from "./pages/not-found";
 import { Shell } from "./shell/shell";
 import { RouteError } from "./shell/route-error";
 
 const rootRoute = createRootRoute({ component: Shell, notFoundComponent: NotFoundPage, errorComponent: RouteError });
 
-/** The parameters in the address: every page reads its filters from there as texts, and ignores what it does not know. */
-export type Search = Record<string, string | undefined>;
-
 const route = <Path extends string>(path: Path, load: () => Promise<{ default: React.ComponentType }>) =>
   createRoute({ getParentRoute: () => rootRoute, path, component: lazyRouteComponent(load) });
 
-// One line for each page, which is loaded when it is first shown.
-const routeTree = rootRoute.addChildren([route("/", () => import("./pages/environments/environments-page"))]);
+// One line for each page, which is loaded when it is first shown. The first page comes with the frame: that saves a request.
+const routeTree = rootRoute.addChildren([
+  createRoute({ getParentRoute: () => rootRoute, path: "/", component: EnvironmentsPage }),
+  route("/start", () => import("./pages/start/start-page")),
+]);
 
 /** Texts are written and read as they are: a version named 1.10 stays one. */
 function parseSearch(text: string): Search {

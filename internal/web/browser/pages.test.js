@@ -72,7 +72,7 @@ describe('pages', { skip: executablePath ? false : howToInstall }, () => {
         const health = await (await page.request.get(`${server.url}/health`)).json();
         await page.getByText(`Version ${health.version}`, { exact: true }).waitFor();
         const ways = await page.locator('main a').evaluateAll((links) => links.map((link) => link.getAttribute('href')));
-        assert.deepEqual(ways, ['/docs', '/redoc', '/openapi.json', '/health/ready']);
+        assert.deepEqual(ways, ['/app/', '/docs', '/redoc', '/openapi.json', '/health/ready']);
         for (const way of ways) {
           const answer = await page.request.get(server.url + way);
           assert.equal(answer.status(), 200, way);
@@ -85,7 +85,8 @@ describe('pages', { skip: executablePath ? false : howToInstall }, () => {
         assert.equal(await focused(page), 'Skip to the content');
         await page.keyboard.press('Enter');
         await page.keyboard.press('Tab');
-        assert.match(await focused(page), /^Try it out.+/s, 'the first way, not the bar');
+        assert.match(await focused(page), /^Dashboard.+/s, 'the first way, not the bar');
+        await page.keyboard.press('Tab');
         await page.keyboard.press('Enter');
         await page.waitForURL('**/docs');
         await page.getByRole('button', { name: 'Authorize', exact: true }).waitFor();

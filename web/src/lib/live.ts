@@ -1,7 +1,7 @@
 import { RateLimited, Unavailable } from "@versioner/client";
-import { useEffect, useState } from "react";
+import { useSyncExternalStore } from "react";
 
-import { serverNow } from "./clock";
+import { onClockChange, serverNow } from "./clock";
 
 const VISIBLE = 5_000;
 const HIDDEN = 30_000;
@@ -31,12 +31,33 @@ export function liveInterval(query: { state: { error: unknown } }): number | fal
 /** Options of a query that is polled; spread them into `queryOptions`. */
 export const live = { refetchInterval: liveInterval, refetchIntervalInBackground: true } as const;
 
-/** The present time by the clock of the server, which changes every `every` milliseconds. */
-export function useNow(every = 15_000): number {
-  const [now, setNow] = useState(serverNow);
-  useEffect(() => {
-    const timer = setInterval(() => setNow(serverNow()), every);
-    return () => clearInterval(timer);
-  }, [every]);
-  return now;
+/** How often relative times change; one timer serves all of them. */
+const TICK = 15_000;
+
+let now = serverNow();
+let ticker: ReturnType<typeof setInterval> | undefined;
+const listeners = new Set<() => void>();
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  ticker ??= setInterval(() => {
+    now = serverNow();
+    for (const one of listeners) one();
+  }, TICK);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size > 0) return;
+    clearInterval(ticker);
+    ticker = undefined;
+  };
 }
+
+/** The present time by the clock of the server, which changes every 15 seconds, and at once when the clocks turn out to differ. */
+export function useNow(): number {
+  return useSyncExternalStore(subscribe, () => now);
+}
+
+onClockChange(() => {
+  now = serverNow();
+  for (const one of listeners) one();
+});

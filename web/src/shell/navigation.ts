@@ -1,6 +1,6 @@
 import type { ComponentType } from "react";
 
-import { GridIcon } from "../components/icons";
+import { GridIcon, StartIcon } from "../components/icons";
 
 export interface NavigationItem {
   to: string;
@@ -20,4 +20,5 @@ export interface NavigationGroup {
 /** The entries of the navigation, in order. */
 export const navigation: NavigationGroup[] = [
   { label: null, items: [{ to: "/", label: "Environments", icon: GridIcon, letter: "e" }] },
+  { label: "Help", items: [{ to: "/start", label: "Get started", icon: StartIcon, letter: "s" }] },
 ];

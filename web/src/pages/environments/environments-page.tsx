@@ -1,25 +1,143 @@
 import { useQuery } from "@tanstack/react-query";
+import { useMemo, useRef } from "react";
 
 import { environmentStateQuery } from "../../api/environment-state";
 import { Page, Panel } from "../../components/page";
-import { EmptyState, ErrorState, SkeletonRows } from "../../components/states";
+import { EmptyState, ErrorState, Skeleton } from "../../components/states";
+import { useFilters } from "../../lib/search";
+import { GetStarted } from "../start/get-started";
+import { CellPanel } from "./cell-panel";
+import type { Cell } from "./cell-state";
+import { FailureAnnouncer } from "./failure-announcer";
+import { FilterBar } from "./filter-bar";
+import { Matrix } from "./matrix";
+import { cellsOf, columnsOf, filterColumns, filterRows, REVIEW, type Row, rowsOf, summaries } from "./matrix-data";
+import { ReviewPanel } from "./review-panel";
+import { Strip } from "./strip";
 
+/** Which version of each product runs in each environment. */
 export default function EnvironmentsPage() {
   const { data, error, refetch } = useQuery(environmentStateQuery);
+  if (data?.length === 0) return <GetStarted />;
   return (
-    <Page title="Environments" lead="Which version runs where">
-      <Panel>
-        {data
-          ? data.map((row) => (
-              <p
-                key={row.product_id + row.environment_id}
-              >{`${row.product_name} ${row.environment_name} ${row.version}`}</p>
-            ))
-          : null}
-        {data?.length === 0 ? <EmptyState title="No deployments yet" /> : null}
-        {!data && error ? <ErrorState error={error} onRetry={() => void refetch()} /> : null}
-        {!data && !error ? <SkeletonRows /> : null}
-      </Panel>
+    <Page title="Environments" lead="Which version runs where, since when, and who deployed it">
+      {data ? <Content cells={data} /> : null}
+      {!data && error ? (
+        <Panel>
+          <ErrorState error={error} onRetry={() => void refetch()} />
+        </Panel>
+      ) : null}
+      {!data && !error ? <Loading /> : null}
     </Page>
+  );
+}
+
+function Content({ cells }: { cells: readonly Cell[] }) {
+  const [search, change] = useFilters();
+  const isUnfolded = search["review"] === "1";
+  const rows = useRows(cells);
+  const columns = useStableColumns(cells, isUnfolded);
+  const shownColumns = useMemo(
+    () => filterColumns(columns, { type: search["type"], environment: search["environment"] }),
+    [columns, search["type"], search["environment"]],
+  );
+  const shownRows = useMemo(
+    () => filterRows(rows, shownColumns, { q: search["q"], state: search["state"] }),
+    [rows, shownColumns, search["q"], search["state"]],
+  );
+  const hasReview = isUnfolded || columns.some(({ isFolded }) => isFolded);
+  return (
+    <>
+      <Strip summaries={useMemo(() => summaries(cells), [cells])} filters={search} onFilter={change} />
+      <div className="flex flex-wrap items-center justify-between gap-2">
+        <FilterBar filters={search} onFilter={change} />
+        <div className="flex items-center gap-4 text-sm text-muted">
+          {hasReview ? (
+            <label className="flex min-h-8 items-center gap-2">
+              <input
+                type="checkbox"
+                className="size-4 accent-accent"
+                checked={isUnfolded}
+                onChange={(event) => change({ review: event.target.checked ? "1" : "" })}
+              />
+              Show each review environment
+            </label>
+          ) : null}
+          <span role="status" className="tabular-nums">{`${shownRows.length} of ${rows.length} products`}</span>
+        </div>
+      </div>
+      {shownRows.length > 0 ? (
+        <Matrix
+          rows={shownRows}
+          columns={shownColumns}
+          onOpen={(row, column) => change({ open: `${row.id}.${column.id}` }, true)}
+        />
+      ) : (
+        <Panel>
+          <EmptyState title="No product matches the filters" />
+        </Panel>
+      )}
+      <OpenPanel rows={rows} open={search["open"]} onChange={(open) => change({ open })} />
+      <FailureAnnouncer cells={cells} />
+    </>
+  );
+}
+
+function OpenPanel({
+  rows,
+  open,
+  onChange,
+}: {
+  rows: readonly Row[];
+  open: string | undefined;
+  onChange: (open: string | undefined) => void;
+}) {
+  const [product, environment] = open?.split(".") ?? [];
+  const row = rows.find(({ id }) => id === product);
+  if (!row || !environment) return null;
+  const close = () => onChange(undefined);
+  if (environment === REVIEW) {
+    const cells = cellsOf(row, { id: REVIEW, name: "", type: "dev", isFolded: true });
+    return (
+      <ReviewPanel
+        product={row.name}
+        cells={cells}
+        onOpen={(cell) => onChange(`${row.id}.${cell.environment_id}`)}
+        onClose={close}
+      />
+    );
+  }
+  const cell = row.cells.get(environment);
+  return cell ? <CellPanel key={open} cell={cell} onClose={close} /> : null;
+}
+
+/** The rows, of which those without a change are the same objects as before. */
+function useRows(cells: readonly Cell[]): Row[] {
+  const before = useRef<Row[]>([]);
+  return useMemo(() => {
+    before.current = rowsOf(cells, before.current);
+    return before.current;
+  }, [cells]);
+}
+
+/** The columns, which are the same objects as before while no environment comes, goes or is renamed. */
+function useStableColumns(cells: readonly Cell[], unfold: boolean) {
+  const columns = columnsOf(cells, unfold);
+  const key = JSON.stringify(columns);
+  return useMemo(() => columns, [key]);
+}
+
+/** Boxes of the sizes of the strip and of the matrix. */
+function Loading() {
+  return (
+    <div role="status" aria-label="Loading" className="flex flex-col gap-4">
+      <div className="grid grid-cols-3 gap-2 sm:grid-cols-[repeat(auto-fit,minmax(11rem,1fr))] sm:gap-3">
+        {Array.from({ length: 4 }, (_, index) => (
+          <Skeleton key={index} className="h-[4.625rem] border border-line max-sm:first:col-span-3" />
+        ))}
+      </div>
+      <Skeleton className="h-8 w-80 max-w-full" />
+      <Skeleton className="h-[max(24rem,calc(100dvh-18rem))] border border-line lg:h-[max(24rem,calc(100dvh-15rem))]" />
+    </div>
   );
 }

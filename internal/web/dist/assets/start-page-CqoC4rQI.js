@@ -1,0 +1,1 @@
+export{t as default}from"./index--7BnD5hb.js";

@@ -1,0 +1,173 @@
+import { memo } from "react";
+
+import { Badge } from "../../components/badge";
+import { Name, VersionName } from "../../components/name";
+import { Time } from "../../components/time";
+import { cx } from "../../lib/cx";
+import { type Cell, cellState, isFine, STATE_LABELS, stateText } from "./cell-state";
+import { cellsOf, type Column, type Row } from "./matrix-data";
+
+export const ROW_HEIGHT = 54;
+
+/** Which columns are rendered, and the space of those before and after. */
+export interface ColumnWindow {
+  columns: readonly Column[];
+  /** The index of the first of them. */
+  first: number;
+  before: number;
+  after: number;
+}
+
+interface MatrixRowProps {
+  row: Row;
+  index: number;
+  window: ColumnWindow;
+  /** The column of this row that takes the focus; 0 is the name. */
+  activeColumn: number | null;
+}
+
+/** A row of the grid. It renders again only if one of its cells has changed, it is scrolled sideways, or the focus enters or leaves it. */
+export const MatrixRow = memo(function MatrixRow({ row, index, window, activeColumn }: MatrixRowProps) {
+  return (
+    <div
+      role="row"
+      aria-rowindex={index + 2}
+      data-row={index}
+      className="group absolute left-0 flex w-full border-b border-line bg-surface"
+      style={{ height: ROW_HEIGHT, transform: `translateY(${index * ROW_HEIGHT}px)` }}
+    >
+      <div
+        role="rowheader"
+        aria-colindex={1}
+        data-column={0}
+        tabIndex={activeColumn === 0 ? 0 : -1}
+        className="sticky left-0 z-10 flex w-(--name-width) shrink-0 items-center border-r border-line bg-surface px-3 font-medium -outline-offset-2 group-hover:bg-raised"
+      >
+        <Name cut className="min-w-0">
+          {row.name}
+        </Name>
+      </div>
+      <div className="shrink-0" style={{ width: window.before }} role="presentation" />
+      {window.columns.map((column, offset) => (
+        <GridCell
+          key={column.id}
+          column={column}
+          cells={cellsOf(row, column)}
+          index={window.first + offset}
+          isActive={activeColumn === window.first + offset + 1}
+        />
+      ))}
+      <div className="shrink-0" style={{ width: window.after }} role="presentation" />
+    </div>
+  );
+});
+
+function GridCell({
+  column,
+  cells,
+  index,
+  isActive,
+}: {
+  column: Column;
+  cells: Cell[];
+  index: number;
+  isActive: boolean;
+}) {
+  const cell = cells[0];
+  return (
+    <div
+      role="gridcell"
+      aria-colindex={index + 2}
+      data-column={index + 1}
+      tabIndex={isActive ? 0 : -1}
+      className={cx(
+        "flex min-w-0 shrink-0 grow basis-44 flex-col justify-center px-3 -outline-offset-2 group-hover:bg-raised",
+        cell && "cursor-pointer hover:bg-accent-soft",
+      )}
+    >
+      {!cell ? <span className="text-sm text-muted">– never</span> : null}
+      {cell && column.isFolded ? <ReviewCell cells={cells} /> : null}
+      {cell && !column.isFolded ? <StateCell cell={cell} /> : null}
+    </div>
+  );
+}
+
+function StateCell({ cell }: { cell: Cell }) {
+  const state = cellState(cell);
+  const { tone, glyph } = STATE_LABELS[state];
+  const text = stateText(cell, state);
+  const who = cell.deployed_by_name || cell.deployed_by;
+  return (
+    <>
+      <div className="flex items-center gap-2">
+        {cell.version ? (
+          <VersionName cut className="min-w-0 font-medium">
+            {cell.version}
+          </VersionName>
+        ) : null}
+        {isFine(state) ? (
+          <span className={cx("text-xs whitespace-nowrap", state === "current" ? "text-good" : "text-muted")}>
+            <span aria-hidden="true">{glyph} </span>
+            {state === "current" ? <span className="sr-only">{text}</span> : text}
+          </span>
+        ) : (
+          <Badge tone={tone} glyph={glyph}>
+            {text}
+          </Badge>
+        )}
+      </div>
+      <div className="flex gap-1 text-xs text-muted">
+        {state === "in_progress" ? (
+          <Incoming label="now" version={cell.in_progress_version} at={cell.in_progress_since} />
+        ) : null}
+        {state === "failed" ? <Incoming label="" version={cell.latest_version} at={cell.latest_at} /> : null}
+        {state !== "in_progress" && state !== "failed" ? (
+          <>
+            <Time at={cell.since} className="shrink-0" />
+            {who ? <span aria-hidden="true">·</span> : null}
+            {who ? <Name cut>{who}</Name> : null}
+          </>
+        ) : null}
+      </div>
+    </>
+  );
+}
+
+/** The version of the newest deployment, which does not run (yet). */
+function Incoming({
+  label,
+  version,
+  at,
+}: {
+  label: string;
+  version: string | null | undefined;
+  at: string | null | undefined;
+}) {
+  return (
+    <>
+      {label ? <span className="sr-only">{label}</span> : null}
+      <span aria-hidden="true">→</span>
+      <Name cut className="font-mono">
+        {version ?? ""}
+      </Name>
+      <span aria-hidden="true">·</span>
+      <Time at={at} className="shrink-0" />
+    </>
+  );
+}
+
+function ReviewCell({ cells }: { cells: Cell[] }) {
+  const failed = cells.filter((cell) => cellState(cell) === "failed").length;
+  return (
+    <div className="flex items-center gap-2">
+      <span>
+        {cells.length} <span className="text-muted">{cells.length === 1 ? "environment" : "environments"}</span>
+      </span>
+      {failed > 0 ? (
+        <Badge tone="bad" glyph="✕">
+          {failed} failed
+        </Badge>
+      ) : null}
+    </div>
+  );
+}

@@ -1,0 +1,1 @@
+export { GetStarted as default } from "./get-started";

@@ -1,0 +1,167 @@
+// Tests of the first page: the summary, the grid, its panel and filters, and the page of an empty account.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
+
+import { assertAccessible, keepPicture, looks, nameOf, startBrowser, suite, visit } from "./browser.js";
+import { startServer } from "./server.js";
+
+const KB = 1000;
+
+describe("environments", suite, () => {
+  let server, empty, browser, token, emptyToken;
+
+  before(async () => {
+    [server, empty, browser] = await Promise.all([startServer({ demo: true }), startServer(), startBrowser()]);
+    [token, emptyToken] = await Promise.all([server.token(), empty.token()]);
+  });
+
+  after(async () => {
+    await browser?.close();
+    await Promise.all([server?.stop(), empty?.stop()]);
+  });
+
+  const api = async (path) =>
+    (await fetch(server.url + path, { headers: { Authorization: `Bearer ${token}` } })).json();
+  const send = (to, key, body) =>
+    fetch(`${to.url}/deployment-events/`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const cellOf = (page, product, environment) =>
+    page
+      .getByRole("row")
+      .filter({ has: page.getByRole("rowheader", { name: product, exact: true }) })
+      .getByRole("gridcell")
+      .nth(environment);
+
+  for (const look of looks) {
+    test(`shows what runs where at ${nameOf(look)}`, () =>
+      visit(browser, server, "/", { token, ...look }, async (page) => {
+        await page.getByRole("grid").waitFor();
+        await keepPicture(page, `environments-${nameOf(look)}`);
+        await assertAccessible(page);
+        const { items } = await api("/environment-state/?environment=production&product=storefront");
+        await page.getByLabel("Product", { exact: true }).fill("storefront");
+        await cellOf(page, "storefront", 0).getByText(items[0].version, { exact: true }).first().waitFor();
+        await page
+          .getByRole("status")
+          .getByText(/^1 of \d+ products$/)
+          .waitFor();
+        assert.match(page.url(), /\?q=storefront$/, "the filter is in the address");
+      }));
+  }
+
+  test("moves through the grid by keyboard, opens a cell, and returns the focus", () =>
+    visit(browser, server, "/", { token }, async (page) => {
+      await page.getByRole("grid").waitFor();
+      const focused = () =>
+        page.evaluate(() => {
+          const { activeElement: cell } = document;
+          return [
+            cell?.closest("[role=row]")?.getAttribute("aria-rowindex"),
+            cell?.getAttribute("aria-colindex"),
+          ].join();
+        });
+      await page.getByRole("rowheader").first().focus();
+      for (const [key, at] of [
+        ["ArrowRight", "2,2"],
+        ["ArrowDown", "3,2"],
+        ["End", "3,5"],
+        ["Control+End", "21,5"],
+        ["Home", "21,1"],
+        ["Control+Home", "2,1"],
+        ["ArrowUp", "2,1"],
+        ["ArrowRight", "2,2"],
+      ]) {
+        await page.keyboard.press(key);
+        await page.waitForFunction(
+          (wanted) => document.activeElement?.getAttribute("aria-colindex") === wanted,
+          at.split(",")[1],
+        );
+        assert.equal(await focused(), at, key);
+      }
+      assert.equal(await page.locator("[role=grid] [tabindex='0']").count(), 1, "one cell takes the focus");
+      await page.keyboard.press("Enter");
+      const panel = page.getByRole("dialog");
+      await panel.getByRole("heading", { name: "History" }).waitFor();
+      await panel.getByText("runs now").waitFor();
+      await keepPicture(page, "panel");
+      await assertAccessible(page);
+      assert.match(page.url(), /open=/, "the panel has an address");
+      await page.keyboard.press("Escape");
+      await panel.waitFor({ state: "detached" });
+      assert.equal(await focused(), "2,2");
+    }));
+
+  test("shows an event within 8 seconds, and renders its row alone", () =>
+    visit(browser, server, "/", { token }, async (page) => {
+      await cellOf(page, "cart-service", 0).waitFor();
+      await page.evaluate(() => {
+        window.changedRows = new Set();
+        new MutationObserver((changes) => {
+          for (const { target } of changes) {
+            const row = (target.nodeType === 1 ? target : target.parentElement)?.closest("[data-row]");
+            if (row) window.changedRows.add(row.querySelector("[role=rowheader]").textContent);
+          }
+        }).observe(document.querySelector("[role=grid]"), { subtree: true, childList: true, characterData: true });
+      });
+      const event = {
+        product_name: "cart-service",
+        version: "99.0.0",
+        environment_name: "production",
+        status: "started",
+      };
+      assert.equal((await send(server, server.key, event)).status, 200);
+      await cellOf(page, "cart-service", 0).getByText("in progress").waitFor({ timeout: 8_000 });
+      const changed = await page.evaluate(() => [...window.changedRows]);
+      assert.ok(changed.includes("cart-service") && changed.length <= 3, `changed rows: ${changed}`);
+      await send(server, server.key, { ...event, status: "failed" });
+    }));
+
+  test("stays within the budget of the first page", () =>
+    visit(browser, server, "/start", { token }, async (_, context) => {
+      const page = await context.newPage();
+      const transfers = [];
+      page.on("response", (answer) => {
+        transfers.push(answer.body().then((body) => ({ url: answer.url(), size: gzipSync(body).length })));
+      });
+      await page.goto(`${server.url}/app/`);
+      await page.getByRole("grid").waitFor();
+      const all = await Promise.all(transfers);
+      const sum = (some) => some.reduce((total, { size }) => total + size, 0) / KB;
+      const scripts = all.filter(({ url }) => url.endsWith(".js"));
+      assert.ok(all.length <= 8, `${all.length} requests: ${all.map(({ url }) => url)}`);
+      assert.ok(sum(scripts) <= 150, `${sum(scripts)} kB of scripts`);
+      assert.ok(sum(all) <= 200, `${sum(all)} kB`);
+    }));
+
+  for (const look of looks) {
+    test(`leads a new account to its first event at ${nameOf(look)}`, () =>
+      visit(browser, empty, "/start", { token: emptyToken, ...look }, async (page) => {
+        await page.getByRole("heading", { name: "Get started" }).waitFor();
+        await page.getByRole("button", { name: "Create a key" }).waitFor();
+        await keepPicture(page, `start-${nameOf(look)}`);
+        await assertAccessible(page);
+      }));
+  }
+
+  test("creates a key and shows the first event when it arrives", () =>
+    visit(browser, empty, "/", { token: emptyToken }, async (page) => {
+      await page.getByRole("button", { name: "Create a key" }).click();
+      const key = await page.getByRole("region", { name: "API key" }).textContent();
+      const command = await page.getByRole("region", { name: "curl" }).textContent();
+      assert.ok(command.includes(`Bearer ${key}"`), "the command contains the key");
+      await page.getByText("Waiting for the first event").waitFor();
+      const hostile = '<img src=x onerror="alert(1)">\u202e';
+      await send(empty, key, {
+        product_name: hostile,
+        version: "1.4.2",
+        environment_name: "production",
+        status: "completed",
+      });
+      await page.getByRole("rowheader", { name: "<img src=x" }).waitFor({ timeout: 8_000 });
+      await keepPicture(page, "first-event");
+    }));
+});
