@@ -16,7 +16,7 @@ const (
 )
 
 // TestTokenRoundTrip makes and reads keys of any account, underscores included. VERSIONER_TEST_ROUND_TRIPS sets how many;
-// `make test-long` asks for a million.
+// `make test-long` runs a million.
 func TestTokenRoundTrip(t *testing.T) {
 	t.Parallel()
 	accounts, keyIDs := rapid.StringMatching(accountExpr), rapid.StringMatching(keyIDExpr)

@@ -43,7 +43,7 @@ type cachedKey struct {
 }
 
 // NewAPIKeys returns a validator that looks up at most unknownPerMinute unknown keys of one network, 0 for any number. Without Run
-// beside it, it is correct but asks the database each time.
+// beside it, it is correct but queries the database each time.
 func NewAPIKeys(pool *postgres.Pool, keys *apikeys.Keys, unknownPerMinute int, logger *slog.Logger) *APIKeys {
 	k := &APIKeys{pool: pool, keys: keys, logger: logger, lookUps: newKeyLookUps(unknownPerMinute)}
 	k.caches = []invalidator{&k.cache}

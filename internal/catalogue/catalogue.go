@@ -20,19 +20,19 @@ const maxMetadata = 64 << 10
 
 var errNameTaken = apperr.New(apperr.Conflict, "Name already in use")
 
-// change gathers the names of the members that a patch really changes.
-type change struct{ fields []string }
+// changeset gathers the names of the members that a patch really changes.
+type changeset struct{ fields []string }
 
 // set overwrites a value when the patch has one that differs.
-func set[T comparable](c *change, name string, target *T, patch *T) {
+func set[T comparable](c *changeset, name string, target *T, patch *T) {
 	if patch != nil && *patch != *target {
 		*target = *patch
 		c.fields = append(c.fields, name)
 	}
 }
 
-// merge applies a JSON merge patch (RFC 7396) to metadata; null empties it.
-func (c *change) merge(name string, target *json.RawMessage, patch *json.RawMessage) error {
+// mergePatch applies a JSON merge patch (RFC 7396) to metadata; null empties it.
+func (c *changeset) mergePatch(name string, target *json.RawMessage, patch *json.RawMessage) error {
 	if patch == nil {
 		return nil
 	}
@@ -53,8 +53,8 @@ func (c *change) merge(name string, target *json.RawMessage, patch *json.RawMess
 	return nil
 }
 
-// cleanName trims a name that the specification has found to be more than white space.
-func cleanName(name string) (string, error) {
+// normalizeName trims a name; the specification admits no blank one.
+func normalizeName(name string) (string, error) {
 	name = strings.TrimSpace(name)
 	if name == "" {
 		return "", apperr.NewInvalid(apperr.Field{Loc: []any{"body", "name"}, Msg: "must not be blank", Type: "value_error.any_str.min_length"})
@@ -62,12 +62,12 @@ func cleanName(name string) (string, error) {
 	return name, nil
 }
 
-func cleanNamePatch(name *string) (*string, error) {
+func normalizeNamePatch(name *string) (*string, error) {
 	if name == nil {
 		return nil, nil //nolint:nilnil // nothing to change
 	}
-	cleaned, err := cleanName(*name)
-	return &cleaned, err
+	normalized, err := normalizeName(*name)
+	return &normalized, err
 }
 
 // checkNames returns an error when an object has more names than the limit. The transaction has locked the object.
@@ -83,20 +83,20 @@ func checkNames(object string, count int64, limit int, err error) error {
 	return nil
 }
 
-// metadataOrEmpty is what to store of metadata that may be absent or null.
-func metadataOrEmpty(metadata *json.RawMessage) json.RawMessage {
+// metadataOrDefault returns the empty object for metadata that is absent or null.
+func metadataOrDefault(metadata *json.RawMessage) json.RawMessage {
 	if metadata == nil || string(*metadata) == "null" {
 		return json.RawMessage("{}")
 	}
 	return *metadata
 }
 
-// claim makes a name lead to an object, unless it leads to another one already.
-func claim(owner uuid.UUID, claimed uuid.UUID, err error) error {
+// checkNameReserved returns an error when the name belongs to another object than the owner.
+func checkNameReserved(owner uuid.UUID, holder uuid.UUID, err error) error {
 	if err != nil {
 		return postgres.Classify(err)
 	}
-	if claimed != owner {
+	if holder != owner {
 		return errNameTaken
 	}
 	return nil

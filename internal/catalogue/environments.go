@@ -30,7 +30,7 @@ type EnvironmentPatch struct {
 
 // Create makes an environment whose name is free. Without a type, it is inferred from the name.
 func (e Environments) Create(ctx context.Context, accountID uuid.UUID, name string, kind *string, description string, metadata *json.RawMessage) (environment dbgen.Environment, err error) {
-	if name, err = cleanName(name); err != nil {
+	if name, err = normalizeName(name); err != nil {
 		return environment, err
 	}
 	if kind == nil {
@@ -39,12 +39,12 @@ func (e Environments) Create(ctx context.Context, accountID uuid.UUID, name stri
 	}
 	err = e.DB.WithTx(ctx, func(db *postgres.DB) error {
 		id := uuid.Must(uuid.NewV7())
-		claimed, err := db.ReserveEnvironmentName(ctx, dbgen.ReserveEnvironmentNameParams{AccountID: accountID, Name: name, EnvironmentID: id})
-		if err := claim(id, claimed, err); err != nil {
+		holder, err := db.ReserveEnvironmentName(ctx, dbgen.ReserveEnvironmentNameParams{AccountID: accountID, Name: name, EnvironmentID: id})
+		if err := checkNameReserved(id, holder, err); err != nil {
 			return err
 		}
 		environment, err = db.CreateEnvironment(ctx, dbgen.CreateEnvironmentParams{
-			AccountID: accountID, ID: id, Name: name, Type: *kind, Description: description, Metadata: metadataOrEmpty(metadata), Now: time.Now(),
+			AccountID: accountID, ID: id, Name: name, Type: *kind, Description: description, Metadata: metadataOrDefault(metadata), Now: time.Now(),
 		})
 		if err != nil {
 			return postgres.Classify(err)
@@ -59,25 +59,25 @@ func (e Environments) Create(ctx context.Context, accountID uuid.UUID, name stri
 
 // Update changes an environment. A former name goes on leading to it.
 func (e Environments) Update(ctx context.Context, target etag.Ref, patch EnvironmentPatch) (environment dbgen.Environment, err error) {
-	if patch.Name, err = cleanNamePatch(patch.Name); err != nil {
+	if patch.Name, err = normalizeNamePatch(patch.Name); err != nil {
 		return environment, err
 	}
 	err = e.DB.WithTx(ctx, func(db *postgres.DB) error {
 		if environment, err = e.lock(ctx, db, target); err != nil {
 			return err
 		}
-		var changed change
+		var changed changeset
 		set(&changed, "name", &environment.Name, patch.Name)
 		set(&changed, "type", &environment.Type, patch.Type)
 		set(&changed, "description", &environment.Description, patch.Description)
-		if err := changed.merge("metadata", &environment.Metadata, patch.Metadata); err != nil {
+		if err := changed.mergePatch("metadata", &environment.Metadata, patch.Metadata); err != nil {
 			return err
 		}
 		if len(changed.fields) == 0 {
 			return nil
 		}
-		claimed, err := db.ReserveEnvironmentName(ctx, dbgen.ReserveEnvironmentNameParams{AccountID: target.AccountID, Name: environment.Name, EnvironmentID: target.ID})
-		if err := claim(target.ID, claimed, err); err != nil {
+		holder, err := db.ReserveEnvironmentName(ctx, dbgen.ReserveEnvironmentNameParams{AccountID: target.AccountID, Name: environment.Name, EnvironmentID: target.ID})
+		if err := checkNameReserved(target.ID, holder, err); err != nil {
 			return err
 		}
 		if err := e.checkNames(ctx, db, target); err != nil {

@@ -19,8 +19,8 @@ func FuzzMergeMetadata(f *testing.F) {
 			return
 		}
 		target, merge := json.RawMessage(before), json.RawMessage(patch)
-		var first, second struct{ change }
-		if err := first.merge("m", &target, &merge); err != nil {
+		var first, second struct{ changeset }
+		if err := first.mergePatch("m", &target, &merge); err != nil {
 			return // too large
 		}
 		var after map[string]any
@@ -28,7 +28,7 @@ func FuzzMergeMetadata(f *testing.F) {
 			t.Fatalf("%s and %s became %s", before, patch, target)
 		}
 		kept := string(target)
-		if err := second.merge("m", &target, &merge); err != nil || len(second.fields) > 0 {
+		if err := second.mergePatch("m", &target, &merge); err != nil || len(second.fields) > 0 {
 			t.Fatalf("%s was merged into %s twice and became %s: %v", patch, kept, target, err)
 		}
 		if (len(first.fields) == 0) != jsonpatch.Equal([]byte(before), []byte(kept)) {

@@ -29,17 +29,17 @@ type ProductPatch struct {
 
 // Create makes a product whose name is free.
 func (p Products) Create(ctx context.Context, accountID uuid.UUID, name, description string, metadata *json.RawMessage) (product dbgen.Product, err error) {
-	if name, err = cleanName(name); err != nil {
+	if name, err = normalizeName(name); err != nil {
 		return product, err
 	}
 	err = p.DB.WithTx(ctx, func(db *postgres.DB) error {
 		id := uuid.Must(uuid.NewV7())
-		claimed, err := db.ReserveProductName(ctx, dbgen.ReserveProductNameParams{AccountID: accountID, Name: name, ProductID: id})
-		if err := claim(id, claimed, err); err != nil {
+		holder, err := db.ReserveProductName(ctx, dbgen.ReserveProductNameParams{AccountID: accountID, Name: name, ProductID: id})
+		if err := checkNameReserved(id, holder, err); err != nil {
 			return err
 		}
 		product, err = db.CreateProduct(ctx, dbgen.CreateProductParams{
-			AccountID: accountID, ID: id, Name: name, Description: description, ExtraMetadata: metadataOrEmpty(metadata), Now: time.Now(),
+			AccountID: accountID, ID: id, Name: name, Description: description, ExtraMetadata: metadataOrDefault(metadata), Now: time.Now(),
 		})
 		if err != nil {
 			return postgres.Classify(err)
@@ -54,24 +54,24 @@ func (p Products) Create(ctx context.Context, accountID uuid.UUID, name, descrip
 
 // Update changes a product. A former name goes on leading to it.
 func (p Products) Update(ctx context.Context, target etag.Ref, patch ProductPatch) (product dbgen.Product, err error) {
-	if patch.Name, err = cleanNamePatch(patch.Name); err != nil {
+	if patch.Name, err = normalizeNamePatch(patch.Name); err != nil {
 		return product, err
 	}
 	err = p.DB.WithTx(ctx, func(db *postgres.DB) error {
 		if product, err = p.lock(ctx, db, target); err != nil {
 			return err
 		}
-		var changed change
+		var changed changeset
 		set(&changed, "name", &product.Name, patch.Name)
 		set(&changed, "description", &product.Description, patch.Description)
-		if err := changed.merge("extra_metadata", &product.ExtraMetadata, patch.ExtraMetadata); err != nil {
+		if err := changed.mergePatch("extra_metadata", &product.ExtraMetadata, patch.ExtraMetadata); err != nil {
 			return err
 		}
 		if len(changed.fields) == 0 {
 			return nil
 		}
-		claimed, err := db.ReserveProductName(ctx, dbgen.ReserveProductNameParams{AccountID: target.AccountID, Name: product.Name, ProductID: target.ID})
-		if err := claim(target.ID, claimed, err); err != nil {
+		holder, err := db.ReserveProductName(ctx, dbgen.ReserveProductNameParams{AccountID: target.AccountID, Name: product.Name, ProductID: target.ID})
+		if err := checkNameReserved(target.ID, holder, err); err != nil {
 			return err
 		}
 		if err := p.checkNames(ctx, db, target); err != nil {

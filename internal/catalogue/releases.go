@@ -50,13 +50,13 @@ func canTransition(from, to string) bool {
 
 // Create makes a release, a draft unless it is in progress already.
 func (r Releases) Create(ctx context.Context, accountID uuid.UUID, name, description, status string, metadata *json.RawMessage) (release dbgen.Release, err error) {
-	if name, err = cleanName(name); err != nil {
+	if name, err = normalizeName(name); err != nil {
 		return release, err
 	}
 	err = r.DB.WithTx(ctx, func(db *postgres.DB) error {
 		release, err = db.CreateRelease(ctx, dbgen.CreateReleaseParams{
 			AccountID: accountID, ID: uuid.Must(uuid.NewV7()), Name: name, Description: description, Status: status,
-			ExtraMetadata: metadataOrEmpty(metadata), Now: time.Now(),
+			ExtraMetadata: metadataOrDefault(metadata), Now: time.Now(),
 		})
 		if err != nil {
 			return postgres.Classify(err)
@@ -71,7 +71,7 @@ func (r Releases) Create(ctx context.Context, accountID uuid.UUID, name, descrip
 
 // Update changes a release. Its status only goes forward.
 func (r Releases) Update(ctx context.Context, target etag.Ref, patch ReleasePatch) (release dbgen.Release, err error) {
-	if patch.Name, err = cleanNamePatch(patch.Name); err != nil {
+	if patch.Name, err = normalizeNamePatch(patch.Name); err != nil {
 		return release, err
 	}
 	err = r.DB.WithTx(ctx, func(db *postgres.DB) error {
@@ -83,11 +83,11 @@ func (r Releases) Update(ctx context.Context, target etag.Ref, patch ReleasePatc
 				Loc: []any{"body", "status"}, Msg: "invalid transition from " + release.Status + " to " + *patch.Status, Type: "value_error.transition",
 			})
 		}
-		var changed change
+		var changed changeset
 		set(&changed, "name", &release.Name, patch.Name)
 		set(&changed, "description", &release.Description, patch.Description)
 		set(&changed, "status", &release.Status, patch.Status)
-		if err := changed.merge("extra_metadata", &release.ExtraMetadata, patch.ExtraMetadata); err != nil {
+		if err := changed.mergePatch("extra_metadata", &release.ExtraMetadata, patch.ExtraMetadata); err != nil {
 			return err
 		}
 		if len(changed.fields) == 0 {
@@ -122,7 +122,7 @@ func (r Releases) Delete(ctx context.Context, target etag.Ref) error {
 // AddVersion adds a version, in the place of another one of its product, and returns it. Adding it again changes nothing.
 func (r Releases) AddVersion(ctx context.Context, target etag.Ref, versionID uuid.UUID) (version dbgen.VersionDetail, err error) {
 	err = r.DB.WithTx(ctx, func(db *postgres.DB) error {
-		release, err := r.lockOpen(ctx, db, target)
+		release, err := r.lockEditable(ctx, db, target)
 		if err != nil {
 			return err
 		}
@@ -143,7 +143,7 @@ func (r Releases) AddVersion(ctx context.Context, target etag.Ref, versionID uui
 // RemoveVersion takes a version out; the error is NotFound when it is not in the release.
 func (r Releases) RemoveVersion(ctx context.Context, target etag.Ref, versionID uuid.UUID) error {
 	return r.DB.WithTx(ctx, func(db *postgres.DB) error {
-		release, err := r.lockOpen(ctx, db, target)
+		release, err := r.lockEditable(ctx, db, target)
 		if err != nil {
 			return err
 		}
@@ -166,8 +166,8 @@ func (r Releases) lock(ctx context.Context, db *postgres.DB, target etag.Ref) (d
 	return release, target.Verify(release.Revision)
 }
 
-// lockOpen refuses a release whose composition is history.
-func (r Releases) lockOpen(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.Release, error) {
+// lockEditable locks a release and rejects one whose composition is final.
+func (r Releases) lockEditable(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.Release, error) {
 	release, err := r.lock(ctx, db, target)
 	if err == nil && (release.Status == completed || release.Status == cancelled) {
 		err = apperr.New(apperr.Conflict, "The release is "+release.Status)

@@ -137,7 +137,7 @@ type RateLimits struct{ KeyPerMinute, AccountPerHour, UserPerMinute, FailuresPer
 const (
 	minPepper        = 32
 	maxDrainDelay    = time.Minute
-	defaultAlgorithm = "RS256" // as the tag of JWTAlgorithm says
+	defaultAlgorithm = "RS256" // equal to the default in the tag of JWTAlgorithm
 )
 
 // Resolve validates the settings and reports all problems together.

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// FuzzAddresses: no address is public that the standard library knows as special, nor one that embeds an IPv4 address which is not
+// FuzzAddresses: no address is public that is special in the standard library, nor one that embeds an IPv4 address which is not
 // public.
 func FuzzAddresses(f *testing.F) {
 	for _, seed := range []string{"127.0.0.1", "8.8.8.8", "::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2606:4700:4700::1111"} {

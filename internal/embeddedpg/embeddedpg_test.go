@@ -146,7 +146,7 @@ func TestAttachStartsAndStops(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestEmptyEnvironment asks PostgreSQL for its environment, which COPY FROM PROGRAM inherits.
+// TestEmptyEnvironment reads the environment of PostgreSQL, which COPY FROM PROGRAM inherits.
 func TestEmptyEnvironment(t *testing.T) {
 	t.Parallel()
 	config := testConfig(dataDir(t))

@@ -300,7 +300,7 @@ func TestReloadedStateDecidesAlike(t *testing.T) {
 	}
 }
 
-// reload returns a working set that knows what the store step has written, and nothing else.
+// reload returns a working set with the rows that the store step has written, and no others.
 func (l *ledger) reload() *workingSet {
 	fresh := newWorkingSet(l.kind)
 	fresh.names = l.names

@@ -420,7 +420,7 @@ func TestTasks(t *testing.T) {
 	require.GreaterOrEqual(t, f.count(t, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'events'::regclass"), 5, "the default and four months")
 }
 
-// TestPlansDoNotDependOnStatistics records events while PostgreSQL knows nothing of its tables: on an empty database, and, over
+// TestPlansDoNotDependOnStatistics records events while PostgreSQL has no statistics of its tables: on an empty database, and, over
 // connections that have planned on the empty one, when there are many rows that were never analyzed. No event reads the rows of
 // others.
 func TestPlansDoNotDependOnStatistics(t *testing.T) {

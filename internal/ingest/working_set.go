@@ -9,7 +9,7 @@ import (
 )
 
 // workingSet is the state that the events of a batch share: what the load step has read, and then what the events have left.
-// Its events are of one kind. Nothing in it knows a database.
+// Its events are of one kind. It has no access to the database.
 type workingSet struct {
 	kind     Kind
 	names    map[nameKey]*resolvedPair

@@ -20,7 +20,7 @@ import (
 // server; deadlocks and serialization failures, where trying again works.
 var unavailableClasses = []string{"08", "53", "57P", "57014", "25P03", "25006", "40001", "40P01", "55P03", "58"} //nolint:gochecknoglobals // a constant table
 
-// unstorableStates are what the database says of values that a request must not contain. Validation refuses them before
+// unstorableStates are the SQLSTATEs for values that a request must not contain. Validation refuses them before
 // they get here.
 //
 //nolint:gochecknoglobals // a constant table
@@ -33,7 +33,7 @@ var unstorableStates = []string{
 	"54001", // jsonb nested too deep
 }
 
-// Classify turns an error of the database into the domain's. It is the one place that knows what they look like.
+// Classify turns an error of the database into the domain's. No other place inspects them.
 func Classify(err error) error {
 	switch {
 	case err == nil:

@@ -9,7 +9,7 @@ import (
 // NewLocalAt returns a limiter with that clock.
 func NewLocalAt(clock func() time.Duration) *Local { return newLocal(clock) }
 
-// NewSharedWithTimeout returns a limiter that asks Redis for that long.
+// NewSharedWithTimeout returns a limiter with that timeout for requests to Redis.
 func NewSharedWithTimeout(ctx context.Context, address string, timeout time.Duration, logger *slog.Logger) (*Shared, error) {
 	return newShared(ctx, address, timeout, logger)
 }

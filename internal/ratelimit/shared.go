@@ -82,7 +82,7 @@ func (s *Shared) Close() error {
 	return nil
 }
 
-// search waits, and then asks Redis until it counts as fast as it has to.
+// search waits, and then sends requests to Redis until it replies within the timeout.
 func (s *Shared) search(ctx context.Context, pause time.Duration) {
 	for {
 		select {
@@ -103,7 +103,7 @@ func (s *Shared) search(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// Take asks Redis, for redisTimeout at most, and else decides by what this server has admitted itself.
+// Take decides in Redis, within redisTimeout; after that it decides by the requests that this server has admitted.
 func (s *Shared) Take(ctx context.Context, quotas ...Quota) Decision {
 	if s.away.Load() {
 		return s.local.Take(ctx, quotas...)

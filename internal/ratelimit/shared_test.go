@@ -15,7 +15,7 @@ import (
 	"github.com/versioner-io/versioner/internal/testredis"
 )
 
-// newShared returns a limiter that asks Redis and waits for its answer for as long as a busy machine needs: how long a server
+// newShared returns a limiter that waits for the reply of Redis for as long as a busy machine needs: how long a server
 // waits is the subject of TestRedisAway alone.
 func newShared(t *testing.T, address string) *ratelimit.Shared {
 	t.Helper()

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// visibility says where an object stays visible after its deletion.
+// visibility lists where an object stays visible after its deletion.
 type visibility struct {
 	after map[string]int // status by operation, where it is not 404
 	lists []string       // operations that still list it

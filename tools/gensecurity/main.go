@@ -1,5 +1,5 @@
 // Command gensecurity prints gen/apigen/security.gen.go: the security hooks of openapi.yaml, an interface with one method for each
-// security scheme, what each operation asks of its caller, and the operations that wait for another server.
+// security scheme, the permission of each operation, and the operations that wait for another server.
 package main
 
 import (

@@ -20,7 +20,7 @@ func HeadAsGet(next http.Handler) http.Handler {
 	})
 }
 
-// CorrectAllow corrects the Allow header of echo, which knows nothing of HeadAsGet and mixes the methods of a literal path with those
+// CorrectAllow corrects the Allow header of echo, which ignores HeadAsGet and mixes the methods of a literal path with those
 // of the path with parameters beside it. literal has the methods of each such path.
 func CorrectAllow(literal map[string]string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
