@@ -39,9 +39,13 @@ func (c demoCommand) Run(ctx context.Context, cfg config.Config, abort *app.Abor
 		return err
 	}
 	defer a.Close(ctx)
+	channels, err := a.Channels(ctx)
+	if err != nil {
+		return err
+	}
 	history := seed.New(c.Seed, c.Days, time.Now())
 	progress := seed.NewProgress(os.Stderr, terminalWidth(os.Stderr), len(history.Events))
-	err = seed.Fill(ctx, a.Pool, a.Keys, c.Account, history, progress.Report)
+	err = seed.Fill(ctx, a.Pool, a.Keys, channels, c.Account, history, progress.Report)
 	progress.Close()
 	switch {
 	case err != nil && ctx.Err() != nil:

@@ -7,25 +7,148 @@ package dbgen
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-const SetAPIKeyCreatedAt = `-- name: SetAPIKeyCreatedAt :exec
-UPDATE api_keys SET created_at = $1
-WHERE account_id = $2 AND id = $3
+const InsertPastDeliveries = `-- name: InsertPastDeliveries :exec
+INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, event_id, subject_id, payload, status, generation,
+  attempts_in_generation, total_attempts, response_status, error_class, latency_ms, created_at, last_attempt_at, finished_at)
+SELECT $1, k.id, $2, $3, k.event_id, k.subject_id, k.payload, k.status, 1,
+  k.attempts, k.attempts, k.response_status, k.error_class, k.latency_ms, k.created_at, k.finished_at, k.finished_at
+FROM jsonb_to_recordset($4::jsonb) AS k (id uuid, event_id uuid, subject_id uuid, payload jsonb, status text, attempts integer,
+  response_status integer, error_class text, latency_ms integer, created_at timestamptz, finished_at timestamptz)
 `
 
-type SetAPIKeyCreatedAtParams struct {
-	At        time.Time
+type InsertPastDeliveriesParams struct {
+	AccountID uuid.UUID
+	ChannelID uuid.UUID
+	EventType string
+	Rows      json.RawMessage
+}
+
+// InsertPastDeliveries records deliveries of the sample data, which are all finished: nothing is sent.
+func (q *Queries) InsertPastDeliveries(ctx context.Context, arg InsertPastDeliveriesParams) error {
+	_, err := q.db.Exec(ctx, InsertPastDeliveries,
+		arg.AccountID,
+		arg.ChannelID,
+		arg.EventType,
+		arg.Rows,
+	)
+	return err
+}
+
+const ListPastDeployments = `-- name: ListPastDeployments :many
+SELECT e.id, e.received_at, d.id AS subject_id, jsonb_strip_nulls(jsonb_build_object(
+    'id', d.id, 'status', d.status, 'occurred_at', e.received_at, 'product', d.product_name, 'version', d.version, 'environment', d.environment_name,
+    'deployer', d.deployed_by_name, 'repository', d.scm_repository, 'commit_sha', d.scm_sha, 'source_url', d.deploy_url,
+    'error', d.extra_metadata ->> 'error'))::jsonb AS payload
+FROM events AS e
+JOIN deployment_details AS d ON d.account_id = $1 AND d.id = e.deployment_id
+WHERE e.account_id = $1 AND e.status = $2 AND e.received_at >= $3 AND e.received_at < $4
+  AND (cardinality($5::text[]) = 0 OR d.environment_name = ANY ($5::text[]))
+ORDER BY e.received_at, e.id
+`
+
+type ListPastDeploymentsParams struct {
+	AccountID    uuid.UUID
+	Status       string
+	Since        time.Time
+	Until        time.Time
+	Environments []string
+}
+
+type ListPastDeploymentsRow struct {
+	ID         uuid.UUID
+	ReceivedAt time.Time
+	SubjectID  uuid.UUID
+	Payload    json.RawMessage
+}
+
+// ListPastDeployments returns the events that have ended deployments, oldest first, with the content of the messages about them.
+func (q *Queries) ListPastDeployments(ctx context.Context, arg ListPastDeploymentsParams) ([]ListPastDeploymentsRow, error) {
+	rows, err := q.db.Query(ctx, ListPastDeployments,
+		arg.AccountID,
+		arg.Status,
+		arg.Since,
+		arg.Until,
+		arg.Environments,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListPastDeploymentsRow{}
+	for rows.Next() {
+		var i ListPastDeploymentsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.ReceivedAt,
+			&i.SubjectID,
+			&i.Payload,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const SetAPIKeyTimes = `-- name: SetAPIKeyTimes :exec
+UPDATE api_keys SET created_at = $1, revoked_at = $2
+WHERE account_id = $3 AND id = $4
+`
+
+type SetAPIKeyTimesParams struct {
+	CreatedAt time.Time
+	RevokedAt *time.Time
 	AccountID uuid.UUID
 	ID        uuid.UUID
 }
 
-// SetAPIKeyCreatedAt backdates the API key of the sample data.
-func (q *Queries) SetAPIKeyCreatedAt(ctx context.Context, arg SetAPIKeyCreatedAtParams) error {
-	_, err := q.db.Exec(ctx, SetAPIKeyCreatedAt, arg.At, arg.AccountID, arg.ID)
+// SetAPIKeyTimes backdates an API key of the sample data.
+func (q *Queries) SetAPIKeyTimes(ctx context.Context, arg SetAPIKeyTimesParams) error {
+	_, err := q.db.Exec(ctx, SetAPIKeyTimes,
+		arg.CreatedAt,
+		arg.RevokedAt,
+		arg.AccountID,
+		arg.ID,
+	)
+	return err
+}
+
+const SetChannelTimes = `-- name: SetChannelTimes :exec
+WITH of_channel AS (
+  UPDATE notification_channels AS c
+  SET created_at = $1, updated_at = $1, enabled = $3::timestamptz IS NULL, disabled_at = $3,
+    disabled_reason = CASE WHEN $3::timestamptz IS NOT NULL THEN 'gone' END
+  WHERE c.account_id = $2 AND c.id = $4
+  RETURNING c.id
+)
+UPDATE notification_preferences AS p SET created_at = $1, updated_at = $1
+WHERE p.account_id = $2 AND p.channel_id = (SELECT of_channel.id FROM of_channel)
+`
+
+type SetChannelTimesParams struct {
+	At         time.Time
+	AccountID  uuid.UUID
+	DisabledAt *time.Time
+	ID         uuid.UUID
+}
+
+// SetChannelTimes backdates a notification channel of the sample data and its preferences. One whose receiver is gone is disabled.
+func (q *Queries) SetChannelTimes(ctx context.Context, arg SetChannelTimesParams) error {
+	_, err := q.db.Exec(ctx, SetChannelTimes,
+		arg.At,
+		arg.AccountID,
+		arg.DisabledAt,
+		arg.ID,
+	)
 	return err
 }
 

@@ -90,8 +90,8 @@ func (a *App) Close(ctx context.Context) {
 	}
 }
 
-// channels returns the management of notification channels, with every stored configuration encrypted under the newest key.
-func (a *App) channels(ctx context.Context) (notify.Channels, error) {
+// Channels returns the management of notification channels, with every stored configuration encrypted under the newest key.
+func (a *App) Channels(ctx context.Context) (notify.Channels, error) {
 	secrets, err := a.cfg.LoadEncryptionKeys()
 	if err != nil {
 		return notify.Channels{}, err
@@ -131,7 +131,7 @@ func (a *App) limiter(ctx context.Context) (_ ratelimit.Limiter, release func(),
 
 // RunWorker delivers notifications until ctx ends.
 func (a *App) RunWorker(ctx context.Context) error {
-	channels, err := a.channels(ctx)
+	channels, err := a.Channels(ctx)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	if err != nil {
 		return fmt.Errorf("read the identity providers: %w", err)
 	}
-	channels, err := a.channels(ctx)
+	channels, err := a.Channels(ctx)
 	if err != nil {
 		return err
 	}

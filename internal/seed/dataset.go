@@ -71,7 +71,7 @@ func products(start, end time.Time, creator User) []Product {
 	gitlab := ciSystem{name: "gitlab", branch: "main", runs: "/-/pipelines/%d"}
 	jenkins := ciSystem{name: "jenkins", branch: "origin/main", runs: "/job/deploy/%d/"}
 	all := []Product{
-		{Name: "storefront", Description: "Web shop", Team: "web", Language: "TypeScript", system: github, daily: 3.2, first: semver{8, 41, 0}},
+		{Name: "storefront", Description: "Web shop", Team: "web", Language: "TypeScript", system: github, daily: 3.2, first: semver{8, 41, 0}, reviewed: true},
 		{Name: "mobile-bff", Description: "Backend of the mobile apps", Team: "mobile", Language: "Kotlin", system: github, daily: 1.8, first: semver{3, 12, 4}},
 		{Name: "cart-service", Description: "Shopping baskets, also without sign-in", Team: "buying", Language: "Go", system: github, daily: 1.6, first: semver{2, 30, 1}},
 		{Name: "payments-api", Description: "Cards, wallets and refunds", Team: "payments", Language: "Java", system: gitlab, daily: 1.2, first: semver{5, 8, 2}},
@@ -86,7 +86,7 @@ func products(start, end time.Time, creator User) []Product {
 		{Name: "returns-portal", Description: "Returns and refunds", Team: "logistics", Language: "TypeScript", system: github, daily: 0.7, first: semver{2, 1, 0}, paused: true},
 		{Name: "customer-accounts", Description: "Sign-in, addresses and consents", Team: "identity", Language: "Go", system: github, daily: 1.3, first: semver{4, 16, 5}},
 		{Name: "email-campaigns", Description: "Newsletters and abandoned baskets", Team: "marketing", Language: "Ruby", system: jenkins, daily: 0.6, first: semver{3, 0, 9}, paused: true},
-		{Name: "admin-console", Description: "Tools for support", Team: "web", Language: "TypeScript", system: github, daily: 1.9, first: semver{5, 27, 0}},
+		{Name: "admin-console", Description: "Tools for support", Team: "web", Language: "TypeScript", system: github, daily: 1.9, first: semver{5, 27, 0}, reviewed: true},
 		{Name: "warehouse-loader", Description: "Feeds the data warehouse each night", Team: "data", Language: "Scala", system: jenkins, daily: 0.5, first: semver{2, 9, 4}},
 		{Name: "image-resizer", Description: "Pictures in every size", Team: "web", Language: "Rust", system: github, daily: 0.4, first: semver{1, 6, 1}, paused: true},
 		{Name: "loyalty-service", Description: "Points and tiers", Team: "marketing", Language: "Go", system: github, daily: 1.6, first: semver{0, 1, 0}},

@@ -50,10 +50,11 @@ type Product struct {
 	CreatedAt                         time.Time
 	CreatedBy                         User
 
-	system ciSystem
-	daily  float64 // versions on a working day
-	first  semver
-	paused bool // without builds in the last third of the history, so that all environments have the same version
+	system   ciSystem
+	daily    float64 // versions on a working day
+	first    semver
+	paused   bool // without builds in the last third of the history, so that all environments have the same version
+	reviewed bool // with a review environment for some versions
 }
 
 // Event is an event of a CI system. Its JSON is the body of the request.

@@ -65,14 +65,20 @@ func TestLists(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t, testapi.WithClock(theEnd)) // later, deployments in progress are stale
 	history := seed.New(1, 30, theEnd())
-	require.NoError(t, seed.Fill(t.Context(), api.Pool, api.Keys, seed.Account, history, func(int) {}))
+	require.NoError(t, seed.Fill(t.Context(), api.Pool, api.Keys, api.Channels, seed.Account, history, func(int) {}))
 	r := reader{api: api, token: api.Token(t, seed.Account, "admin")}
 
 	require.Len(t, r.all(t, "/products/"), 20)
-	require.Equal(t, map[any]int{"dev": 1, "test": 1, "staging": 1, "production": 1}, counts(r.all(t, "/environments/"), "type"))
+	types := counts(r.all(t, "/environments/"), "type")
+	require.Greater(t, types["dev"], 3, "and review environments")
+	delete(types, "dev")
+	require.Equal(t, map[any]int{"test": 1, "staging": 1, "production": 1}, types)
 	require.Greater(t, len(r.all(t, "/versions/")), 200)
 	require.Len(t, r.all(t, "/users/"), 12+1, "the users of the history and the caller")
-	require.Empty(t, r.all(t, "/notification-history/"))
+	require.Equal(t, map[any]int{"active": 3, "revoked": 1}, counts(r.all(t, "/api-keys/"), "state"))
+	require.Equal(t, map[any]int{true: 2, false: 1}, counts(r.all(t, "/notification-channels/"), "enabled"))
+	require.Len(t, r.all(t, "/notification-preferences/"), 5)
+	require.Len(t, counts(r.all(t, "/notification-history/"), "status"), 2, "delivered and failed")
 
 	deployments := r.all(t, "/deployments/")
 	require.Subset(t, slices.Collect(maps.Keys(counts(deployments, "status"))), []any{"started", "completed", "failed", "aborted"})
@@ -94,17 +100,19 @@ func TestLists(t *testing.T) {
 	for _, one := range state {
 		if number, ok := one["versions_behind"].(float64); ok {
 			require.Less(t, number, 60.0)
-			behind[one["environment_type"]] += number
+			behind[one["environment_name"]] += number
 			require.False(t, timeOf(t, one, "since").After(time.Now()))
 		}
 		if one["in_progress_deployment_id"] != nil {
 			inProgress++
 		}
 	}
-	require.Less(t, behind["dev"], behind["test"])
-	require.Less(t, behind["test"], behind["staging"])
+	require.Less(t, behind["dev"], behind["qa"])
+	require.Less(t, behind["qa"], behind["staging"])
 	require.Less(t, behind["staging"], behind["production"])
 	require.Positive(t, inProgress)
+	require.Positive(t, counts(state, "latest_status")["failed"], "the newest version has not reached some environment")
+	require.Positive(t, counts(state, "latest_is_stale")[true])
 	require.Len(t, counts(state, "has_drift"), 2, "some products have drift, others do not")
 
 	releases := r.all(t, "/releases/")
@@ -122,7 +130,7 @@ func TestLists(t *testing.T) {
 
 	changes := r.all(t, "/audit-log/")
 	require.Greater(t, len(changes), 60)
-	require.Subset(t, slices.Collect(maps.Keys(counts(changes, "action"))), []any{"product.create", "product.update", "environment.create", "release.create", "release.update", "release.add_version"})
+	require.Subset(t, slices.Collect(maps.Keys(counts(changes, "action"))), []any{"product.create", "product.update", "environment.create", "release.create", "release.update", "release.add_version", "api_key.create", "api_key.revoke", "notification_channel.create"})
 	require.Greater(t, len(counts(changes, "actor_name")), 5)
 	for _, change := range changes {
 		require.False(t, timeOf(t, change, "at").After(time.Now()))

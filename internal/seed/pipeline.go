@@ -228,12 +228,25 @@ func (p *pipeline) promote(env int) {
 	for _, v := range p.versions {
 		switch {
 		case env == dev:
+			p.review(v)
 			p.deploy(env, v, v.built.Add(p.between(15*time.Second, 90*time.Second)), deployment{by: v.author})
 		case !v.done[env-1].IsZero() && (v.certain || p.chance(share)):
 			at := p.workingHours(v.done[env-1].Add(soak+p.between(0, 3*time.Hour)), 8*time.Hour, closes)
 			p.deploy(env, v, at, deployment{by: p.deployer(env, v)})
 		}
 	}
+}
+
+// review deploys a version of the last days to an environment of its own.
+func (p *pipeline) review(v *version) {
+	if !p.product.reviewed || p.history.End.Sub(v.built) > 4*day || !p.chance(0.6) {
+		return
+	}
+	event := p.deployEvent(dev, v, p.newRun(ciRun{}), deployment{by: v.author})
+	event.Environment = fmt.Sprintf("review/pr-%d", 4000+p.runs%1000)
+	at := v.built.Add(p.between(20*time.Second, 3*minute))
+	p.emit(at, event, ingest.Started)
+	p.emit(at.Add(p.between(deploySpan(dev))), event, ingest.Completed)
 }
 
 func (p *pipeline) deployer(env int, v *version) User {
@@ -356,7 +369,52 @@ func (p *pipeline) repetition() deployment {
 	return deployment{by: choose(p.rng, p.history.byRole("sre")), reason: choose(p.rng, redeployReasons())}
 }
 
-// addUnfinished starts a deployment or a build of some products just before the end of the history.
+// addFailure makes the last deployment to production fail: it is repaired after the end of the history.
+func (p *pipeline) addFailure() {
+	last := p.lastEvent(production)
+	at := later(p.history.End.Add(-p.between(15*minute, 2*time.Hour)), last.At.Add(2*minute))
+	if v := p.candidate(production, last, at); v != nil && p.history.End.Sub(at) > 11*minute {
+		event := p.deployEvent(production, v, p.newRun(ciRun{}), deployment{by: v.author})
+		p.emit(at, event, ingest.Started)
+		p.emit(at.Add(p.between(2*minute, 10*minute)), event.failed(choose(p.rng, deployErrors())), ingest.Failed)
+	}
+}
+
+// addStale starts a deployment that never ends, in the last environment where nothing has happened since.
+func (p *pipeline) addStale() {
+	at := p.history.End.Add(-p.between(25*time.Hour, 30*time.Hour))
+	for env := production; env > dev; env-- {
+		if v := p.candidate(env, p.lastEvent(env), at); v != nil {
+			p.emit(at, p.deployEvent(env, v, p.newRun(ciRun{}), deployment{by: v.author}), ingest.Started)
+			return
+		}
+	}
+}
+
+// lastEvent returns the last event of an environment in the history; the stage may be later.
+func (p *pipeline) lastEvent(env int) (last Event) {
+	for _, event := range p.events {
+		if event.Environment == p.history.Environments[env].Name && event.At.After(last.At) {
+			last = event
+		}
+	}
+	return last
+}
+
+// candidate returns the newest version that could be deployed at a time after the last event of the environment; nil without one.
+func (p *pipeline) candidate(env int, last Event, at time.Time) *version {
+	if !last.Status.IsTerminal() || !last.At.Before(at) {
+		return nil
+	}
+	for _, v := range slices.Backward(p.versions) {
+		if done := v.done[env-1]; !done.IsZero() && done.Before(at) && v.name != last.Version {
+			return v
+		}
+	}
+	return nil
+}
+
+// addUnfinished ends the history of some products with a deployment or a build in progress, or with a failure.
 func (p *pipeline) addUnfinished() {
 	index := slices.IndexFunc(p.history.Products, func(product Product) bool { return product.Name == p.product.Name })
 	env := index / 4 % envs
@@ -368,6 +426,10 @@ func (p *pipeline) addUnfinished() {
 	case index%4 == 0 && current != nil && p.stages[env].busyUntil.Before(at):
 		d := p.repetition()
 		p.emit(at, p.deployEvent(env, current, p.newRun(ciRun{}), d), ingest.Started)
+	case index%4 == 1:
+		p.addFailure()
+	case index%4 == 3:
+		p.addStale()
 	case index%4 == 2:
 		last := p.versions[len(p.versions)-1]
 		p.emit(at, p.buildEvent(last, p.newRun(ciRun{})), ingest.Started)

@@ -16,16 +16,14 @@ import (
 	"github.com/versioner-io/versioner/internal/catalogue"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
 // Account is the account that `versionerd dev` creates.
 const Account = "demo"
 
-const (
-	keyName   = "demo history" // of the key of all events; an account with such a key has a history
-	batchSize = 128
-)
+const batchSize = 128
 
 // ErrFilled reports that the account has a history.
 var ErrFilled = errors.New("it has a history already")
@@ -38,7 +36,7 @@ type seeder struct {
 	db      *postgres.DB
 	history History
 	account uuid.UUID
-	key     uuid.UUID
+	keys    map[string]uuid.UUID // by CI system
 
 	users    map[string]uuid.UUID // by login
 	seen     map[string]time.Time // by login: the last change
@@ -48,30 +46,39 @@ type seeder struct {
 
 // Fill writes the history, and the account if it does not exist, or nothing. It reports the number of written events to progress. No
 // notifications are sent. The error is ErrFilled or ErrInUse if the account has a history or other data.
-func Fill(ctx context.Context, pool *postgres.Pool, keys *apikeys.Keys, account string, history History, progress func(events int)) error {
+func Fill(ctx context.Context, pool *postgres.Pool, keys *apikeys.Keys, channels notify.Channels, account string, history History, progress func(events int)) error {
 	createPartitions := func(ctx context.Context) error { return pool.EnsureEventPartitions(ctx, history.Start, time.Now()) }
 	if err := postgres.Retry(ctx, createPartitions); err != nil {
 		return fmt.Errorf("create partitions: %w", err)
 	}
 	err := pool.WithTx(ctx, func(db *postgres.DB) error {
 		s := &seeder{
-			db: db, history: history, users: make(map[string]uuid.UUID), seen: make(map[string]time.Time),
+			db: db, history: history, keys: make(map[string]uuid.UUID), users: make(map[string]uuid.UUID), seen: make(map[string]time.Time),
 			products: make(map[string]uuid.UUID), versions: make(map[[2]string]uuid.UUID),
 		}
-		return s.fill(ctx, keys, account, progress)
+		return s.fill(ctx, keys, channels, account, progress)
 	})
 	return postgres.Classify(err)
 }
 
-func (s *seeder) fill(ctx context.Context, keys *apikeys.Keys, account string, progress func(int)) error {
-	if err := s.lockAccount(ctx, keys, account); err != nil {
+func (s *seeder) fill(ctx context.Context, keys *apikeys.Keys, channels notify.Channels, account string, progress func(int)) error {
+	writeKeys := func(ctx context.Context) error { return s.writeKeys(ctx, keys, account) }
+	writeEvents := func(ctx context.Context) error { return s.writeHistory(ctx, progress) }
+	writeChannels := func(ctx context.Context) error { return s.writeChannels(ctx, channels) }
+	if err := s.lockAccount(ctx, account); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{s.writeUsers, s.writeEnvironments, s.writeProducts} {
+	for _, step := range []func(context.Context) error{
+		s.writeUsers, writeKeys, s.writeEnvironments, s.writeProducts, writeEvents, s.writeEdits, s.writeReleases, writeChannels, s.writeLastUses, s.writeUsers,
+	} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func (s *seeder) writeHistory(ctx context.Context, progress func(int)) error {
 	for done := 0; done < len(s.history.Events); {
 		next := s.history.Events[done:min(done+batchSize, len(s.history.Events))]
 		if err := s.writeEvents(ctx, next); err != nil {
@@ -80,24 +87,11 @@ func (s *seeder) fill(ctx context.Context, keys *apikeys.Keys, account string, p
 		done += len(next)
 		progress(done)
 	}
-	if err := s.writeEdits(ctx); err != nil {
-		return err
-	}
-	for _, release := range s.history.Releases {
-		if err := s.writeRelease(ctx, release); err != nil {
-			return fmt.Errorf("release %q: %w", release.Name, err)
-		}
-	}
-	if err := s.writeUsers(ctx); err != nil {
-		return err
-	}
-	return postgres.Classify(s.db.UpdateAPIKeysLastUsed(ctx, dbgen.UpdateAPIKeysLastUsedParams{
-		AccountIDs: []uuid.UUID{s.account}, IDs: []uuid.UUID{s.key}, UsedAt: []time.Time{s.history.Events[len(s.history.Events)-1].At},
-	}))
+	return nil
 }
 
-// lockAccount locks the account, requires it to be unused, and creates the key of the events. The key is not disclosed.
-func (s *seeder) lockAccount(ctx context.Context, keys *apikeys.Keys, slug string) error {
+// lockAccount locks the account and requires it to be unused.
+func (s *seeder) lockAccount(ctx context.Context, slug string) error {
 	account, err := s.db.EnsureAccount(ctx, dbgen.EnsureAccountParams{ID: uuid.Must(uuid.NewV7()), Slug: slug, Now: s.history.Start})
 	if err != nil {
 		return postgres.Classify(err)
@@ -108,20 +102,11 @@ func (s *seeder) lockAccount(ctx context.Context, keys *apikeys.Keys, slug strin
 		return postgres.Classify(err)
 	}
 	for _, key := range known {
-		if key.Name == keyName {
+		if key.Description == keyDescription {
 			return ErrFilled
 		}
 	}
-	if err := s.checkUnused(ctx); err != nil {
-		return err
-	}
-	ctx = audit.WithActor(ctx, audit.Actor{Type: "command", Name: "versionerd", Credential: "shell", At: s.history.Start})
-	made, err := keys.CreateInAccountTx(ctx, s.db, slug, apikeys.NewKey{Name: keyName, Description: "Key of the sample data. It is not disclosed."})
-	if err != nil {
-		return err
-	}
-	s.key = made.ID
-	return postgres.Classify(s.db.SetAPIKeyCreatedAt(ctx, dbgen.SetAPIKeyCreatedAtParams{AccountID: s.account, ID: s.key, At: s.history.Start}))
+	return s.checkUnused(ctx)
 }
 
 // checkUnused rejects an account with data.
@@ -209,7 +194,7 @@ func (s *seeder) writeEvents(ctx context.Context, events []Event) error {
 	var builds, deployments []ingest.Backdated
 	for _, event := range events {
 		one := ingest.Backdated{At: event.At, Event: event.ingest()}
-		one.Event.AccountID, one.Event.APIKeyID, one.Event.Body = s.account, s.key, toJSON(event)
+		one.Event.AccountID, one.Event.APIKeyID, one.Event.Body = s.account, s.keys[event.SourceSystem], toJSON(event)
 		if err := one.Event.Normalize(); err != nil {
 			return err
 		}
@@ -239,6 +224,15 @@ func (s *seeder) writeEdits(ctx context.Context) error {
 		}
 		if err := s.db.SetProductTimes(ctx, dbgen.SetProductTimesParams{AccountID: s.account, ID: target.ID, At: edit.At}); err != nil {
 			return postgres.Classify(err)
+		}
+	}
+	return nil
+}
+
+func (s *seeder) writeReleases(ctx context.Context) error {
+	for _, release := range s.history.Releases {
+		if err := s.writeRelease(ctx, release); err != nil {
+			return fmt.Errorf("release %q: %w", release.Name, err)
 		}
 	}
 	return nil

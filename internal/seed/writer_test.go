@@ -1,6 +1,7 @@
 package seed_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -14,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/apikeys"
+	"github.com/versioner-io/versioner/internal/keyring"
+	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/seed"
 	"github.com/versioner-io/versioner/internal/testapi"
@@ -38,8 +41,17 @@ func newTarget(t *testing.T) target {
 	return target{dsn: dsn, pool: pool, keys: apikeys.New(pool, []byte(strings.Repeat("pepper", 8)), slog.New(slog.DiscardHandler))}
 }
 
-func (g target) fill(ctx context.Context, account string, history seed.History) error {
-	return seed.Fill(ctx, g.pool, g.keys, account, history, func(int) {})
+func (g target) fill(ctx context.Context, t *testing.T, account string, history seed.History) error {
+	t.Helper()
+	return seed.Fill(ctx, g.pool, g.keys, g.channels(t), account, history, func(int) {})
+}
+
+// channels sends nothing: seeding needs no sender.
+func (target) channels(t *testing.T) notify.Channels {
+	t.Helper()
+	ring, err := keyring.New(bytes.Repeat([]byte("k"), keyring.KeySize))
+	require.NoError(t, err)
+	return notify.Channels{Keys: ring, Logger: slog.New(slog.DiscardHandler)}
 }
 
 // read returns a column.
@@ -73,6 +85,9 @@ UNION ALL SELECT 'event ' || jsonb_build_array(received_at, status, effect, body
 UNION ALL SELECT 'release ' || jsonb_build_array(name, description, status, revision, created_at, updated_at)::text FROM releases
 UNION ALL SELECT 'release version ' || jsonb_build_array(r.name, v.product_name, v.version)::text
   FROM release_versions AS x JOIN releases AS r ON r.id = x.release_id JOIN version_details AS v ON v.id = x.version_id
+UNION ALL SELECT 'channel ' || jsonb_build_array(name, channel_type, enabled, disabled_reason, disabled_at, created_at, updated_at)::text FROM notification_channels
+UNION ALL SELECT 'preference ' || jsonb_build_array(event_type, environments, created_at, updated_at)::text FROM notification_preferences
+UNION ALL SELECT 'delivery ' || ((to_jsonb(n) - '{account_id,id,channel_id,event_id,subject_id,payload}'::text[]) || (payload - 'id'))::text FROM notification_deliveries AS n
 UNION ALL SELECT 'change ' || jsonb_build_array(occurred_at, actor_type, actor_name, credential, action, fields)::text FROM audit_log
 ) AS lines ORDER BY line COLLATE "C"`
 
@@ -82,10 +97,10 @@ func TestSeed(t *testing.T) {
 	one, other := newTarget(t), newTarget(t)
 	history := seed.New(3, 14, theEnd())
 	var reported []int
-	require.NoError(t, seed.Fill(t.Context(), one.pool, one.keys, seed.Account, history, func(events int) { reported = append(reported, events) }))
+	require.NoError(t, seed.Fill(t.Context(), one.pool, one.keys, one.channels(t), seed.Account, history, func(events int) { reported = append(reported, events) }))
 	require.IsIncreasing(t, reported)
 	require.Equal(t, len(history.Events), reported[len(reported)-1])
-	require.NoError(t, other.fill(t.Context(), seed.Account, seed.New(3, 14, theEnd())))
+	require.NoError(t, other.fill(t.Context(), t, seed.Account, seed.New(3, 14, theEnd())))
 	require.Equal(t, read[string](t, one.dsn, everything), read[string](t, other.dsn, everything))
 	require.True(t, slices.EqualFunc(history.Events, read[time.Time](t, one.dsn, "SELECT received_at FROM events ORDER BY received_at"),
 		func(event seed.Event, at time.Time) bool { return at.Equal(event.At.Truncate(time.Microsecond)) }), "every event is recorded at its time")
@@ -120,7 +135,19 @@ func TestSeed(t *testing.T) {
 		"no real addresses":        "SELECT bool_and(email LIKE '%@example.com') FROM users",
 		"changes belong to users": `SELECT bool_and(u.id IS NOT NULL) FROM audit_log AS a LEFT JOIN users AS u ON u.id = a.actor_id AND u.email = a.actor_name
 			WHERE a.action NOT LIKE 'api_key.%'`,
-		"no other tables are filled": "SELECT (SELECT count(*) FROM notification_deliveries) + (SELECT count(*) FROM river_job) + (SELECT count(*) FROM idempotency_keys) = 0",
+		"no other tables are filled": "SELECT (SELECT count(*) FROM river_job) + (SELECT count(*) FROM idempotency_keys) = 0",
+		"events have the keys of their CI systems": `SELECT bool_and(k.created_by IS NOT NULL AND k.revoked_at IS NULL AND k.last_used_at >= e.received_at - interval '1 ms'
+			AND k.name = CASE e.body ->> 'source_system' WHEN 'github' THEN 'GitHub Actions' WHEN 'gitlab' THEN 'GitLab CI' ELSE 'Jenkins' END)
+			FROM events AS e JOIN api_keys AS k ON k.id = e.api_key_id`,
+		"one key is revoked": "SELECT count(*) = 4 AND count(revoked_at) = 1 AND count(revoked_at) FILTER (WHERE last_used_at IS NULL) = 1 FROM api_keys",
+		"no delivery is pending": `SELECT count(*) > 20 AND bool_and(status IN ('delivered', 'failed') AND next_attempt_at IS NULL AND created_at < finished_at AND total_attempts > 0)
+			FROM notification_deliveries`,
+		"deliveries are about what channels subscribe to": `SELECT bool_and(EXISTS (SELECT FROM notification_preferences AS p
+			WHERE p.channel_id = n.channel_id AND p.event_type = n.event_type AND (p.environments = '{}' OR d.environment_name = ANY (p.environments))))
+			AND bool_and(n.payload ->> 'product' = d.product_name AND n.payload ->> 'status' = d.status)
+			FROM notification_deliveries AS n JOIN deployment_details AS d ON d.id = n.subject_id`,
+		"a channel is gone": `SELECT count(*) = 1 AND bool_and(NOT c.enabled AND c.disabled_at = (SELECT max(n.finished_at) FROM notification_deliveries AS n
+			WHERE n.channel_id = c.id AND n.error_class = 'gone')) FROM notification_channels AS c WHERE c.disabled_reason = 'gone'`,
 	} {
 		require.Equal(t, []bool{true}, read[bool](t, one.dsn, sql), what)
 	}
@@ -128,6 +155,7 @@ func TestSeed(t *testing.T) {
 		"events": "received_at", "deployments": "greatest(created_at, occurred_at, started_at, completed_at, last_event_at)", "builds": "greatest(created_at, occurred_at, started_at, completed_at, last_event_at)",
 		"releases": "greatest(created_at, updated_at)", "products": "updated_at", "environments": "updated_at", "users": "greatest(created_at, last_seen_at)", "audit_log": "occurred_at",
 		"versions": "greatest(created_at, occurred_at, first_completed_at)", "environment_state": "current_since", "event_fingerprints": "received_at", "api_keys": "greatest(created_at, last_used_at)", "accounts": "created_at",
+		"notification_channels": "greatest(created_at, disabled_at)", "notification_preferences": "created_at", "notification_deliveries": "greatest(created_at, finished_at)",
 	} {
 		last := read[time.Time](t, one.dsn, "SELECT max("+column+") FROM "+table)
 		require.False(t, last[0].After(history.End), "%s: %v", table, last)
@@ -139,8 +167,8 @@ func TestSeed(t *testing.T) {
 func TestSeedsDiffer(t *testing.T) {
 	t.Parallel()
 	g := newTarget(t)
-	require.NoError(t, g.fill(t.Context(), seed.Account, seed.New(1, 7, theEnd())))
-	require.NoError(t, g.fill(t.Context(), "demo2", seed.New(2, 7, theEnd())), "accounts are isolated")
+	require.NoError(t, g.fill(t.Context(), t, seed.Account, seed.New(1, 7, theEnd())))
+	require.NoError(t, g.fill(t.Context(), t, "demo2", seed.New(2, 7, theEnd())), "accounts are isolated")
 	versions := `SELECT product_name || ' ' || version || ' ' || coalesce(scm_sha, '') FROM version_details WHERE account_id = (SELECT id FROM accounts WHERE slug = '`
 	one, other := read[string](t, g.dsn, versions+`demo')`), read[string](t, g.dsn, versions+`demo2')`)
 	require.NotEmpty(t, one)
@@ -154,14 +182,14 @@ func TestInterruptionLeavesNothing(t *testing.T) {
 	g := newTarget(t)
 	history := seed.New(1, 7, theEnd())
 	ctx, stop := context.WithCancel(t.Context())
-	err := seed.Fill(ctx, g.pool, g.keys, seed.Account, history, func(events int) {
+	err := seed.Fill(ctx, g.pool, g.keys, g.channels(t), seed.Account, history, func(events int) {
 		if events > len(history.Events)/2 {
 			stop()
 		}
 	})
 	require.Error(t, err)
 	require.Empty(t, read[string](t, g.dsn, everything))
-	require.NoError(t, g.fill(t.Context(), seed.Account, history), "and again")
+	require.NoError(t, g.fill(t.Context(), t, seed.Account, history), "and again")
 	require.Equal(t, []int{len(history.Events)}, read[int](t, g.dsn, "SELECT count(*)::int FROM events"))
 }
 
@@ -170,7 +198,7 @@ func TestUsedAccountsAreRejected(t *testing.T) {
 	t.Parallel()
 	history := seed.New(1, 7, theEnd())
 	fill := func(api *testapi.API, account string) error {
-		return seed.Fill(t.Context(), api.Pool, api.Keys, account, history, func(int) {})
+		return seed.Fill(t.Context(), api.Pool, api.Keys, api.Channels, account, history, func(int) {})
 	}
 	post := func(t *testing.T, api *testapi.API, account, product, version string) {
 		t.Helper()
@@ -224,7 +252,7 @@ func TestUsedAccountsAreRejected(t *testing.T) {
 		api := testapi.New(t)
 		require.Equal(t, http.StatusCreated, api.As(t, "admin", http.MethodPost, "/environments/", `{"name":"production"}`).Status)
 		require.NoError(t, fill(api, testapi.Account))
-		require.Equal(t, 4, api.Count(t, "environments"))
+		require.Equal(t, 4, api.Count(t, "environments WHERE name NOT LIKE 'review/%'"))
 	})
 }
 
@@ -240,8 +268,8 @@ func TestNoNotifications(t *testing.T) {
 		answer := api.As(t, "admin", http.MethodPost, "/notification-preferences/", string(body))
 		require.Equal(t, http.StatusCreated, answer.Status, "%s", answer.Body)
 	}
-	require.NoError(t, seed.Fill(t.Context(), api.Pool, api.Keys, testapi.Account, seed.New(1, 7, theEnd()), func(int) {}))
-	require.Zero(t, api.Count(t, "notification_deliveries"))
+	require.NoError(t, seed.Fill(t.Context(), api.Pool, api.Keys, api.Channels, testapi.Account, seed.New(1, 7, theEnd()), func(int) {}))
+	require.Zero(t, api.Count(t, "notification_deliveries WHERE status = 'pending' OR channel_id = '"+channel.Field(t, "id").(string)+"'"))
 	require.Zero(t, api.Count(t, "river_job"))
 	api.PostEvent(t, "/deployment-events/", map[string]any{"product_name": "storefront", "version": "now", "environment_name": "dev", "status": "completed"})
 	require.Equal(t, 1, api.Count(t, "river_job"), "events of now have a fan-out job")

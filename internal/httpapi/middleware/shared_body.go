@@ -36,7 +36,7 @@ func SharedBody(cache *bodycache.Cache, timeout time.Duration, logger *slog.Logg
 				return record(c, next, timeout)
 			})
 			if err != nil {
-				return err //nolint:wrapcheck // the error of the handler
+				return err
 			}
 			c.Response().Header().Set("ETag", body.ETag)
 			if etag.IsNoneMatch(request.Header.Get("If-None-Match"), body.ETag) {
@@ -75,14 +75,15 @@ func record(c echo.Context, next echo.HandlerFunc, timeout time.Duration) (bodyc
 	if err := next(own); err != nil {
 		return bodycache.Body{}, err
 	}
-	body := bytes.Clone(recorder.body.Bytes())
+	body := bytes.Clone(recorder.Bytes())
 	return bodycache.Body{ContentType: recorder.header.Get(echo.HeaderContentType), ETag: etag.OfBody(body), Bytes: body}, nil
 }
 
 // recorder is the http.ResponseWriter of a handler that has no client.
 type recorder struct {
+	bytes.Buffer
+
 	header http.Header
-	body   bytes.Buffer
 }
 
 // Header implements http.ResponseWriter.
@@ -90,6 +91,3 @@ func (r *recorder) Header() http.Header { return r.header }
 
 // WriteHeader implements http.ResponseWriter. A handler reports failures as errors: every status is 200.
 func (*recorder) WriteHeader(int) {}
-
-// Write implements http.ResponseWriter.
-func (r *recorder) Write(part []byte) (int, error) { return r.body.Write(part) }
