@@ -7,8 +7,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/app"
 	"github.com/versioner-io/versioner/internal/config"
@@ -44,9 +42,14 @@ func (c demoCommand) Run(ctx context.Context, cfg config.Config, abort *app.Abor
 		return err
 	}
 	history := seed.New(c.Seed, c.Days, time.Now())
-	progress := seed.NewProgress(os.Stderr, terminalWidth(os.Stderr), len(history.Events))
-	err = seed.Fill(ctx, a.Pool, a.Keys, channels, c.Account, history, progress.Report)
-	progress.Close()
+	quarter := 0
+	progress := func(events int) {
+		if now := 4 * events / len(history.Events); now > quarter {
+			quarter = now
+			fmt.Fprintf(os.Stderr, "%d of %d events\n", events, len(history.Events))
+		}
+	}
+	err = seed.Fill(ctx, a.Pool, a.Keys, channels, c.Account, history, progress)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return errors.New("stopped: nothing was added")
@@ -59,19 +62,6 @@ func (c demoCommand) Run(ctx context.Context, cfg config.Config, abort *app.Abor
 	}
 	fmt.Fprintf(os.Stdout, seedSummary, c.Account, c.Seed, history.Summary(), c.Addr, tokenCommandLine(cfg, c.Account), c.Addr, os.Args[0], c.Account, dataDirFlag(cfg))
 	return nil
-}
-
-// terminalWidth returns the columns of a terminal; 0 for other files.
-func terminalWidth(file *os.File) int {
-	descriptor := int(file.Fd())
-	if !term.IsTerminal(descriptor) {
-		return 0
-	}
-	width, _, err := term.GetSize(descriptor)
-	if err != nil || width <= 0 {
-		return 80
-	}
-	return width
 }
 
 const seedSummary = `

@@ -201,7 +201,7 @@ func TestSummary(t *testing.T) {
 	t.Parallel()
 	history := seed.New(1, 30, theEnd())
 	summary := history.Summary()
-	for _, part := range []string{"2025-02-18 to 2025-03-19 14:20 UTC", "20, in 4 environments; 12 users", " stale", " running", " rollbacks among them", "1 draft"} {
+	for _, part := range []string{"2025-02-18 to 2025-03-19 14:20 UTC", "20, in 4 environments; 12 users", " stale", " started", " rollbacks among them", "1 draft"} {
 		require.Contains(t, summary, part)
 	}
 }
