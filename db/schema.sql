@@ -474,6 +474,26 @@ CREATE TABLE public.releases (
 
 ALTER TABLE ONLY public.releases FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.user_sessions (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    token_hmac bytea NOT NULL,
+    issuer text NOT NULL,
+    provider_sid text NOT NULL,
+    encrypted_refresh_token bytea,
+    user_agent text NOT NULL,
+    remote_ip text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone NOT NULL,
+    refresh_at timestamp with time zone NOT NULL,
+    idle_expires_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT user_sessions_token_hmac_check CHECK ((length(token_hmac) = 32))
+);
+
+ALTER TABLE ONLY public.user_sessions FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.users (
     account_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -587,6 +607,12 @@ ALTER TABLE ONLY public.release_versions
 ALTER TABLE ONLY public.releases
     ADD CONSTRAINT releases_pkey PRIMARY KEY (account_id, id);
 
+ALTER TABLE ONLY public.user_sessions
+    ADD CONSTRAINT user_sessions_pkey PRIMARY KEY (account_id, id);
+
+ALTER TABLE ONLY public.user_sessions
+    ADD CONSTRAINT user_sessions_token_hmac_key UNIQUE (token_hmac);
+
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_account_subject_key UNIQUE (account_id, subject);
 
@@ -666,6 +692,10 @@ CREATE INDEX product_names_product_idx ON public.product_names USING btree (prod
 CREATE INDEX products_account_created_at_idx ON public.products USING btree (account_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
 
 CREATE INDEX releases_account_created_at_idx ON public.releases USING btree (account_id, created_at DESC, id DESC);
+
+CREATE INDEX user_sessions_idle_expires_at_idx ON public.user_sessions USING btree (idle_expires_at);
+
+CREATE INDEX user_sessions_user_created_at_idx ON public.user_sessions USING btree (account_id, user_id, created_at DESC, id DESC);
 
 CREATE INDEX users_account_created_at_idx ON public.users USING btree (account_id, created_at DESC, id DESC);
 
@@ -766,6 +796,9 @@ ALTER TABLE ONLY public.release_versions
 ALTER TABLE ONLY public.releases
     ADD CONSTRAINT releases_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 
+ALTER TABLE ONLY public.user_sessions
+    ADD CONSTRAINT user_sessions_user_fkey FOREIGN KEY (account_id, user_id) REFERENCES public.users(account_id, id);
+
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 
@@ -847,6 +880,8 @@ CREATE POLICY owner_bypass ON public.release_versions TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.releases TO versioner USING (true);
 
+CREATE POLICY owner_bypass ON public.user_sessions TO versioner USING (true);
+
 CREATE POLICY owner_bypass ON public.users TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.versions TO versioner USING (true);
@@ -899,9 +934,13 @@ CREATE POLICY tenant_isolation ON public.release_versions TO versioner_app USING
 
 CREATE POLICY tenant_isolation ON public.releases TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
+CREATE POLICY tenant_isolation ON public.user_sessions TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
 CREATE POLICY tenant_isolation ON public.users TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.versions TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+ALTER TABLE public.user_sessions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
 
@@ -956,6 +995,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.product_names TO versioner_app
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.release_versions TO versioner_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.releases TO versioner_app;
+
+GRANT SELECT,DELETE ON TABLE public.user_sessions TO versioner_app;
 
 GRANT SELECT,UPDATE ON TABLE public.users TO versioner_app;
 

@@ -198,6 +198,10 @@ func TestDev(t *testing.T) {
 	require.Contains(t, string(answer), `"status":"completed"`)
 	require.Contains(t, string(answer), `"next_cursor":null`, "the second line mints a token and reads")
 
+	link := signInLink(t, first)
+	require.Equal(t, "versioner_session", follow(t, link))
+	require.Empty(t, follow(t, link), "the link is valid once")
+
 	// A second server on the same directory reports its holder.
 	_, stderr, err := call(t, environment(dir), "dev")
 	require.Error(t, err)
@@ -206,13 +210,40 @@ func TestDev(t *testing.T) {
 	require.NotContains(t, first.stderr.String(), key)
 
 	again := launch(t, environment(dir), "dev")
-	require.NotRegexp(t, keyPattern, again.stdout.String()+again.stderr.String(), "a restart prints no secret")
+	require.NotRegexp(t, keyPattern, again.stdout.String()+again.stderr.String(), "a restart prints no API key")
+	require.Equal(t, "versioner_session", follow(t, signInLink(t, again)))
 	status, body := post(again.url, key, someEvent())
 	require.Equal(t, http.StatusOK, status, "%s", body)
 	again.stop(t)
 }
 
 // TestDevelopmentTokens checks that dev accepts a minted token, and serve does not.
+// signInLink returns the link that the server prints last.
+func signInLink(t *testing.T, server *program) string {
+	t.Helper()
+	var link string
+	require.Eventually(t, func() bool {
+		lines := strings.Split(strings.TrimSpace(server.stdout.String()), "\n")
+		link = lines[len(lines)-1]
+		return strings.HasPrefix(link, server.url+"/auth/dev?token=")
+	}, time.Minute, 5*time.Millisecond, "the last line is a link")
+	return link
+}
+
+// follow opens a link and returns the name of the cookie that it sets, if any.
+func follow(t *testing.T, link string) string {
+	t.Helper()
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Get(link)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusSeeOther, response.StatusCode)
+	for _, cookie := range response.Cookies() {
+		return cookie.Name
+	}
+	return ""
+}
+
 func TestDevelopmentTokens(t *testing.T) {
 	t.Parallel()
 	env := environment(newDataDir(t))

@@ -6,12 +6,14 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/app"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/seed"
+	"github.com/versioner-io/versioner/internal/signin"
 )
 
 const demoAccount = seed.Account
@@ -25,7 +27,7 @@ func (serveCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Log
 		return err
 	}
 	defer a.Close(ctx)
-	return a.Serve(ctx, cfg.Issuers, func(ctx context.Context, url string) error {
+	return a.Serve(ctx, cfg.Issuers, nil, func(ctx context.Context, url string) error {
 		logger.InfoContext(ctx, "listening", "url", url, "docs", url+"/docs")
 		used, err := a.Pool.HasAccounts(ctx)
 		if err == nil && !used {
@@ -60,20 +62,21 @@ func (devCommand) Run(ctx context.Context, cfg config.Config, logger *slog.Logge
 	if err != nil {
 		return err
 	}
-	return a.Serve(ctx, append(cfg.Issuers, dev.Issuer()), func(ctx context.Context, url string) error {
+	development := signin.NewDevelopment(demoAccount, time.Now)
+	return a.Serve(ctx, append(cfg.Issuers, dev.Issuer()), development, func(ctx context.Context, url string) error {
 		used, err := a.Pool.HasAccounts(ctx)
 		if err != nil {
 			return err
 		}
 		if used {
-			fmt.Fprintf(os.Stdout, restartBanner, url, url, describeDatabase(cfg), os.Args[0], demoAccount, dataDirFlag(cfg))
+			fmt.Fprintf(os.Stdout, restartBanner, url, url, describeDatabase(cfg), os.Args[0], demoAccount, dataDirFlag(cfg), url, url, development.Link())
 			return nil
 		}
 		created, err := a.Keys.CreateInAccount(ctx, demoAccount, apikeys.NewKey{Name: "first key"})
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stdout, firstRunBanner, url, url, describeDatabase(cfg), url, created.Token, url, tokenCommandLine(cfg, demoAccount), os.Args[0], dataDirFlag(cfg))
+		fmt.Fprintf(os.Stdout, firstRunBanner, url, url, describeDatabase(cfg), url, created.Token, url, tokenCommandLine(cfg, demoAccount), os.Args[0], dataDirFlag(cfg), url, url, development.Link())
 		return nil
 	})
 }
@@ -122,6 +125,10 @@ curl -sS %s/deployments/ -H "Authorization: Bearer $(%s)"
 Sample data: %s demo --account sample%s
 Ctrl-C stops the server; the data is kept.
 
+Dashboard:                %s/app/
+Sign in (once, within 30 minutes):
+%s%s
+
 `
 
 const restartBanner = `
@@ -131,5 +138,9 @@ Data:                     %s
 
 Another API key: %s keys create --account %s --name NAME%s
 Ctrl-C stops the server; the data is kept.
+
+Dashboard:                %s/app/
+Sign in (once, within 30 minutes):
+%s%s
 
 `

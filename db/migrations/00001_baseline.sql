@@ -80,6 +80,31 @@ CREATE TABLE api_keys (
 CREATE INDEX api_keys_account_created_at_idx ON api_keys (account_id, created_at DESC, id DESC);
 ALTER TABLE api_keys ADD CONSTRAINT api_keys_pkey PRIMARY KEY (account_id, id);
 
+-- Sessions of browsers, stored by the HMAC of their cookie. The refresh token of the identity provider is encrypted (AES-GCM), bound
+-- to the row; NULL where the provider issued none. refresh_at is when the provider is asked again.
+CREATE TABLE user_sessions (
+  account_id uuid NOT NULL,
+  id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  token_hmac bytea NOT NULL,
+  issuer text NOT NULL,
+  provider_sid text NOT NULL,
+  encrypted_refresh_token bytea,
+  user_agent text NOT NULL,
+  remote_ip text NOT NULL,
+  created_at timestamptz NOT NULL,
+  last_used_at timestamptz NOT NULL,
+  refresh_at timestamptz NOT NULL,
+  idle_expires_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  CONSTRAINT user_sessions_pkey PRIMARY KEY (account_id, id),
+  CONSTRAINT user_sessions_token_hmac_key UNIQUE (token_hmac),
+  CONSTRAINT user_sessions_user_fkey FOREIGN KEY (account_id, user_id) REFERENCES users (account_id, id),
+  CONSTRAINT user_sessions_token_hmac_check CHECK (length(token_hmac) = 32)
+);
+CREATE INDEX user_sessions_user_created_at_idx ON user_sessions (account_id, user_id, created_at DESC, id DESC);
+CREATE INDEX user_sessions_idle_expires_at_idx ON user_sessions (idle_expires_at);
+
 -- Deleted products and environments stay for the history that references them; they have no names and no state any more.
 CREATE TABLE products (
   account_id uuid NOT NULL,
@@ -528,7 +553,7 @@ DO $$
 DECLARE
   v_table text;
 BEGIN
-  FOREACH v_table IN ARRAY '{accounts, users, api_keys, products, product_names, environments, environment_names, versions, builds, deployments,
+  FOREACH v_table IN ARRAY '{accounts, users, api_keys, user_sessions, products, product_names, environments, environment_names, versions, builds, deployments,
     environment_state, events, event_fingerprints, releases, release_versions, audit_log, idempotency_keys,
     notification_channels, notification_preferences, notification_deliveries, notification_recipients, notification_usage}'::text[] LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', v_table);
@@ -541,7 +566,7 @@ END
 $$;
 -- +goose StatementEnd
 
-GRANT SELECT ON accounts, users, api_keys, products, product_names, environments, environment_names, versions, builds, deployments,
+GRANT SELECT ON accounts, users, api_keys, user_sessions, products, product_names, environments, environment_names, versions, builds, deployments,
   environment_state, events, event_fingerprints, releases, release_versions, audit_log, idempotency_keys,
   notification_channels, notification_preferences, notification_deliveries, notification_recipients, notification_usage,
   deployment_details, build_details, version_details, delivery_details TO versioner_app;
@@ -552,5 +577,5 @@ GRANT UPDATE ON users, api_keys, products, product_names, environments, environm
   environment_state, event_fingerprints, releases, release_versions, idempotency_keys,
   notification_channels, notification_preferences, notification_deliveries, notification_recipients, notification_usage TO versioner_app;
 GRANT UPDATE (created_at) ON accounts TO versioner_app; -- the privilege to lock an account's row
-GRANT DELETE ON product_names, environment_names, environment_state, releases, release_versions,
+GRANT DELETE ON user_sessions, product_names, environment_names, environment_state, releases, release_versions,
   notification_preferences TO versioner_app;

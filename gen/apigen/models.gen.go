@@ -443,6 +443,27 @@ func (e RolloutStatus) Valid() bool {
 	}
 }
 
+// Defines values for SignInProviderType.
+const (
+	SignInProviderTypeDevelopment   SignInProviderType = "development"
+	SignInProviderTypeExternal      SignInProviderType = "external"
+	SignInProviderTypeOpenidConnect SignInProviderType = "openid_connect"
+)
+
+// Valid indicates whether the value is a known member of the SignInProviderType enum.
+func (e SignInProviderType) Valid() bool {
+	switch e {
+	case SignInProviderTypeDevelopment:
+		return true
+	case SignInProviderTypeExternal:
+		return true
+	case SignInProviderTypeOpenidConnect:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Status.
 const (
 	StatusAborted   Status = "aborted"
@@ -858,6 +879,32 @@ type CreatedAPIKey struct {
 
 // CreatedAPIKeyState Whether the key is accepted.
 type CreatedAPIKeyState string
+
+// CurrentSession Who is signed in.
+type CurrentSession struct {
+	// Account The account of a user.
+	Account AccountSummary `json:"account"`
+
+	// Permissions The permissions of the user's role, sorted; `x-permission` of an operation names the one that it requires.
+	Permissions []string `json:"permissions"`
+
+	// Role The permissions of a user. Every role may view everything but API keys and the audit log.
+	//
+	// | may | roles |
+	// |---|---|
+	// | change products | admin, release_manager |
+	// | change environments | admin, release_manager, sre |
+	// | change releases | admin, release_manager, product, developer |
+	// | list API keys | admin, developer |
+	// | manage API keys, roles; read the audit log | admin |
+	Role Role `json:"role"`
+
+	// SessionID The session of the cookie; null for a session token.
+	SessionID nullable.Nullable[openapi_types.UUID] `json:"session_id"`
+
+	// User A user of the account.
+	User User `json:"user"`
+}
 
 // CurrentUser The user of a session token.
 type CurrentUser struct {
@@ -1934,6 +1981,76 @@ type Role string
 // RolloutStatus `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and neither applies; aborted deployments do not count.
 type RolloutStatus string
 
+// Session A session of a user's browser.
+type Session struct {
+	// CreatedAt When the user signed in.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt When the session ends unless it is used before: 12 hours after its last use, at most 7 days after the sign-in.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The session's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// IsCurrent Whether it is the session of this request.
+	IsCurrent bool `json:"is_current"`
+
+	// Issuer The issuer of the identity provider that the user has signed in with.
+	Issuer string `json:"issuer"`
+
+	// LastUsedAt When the session was last used, to within a few minutes.
+	LastUsedAt time.Time `json:"last_used_at"`
+
+	// RemoteIP The address that the sign-in came from.
+	RemoteIP string `json:"remote_ip"`
+
+	// UserAgent What the browser called itself at the sign-in.
+	UserAgent string `json:"user_agent"`
+}
+
+// SessionList A page of a list of sessions.
+type SessionList struct {
+	// Items Sessions of this page, newest first.
+	Items []Session `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// SignInProvider A way to sign in.
+type SignInProvider struct {
+	// Issuer The issuer of the identity provider; null for others than openid_connect.
+	Issuer nullable.Nullable[string] `json:"issuer"`
+
+	// Name The name to show.
+	Name string `json:"name"`
+
+	// Type How to use `url`: a browser navigates to it (`openid_connect`; add `return_to`), navigates to the page of another
+	// application, which sets the cookie `__session` (`external`), or sends an empty form to it with `POST`
+	// (`development`, only with `versionerd dev` on a loopback address).
+	Type SignInProviderType `json:"type"`
+
+	// URL The address, absolute or relative to this server.
+	URL string `json:"url"`
+}
+
+// SignInProviderType How to use `url`: a browser navigates to it (`openid_connect`; add `return_to`), navigates to the page of another
+// application, which sets the cookie `__session` (`external`), or sends an empty form to it with `POST`
+// (`development`, only with `versionerd dev` on a loopback address).
+type SignInProviderType string
+
+// SignInProviderList The ways to sign in.
+type SignInProviderList struct {
+	// Providers The ways to sign in, in the order of the configuration.
+	Providers []SignInProvider `json:"providers"`
+}
+
+// SignOut What follows the end of a session.
+type SignOut struct {
+	// RedirectURL Where the browser should navigate, absolute or relative to this server.
+	RedirectURL string `json:"redirect_url"`
+}
+
 // Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 type Status string
 
@@ -2197,6 +2314,9 @@ type ReleaseVersionID = openapi_types.UUID
 // SCMSHAFilter defines model for SCMSHAFilter.
 type SCMSHAFilter = string
 
+// SessionID defines model for SessionID.
+type SessionID = openapi_types.UUID
+
 // Since defines model for Since.
 type Since = time.Time
 
@@ -2314,6 +2434,40 @@ type ListAuditLogParams struct {
 
 	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// CompleteSignInParams defines parameters for CompleteSignIn.
+type CompleteSignInParams struct {
+	// Code The authorization code.
+	Code *string `form:"code,omitempty" json:"code,omitempty"`
+
+	// State What the server gave to the identity provider for this sign-in.
+	State *string `form:"state,omitempty" json:"state,omitempty"`
+
+	// Iss The issuer, by RFC 9207. It is compared, if present.
+	Iss *string `form:"iss,omitempty" json:"iss,omitempty"`
+
+	// Error Why the identity provider did not authenticate the user, such as `access_denied`.
+	Error *string `form:"error,omitempty" json:"error,omitempty"`
+}
+
+// StartSignInParams defines parameters for StartSignIn.
+type StartSignInParams struct {
+	// Issuer The `issuer` of one of the providers of `GET /auth/providers`. It may be omitted where there is only one.
+	Issuer *string `form:"issuer,omitempty" json:"issuer,omitempty"`
+
+	// ReturnTo The page of the dashboard to open afterwards, with its query. It begins with `/app/`, and contains neither `//` nor `\`
+	// nor control characters; for any other value it is `/app/`.
+	ReturnTo *string `form:"return_to,omitempty" json:"return_to,omitempty"`
+}
+
+// ListSessionsParams defines parameters for ListSessions.
+type ListSessionsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateBuildEventParams defines parameters for CreateBuildEvent.

@@ -21,12 +21,14 @@ var SpecificationJSON []byte
 type SecurityHandler interface {
 	ApiKeyAuth(ctx context.Context, r *http.Request) (context.Context, error)
 	JWTAuth(ctx context.Context, r *http.Request) (context.Context, error)
+	SessionCookie(ctx context.Context, r *http.Request) (context.Context, error)
 }
 
 // SecuritySchemes names every scheme of the document.
 var SecuritySchemes = []string{
 	"ApiKeyAuth",
 	"JWTAuth",
+	"SessionCookie",
 }
 
 // Authenticate calls the validator of the named scheme with the request.
@@ -36,6 +38,8 @@ func Authenticate(ctx context.Context, handler SecurityHandler, scheme string, r
 		return handler.ApiKeyAuth(ctx, r)
 	case "JWTAuth":
 		return handler.JWTAuth(ctx, r)
+	case "SessionCookie":
+		return handler.SessionCookie(ctx, r)
 	default:
 		return ctx, fmt.Errorf("security scheme %q is not in the document", scheme)
 	}
@@ -44,67 +48,75 @@ func Authenticate(ctx context.Context, handler SecurityHandler, scheme string, r
 // OperationSchemes names, for each operation, the security schemes of which one must accept the caller. An operation
 // without any is public.
 var OperationSchemes = map[string][]string{
-	"listAPIKeys":                  {"JWTAuth"},
-	"createAPIKey":                 {"JWTAuth"},
-	"revokeAPIKey":                 {"JWTAuth"},
-	"getAPIKey":                    {"JWTAuth"},
-	"updateAPIKey":                 {"JWTAuth"},
-	"rotateAPIKey":                 {"JWTAuth"},
-	"listAuditLog":                 {"JWTAuth"},
+	"listAPIKeys":                  {"JWTAuth", "SessionCookie"},
+	"createAPIKey":                 {"JWTAuth", "SessionCookie"},
+	"revokeAPIKey":                 {"JWTAuth", "SessionCookie"},
+	"getAPIKey":                    {"JWTAuth", "SessionCookie"},
+	"updateAPIKey":                 {"JWTAuth", "SessionCookie"},
+	"rotateAPIKey":                 {"JWTAuth", "SessionCookie"},
+	"listAuditLog":                 {"JWTAuth", "SessionCookie"},
+	"completeSignIn":               {},
+	"startSignIn":                  {},
+	"signOut":                      {"JWTAuth", "SessionCookie"},
+	"listSignInProviders":          {},
+	"getSession":                   {"JWTAuth", "SessionCookie"},
+	"endSessions":                  {"JWTAuth", "SessionCookie"},
+	"listSessions":                 {"JWTAuth", "SessionCookie"},
+	"endSession":                   {"JWTAuth", "SessionCookie"},
 	"createBuildEvent":             {"ApiKeyAuth"},
-	"listBuilds":                   {"JWTAuth"},
-	"getBuild":                     {"JWTAuth"},
-	"listBuildEvents":              {"JWTAuth"},
+	"listBuilds":                   {"JWTAuth", "SessionCookie"},
+	"getBuild":                     {"JWTAuth", "SessionCookie"},
+	"listBuildEvents":              {"JWTAuth", "SessionCookie"},
 	"createDeploymentEvent":        {"ApiKeyAuth"},
-	"listDeployments":              {"JWTAuth"},
-	"getDeployment":                {"JWTAuth"},
-	"listDeploymentEvents":         {"JWTAuth"},
+	"listDeployments":              {"JWTAuth", "SessionCookie"},
+	"getDeployment":                {"JWTAuth", "SessionCookie"},
+	"listDeploymentEvents":         {"JWTAuth", "SessionCookie"},
 	"getSwaggerUI":                 {},
-	"listEnvironmentState":         {"JWTAuth"},
-	"listEnvironments":             {"JWTAuth"},
-	"createEnvironment":            {"JWTAuth"},
-	"deleteEnvironment":            {"JWTAuth"},
-	"getEnvironment":               {"JWTAuth"},
-	"updateEnvironment":            {"JWTAuth"},
+	"listEnvironmentState":         {"JWTAuth", "SessionCookie"},
+	"listEnvironments":             {"JWTAuth", "SessionCookie"},
+	"createEnvironment":            {"JWTAuth", "SessionCookie"},
+	"deleteEnvironment":            {"JWTAuth", "SessionCookie"},
+	"getEnvironment":               {"JWTAuth", "SessionCookie"},
+	"updateEnvironment":            {"JWTAuth", "SessionCookie"},
 	"getHealth":                    {},
 	"getReadiness":                 {},
-	"listNotificationChannels":     {"JWTAuth"},
-	"createNotificationChannel":    {"JWTAuth"},
-	"deleteNotificationChannel":    {"JWTAuth"},
-	"getNotificationChannel":       {"JWTAuth"},
-	"updateNotificationChannel":    {"JWTAuth"},
-	"resendRecipientConfirmations": {"JWTAuth"},
-	"testNotificationChannel":      {"JWTAuth"},
-	"listNotificationHistory":      {"JWTAuth"},
-	"redeliverNotification":        {"JWTAuth"},
-	"listNotificationPreferences":  {"JWTAuth"},
-	"createNotificationPreference": {"JWTAuth"},
-	"deleteNotificationPreference": {"JWTAuth"},
-	"getNotificationPreference":    {"JWTAuth"},
-	"updateNotificationPreference": {"JWTAuth"},
+	"listNotificationChannels":     {"JWTAuth", "SessionCookie"},
+	"createNotificationChannel":    {"JWTAuth", "SessionCookie"},
+	"deleteNotificationChannel":    {"JWTAuth", "SessionCookie"},
+	"getNotificationChannel":       {"JWTAuth", "SessionCookie"},
+	"updateNotificationChannel":    {"JWTAuth", "SessionCookie"},
+	"resendRecipientConfirmations": {"JWTAuth", "SessionCookie"},
+	"testNotificationChannel":      {"JWTAuth", "SessionCookie"},
+	"listNotificationHistory":      {"JWTAuth", "SessionCookie"},
+	"redeliverNotification":        {"JWTAuth", "SessionCookie"},
+	"listNotificationPreferences":  {"JWTAuth", "SessionCookie"},
+	"createNotificationPreference": {"JWTAuth", "SessionCookie"},
+	"deleteNotificationPreference": {"JWTAuth", "SessionCookie"},
+	"getNotificationPreference":    {"JWTAuth", "SessionCookie"},
+	"updateNotificationPreference": {"JWTAuth", "SessionCookie"},
 	"getSpecification":             {},
-	"listProducts":                 {"JWTAuth"},
-	"createProduct":                {"JWTAuth"},
-	"deleteProduct":                {"JWTAuth"},
-	"getProduct":                   {"JWTAuth"},
-	"updateProduct":                {"JWTAuth"},
+	"listProducts":                 {"JWTAuth", "SessionCookie"},
+	"createProduct":                {"JWTAuth", "SessionCookie"},
+	"deleteProduct":                {"JWTAuth", "SessionCookie"},
+	"getProduct":                   {"JWTAuth", "SessionCookie"},
+	"updateProduct":                {"JWTAuth", "SessionCookie"},
 	"getReDoc":                     {},
-	"listReleases":                 {"JWTAuth"},
-	"createRelease":                {"JWTAuth"},
-	"deleteRelease":                {"JWTAuth"},
-	"getRelease":                   {"JWTAuth"},
-	"updateRelease":                {"JWTAuth"},
-	"getReleaseProgress":           {"JWTAuth"},
-	"listReleaseVersions":          {"JWTAuth"},
-	"addReleaseVersion":            {"JWTAuth"},
-	"removeReleaseVersion":         {"JWTAuth"},
-	"listUsers":                    {"JWTAuth"},
-	"getCurrentUser":               {"JWTAuth"},
-	"getUser":                      {"JWTAuth"},
-	"updateUser":                   {"JWTAuth"},
+	"listReleases":                 {"JWTAuth", "SessionCookie"},
+	"createRelease":                {"JWTAuth", "SessionCookie"},
+	"deleteRelease":                {"JWTAuth", "SessionCookie"},
+	"getRelease":                   {"JWTAuth", "SessionCookie"},
+	"updateRelease":                {"JWTAuth", "SessionCookie"},
+	"getReleaseProgress":           {"JWTAuth", "SessionCookie"},
+	"listReleaseVersions":          {"JWTAuth", "SessionCookie"},
+	"addReleaseVersion":            {"JWTAuth", "SessionCookie"},
+	"removeReleaseVersion":         {"JWTAuth", "SessionCookie"},
+	"listUsers":                    {"JWTAuth", "SessionCookie"},
+	"getCurrentUser":               {"JWTAuth", "SessionCookie"},
+	"getUser":                      {"JWTAuth", "SessionCookie"},
+	"updateUser":                   {"JWTAuth", "SessionCookie"},
 	"createVersionEvent":           {"ApiKeyAuth"},
-	"listVersions":                 {"JWTAuth"},
-	"getVersion":                   {"JWTAuth"},
+	"listVersions":                 {"JWTAuth", "SessionCookie"},
+	"getVersion":                   {"JWTAuth", "SessionCookie"},
 }
 
 // OperationPermission is the capability that each operation asks of a user, from x-permission.
@@ -116,6 +128,11 @@ var OperationPermission = map[string]string{
 	"updateAPIKey":                 "keys.manage",
 	"rotateAPIKey":                 "keys.manage",
 	"listAuditLog":                 "audit.view",
+	"signOut":                      "view",
+	"getSession":                   "view",
+	"endSessions":                  "view",
+	"listSessions":                 "view",
+	"endSession":                   "view",
 	"listBuilds":                   "view",
 	"getBuild":                     "view",
 	"listBuildEvents":              "view",
@@ -166,5 +183,6 @@ var OperationPermission = map[string]string{
 
 // OutboundOperations are the operations that wait for another server, from x-outbound.
 var OutboundOperations = map[string]bool{
+	"completeSignIn":          true,
 	"testNotificationChannel": true,
 }

@@ -404,6 +404,23 @@ type User struct {
 	LastSeenAt   time.Time
 }
 
+type UserSession struct {
+	AccountID             uuid.UUID
+	ID                    uuid.UUID
+	UserID                uuid.UUID
+	TokenHMAC             []byte
+	Issuer                string
+	ProviderSID           string
+	EncryptedRefreshToken []byte
+	UserAgent             string
+	RemoteIP              string
+	CreatedAt             time.Time
+	LastUsedAt            time.Time
+	RefreshAt             time.Time
+	IdleExpiresAt         time.Time
+	ExpiresAt             time.Time
+}
+
 type Version struct {
 	AccountID          uuid.UUID
 	ID                 uuid.UUID

@@ -23,6 +23,7 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/ratelimit"
 	"github.com/versioner-io/versioner/internal/readiness"
+	"github.com/versioner-io/versioner/internal/sessions"
 )
 
 const (
@@ -149,7 +150,7 @@ func (a *App) runJobs(ctx context.Context, channels notify.Channels, deliver boo
 	defer pool.Close()
 	config := jobs.Config{
 		Workers: notify.NewWorker(pool, channels, a.logger).Kinds(), Logger: a.logger,
-		Tasks: slices.Concat(ingest.Tasks(pool, time.Now), idempotency.Tasks(pool, time.Now), notify.Tasks(pool, time.Now)),
+		Tasks: slices.Concat(ingest.Tasks(pool, time.Now), idempotency.Tasks(pool, time.Now), notify.Tasks(pool, time.Now), sessions.Tasks(pool, time.Now)),
 	}
 	if deliver {
 		config.Queues = notify.Queues()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,9 +19,12 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/ratelimit"
+	"github.com/versioner-io/versioner/internal/sessions"
+	"github.com/versioner-io/versioner/internal/signin"
 )
 
 const (
@@ -39,14 +43,14 @@ const (
 // ErrTerminated is the cancellation cause of a context that SIGTERM ended: load balancers may still send requests.
 var ErrTerminated = errors.New("terminated")
 
-// Serve answers requests until ctx ends, then finishes those in flight. It calls started once it listens.
-func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ctx context.Context, url string) error) error {
-	keys := authn.NewAPIKeys(a.Pool, a.Keys, a.cfg.RateLimits.FailuresPerMinute, a.logger)
-	tokens, err := authn.NewJWTs(issuers, keys.CacheUsers(accounts.NewProvisioner(a.Pool.DB, a.cfg.CreateAccounts)), http.DefaultClient, time.Now, a.logger)
-	if err != nil {
-		return fmt.Errorf("read the identity providers: %w", err)
-	}
+// Serve answers requests until ctx ends, then finishes those in flight. It calls started once it listens. development is nil except
+// in development.
+func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, development *signin.Development, started func(ctx context.Context, url string) error) error {
 	channels, err := a.Channels(ctx)
+	if err != nil {
+		return err
+	}
+	users, err := a.authentication(issuers, development, channels.Keys)
 	if err != nil {
 		return err
 	}
@@ -67,18 +71,46 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, started func(ct
 	defer apiPool.Close()
 	a.ensurePartitions(ctx)
 	recorder := ingest.NewRecorder(ingestPool, a.cfg.Quotas, time.Now)
-	validators := authn.Validators{APIKeys: keys, JWTs: tokens}
-	stop := a.runBackground(ctx, recorder, validators, channels)
+	stop := a.runBackground(ctx, recorder, users.validators, channels)
 	defer stop()
 
 	handler, err := httpapi.New(ctx, httpapi.Config{
-		Logger: a.logger, Security: validators, Recorder: recorder, Clock: time.Now, DB: apiPool, Keys: a.Keys,
-		Channels: channels, Limits: a.limits(limiter), Lists: httpapi.ListCache{Bytes: maxListBytes, Lifetime: listLifetime}, Quotas: a.cfg.Quotas, Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
+		Logger: a.logger, Security: users.validators, Recorder: recorder, Clock: time.Now, DB: apiPool, Keys: a.Keys,
+		Sessions: users.sessions, SignIn: users.flow, Channels: channels, Limits: a.limits(limiter),
+		Lists:  httpapi.ListCache{Bytes: maxListBytes, Lifetime: listLifetime},
+		Quotas: a.cfg.Quotas, Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
 	})
 	if err != nil {
 		return fmt.Errorf("build the API: %w", err)
 	}
 	return a.listenAndServe(ctx, handler, started)
+}
+
+// authentication is what verifies and signs in users.
+type authentication struct {
+	validators authn.Validators
+	sessions   *sessions.Sessions
+	flow       *signin.Flow
+}
+
+func (a *App) authentication(issuers []authn.Issuer, development *signin.Development, ring *keyring.Keyring) (authentication, error) {
+	keys := authn.NewAPIKeys(a.Pool, a.Keys, a.cfg.RateLimits.FailuresPerMinute, a.logger)
+	tenants := keys.CacheUsers(accounts.NewProvisioner(a.Pool.DB, a.cfg.CreateAccounts))
+	tokens, err := authn.NewJWTs(issuers, tenants, http.DefaultClient, time.Now, a.logger)
+	if err != nil {
+		return authentication{}, fmt.Errorf("read the identity providers: %w", err)
+	}
+	stored := sessions.New(a.Pool, a.Keys, ring, time.Now, a.logger)
+	cookies := sessions.Cookies{Secure: strings.HasPrefix(a.cfg.PublicURL, "https://")}
+	flow := signin.New(signin.Config{
+		Issuers: issuers, PublicURL: a.cfg.PublicURL, SignInURL: a.cfg.SignInURL, PerMinute: a.cfg.RateLimits.FailuresPerMinute,
+		Tokens: tokens, Tenants: tenants, Sessions: stored, Cookies: cookies, Keys: ring, Client: http.DefaultClient, Development: development,
+		Now: time.Now, Logger: a.logger,
+	})
+	validators := authn.Validators{
+		APIKeys: keys, JWTs: tokens, Sessions: authn.NewSessions(keys, stored, cookies, flow, a.cfg.RateLimits.FailuresPerMinute),
+	}
+	return authentication{validators: validators, sessions: stored, flow: flow}, nil
 }
 
 // runBackground starts the background work and returns a function that stops it and waits for its end. The work outlives ctx, as

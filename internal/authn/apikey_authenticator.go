@@ -29,8 +29,8 @@ type APIKeys struct {
 	keys     *apikeys.Keys
 	logger   *slog.Logger
 	cache    cache[fingerprint, cachedKey]
-	caches   []invalidator // cache, and that of users
-	lookUps  *keyLookUps
+	caches   []invalidator // cache, and those of users and sessions
+	lookUps  *keyLookUps[cachedKey]
 	lastUsed apikeys.LastUsed
 }
 
@@ -45,7 +45,7 @@ type cachedKey struct {
 // NewAPIKeys returns a validator that looks up at most unknownPerMinute unknown keys of one network, 0 for any number. Without Run
 // beside it, it is correct but queries the database each time.
 func NewAPIKeys(pool *postgres.Pool, keys *apikeys.Keys, unknownPerMinute int, logger *slog.Logger) *APIKeys {
-	k := &APIKeys{pool: pool, keys: keys, logger: logger, lookUps: newKeyLookUps(unknownPerMinute)}
+	k := &APIKeys{pool: pool, keys: keys, logger: logger, lookUps: newKeyLookUps[cachedKey](unknownPerMinute)}
 	k.caches = []invalidator{&k.cache}
 	keys.OnChange(k.invalidate)
 	return k

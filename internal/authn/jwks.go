@@ -64,13 +64,15 @@ type keyStore struct {
 	now    func() time.Time
 	logger *slog.Logger
 
-	current atomic.Pointer[keySet]
+	current   atomic.Pointer[keySet]
+	endpoints atomic.Pointer[Endpoints] // of an issuer with a client ID
 
-	mu       sync.Mutex
-	inFlight chan struct{} // closed when the current fetch ends; nil without one
-	unknown  time.Time     // last fetch for an unknown kid
-	empty    time.Time     // last fetch by a request while there were no keys
-	failing  bool          // of the current fetch; an outage is logged once
+	mu        sync.Mutex
+	inFlight  chan struct{} // closed when the current fetch ends; nil without one
+	unknown   time.Time     // last fetch for an unknown kid
+	empty     time.Time     // last fetch by a request while there were no keys
+	discovery time.Time     // last fetch by a request while there were no endpoints
+	failing   bool          // of the current fetch; an outage is logged once
 }
 
 func newKeyStore(issuer Issuer, client *http.Client, now func() time.Time, logger *slog.Logger) *keyStore {
@@ -217,10 +219,15 @@ func (s *keyStore) update(ctx context.Context) {
 func (s *keyStore) fetch(ctx context.Context) (*keySet, error) {
 	began := s.now()
 	address := s.issuer.JWKSURL
-	if address == "" {
-		var err error
-		if address, err = s.discover(ctx); err != nil {
+	if address == "" || s.issuer.ClientID != "" {
+		discovered, err := s.discover(ctx)
+		switch {
+		case address != "" && err != nil: // the keys do not depend on it
+			s.logger.WarnContext(ctx, "discovery of the issuer failed", "issuer", s.issuer.URL, "error", err)
+		case err != nil:
 			return nil, fmt.Errorf("discover the JWKS: %w", err)
+		case address == "":
+			address = discovered
 		}
 	}
 	body, err := s.get(ctx, address)
@@ -243,6 +250,8 @@ func (s *keyStore) discover(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var found struct {
+		Endpoints
+
 		Issuer  string `json:"issuer"`
 		JWKSURI string `json:"jwks_uri"`
 	}
@@ -251,6 +260,12 @@ func (s *keyStore) discover(ctx context.Context) (string, error) {
 	}
 	if found.Issuer != s.issuer.URL {
 		return "", fmt.Errorf("discovery document issuer mismatch: %q", found.Issuer)
+	}
+	if s.issuer.ClientID != "" {
+		if err := found.check(); err != nil {
+			return "", err
+		}
+		s.endpoints.Store(&found.Endpoints)
 	}
 	return found.JWKSURI, checkKeyURL(found.JWKSURI)
 }
@@ -367,13 +382,14 @@ func checkKeyURL(text string) error {
 		return fmt.Errorf("not a URL: %w", err)
 	case address.Host == "" || address.User != nil || address.Fragment != "":
 		return fmt.Errorf("%q is not an absolute URL without user and fragment", address.Redacted())
-	case address.Scheme == "https", address.Scheme == "http" && isLoopback(address.Hostname()):
+	case address.Scheme == "https", address.Scheme == "http" && IsLoopback(address.Hostname()):
 		return nil
 	default:
 		return fmt.Errorf("%q is not https; plain http is for loopback hosts", address.Redacted())
 	}
 }
 
-func isLoopback(host string) bool {
+// IsLoopback reports whether a host, without a port, is this machine.
+func IsLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }

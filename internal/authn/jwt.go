@@ -31,6 +31,12 @@ type Issuer struct {
 	AuthorizedParties []string // the token's azp must be one of them, when set
 	RoleClaim         string   // dotted path to a string or a list of strings; empty: Clerk's, o.rol or org_role
 	OrganizationClaim string   // dotted path; empty: Clerk's, o.id or org_id
+
+	// Signing in with a browser. Without a client ID the issuer's tokens are accepted, and the server offers no sign-in.
+	Name         string   // to show; empty: the host of URL
+	ClientID     string   // of this server at the issuer, which is then discovered
+	ClientSecret string   // empty: a public client
+	Scopes       []string // empty: openid profile email offline_access
 }
 
 // Identity holds the claims of a valid token.
@@ -101,6 +107,12 @@ func (i Issuer) Check() error {
 	if !slices.Contains(algorithms(), i.algorithm()) {
 		problem("algorithm %q is none of %v", i.Algorithm, algorithms())
 	}
+	if i.ClientID != "" && len(i.PublicKeyPEM) > 0 {
+		problem("a client ID needs an issuer that can be discovered, and a public key excludes that")
+	}
+	if i.ClientID == "" && (i.ClientSecret != "" || len(i.Scopes) > 0) {
+		problem("a client secret or scopes without a client ID")
+	}
 	if err := i.checkKeySource(); err != nil {
 		problem("%w", err)
 	}
@@ -147,6 +159,11 @@ func (j *JWTs) identify(ctx context.Context, token compactJWT) (Identity, error)
 	if err != nil {
 		return Identity{}, unauthenticated(err)
 	}
+	return j.verifyToken(ctx, issuer, token)
+}
+
+// verifyToken checks the claims by the requirements of the issuer, then the signature by its keys.
+func (j *JWTs) verifyToken(ctx context.Context, issuer *issuerVerifier, token compactJWT) (Identity, error) {
 	identity, err := issuer.check(token, j.now())
 	if err != nil {
 		return Identity{}, unauthenticated(err)
@@ -179,30 +196,7 @@ func sessionToken(header http.Header) (string, error) {
 	if _, ok := header["Authorization"]; ok {
 		return bearer(header)
 	}
-	found := sessionCookies(header)
-	if len(found) != 1 {
-		return "", unauthenticated(fmt.Errorf("no Authorization header, and %d session cookies", len(found)))
-	}
-	return found[0], nil
-}
-
-// UsesSessionCookie reports whether a request with these headers is authenticated by its session cookie.
-func UsesSessionCookie(header http.Header) bool {
-	_, hasAuthorization := header["Authorization"]
-	return !hasAuthorization && len(sessionCookies(header)) > 0
-}
-
-// sessionCookies returns the value of each session cookie. It does not use http.Request.Cookies, which silently drops malformed
-// cookies and all of a request that has too many.
-func sessionCookies(header http.Header) (values []string) {
-	for _, line := range header["Cookie"] {
-		for pair := range strings.SplitSeq(line, ";") {
-			if name, value, _ := strings.Cut(strings.TrimSpace(pair), "="); name == sessionCookie {
-				values = append(values, value)
-			}
-		}
-	}
-	return values
+	return onlyCookie(header, sessionCookie)
 }
 
 // compactJWT is a well-formed token. Its content is not verified.

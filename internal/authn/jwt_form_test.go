@@ -149,17 +149,17 @@ func (g *target) requests() []attack {
 		return err
 	}())
 	return []attack{
-		{"no credential", request(), "0 session cookies"},
+		{"no credential", request(), "0 cookies named __session"},
 		{"empty cookie", request("Cookie", "__session="), "segments"},
 		{"cookie without value", request("Cookie", "__session"), "segments"},
-		{"two cookies", request("Cookie", cookie+"; __session=x"), "2 session cookies"},
-		{"two cookies, other order", request("Cookie", "__session=x; "+cookie), "2 session cookies"},
-		{"two equal cookies", request("Cookie", cookie+";"+cookie), "2 session cookies"},
-		{"two cookies in two lines", request("Cookie", cookie, "Cookie", cookie), "2 session cookies"},
-		{"second cookie malformed", request("Cookie", cookie+"; __session=\"\x01"), "2 session cookies"},
+		{"two cookies", request("Cookie", cookie+"; __session=x"), "2 cookies named __session"},
+		{"two cookies, other order", request("Cookie", "__session=x; "+cookie), "2 cookies named __session"},
+		{"two equal cookies", request("Cookie", cookie+";"+cookie), "2 cookies named __session"},
+		{"two cookies in two lines", request("Cookie", cookie, "Cookie", cookie), "2 cookies named __session"},
+		{"second cookie malformed", request("Cookie", cookie+"; __session=\"\x01"), "2 cookies named __session"},
 		{"cookie in quotes", request("Cookie", `__session="`+g.valid+`"`), "segment 1"},
-		{"cookie of another name", request("Cookie", "__Session="+g.valid), "0 session cookies"},
-		{"cookie of a longer name", request("Cookie", "__session_x="+g.valid), "0 session cookies"},
+		{"cookie of another name", request("Cookie", "__Session="+g.valid), "0 cookies named __session"},
+		{"cookie of a longer name", request("Cookie", "__session_x="+g.valid), "0 cookies named __session"},
 		{"bad header, good cookie", request("Authorization", "Bearer x.y.z", "Cookie", cookie), "segment 1"},
 		{"forged header, good cookie", request("Authorization", "Bearer "+g.valid+"A", "Cookie", cookie), "wrong signature"},
 		{"empty header, good cookie", request("Authorization", "", "Cookie", cookie), "no bearer token"},
@@ -172,6 +172,6 @@ func (g *target) requests() []attack {
 		{"another scheme", request("Authorization", "Token "+g.valid), "no bearer token"},
 		{"scheme twice", request("Authorization", "Bearer Bearer "+g.valid), "segment 1"},
 		{"two tokens in a header", request("Authorization", "Bearer "+g.valid+", Bearer "+g.valid), "segment"},
-		{"token in the query only", func() *http.Request { r := request(); r.URL.RawQuery = "access_token=" + g.valid; return r }(), "0 session cookies"},
+		{"token in the query only", func() *http.Request { r := request(); r.URL.RawQuery = "access_token=" + g.valid; return r }(), "0 cookies named __session"},
 	}
 }

@@ -16,9 +16,9 @@ const (
 	lookUpTimeout     = 10 * time.Second // for one of them
 )
 
-// keyLookUps bounds what unknown keys cost the database. A key is known after this server has seen it valid. Anyone can make
+// keyLookUps bounds what unknown keys (API keys, or tokens of sessions) cost the database. A key is known after this server has seen it valid. Anyone can make
 // keys that look valid: the look-up of one is charged to the budget of its network before it starts, and a valid key is refunded.
-type keyLookUps struct {
+type keyLookUps[V any] struct {
 	slots     *semaphore.Weighted
 	perMinute int // of one network; 0: any number
 	budget    *ratelimit.Local
@@ -27,18 +27,18 @@ type keyLookUps struct {
 	known map[fingerprint]struct{}
 }
 
-func newKeyLookUps(perMinute int) *keyLookUps {
-	return &keyLookUps{
+func newKeyLookUps[V any](perMinute int) *keyLookUps[V] {
+	return &keyLookUps[V]{
 		slots: semaphore.NewWeighted(maxUnknownLookUps), perMinute: perMinute, budget: ratelimit.NewLocal(), known: make(map[fingerprint]struct{}),
 	}
 }
 
 // do calls fetch for a key that a client sends. The error is RateLimited when the client's network has sent too many unknown keys.
-func (l *keyLookUps) do(
-	ctx context.Context, clientAddress string, key fingerprint, fetch func(context.Context, fingerprint) (cachedKey, error),
-) (cachedKey, error) {
+func (l *keyLookUps[V]) do(
+	ctx context.Context, clientAddress string, key fingerprint, fetch func(context.Context, fingerprint) (V, error),
+) (found V, err error) {
 	if l.isKnown(key) {
-		found, err := fetch(ctx, key)
+		found, err = fetch(ctx, key)
 		if apperr.Is(err, apperr.Unauthenticated) {
 			l.setKnown(key, false)
 		}
@@ -46,9 +46,9 @@ func (l *keyLookUps) do(
 	}
 	quota := ratelimit.Quota{Name: "unknown keys", Subject: ratelimit.ClientNetwork(clientAddress), Limit: l.perMinute, Window: time.Minute}
 	if decision := l.budget.Take(ctx, quota); !decision.Allowed {
-		return cachedKey{}, apperr.NewRateLimited(decision.RetryAfter)
+		return found, apperr.NewRateLimited(decision.RetryAfter)
 	}
-	found, err := l.fetchUnknown(ctx, key, fetch)
+	found, err = l.fetchUnknown(ctx, key, fetch)
 	if !apperr.Is(err, apperr.Unauthenticated) {
 		l.budget.Refund(quota)
 	}
@@ -58,24 +58,24 @@ func (l *keyLookUps) do(
 	return found, err
 }
 
-func (l *keyLookUps) fetchUnknown(ctx context.Context, key fingerprint, fetch func(context.Context, fingerprint) (cachedKey, error)) (cachedKey, error) {
+func (l *keyLookUps[V]) fetchUnknown(ctx context.Context, key fingerprint, fetch func(context.Context, fingerprint) (V, error)) (none V, err error) {
 	waiting, cancel := context.WithTimeout(ctx, lookUpTimeout)
 	defer cancel()
 	if err := l.slots.Acquire(waiting, 1); err != nil {
-		return cachedKey{}, apperr.Wrap(apperr.Unavailable, "too many unknown API keys", err)
+		return none, apperr.Wrap(apperr.Unavailable, "too many unknown API keys or sessions", err)
 	}
 	defer l.slots.Release(1)
 	return fetch(ctx, key)
 }
 
-func (l *keyLookUps) isKnown(key fingerprint) bool {
+func (l *keyLookUps[V]) isKnown(key fingerprint) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, ok := l.known[key]
 	return ok
 }
 
-func (l *keyLookUps) setKnown(key fingerprint, isKnown bool) {
+func (l *keyLookUps[V]) setKnown(key fingerprint, isKnown bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !isKnown {

@@ -23,7 +23,7 @@ func TestUnknownKeysSpendTheBudgetBeforeTheLookUp(t *testing.T) {
 		fetched++
 		return cachedKey{principal: Principal{AccountSlug: "acme"}}, outcome
 	}
-	l := newKeyLookUps(5)
+	l := newKeyLookUps[cachedKey](5)
 	send := func(address string, key byte) apperr.Code {
 		_, err := l.do(t.Context(), address, fingerprint{key}, fetch)
 		if err == nil {
@@ -60,7 +60,7 @@ func TestUnknownKeysSpendTheBudgetBeforeTheLookUp(t *testing.T) {
 func TestUnknownKeysAreLookedUpTwoAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newKeyLookUps(0)
+		l := newKeyLookUps[cachedKey](0)
 		l.setKnown(fingerprint{255}, true)
 		var running, exceeded atomic.Int64
 		outcomes := make(chan error, 20)

@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Principal is the verified author of a request: a CI system with an API key, or a user with a session token. It comes from the
+// Principal is the verified author of a request: a CI system with an API key, or a user with a session token or cookie. It comes from the
 // database, never from the claims of the credential.
 type Principal struct {
 	AccountID   uuid.UUID
@@ -20,7 +20,10 @@ type Principal struct {
 	UserID    uuid.UUID // of a user
 	UserName  string    // name, else e-mail address, else subject
 	Role      string    // see authz
-	SessionID string    // of the token, for the audit log
+	SessionID string    // of the token or cookie, for the audit log
+
+	UserSessionID uuid.UUID // of a session cookie
+	Issuer        string    // of a session cookie: the identity provider that the user has signed in with
 }
 
 // IsUser reports whether the principal is a user, not an API key.
@@ -43,4 +46,5 @@ func PrincipalFrom(ctx context.Context) Principal {
 type Validators struct {
 	*APIKeys
 	*JWTs
+	*Sessions
 }

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ type NotificationSettings struct {
 	EncryptionKeys    []string `env:"VERSIONER_ENCRYPTION_KEYS" group:"Notifications" help:"Keys that encrypt the configuration of notification channels, 32 bytes in base64 each, the newest first; the same on every server of a database. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"KEY"`
 	SMTPURL           string   `env:"VERSIONER_SMTP_URL" group:"Notifications" help:"Mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none. Default: none, e-mail channels are unavailable." name:"smtp-url" placeholder:"URL"`
 	MailFrom          string   `env:"VERSIONER_MAIL_FROM" group:"Notifications" help:"Sender address of e-mail; required with a mail server." placeholder:"ADDRESS"`
-	PublicURL         string   `env:"VERSIONER_PUBLIC_URL" group:"Notifications" help:"Address at which users reach the server, such as https://versioner.example.com: e-mail links to it. Required with a mail server." name:"public-url" placeholder:"URL"`
+	PublicURL         string   `env:"VERSIONER_PUBLIC_URL" group:"Notifications" help:"Address at which users reach the server, such as https://versioner.example.com: e-mail links to it, and users sign in there. Required with a mail server and with a client ID." name:"public-url" placeholder:"URL"`
 	DeliveriesPerDay  int      `default:"10000" env:"VERSIONER_DELIVERIES_PER_DAY" group:"Notifications" help:"Notifications per day (UTC) of an account; 0 is unlimited." placeholder:"N"`
 	WebhookAllowCIDRs []string `env:"VERSIONER_WEBHOOK_ALLOW_CIDRS" group:"Notifications" help:"Networks that webhooks may call although they are not public, such as 10.1.0.0/16." name:"webhook-allow-cidrs" placeholder:"NETWORK"`
 	WebhookAllowHosts []string `env:"VERSIONER_WEBHOOK_ALLOW_HOSTS" group:"Notifications" help:"Hosts that webhooks may call at any address, such as hooks.corp.example, or .corp.example for its subdomains." placeholder:"HOST"`
@@ -83,8 +84,12 @@ type UserSettings struct {
 	JWTAuthorizedParty   []string `env:"VERSIONER_JWT_AUTHORIZED_PARTY" group:"Users" help:"Accepted authorized parties (azp)." placeholder:"AZP"`
 	JWTRoleClaim         string   `env:"VERSIONER_JWT_ROLE_CLAIM" group:"Users" help:"Path of the role claim, such as realm.role. Default: that of Clerk." placeholder:"PATH"`
 	JWTOrganizationClaim string   `env:"VERSIONER_JWT_ORGANIZATION_CLAIM" group:"Users" help:"Path of the organisation claim. Default: that of Clerk." placeholder:"PATH"`
-	JWTIssuers           string   `env:"VERSIONER_JWT_ISSUERS" group:"Users" help:"Several identity providers: a JSON list of objects with issuer, jwks_url, public_key, algorithm, audience, authorized_party, role_claim, organization_claim." placeholder:"JSON"`
+	JWTIssuers           string   `env:"VERSIONER_JWT_ISSUERS" group:"Users" help:"Several identity providers: a JSON list of objects with issuer, jwks_url, public_key, algorithm, audience, authorized_party, role_claim, organization_claim, name, client_id, client_secret, scopes." placeholder:"JSON"`
 	JWTCreateAccounts    bool     `default:"true" env:"VERSIONER_JWT_CREATE_ACCOUNTS" group:"Users" help:"Create the account of an unknown organisation with its first token." negatable:""`
+	SignInClientID       string   `env:"VERSIONER_SIGN_IN_CLIENT_ID" group:"Users" help:"Client ID of this server at the identity provider (OpenID Connect): users sign in to the dashboard with it. Requires VERSIONER_PUBLIC_URL, whose /auth/callback is the redirect URI to register." name:"sign-in-client-id" placeholder:"ID"`
+	SignInClientSecret   string   `env:"VERSIONER_SIGN_IN_CLIENT_SECRET" group:"Users" help:"Client secret; not set for a public client." placeholder:"SECRET"`
+	SignInScopes         []string `env:"VERSIONER_SIGN_IN_SCOPES" group:"Users" help:"Scopes to request. Default: openid, profile, email, offline_access." placeholder:"SCOPE"`
+	SignInURL            string   `env:"VERSIONER_SIGN_IN_URL" group:"Users" help:"Sign-in page of another application on this domain, such as one with Clerk, whose cookie __session the API accepts." name:"sign-in-url" placeholder:"URL"`
 	CORSOrigins          []string `env:"VERSIONER_CORS_ORIGINS" group:"Users" help:"Origins whose pages may call the API with the credentials of a user, such as https://app.example.com." name:"cors-origins" placeholder:"ORIGIN"`
 }
 
@@ -119,6 +124,7 @@ type Config struct {
 	DrainDelay       time.Duration
 	Worker           bool // whether a server delivers notifications
 	CORSOrigins      []string
+	SignInURL        string         // empty: no sign-in page of another application
 	EncryptionKeys   [][]byte       // nil without DatabaseURL: see LoadEncryptionKeys
 	Mailer           *notify.Mailer // nil: no e-mail
 	PublicURL        string         // without a slash at its end
@@ -291,7 +297,29 @@ func (s UserSettings) apply(config *Config) error {
 	}
 	var err error
 	config.Issuers, err = s.issuers()
-	return errors.Join(append(problems, err)...)
+	config.SignInURL = s.SignInURL
+	return errors.Join(append(problems, err, validateSignIn(*config))...)
+}
+
+// validateSignIn runs after NotificationSettings, which have the public URL. Browsers accept the session cookie over https, and over plain
+// http on this machine.
+func validateSignIn(config Config) error {
+	var problems []error
+	if config.SignInURL != "" {
+		if address, err := url.Parse(config.SignInURL); err != nil || address.Scheme != "https" && address.Scheme != "http" || address.Host == "" || address.User != nil {
+			problems = append(problems, fmt.Errorf("VERSIONER_SIGN_IN_URL %q: use an address such as https://accounts.example.com/sign-in", config.SignInURL))
+		}
+	}
+	if !slices.ContainsFunc(config.Issuers, func(issuer authn.Issuer) bool { return issuer.ClientID != "" }) {
+		return errors.Join(problems...)
+	}
+	switch address, err := url.Parse(config.PublicURL); {
+	case config.PublicURL == "":
+		problems = append(problems, errors.New("VERSIONER_PUBLIC_URL is not set: with a client ID it is required, as identity providers redirect to it; use an address such as https://versioner.example.com"))
+	case err == nil && address.Scheme != "https" && !authn.IsLoopback(address.Hostname()):
+		problems = append(problems, fmt.Errorf("VERSIONER_PUBLIC_URL %q: signing in requires https; plain http is for loopback hosts", config.PublicURL))
+	}
+	return errors.Join(problems...)
 }
 
 func (s NotificationSettings) mailer() (*notify.Mailer, error) {
@@ -346,6 +374,10 @@ type issuer struct {
 	AuthorizedParty   []string `json:"authorized_party"`
 	RoleClaim         string   `json:"role_claim"`
 	OrganizationClaim string   `json:"organization_claim"`
+	Name              string   `json:"name"`
+	ClientID          string   `json:"client_id"`
+	ClientSecret      string   `json:"client_secret"`
+	Scopes            []string `json:"scopes"`
 }
 
 // issuers returns the provider of the single settings and those of the list.
@@ -356,6 +388,7 @@ func (s UserSettings) issuers() ([]authn.Issuer, error) {
 		listed = append(listed, issuer{
 			Issuer: s.JWTIssuer, JWKSURL: s.JWTJWKSURL, PublicKey: s.JWTPublicKey, Algorithm: s.JWTAlgorithm, Audience: s.JWTAudience,
 			AuthorizedParty: s.JWTAuthorizedParty, RoleClaim: s.JWTRoleClaim, OrganizationClaim: s.JWTOrganizationClaim,
+			ClientID: s.SignInClientID, ClientSecret: s.SignInClientSecret, Scopes: s.SignInScopes,
 		})
 	} else {
 		problems = append(problems, s.withoutIssuer())
@@ -366,6 +399,7 @@ func (s UserSettings) issuers() ([]authn.Issuer, error) {
 		issuers[i] = authn.Issuer{
 			URL: one.Issuer, JWKSURL: one.JWKSURL, PublicKeyPEM: []byte(one.PublicKey), Algorithm: one.Algorithm, Audiences: one.Audience,
 			AuthorizedParties: one.AuthorizedParty, RoleClaim: one.RoleClaim, OrganizationClaim: one.OrganizationClaim,
+			Name: one.Name, ClientID: one.ClientID, ClientSecret: one.ClientSecret, Scopes: one.Scopes,
 		}
 		problems = append(problems, issuers[i].Check())
 		if known[one.Issuer] {
@@ -398,16 +432,19 @@ func (s UserSettings) withoutIssuer() error {
 		name  string
 		isSet bool
 	}{
-		{"JWKS_URL", s.JWTJWKSURL != ""},
-		{"PUBLIC_KEY", s.JWTPublicKey != ""},
-		{"ALGORITHM", s.JWTAlgorithm != "" && s.JWTAlgorithm != defaultAlgorithm},
+		{"JWT_JWKS_URL", s.JWTJWKSURL != ""},
+		{"JWT_PUBLIC_KEY", s.JWTPublicKey != ""},
+		{"JWT_ALGORITHM", s.JWTAlgorithm != "" && s.JWTAlgorithm != defaultAlgorithm},
 		{"AUDIENCE", len(s.JWTAudience) > 0},
 		{"AUTHORIZED_PARTY", len(s.JWTAuthorizedParty) > 0},
-		{"ROLE_CLAIM", s.JWTRoleClaim != ""},
-		{"ORGANIZATION_CLAIM", s.JWTOrganizationClaim != ""},
+		{"JWT_ROLE_CLAIM", s.JWTRoleClaim != ""},
+		{"JWT_ORGANIZATION_CLAIM", s.JWTOrganizationClaim != ""},
+		{"SIGN_IN_CLIENT_ID", s.SignInClientID != ""},
+		{"SIGN_IN_CLIENT_SECRET", s.SignInClientSecret != ""},
+		{"SIGN_IN_SCOPES", len(s.SignInScopes) > 0},
 	} {
 		if setting.isSet {
-			problems = append(problems, fmt.Errorf("VERSIONER_JWT_%s cannot apply, because VERSIONER_JWT_ISSUER is not set: %s", setting.name, remedy))
+			problems = append(problems, fmt.Errorf("VERSIONER_%s cannot apply, because VERSIONER_JWT_ISSUER is not set: %s", setting.name, remedy))
 		}
 	}
 	return errors.Join(problems...)

@@ -26,6 +26,8 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/quota"
 	"github.com/versioner-io/versioner/internal/ratelimit"
+	"github.com/versioner-io/versioner/internal/sessions"
+	"github.com/versioner-io/versioner/internal/signin"
 	docs "github.com/versioner-io/versioner/internal/web"
 )
 
@@ -38,6 +40,8 @@ type Config struct {
 	DB       *postgres.TenantPool
 	Keys     *apikeys.Keys
 	Channels notify.Channels
+	Sessions *sessions.Sessions
+	SignIn   *signin.Flow
 	Limits   Limits
 	Lists    ListCache
 	Quotas   quota.Limits
@@ -71,6 +75,7 @@ type api struct {
 	releases
 	notifications
 	apiKeys
+	authentication
 	users
 	auditLog
 	health
@@ -117,23 +122,27 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	}
 	lists := cursorCodec{key: config.Keys.DeriveKey("cursor")}
 	implementation := api{
-		events:        events{recorder: config.Recorder},
-		catalogueAPI:  catalogueAPI{db: config.DB, idempotency: responses, cursors: lists, quotas: config.Quotas},
-		deployments:   deployments{db: config.DB, cursors: lists, clock: config.Clock},
-		builds:        builds{db: config.DB, cursors: lists, clock: config.Clock},
-		releases:      releases{db: config.DB, idempotency: responses, cursors: lists, quotas: config.Quotas, clock: config.Clock},
-		notifications: notifications{db: config.DB, idempotency: responses, cursors: lists, quotas: config.Quotas, channels: config.Channels},
-		apiKeys:       apiKeys{db: config.DB, idempotency: responses, cursors: lists, keys: config.Keys},
-		users:         users{db: config.DB, cursors: lists, changes: config.Keys},
-		auditLog:      auditLog{db: config.DB, cursors: lists},
-		health:        health{ready: config.Ready, version: document.Info.Version},
-		docsHandlers:  docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
+		events:         events{recorder: config.Recorder},
+		catalogueAPI:   catalogueAPI{db: config.DB, idempotency: responses, cursors: lists, quotas: config.Quotas},
+		deployments:    deployments{db: config.DB, cursors: lists, clock: config.Clock},
+		builds:         builds{db: config.DB, cursors: lists, clock: config.Clock},
+		releases:       releases{db: config.DB, idempotency: responses, cursors: lists, quotas: config.Quotas, clock: config.Clock},
+		notifications:  notifications{db: config.DB, idempotency: responses, cursors: lists, quotas: config.Quotas, channels: config.Channels},
+		apiKeys:        apiKeys{db: config.DB, idempotency: responses, cursors: lists, keys: config.Keys},
+		authentication: authentication{db: config.DB, cursors: lists, flow: config.SignIn, sessions: config.Sessions},
+		users:          users{db: config.DB, cursors: lists, changes: config.Keys},
+		auditLog:       auditLog{db: config.DB, cursors: lists},
+		health:         health{ready: config.Ready, version: document.Info.Version},
+		docsHandlers:   docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
 	}
 	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
 	rejectShadowed(e, literal)
 	// Pages for browsers, which the specification does not describe.
 	confirmation{db: config.DB, channels: config.Channels}.register(e)
 	pages.register(e)
+	if config.SignIn.Development != nil {
+		development{flow: config.SignIn}.register(e, middleware.Browser(config.SignIn.Cookies))
+	}
 	e.GET("/", echo.WrapHandler(docs.Home(document.Info.Version)))
 	e.GET("/favicon.ico", echo.WrapHandler(docs.Favicon()))
 	e.GET("/assets/*", echo.WrapHandler(docs.Assets()))
@@ -186,6 +195,9 @@ func timeoutOf(operation string) time.Duration {
 	return requestTimeout
 }
 
+// authenticationTag is the tag of the operations of browsers.
+const authenticationTag = "Authentication"
+
 // operationMiddlewares returns the middleware of each operation, in the order of the request lifecycle.
 func operationMiddlewares(document *openapi3.T, config Config) (map[string][]echo.MiddlewareFunc, error) {
 	limiter := middleware.NewRateLimiter(middleware.RateLimits{
@@ -209,6 +221,9 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 			middlewares[id] = []echo.MiddlewareFunc{
 				middleware.TagOperation(id), middleware.Timeout(timeoutOf(id)),
 				middleware.Authenticate(config.Security, id, limiter), limiter.Middleware, middleware.Authorize(id), params.Middleware,
+			}
+			if slices.Contains(operation.Tags, authenticationTag) {
+				middlewares[id] = append(middlewares[id], middleware.Browser(config.SignIn.Cookies))
 			}
 			if validator != nil {
 				if config.Limits.BodyBytes > 0 {

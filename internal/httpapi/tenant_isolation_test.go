@@ -49,6 +49,9 @@ func newTenant(t *testing.T, api *testapi.API, account string) tenant {
 	made.ids["api_key"] = id(as(http.MethodPost, "/api-keys/", `{"name":"k"}`), "id")
 	made.ids["user"] = items(t, as(http.MethodGet, "/users/", ""))[0]["id"].(string)
 
+	api.SignIn(t, account, "admin")
+	made.ids["session"] = items(t, as(http.MethodGet, "/auth/sessions/", ""))[0]["id"].(string)
+
 	channel := func(name string) string {
 		return id(as(http.MethodPost, "/notification-channels/", `{"name":"`+name+`","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`), "id")
 	}
@@ -89,7 +92,7 @@ func idPlaces() map[string]map[string]string {
 		"createNotificationPreference": {"body channel_id": "channel"},
 		"listNotificationHistory":      {"query channel_id": "channel"}, "redeliverNotification": {"id": "delivery"},
 		"getAPIKey": {"id": "api_key"}, "updateAPIKey": {"id": "api_key"}, "revokeAPIKey": {"id": "api_key"}, "rotateAPIKey": {"id": "api_key"},
-		"getUser": {"id": "user"}, "updateUser": {"id": "user"},
+		"getUser": {"id": "user"}, "updateUser": {"id": "user"}, "endSession": {"id": "session"},
 		"listVersions":         {"query product": "product"},
 		"listDeployments":      {"query product": "product", "query environment": "environment", "query version": "version"},
 		"listEnvironmentState": {"query product": "product", "query environment": "environment"},
@@ -224,7 +227,7 @@ func TestMassAssignment(t *testing.T) {
 	own := []string{"id", "account_id", "created_at", "updated_at", "last_used_at", "last_seen_at", "revision", "deleted_at", "key_id", "token_hmac", "state", "prefix", "assigned", "created_by"}
 	tried := 0
 	for _, op := range userOperations(t) {
-		if op.method != http.MethodPost && op.method != http.MethodPatch || slices.Contains([]string{"testNotificationChannel", "redeliverNotification", "resendRecipientConfirmations"}, op.id) {
+		if op.method != http.MethodPost && op.method != http.MethodPatch || slices.Contains([]string{"testNotificationChannel", "redeliverNotification", "resendRecipientConfirmations", "signOut"}, op.id) {
 			continue // they take no body
 		}
 		path := strings.ReplaceAll(op.path, "{id}", mine.ids[idPlaces()[op.id]["id"]])

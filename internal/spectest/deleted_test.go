@@ -29,6 +29,12 @@ func visibleAfter() map[string]visibility {
 		},
 		"deleteNotificationPreference": {lists: history},
 		"deleteNotificationChannel":    {lists: []string{"listAuditLog", "listNotificationHistory"}}, // "its history stays"
+		"endSession":                   {lists: history},
+		// The list itself stays, and a new session is not affected.
+		"endSessions": {
+			after: map[string]int{"listSessions": http.StatusOK, "endSessions": http.StatusNoContent, "endSession": http.StatusNoContent},
+			lists: history,
+		},
 		// A revoked key stays visible, "revoked and expired ones too", "Revoking it again changes nothing", and "a
 		// key that is revoked or expired cannot be rotated".
 		"revokeAPIKey": {
@@ -55,6 +61,7 @@ func TestDeletedResourcesReturn404(t *testing.T) {
 			except, known := visibleAfter()[op.OperationID]
 			require.True(t, known, "visibleAfter has no entry")
 			c := f.withFreshTargets(t, op, requestCase{}.with("delete"))
+			id := f.deletedID(t, op, c)
 			children := f.children(t, op, c)
 			require.Equal(t, http.StatusNoContent, f.send(t, op, c).Status)
 
@@ -83,15 +90,19 @@ func TestDeletedResourcesReturn404(t *testing.T) {
 				request.Header.Set("Authorization", "Bearer "+f.admin)
 				require.Equal(t, status, f.api.Do(t, request).Status, "child: %s", path)
 			}
-			f.requireUnlisted(t, c.path[lastParam(op)], except.lists)
+			f.requireUnlisted(t, id, except.lists)
 		})
 	}
 	require.Len(t, visibleAfter(), deleted)
 }
 
-// lastParam returns the name of the last path parameter, which identifies the object of the operation.
-func lastParam(op operation) string {
-	return strings.Trim(op.path[strings.LastIndex(op.path, "{"):], "{}")
+// deletedID returns the object that the operation deletes: that of the last path parameter, or one of the collection.
+func (f *fixture) deletedID(t *testing.T, op operation, c requestCase) string {
+	t.Helper()
+	if op.OperationID == "endSessions" {
+		return f.factories()["SessionID"](t, nil)
+	}
+	return c.path[strings.Trim(op.path[strings.LastIndex(op.path, "{"):], "{}")]
 }
 
 // children returns the paths of the objects that belong to an object, with their status after its deletion.
@@ -122,7 +133,7 @@ func (f *fixture) children(t *testing.T, op operation, c requestCase) map[string
 	case "removeReleaseVersion":
 		found["/versions/"+c.path["version_id"]] = http.StatusOK
 		found["/releases/"+c.path["id"]] = http.StatusOK
-	case "revokeAPIKey", "deleteNotificationPreference": // without children
+	case "revokeAPIKey", "deleteNotificationPreference", "endSession", "endSessions": // without children
 	default:
 		require.Fail(t, "no children defined", op.OperationID)
 	}

@@ -138,6 +138,11 @@ func (f *fixture) factories() map[string]func(t *testing.T, body map[string]any)
 			t.Helper()
 			return f.create(t, "/api-keys/", map[string]any{"name": f.uniqueName()})
 		},
+		"SessionID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			f.api.SignIn(t, testapi.Account, "admin")
+			return f.list(t, "/auth/sessions/")[0]["id"].(string)
+		},
 		"UserID": func(t *testing.T, _ map[string]any) string {
 			t.Helper()
 			name := f.uniqueName()

@@ -36,6 +36,8 @@ func permissionOf(t *testing.T, op operation) string {
 	switch {
 	case collection == "audit-log":
 		return "audit.view"
+	case collection == "auth": // every user manages their own sessions
+		return "view"
 	case collection == "api-keys" && reads:
 		return "keys.view"
 	case reads:

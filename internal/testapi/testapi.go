@@ -35,6 +35,8 @@ import (
 	"github.com/versioner-io/versioner/internal/quota"
 	"github.com/versioner-io/versioner/internal/ratelimit"
 	"github.com/versioner-io/versioner/internal/readiness"
+	"github.com/versioner-io/versioner/internal/sessions"
+	"github.com/versioner-io/versioner/internal/signin"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
@@ -56,6 +58,8 @@ type API struct {
 	Key      string // an API key of Account
 	Keys     *apikeys.Keys
 	Channels notify.Channels
+	Sessions *sessions.Sessions
+	Cookies  sessions.Cookies
 	DSN      string
 	Pool     *postgres.Pool
 	Logs     *Logs
@@ -80,6 +84,11 @@ type settings struct {
 	proxies  []*net.IPNet
 	clock    func() time.Time
 	security func(apigen.SecurityHandler) apigen.SecurityHandler
+
+	issuers          []authn.Issuer // beside that of development
+	identityProvider *http.Client
+	publicURL        string
+	development      *signin.Development
 }
 
 // WithDatabase uses an existing database.
@@ -117,10 +126,22 @@ func WithProxies(networks ...*net.IPNet) Option { return func(s *settings) { s.p
 // WithClock sets the clock of the server.
 func WithClock(clock func() time.Time) Option { return func(s *settings) { s.clock = clock } }
 
+// WithIssuer lets users sign in at an identity provider. The server is at publicURL.
+func WithIssuer(publicURL string, issuer authn.Issuer) Option {
+	return func(s *settings) {
+		s.publicURL, s.issuers, s.identityProvider = publicURL, []authn.Issuer{issuer}, http.DefaultClient
+	}
+}
+
+// WithDevelopment lets users sign in as in development.
+func WithDevelopment(development *signin.Development) Option {
+	return func(s *settings) { s.development, s.publicURL = development, "" }
+}
+
 // New starts a server, which stops at the end of the test.
 func New(t *testing.T, options ...Option) *API {
 	t.Helper()
-	chosen := settings{clock: time.Now, security: func(handler apigen.SecurityHandler) apigen.SecurityHandler { return handler }}
+	chosen := settings{publicURL: PublicURL, identityProvider: exampleIdentityProvider(), issuers: []authn.Issuer{exampleIssuer()}, clock: time.Now, security: func(handler apigen.SecurityHandler) apigen.SecurityHandler { return handler }}
 	for _, option := range options {
 		option(&chosen)
 	}
@@ -159,12 +180,21 @@ func New(t *testing.T, options ...Option) *API {
 
 	dev, err := authn.LoadDevSigner(t.TempDir())
 	require.NoError(t, err)
-	tokens, err := authn.NewJWTs([]authn.Issuer{dev.Issuer()}, validator.CacheUsers(accounts.NewProvisioner(pool.DB, true)), http.DefaultClient, time.Now, logger)
+	issuers := append([]authn.Issuer{dev.Issuer()}, chosen.issuers...)
+	tenants := validator.CacheUsers(accounts.NewProvisioner(pool.DB, true))
+	tokens, err := authn.NewJWTs(issuers, tenants, chosen.identityProvider, time.Now, logger)
 	require.NoError(t, err)
+	stored := sessions.New(pool, keys, channels.Keys, time.Now, logger)
+	cookies := sessions.Cookies{Secure: strings.HasPrefix(chosen.publicURL, "https://")}
+	flow := signin.New(signin.Config{
+		Issuers: issuers, PublicURL: chosen.publicURL, PerMinute: chosen.limits.FailuresPerMinute, Tokens: tokens, Tenants: tenants, Sessions: stored,
+		Cookies: cookies, Keys: channels.Keys, Client: chosen.identityProvider, Development: chosen.development, Now: time.Now, Logger: logger,
+	})
+	sessionValidator := authn.NewSessions(validator, stored, cookies, flow, chosen.limits.FailuresPerMinute)
 	running.Go(func() { validator.Run(background) })
 	handler, err := httpapi.New(t.Context(), httpapi.Config{
-		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: validator, JWTs: tokens}), Recorder: recorder, Clock: chosen.clock,
-		DB: apiPool, Keys: keys, Channels: channels, Limits: chosen.limits, Lists: chosen.lists, Quotas: chosen.quotas, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies,
+		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: validator, JWTs: tokens, Sessions: sessionValidator}), Recorder: recorder, Clock: chosen.clock,
+		DB: apiPool, Keys: keys, Sessions: stored, SignIn: flow, Channels: channels, Limits: chosen.limits, Lists: chosen.lists, Quotas: chosen.quotas, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies,
 		Ready: readiness.Cache(func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) }),
 	})
 	require.NoError(t, err)
@@ -178,7 +208,7 @@ func New(t *testing.T, options ...Option) *API {
 		pool.Close()
 	})
 	api := &API{
-		URL: server.URL, Keys: keys, Channels: channels, dev: dev, DSN: chosen.dsn, Pool: pool, Logs: logs,
+		URL: server.URL, Keys: keys, Channels: channels, Sessions: stored, Cookies: cookies, dev: dev, DSN: chosen.dsn, Pool: pool, Logs: logs,
 		client: &http.Client{
 			Transport:     newCheckingTransport(t, server.Client().Transport),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

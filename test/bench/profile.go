@@ -50,5 +50,5 @@ func serveProfiled(ctx context.Context, path string) (err error) {
 	}
 	defer a.Close(ctx)
 	defer pprof.StopCPUProfile()
-	return a.Serve(ctx, cfg.Issuers, func(context.Context, string) error { return pprof.StartCPUProfile(file) })
+	return a.Serve(ctx, cfg.Issuers, nil, func(context.Context, string) error { return pprof.StartCPUProfile(file) })
 }

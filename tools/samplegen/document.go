@@ -46,7 +46,8 @@ func parse(text []byte) ([]operation, error) {
 	var operations []operation
 	for path, item := range members(get(document, document, "paths")) {
 		for method, op := range members(item) {
-			if get(document, op, "operationId") != nil {
+			// A browser navigates to an operation that redirects; programs do not call it.
+			if get(document, op, "operationId") != nil && get(document, op, "responses", "302") == nil {
 				operations = append(operations, parseOperation(document, path, method, item, op))
 			}
 		}
@@ -57,8 +58,10 @@ func parse(text []byte) ([]operation, error) {
 func parseOperation(document node, path, method string, item, op node) operation {
 	parsed := operation{ID: get(document, op, "operationId").Value, Method: method, Path: path}
 	for _, requirement := range items(get(document, op, "security")) {
-		parsed.Variable = "VERSIONER_API_KEY"
-		if get(document, requirement, "JWTAuth") != nil {
+		switch {
+		case get(document, requirement, "ApiKeyAuth") != nil:
+			parsed.Variable = "VERSIONER_API_KEY"
+		case get(document, requirement, "JWTAuth") != nil:
 			parsed.Variable = "VERSIONER_TOKEN"
 		}
 	}

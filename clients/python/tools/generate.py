@@ -112,10 +112,10 @@ class Document:
                         yield operation
 
     def operation(self, path: str, method: str, item: dict[str, Any]) -> Operation | None:
-        """The operation, or None for a page for browsers."""
+        """The operation, or None for a page or a redirect for browsers."""
         data = item[method]
         answers = {self.answer(data["operationId"], r) for code, r in data["responses"].items() if code[0] == "2"}
-        if answers == {None}:
+        if answers <= {None}:
             return None
         if len(answers) != 1 or None in answers:
             fail(f"{data['operationId']} answers success in different ways; give it one")

@@ -70,10 +70,12 @@ func authenticateAny(handler apigen.SecurityHandler, r *http.Request, schemes []
 		}
 		failures = append(failures, err)
 	}
-	err := errors.Join(failures...)
-	if apperr.CodeOf(err) != apperr.Unauthenticated {
-		return nil, err
+	for _, failure := range failures {
+		if !apperr.Is(failure, apperr.Unauthenticated) {
+			return nil, failure
+		}
 	}
+	err := errors.Join(failures...)
 	for _, scheme := range apigen.SecuritySchemes {
 		if slices.Contains(schemes, scheme) {
 			continue

@@ -8,11 +8,12 @@ import (
 
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/signin"
 )
 
-// CSRF returns middleware that rejects changes which a browser makes with its session cookie on behalf of a page of another
-// site, but for the trusted origins. A request that is not authenticated by the cookie passes: only a page that has a token can set the
-// Authorization header.
+// CSRF returns middleware that rejects changes which a browser makes with a session cookie on behalf of a page of another
+// site, but for the trusted origins. A request that is not authenticated by a cookie passes: only a page that has a token can set the
+// Authorization header. The sign-in of a development server needs no credential and is protected, too.
 func CSRF(origins []string) (echo.MiddlewareFunc, error) {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range origins {
@@ -23,7 +24,7 @@ func CSRF(origins []string) (echo.MiddlewareFunc, error) {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			request := c.Request()
-			if !authn.UsesSessionCookie(request.Header) {
+			if !authn.UsesSessionCookie(request.Header) && request.URL.Path != signin.DevelopmentPath {
 				return next(c)
 			}
 			if err := protection.Check(request); err != nil {

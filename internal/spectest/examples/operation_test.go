@@ -44,6 +44,7 @@ func find(document *openapi3.T, id string) operation {
 	return all[slices.IndexFunc(all, func(op operation) bool { return op.OperationID == id })]
 }
 
+// scheme returns the scheme of a program: browsers add the session cookie by themselves.
 func (o operation) scheme() string {
 	for _, requirement := range *o.Security {
 		for name := range requirement {
@@ -51,6 +52,12 @@ func (o operation) scheme() string {
 		}
 	}
 	return ""
+}
+
+// isRedirect reports whether a browser navigates to the operation, and programs do not call it.
+func (o operation) isRedirect() bool {
+	status, _ := o.success()
+	return status == http.StatusFound
 }
 
 // target is the URL path and query with the examples of the parameters.
@@ -109,7 +116,7 @@ func (o operation) examples() []string {
 // success returns the successful response.
 func (o operation) success() (status int, response *openapi3.Response) {
 	for code, reference := range o.Responses.Map() {
-		if strings.HasPrefix(code, "2") {
+		if strings.HasPrefix(code, "2") || code == "302" {
 			status, _ = strconv.Atoi(code)
 			return status, reference.Value
 		}

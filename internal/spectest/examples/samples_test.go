@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/testapi"
@@ -29,10 +30,19 @@ func (o operation) sample(language string) string {
 	return ""
 }
 
+// sampled returns the operations that programs call.
+func sampled(document *openapi3.T) []operation {
+	return slices.DeleteFunc(operations(document), operation.isRedirect)
+}
+
 func TestEveryOperationHasSamples(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations(specification(t, testapi.New(t))) {
 		for _, language := range languages() {
+			if op.isRedirect() {
+				require.Empty(t, op.sample(language), "%s in %s", op.OperationID, language)
+				continue
+			}
 			require.NotEmpty(t, op.sample(language), "%s in %s", op.OperationID, language)
 		}
 	}
@@ -57,7 +67,7 @@ func TestGoSamples(t *testing.T) {
 		replaced[filepath.Join(root, "internal", "spectest", "program", name)] = path
 	}
 	var imports, cases strings.Builder
-	for _, op := range operations(scenario.spec) {
+	for _, op := range sampled(scenario.spec) {
 		name := strings.ToLower(op.OperationID)
 		source := op.sample("Go")
 		require.Equal(t, 1, strings.Count(source, "package main\n")*strings.Count(source, "func main() {\n"), op.OperationID)
@@ -89,7 +99,7 @@ func TestPythonSamples(t *testing.T) {
 	}
 	scenario := newScenario(t)
 	dir := t.TempDir()
-	for _, op := range operations(scenario.spec) {
+	for _, op := range sampled(scenario.spec) {
 		file := filepath.Join(dir, "sample_"+op.OperationID+".py")
 		require.NoError(t, os.WriteFile(file, []byte(op.sample("Python")), 0o600))
 	}
@@ -123,7 +133,7 @@ func TestTypeScriptSamples(t *testing.T) {
 	command := []string{
 		"--strict", "--target", "es2022", "--module", "nodenext", "--moduleDetection", "force", "--types", "node", "--outDir", dir,
 	}
-	for _, op := range operations(scenario.spec) {
+	for _, op := range sampled(scenario.spec) {
 		file := filepath.Join(dir, op.OperationID+".ts")
 		require.NoError(t, os.WriteFile(file, []byte(op.sample("TypeScript")), 0o600))
 		command = append(command, file)
@@ -143,7 +153,7 @@ func runSamples(t *testing.T, scenario *scenario, language string, command func(
 	requestCount := make(map[string]bool)
 	for _, current := range steps() {
 		op := find(scenario.spec, current.operation)
-		if current.example != "" && !op.showsExample(t, current.example) {
+		if op.isRedirect() || current.example != "" && !op.showsExample(t, current.example) {
 			scenario.runStep(t, current, func() { scenario.request(t, current) })
 			continue
 		}
@@ -159,7 +169,7 @@ func runSamples(t *testing.T, scenario *scenario, language string, command func(
 			require.True(t, len(output) > 0 || op.hasNoContent(), "%s prints nothing", current.operation)
 		})
 	}
-	require.Len(t, requestCount, len(operations(scenario.spec)), "every sample has run")
+	require.Len(t, requestCount, len(sampled(scenario.spec)), "every sample has run")
 }
 
 // showsExample reports whether the samples have that example: the curl command contains all of its texts.

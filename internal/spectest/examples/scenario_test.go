@@ -85,6 +85,14 @@ func steps() []step {
 		{operation: "createNotificationChannel", example: "slack"},
 		{operation: "createNotificationChannel", example: "email"},
 		{operation: "getCurrentUser"},
+		{operation: "listSignInProviders"},
+		{operation: "startSignIn"},
+		{operation: "completeSignIn"},
+		{operation: "getSession"},
+		{operation: "listSessions"},
+		{operation: "endSession"},
+		{operation: "endSessions"},
+		{operation: "signOut"},
 		{operation: "resendRecipientConfirmations"},
 		{operation: "listUsers"},
 		{operation: "getUser"},
@@ -190,6 +198,8 @@ func (s *scenario) prepare(t *testing.T, current step) {
 		require.Eventually(t, func() bool {
 			return strings.Contains(string(s.getAs(t, s.Token, "/notification-history/?event_type=deployment.failed").Body), `"delivered"`)
 		}, deliveryTimeout, 50*time.Millisecond, "the message is delivered")
+	case "listSessions":
+		s.api.SignInAs(t, testapi.Account, "admin", "Ada Lovelace")
 	case "listAPIKeys":
 		s.api.Exec(t, "UPDATE api_keys SET last_used_at = now() WHERE key_id = 'k1'") // the server writes it every ten seconds
 	}
@@ -216,7 +226,8 @@ func (s *scenario) request(t *testing.T, current step) {
 	case "JWTAuth":
 		request.Header.Set("Authorization", "Bearer "+s.Token)
 	}
-	response, err := http.DefaultClient.Do(request)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 }

@@ -677,6 +677,55 @@ class Methods(ABC):
         """
         return (self.send(operations.rotate_api_key(id, body, idempotency_key=idempotency_key))).data
 
+    def list_sign_in_providers(self) -> models.SignInProviderList:
+        """List the ways to sign in.
+
+        Lists what a sign-in page offers, in the order of the configuration; the list is empty on a server without any. It needs
+        no credential.
+        """
+        return (self.send(operations.list_sign_in_providers())).data
+
+    def get_session(self) -> models.CurrentSession:
+        """Get the current session.
+
+        Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A page asks
+        for it first, and offers to sign in when the answer is 401.
+        """
+        return (self.send(operations.get_session())).data
+
+    def sign_out(self) -> models.SignOut:
+        """Sign out.
+
+        Ends the session of the cookie on every server within a second, removes the cookie, and returns where the browser should
+        navigate: to the identity provider, which ends its own session and returns, or to the sign-in page. A session token of
+        an identity provider is not affected.
+        """
+        return (self.send(operations.sign_out())).data
+
+    def list_sessions(self, *, limit: int | None = None, cursor: str | None = None) -> Pages[models.Session]:
+        """List one's sessions.
+
+        Lists the caller's own active sessions, the newest first. `is_current` marks that of the request.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_sessions(limit=limit, cursor=cursor))
+
+    def end_sessions(self) -> None:
+        """Sign out everywhere.
+
+        Ends all of the caller's sessions, the current one included, on every server within a second. Session tokens of an identity
+        provider stay valid until they expire.
+        """
+        self.send(operations.end_sessions())
+
+    def end_session(self, id: UUID | str) -> None:
+        """End a session.
+
+        Ends one of the caller's own sessions on every server within a second. Sessions of other users are not found.
+        """
+        self.send(operations.end_session(id))
+
     def list_users(
         self, *, limit: int | None = None, cursor: str | None = None, q: str | None = None
     ) -> Pages[models.User]:
@@ -1433,6 +1482,55 @@ class AsyncMethods(ABC):
         both work. A key that is revoked or expired cannot be rotated.
         """
         return (await self.send(operations.rotate_api_key(id, body, idempotency_key=idempotency_key))).data
+
+    async def list_sign_in_providers(self) -> models.SignInProviderList:
+        """List the ways to sign in.
+
+        Lists what a sign-in page offers, in the order of the configuration; the list is empty on a server without any. It needs
+        no credential.
+        """
+        return (await self.send(operations.list_sign_in_providers())).data
+
+    async def get_session(self) -> models.CurrentSession:
+        """Get the current session.
+
+        Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A page asks
+        for it first, and offers to sign in when the answer is 401.
+        """
+        return (await self.send(operations.get_session())).data
+
+    async def sign_out(self) -> models.SignOut:
+        """Sign out.
+
+        Ends the session of the cookie on every server within a second, removes the cookie, and returns where the browser should
+        navigate: to the identity provider, which ends its own session and returns, or to the sign-in page. A session token of
+        an identity provider is not affected.
+        """
+        return (await self.send(operations.sign_out())).data
+
+    def list_sessions(self, *, limit: int | None = None, cursor: str | None = None) -> AsyncPages[models.Session]:
+        """List one's sessions.
+
+        Lists the caller's own active sessions, the newest first. `is_current` marks that of the request.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_sessions(limit=limit, cursor=cursor))
+
+    async def end_sessions(self) -> None:
+        """Sign out everywhere.
+
+        Ends all of the caller's sessions, the current one included, on every server within a second. Session tokens of an identity
+        provider stay valid until they expire.
+        """
+        await self.send(operations.end_sessions())
+
+    async def end_session(self, id: UUID | str) -> None:
+        """End a session.
+
+        Ends one of the caller's own sessions on every server within a second. Sessions of other users are not found.
+        """
+        await self.send(operations.end_session(id))
 
     def list_users(
         self, *, limit: int | None = None, cursor: str | None = None, q: str | None = None

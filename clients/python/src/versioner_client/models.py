@@ -1585,6 +1585,109 @@ class User(BaseModel):
     """
 
 
+class SignInProvider(BaseModel):
+    """
+    A way to sign in.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    type: Literal["openid_connect", "external", "development"] | str
+    """
+    How to use `url`: a browser navigates to it (`openid_connect`; add `return_to`), navigates to the page of another
+    application, which sets the cookie `__session` (`external`), or sends an empty form to it with `POST`
+    (`development`, only with `versionerd dev` on a loopback address).
+
+    """
+    name: str
+    """
+    The name to show.
+    """
+    issuer: Annotated[str | None, Field(...)]
+    """
+    The issuer of the identity provider; null for others than openid_connect.
+    """
+    url: str
+    """
+    The address, absolute or relative to this server.
+    """
+
+
+class SignOut(BaseModel):
+    """
+    What follows the end of a session.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    redirect_url: str
+    """
+    Where the browser should navigate, absolute or relative to this server.
+    """
+
+
+class Session(BaseModel):
+    """
+    A session of a user's browser.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The session's identifier.
+    """
+    issuer: str
+    """
+    The issuer of the identity provider that the user has signed in with.
+    """
+    user_agent: str
+    """
+    What the browser called itself at the sign-in.
+    """
+    remote_ip: str
+    """
+    The address that the sign-in came from.
+    """
+    is_current: bool
+    """
+    Whether it is the session of this request.
+    """
+    created_at: AwareDatetime
+    """
+    When the user signed in.
+    """
+    last_used_at: AwareDatetime
+    """
+    When the session was last used, to within a few minutes.
+    """
+    expires_at: AwareDatetime
+    """
+    When the session ends unless it is used before: 12 hours after its last use, at most 7 days after the sign-in.
+    """
+
+
+class SessionList(BaseModel):
+    """
+    A page of a list of sessions.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[Session]
+    """
+    Sessions of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
 class AccountSummary(BaseModel):
     """
     The account of a user.
@@ -2303,6 +2406,41 @@ class ReleaseProgress(BaseModel):
     next_cursor: Annotated[str | None, Field(...)]
     """
     The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class SignInProviderList(BaseModel):
+    """
+    The ways to sign in.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    providers: list[SignInProvider]
+    """
+    The ways to sign in, in the order of the configuration.
+    """
+
+
+class CurrentSession(BaseModel):
+    """
+    Who is signed in.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    user: User
+    account: AccountSummary
+    role: Role | str
+    permissions: list[str]
+    """
+    The permissions of the user's role, sorted; `x-permission` of an operation names the one that it requires.
+    """
+    session_id: Annotated[UUID | None, Field(...)]
+    """
+    The session of the cookie; null for a session token.
     """
 
 

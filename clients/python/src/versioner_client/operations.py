@@ -1031,6 +1031,88 @@ def rotate_api_key(
     )
 
 
+def list_sign_in_providers() -> Operation[models.SignInProviderList]:
+    """List the ways to sign in.
+
+    Lists what a sign-in page offers, in the order of the configuration; the list is empty on a server without any. It needs
+    no credential.
+    """
+    return Operation(
+        method="GET",
+        path="/auth/providers",
+        answer=models.SignInProviderList,
+        public=True,
+    )
+
+
+def get_session() -> Operation[models.CurrentSession]:
+    """Get the current session.
+
+    Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A page asks
+    for it first, and offers to sign in when the answer is 401.
+    """
+    return Operation(
+        method="GET",
+        path="/auth/session",
+        answer=models.CurrentSession,
+    )
+
+
+def sign_out() -> Operation[models.SignOut]:
+    """Sign out.
+
+    Ends the session of the cookie on every server within a second, removes the cookie, and returns where the browser should
+    navigate: to the identity provider, which ends its own session and returns, or to the sign-in page. A session token of
+    an identity provider is not affected.
+    """
+    return Operation(
+        method="POST",
+        path="/auth/logout",
+        answer=models.SignOut,
+    )
+
+
+def list_sessions(*, limit: int | None = None, cursor: str | None = None) -> Operation[models.SessionList]:
+    """List one's sessions.
+
+    Lists the caller's own active sessions, the newest first. `is_current` marks that of the request.
+    """
+    return Operation(
+        method="GET",
+        path="/auth/sessions/",
+        answer=models.SessionList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def end_sessions() -> Operation[None]:
+    """Sign out everywhere.
+
+    Ends all of the caller's sessions, the current one included, on every server within a second. Session tokens of an identity
+    provider stay valid until they expire.
+    """
+    return Operation(
+        method="DELETE",
+        path="/auth/sessions/",
+        answer=None,
+    )
+
+
+def end_session(id: UUID | str) -> Operation[None]:
+    """End a session.
+
+    Ends one of the caller's own sessions on every server within a second. Sessions of other users are not found.
+    """
+    return Operation(
+        method="DELETE",
+        path=f"/auth/sessions/{segment(id)}",
+        answer=None,
+    )
+
+
 def list_users(
     *, limit: int | None = None, cursor: str | None = None, q: str | None = None
 ) -> Operation[models.UserList]:

@@ -48,6 +48,12 @@ import type {
   DeleteReleaseData,
   DeleteReleaseErrors,
   DeleteReleaseResponses,
+  EndSessionData,
+  EndSessionErrors,
+  EndSessionResponses,
+  EndSessionsData,
+  EndSessionsErrors,
+  EndSessionsResponses,
   GetApiKeyData,
   GetApiKeyErrors,
   GetApiKeyResponses,
@@ -83,6 +89,9 @@ import type {
   GetReleaseProgressErrors,
   GetReleaseProgressResponses,
   GetReleaseResponses,
+  GetSessionData,
+  GetSessionErrors,
+  GetSessionResponses,
   GetSpecificationData,
   GetSpecificationResponses,
   GetUserData,
@@ -133,6 +142,11 @@ import type {
   ListReleaseVersionsData,
   ListReleaseVersionsErrors,
   ListReleaseVersionsResponses,
+  ListSessionsData,
+  ListSessionsErrors,
+  ListSessionsResponses,
+  ListSignInProvidersData,
+  ListSignInProvidersResponses,
   ListUsersData,
   ListUsersErrors,
   ListUsersResponses,
@@ -154,6 +168,9 @@ import type {
   RotateApiKeyData,
   RotateApiKeyErrors,
   RotateApiKeyResponses,
+  SignOutData,
+  SignOutErrors,
+  SignOutResponses,
   TestNotificationChannelData,
   TestNotificationChannelErrors,
   TestNotificationChannelResponses,
@@ -1408,6 +1425,121 @@ export const rotateAPIKey = (
       "Content-Type": "application/json",
       ...options.headers,
     },
+  });
+
+/**
+ * List the ways to sign in
+ *
+ * Lists what a sign-in page offers, in the order of the configuration; the list is empty on a server without any. It needs
+ * no credential.
+ *
+ */
+export const listSignInProviders = (
+  options: Options<ListSignInProvidersData>,
+): RequestResult<ListSignInProvidersResponses, unknown> =>
+  options.client.get<ListSignInProvidersResponses, unknown>({ url: "/auth/providers", ...options });
+
+/**
+ * Get the current session
+ *
+ * Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A page asks
+ * for it first, and offers to sign in when the answer is 401.
+ *
+ */
+export const getSession = (options: Options<GetSessionData>): RequestResult<GetSessionResponses, GetSessionErrors> =>
+  options.client.get<GetSessionResponses, GetSessionErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/auth/session",
+    ...options,
+  });
+
+/**
+ * Sign out
+ *
+ * Ends the session of the cookie on every server within a second, removes the cookie, and returns where the browser should
+ * navigate: to the identity provider, which ends its own session and returns, or to the sign-in page. A session token of
+ * an identity provider is not affected.
+ *
+ */
+export const signOut = (options: Options<SignOutData>): RequestResult<SignOutResponses, SignOutErrors> =>
+  options.client.post<SignOutResponses, SignOutErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/auth/logout",
+    ...options,
+  });
+
+/**
+ * Sign out everywhere
+ *
+ * Ends all of the caller's sessions, the current one included, on every server within a second. Session tokens of an identity
+ * provider stay valid until they expire.
+ *
+ */
+export const endSessions = (
+  options: Options<EndSessionsData>,
+): RequestResult<EndSessionsResponses, EndSessionsErrors> =>
+  options.client.delete<EndSessionsResponses, EndSessionsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/auth/sessions/",
+    ...options,
+  });
+
+/**
+ * List one's sessions
+ *
+ * Lists the caller's own active sessions, the newest first. `is_current` marks that of the request.
+ *
+ */
+export const listSessions = (
+  options: Options<ListSessionsData>,
+): RequestResult<ListSessionsResponses, ListSessionsErrors> =>
+  options.client.get<ListSessionsResponses, ListSessionsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/auth/sessions/",
+    ...options,
+  });
+
+/**
+ * End a session
+ *
+ * Ends one of the caller's own sessions on every server within a second. Sessions of other users are not found.
+ *
+ */
+export const endSession = (options: Options<EndSessionData>): RequestResult<EndSessionResponses, EndSessionErrors> =>
+  options.client.delete<EndSessionResponses, EndSessionErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/auth/sessions/{id}",
+    ...options,
   });
 
 /**

@@ -1414,6 +1414,120 @@ export type User = {
 };
 
 /**
+ * The ways to sign in.
+ */
+export type SignInProviderList = {
+  /**
+   * The ways to sign in, in the order of the configuration.
+   */
+  providers: Array<SignInProvider>;
+};
+
+/**
+ * A way to sign in.
+ */
+export type SignInProvider = {
+  /**
+   * How to use `url`: a browser navigates to it (`openid_connect`; add `return_to`), navigates to the page of another
+   * application, which sets the cookie `__session` (`external`), or sends an empty form to it with `POST`
+   * (`development`, only with `versionerd dev` on a loopback address).
+   *
+   */
+  type: "openid_connect" | "external" | "development";
+  /**
+   * The name to show.
+   */
+  name: string;
+  /**
+   * The issuer of the identity provider; null for others than openid_connect.
+   */
+  issuer: string | null;
+  /**
+   * The address, absolute or relative to this server.
+   */
+  url: string;
+};
+
+/**
+ * Who is signed in.
+ */
+export type CurrentSession = {
+  user: User;
+  account: AccountSummary;
+  role: Role;
+  /**
+   * The permissions of the user's role, sorted; `x-permission` of an operation names the one that it requires.
+   */
+  permissions: Array<string>;
+  /**
+   * The session of the cookie; null for a session token.
+   */
+  session_id: string | null;
+};
+
+/**
+ * What follows the end of a session.
+ */
+export type SignOut = {
+  /**
+   * Where the browser should navigate, absolute or relative to this server.
+   */
+  redirect_url: string;
+};
+
+/**
+ * A session of a user's browser.
+ */
+export type Session = {
+  /**
+   * The session's identifier.
+   */
+  id: string;
+  /**
+   * The issuer of the identity provider that the user has signed in with.
+   */
+  issuer: string;
+  /**
+   * What the browser called itself at the sign-in.
+   */
+  user_agent: string;
+  /**
+   * The address that the sign-in came from.
+   */
+  remote_ip: string;
+  /**
+   * Whether it is the session of this request.
+   */
+  is_current: boolean;
+  /**
+   * When the user signed in.
+   */
+  created_at: string;
+  /**
+   * When the session was last used, to within a few minutes.
+   */
+  last_used_at: string;
+  /**
+   * When the session ends unless it is used before: 12 hours after its last use, at most 7 days after the sign-in.
+   */
+  expires_at: string;
+};
+
+/**
+ * A page of a list of sessions.
+ */
+export type SessionList = {
+  /**
+   * Sessions of this page, newest first.
+   */
+  items: Array<Session>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
  * The user of a session token.
  */
 export type CurrentUser = {
@@ -2154,6 +2268,11 @@ export type DeliveryID = string;
  * The API key's identifier, a UUID. It is not a part of the key itself.
  */
 export type APIKeyID = string;
+
+/**
+ * The session's identifier, a UUID. It is not a part of the cookie.
+ */
+export type SessionID = string;
 
 /**
  * The user's identifier, a UUID.
@@ -5595,6 +5714,265 @@ export type RotateApiKeyResponses = {
 };
 
 export type RotateApiKeyResponse = RotateApiKeyResponses[keyof RotateApiKeyResponses];
+
+export type ListSignInProvidersData = {
+  body?: never;
+  path?: never;
+  query?: never;
+  url: "/auth/providers";
+};
+
+export type ListSignInProvidersResponses = {
+  /**
+   * The ways to sign in.
+   */
+  200: SignInProviderList;
+};
+
+export type ListSignInProvidersResponse = ListSignInProvidersResponses[keyof ListSignInProvidersResponses];
+
+export type GetSessionData = {
+  body?: never;
+  path?: never;
+  query?: never;
+  url: "/auth/session";
+};
+
+export type GetSessionErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type GetSessionError = GetSessionErrors[keyof GetSessionErrors];
+
+export type GetSessionResponses = {
+  /**
+   * The current session.
+   */
+  200: CurrentSession;
+};
+
+export type GetSessionResponse = GetSessionResponses[keyof GetSessionResponses];
+
+export type SignOutData = {
+  body?: never;
+  path?: never;
+  query?: never;
+  url: "/auth/logout";
+};
+
+export type SignOutErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type SignOutError = SignOutErrors[keyof SignOutErrors];
+
+export type SignOutResponses = {
+  /**
+   * The session has ended.
+   */
+  200: SignOut;
+};
+
+export type SignOutResponse = SignOutResponses[keyof SignOutResponses];
+
+export type EndSessionsData = {
+  body?: never;
+  path?: never;
+  query?: never;
+  url: "/auth/sessions/";
+};
+
+export type EndSessionsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type EndSessionsError = EndSessionsErrors[keyof EndSessionsErrors];
+
+export type EndSessionsResponses = {
+  /**
+   * The sessions have ended.
+   */
+  204: void;
+};
+
+export type EndSessionsResponse = EndSessionsResponses[keyof EndSessionsResponses];
+
+export type ListSessionsData = {
+  body?: never;
+  path?: never;
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/auth/sessions/";
+};
+
+export type ListSessionsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListSessionsError = ListSessionsErrors[keyof ListSessionsErrors];
+
+export type ListSessionsResponses = {
+  /**
+   * A page of sessions.
+   */
+  200: SessionList;
+};
+
+export type ListSessionsResponse = ListSessionsResponses[keyof ListSessionsResponses];
+
+export type EndSessionData = {
+  body?: never;
+  path: {
+    /**
+     * The session's identifier, a UUID. It is not a part of the cookie.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/auth/sessions/{id}";
+};
+
+export type EndSessionErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type EndSessionError = EndSessionErrors[keyof EndSessionErrors];
+
+export type EndSessionResponses = {
+  /**
+   * The session has ended.
+   */
+  204: void;
+};
+
+export type EndSessionResponse = EndSessionResponses[keyof EndSessionResponses];
 
 export type ListUsersData = {
   body?: never;
