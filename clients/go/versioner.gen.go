@@ -1119,6 +1119,15 @@ type DeploymentList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
+// DeploymentNeighbours The deployments of the same product and environment before and after one.
+type DeploymentNeighbours struct {
+	// NextDeploymentID The deployment after; null for the newest one.
+	NextDeploymentID nullable.Nullable[openapi_types.UUID] `json:"next_deployment_id"`
+
+	// PreviousDeploymentID The deployment before; null for the first one.
+	PreviousDeploymentID nullable.Nullable[openapi_types.UUID] `json:"previous_deployment_id"`
+}
+
 // Environment An environment that versions are deployed to. `metadata` and `extra_metadata` are the same.
 type Environment struct {
 	// CreatedAt When the server created it.
@@ -3367,6 +3376,14 @@ type ClientInterface interface {
 	// Corresponds with GET /deployments/{id}/events (the `ListDeploymentEvents` operationId).
 	ListDeploymentEvents(ctx context.Context, id DeploymentID, params *ListDeploymentEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetDeploymentNeighbours Get the neighbours of a deployment
+	//
+	// Returns the deployments of the same product and environment before and after this one, by `occurred_at`, whatever their
+	// status and version.
+	//
+	// Corresponds with GET /deployments/{id}/neighbours (the `GetDeploymentNeighbours` operationId).
+	GetDeploymentNeighbours(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetSwaggerUI Swagger UI
 	//
 	// A page to send requests to this server. It loads nothing from other hosts.
@@ -4516,6 +4533,24 @@ func (c *Client) GetDeployment(ctx context.Context, id DeploymentID, reqEditors 
 // Corresponds with GET /deployments/{id}/events (the `ListDeploymentEvents` operationId).
 func (c *Client) ListDeploymentEvents(ctx context.Context, id DeploymentID, params *ListDeploymentEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListDeploymentEventsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDeploymentNeighbours Get the neighbours of a deployment
+//
+// Returns the deployments of the same product and environment before and after this one, by `occurred_at`, whatever their
+// status and version.
+//
+// Corresponds with GET /deployments/{id}/neighbours (the `GetDeploymentNeighbours` operationId).
+func (c *Client) GetDeploymentNeighbours(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDeploymentNeighboursRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -7102,6 +7137,40 @@ func NewListDeploymentEventsRequest(server string, id DeploymentID, params *List
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
 		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetDeploymentNeighboursRequest constructs an http.Request for the GetDeploymentNeighbours method
+func NewGetDeploymentNeighboursRequest(server string, id DeploymentID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployments/%s/neighbours", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -10114,6 +10183,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /deployments/{id}/events (the `ListDeploymentEvents` operationId).
 	ListDeploymentEventsWithResponse(ctx context.Context, id DeploymentID, params *ListDeploymentEventsParams, reqEditors ...RequestEditorFn) (*ListDeploymentEventsResponse, error)
+
+	// GetDeploymentNeighboursWithResponse Get the neighbours of a deployment
+	//
+	// Returns the deployments of the same product and environment before and after this one, by `occurred_at`, whatever their
+	// status and version.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployments/{id}/neighbours (the `GetDeploymentNeighbours` operationId).
+	GetDeploymentNeighboursWithResponse(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*GetDeploymentNeighboursResponse, error)
 
 	// GetSwaggerUIWithResponse Swagger UI
 	//
@@ -13131,6 +13210,117 @@ func (r ListDeploymentEventsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListDeploymentEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetDeploymentNeighboursResponse401Headers the declared response headers of an HTTP 401 response for GetDeploymentNeighbours
+type GetDeploymentNeighboursResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetDeploymentNeighboursResponse429Headers the declared response headers of an HTTP 429 response for GetDeploymentNeighbours
+type GetDeploymentNeighboursResponse429Headers struct {
+	RetryAfter int
+}
+
+// GetDeploymentNeighboursResponse503Headers the declared response headers of an HTTP 503 response for GetDeploymentNeighbours
+type GetDeploymentNeighboursResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetDeploymentNeighboursResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentNeighbours
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetDeploymentNeighboursResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetDeploymentNeighboursResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetDeploymentNeighboursResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDeploymentNeighboursResponse) GetJSON200() *DeploymentNeighbours {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetDeploymentNeighboursResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetDeploymentNeighboursResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetDeploymentNeighboursResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetDeploymentNeighboursResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetDeploymentNeighboursResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetDeploymentNeighboursResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetDeploymentNeighboursResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDeploymentNeighboursResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDeploymentNeighboursResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDeploymentNeighboursResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDeploymentNeighboursResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18757,6 +18947,22 @@ func (c *ClientWithResponses) ListDeploymentEventsWithResponse(ctx context.Conte
 	return ParseListDeploymentEventsResponse(rsp)
 }
 
+// GetDeploymentNeighboursWithResponse Get the neighbours of a deployment
+//
+// Returns the deployments of the same product and environment before and after this one, by `occurred_at`, whatever their
+// status and version.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployments/{id}/neighbours (the `GetDeploymentNeighbours` operationId).
+func (c *ClientWithResponses) GetDeploymentNeighboursWithResponse(ctx context.Context, id DeploymentID, reqEditors ...RequestEditorFn) (*GetDeploymentNeighboursResponse, error) {
+	rsp, err := c.GetDeploymentNeighbours(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDeploymentNeighboursResponse(rsp)
+}
+
 // GetSwaggerUIWithResponse Swagger UI
 //
 // A page to send requests to this server. It loads nothing from other hosts.
@@ -22088,6 +22294,114 @@ func ParseListDeploymentEventsResponse(rsp *http.Response) (*ListDeploymentEvent
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListDeploymentEventsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetDeploymentNeighboursResponse parses an HTTP response from a GetDeploymentNeighboursWithResponse call
+func ParseGetDeploymentNeighboursResponse(rsp *http.Response) (*GetDeploymentNeighboursResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDeploymentNeighboursResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentNeighbours
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetDeploymentNeighboursResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetDeploymentNeighboursResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetDeploymentNeighboursResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

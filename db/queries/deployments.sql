@@ -23,6 +23,26 @@ LIMIT @row_limit;
 SELECT * FROM deployment_details
 WHERE account_id = @account_id AND id = @id;
 
+-- GetDeploymentNeighbours returns the deployments before and after one of the same product and environment, in the order of lists.
+-- name: GetDeploymentNeighbours :one
+SELECT p.id AS previous_id, n.id AS next_id
+FROM deployment_details AS d
+LEFT JOIN deployments AS p ON p.account_id = @account_id AND p.id = (
+  SELECT x.id FROM deployments AS x
+  WHERE x.account_id = @account_id AND x.product_id = d.product_id AND x.environment_id = d.environment_id
+    AND (x.occurred_at, x.id) < (d.occurred_at, d.id)
+  ORDER BY x.occurred_at DESC, x.id DESC
+  LIMIT 1
+)
+LEFT JOIN deployments AS n ON n.account_id = @account_id AND n.id = (
+  SELECT x.id FROM deployments AS x
+  WHERE x.account_id = @account_id AND x.product_id = d.product_id AND x.environment_id = d.environment_id
+    AND (x.occurred_at, x.id) > (d.occurred_at, d.id)
+  ORDER BY x.occurred_at, x.id
+  LIMIT 1
+)
+WHERE d.account_id = @account_id AND d.id = @id;
+
 -- ListDeploymentsByID returns some deployments with their versions.
 -- name: ListDeploymentsByID :many
 SELECT d.id, d.version_id, v.version, d.status, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken

@@ -1111,6 +1111,15 @@ type DeploymentList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
+// DeploymentNeighbours The deployments of the same product and environment before and after one.
+type DeploymentNeighbours struct {
+	// NextDeploymentID The deployment after; null for the newest one.
+	NextDeploymentID nullable.Nullable[openapi_types.UUID] `json:"next_deployment_id"`
+
+	// PreviousDeploymentID The deployment before; null for the first one.
+	PreviousDeploymentID nullable.Nullable[openapi_types.UUID] `json:"previous_deployment_id"`
+}
+
 // Environment An environment that versions are deployed to. `metadata` and `extra_metadata` are the same.
 type Environment struct {
 	// CreatedAt When the server created it.

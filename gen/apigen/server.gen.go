@@ -86,6 +86,9 @@ type ServerInterface interface {
 	// ListDeploymentEvents List the events of a deployment
 	// (GET /deployments/{id}/events)
 	ListDeploymentEvents(ctx echo.Context, id DeploymentID, params ListDeploymentEventsParams) error
+	// GetDeploymentNeighbours Get the neighbours of a deployment
+	// (GET /deployments/{id}/neighbours)
+	GetDeploymentNeighbours(ctx echo.Context, id DeploymentID) error
 	// GetSwaggerUI Swagger UI
 	// (GET /docs)
 	GetSwaggerUI(ctx echo.Context) error
@@ -938,6 +941,22 @@ func (w *ServerInterfaceWrapper) ListDeploymentEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListDeploymentEvents(ctx, id, params)
+	return err
+}
+
+// GetDeploymentNeighbours converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDeploymentNeighbours(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDeploymentNeighbours(ctx, id)
 	return err
 }
 
@@ -2361,6 +2380,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/deployments/", wrapper.ListDeployments, options.OperationMiddlewares["listDeployments"]...)
 	router.GET(options.BaseURL+"/deployments/:id", wrapper.GetDeployment, options.OperationMiddlewares["getDeployment"]...)
 	router.GET(options.BaseURL+"/deployments/:id/events", wrapper.ListDeploymentEvents, options.OperationMiddlewares["listDeploymentEvents"]...)
+	router.GET(options.BaseURL+"/deployments/:id/neighbours", wrapper.GetDeploymentNeighbours, options.OperationMiddlewares["getDeploymentNeighbours"]...)
 	router.GET(options.BaseURL+"/docs", wrapper.GetSwaggerUI, options.OperationMiddlewares["getSwaggerUI"]...)
 	router.GET(options.BaseURL+"/environment-state/", wrapper.ListEnvironmentState, options.OperationMiddlewares["listEnvironmentState"]...)
 	router.GET(options.BaseURL+"/environments/", wrapper.ListEnvironments, options.OperationMiddlewares["listEnvironments"]...)
@@ -5212,6 +5232,133 @@ func (response ListDeploymentEvents500JSONResponse) VisitListDeploymentEventsRes
 type ListDeploymentEvents503JSONResponse struct{ ServiceUnavailableJSONResponse }
 
 func (response ListDeploymentEvents503JSONResponse) VisitListDeploymentEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentNeighboursRequestObject struct {
+	ID DeploymentID `json:"id"`
+}
+
+type GetDeploymentNeighboursResponseObject interface {
+	VisitGetDeploymentNeighboursResponse(w http.ResponseWriter) error
+}
+
+type GetDeploymentNeighbours200JSONResponse DeploymentNeighbours
+
+func (response GetDeploymentNeighbours200JSONResponse) VisitGetDeploymentNeighboursResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentNeighbours401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetDeploymentNeighbours401JSONResponse) VisitGetDeploymentNeighboursResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentNeighbours403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetDeploymentNeighbours403JSONResponse) VisitGetDeploymentNeighboursResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentNeighbours404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetDeploymentNeighbours404JSONResponse) VisitGetDeploymentNeighboursResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentNeighbours422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response GetDeploymentNeighbours422JSONResponse) VisitGetDeploymentNeighboursResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentNeighbours429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetDeploymentNeighbours429JSONResponse) VisitGetDeploymentNeighboursResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentNeighbours500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetDeploymentNeighbours500JSONResponse) VisitGetDeploymentNeighboursResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentNeighbours503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetDeploymentNeighbours503JSONResponse) VisitGetDeploymentNeighboursResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -11248,6 +11395,9 @@ type StrictServerInterface interface {
 	// ListDeploymentEvents List the events of a deployment
 	// (GET /deployments/{id}/events)
 	ListDeploymentEvents(ctx context.Context, request ListDeploymentEventsRequestObject) (ListDeploymentEventsResponseObject, error)
+	// GetDeploymentNeighbours Get the neighbours of a deployment
+	// (GET /deployments/{id}/neighbours)
+	GetDeploymentNeighbours(ctx context.Context, request GetDeploymentNeighboursRequestObject) (GetDeploymentNeighboursResponseObject, error)
 	// GetSwaggerUI Swagger UI
 	// (GET /docs)
 	GetSwaggerUI(ctx context.Context, request GetSwaggerUIRequestObject) (GetSwaggerUIResponseObject, error)
@@ -12083,6 +12233,31 @@ func (sh *strictHandler) ListDeploymentEvents(ctx echo.Context, id DeploymentID,
 		return err
 	} else if validResponse, ok := response.(ListDeploymentEventsResponseObject); ok {
 		return validResponse.VisitListDeploymentEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDeploymentNeighbours operation middleware
+func (sh *strictHandler) GetDeploymentNeighbours(ctx echo.Context, id DeploymentID) error {
+	var request GetDeploymentNeighboursRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDeploymentNeighbours(ctx.Request().Context(), request.(GetDeploymentNeighboursRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDeploymentNeighbours")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDeploymentNeighboursResponseObject); ok {
+		return validResponse.VisitGetDeploymentNeighboursResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -61,6 +61,44 @@ func (q *Queries) GetDeployment(ctx context.Context, arg GetDeploymentParams) (D
 	return i, err
 }
 
+const GetDeploymentNeighbours = `-- name: GetDeploymentNeighbours :one
+SELECT p.id AS previous_id, n.id AS next_id
+FROM deployment_details AS d
+LEFT JOIN deployments AS p ON p.account_id = $1 AND p.id = (
+  SELECT x.id FROM deployments AS x
+  WHERE x.account_id = $1 AND x.product_id = d.product_id AND x.environment_id = d.environment_id
+    AND (x.occurred_at, x.id) < (d.occurred_at, d.id)
+  ORDER BY x.occurred_at DESC, x.id DESC
+  LIMIT 1
+)
+LEFT JOIN deployments AS n ON n.account_id = $1 AND n.id = (
+  SELECT x.id FROM deployments AS x
+  WHERE x.account_id = $1 AND x.product_id = d.product_id AND x.environment_id = d.environment_id
+    AND (x.occurred_at, x.id) > (d.occurred_at, d.id)
+  ORDER BY x.occurred_at, x.id
+  LIMIT 1
+)
+WHERE d.account_id = $1 AND d.id = $2
+`
+
+type GetDeploymentNeighboursParams struct {
+	AccountID uuid.UUID
+	ID        uuid.UUID
+}
+
+type GetDeploymentNeighboursRow struct {
+	PreviousID *uuid.UUID
+	NextID     *uuid.UUID
+}
+
+// GetDeploymentNeighbours returns the deployments before and after one of the same product and environment, in the order of lists.
+func (q *Queries) GetDeploymentNeighbours(ctx context.Context, arg GetDeploymentNeighboursParams) (GetDeploymentNeighboursRow, error) {
+	row := q.db.QueryRow(ctx, GetDeploymentNeighbours, arg.AccountID, arg.ID)
+	var i GetDeploymentNeighboursRow
+	err := row.Scan(&i.PreviousID, &i.NextID)
+	return i, err
+}
+
 const ListDeployments = `-- name: ListDeployments :many
 SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.source_system, d.build_number, d.scm_sha, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.product_name, d.version, d.environment_name, d.environment_type FROM deployment_details AS d
 WHERE d.account_id = $1

@@ -54,6 +54,15 @@ func (h deployments) GetDeployment(ctx context.Context, req apigen.GetDeployment
 	return apigen.GetDeployment200JSONResponse(toAPIDeployment(row, h.clock())), nil
 }
 
+func (h deployments) GetDeploymentNeighbours(ctx context.Context, req apigen.GetDeploymentNeighboursRequestObject) (apigen.GetDeploymentNeighboursResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	row, err := h.db.Tenant(account).GetDeploymentNeighbours(ctx, dbgen.GetDeploymentNeighboursParams{AccountID: account, ID: req.ID})
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	return apigen.GetDeploymentNeighbours200JSONResponse{PreviousDeploymentID: toNullable(row.PreviousID), NextDeploymentID: toNullable(row.NextID)}, nil
+}
+
 func (h deployments) ListEnvironmentState(ctx context.Context, req apigen.ListEnvironmentStateRequestObject) (apigen.ListEnvironmentStateResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	names, err := resolveNames(ctx, h.db.Tenant(account), account, req.Params.Product, req.Params.Environment)

@@ -1,9 +1,11 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
@@ -227,4 +229,35 @@ func TestInProgress(t *testing.T) {
 	p.requireRunning(t, "", "")
 	require.Equal(t, "aborted", p.get(t, third).Field(t, "status"))
 	require.Equal(t, "1", items(t, p.As(t, "viewer", http.MethodGet, "/environment-state/", ""))[0]["version"])
+}
+
+// TestNeighbours reads the deployments of a pair one after the other, among those of other pairs.
+func TestNeighbours(t *testing.T) {
+	t.Parallel()
+	clock := newTestClock()
+	api := testapi.New(t, testapi.WithClock(clock.Now))
+	var ids []any
+	for i := range 4 {
+		for _, environment := range []string{"qa", "production"} {
+			clock.advance(time.Minute)
+			event := deployment(map[string]any{"environment_name": environment, "version": strconv.Itoa(i), "invoke_id": fmt.Sprint(environment, i), "status": []string{"completed", "failed"}[i%2]})
+			if id := api.PostEvent(t, deploymentEvents, event).Field(t, "id"); environment == "production" {
+				ids = append(ids, id)
+			}
+		}
+	}
+	api.Exec(t, "UPDATE deployments SET occurred_at = (SELECT max(occurred_at) FROM deployments) WHERE version_id IN (SELECT id FROM versions WHERE version IN ('2', '3'))")
+	for i, id := range ids {
+		answer := api.As(t, "viewer", http.MethodGet, "/deployments/"+id.(string)+"/neighbours", "")
+		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
+		before, after := any(nil), any(nil)
+		if i > 0 {
+			before = ids[i-1]
+		}
+		if i < len(ids)-1 {
+			after = ids[i+1]
+		}
+		require.Equal(t, before, answer.Field(t, "previous_deployment_id"), "%d", i)
+		require.Equal(t, after, answer.Field(t, "next_deployment_id"), "%d", i)
+	}
 }

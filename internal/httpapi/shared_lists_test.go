@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -162,6 +163,11 @@ func TestSharedListsKeepAccountsAndPermissions(t *testing.T) {
 		require.Equal(t, http.StatusForbidden, api.Do(t, request).Status, "an API key")
 		require.Equal(t, http.StatusUnprocessableEntity, poll(t, api, testapi.Account, "admin", path, "If-None-Match", fmt.Sprintf(`"%01024d"`, 7)).Status)
 	}
+	for i := range 3 {
+		api.PostEvent(t, deploymentEvents, deployment(map[string]any{"environment_name": strconv.Itoa(i), "invoke_id": strconv.Itoa(i), "status": "completed"}))
+	}
+	cursor := nextCursor(t, poll(t, api, testapi.Account, "admin", state+"?limit=2", "If-None-Match", `"x"`))
+	require.Len(t, items(t, poll(t, api, testapi.Account, "viewer", state+"?limit=2&cursor="+cursor)), 2, "a cursor does not depend on the tag")
 	progress := created(t, api, "/releases/", `{"name":"r"}`) + "/deployments"
 	require.Equal(t, http.StatusOK, poll(t, api, testapi.Account, "admin", progress).Status)
 	require.Equal(t, http.StatusNotFound, poll(t, api, "other", "admin", progress, "If-None-Match", "*").Status)

@@ -81,7 +81,7 @@ func idPlaces() map[string]map[string]string {
 	return map[string]map[string]string{
 		"getProduct": {"id": "product"}, "updateProduct": {"id": "product"}, "deleteProduct": {"id": "product"},
 		"getEnvironment": {"id": "environment"}, "updateEnvironment": {"id": "environment"}, "deleteEnvironment": {"id": "environment"},
-		"getVersion": {"id": "version"}, "getDeployment": {"id": "deployment"}, "listDeploymentEvents": {"id": "deployment"},
+		"getVersion": {"id": "version"}, "getDeployment": {"id": "deployment"}, "getDeploymentNeighbours": {"id": "deployment"}, "listDeploymentEvents": {"id": "deployment"},
 		"getBuild": {"id": "build"}, "listBuildEvents": {"id": "build"}, "listBuilds": {"query product": "product", "query version": "version"},
 		"getRelease": {"id": "release"}, "updateRelease": {"id": "release"}, "deleteRelease": {"id": "release"},
 		"listReleaseVersions": {"id": "release"}, "getReleaseProgress": {"id": "release"},

@@ -62,6 +62,7 @@ func steps() []step {
 		{operation: "getVersion"},
 		{operation: "listDeployments"},
 		{operation: "getDeployment"},
+		{operation: "getDeploymentNeighbours"},
 		{operation: "listDeploymentEvents"},
 		{operation: "createRelease"},
 		{operation: "listReleases"},

@@ -283,6 +283,14 @@ class Methods(ABC):
         """
         return Pages(self.send, operations.list_deployment_events(id, limit=limit, cursor=cursor))
 
+    def get_deployment_neighbours(self, id: UUID | str) -> models.DeploymentNeighbours:
+        """Get the neighbours of a deployment.
+
+        Returns the deployments of the same product and environment before and after this one, by `occurred_at`, whatever their
+        status and version.
+        """
+        return (self.send(operations.get_deployment_neighbours(id))).data
+
     def list_builds(
         self,
         *,
@@ -1082,6 +1090,14 @@ class AsyncMethods(ABC):
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
         return AsyncPages(self.send, operations.list_deployment_events(id, limit=limit, cursor=cursor))
+
+    async def get_deployment_neighbours(self, id: UUID | str) -> models.DeploymentNeighbours:
+        """Get the neighbours of a deployment.
+
+        Returns the deployments of the same product and environment before and after this one, by `occurred_at`, whatever their
+        status and version.
+        """
+        return (await self.send(operations.get_deployment_neighbours(id))).data
 
     def list_builds(
         self,

@@ -1081,6 +1081,24 @@ class EventList(BaseModel):
     """
 
 
+class DeploymentNeighbours(BaseModel):
+    """
+    The deployments of the same product and environment before and after one.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    previous_deployment_id: Annotated[UUID | None, Field(...)]
+    """
+    The deployment before; null for the first one.
+    """
+    next_deployment_id: Annotated[UUID | None, Field(...)]
+    """
+    The deployment after; null for the newest one.
+    """
+
+
 class EnvironmentState(BaseModel):
     """
     The current and the in-progress version of a product in an environment.

@@ -404,6 +404,19 @@ def list_deployment_events(
     )
 
 
+def get_deployment_neighbours(id: UUID | str) -> Operation[models.DeploymentNeighbours]:
+    """Get the neighbours of a deployment.
+
+    Returns the deployments of the same product and environment before and after this one, by `occurred_at`, whatever their
+    status and version.
+    """
+    return Operation(
+        method="GET",
+        path=f"/deployments/{segment(id)}/neighbours",
+        answer=models.DeploymentNeighbours,
+    )
+
+
 def list_builds(
     *,
     limit: int | None = None,

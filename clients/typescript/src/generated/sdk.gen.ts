@@ -65,6 +65,9 @@ import type {
   GetCurrentUserResponses,
   GetDeploymentData,
   GetDeploymentErrors,
+  GetDeploymentNeighboursData,
+  GetDeploymentNeighboursErrors,
+  GetDeploymentNeighboursResponses,
   GetDeploymentResponses,
   GetEnvironmentData,
   GetEnvironmentErrors,
@@ -660,6 +663,28 @@ export const listDeploymentEvents = (
       },
     ],
     url: "/deployments/{id}/events",
+    ...options,
+  });
+
+/**
+ * Get the neighbours of a deployment
+ *
+ * Returns the deployments of the same product and environment before and after this one, by `occurred_at`, whatever their
+ * status and version.
+ *
+ */
+export const getDeploymentNeighbours = (
+  options: Options<GetDeploymentNeighboursData>,
+): RequestResult<GetDeploymentNeighboursResponses, GetDeploymentNeighboursErrors> =>
+  options.client.get<GetDeploymentNeighboursResponses, GetDeploymentNeighboursErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployments/{id}/neighbours",
     ...options,
   });
 

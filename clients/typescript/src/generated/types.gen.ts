@@ -968,6 +968,20 @@ export type EventList = {
 };
 
 /**
+ * The deployments of the same product and environment before and after one.
+ */
+export type DeploymentNeighbours = {
+  /**
+   * The deployment before; null for the first one.
+   */
+  previous_deployment_id: string | null;
+  /**
+   * The deployment after; null for the newest one.
+   */
+  next_deployment_id: string | null;
+};
+
+/**
  * The current and the in-progress version of a product in an environment.
  */
 export type EnvironmentState = {
@@ -3562,6 +3576,60 @@ export type ListDeploymentEventsResponses = {
 };
 
 export type ListDeploymentEventsResponse = ListDeploymentEventsResponses[keyof ListDeploymentEventsResponses];
+
+export type GetDeploymentNeighboursData = {
+  body?: never;
+  path: {
+    /**
+     * The deployment's identifier, a UUID; the event endpoints answer with it.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployments/{id}/neighbours";
+};
+
+export type GetDeploymentNeighboursErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type GetDeploymentNeighboursError = GetDeploymentNeighboursErrors[keyof GetDeploymentNeighboursErrors];
+
+export type GetDeploymentNeighboursResponses = {
+  /**
+   * The neighbours.
+   */
+  200: DeploymentNeighbours;
+};
+
+export type GetDeploymentNeighboursResponse = GetDeploymentNeighboursResponses[keyof GetDeploymentNeighboursResponses];
 
 export type ListBuildsData = {
   body?: never;
