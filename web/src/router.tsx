@@ -14,6 +14,8 @@ const route = <Path extends string>(path: Path, load: () => Promise<{ default: R
 // One line for each page, which is loaded when it is first shown. The first page comes with the frame: that saves a request.
 const routeTree = rootRoute.addChildren([
   createRoute({ getParentRoute: () => rootRoute, path: "/", component: EnvironmentsPage }),
+  route("/deployments", () => import("./pages/deployments/deployments-page")),
+  route("/deployments/$id", () => import("./pages/deployments/deployment-page")),
   route("/start", () => import("./pages/start/start-page")),
 ]);
 

@@ -1,6 +1,6 @@
 import type { ComponentType } from "react";
 
-import { GridIcon, StartIcon } from "../components/icons";
+import { DeployIcon, GridIcon, StartIcon } from "../components/icons";
 
 export interface NavigationItem {
   to: string;
@@ -19,6 +19,12 @@ export interface NavigationGroup {
 
 /** The entries of the navigation, in order. */
 export const navigation: NavigationGroup[] = [
-  { label: null, items: [{ to: "/", label: "Environments", icon: GridIcon, letter: "e" }] },
+  {
+    label: null,
+    items: [
+      { to: "/", label: "Environments", icon: GridIcon, letter: "e" },
+      { to: "/deployments", label: "Deployments", icon: DeployIcon, letter: "d" },
+    ],
+  },
   { label: "Help", items: [{ to: "/start", label: "Get started", icon: StartIcon, letter: "s" }] },
 ];

@@ -1,0 +1,52 @@
+import type { UseQueryResult } from "@tanstack/react-query";
+import { NotFound, ValidationError } from "@versioner/client";
+import type { ReactNode } from "react";
+
+import { AppLink } from "./app-link";
+import { Page, Panel } from "./page";
+import { EmptyState, ErrorState, SkeletonRows } from "./states";
+
+/** The page of one object: the object, or the state that it is in. `kind` names the object, `list` is the path of its list. */
+export function Loaded<T>({
+  query: { data, error, refetch },
+  kind,
+  list,
+  children,
+}: {
+  query: UseQueryResult<T>;
+  kind: string;
+  list: string;
+  children: (data: T) => ReactNode;
+}) {
+  if (error instanceof NotFound || error instanceof ValidationError) return <Absent kind={kind} list={list} />;
+  if (data) return children(data);
+  return (
+    <Page title={kind}>
+      <Panel>{error ? <ErrorState error={error} onRetry={() => void refetch()} /> : <SkeletonRows rows={6} />}</Panel>
+    </Page>
+  );
+}
+
+function Absent({ kind, list }: { kind: string; list: string }) {
+  return (
+    <Page title={`${kind} not found`}>
+      <Panel>
+        <EmptyState title={`There is no ${kind.toLowerCase()} with this identifier`}>
+          It may have been deleted, or belong to another account.{" "}
+          <AppLink to={list} className="text-accent underline">
+            Go to the list
+          </AppLink>
+        </EmptyState>
+      </Panel>
+    </Page>
+  );
+}
+
+/** Links to the lists above a page. */
+export function Trail({ children }: { children: ReactNode }) {
+  return (
+    <nav aria-label="Above this page" className="flex flex-wrap items-center gap-x-2">
+      {children}
+    </nav>
+  );
+}

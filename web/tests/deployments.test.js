@@ -1,0 +1,131 @@
+// Tests of the list of deployments and of the page of one.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { assertAccessible, keepPicture, looks, nameOf, startBrowser, suite, visit } from "./browser.js";
+import { startServer } from "./server.js";
+
+const hostile = '<img src=x onerror="alert(1)">\u202e"\'';
+
+describe("deployments", suite, () => {
+  let server, browser, token, viewer;
+
+  before(async () => {
+    [server, browser] = await Promise.all([startServer({ demo: true }), startBrowser()]);
+    [token, viewer] = await Promise.all([server.token(), server.token("viewer")]);
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  const api = async (path) =>
+    (await fetch(server.url + path, { headers: { Authorization: `Bearer ${token}` } })).json();
+  const send = async (body) => {
+    const answer = await fetch(`${server.url}/deployment-events/`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${server.key}`, "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    assert.equal(answer.status, 200);
+    return answer.json();
+  };
+  const rows = (page) => page.getByRole("table", { name: "Deployments" }).locator("tbody tr");
+
+  for (const look of looks) {
+    test(`lists deployments at ${nameOf(look)}`, () =>
+      visit(browser, server, "/deployments", { token, ...look }, async (page) => {
+        await rows(page).first().waitFor();
+        await keepPicture(page, `deployments-${nameOf(look)}`);
+        await assertAccessible(page);
+      }));
+
+    test(`shows a deployment at ${nameOf(look)}`, async () => {
+      const { items } = await api("/deployments/?environment=production&status=completed&limit=1");
+      await visit(browser, server, `/deployments/${items[0].id}`, { token: viewer, ...look }, async (page) => {
+        await page.getByText("created it").waitFor();
+        await page.getByRole("region", { name: "Before and after" }).getByText("Before", { exact: true }).waitFor();
+        await keepPicture(page, `deployment-${nameOf(look)}`);
+        await assertAccessible(page);
+      });
+    });
+  }
+
+  test("filters by what the address has, and writes the filters into it", () =>
+    visit(browser, server, "/deployments?status=failed", { token }, async (page) => {
+      await rows(page).first().getByText("failed").waitFor();
+      await page.getByLabel("Product", { exact: true }).fill("payments-api");
+      await page.waitForURL(/product=payments-api/);
+      const { items } = await api("/deployments/?status=failed&product=payments-api&limit=200");
+      await page.waitForFunction((count) => document.querySelectorAll("tbody tr").length === count, items.length);
+      await page.getByRole("button", { name: "Clear" }).click();
+      await page.waitForURL((url) => url.search === "");
+      await page.getByLabel("Product", { exact: true }).fill("there is none");
+      await page.getByRole("heading", { name: "No deployment matches the filters" }).waitFor();
+    }));
+
+  test("explains a filter that the server refuses", () =>
+    visit(browser, server, "/deployments?status=nonsense", { token, expected: [/422/] }, async (page) => {
+      await page.getByRole("alert").getByText("status").waitFor();
+    }));
+
+  test("loads the next page, without a row twice", () =>
+    visit(browser, server, "/deployments", { token }, async (page) => {
+      await rows(page).first().waitFor();
+      const before = await rows(page).count();
+      await page.getByRole("button", { name: "Load more" }).click();
+      await page.waitForFunction((count) => document.querySelectorAll("tbody tr").length > count, before);
+      const links = await rows(page).evaluateAll((all) => all.map((row) => row.querySelector("a").href));
+      assert.equal(new Set(links).size, links.length);
+    }));
+
+  test("shows a new deployment within 8 seconds, with a hostile name as text", () =>
+    visit(browser, server, "/deployments", { token }, async (page) => {
+      await rows(page).first().waitFor();
+      await send({
+        product_name: hostile,
+        version: "1.0.0<b>",
+        environment_name: "production",
+        status: "started",
+        deploy_url: "javascript:alert(1)",
+      });
+      const row = rows(page).filter({ hasText: "<img src=x" });
+      await row.waitFor({ timeout: 8_000 });
+      await row.getByRole("link", { name: "1.0.0<b>" }).click();
+      await page.getByRole("heading", { level: 1, name: "<img src=x" }).waitFor();
+      await page.getByText("javascript:alert(1)").first().waitFor();
+      assert.equal(await page.locator("a[href^='javascript']").count(), 0);
+      await assertAccessible(page);
+    }));
+
+  test("shows the events, and leads to the deployments before and after", async () => {
+    const event = { product_name: "neighbours", environment_name: "staging", status: "completed" };
+    const deployments = [];
+    for (const version of ["1.0.0", "1.1.0", "1.2.0"]) deployments.push(await send({ ...event, version }));
+    await visit(browser, server, `/deployments/${deployments[1].id}`, { token }, async (page) => {
+      const pair = page.getByRole("region", { name: "Before and after" });
+      await pair.getByRole("link", { name: "1.0.0" }).waitFor();
+      await page.getByText("Body", { exact: true }).click();
+      await page.getByRole("region", { name: "Body as received" }).getByText('"version": "1.1.0"').waitFor();
+      await pair.getByRole("link", { name: "1.2.0" }).click();
+      await pair.getByText("The newest deployment there").waitFor();
+      await pair.getByRole("link", { name: "1.1.0" }).click();
+      await pair.getByRole("link", { name: "1.0.0" }).click();
+      await pair.getByText("The first deployment there").waitFor();
+    });
+  });
+
+  test("says that an identifier is unknown", () =>
+    visit(browser, server, "/deployments/nonsense", { token, expected: [/422/] }, async (page) => {
+      await page.getByRole("heading", { name: "There is no deployment with this identifier" }).waitFor();
+    }));
+
+  test("keeps the rows while the server is away", () =>
+    visit(browser, server, "/deployments", { token, expected: [/Failed to load|ERR_/] }, async (page, context) => {
+      await rows(page).first().waitFor();
+      await context.setOffline(true);
+      await page.getByText("This computer is offline.").waitFor();
+      assert.ok((await rows(page).count()) > 0);
+    }));
+});
