@@ -1,1 +1,0 @@
-export{t as default}from"./index--7BnD5hb.js";

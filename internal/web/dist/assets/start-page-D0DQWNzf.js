@@ -1,0 +1,1 @@
+export{o as default}from"./index-DRyl7I2v.js";
