@@ -74,7 +74,7 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, development *si
 	stop := a.runBackground(ctx, recorder, users.validators, channels)
 	defer stop()
 
-	handler, err := httpapi.New(ctx, httpapi.Config{
+	handler, err := httpapi.New(ctx, httpapi.Dependencies{
 		Logger: a.logger, Security: users.validators, Recorder: recorder, Clock: time.Now, DB: apiPool, Keys: a.Keys,
 		Sessions: users.sessions, SignIn: users.flow, Channels: channels, Limits: a.limits(limiter),
 		Lists:  httpapi.ListCache{Bytes: maxListBytes, Lifetime: listLifetime},

@@ -14,30 +14,31 @@ import (
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/idempotency"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 )
 
 // defaultGrace is for how many hours a rotated key goes on working, if nothing else is said.
 const defaultGrace = 24
 
-type apiKeys struct {
+type apiKeyHandlers struct {
 	db          *postgres.TenantPool
 	idempotency *idempotency.Store
 	cursors     cursorCodec
 	keys        *apikeys.Keys
 }
 
-func (h apiKeys) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestObject) (apigen.ListAPIKeysResponseObject, error) {
+func (h apiKeyHandlers) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestObject) (apigen.ListAPIKeysResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.ListAPIKeysPageRow, apigen.APIKey]{
 		scope: listScope{account: principal.AccountID, operation: "listAPIKeys", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.ListAPIKeysPageRow, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.ListAPIKeysPageRow, error) {
 			rows, err := db.ListAPIKeysPage(ctx, dbgen.ListAPIKeysPageParams{
 				AccountID: principal.AccountID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at: func(row dbgen.ListAPIKeysPageRow) position {
-			return position{at: row.APIKey.CreatedAt, id: row.APIKey.ID}
+		at: func(row dbgen.ListAPIKeysPageRow) keyset {
+			return keyset{at: row.APIKey.CreatedAt, id: row.APIKey.ID}
 		},
 		item: func(row dbgen.ListAPIKeysPageRow) apigen.APIKey {
 			return toAPIKey(apikeys.InfoOf(principal.AccountSlug, row.APIKey), row.CreatedByName)
@@ -46,7 +47,7 @@ func (h apiKeys) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysRequestO
 	return apigen.ListAPIKeys200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h apiKeys) GetAPIKey(ctx context.Context, req apigen.GetAPIKeyRequestObject) (apigen.GetAPIKeyResponseObject, error) {
+func (h apiKeyHandlers) GetAPIKey(ctx context.Context, req apigen.GetAPIKeyRequestObject) (apigen.GetAPIKeyResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
 	row, err := h.db.Tenant(principal.AccountID).GetAPIKey(ctx, dbgen.GetAPIKeyParams{AccountID: principal.AccountID, ID: req.ID})
 	if err != nil {
@@ -58,12 +59,12 @@ func (h apiKeys) GetAPIKey(ctx context.Context, req apigen.GetAPIKeyRequestObjec
 	}, nil
 }
 
-func (h apiKeys) CreateAPIKey(ctx context.Context, req apigen.CreateAPIKeyRequestObject) (apigen.CreateAPIKeyResponseObject, error) {
+func (h apiKeyHandlers) CreateAPIKey(ctx context.Context, req apigen.CreateAPIKeyRequestObject) (apigen.CreateAPIKeyResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
-	return once(ctx, h.idempotency, h.db.Tenant(principal.AccountID), post{operation: "createAPIKey", key: req.Params.IdempotencyKey, onSecretReplay: auditKeyReplay(ctx)},
+	return once(ctx, h.idempotency, h.db.Tenant(principal.AccountID), idempotentOperation{operation: "createAPIKey", key: req.Params.IdempotencyKey, onSecretReplay: auditKeyReplay(ctx)},
 		apigen.CreateAPIKeyResponseObject.VisitCreateAPIKeyResponse, func(db *postgres.DB) (apigen.CreateAPIKeyResponseObject, error) {
 			created, err := h.keys.Create(ctx, db, principal.AccountID, apikeys.NewKey{
-				Name: req.Body.Name, Description: valueOr(req.Body.Description, ""), ExpiresAt: fromNullable(req.Body.ExpiresAt), CreatedBy: &principal.UserID,
+				Name: req.Body.Name, Description: ptr.Or(req.Body.Description, ""), ExpiresAt: fromNullable(req.Body.ExpiresAt), CreatedBy: &principal.UserID,
 			})
 			if err != nil {
 				return nil, err
@@ -74,9 +75,9 @@ func (h apiKeys) CreateAPIKey(ctx context.Context, req apigen.CreateAPIKeyReques
 		})
 }
 
-func (h apiKeys) UpdateAPIKey(ctx context.Context, req apigen.UpdateAPIKeyRequestObject) (apigen.UpdateAPIKeyResponseObject, error) {
+func (h apiKeyHandlers) UpdateAPIKey(ctx context.Context, req apigen.UpdateAPIKeyRequestObject) (apigen.UpdateAPIKeyResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
-	target := targetFrom(ctx, req.ID, req.Params.IfMatch)
+	target := ifMatchRef(ctx, req.ID, req.Params.IfMatch)
 	if err := h.keys.Update(ctx, h.db.Tenant(principal.AccountID), target, apikeys.Patch{Name: req.Body.Name, Description: patchText(req.Body.Description)}); err != nil {
 		return nil, err
 	}
@@ -90,15 +91,15 @@ func (h apiKeys) UpdateAPIKey(ctx context.Context, req apigen.UpdateAPIKeyReques
 	}, nil
 }
 
-func (h apiKeys) RevokeAPIKey(ctx context.Context, req apigen.RevokeAPIKeyRequestObject) (apigen.RevokeAPIKeyResponseObject, error) {
+func (h apiKeyHandlers) RevokeAPIKey(ctx context.Context, req apigen.RevokeAPIKeyRequestObject) (apigen.RevokeAPIKeyResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	return apigen.RevokeAPIKey204Response{}, h.keys.Revoke(ctx, h.db.Tenant(account), targetFrom(ctx, req.ID, req.Params.IfMatch))
+	return apigen.RevokeAPIKey204Response{}, h.keys.Revoke(ctx, h.db.Tenant(account), ifMatchRef(ctx, req.ID, req.Params.IfMatch))
 }
 
-func (h apiKeys) RotateAPIKey(ctx context.Context, req apigen.RotateAPIKeyRequestObject) (apigen.RotateAPIKeyResponseObject, error) {
+func (h apiKeyHandlers) RotateAPIKey(ctx context.Context, req apigen.RotateAPIKeyRequestObject) (apigen.RotateAPIKeyResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
-	grace := time.Duration(valueOr(req.Body.GracePeriodHours, defaultGrace)) * time.Hour
-	return once(ctx, h.idempotency, h.db.Tenant(principal.AccountID), post{operation: "rotateAPIKey", key: req.Params.IdempotencyKey, target: req.ID, onSecretReplay: auditKeyReplay(ctx)},
+	grace := time.Duration(ptr.Or(req.Body.GracePeriodHours, defaultGrace)) * time.Hour
+	return once(ctx, h.idempotency, h.db.Tenant(principal.AccountID), idempotentOperation{operation: "rotateAPIKey", key: req.Params.IdempotencyKey, target: req.ID, onSecretReplay: auditKeyReplay(ctx)},
 		apigen.RotateAPIKeyResponseObject.VisitRotateAPIKeyResponse, func(db *postgres.DB) (apigen.RotateAPIKeyResponseObject, error) {
 			created, err := h.keys.Rotate(ctx, db, principal.AccountID, req.ID, grace, &principal.UserID)
 			if err != nil {

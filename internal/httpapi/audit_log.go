@@ -9,23 +9,23 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-type auditLog struct {
+type auditLogHandlers struct {
 	db      *postgres.TenantPool
 	cursors cursorCodec
 }
 
-func (h auditLog) ListAuditLog(ctx context.Context, req apigen.ListAuditLogRequestObject) (apigen.ListAuditLogResponseObject, error) {
+func (h auditLogHandlers) ListAuditLog(ctx context.Context, req apigen.ListAuditLogRequestObject) (apigen.ListAuditLogResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.AuditLog, apigen.AuditEntry]{
 		scope: listScope{account: account, operation: "listAuditLog", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.AuditLog, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.AuditLog, error) {
 			rows, err := db.ListAuditLog(ctx, dbgen.ListAuditLogParams{
 				AccountID: account, ActorID: req.Params.ActorID, Action: req.Params.Action, ObjectID: req.Params.ObjectID,
 				Since: req.Params.Since, Until: req.Params.Until, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.AuditLog) position { return position{at: row.OccurredAt, id: row.ID} },
+		at:   func(row dbgen.AuditLog) keyset { return keyset{at: row.OccurredAt, id: row.ID} },
 		item: toAPIAuditEntry,
 	})
 	return apigen.ListAuditLog200JSONResponse{Items: items, NextCursor: next}, err

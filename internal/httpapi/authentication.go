@@ -16,14 +16,14 @@ import (
 	"github.com/versioner-io/versioner/internal/signin"
 )
 
-type authentication struct {
+type authenticationHandlers struct {
 	db       *postgres.TenantPool
 	cursors  cursorCodec
 	flow     *signin.Flow
 	sessions *sessions.Sessions
 }
 
-func (h authentication) ListSignInProviders(ctx context.Context, _ apigen.ListSignInProvidersRequestObject) (apigen.ListSignInProvidersResponseObject, error) {
+func (h authenticationHandlers) ListSignInProviders(ctx context.Context, _ apigen.ListSignInProvidersRequestObject) (apigen.ListSignInProvidersResponseObject, error) {
 	providers := []apigen.SignInProvider{}
 	for _, provider := range h.flow.Providers(ctx) {
 		providers = append(providers, toAPISignInProvider(provider))
@@ -31,17 +31,17 @@ func (h authentication) ListSignInProviders(ctx context.Context, _ apigen.ListSi
 	return apigen.ListSignInProviders200JSONResponse{Providers: providers}, nil
 }
 
-func (h authentication) StartSignIn(ctx context.Context, req apigen.StartSignInRequestObject) (apigen.StartSignInResponseObject, error) {
+func (h authenticationHandlers) StartSignIn(ctx context.Context, req apigen.StartSignInRequestObject) (apigen.StartSignInResponseObject, error) {
 	return redirect(h.flow.Start(ctx, textOf(req.Params.Issuer), textOf(req.Params.ReturnTo))), nil
 }
 
-func (h authentication) CompleteSignIn(ctx context.Context, req apigen.CompleteSignInRequestObject) (apigen.CompleteSignInResponseObject, error) {
+func (h authenticationHandlers) CompleteSignIn(ctx context.Context, req apigen.CompleteSignInRequestObject) (apigen.CompleteSignInResponseObject, error) {
 	return redirect(h.flow.Complete(ctx, signin.Callback{
 		Code: textOf(req.Params.Code), State: textOf(req.Params.State), Issuer: textOf(req.Params.Iss), Error: textOf(req.Params.Error),
 	})), nil
 }
 
-func (h authentication) GetSession(ctx context.Context, _ apigen.GetSessionRequestObject) (apigen.GetSessionResponseObject, error) {
+func (h authenticationHandlers) GetSession(ctx context.Context, _ apigen.GetSessionRequestObject) (apigen.GetSessionResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
 	row, err := h.db.Tenant(principal.AccountID).GetUser(ctx, dbgen.GetUserParams{AccountID: principal.AccountID, ID: principal.UserID})
 	if err != nil {
@@ -58,7 +58,7 @@ func (h authentication) GetSession(ctx context.Context, _ apigen.GetSessionReque
 	return current, nil
 }
 
-func (h authentication) SignOut(ctx context.Context, _ apigen.SignOutRequestObject) (apigen.SignOutResponseObject, error) {
+func (h authenticationHandlers) SignOut(ctx context.Context, _ apigen.SignOutRequestObject) (apigen.SignOutResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
 	if principal.UserSessionID != uuid.Nil {
 		err := h.sessions.End(ctx, h.db.Tenant(principal.AccountID), principal.AccountID, principal.UserID, principal.UserSessionID)
@@ -73,23 +73,23 @@ func (h authentication) SignOut(ctx context.Context, _ apigen.SignOutRequestObje
 	}, nil
 }
 
-func (h authentication) ListSessions(ctx context.Context, req apigen.ListSessionsRequestObject) (apigen.ListSessionsResponseObject, error) {
+func (h authenticationHandlers) ListSessions(ctx context.Context, req apigen.ListSessionsRequestObject) (apigen.ListSessionsResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.UserSession, apigen.Session]{
 		scope: listScope{account: principal.AccountID, operation: "listSessions", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.UserSession, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.UserSession, error) {
 			rows, err := db.ListSessions(ctx, dbgen.ListSessionsParams{
 				AccountID: principal.AccountID, UserID: principal.UserID, Now: h.flow.Now(), AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.UserSession) position { return position{at: row.CreatedAt, id: row.ID} },
+		at:   func(row dbgen.UserSession) keyset { return keyset{at: row.CreatedAt, id: row.ID} },
 		item: func(row dbgen.UserSession) apigen.Session { return toAPISession(row, principal.UserSessionID) },
 	})
 	return apigen.ListSessions200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h authentication) EndSession(ctx context.Context, req apigen.EndSessionRequestObject) (apigen.EndSessionResponseObject, error) {
+func (h authenticationHandlers) EndSession(ctx context.Context, req apigen.EndSessionRequestObject) (apigen.EndSessionResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
 	err := h.sessions.End(ctx, h.db.Tenant(principal.AccountID), principal.AccountID, principal.UserID, req.ID)
 	if err != nil {
@@ -98,7 +98,7 @@ func (h authentication) EndSession(ctx context.Context, req apigen.EndSessionReq
 	return apigen.EndSession204Response{}, nil
 }
 
-func (h authentication) EndSessions(ctx context.Context, _ apigen.EndSessionsRequestObject) (apigen.EndSessionsResponseObject, error) {
+func (h authenticationHandlers) EndSessions(ctx context.Context, _ apigen.EndSessionsRequestObject) (apigen.EndSessionsResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
 	if err := h.sessions.EndAll(ctx, h.db.Tenant(principal.AccountID), principal.AccountID, principal.UserID); err != nil {
 		return nil, err

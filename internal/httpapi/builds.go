@@ -10,13 +10,13 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-type builds struct {
+type buildHandlers struct {
 	db      *postgres.TenantPool
 	cursors cursorCodec
 	clock   func() time.Time
 }
 
-func (h builds) ListBuilds(ctx context.Context, req apigen.ListBuildsRequestObject) (apigen.ListBuildsResponseObject, error) {
+func (h buildHandlers) ListBuilds(ctx context.Context, req apigen.ListBuildsRequestObject) (apigen.ListBuildsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	names, err := resolveNames(ctx, h.db.Tenant(account), account, req.Params.Product, nil)
 	if err != nil {
@@ -25,7 +25,7 @@ func (h builds) ListBuilds(ctx context.Context, req apigen.ListBuildsRequestObje
 	versionID, version := idOrName(req.Params.Version)
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.BuildDetail, apigen.Build]{
 		scope: listScope{account: account, operation: "listBuilds", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.BuildDetail, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.BuildDetail, error) {
 			if names.matchNothing {
 				return nil, nil
 			}
@@ -36,13 +36,13 @@ func (h builds) ListBuilds(ctx context.Context, req apigen.ListBuildsRequestObje
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.BuildDetail) position { return position{at: row.OccurredAt, id: row.ID} },
+		at:   func(row dbgen.BuildDetail) keyset { return keyset{at: row.OccurredAt, id: row.ID} },
 		item: func(row dbgen.BuildDetail) apigen.Build { return toAPIBuild(row, h.clock()) },
 	})
 	return apigen.ListBuilds200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h builds) GetBuild(ctx context.Context, req apigen.GetBuildRequestObject) (apigen.GetBuildResponseObject, error) {
+func (h buildHandlers) GetBuild(ctx context.Context, req apigen.GetBuildRequestObject) (apigen.GetBuildResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	row, err := h.db.Tenant(account).GetBuild(ctx, dbgen.GetBuildParams{AccountID: account, ID: req.ID})
 	if err != nil {
@@ -51,20 +51,20 @@ func (h builds) GetBuild(ctx context.Context, req apigen.GetBuildRequestObject) 
 	return apigen.GetBuild200JSONResponse(toAPIBuild(row, h.clock())), nil
 }
 
-func (h builds) ListBuildEvents(ctx context.Context, req apigen.ListBuildEventsRequestObject) (apigen.ListBuildEventsResponseObject, error) {
+func (h buildHandlers) ListBuildEvents(ctx context.Context, req apigen.ListBuildEventsRequestObject) (apigen.ListBuildEventsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	if _, err := h.db.Tenant(account).GetBuild(ctx, dbgen.GetBuildParams{AccountID: account, ID: req.ID}); err != nil {
 		return nil, postgres.Classify(err)
 	}
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.ListBuildEventsRow, apigen.RecordedEvent]{
 		scope: listScope{account: account, operation: "listBuildEvents", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.ListBuildEventsRow, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.ListBuildEventsRow, error) {
 			rows, err := db.ListBuildEvents(ctx, dbgen.ListBuildEventsParams{
 				AccountID: account, BuildID: &req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at: func(row dbgen.ListBuildEventsRow) position { return position{at: row.ReceivedAt, id: row.ID} },
+		at: func(row dbgen.ListBuildEventsRow) keyset { return keyset{at: row.ReceivedAt, id: row.ID} },
 		item: func(row dbgen.ListBuildEventsRow) apigen.RecordedEvent {
 			return toAPIEvent(dbgen.ListDeploymentEventsRow(row))
 		},

@@ -12,38 +12,39 @@ import (
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/idempotency"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 	"github.com/versioner-io/versioner/internal/quota"
 )
 
-type catalogueAPI struct {
+type catalogueHandlers struct {
 	db          *postgres.TenantPool
 	idempotency *idempotency.Store
 	cursors     cursorCodec
 	quotas      quota.Limits
 }
 
-// targetFrom names the caller's object with that identifier.
-func targetFrom(ctx context.Context, id uuid.UUID, ifMatch *string) etag.Ref {
-	return etag.Ref{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: id, IfMatch: valueOr(ifMatch, "")}
+// ifMatchRef identifies an object of the caller's account, and the revision that If-Match requires.
+func ifMatchRef(ctx context.Context, id uuid.UUID, ifMatch *string) etag.Ref {
+	return etag.Ref{AccountID: authn.PrincipalFrom(ctx).AccountID, ID: id, IfMatch: ptr.Or(ifMatch, "")}
 }
 
-func (h catalogueAPI) ListProducts(ctx context.Context, req apigen.ListProductsRequestObject) (apigen.ListProductsResponseObject, error) {
+func (h catalogueHandlers) ListProducts(ctx context.Context, req apigen.ListProductsRequestObject) (apigen.ListProductsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.Product, apigen.Product]{
 		scope: listScope{account: account, operation: "listProducts", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.Product, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.Product, error) {
 			rows, err := db.ListProducts(ctx, dbgen.ListProductsParams{
 				AccountID: account, Q: req.Params.Q, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.Product) position { return position{at: row.CreatedAt, id: row.ID} },
+		at:   func(row dbgen.Product) keyset { return keyset{at: row.CreatedAt, id: row.ID} },
 		item: toAPIProduct,
 	})
 	return apigen.ListProducts200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h catalogueAPI) GetProduct(ctx context.Context, req apigen.GetProductRequestObject) (apigen.GetProductResponseObject, error) {
+func (h catalogueHandlers) GetProduct(ctx context.Context, req apigen.GetProductRequestObject) (apigen.GetProductResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	row, err := h.db.Tenant(account).GetProduct(ctx, dbgen.GetProductParams{AccountID: account, ID: req.ID})
 	if err != nil {
@@ -52,11 +53,11 @@ func (h catalogueAPI) GetProduct(ctx context.Context, req apigen.GetProductReque
 	return apigen.GetProduct200JSONResponse{Body: toAPIProduct(row), Headers: apigen.GetProduct200ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
-func (h catalogueAPI) CreateProduct(ctx context.Context, req apigen.CreateProductRequestObject) (apigen.CreateProductResponseObject, error) {
+func (h catalogueHandlers) CreateProduct(ctx context.Context, req apigen.CreateProductRequestObject) (apigen.CreateProductResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "createProduct", key: req.Params.IdempotencyKey},
+	return once(ctx, h.idempotency, h.db.Tenant(account), idempotentOperation{operation: "createProduct", key: req.Params.IdempotencyKey},
 		apigen.CreateProductResponseObject.VisitCreateProductResponse, func(db *postgres.DB) (apigen.CreateProductResponseObject, error) {
-			row, err := catalogue.Products{DB: db, Max: h.quotas.Products}.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), fromNullable(req.Body.ExtraMetadata))
+			row, err := catalogue.Products{DB: db, Max: h.quotas.Products}.Create(ctx, account, req.Body.Name, ptr.Or(req.Body.Description, ""), fromNullable(req.Body.ExtraMetadata))
 			if err != nil {
 				return nil, err
 			}
@@ -66,9 +67,9 @@ func (h catalogueAPI) CreateProduct(ctx context.Context, req apigen.CreateProduc
 		})
 }
 
-func (h catalogueAPI) UpdateProduct(ctx context.Context, req apigen.UpdateProductRequestObject) (apigen.UpdateProductResponseObject, error) {
+func (h catalogueHandlers) UpdateProduct(ctx context.Context, req apigen.UpdateProductRequestObject) (apigen.UpdateProductResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := catalogue.Products{DB: h.db.Tenant(account), MaxNames: h.quotas.Names}.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), catalogue.ProductPatch{
+	row, err := catalogue.Products{DB: h.db.Tenant(account), MaxNames: h.quotas.Names}.Update(ctx, ifMatchRef(ctx, req.ID, req.Params.IfMatch), catalogue.ProductPatch{
 		Name: req.Body.Name, Description: patchText(req.Body.Description), ExtraMetadata: patchObject(req.Body.ExtraMetadata),
 	})
 	if err != nil {
@@ -77,29 +78,29 @@ func (h catalogueAPI) UpdateProduct(ctx context.Context, req apigen.UpdateProduc
 	return apigen.UpdateProduct200JSONResponse{Body: toAPIProduct(row), Headers: apigen.UpdateProduct200ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
-func (h catalogueAPI) DeleteProduct(ctx context.Context, req apigen.DeleteProductRequestObject) (apigen.DeleteProductResponseObject, error) {
+func (h catalogueHandlers) DeleteProduct(ctx context.Context, req apigen.DeleteProductRequestObject) (apigen.DeleteProductResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	return apigen.DeleteProduct204Response{}, catalogue.Products{DB: h.db.Tenant(account)}.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+	return apigen.DeleteProduct204Response{}, catalogue.Products{DB: h.db.Tenant(account)}.Delete(ctx, ifMatchRef(ctx, req.ID, req.Params.IfMatch))
 }
 
-func (h catalogueAPI) ListEnvironments(ctx context.Context, req apigen.ListEnvironmentsRequestObject) (apigen.ListEnvironmentsResponseObject, error) {
+func (h catalogueHandlers) ListEnvironments(ctx context.Context, req apigen.ListEnvironmentsRequestObject) (apigen.ListEnvironmentsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.Environment, apigen.Environment]{
 		scope: listScope{account: account, operation: "listEnvironments", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.Environment, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.Environment, error) {
 			rows, err := db.ListEnvironments(ctx, dbgen.ListEnvironmentsParams{
 				AccountID: account, Q: req.Params.Q, Type: (*string)(req.Params.Type),
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.Environment) position { return position{at: row.CreatedAt, id: row.ID} },
+		at:   func(row dbgen.Environment) keyset { return keyset{at: row.CreatedAt, id: row.ID} },
 		item: toAPIEnvironment,
 	})
 	return apigen.ListEnvironments200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h catalogueAPI) GetEnvironment(ctx context.Context, req apigen.GetEnvironmentRequestObject) (apigen.GetEnvironmentResponseObject, error) {
+func (h catalogueHandlers) GetEnvironment(ctx context.Context, req apigen.GetEnvironmentRequestObject) (apigen.GetEnvironmentResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	row, err := h.db.Tenant(account).GetEnvironment(ctx, dbgen.GetEnvironmentParams{AccountID: account, ID: req.ID})
 	if err != nil {
@@ -108,11 +109,11 @@ func (h catalogueAPI) GetEnvironment(ctx context.Context, req apigen.GetEnvironm
 	return apigen.GetEnvironment200JSONResponse{Body: toAPIEnvironment(row), Headers: apigen.GetEnvironment200ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
-func (h catalogueAPI) CreateEnvironment(ctx context.Context, req apigen.CreateEnvironmentRequestObject) (apigen.CreateEnvironmentResponseObject, error) {
+func (h catalogueHandlers) CreateEnvironment(ctx context.Context, req apigen.CreateEnvironmentRequestObject) (apigen.CreateEnvironmentResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "createEnvironment", key: req.Params.IdempotencyKey},
+	return once(ctx, h.idempotency, h.db.Tenant(account), idempotentOperation{operation: "createEnvironment", key: req.Params.IdempotencyKey},
 		apigen.CreateEnvironmentResponseObject.VisitCreateEnvironmentResponse, func(db *postgres.DB) (apigen.CreateEnvironmentResponseObject, error) {
-			row, err := catalogue.Environments{DB: db, Max: h.quotas.Environments}.Create(ctx, account, req.Body.Name, (*string)(req.Body.Type), valueOr(req.Body.Description, ""), fromNullable(req.Body.Metadata))
+			row, err := catalogue.Environments{DB: db, Max: h.quotas.Environments}.Create(ctx, account, req.Body.Name, (*string)(req.Body.Type), ptr.Or(req.Body.Description, ""), fromNullable(req.Body.Metadata))
 			if err != nil {
 				return nil, err
 			}
@@ -122,9 +123,9 @@ func (h catalogueAPI) CreateEnvironment(ctx context.Context, req apigen.CreateEn
 		})
 }
 
-func (h catalogueAPI) UpdateEnvironment(ctx context.Context, req apigen.UpdateEnvironmentRequestObject) (apigen.UpdateEnvironmentResponseObject, error) {
+func (h catalogueHandlers) UpdateEnvironment(ctx context.Context, req apigen.UpdateEnvironmentRequestObject) (apigen.UpdateEnvironmentResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := catalogue.Environments{DB: h.db.Tenant(account), MaxNames: h.quotas.Names}.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), catalogue.EnvironmentPatch{
+	row, err := catalogue.Environments{DB: h.db.Tenant(account), MaxNames: h.quotas.Names}.Update(ctx, ifMatchRef(ctx, req.ID, req.Params.IfMatch), catalogue.EnvironmentPatch{
 		Name: req.Body.Name, Type: (*string)(req.Body.Type), Description: patchText(req.Body.Description), Metadata: patchObject(req.Body.Metadata),
 	})
 	if err != nil {
@@ -133,12 +134,12 @@ func (h catalogueAPI) UpdateEnvironment(ctx context.Context, req apigen.UpdateEn
 	return apigen.UpdateEnvironment200JSONResponse{Body: toAPIEnvironment(row), Headers: apigen.UpdateEnvironment200ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
-func (h catalogueAPI) DeleteEnvironment(ctx context.Context, req apigen.DeleteEnvironmentRequestObject) (apigen.DeleteEnvironmentResponseObject, error) {
+func (h catalogueHandlers) DeleteEnvironment(ctx context.Context, req apigen.DeleteEnvironmentRequestObject) (apigen.DeleteEnvironmentResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	return apigen.DeleteEnvironment204Response{}, catalogue.Environments{DB: h.db.Tenant(account)}.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+	return apigen.DeleteEnvironment204Response{}, catalogue.Environments{DB: h.db.Tenant(account)}.Delete(ctx, ifMatchRef(ctx, req.ID, req.Params.IfMatch))
 }
 
-func (h catalogueAPI) ListVersions(ctx context.Context, req apigen.ListVersionsRequestObject) (apigen.ListVersionsResponseObject, error) {
+func (h catalogueHandlers) ListVersions(ctx context.Context, req apigen.ListVersionsRequestObject) (apigen.ListVersionsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	names, err := resolveNames(ctx, h.db.Tenant(account), account, req.Params.Product, nil)
 	if err != nil {
@@ -146,7 +147,7 @@ func (h catalogueAPI) ListVersions(ctx context.Context, req apigen.ListVersionsR
 	}
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.VersionDetail, apigen.Version]{
 		scope: listScope{account: account, operation: "listVersions", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.VersionDetail, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.VersionDetail, error) {
 			if names.matchNothing {
 				return nil, nil
 			}
@@ -156,13 +157,13 @@ func (h catalogueAPI) ListVersions(ctx context.Context, req apigen.ListVersionsR
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.VersionDetail) position { return position{at: row.CreatedAt, id: row.ID} },
+		at:   func(row dbgen.VersionDetail) keyset { return keyset{at: row.CreatedAt, id: row.ID} },
 		item: toAPIVersion,
 	})
 	return apigen.ListVersions200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h catalogueAPI) GetVersion(ctx context.Context, req apigen.GetVersionRequestObject) (apigen.GetVersionResponseObject, error) {
+func (h catalogueHandlers) GetVersion(ctx context.Context, req apigen.GetVersionRequestObject) (apigen.GetVersionResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	row, err := h.db.Tenant(account).GetVersion(ctx, dbgen.GetVersionParams{AccountID: account, ID: req.ID})
 	if err != nil {

@@ -21,26 +21,26 @@ var confirmationHTML string
 //nolint:gochecknoglobals // parsed once
 var confirmationTemplate = template.Must(template.New("confirmation").Parse(confirmationHTML))
 
-// confirmation serves the page that confirmation e-mails link to. It needs no login: the token in the link authorises. GET changes
+// confirmationHandlers serve the page that confirmation e-mails link to. It needs no login: the token in the link authorises. GET changes
 // nothing, because mail scanners follow links; the form of the page sends the POST.
-type confirmation struct {
+type confirmationHandlers struct {
 	db       *postgres.TenantPool
 	channels notify.Channels
 }
 
-func (h confirmation) register(e *echo.Echo) {
+func (h confirmationHandlers) register(e *echo.Echo) {
 	e.GET(notify.ConfirmationPath, h.ask)
 	e.POST(notify.ConfirmationPath, h.confirm)
 }
 
-func (h confirmation) ask(c echo.Context) error {
+func (h confirmationHandlers) ask(c echo.Context) error {
 	if h.channels.CheckConfirmation(c.QueryParam("token")) != nil {
 		return confirmationPage(c, http.StatusNotFound, "invalid")
 	}
 	return confirmationPage(c, http.StatusOK, "ask")
 }
 
-func (h confirmation) confirm(c echo.Context) error {
+func (h confirmationHandlers) confirm(c echo.Context) error {
 	ctx := c.Request().Context()
 	ctx = audit.WithActor(ctx, audit.Actor{
 		Type: "recipient", Name: "recipient", Credential: "confirmation link", RemoteIP: c.RealIP(), RequestID: logctx.From(ctx).ID,

@@ -12,24 +12,24 @@ import (
 	"github.com/versioner-io/versioner/internal/web"
 )
 
-// dashboard serves the pages for users, which the specification does not describe, and redirects the links that published CI clients
+// dashboardHandlers serve the pages for users, which the specification does not describe, and redirects the links that published CI clients
 // print to them.
-type dashboard struct {
+type dashboardHandlers struct {
 	pathPrefix string // of the public address, without a slash at its end
 	files      http.Handler
 }
 
-func newDashboard(publicURL string) (dashboard, error) {
+func newDashboard(publicURL string) (dashboardHandlers, error) {
 	address, err := url.Parse(publicURL)
 	if err != nil {
-		return dashboard{}, fmt.Errorf("read the public address: %w", err)
+		return dashboardHandlers{}, fmt.Errorf("read the public address: %w", err)
 	}
 	prefix := strings.TrimRight(address.EscapedPath(), "/")
 	files, err := web.Dashboard(prefix)
-	return dashboard{pathPrefix: prefix, files: files}, err
+	return dashboardHandlers{pathPrefix: prefix, files: files}, err
 }
 
-func (h dashboard) register(e *echo.Echo) {
+func (h dashboardHandlers) register(e *echo.Echo) {
 	for _, path := range []string{web.DashboardPath, web.DashboardPath + "/*"} {
 		e.GET(path, echo.WrapHandler(h.files))
 	}
@@ -39,7 +39,7 @@ func (h dashboard) register(e *echo.Echo) {
 }
 
 // redirectManage redirects the links of published clients to the page of the object in parameter view, other paths to the first page.
-func (h dashboard) redirectManage(c echo.Context) error {
+func (h dashboardHandlers) redirectManage(c echo.Context) error {
 	target := h.pathPrefix + web.DashboardPath + "/"
 	id, err := uuid.Parse(c.QueryParam("view"))
 	if err != nil {
@@ -64,7 +64,7 @@ func (h dashboard) redirectManage(c echo.Context) error {
 var documentPaths = []string{"/deployments/", "/deployment-requests/"}
 
 // redirectDocuments redirects browsers that navigate to an object of the API to its page. Programs get the object.
-func (h dashboard) redirectDocuments(next echo.HandlerFunc) echo.HandlerFunc {
+func (h dashboardHandlers) redirectDocuments(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		request := c.Request()
 		if !isDocumentPath(request) {

@@ -13,13 +13,13 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-type deployments struct {
+type deploymentHandlers struct {
 	db      *postgres.TenantPool
 	cursors cursorCodec
 	clock   func() time.Time
 }
 
-func (h deployments) ListDeployments(ctx context.Context, req apigen.ListDeploymentsRequestObject) (apigen.ListDeploymentsResponseObject, error) {
+func (h deploymentHandlers) ListDeployments(ctx context.Context, req apigen.ListDeploymentsRequestObject) (apigen.ListDeploymentsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	names, err := resolveNames(ctx, h.db.Tenant(account), account, req.Params.Product, req.Params.Environment)
 	if err != nil {
@@ -28,7 +28,7 @@ func (h deployments) ListDeployments(ctx context.Context, req apigen.ListDeploym
 	versionID, version := idOrName(req.Params.Version)
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.DeploymentDetail, apigen.Deployment]{
 		scope: listScope{account: account, operation: "listDeployments", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.DeploymentDetail, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.DeploymentDetail, error) {
 			if names.matchNothing {
 				return nil, nil
 			}
@@ -39,13 +39,13 @@ func (h deployments) ListDeployments(ctx context.Context, req apigen.ListDeploym
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.DeploymentDetail) position { return position{at: row.OccurredAt, id: row.ID} },
+		at:   func(row dbgen.DeploymentDetail) keyset { return keyset{at: row.OccurredAt, id: row.ID} },
 		item: func(row dbgen.DeploymentDetail) apigen.Deployment { return toAPIDeployment(row, h.clock()) },
 	})
 	return apigen.ListDeployments200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h deployments) GetDeployment(ctx context.Context, req apigen.GetDeploymentRequestObject) (apigen.GetDeploymentResponseObject, error) {
+func (h deploymentHandlers) GetDeployment(ctx context.Context, req apigen.GetDeploymentRequestObject) (apigen.GetDeploymentResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	row, err := h.db.Tenant(account).GetDeployment(ctx, dbgen.GetDeploymentParams{AccountID: account, ID: req.ID})
 	if err != nil {
@@ -54,7 +54,7 @@ func (h deployments) GetDeployment(ctx context.Context, req apigen.GetDeployment
 	return apigen.GetDeployment200JSONResponse(toAPIDeployment(row, h.clock())), nil
 }
 
-func (h deployments) GetDeploymentNeighbours(ctx context.Context, req apigen.GetDeploymentNeighboursRequestObject) (apigen.GetDeploymentNeighboursResponseObject, error) {
+func (h deploymentHandlers) GetDeploymentNeighbours(ctx context.Context, req apigen.GetDeploymentNeighboursRequestObject) (apigen.GetDeploymentNeighboursResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	row, err := h.db.Tenant(account).GetDeploymentNeighbours(ctx, dbgen.GetDeploymentNeighboursParams{AccountID: account, ID: req.ID})
 	if err != nil {
@@ -63,16 +63,16 @@ func (h deployments) GetDeploymentNeighbours(ctx context.Context, req apigen.Get
 	return apigen.GetDeploymentNeighbours200JSONResponse{PreviousDeploymentID: toNullable(row.PreviousID), NextDeploymentID: toNullable(row.NextID)}, nil
 }
 
-func (h deployments) ListEnvironmentState(ctx context.Context, req apigen.ListEnvironmentStateRequestObject) (apigen.ListEnvironmentStateResponseObject, error) {
+func (h deploymentHandlers) ListEnvironmentState(ctx context.Context, req apigen.ListEnvironmentStateRequestObject) (apigen.ListEnvironmentStateResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	names, err := resolveNames(ctx, h.db.Tenant(account), account, req.Params.Product, req.Params.Environment)
 	if err != nil {
 		return nil, err
 	}
 	now := h.clock()
-	items, next, err := paginate(ctx, h.db, h.cursors, page[environmentState, apigen.EnvironmentState]{
+	items, next, err := paginate(ctx, h.db, h.cursors, page[environmentStateRow, apigen.EnvironmentState]{
 		scope: listScope{account: account, operation: "listEnvironmentState", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]environmentState, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]environmentStateRow, error) {
 			if names.matchNothing {
 				return nil, nil
 			}
@@ -81,41 +81,41 @@ func (h deployments) ListEnvironmentState(ctx context.Context, req apigen.ListEn
 				AfterProductID: firstOfPosition(after), AfterEnvironmentID: idOf(after), RowLimit: limit,
 			}, now)
 		},
-		at: func(row environmentState) position {
-			return position{first: row.ProductID, id: row.EnvironmentID}
+		at: func(row environmentStateRow) keyset {
+			return keyset{first: row.ProductID, id: row.EnvironmentID}
 		},
-		item: func(row environmentState) apigen.EnvironmentState { return toAPIEnvironmentState(row, now) },
+		item: func(row environmentStateRow) apigen.EnvironmentState { return toAPIEnvironmentState(row, now) },
 	})
 	return apigen.ListEnvironmentState200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h deployments) ListDeploymentEvents(ctx context.Context, req apigen.ListDeploymentEventsRequestObject) (apigen.ListDeploymentEventsResponseObject, error) {
+func (h deploymentHandlers) ListDeploymentEvents(ctx context.Context, req apigen.ListDeploymentEventsRequestObject) (apigen.ListDeploymentEventsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	if _, err := h.db.Tenant(account).GetDeployment(ctx, dbgen.GetDeploymentParams{AccountID: account, ID: req.ID}); err != nil {
 		return nil, postgres.Classify(err)
 	}
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.ListDeploymentEventsRow, apigen.RecordedEvent]{
 		scope: listScope{account: account, operation: "listDeploymentEvents", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.ListDeploymentEventsRow, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.ListDeploymentEventsRow, error) {
 			rows, err := db.ListDeploymentEvents(ctx, dbgen.ListDeploymentEventsParams{
 				AccountID: account, DeploymentID: &req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.ListDeploymentEventsRow) position { return position{at: row.ReceivedAt, id: row.ID} },
+		at:   func(row dbgen.ListDeploymentEventsRow) keyset { return keyset{at: row.ReceivedAt, id: row.ID} },
 		item: toAPIEvent,
 	})
 	return apigen.ListDeploymentEvents200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-// environmentState is a row with the deployment that is in progress and the newest one, if any.
-type environmentState struct {
+// environmentStateRow is a row with the deployment that is in progress and the newest one, if any.
+type environmentStateRow struct {
 	dbgen.ListEnvironmentStateRow
 
 	inProgress, latest *dbgen.ListDeploymentsByIDRow
 }
 
-func environmentStates(ctx context.Context, db *postgres.DB, params dbgen.ListEnvironmentStateParams, now time.Time) ([]environmentState, error) {
+func environmentStates(ctx context.Context, db *postgres.DB, params dbgen.ListEnvironmentStateParams, now time.Time) ([]environmentStateRow, error) {
 	rows, err := db.ListEnvironmentState(ctx, params)
 	if err != nil {
 		return nil, postgres.Classify(err)
@@ -131,9 +131,9 @@ func environmentStates(ctx context.Context, db *postgres.DB, params dbgen.ListEn
 	if err != nil {
 		return nil, err
 	}
-	states := make([]environmentState, len(rows))
+	states := make([]environmentStateRow, len(rows))
 	for i, row := range rows {
-		states[i] = environmentState{
+		states[i] = environmentStateRow{
 			ListEnvironmentStateRow: row, inProgress: inProgress(known, row.OpenDeploymentIDs, now), latest: lookUp(known, row.LatestDeploymentID),
 		}
 	}
@@ -211,7 +211,7 @@ func toAPIEvent(row dbgen.ListDeploymentEventsRow) apigen.RecordedEvent {
 	}
 }
 
-func toAPIEnvironmentState(row environmentState, now time.Time) apigen.EnvironmentState {
+func toAPIEnvironmentState(row environmentStateRow, now time.Time) apigen.EnvironmentState {
 	state := apigen.EnvironmentState{
 		ProductID: row.ProductID, ProductName: row.ProductName,
 		EnvironmentID: row.EnvironmentID, EnvironmentName: row.EnvironmentName, EnvironmentType: apigen.EnvironmentType(row.EnvironmentType),

@@ -8,21 +8,21 @@ import (
 	"github.com/versioner-io/versioner/internal/signin"
 )
 
-// development serves the sign-in of a development server, which needs no identity provider: a link, and a form of the sign-in page. It
+// developmentHandlers serve the sign-in of a development server, which needs no identity provider: a link, and a form of the sign-in page. It
 // answers only at a loopback host: otherwise a page whose name resolves to this machine could sign in.
-type development struct{ flow *signin.Flow }
+type developmentHandlers struct{ flow *signin.Flow }
 
-func (h development) register(e *echo.Echo, browser echo.MiddlewareFunc) {
+func (h developmentHandlers) register(e *echo.Echo, browser echo.MiddlewareFunc) {
 	e.GET(signin.DevelopmentPath, h.followLink, browser, loopbackOnly)
 	e.POST(signin.DevelopmentPath, h.signIn, browser, loopbackOnly)
 }
 
-func (h development) followLink(c echo.Context) error {
+func (h developmentHandlers) followLink(c echo.Context) error {
 	next, err := h.flow.FollowLink(c.Request().Context(), c.QueryParams())
 	return answerRedirect(c, next, err)
 }
 
-func (h development) signIn(c echo.Context) error {
+func (h developmentHandlers) signIn(c echo.Context) error {
 	next, err := h.flow.SignInDevelopment(c.Request().Context(), c.QueryParam("return_to"))
 	return answerRedirect(c, next, err)
 }

@@ -15,7 +15,7 @@ type docsHandlers struct {
 }
 
 func (docsHandlers) GetSpecification(context.Context, apigen.GetSpecificationRequestObject) (apigen.GetSpecificationResponseObject, error) {
-	return openAPIDocument{}, nil
+	return openAPIResponse{}, nil
 }
 
 func (h docsHandlers) GetSwaggerUI(context.Context, apigen.GetSwaggerUIRequestObject) (apigen.GetSwaggerUIResponseObject, error) {
@@ -34,10 +34,10 @@ func (h docsHandlers) GetReDoc(context.Context, apigen.GetReDocRequestObject) (a
 	}, nil
 }
 
-// openAPIDocument is the document in its own order; the generated response type would sort its members.
-type openAPIDocument struct{}
+// openAPIResponse is the document in its own order; the generated response type would sort its members.
+type openAPIResponse struct{}
 
-func (openAPIDocument) VisitGetSpecificationResponse(w http.ResponseWriter) error {
+func (openAPIResponse) VisitGetSpecificationResponse(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json")
 	if _, err := w.Write(apigen.SpecificationJSON); err != nil {
 		return fmt.Errorf("send the document: %w", err)

@@ -8,6 +8,7 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/ptr"
 )
 
 // EventRecorder records normalized events.
@@ -15,9 +16,9 @@ type EventRecorder interface {
 	Record(ctx context.Context, event ingest.Event) (ingest.Recorded, error)
 }
 
-type events struct{ recorder EventRecorder }
+type eventHandlers struct{ recorder EventRecorder }
 
-func (h events) CreateDeploymentEvent(ctx context.Context, req apigen.CreateDeploymentEventRequestObject) (apigen.CreateDeploymentEventResponseObject, error) {
+func (h eventHandlers) CreateDeploymentEvent(ctx context.Context, req apigen.CreateDeploymentEventRequestObject) (apigen.CreateDeploymentEventResponseObject, error) {
 	recorded, err := h.record(ctx, fromAPIDeploymentEvent(*req.Body), req.Params.IdempotencyKey)
 	if err != nil {
 		return nil, err
@@ -27,7 +28,7 @@ func (h events) CreateDeploymentEvent(ctx context.Context, req apigen.CreateDepl
 	}, nil
 }
 
-func (h events) CreateBuildEvent(ctx context.Context, req apigen.CreateBuildEventRequestObject) (apigen.CreateBuildEventResponseObject, error) {
+func (h eventHandlers) CreateBuildEvent(ctx context.Context, req apigen.CreateBuildEventRequestObject) (apigen.CreateBuildEventResponseObject, error) {
 	recorded, err := h.recordBuild(ctx, *req.Body, req.Params.IdempotencyKey)
 	if err != nil {
 		return nil, err
@@ -35,7 +36,7 @@ func (h events) CreateBuildEvent(ctx context.Context, req apigen.CreateBuildEven
 	return apigen.CreateBuildEvent200JSONResponse{BuildRecordedJSONResponse: recorded}, nil
 }
 
-func (h events) CreateVersionEvent(ctx context.Context, req apigen.CreateVersionEventRequestObject) (apigen.CreateVersionEventResponseObject, error) {
+func (h eventHandlers) CreateVersionEvent(ctx context.Context, req apigen.CreateVersionEventRequestObject) (apigen.CreateVersionEventResponseObject, error) {
 	recorded, err := h.recordBuild(ctx, *req.Body, req.Params.IdempotencyKey)
 	if err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func (h events) CreateVersionEvent(ctx context.Context, req apigen.CreateVersion
 	return apigen.CreateVersionEvent200JSONResponse{BuildRecordedJSONResponse: recorded}, nil
 }
 
-func (h events) recordBuild(ctx context.Context, body apigen.BuildEvent, key *string) (apigen.BuildRecordedJSONResponse, error) {
+func (h eventHandlers) recordBuild(ctx context.Context, body apigen.BuildEvent, key *string) (apigen.BuildRecordedJSONResponse, error) {
 	recorded, err := h.record(ctx, fromAPIBuildEvent(body), key)
 	if err != nil {
 		return apigen.BuildRecordedJSONResponse{}, err
@@ -54,10 +55,10 @@ func (h events) recordBuild(ctx context.Context, body apigen.BuildEvent, key *st
 }
 
 // record completes an event by its principal, its body as received and its Idempotency-Key.
-func (h events) record(ctx context.Context, event ingest.Event, key *string) (ingest.Recorded, error) {
+func (h eventHandlers) record(ctx context.Context, event ingest.Event, key *string) (ingest.Recorded, error) {
 	principal := authn.PrincipalFrom(ctx)
 	event.AccountID, event.APIKeyID = principal.AccountID, principal.APIKeyID
-	event.Body, event.IdempotencyKey = validation.RawBody(ctx), valueOr(key, "")
+	event.Body, event.IdempotencyKey = validation.RawBody(ctx), ptr.Or(key, "")
 	if err := event.Normalize(); err != nil {
 		return ingest.Recorded{}, err
 	}
@@ -77,17 +78,17 @@ func fromAPIDeploymentEvent(event apigen.DeploymentEvent) ingest.Event {
 		Kind:            ingest.Deployment,
 		ProductName:     event.ProductName,
 		Version:         event.Version,
-		EnvironmentName: valueOr(firstOf(event.EnvironmentName, event.Environment), ""),
+		EnvironmentName: ptr.Or(firstNonNil(event.EnvironmentName, event.Environment), ""),
 		Status:          ingest.Status(event.Status),
-		InvokeID:        valueOr(event.InvokeID, ""),
+		InvokeID:        ptr.Or(event.InvokeID, ""),
 		Details: ingest.Details{
-			SourceSystem: valueOr(event.SourceSystem, ""), BuildNumber: valueOr(event.BuildNumber, ""),
-			SHA: valueOr(event.SCMSHA, ""), Branch: valueOr(event.SCMBranch, ""), Repository: valueOr(event.SCMRepository, ""),
-			URL: valueOr(firstOf(event.DeployURL, event.BuildURL), ""),
-			By:  valueOr(event.DeployedBy, ""), ByEmail: valueOr(event.DeployedByEmail, ""), ByName: valueOr(event.DeployedByName, ""),
+			SourceSystem: ptr.Or(event.SourceSystem, ""), BuildNumber: ptr.Or(event.BuildNumber, ""),
+			SHA: ptr.Or(event.SCMSHA, ""), Branch: ptr.Or(event.SCMBranch, ""), Repository: ptr.Or(event.SCMRepository, ""),
+			URL: ptr.Or(firstNonNil(event.DeployURL, event.BuildURL), ""),
+			By:  ptr.Or(event.DeployedBy, ""), ByEmail: ptr.Or(event.DeployedByEmail, ""), ByName: ptr.Or(event.DeployedByName, ""),
 		},
-		CompletedAt: valueOr(event.CompletedAt, time.Time{}),
-		Metadata:    valueOr(event.ExtraMetadata, nil),
+		CompletedAt: ptr.Or(event.CompletedAt, time.Time{}),
+		Metadata:    ptr.Or(event.ExtraMetadata, nil),
 	}
 }
 
@@ -96,17 +97,17 @@ func fromAPIBuildEvent(event apigen.BuildEvent) ingest.Event {
 		Kind:        ingest.Build,
 		ProductName: event.ProductName,
 		Version:     event.Version,
-		Status:      ingest.Status(valueOr(event.Status, apigen.EventStatusCompleted)),
-		InvokeID:    valueOr(event.InvokeID, ""),
+		Status:      ingest.Status(ptr.Or(event.Status, apigen.EventStatusCompleted)),
+		InvokeID:    ptr.Or(event.InvokeID, ""),
 		Details: ingest.Details{
-			SourceSystem: valueOr(event.SourceSystem, ""), BuildNumber: valueOr(event.BuildNumber, ""),
-			SHA: valueOr(event.SCMSHA, ""), Branch: valueOr(event.SCMBranch, ""), Repository: valueOr(event.SCMRepository, ""), URL: valueOr(event.BuildURL, ""),
-			By: valueOr(event.BuiltBy, ""), ByEmail: valueOr(event.BuiltByEmail, ""), ByName: valueOr(event.BuiltByName, ""),
-			ErrorMessage: valueOr(event.ErrorMessage, ""), ErrorCode: valueOr(event.ErrorCode, ""),
+			SourceSystem: ptr.Or(event.SourceSystem, ""), BuildNumber: ptr.Or(event.BuildNumber, ""),
+			SHA: ptr.Or(event.SCMSHA, ""), Branch: ptr.Or(event.SCMBranch, ""), Repository: ptr.Or(event.SCMRepository, ""), URL: ptr.Or(event.BuildURL, ""),
+			By: ptr.Or(event.BuiltBy, ""), ByEmail: ptr.Or(event.BuiltByEmail, ""), ByName: ptr.Or(event.BuiltByName, ""),
+			ErrorMessage: ptr.Or(event.ErrorMessage, ""), ErrorCode: ptr.Or(event.ErrorCode, ""),
 		},
-		StartedAt:   valueOr(event.StartedAt, time.Time{}),
-		CompletedAt: valueOr(event.CompletedAt, time.Time{}),
-		Metadata:    valueOr(event.ExtraMetadata, nil),
+		StartedAt:   ptr.Or(event.StartedAt, time.Time{}),
+		CompletedAt: ptr.Or(event.CompletedAt, time.Time{}),
+		Metadata:    ptr.Or(event.ExtraMetadata, nil),
 	}
 }
 
@@ -123,20 +124,20 @@ func toAPIRecordedDeployment(recorded ingest.Recorded) apigen.RecordedDeployment
 		EnvironmentID:   d.EnvironmentID,
 		EnvironmentName: recorded.EnvironmentName,
 		Status:          apigen.Status(d.Status),
-		DeployedAt:      deployedAt(d.OccurredAt, nonZero(d.StartedAt), nonZero(d.CompletedAt)),
+		DeployedAt:      deployedAt(d.OccurredAt, ptr.NonZero(d.StartedAt), ptr.NonZero(d.CompletedAt)),
 		StartedAt:       utc(d.StartedAt),
 		CompletedAt:     utc(d.CompletedAt),
 		CreatedAt:       d.CreatedAt.UTC(),
-		SourceSystem:    nonZero(d.SourceSystem),
-		BuildNumber:     nonZero(d.BuildNumber),
-		DeployedBy:      nonZero(d.By),
-		DeployedByName:  nonZero(d.ByName),
-		DeployedByEmail: nonZero(d.ByEmail),
-		DeployURL:       nonZero(d.URL),
-		SCMSHA:          nonZero(d.SHA),
-		SCMBranch:       nonZero(d.Branch),
-		SCMRepository:   nonZero(d.Repository),
-		InvokeID:        nonZero(d.InvokeID),
+		SourceSystem:    ptr.NonZero(d.SourceSystem),
+		BuildNumber:     ptr.NonZero(d.BuildNumber),
+		DeployedBy:      ptr.NonZero(d.By),
+		DeployedByName:  ptr.NonZero(d.ByName),
+		DeployedByEmail: ptr.NonZero(d.ByEmail),
+		DeployURL:       ptr.NonZero(d.URL),
+		SCMSHA:          ptr.NonZero(d.SHA),
+		SCMBranch:       ptr.NonZero(d.Branch),
+		SCMRepository:   ptr.NonZero(d.Repository),
+		InvokeID:        ptr.NonZero(d.InvokeID),
 		SoakTimeHours:   d.SoakTimeHours,
 		ExtraMetadata:   d.Metadata,
 	}
@@ -152,30 +153,30 @@ func toAPIRecordedBuild(recorded ingest.Recorded) apigen.RecordedBuild {
 		ProductName:   recorded.ProductName,
 		VersionID:     b.VersionID,
 		Version:       recorded.Version,
-		BuildNumber:   nonZero(b.BuildNumber),
+		BuildNumber:   ptr.NonZero(b.BuildNumber),
 		Status:        apigen.Status(b.Status),
-		BuildURL:      nonZero(b.URL),
+		BuildURL:      ptr.NonZero(b.URL),
 		StartedAt:     utc(b.StartedAt),
 		CompletedAt:   utc(b.CompletedAt),
 		CreatedAt:     b.CreatedAt.UTC(),
-		SourceSystem:  nonZero(b.SourceSystem),
-		SCMSHA:        nonZero(b.SHA),
-		SCMBranch:     nonZero(b.Branch),
-		SCMRepository: nonZero(b.Repository),
-		InvokeID:      nonZero(b.InvokeID),
-		BuiltBy:       nonZero(b.By),
-		BuiltByName:   nonZero(b.ByName),
-		BuiltByEmail:  nonZero(b.ByEmail),
-		ErrorMessage:  nonZero(b.ErrorMessage),
-		ErrorCode:     nonZero(b.ErrorCode),
+		SourceSystem:  ptr.NonZero(b.SourceSystem),
+		SCMSHA:        ptr.NonZero(b.SHA),
+		SCMBranch:     ptr.NonZero(b.Branch),
+		SCMRepository: ptr.NonZero(b.Repository),
+		InvokeID:      ptr.NonZero(b.InvokeID),
+		BuiltBy:       ptr.NonZero(b.By),
+		BuiltByName:   ptr.NonZero(b.ByName),
+		BuiltByEmail:  ptr.NonZero(b.ByEmail),
+		ErrorMessage:  ptr.NonZero(b.ErrorMessage),
+		ErrorCode:     ptr.NonZero(b.ErrorCode),
 		ExtraMetadata: b.Metadata,
 	}
 }
 
 // deployedAt is the end; until then the start; until then the time of the first event.
 func deployedAt(occurredAt time.Time, startedAt, completedAt *time.Time) time.Time {
-	return valueOr(firstOf(completedAt, startedAt), occurredAt).UTC()
+	return ptr.Or(firstNonNil(completedAt, startedAt), occurredAt).UTC()
 }
 
 // utc returns nil for the zero time.
-func utc(at time.Time) *time.Time { return nonZero(at.UTC()) }
+func utc(at time.Time) *time.Time { return ptr.NonZero(at.UTC()) }

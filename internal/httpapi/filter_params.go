@@ -12,6 +12,7 @@ import (
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 )
 
 // nameFilters are the filters of a list that give a product and an environment by name or identifier, as identifiers; nil: no filter.
@@ -25,8 +26,8 @@ func resolveNames(ctx context.Context, db *postgres.DB, account uuid.UUID, produ
 	if product == nil && environment == nil {
 		return filters, nil
 	}
-	productName, _ := ingest.NormalizeName(valueOr(product, "")) // an invalid name is not found
-	environmentName, _ := ingest.NormalizeName(valueOr(environment, ""))
+	productName, _ := ingest.NormalizeName(ptr.Or(product, "")) // an invalid name is not found
+	environmentName, _ := ingest.NormalizeName(ptr.Or(environment, ""))
 	found, err := db.ResolveFilters(ctx, dbgen.ResolveFiltersParams{
 		AccountID: account, ProductID: asID(product), ProductName: productName, EnvironmentID: asID(environment), EnvironmentName: environmentName,
 	})
@@ -74,7 +75,7 @@ func patchText(value nullable.Nullable[string]) *string {
 	if !value.IsSpecified() {
 		return nil
 	}
-	text := valueOr(fromNullable(value), "")
+	text := ptr.Or(fromNullable(value), "")
 	return &text
 }
 
@@ -83,6 +84,6 @@ func patchObject(value nullable.Nullable[json.RawMessage]) *json.RawMessage {
 	if !value.IsSpecified() {
 		return nil
 	}
-	object := valueOr(fromNullable(value), json.RawMessage("null"))
+	object := ptr.Or(fromNullable(value), json.RawMessage("null"))
 	return &object
 }

@@ -31,7 +31,7 @@ func FuzzCursor(f *testing.F) {
 		} else if apperr.CodeOf(err) != apperr.Invalid {
 			t.Fatal(err)
 		}
-		want := position{at: time.UnixMicro(micros).UTC(), id: uuid.NewSHA1(uuid.Nil, id), first: uuid.NewSHA1(uuid.Max, id)}
+		want := keyset{at: time.UnixMicro(micros).UTC(), id: uuid.NewSHA1(uuid.Nil, id), first: uuid.NewSHA1(uuid.Max, id)}
 		cursor, err := lists.encode(scope, want)
 		if err != nil {
 			t.Fatal(err)

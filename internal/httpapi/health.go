@@ -7,16 +7,16 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 )
 
-type health struct {
+type healthHandlers struct {
 	ready   func(ctx context.Context) error
 	version string
 }
 
-func (h health) GetHealth(context.Context, apigen.GetHealthRequestObject) (apigen.GetHealthResponseObject, error) {
+func (h healthHandlers) GetHealth(context.Context, apigen.GetHealthRequestObject) (apigen.GetHealthResponseObject, error) {
 	return apigen.GetHealth200JSONResponse{Status: apigen.HealthStatusOk, Version: h.version}, nil
 }
 
-func (h health) GetReadiness(ctx context.Context, _ apigen.GetReadinessRequestObject) (apigen.GetReadinessResponseObject, error) {
+func (h healthHandlers) GetReadiness(ctx context.Context, _ apigen.GetReadinessRequestObject) (apigen.GetReadinessResponseObject, error) {
 	if err := h.ready(ctx); err != nil {
 		return nil, apperr.Wrap(apperr.Unavailable, "not ready", err)
 	}

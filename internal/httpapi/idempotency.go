@@ -14,10 +14,11 @@ import (
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/idempotency"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 )
 
-// post is a POST of a user: its operation, its Idempotency-Key if it has one, and the object that its path names.
-type post struct {
+// idempotentOperation is a POST of a user: its operation, its Idempotency-Key if it has one, and the object that its path names.
+type idempotentOperation struct {
 	operation string
 	key       *string
 	target    uuid.UUID
@@ -29,10 +30,10 @@ type post struct {
 
 // once executes a POST, once for its Idempotency-Key: fn runs on the handle of the account, or in the transaction that also stores
 // the response. visit writes the response. The response of a request before is returned as a replay, which is an error.
-func once[R any](ctx context.Context, store *idempotency.Store, db *postgres.DB, p post, visit func(R, http.ResponseWriter) error, fn func(db *postgres.DB) (R, error)) (response R, err error) {
+func once[R any](ctx context.Context, store *idempotency.Store, db *postgres.DB, p idempotentOperation, visit func(R, http.ResponseWriter) error, fn func(db *postgres.DB) (R, error)) (response R, err error) {
 	principal := authn.PrincipalFrom(ctx)
 	request := idempotency.Request{
-		AccountID: principal.AccountID, UserID: principal.UserID, Operation: p.operation, Key: valueOr(p.key, ""),
+		AccountID: principal.AccountID, UserID: principal.UserID, Operation: p.operation, Key: ptr.Or(p.key, ""),
 		Hash: hashOf(p.target, validation.RawBody(ctx)), OnSecretReplay: p.onSecretReplay,
 	}
 	if p.prepare != nil {

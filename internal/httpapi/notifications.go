@@ -10,10 +10,11 @@ import (
 	"github.com/versioner-io/versioner/internal/idempotency"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 	"github.com/versioner-io/versioner/internal/quota"
 )
 
-type notifications struct {
+type notificationHandlers struct {
 	db          *postgres.TenantPool
 	idempotency *idempotency.Store
 	cursors     cursorCodec
@@ -21,11 +22,11 @@ type notifications struct {
 	channels    notify.Channels
 }
 
-func (h notifications) ListNotificationChannels(ctx context.Context, req apigen.ListNotificationChannelsRequestObject) (apigen.ListNotificationChannelsResponseObject, error) {
+func (h notificationHandlers) ListNotificationChannels(ctx context.Context, req apigen.ListNotificationChannelsRequestObject) (apigen.ListNotificationChannelsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := paginate(ctx, h.db, h.cursors, page[notify.Channel, apigen.NotificationChannel]{
 		scope: listScope{account: account, operation: "listNotificationChannels", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]notify.Channel, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]notify.Channel, error) {
 			rows, err := db.ListNotificationChannels(ctx, dbgen.ListNotificationChannelsParams{
 				AccountID: account, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
@@ -34,13 +35,13 @@ func (h notifications) ListNotificationChannels(ctx context.Context, req apigen.
 			}
 			return h.channels.Redacted(ctx, h.db.Tenant(account), account, rows)
 		},
-		at:   func(channel notify.Channel) position { return position{at: channel.CreatedAt, id: channel.ID} },
+		at:   func(channel notify.Channel) keyset { return keyset{at: channel.CreatedAt, id: channel.ID} },
 		item: toAPIChannel,
 	})
 	return apigen.ListNotificationChannels200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h notifications) GetNotificationChannel(ctx context.Context, req apigen.GetNotificationChannelRequestObject) (apigen.GetNotificationChannelResponseObject, error) {
+func (h notificationHandlers) GetNotificationChannel(ctx context.Context, req apigen.GetNotificationChannelRequestObject) (apigen.GetNotificationChannelResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	channel, err := h.channels.Get(ctx, h.db.Tenant(account), account, req.ID)
 	if err != nil {
@@ -51,17 +52,17 @@ func (h notifications) GetNotificationChannel(ctx context.Context, req apigen.Ge
 	}, nil
 }
 
-func (h notifications) CreateNotificationChannel(ctx context.Context, req apigen.CreateNotificationChannelRequestObject) (apigen.CreateNotificationChannelResponseObject, error) {
+func (h notificationHandlers) CreateNotificationChannel(ctx context.Context, req apigen.CreateNotificationChannelRequestObject) (apigen.CreateNotificationChannelResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	config, channelType := req.Body.Config, string(req.Body.ChannelType)
 	patch := notify.ConfigPatch{WebhookURL: config.WebhookURL, URL: config.URL, Secret: config.Secret, To: config.To}
-	create := post{
+	create := idempotentOperation{
 		operation: "createNotificationChannel", key: req.Params.IdempotencyKey,
 		prepare: func(ctx context.Context) error { return h.channels.ValidateConfig(ctx, channelType, patch) },
 	}
 	return once(ctx, h.idempotency, h.db.Tenant(account), create,
 		apigen.CreateNotificationChannelResponseObject.VisitCreateNotificationChannelResponse, func(db *postgres.DB) (apigen.CreateNotificationChannelResponseObject, error) {
-			channel, err := h.channels.Create(ctx, db, account, req.Body.Name, channelType, patch, valueOr(req.Body.Enabled, true))
+			channel, err := h.channels.Create(ctx, db, account, req.Body.Name, channelType, patch, ptr.Or(req.Body.Enabled, true))
 			if err != nil {
 				return nil, err
 			}
@@ -71,13 +72,13 @@ func (h notifications) CreateNotificationChannel(ctx context.Context, req apigen
 		})
 }
 
-func (h notifications) UpdateNotificationChannel(ctx context.Context, req apigen.UpdateNotificationChannelRequestObject) (apigen.UpdateNotificationChannelResponseObject, error) {
+func (h notificationHandlers) UpdateNotificationChannel(ctx context.Context, req apigen.UpdateNotificationChannelRequestObject) (apigen.UpdateNotificationChannelResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	patch := notify.ChannelPatch{Name: req.Body.Name, Enabled: req.Body.Enabled}
 	if config := req.Body.Config; config != nil {
 		patch.Config = &notify.ConfigPatch{WebhookURL: config.WebhookURL, URL: config.URL, Secret: patchText(config.Secret), To: config.To}
 	}
-	channel, err := h.channels.Update(ctx, h.db.Tenant(account), targetFrom(ctx, req.ID, req.Params.IfMatch), patch)
+	channel, err := h.channels.Update(ctx, h.db.Tenant(account), ifMatchRef(ctx, req.ID, req.Params.IfMatch), patch)
 	if err != nil {
 		return nil, err
 	}
@@ -86,12 +87,12 @@ func (h notifications) UpdateNotificationChannel(ctx context.Context, req apigen
 	}, nil
 }
 
-func (h notifications) DeleteNotificationChannel(ctx context.Context, req apigen.DeleteNotificationChannelRequestObject) (apigen.DeleteNotificationChannelResponseObject, error) {
+func (h notificationHandlers) DeleteNotificationChannel(ctx context.Context, req apigen.DeleteNotificationChannelRequestObject) (apigen.DeleteNotificationChannelResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	return apigen.DeleteNotificationChannel204Response{}, h.channels.Delete(ctx, h.db.Tenant(account), targetFrom(ctx, req.ID, req.Params.IfMatch))
+	return apigen.DeleteNotificationChannel204Response{}, h.channels.Delete(ctx, h.db.Tenant(account), ifMatchRef(ctx, req.ID, req.Params.IfMatch))
 }
 
-func (h notifications) TestNotificationChannel(ctx context.Context, req apigen.TestNotificationChannelRequestObject) (apigen.TestNotificationChannelResponseObject, error) {
+func (h notificationHandlers) TestNotificationChannel(ctx context.Context, req apigen.TestNotificationChannelRequestObject) (apigen.TestNotificationChannelResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	test, err := h.channels.Test(ctx, h.db.Tenant(account), account, req.ID)
 	if err != nil {
@@ -99,13 +100,13 @@ func (h notifications) TestNotificationChannel(ctx context.Context, req apigen.T
 	}
 	return apigen.TestNotificationChannel200JSONResponse{
 		DeliveryID: test.ID, Delivered: test.Status == string(apigen.DeliveryStatusDelivered), ResponseStatus: toNullableInt(test.ResponseStatus),
-		ErrorClass: toNullable(test.ErrorClass), LatencyMs: int(valueOr(test.LatencyMs, 0)),
+		ErrorClass: toNullable(test.ErrorClass), LatencyMs: int(ptr.Or(test.LatencyMs, 0)),
 	}, nil
 }
 
-func (h notifications) ResendRecipientConfirmations(ctx context.Context, req apigen.ResendRecipientConfirmationsRequestObject) (apigen.ResendRecipientConfirmationsResponseObject, error) {
+func (h notificationHandlers) ResendRecipientConfirmations(ctx context.Context, req apigen.ResendRecipientConfirmationsRequestObject) (apigen.ResendRecipientConfirmationsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "resendRecipientConfirmations", key: req.Params.IdempotencyKey, target: req.ID},
+	return once(ctx, h.idempotency, h.db.Tenant(account), idempotentOperation{operation: "resendRecipientConfirmations", key: req.Params.IdempotencyKey, target: req.ID},
 		apigen.ResendRecipientConfirmationsResponseObject.VisitResendRecipientConfirmationsResponse, func(db *postgres.DB) (apigen.ResendRecipientConfirmationsResponseObject, error) {
 			channel, err := h.channels.ResendConfirmations(ctx, db, account, req.ID)
 			if err != nil {
@@ -115,23 +116,23 @@ func (h notifications) ResendRecipientConfirmations(ctx context.Context, req api
 		})
 }
 
-func (h notifications) ListNotificationPreferences(ctx context.Context, req apigen.ListNotificationPreferencesRequestObject) (apigen.ListNotificationPreferencesResponseObject, error) {
+func (h notificationHandlers) ListNotificationPreferences(ctx context.Context, req apigen.ListNotificationPreferencesRequestObject) (apigen.ListNotificationPreferencesResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.NotificationPreference, apigen.NotificationPreference]{
 		scope: listScope{account: account, operation: "listNotificationPreferences", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.NotificationPreference, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.NotificationPreference, error) {
 			rows, err := db.ListNotificationPreferences(ctx, dbgen.ListNotificationPreferencesParams{
 				AccountID: account, ChannelID: req.Params.ChannelID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.NotificationPreference) position { return position{at: row.CreatedAt, id: row.ID} },
+		at:   func(row dbgen.NotificationPreference) keyset { return keyset{at: row.CreatedAt, id: row.ID} },
 		item: toAPIPreference,
 	})
 	return apigen.ListNotificationPreferences200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h notifications) GetNotificationPreference(ctx context.Context, req apigen.GetNotificationPreferenceRequestObject) (apigen.GetNotificationPreferenceResponseObject, error) {
+func (h notificationHandlers) GetNotificationPreference(ctx context.Context, req apigen.GetNotificationPreferenceRequestObject) (apigen.GetNotificationPreferenceResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	row, err := h.db.Tenant(account).GetNotificationPreference(ctx, dbgen.GetNotificationPreferenceParams{AccountID: account, ID: req.ID})
 	if err != nil {
@@ -142,10 +143,10 @@ func (h notifications) GetNotificationPreference(ctx context.Context, req apigen
 	}, nil
 }
 
-func (h notifications) CreateNotificationPreference(ctx context.Context, req apigen.CreateNotificationPreferenceRequestObject) (apigen.CreateNotificationPreferenceResponseObject, error) {
+func (h notificationHandlers) CreateNotificationPreference(ctx context.Context, req apigen.CreateNotificationPreferenceRequestObject) (apigen.CreateNotificationPreferenceResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	filters := valueOr(req.Body.Filters, apigen.NotificationFiltersInput{})
-	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "createNotificationPreference", key: req.Params.IdempotencyKey},
+	filters := ptr.Or(req.Body.Filters, apigen.NotificationFiltersInput{})
+	return once(ctx, h.idempotency, h.db.Tenant(account), idempotentOperation{operation: "createNotificationPreference", key: req.Params.IdempotencyKey},
 		apigen.CreateNotificationPreferenceResponseObject.VisitCreateNotificationPreferenceResponse, func(db *postgres.DB) (apigen.CreateNotificationPreferenceResponseObject, error) {
 			row, err := notify.Preferences{DB: db, Max: h.quotas.Preferences}.Create(ctx, account, req.Body.ChannelID, string(req.Body.EventType),
 				notify.Filters{Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses})
@@ -158,10 +159,10 @@ func (h notifications) CreateNotificationPreference(ctx context.Context, req api
 		})
 }
 
-func (h notifications) UpdateNotificationPreference(ctx context.Context, req apigen.UpdateNotificationPreferenceRequestObject) (apigen.UpdateNotificationPreferenceResponseObject, error) {
+func (h notificationHandlers) UpdateNotificationPreference(ctx context.Context, req apigen.UpdateNotificationPreferenceRequestObject) (apigen.UpdateNotificationPreferenceResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	filters := valueOr(req.Body.Filters, apigen.NotificationFiltersInput{})
-	row, err := notify.Preferences{DB: h.db.Tenant(account)}.Update(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch), notify.PreferencePatch{
+	filters := ptr.Or(req.Body.Filters, apigen.NotificationFiltersInput{})
+	row, err := notify.Preferences{DB: h.db.Tenant(account)}.Update(ctx, ifMatchRef(ctx, req.ID, req.Params.IfMatch), notify.PreferencePatch{
 		EventType: (*string)(req.Body.EventType), Filters: notify.Filters{Environments: filters.Environments, Products: filters.Products, Statuses: filters.Statuses},
 	})
 	if err != nil {
@@ -172,31 +173,31 @@ func (h notifications) UpdateNotificationPreference(ctx context.Context, req api
 	}, nil
 }
 
-func (h notifications) DeleteNotificationPreference(ctx context.Context, req apigen.DeleteNotificationPreferenceRequestObject) (apigen.DeleteNotificationPreferenceResponseObject, error) {
+func (h notificationHandlers) DeleteNotificationPreference(ctx context.Context, req apigen.DeleteNotificationPreferenceRequestObject) (apigen.DeleteNotificationPreferenceResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	return apigen.DeleteNotificationPreference204Response{}, notify.Preferences{DB: h.db.Tenant(account)}.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+	return apigen.DeleteNotificationPreference204Response{}, notify.Preferences{DB: h.db.Tenant(account)}.Delete(ctx, ifMatchRef(ctx, req.ID, req.Params.IfMatch))
 }
 
-func (h notifications) ListNotificationHistory(ctx context.Context, req apigen.ListNotificationHistoryRequestObject) (apigen.ListNotificationHistoryResponseObject, error) {
+func (h notificationHandlers) ListNotificationHistory(ctx context.Context, req apigen.ListNotificationHistoryRequestObject) (apigen.ListNotificationHistoryResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.DeliveryDetail, apigen.NotificationDelivery]{
 		scope: listScope{account: account, operation: "listNotificationHistory", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.DeliveryDetail, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.DeliveryDetail, error) {
 			rows, err := db.ListNotificationHistory(ctx, dbgen.ListNotificationHistoryParams{
 				AccountID: account, ChannelID: req.Params.ChannelID, Status: (*string)(req.Params.Status), EventType: req.Params.EventType,
 				Since: req.Params.Since, Until: req.Params.Until, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.DeliveryDetail) position { return position{at: row.CreatedAt, id: row.ID} },
+		at:   func(row dbgen.DeliveryDetail) keyset { return keyset{at: row.CreatedAt, id: row.ID} },
 		item: toAPIDelivery,
 	})
 	return apigen.ListNotificationHistory200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h notifications) RedeliverNotification(ctx context.Context, req apigen.RedeliverNotificationRequestObject) (apigen.RedeliverNotificationResponseObject, error) {
+func (h notificationHandlers) RedeliverNotification(ctx context.Context, req apigen.RedeliverNotificationRequestObject) (apigen.RedeliverNotificationResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "redeliverNotification", key: req.Params.IdempotencyKey, target: req.ID},
+	return once(ctx, h.idempotency, h.db.Tenant(account), idempotentOperation{operation: "redeliverNotification", key: req.Params.IdempotencyKey, target: req.ID},
 		apigen.RedeliverNotificationResponseObject.VisitRedeliverNotificationResponse, func(db *postgres.DB) (apigen.RedeliverNotificationResponseObject, error) {
 			record, err := h.channels.Redeliver(ctx, db, account, req.ID)
 			if err != nil {
@@ -214,7 +215,7 @@ func toAPIChannel(channel notify.Channel) apigen.NotificationChannel {
 	return apigen.NotificationChannel{
 		ID: channel.ID, Name: channel.Name, ChannelType: apigen.ChannelType(channel.ChannelType), Enabled: channel.Enabled,
 		Config: apigen.ChannelConfig{
-			WebhookURL: orAbsent(channel.Config.WebhookURL), URL: orAbsent(channel.Config.URL), Secret: orAbsent(channel.Config.Secret), To: orAbsent(channel.Config.To),
+			WebhookURL: ptr.NonZero(channel.Config.WebhookURL), URL: ptr.NonZero(channel.Config.URL), Secret: ptr.NonZero(channel.Config.Secret), To: ptr.NonZero(channel.Config.To),
 		},
 		Recipients: recipients, DisabledReason: toNullable(channel.DisabledReason), DisabledAt: toNullableTime(channel.DisabledAt), FailingSince: toNullableTime(channel.FailingSince),
 		CreatedAt: channel.CreatedAt.UTC(), UpdatedAt: channel.UpdatedAt.UTC(),

@@ -35,35 +35,11 @@ func toNullableInt(value *int32) nullable.Nullable[int] {
 	return nullable.NewNullableWithValue(int(*value))
 }
 
-// orAbsent leaves an empty text out.
-func orAbsent(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
-}
-
-func firstOf[T any](values ...*T) *T {
+func firstNonNil[T any](values ...*T) *T {
 	for _, value := range values {
 		if value != nil {
 			return value
 		}
 	}
 	return nil
-}
-
-func valueOr[T any](value *T, fallback T) T {
-	if value == nil {
-		return fallback
-	}
-	return *value
-}
-
-// nonZero returns nil for a zero value.
-func nonZero[T comparable](value T) *T {
-	var zero T
-	if value == zero {
-		return nil
-	}
-	return &value
 }

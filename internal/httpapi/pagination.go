@@ -15,6 +15,7 @@ import (
 
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 )
 
 const (
@@ -28,8 +29,8 @@ const (
 	alwaysFits = maxPageSize / 16
 )
 
-// position is where in a list a row stands: after a time, or after another identifier, and then its own.
-type position struct {
+// keyset is the position of a row in a list: after a time, or after another identifier, and then its own.
+type keyset struct {
 	at    time.Time
 	first uuid.UUID
 	id    uuid.UUID
@@ -71,14 +72,14 @@ func (s listScope) filters() ([]byte, error) {
 // belongs to (account, operation, filters), so that it can neither be forged nor be used elsewhere.
 type cursorCodec struct{ key []byte }
 
-func (c cursorCodec) encode(scope listScope, at position) (string, error) {
+func (c cursorCodec) encode(scope listScope, at keyset) (string, error) {
 	cursor := binary.BigEndian.AppendUint64(nil, uint64(at.at.UnixMicro()))
 	cursor = append(append(cursor, at.first[:]...), at.id[:]...)
 	mac, err := c.mac(scope, cursor)
 	return base64.RawURLEncoding.EncodeToString(append(cursor, mac...)), err
 }
 
-func (c cursorCodec) decode(scope listScope, text string) (*position, error) {
+func (c cursorCodec) decode(scope listScope, text string) (*keyset, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(raw) != positionSize+sha256.Size {
 		return nil, errInvalidCursor
@@ -90,7 +91,7 @@ func (c cursorCodec) decode(scope listScope, text string) (*position, error) {
 	if !hmac.Equal(raw[positionSize:], mac) {
 		return nil, errInvalidCursor
 	}
-	return &position{
+	return &keyset{
 		at:    time.UnixMicro(int64(binary.BigEndian.Uint64(raw))).UTC(), //nolint:gosec // bits are bits
 		first: uuid.UUID(raw[8:24]),
 		id:    uuid.UUID(raw[24:40]),
@@ -111,21 +112,21 @@ func (c cursorCodec) mac(scope listScope, cursor []byte) ([]byte, error) {
 }
 
 // timeOf and the like are what the queries take: nothing on the first page.
-func timeOf(after *position) *time.Time {
+func timeOf(after *keyset) *time.Time {
 	if after == nil {
 		return nil
 	}
 	return &after.at
 }
 
-func firstOfPosition(after *position) *uuid.UUID {
+func firstOfPosition(after *keyset) *uuid.UUID {
 	if after == nil {
 		return nil
 	}
 	return &after.first
 }
 
-func idOf(after *position) *uuid.UUID {
+func idOf(after *keyset) *uuid.UUID {
 	if after == nil {
 		return nil
 	}
@@ -138,8 +139,8 @@ type page[Row, Item any] struct {
 	limit  *int
 	cursor *string
 
-	rows func(db *postgres.DB, after *position, limit int32) ([]Row, error)
-	at   func(Row) position
+	rows func(db *postgres.DB, after *keyset, limit int32) ([]Row, error)
+	at   func(Row) keyset
 	item func(Row) Item
 }
 
@@ -147,14 +148,14 @@ type page[Row, Item any] struct {
 // the limit to find whether there is a next page.
 func paginate[Row, Item any](ctx context.Context, pool *postgres.TenantPool, cursors cursorCodec, p page[Row, Item]) ([]Item, nullable.Nullable[string], error) {
 	none := nullable.NewNullNullable[string]()
-	var after *position
+	var after *keyset
 	if p.cursor != nil {
 		var err error
 		if after, err = cursors.decode(p.scope, *p.cursor); err != nil {
 			return nil, none, err
 		}
 	}
-	size := valueOr(p.limit, defaultLimit)
+	size := ptr.Or(p.limit, defaultLimit)
 	var list *postgres.Page
 	var rows []Row
 	err := postgres.Retry(ctx, func(context.Context) (err error) {

@@ -15,10 +15,11 @@ import (
 	"github.com/versioner-io/versioner/internal/idempotency"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 	"github.com/versioner-io/versioner/internal/quota"
 )
 
-type releases struct {
+type releaseHandlers struct {
 	db          *postgres.TenantPool
 	idempotency *idempotency.Store
 	cursors     cursorCodec
@@ -26,26 +27,26 @@ type releases struct {
 	clock       func() time.Time
 }
 
-func (h releases) ListReleases(ctx context.Context, req apigen.ListReleasesRequestObject) (apigen.ListReleasesResponseObject, error) {
+func (h releaseHandlers) ListReleases(ctx context.Context, req apigen.ListReleasesRequestObject) (apigen.ListReleasesResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.ListReleasesRow, apigen.Release]{
 		scope: listScope{account: account, operation: "listReleases", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.ListReleasesRow, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.ListReleasesRow, error) {
 			rows, err := db.ListReleases(ctx, dbgen.ListReleasesParams{
 				AccountID: account, Q: req.Params.Q, Status: (*string)(req.Params.Status),
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at: func(row dbgen.ListReleasesRow) position {
-			return position{at: row.Release.CreatedAt, id: row.Release.ID}
+		at: func(row dbgen.ListReleasesRow) keyset {
+			return keyset{at: row.Release.CreatedAt, id: row.Release.ID}
 		},
 		item: func(row dbgen.ListReleasesRow) apigen.Release { return toAPIRelease(row.Release, row.VersionCount) },
 	})
 	return apigen.ListReleases200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h releases) GetRelease(ctx context.Context, req apigen.GetReleaseRequestObject) (apigen.GetReleaseResponseObject, error) {
+func (h releaseHandlers) GetRelease(ctx context.Context, req apigen.GetReleaseRequestObject) (apigen.GetReleaseResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	row, err := h.db.Tenant(account).GetRelease(ctx, dbgen.GetReleaseParams{AccountID: account, ID: req.ID})
 	if err != nil {
@@ -56,12 +57,12 @@ func (h releases) GetRelease(ctx context.Context, req apigen.GetReleaseRequestOb
 	}, nil
 }
 
-func (h releases) CreateRelease(ctx context.Context, req apigen.CreateReleaseRequestObject) (apigen.CreateReleaseResponseObject, error) {
+func (h releaseHandlers) CreateRelease(ctx context.Context, req apigen.CreateReleaseRequestObject) (apigen.CreateReleaseResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	status := valueOr((*string)(req.Body.Status), string(apigen.ReleaseStatusDraft))
-	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "createRelease", key: req.Params.IdempotencyKey},
+	status := ptr.Or((*string)(req.Body.Status), string(apigen.ReleaseStatusDraft))
+	return once(ctx, h.idempotency, h.db.Tenant(account), idempotentOperation{operation: "createRelease", key: req.Params.IdempotencyKey},
 		apigen.CreateReleaseResponseObject.VisitCreateReleaseResponse, func(db *postgres.DB) (apigen.CreateReleaseResponseObject, error) {
-			row, err := catalogue.Releases{DB: db, MaxOpen: h.quotas.OpenReleases}.Create(ctx, account, req.Body.Name, valueOr(req.Body.Description, ""), status, fromNullable(req.Body.ExtraMetadata))
+			row, err := catalogue.Releases{DB: db, MaxOpen: h.quotas.OpenReleases}.Create(ctx, account, req.Body.Name, ptr.Or(req.Body.Description, ""), status, fromNullable(req.Body.ExtraMetadata))
 			if err != nil {
 				return nil, err
 			}
@@ -71,9 +72,9 @@ func (h releases) CreateRelease(ctx context.Context, req apigen.CreateReleaseReq
 		})
 }
 
-func (h releases) UpdateRelease(ctx context.Context, req apigen.UpdateReleaseRequestObject) (apigen.UpdateReleaseResponseObject, error) {
+func (h releaseHandlers) UpdateRelease(ctx context.Context, req apigen.UpdateReleaseRequestObject) (apigen.UpdateReleaseResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	target := targetFrom(ctx, req.ID, req.Params.IfMatch)
+	target := ifMatchRef(ctx, req.ID, req.Params.IfMatch)
 	if _, err := (catalogue.Releases{DB: h.db.Tenant(account)}).Update(ctx, target, catalogue.ReleasePatch{
 		Name: req.Body.Name, Description: patchText(req.Body.Description), Status: (*string)(req.Body.Status), ExtraMetadata: patchObject(req.Body.ExtraMetadata),
 	}); err != nil {
@@ -88,35 +89,35 @@ func (h releases) UpdateRelease(ctx context.Context, req apigen.UpdateReleaseReq
 	}, nil
 }
 
-func (h releases) DeleteRelease(ctx context.Context, req apigen.DeleteReleaseRequestObject) (apigen.DeleteReleaseResponseObject, error) {
+func (h releaseHandlers) DeleteRelease(ctx context.Context, req apigen.DeleteReleaseRequestObject) (apigen.DeleteReleaseResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	return apigen.DeleteRelease204Response{}, catalogue.Releases{DB: h.db.Tenant(account)}.Delete(ctx, targetFrom(ctx, req.ID, req.Params.IfMatch))
+	return apigen.DeleteRelease204Response{}, catalogue.Releases{DB: h.db.Tenant(account)}.Delete(ctx, ifMatchRef(ctx, req.ID, req.Params.IfMatch))
 }
 
-func (h releases) ListReleaseVersions(ctx context.Context, req apigen.ListReleaseVersionsRequestObject) (apigen.ListReleaseVersionsResponseObject, error) {
+func (h releaseHandlers) ListReleaseVersions(ctx context.Context, req apigen.ListReleaseVersionsRequestObject) (apigen.ListReleaseVersionsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	if _, err := h.db.Tenant(account).GetRelease(ctx, dbgen.GetReleaseParams{AccountID: account, ID: req.ID}); err != nil {
 		return nil, postgres.Classify(err)
 	}
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.VersionDetail, apigen.Version]{
 		scope: listScope{account: account, operation: "listReleaseVersions", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.VersionDetail, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.VersionDetail, error) {
 			rows, err := db.ListReleaseVersions(ctx, dbgen.ListReleaseVersionsParams{
 				AccountID: account, ReleaseID: req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.VersionDetail) position { return position{at: row.CreatedAt, id: row.ID} },
+		at:   func(row dbgen.VersionDetail) keyset { return keyset{at: row.CreatedAt, id: row.ID} },
 		item: toAPIVersion,
 	})
 	return apigen.ListReleaseVersions200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h releases) AddReleaseVersion(ctx context.Context, req apigen.AddReleaseVersionRequestObject) (apigen.AddReleaseVersionResponseObject, error) {
+func (h releaseHandlers) AddReleaseVersion(ctx context.Context, req apigen.AddReleaseVersionRequestObject) (apigen.AddReleaseVersionResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	return once(ctx, h.idempotency, h.db.Tenant(account), post{operation: "addReleaseVersion", key: req.Params.IdempotencyKey, target: req.ID},
+	return once(ctx, h.idempotency, h.db.Tenant(account), idempotentOperation{operation: "addReleaseVersion", key: req.Params.IdempotencyKey, target: req.ID},
 		apigen.AddReleaseVersionResponseObject.VisitAddReleaseVersionResponse, func(db *postgres.DB) (apigen.AddReleaseVersionResponseObject, error) {
-			version, err := catalogue.Releases{DB: db}.AddVersion(ctx, targetFrom(ctx, req.ID, nil), req.Body.VersionID)
+			version, err := catalogue.Releases{DB: db}.AddVersion(ctx, ifMatchRef(ctx, req.ID, nil), req.Body.VersionID)
 			if err != nil {
 				return nil, err
 			}
@@ -124,12 +125,12 @@ func (h releases) AddReleaseVersion(ctx context.Context, req apigen.AddReleaseVe
 		})
 }
 
-func (h releases) RemoveReleaseVersion(ctx context.Context, req apigen.RemoveReleaseVersionRequestObject) (apigen.RemoveReleaseVersionResponseObject, error) {
+func (h releaseHandlers) RemoveReleaseVersion(ctx context.Context, req apigen.RemoveReleaseVersionRequestObject) (apigen.RemoveReleaseVersionResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	return apigen.RemoveReleaseVersion204Response{}, catalogue.Releases{DB: h.db.Tenant(account)}.RemoveVersion(ctx, targetFrom(ctx, req.ID, nil), req.VersionID)
+	return apigen.RemoveReleaseVersion204Response{}, catalogue.Releases{DB: h.db.Tenant(account)}.RemoveVersion(ctx, ifMatchRef(ctx, req.ID, nil), req.VersionID)
 }
 
-func (h releases) GetReleaseProgress(ctx context.Context, req apigen.GetReleaseProgressRequestObject) (apigen.GetReleaseProgressResponseObject, error) {
+func (h releaseHandlers) GetReleaseProgress(ctx context.Context, req apigen.GetReleaseProgressRequestObject) (apigen.GetReleaseProgressResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	if _, err := h.db.Tenant(account).GetRelease(ctx, dbgen.GetReleaseParams{AccountID: account, ID: req.ID}); err != nil {
 		return nil, postgres.Classify(err)
@@ -137,12 +138,12 @@ func (h releases) GetReleaseProgress(ctx context.Context, req apigen.GetReleaseP
 	now := h.clock()
 	cells, next, err := paginate(ctx, h.db, h.cursors, page[releaseCell, apigen.ReleaseEnvironmentStatus]{
 		scope: listScope{account: account, operation: "getReleaseProgress", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]releaseCell, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]releaseCell, error) {
 			return releaseCells(ctx, db, dbgen.ListReleaseProgressParams{
 				AccountID: account, ReleaseID: req.ID, AfterProductID: firstOfPosition(after), AfterEnvironmentID: idOf(after), RowLimit: limit,
 			}, now)
 		},
-		at:   func(row releaseCell) position { return position{first: row.ProductID, id: row.EnvironmentID} },
+		at:   func(row releaseCell) keyset { return keyset{first: row.ProductID, id: row.EnvironmentID} },
 		item: toAPIReleaseEnvironmentStatus,
 	})
 	return apigen.GetReleaseProgress200JSONResponse{ReleaseID: req.ID, Environments: cells, NextCursor: next}, err

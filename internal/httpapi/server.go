@@ -31,8 +31,8 @@ import (
 	docs "github.com/versioner-io/versioner/internal/web"
 )
 
-// Config holds the dependencies and settings of the API.
-type Config struct {
+// Dependencies holds the dependencies and settings of the API.
+type Dependencies struct {
 	Logger   *slog.Logger
 	Security apigen.SecurityHandler
 	Recorder EventRecorder
@@ -68,22 +68,58 @@ type ListCache struct {
 
 // api implements every operation: one struct for each tag of the document.
 type api struct {
-	events
-	catalogueAPI
-	deployments
-	builds
-	releases
-	notifications
-	apiKeys
-	authentication
-	users
-	auditLog
-	health
+	eventHandlers
+	catalogueHandlers
+	deploymentHandlers
+	buildHandlers
+	releaseHandlers
+	notificationHandlers
+	apiKeyHandlers
+	authenticationHandlers
+	userHandlers
+	auditLogHandlers
+	healthHandlers
 	docsHandlers
 }
 
 // New returns the handler of all requests. The error reports a defect of the specification or of the settings.
-func New(ctx context.Context, config Config) (http.Handler, error) {
+func New(ctx context.Context, deps Dependencies) (http.Handler, error) {
+	document, err := loadDocument(ctx)
+	if err != nil {
+		return nil, err
+	}
+	operations, err := operationMiddlewares(document, deps)
+	if err != nil {
+		return nil, err
+	}
+	implementation, err := newAPI(document, deps)
+	if err != nil {
+		return nil, err
+	}
+	csrf, err := middleware.CSRF(deps.Origins)
+	if err != nil {
+		return nil, fmt.Errorf("read the trusted origins: %w", err)
+	}
+	pages, err := newDashboard(deps.Channels.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	literal := literalPaths(document)
+	e := echo.New()
+	e.HTTPErrorHandler = errorHandler(deps.Logger)
+	e.IPExtractor = middleware.ClientIPExtractor(deps.Proxies)
+	e.Pre(middleware.AssignRequestID, middleware.AccessLog(deps.Logger), middleware.Recover(deps.Logger), middleware.SecurityHeaders(deps.Proxies),
+		middleware.CorrectAllow(literal), middleware.NormalizeSlashes(collectionPaths(document)), middleware.CORS(deps.Origins, apiKeyOnlyPaths(document)), csrf,
+		pages.redirectDocuments)
+	e.Use(middleware.RejectUnmatchedSuffix)
+	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
+	rejectShadowed(e, literal)
+	registerPages(e, document, deps, pages)
+	return middleware.HeadAsGet(e), nil
+}
+
+// loadDocument returns the specification, and an error when one of its operations for users lacks a permission.
+func loadDocument(ctx context.Context) (*openapi3.T, error) {
 	document, err := apigen.GetSpec()
 	if err != nil {
 		return nil, fmt.Errorf("read the specification: %w", err)
@@ -95,58 +131,41 @@ func New(ctx context.Context, config Config) (http.Handler, error) {
 	if err := authz.VerifyCoverage(apigen.OperationPermission, isForUsers); err != nil {
 		return nil, fmt.Errorf("check the permissions: %w", err)
 	}
-	operations, err := operationMiddlewares(document, config)
-	if err != nil {
-		return nil, err
-	}
+	return document, nil
+}
 
-	csrf, err := middleware.CSRF(config.Origins)
+func newAPI(document *openapi3.T, deps Dependencies) (api, error) {
+	responses, err := idempotency.New(deps.Keys.DeriveKey("idempotency"))
 	if err != nil {
-		return nil, fmt.Errorf("read the trusted origins: %w", err)
+		return api{}, err
 	}
-	pages, err := newDashboard(config.Channels.PublicURL)
-	if err != nil {
-		return nil, err
-	}
-	literal := literalPaths(document)
-	e := echo.New()
-	e.HTTPErrorHandler = errorHandler(config.Logger)
-	e.IPExtractor = middleware.ClientIPExtractor(config.Proxies)
-	e.Pre(middleware.AssignRequestID, middleware.AccessLog(config.Logger), middleware.Recover(config.Logger), middleware.SecurityHeaders(config.Proxies),
-		middleware.CorrectAllow(literal), middleware.NormalizeSlashes(collectionPaths(document)), middleware.CORS(config.Origins, apiKeyOnlyPaths(document)), csrf,
-		pages.redirectDocuments)
-	e.Use(middleware.RejectUnmatchedSuffix)
-	responses, err := idempotency.New(config.Keys.DeriveKey("idempotency"))
-	if err != nil {
-		return nil, err
-	}
-	lists := cursorCodec{key: config.Keys.DeriveKey("cursor")}
-	implementation := api{
-		events:         events{recorder: config.Recorder},
-		catalogueAPI:   catalogueAPI{db: config.DB, idempotency: responses, cursors: lists, quotas: config.Quotas},
-		deployments:    deployments{db: config.DB, cursors: lists, clock: config.Clock},
-		builds:         builds{db: config.DB, cursors: lists, clock: config.Clock},
-		releases:       releases{db: config.DB, idempotency: responses, cursors: lists, quotas: config.Quotas, clock: config.Clock},
-		notifications:  notifications{db: config.DB, idempotency: responses, cursors: lists, quotas: config.Quotas, channels: config.Channels},
-		apiKeys:        apiKeys{db: config.DB, idempotency: responses, cursors: lists, keys: config.Keys},
-		authentication: authentication{db: config.DB, cursors: lists, flow: config.SignIn, sessions: config.Sessions},
-		users:          users{db: config.DB, cursors: lists, changes: config.Keys},
-		auditLog:       auditLog{db: config.DB, cursors: lists},
-		health:         health{ready: config.Ready, version: document.Info.Version},
-		docsHandlers:   docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
-	}
-	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
-	rejectShadowed(e, literal)
-	// Pages for browsers, which the specification does not describe.
-	confirmation{db: config.DB, channels: config.Channels}.register(e)
+	lists := cursorCodec{key: deps.Keys.DeriveKey("cursor")}
+	return api{
+		eventHandlers:          eventHandlers{recorder: deps.Recorder},
+		catalogueHandlers:      catalogueHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas},
+		deploymentHandlers:     deploymentHandlers{db: deps.DB, cursors: lists, clock: deps.Clock},
+		buildHandlers:          buildHandlers{db: deps.DB, cursors: lists, clock: deps.Clock},
+		releaseHandlers:        releaseHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, clock: deps.Clock},
+		notificationHandlers:   notificationHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, channels: deps.Channels},
+		apiKeyHandlers:         apiKeyHandlers{db: deps.DB, idempotency: responses, cursors: lists, keys: deps.Keys},
+		authenticationHandlers: authenticationHandlers{db: deps.DB, cursors: lists, flow: deps.SignIn, sessions: deps.Sessions},
+		userHandlers:           userHandlers{db: deps.DB, cursors: lists, changes: deps.Keys},
+		auditLogHandlers:       auditLogHandlers{db: deps.DB, cursors: lists},
+		healthHandlers:         healthHandlers{ready: deps.Ready, version: document.Info.Version},
+		docsHandlers:           docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
+	}, nil
+}
+
+// registerPages adds the pages for browsers, which the specification does not describe.
+func registerPages(e *echo.Echo, document *openapi3.T, deps Dependencies, pages dashboardHandlers) {
+	confirmationHandlers{db: deps.DB, channels: deps.Channels}.register(e)
 	pages.register(e)
-	if config.SignIn.Development != nil {
-		development{flow: config.SignIn}.register(e, middleware.Browser(config.SignIn.Cookies))
+	if deps.SignIn.Development != nil {
+		developmentHandlers{flow: deps.SignIn}.register(e, middleware.Browser(deps.SignIn.Cookies))
 	}
 	e.GET("/", echo.WrapHandler(docs.Home(document.Info.Version)))
 	e.GET("/favicon.ico", echo.WrapHandler(docs.Favicon()))
 	e.GET("/assets/*", echo.WrapHandler(docs.Assets()))
-	return middleware.HeadAsGet(e), nil
 }
 
 // literalPaths returns the Allow header of each path without parameters that has a path with parameters beside it, such as
@@ -199,13 +218,13 @@ func timeoutOf(operation string) time.Duration {
 const authenticationTag = "Authentication"
 
 // operationMiddlewares returns the middleware of each operation, in the order of the request lifecycle.
-func operationMiddlewares(document *openapi3.T, config Config) (map[string][]echo.MiddlewareFunc, error) {
+func operationMiddlewares(document *openapi3.T, deps Dependencies) (map[string][]echo.MiddlewareFunc, error) {
 	limiter := middleware.NewRateLimiter(middleware.RateLimits{
-		Limiter: config.Limits.Limiter, KeyPerMinute: config.Limits.KeyPerMinute, AccountPerHour: config.Limits.AccountPerHour,
-		UserPerMinute: config.Limits.UserPerMinute, FailuresPerMinute: config.Limits.FailuresPerMinute,
+		Limiter: deps.Limits.Limiter, KeyPerMinute: deps.Limits.KeyPerMinute, AccountPerHour: deps.Limits.AccountPerHour,
+		UserPerMinute: deps.Limits.UserPerMinute, FailuresPerMinute: deps.Limits.FailuresPerMinute,
 	})
-	bodies := admission.NewByteBudget(int64(config.Limits.BodyBytes))
-	lists := bodycache.New(config.Lists.Bytes, config.Lists.Lifetime, config.Clock)
+	bodies := admission.NewByteBudget(int64(deps.Limits.BodyBytes))
+	lists := bodycache.New(deps.Lists.Bytes, deps.Lists.Lifetime, deps.Clock)
 	middlewares := make(map[string][]echo.MiddlewareFunc)
 	for _, path := range document.Paths.Map() {
 		for method, operation := range path.Operations() {
@@ -220,18 +239,18 @@ func operationMiddlewares(document *openapi3.T, config Config) (map[string][]ech
 			}
 			middlewares[id] = []echo.MiddlewareFunc{
 				middleware.TagOperation(id), middleware.Timeout(timeoutOf(id)),
-				middleware.Authenticate(config.Security, id, limiter), limiter.Middleware, middleware.Authorize(id), params.Middleware,
+				middleware.Authenticate(deps.Security, id, limiter), limiter.Middleware, middleware.Authorize(id), params.Middleware,
 			}
 			if slices.Contains(operation.Tags, authenticationTag) {
-				middlewares[id] = append(middlewares[id], middleware.Browser(config.SignIn.Cookies))
+				middlewares[id] = append(middlewares[id], middleware.Browser(deps.SignIn.Cookies))
 			}
 			if validator != nil {
-				if config.Limits.BodyBytes > 0 {
+				if deps.Limits.BodyBytes > 0 {
 					middlewares[id] = append(middlewares[id], middleware.BodyBudget(bodies))
 				}
 				middlewares[id] = append(middlewares[id], validator.Middleware)
 			}
-			middlewares[id] = append(middlewares[id], sharing(method, operation, lists, config.Logger)...)
+			middlewares[id] = append(middlewares[id], sharing(method, operation, lists, deps.Logger)...)
 		}
 	}
 	return middlewares, nil

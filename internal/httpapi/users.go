@@ -12,29 +12,29 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-type users struct {
+type userHandlers struct {
 	db      *postgres.TenantPool
 	cursors cursorCodec
 	changes accounts.Announcer
 }
 
-func (h users) ListUsers(ctx context.Context, req apigen.ListUsersRequestObject) (apigen.ListUsersResponseObject, error) {
+func (h userHandlers) ListUsers(ctx context.Context, req apigen.ListUsersRequestObject) (apigen.ListUsersResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.User, apigen.User]{
 		scope: listScope{account: account, operation: "listUsers", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
-		rows: func(db *postgres.DB, after *position, limit int32) ([]dbgen.User, error) {
+		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.User, error) {
 			rows, err := db.ListUsers(ctx, dbgen.ListUsersParams{
 				AccountID: account, Q: req.Params.Q, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.User) position { return position{at: row.CreatedAt, id: row.ID} },
+		at:   func(row dbgen.User) keyset { return keyset{at: row.CreatedAt, id: row.ID} },
 		item: toAPIUser,
 	})
 	return apigen.ListUsers200JSONResponse{Items: items, NextCursor: next}, err
 }
 
-func (h users) GetCurrentUser(ctx context.Context, _ apigen.GetCurrentUserRequestObject) (apigen.GetCurrentUserResponseObject, error) {
+func (h userHandlers) GetCurrentUser(ctx context.Context, _ apigen.GetCurrentUserRequestObject) (apigen.GetCurrentUserResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
 	row, err := h.db.Tenant(principal.AccountID).GetUser(ctx, dbgen.GetUserParams{AccountID: principal.AccountID, ID: principal.UserID})
 	if err != nil {
@@ -46,7 +46,7 @@ func (h users) GetCurrentUser(ctx context.Context, _ apigen.GetCurrentUserReques
 	}, nil
 }
 
-func (h users) GetUser(ctx context.Context, req apigen.GetUserRequestObject) (apigen.GetUserResponseObject, error) {
+func (h userHandlers) GetUser(ctx context.Context, req apigen.GetUserRequestObject) (apigen.GetUserResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
 	row, err := h.db.Tenant(account).GetUser(ctx, dbgen.GetUserParams{AccountID: account, ID: req.ID})
 	if err != nil {
@@ -55,9 +55,9 @@ func (h users) GetUser(ctx context.Context, req apigen.GetUserRequestObject) (ap
 	return apigen.GetUser200JSONResponse{Body: toAPIUser(row), Headers: apigen.GetUser200ResponseHeaders{ETag: etag.Of(row.Revision)}}, nil
 }
 
-func (h users) UpdateUser(ctx context.Context, req apigen.UpdateUserRequestObject) (apigen.UpdateUserResponseObject, error) {
+func (h userHandlers) UpdateUser(ctx context.Context, req apigen.UpdateUserRequestObject) (apigen.UpdateUserResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	row, err := accounts.AssignRole(ctx, h.db.Tenant(account), h.changes, targetFrom(ctx, req.ID, req.Params.IfMatch), fromNullable(req.Body.Role))
+	row, err := accounts.AssignRole(ctx, h.db.Tenant(account), h.changes, ifMatchRef(ctx, req.ID, req.Params.IfMatch), fromNullable(req.Body.Role))
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func serveEmpty(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handler, err := httpapi.New(ctx, httpapi.Config{
+	handler, err := httpapi.New(ctx, httpapi.Dependencies{
 		Logger: logger, Security: authn.Validators{APIKeys: validator, JWTs: tokens}, Recorder: emptyRecorder{id: uuid.New()}, Clock: time.Now,
 		DB: apiPool, Keys: keys, Channels: notify.Channels{},
 		Limits: httpapi.Limits{Limiter: ratelimit.NewLocal()}, Ready: func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) },
