@@ -194,7 +194,7 @@ vendor-pages: ## Download Swagger UI and ReDoc in the versions that internal/web
 
 .PHONY: clean
 clean: ## Remove build outputs
-	rm -rf bin web/node_modules $(PYTHON_VENV) $(SCHEMATHESIS) .ci/node_modules $(BROWSER_TESTS)/node_modules internal/authn/testdata/oidc/node_modules
+	rm -rf bin web/node_modules $(PYTHON_VENV) $(SCHEMATHESIS) .ci/node_modules $(BROWSER_TESTS)/node_modules internal/testoidc/provider/node_modules
 	cd clients/typescript && rm -rf node_modules build dist
 
 $(REDOCLY): .ci/package-lock.json

@@ -233,15 +233,24 @@ func signInLink(t *testing.T, server *program) string {
 // follow opens a link and returns the name of the cookie that it sets, if any.
 func follow(t *testing.T, link string) string {
 	t.Helper()
+	if cookie := followed(t, link); cookie != nil {
+		return cookie.Name
+	}
+	return ""
+}
+
+// followed opens a link and returns the cookie that it sets, nil without one.
+func followed(t *testing.T, link string) *http.Cookie {
+	t.Helper()
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Get(link)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusSeeOther, response.StatusCode)
 	for _, cookie := range response.Cookies() {
-		return cookie.Name
+		return cookie
 	}
-	return ""
+	return nil
 }
 
 func TestDevelopmentTokens(t *testing.T) {

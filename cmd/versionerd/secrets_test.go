@@ -132,6 +132,22 @@ func TestSecretsStaySecret(t *testing.T) {
 	status, _ := send(t, http.MethodGet, server.url+"/products/?api_key="+secrets.add("key in the address", "canary6-canary6"), key, nil)
 	require.GreaterOrEqual(t, status, 400)
 
+	// a session, used and ended, and a sign-in that is not completed
+	link := signInLink(t, server)
+	secrets.add("link of the development sign-in", link[strings.Index(link, "=")+1:])
+	session := followed(t, link)
+	require.NotNil(t, session)
+	secrets.add("session cookie", session.Value)
+	for _, path := range []string{"/auth/session", "/auth/callback?code=" + secrets.add("code", "canary-of-the-code") + "&state=" + secrets.add("state", "canary-of-the-state")} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+path, nil)
+		require.NoError(t, err)
+		request.AddCookie(session)
+		response, err := http.DefaultTransport.RoundTrip(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Less(t, response.StatusCode, http.StatusBadRequest)
+	}
+
 	// channels that fail
 	channel := asAdmin(http.MethodPost, "/notification-channels/", map[string]any{"name": "w", "channel_type": "webhook", "config": map[string]any{
 		"url": receiver.URL + "/" + secrets.add("address of a webhook", "canary-of-the-webhook"), "secret": secrets.add("secret of a webhook", "whsec_Y2FuYXJ5LW9mLXRoZS1zaWduYXR1cmUtb2YtbWVzc2FnZXM="),
@@ -177,13 +193,13 @@ func TestSecretsStaySecret(t *testing.T) {
 	}, time.Minute, 50*time.Millisecond, "all channels have failed to deliver")
 	asAdmin(http.MethodDelete, "/api-keys/"+rotated["id"].(string), nil)
 
-	for _, path := range []string{"/audit-log/", "/notification-history/", "/notification-channels/", "/api-keys/", "/health", "/health/ready", "/openapi.json"} {
+	for _, path := range []string{"/audit-log/", "/notification-history/", "/notification-channels/", "/api-keys/", "/auth/sessions/", "/health", "/health/ready", "/openapi.json"} {
 		status, answer := send(t, http.MethodGet, server.url+path, token, nil)
 		require.Equal(t, http.StatusOK, status, path)
 		secrets.requireNone(t, path, answer)
 	}
 	server.stop(t)
-	output := strings.ReplaceAll(server.stdout.String(), keyPattern.FindString(server.stdout.String()), "") // shown once, on purpose
+	output := strings.NewReplacer(keyPattern.FindString(server.stdout.String()), "", link, "").Replace(server.stdout.String()) // shown once, on purpose
 	secrets.requireNone(t, "the server's output", []byte(output))
 	secrets.requireNone(t, "the server's log", []byte(server.stderr.String()))
 	require.Contains(t, server.stderr.String(), `"status":401`)

@@ -1,15 +1,11 @@
 package authn_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +15,7 @@ import (
 
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/testoidc"
 )
 
 const ourAPI = "https://api.example.com"
@@ -28,26 +25,6 @@ type allowAll struct{}
 
 func (allowAll) Resolve(_ context.Context, identity authn.Identity) (authn.Principal, error) {
 	return authn.Principal{UserID: uuid.New(), AccountSlug: identity.OrganizationID, UserName: identity.Subject, Role: strings.Join(identity.Roles, ",")}, nil
-}
-
-// provider starts an identity provider that generates its signing key.
-func provider(t *testing.T, port, keyID string) (stop func()) {
-	t.Helper()
-	command := exec.Command("node", "provider.mjs", port, keyID)
-	command.Dir = "testdata/oidc"
-	output, err := command.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, command.Start())
-	stop = func() { _ = command.Process.Kill(); _ = command.Wait() }
-	t.Cleanup(stop)
-	lines := bufio.NewScanner(output)
-	for lines.Scan() {
-		if lines.Text() == "listening" {
-			return stop
-		}
-	}
-	require.Fail(t, "the identity provider does not start")
-	return nil
 }
 
 // issued is a token that the provider gives to a client for an API.
@@ -70,22 +47,8 @@ func issued(t *testing.T, issuer, resource string) string {
 // key.
 func TestRealIdentityProvider(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("npm"); err != nil && os.Getenv("CI") == "" {
-		t.Skip("SKIPPED: there is no npm to install an identity provider with")
-	}
-	if _, err := os.Stat("testdata/oidc/node_modules"); err != nil {
-		install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-		install.Dir = "testdata/oidc"
-		said, err := install.CombinedOutput()
-		require.NoError(t, err, "%s", said)
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := free.Addr().String()
-	require.NoError(t, free.Close())
-	_, port, err := net.SplitHostPort(address)
-	require.NoError(t, err)
-	issuer := "http://" + address
+	provider := testoidc.New(t)
+	issuer := provider.Issuer
 
 	tokens, err := authn.NewJWTs([]authn.Issuer{{URL: issuer, Audiences: []string{ourAPI}}}, allowAll{}, http.DefaultClient, time.Now, quiet)
 	require.NoError(t, err)
@@ -96,7 +59,7 @@ func TestRealIdentityProvider(t *testing.T) {
 		return authn.PrincipalFrom(ctx), err
 	}
 
-	stop := provider(t, port, "first")
+	stop := provider.Start(t, "first", "")
 	first := issued(t, issuer, ourAPI)
 	principal, err := verify(first)
 	require.NoError(t, err)
@@ -116,7 +79,7 @@ func TestRealIdentityProvider(t *testing.T) {
 	stop()
 	_, err = verify(first)
 	require.NoError(t, err, "its keys are known while it is away")
-	provider(t, port, "second")
+	provider.Start(t, "second", "")
 	second := issued(t, issuer, ourAPI)
 	_, err = verify(second)
 	require.NoError(t, err, "a key that it has changed to is fetched on first use")

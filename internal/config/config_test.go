@@ -56,6 +56,27 @@ func TestResolve(t *testing.T) {
 		"ProxyMisspelt":      {func(s *config.ServerSettings) { s.TrustedProxies = []string{"10.0.0.5"} }, "VERSIONER_TRUSTED_PROXIES"},
 		"ProxyOfAllNetworks": {func(s *config.ServerSettings) { s.TrustedProxies = []string{"::/0"} }, "every client could choose its address"},
 		"HostMisspelt":       {func(s *config.ServerSettings) { s.WebhookAllowHosts = []string{"https://hooks"} }, "VERSIONER_WEBHOOK_ALLOW_HOSTS"},
+		"SignIn": {func(s *config.ServerSettings) {
+			s.JWTIssuer, s.JWTAudience, s.SignInClientID, s.SignInClientSecret, s.PublicURL = "https://login.example.com", []string{"a"}, "id", "hunter2", "https://versioner.example.com"
+		}, ""},
+		"SignInOnThisMachine": {func(s *config.ServerSettings) {
+			s.JWTIssuer, s.JWTAudience, s.SignInClientID, s.PublicURL = "https://login.example.com", []string{"a"}, "id", "http://localhost:8080"
+		}, ""},
+		"SignInWithoutPublicURL": {func(s *config.ServerSettings) {
+			s.JWTIssuer, s.JWTAudience, s.SignInClientID = "https://login.example.com", []string{"a"}, "id"
+		}, "VERSIONER_PUBLIC_URL is not set: with a client ID"},
+		"SignInOverPlainHTTP": {func(s *config.ServerSettings) {
+			s.JWTIssuer, s.JWTAudience, s.SignInClientID, s.PublicURL = "https://login.example.com", []string{"a"}, "id", "http://versioner.example.com"
+		}, "signing in requires https"},
+		"SignInWithoutIssuer": {func(s *config.ServerSettings) { s.SignInClientID = "id" }, "VERSIONER_SIGN_IN_CLIENT_ID cannot apply"},
+		"SignInWithoutDiscovery": {func(s *config.ServerSettings) {
+			s.JWTIssuer, s.JWTAudience, s.JWTPublicKey, s.SignInClientID, s.PublicURL = "https://login.example.com", []string{"a"}, "x", "id", "https://versioner.example.com"
+		}, "a public key excludes that"},
+		"SecretWithoutClient": {func(s *config.ServerSettings) {
+			s.JWTIssuers = `[{"issuer":"https://login.example.com","audience":["a"],"client_secret":"hunter2"}]`
+		}, "without a client ID"},
+		"SignInPage":         {func(s *config.ServerSettings) { s.SignInURL = "https://accounts.example.com/sign-in" }, ""},
+		"SignInPageMisspelt": {func(s *config.ServerSettings) { s.SignInURL = "accounts.example.com" }, "VERSIONER_SIGN_IN_URL"},
 		"ShortPepper":        {func(s *config.ServerSettings) { s.KeyPepper = "short" }, "VERSIONER_KEY_PEPPER has 5 characters"},
 		"Clerk": {func(s *config.ServerSettings) {
 			s.JWTIssuer, s.JWTAuthorizedParty = "https://x.clerk.dev", []string{"https://app"}

@@ -34,7 +34,7 @@ func answerRedirect(c echo.Context, next signin.Redirect, err error) error {
 	for _, cookie := range next.Cookies {
 		c.SetCookie(cookie)
 	}
-	return c.Redirect(http.StatusSeeOther, next.URL)
+	return c.Redirect(http.StatusSeeOther, next.URL) //nolint:wrapcheck // of the response
 }
 
 func loopbackOnly(next echo.HandlerFunc) echo.HandlerFunc {

@@ -51,7 +51,7 @@ func (c Cookies) prefix() string {
 
 // cookie is sent with navigations from other sites, such as the redirect of an identity provider, but with no other of their requests.
 func (c Cookies) cookie(name, value string, lifetime time.Duration) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // Secure except over plain http, which config allows on loopback hosts only
 		Name: name, Value: value, Path: "/", MaxAge: int(lifetime.Seconds()), HttpOnly: true, Secure: c.Secure, SameSite: http.SameSiteLaxMode,
 	}
 }

@@ -156,7 +156,7 @@ func (s *Sessions) ClaimRefresh(ctx context.Context, session dbgen.UserSession) 
 		return "", postgres.Classify(err)
 	}
 	plain, err := s.ring.Decrypt(row.EncryptedRefreshToken, row.ID[:])
-	return string(plain), err //nolint:wrapcheck // the keyring describes it
+	return string(plain), err
 }
 
 // StoreRefresh stores the refresh token that the identity provider has issued instead of the former one.

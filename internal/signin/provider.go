@@ -21,7 +21,7 @@ func defaultScopes() []string { return []string{"openid", "profile", "email", "o
 func (f *Flow) oauth(ctx context.Context, issuer authn.Issuer) (*oauth2.Config, error) {
 	endpoints, err := f.Tokens.Endpoints(ctx, issuer.URL)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // an *apperr.Error
+		return nil, err
 	}
 	scopes := issuer.Scopes
 	if len(scopes) == 0 {
@@ -139,7 +139,7 @@ func (f *Flow) renew(ctx context.Context, session dbgen.UserSession, refreshToke
 		return err
 	}
 	if err := f.Sessions.StoreRefresh(ctx, session, tokens.RefreshToken); err != nil {
-		return err //nolint:wrapcheck // an *apperr.Error
+		return err
 	}
 	idToken, ok := tokens.Extra("id_token").(string)
 	if !ok || idToken == "" {
@@ -147,11 +147,11 @@ func (f *Flow) renew(ctx context.Context, session dbgen.UserSession, refreshToke
 	}
 	identity, err := f.Tokens.VerifyIDToken(ctx, issuer.URL, idToken, "")
 	if err != nil {
-		return err //nolint:wrapcheck // an *apperr.Error
+		return err
 	}
 	user, err := f.Tenants.Resolve(ctx, identity)
 	if err != nil {
-		return err //nolint:wrapcheck // an *apperr.Error
+		return err
 	}
 	if user.UserID != session.UserID || user.AccountID != session.AccountID {
 		return fmt.Errorf("%w: the ID token describes another user or organisation", errRefused)

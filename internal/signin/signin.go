@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 	"unicode"
@@ -298,7 +299,7 @@ func safeReturnTo(text string) string {
 		return defaultPage
 	}
 	parsed, err := url.Parse(text)
-	if err != nil || parsed.Host != "" || !strings.HasPrefix(parsed.JoinPath().Path, defaultPage) {
+	if err != nil || parsed.Host != "" || !strings.HasPrefix(path.Clean(parsed.Path)+"/", defaultPage) { // browsers resolve %2e%2e, too
 		return defaultPage
 	}
 	return text
