@@ -231,7 +231,7 @@ func TestInProgress(t *testing.T) {
 	require.Equal(t, "1", items(t, p.As(t, "viewer", http.MethodGet, "/environment-state/", ""))[0]["version"])
 }
 
-// TestNeighbours reads the deployments of a pair one after the other, among those of other pairs.
+// TestNeighbours reads the neighbours of each deployment of a pair, among deployments of another pair.
 func TestNeighbours(t *testing.T) {
 	t.Parallel()
 	clock := newTestClock()
