@@ -3,6 +3,7 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "
 import type { Search } from "./lib/search";
 import EnvironmentsPage from "./pages/environments/environments-page";
 import { NotFoundPage } from "./pages/not-found";
+import SignInPage from "./pages/sign-in/sign-in-page";
 import { Shell } from "./shell/shell";
 import { RouteError } from "./shell/route-error";
 
@@ -16,6 +17,8 @@ const routeTree = rootRoute.addChildren([
   createRoute({ getParentRoute: () => rootRoute, path: "/", component: EnvironmentsPage }),
   route("/deployments", () => import("./pages/deployments/deployments-page")),
   route("/deployments/$id", () => import("./pages/deployments/deployment-page")),
+  createRoute({ getParentRoute: () => rootRoute, path: "/sign-in", component: SignInPage }),
+  route("/signed-in", () => import("./pages/sign-in/signed-in-page")),
   route("/start", () => import("./pages/start/start-page")),
 ]);
 

@@ -20,9 +20,9 @@ export async function startServer({ demo = false } = {}) {
   const command = async (...args) => (await run(program, [...args, "--data-dir", data], { env })).stdout.trim();
 
   let server;
-  const start = async (address) => {
+  const start = async (address, isFirst = true) => {
     server = spawn(program, ["dev", "--addr", address, "--data-dir", data, "--drain-delay", "0s"], { env });
-    return started(server);
+    return started(server, isFirst);
   };
   const end = async () => {
     const ended = once(server, "exit");
@@ -37,15 +37,15 @@ export async function startServer({ demo = false } = {}) {
     const { url, key } = await start("127.0.0.1:0");
     if (demo) await command("demo", "--account", "demo");
     const token = (role = "admin") => command("token", "--account", "demo", "--role", role);
-    return { url, key, token, stop, end, restart: () => start(new URL(url).host) };
+    return { url, key, token, stop, end, restart: () => start(new URL(url).host, false) };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-/** Reads what the server prints when it listens: its address and the first key. */
-async function started(server) {
+/** Reads what the server prints when it listens: its address, and the key at its first start. */
+async function started(server, isFirst) {
   let logs = "";
   server.stderr.on("data", (text) => {
     logs += text;
@@ -54,7 +54,7 @@ async function started(server) {
   for await (const line of createInterface(server.stdout)) {
     url ??= line.match(/listening on (http\S+)/)?.[1];
     const key = line.match(/Bearer (sk_\w+)/)?.[1];
-    if (url && key) {
+    if (url && (key || !isFirst)) {
       server.stdout.resume();
       return { url, key };
     }

@@ -1,4 +1,4 @@
-import { VersionerError } from "@versioner/client";
+import { Unauthenticated, VersionerError } from "@versioner/client";
 import type { ReactNode } from "react";
 
 import { isAway } from "../api/query-client";
@@ -19,6 +19,8 @@ export function EmptyState({ title, children }: { title: string; children?: Reac
 /** The message of a failure for users. */
 export function errorText(error: unknown): string {
   if (isAway(error)) return "The server does not answer, or is overloaded. The page tries again by itself.";
+  if (error instanceof Unauthenticated) return "The session has ended. Sign in, and try again.";
+  if (error instanceof VersionerError) return error.detail;
   return error instanceof Error ? error.message : String(error);
 }
 

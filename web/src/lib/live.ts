@@ -1,4 +1,4 @@
-import { RateLimited, Unavailable } from "@versioner/client";
+import { RateLimited, Unauthenticated, Unavailable } from "@versioner/client";
 import { useSyncExternalStore } from "react";
 
 import { onClockChange, serverNow } from "./clock";
@@ -18,11 +18,12 @@ export function jittered(milliseconds: number): number {
 }
 
 /**
- * The `refetchInterval` of a query that shows what happens now: 5 s, 30 s in a hidden tab, none after 10 min hidden, and not before
- * the time that the server's Retry-After asks for.
+ * The `refetchInterval` of a query that shows what happens now: 5 s, 30 s in a hidden tab, none after 10 min hidden, not before
+ * the time that the server's Retry-After asks for, and not while the user is signed out.
  */
 export function liveInterval(query: { state: { error: unknown } }): number | false {
   const { error } = query.state;
+  if (error instanceof Unauthenticated) return false;
   const asked = error instanceof RateLimited || error instanceof Unavailable ? (error.retryAfter ?? 0) : 0;
   if (hiddenSince !== null && Date.now() - hiddenSince > HIDDEN_LIMIT) return false;
   return Math.max(asked, jittered(hiddenSince === null ? VISIBLE : HIDDEN));

@@ -1,6 +1,6 @@
-import { useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 
-import { currentUserQuery } from "../api/session";
+import { endSession, sessionQuery } from "../api/session";
 import { UserIcon } from "../components/icons";
 import { MenuButton, MenuRadio, PopoverMenu } from "../components/popover-menu";
 import { useStore } from "../lib/store";
@@ -14,7 +14,8 @@ const THEMES: [Theme, string][] = [
 
 /** The user, the account, the theme, the shortcuts and signing out. */
 export function AccountMenu({ onHelp }: { onHelp: () => void }) {
-  const { data } = useQuery(currentUserQuery);
+  const { data } = useQuery(sessionQuery);
+  const signOut = useMutation({ mutationFn: endSession });
   const chosen = useStore(theme);
   const name = data ? data.user.name || data.user.email || "You" : "Account";
   return (
@@ -50,6 +51,7 @@ export function AccountMenu({ onHelp }: { onHelp: () => void }) {
       </div>
       <div className="pt-1">
         <MenuButton onClick={onHelp}>Keyboard shortcuts</MenuButton>
+        <MenuButton onClick={() => signOut.mutate()}>Sign out</MenuButton>
       </div>
     </PopoverMenu>
   );

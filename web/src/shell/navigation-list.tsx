@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 
-import { currentUserQuery } from "../api/session";
+import { sessionQuery } from "../api/session";
 import { navigation } from "./navigation";
 
 /** The navigation of the pages that the user may view. */
 export function Navigation() {
-  const { data } = useQuery(currentUserQuery);
+  const { data } = useQuery(sessionQuery);
   const mayView = (permission: string | undefined) =>
     permission === undefined || (data?.permissions.includes(permission) ?? false);
   return (

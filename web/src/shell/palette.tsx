@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useDeferredValue, useId, useState } from "react";
 
-import { currentUserQuery } from "../api/session";
+import { sessionQuery } from "../api/session";
 import { paletteQuery } from "../api/palette";
 import { Dialog } from "../components/dialog";
 import { cx } from "../lib/cx";
@@ -78,7 +78,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
 }
 
 function useEntries(text: string): Entry[] {
-  const { data: user } = useQuery(currentUserQuery);
+  const { data: user } = useQuery(sessionQuery);
   const deferred = useDeferredValue(text);
   const { data: found = [] } = useQuery({ ...paletteQuery(deferred), placeholderData: keepPreviousData });
   const pages = navigation

@@ -1,11 +1,16 @@
+import { useQuery } from "@tanstack/react-query";
 import { Outlet, useRouterState } from "@tanstack/react-router";
+import { Unauthenticated } from "@versioner/client";
 import { useEffect, useRef, useState } from "react";
+
+import { sessionQuery } from "../api/session";
 
 import { Button } from "../components/button";
 import { Dialog } from "../components/dialog";
 import { MenuIcon, SearchIcon } from "../components/icons";
 import { useStore } from "../lib/store";
 import { signInRequired } from "../lib/sign-in-state";
+import SignInPage from "../pages/sign-in/sign-in-page";
 import { AccountMenu } from "./account-menu";
 import { ConnectionBanner } from "./connection-banner";
 import { Logo } from "./logo";
@@ -14,8 +19,19 @@ import { Palette } from "./palette";
 import { ShortcutHelp, useShortcuts } from "./shortcuts";
 import { SignInDialog } from "./sign-in-dialog";
 
-/** The frame of all pages: navigation, account menu, palette, shortcuts, banner and the sign-in dialog. */
+/** The page in its frame; without a session, the sign-in page in place of both. */
 export function Shell() {
+  const isSignIn = useRouterState({ select: (state) => state.location.pathname === "/sign-in" });
+  const { data, error } = useQuery({ ...sessionQuery, enabled: !isSignIn });
+  if (isSignIn) return <Outlet />;
+  if (!data && error instanceof Unauthenticated) {
+    return <SignInPage />;
+  }
+  return <Frame />;
+}
+
+/** The frame of all pages: navigation, account menu, palette, shortcuts, banner and the sign-in dialog. */
+function Frame() {
   const [overlay, setOverlay] = useState<"palette" | "help" | "navigation" | null>(null);
   const close = () => setOverlay(null);
   const isSignInOpen = useStore(signInRequired);

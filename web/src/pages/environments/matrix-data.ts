@@ -58,7 +58,7 @@ export function columnsOf(cells: readonly Cell[], unfold: boolean): Column[] {
   const sorted = [...columns.values()].sort(
     (a, b) => TYPES.indexOf(a.type) - TYPES.indexOf(b.type) || byName.compare(a.name, b.name),
   );
-  if (hasReview) sorted.push({ id: REVIEW, name: "Review environments", type: "dev", isFolded: true });
+  if (hasReview) sorted.push({ id: REVIEW, name: "Review", type: "dev", isFolded: true });
   return sorted;
 }
 

@@ -81,19 +81,24 @@ function GridCell({
       data-column={index + 1}
       tabIndex={isActive ? 0 : -1}
       className={cx(
-        "flex min-w-0 shrink-0 grow basis-44 flex-col justify-center px-3 -outline-offset-2 group-hover:bg-raised",
+        "flex min-w-0 shrink-0 grow basis-[162px] flex-col justify-center px-2.5 -outline-offset-2 group-hover:bg-raised",
         cell && "cursor-pointer hover:bg-accent-soft",
       )}
     >
-      {!cell ? <span className="text-sm text-muted">– never</span> : null}
+      {!cell ? <Never /> : null}
       {cell && column.isFolded ? <ReviewCell cells={cells} /> : null}
       {cell && !column.isFolded ? <StateCell cell={cell} /> : null}
     </div>
   );
 }
 
+function Never() {
+  return <span className="text-sm text-muted">– never</span>;
+}
+
 function StateCell({ cell }: { cell: Cell }) {
   const state = cellState(cell);
+  if (state === "empty") return <Never />;
   const { tone, glyph } = STATE_LABELS[state];
   const text = stateText(cell, state);
   const who = cell.deployed_by_name || cell.deployed_by;

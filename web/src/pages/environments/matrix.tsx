@@ -7,7 +7,7 @@ import { type ColumnWindow, MatrixRow, ROW_HEIGHT } from "./matrix-row";
 
 /** Above this number, only the columns in view are rendered. */
 const COLUMN_LIMIT = 20;
-const COLUMN_WIDTH = 176;
+const COLUMN_WIDTH = 162;
 const OVERSCAN = 6;
 
 interface Position {
@@ -96,7 +96,7 @@ export function Matrix({ rows, columns, onOpen }: MatrixProps) {
       aria-colcount={columns.length + 1}
       onKeyDown={onKeyDown}
       onClick={onClick}
-      className="relative [--name-width:9rem] sm:[--name-width:13rem] max-h-[max(24rem,calc(100dvh-18rem))] overflow-auto rounded-lg border border-line bg-surface lg:max-h-[max(24rem,calc(100dvh-15rem))]"
+      className="relative [--name-width:9rem] sm:[--name-width:12rem] max-h-[max(24rem,calc(100dvh-18rem))] overflow-auto rounded-lg border border-line bg-surface lg:max-h-[max(24rem,calc(100dvh-15rem))]"
     >
       <div role="presentation" style={columns.length > COLUMN_LIMIT ? { width } : { minWidth: width }}>
         <HeaderRow window={window} />
@@ -184,7 +184,7 @@ function HeaderRow({ window }: { window: ColumnWindow }) {
             key={column.id}
             role="columnheader"
             aria-colindex={window.first + offset + 2}
-            className="flex min-w-0 shrink-0 grow basis-44 items-center px-3"
+            className="flex min-w-0 shrink-0 grow basis-[162px] items-center px-2.5"
           >
             <Name cut className="min-w-0">
               {column.name}

@@ -61,7 +61,12 @@ function TypeSummary({
         {TYPE_NAMES[type]}
       </button>
       <div className="flex flex-wrap items-baseline gap-x-3">
-        <span className={cx("flex items-baseline gap-1.5 whitespace-nowrap", failed > 0 ? "text-text" : "text-good")}>
+        <span
+          className={cx(
+            "flex items-baseline gap-1.5 whitespace-nowrap",
+            failed > 0 || fine === 0 ? "text-muted" : "text-good",
+          )}
+        >
           <span aria-hidden="true" className="text-sm">
             ✓
           </span>

@@ -1,1 +1,0 @@
-export{o as default}from"./index-DRyl7I2v.js";

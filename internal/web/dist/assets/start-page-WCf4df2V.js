@@ -1,0 +1,1 @@
+export{o as default}from"./index-COA4V5vp.js";

@@ -1,0 +1,241 @@
+// Tests of the grid with many products and environments. The browser intercepts the list, so that its content is exact.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { keepPicture, startBrowser, suite, visit } from "./browser.js";
+import { startServer } from "./server.js";
+
+const LIST = /\/environment-state\//;
+const SINCE = "2026-01-05T10:00:00Z";
+
+const id = (kind, number) => `01a1f44d-${kind}000-7000-8000-${String(number).padStart(12, "0")}`;
+
+/** A row of the list: product and environment by number, both with names that no one expects. */
+function state(product, environment, name, type, more = {}) {
+  return {
+    product_id: id(1, product),
+    product_name: `product-${String(product).padStart(3, "0")}`,
+    environment_id: id(2, environment),
+    environment_name: name,
+    environment_type: type,
+    deployment_id: id(3, product * 100 + environment),
+    version_id: id(4, product * 100 + environment),
+    version: `1.${product}.${environment}`,
+    since: SINCE,
+    deployed_by: "ada",
+    deployed_by_name: "Ada Lovelace",
+    in_progress_deployment_id: null,
+    in_progress_version: null,
+    in_progress_since: null,
+    latest_deployment_id: id(3, product * 100 + environment),
+    latest_version: `1.${product}.${environment}`,
+    latest_status: "completed",
+    latest_is_stale: false,
+    latest_at: SINCE,
+    has_drift: true,
+    versions_behind: 0,
+    ...more,
+  };
+}
+
+const TYPES = ["production", "staging", "test", "dev"];
+const grid = (products, environments) =>
+  Array.from({ length: products * environments }, (_, index) => {
+    const environment = index % environments;
+    return state(Math.floor(index / environments), environment, `env-${environment}`, TYPES[environment % 4]);
+  });
+
+const FAILED = { latest_deployment_id: id(3, 9999), latest_version: "2.0.0-rc.1", latest_status: "failed" };
+
+describe("matrix", suite, () => {
+  let server, browser, token;
+
+  before(async () => {
+    [server, browser] = await Promise.all([startServer(), startBrowser()]);
+    token = await server.token();
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  /** Opens the page with a list that the test may replace; returns the statuses of the answers as they come. */
+  async function withList(items, look, action) {
+    const list = { items, revision: 1, statuses: [] };
+    await visit(browser, server, "/start", { token, ...look }, async (first, context) => {
+      await context.route(LIST, (route) => {
+        const etag = `"${list.revision}"`;
+        const isKnown = route.request().headers()["if-none-match"] === etag;
+        list.statuses.push(isKnown ? 304 : 200);
+        if (isKnown) return route.fulfill({ status: 304, headers: { ETag: etag } });
+        return route.fulfill({ json: { items: list.items, next_cursor: null }, headers: { ETag: etag } });
+      });
+      await first.goto(`${server.url}/app/`);
+      await first.getByRole("grid").waitFor();
+      await action(first, list);
+    });
+  }
+
+  const observe = (page) =>
+    page.evaluate(() => {
+      window.changedRows = [];
+      new MutationObserver((changes) => {
+        for (const { target } of changes) {
+          const row = (target.nodeType === 1 ? target : target.parentElement).closest("[data-row]");
+          window.changedRows.push(row?.querySelector("[role=rowheader]").textContent ?? "grid");
+        }
+      }).observe(document.querySelector("[role=grid]"), {
+        subtree: true,
+        childList: true,
+        characterData: true,
+        attributes: true,
+      });
+    });
+  const changedRows = (page) => page.evaluate(() => [...new Set(window.changedRows)]);
+  const polled = async (list, count) => {
+    const until = list.statuses.length + count;
+    while (list.statuses.length < until) await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  };
+
+  test("mounts the rows in view alone, and renders what changed alone", () =>
+    withList(grid(500, 8), {}, async (page, list) => {
+      await page.getByText("500 of 500 products").waitFor();
+      assert.equal(await page.getByRole("grid").getAttribute("aria-rowcount"), "501");
+      assert.ok((await page.locator("[data-row]").count()) <= 60);
+      await observe(page);
+      await polled(list, 1);
+      assert.equal(list.statuses.at(-1), 304);
+      assert.deepEqual(await changedRows(page), [], "nothing is rendered after a 304");
+      list.items = list.items.with(8, { ...list.items[8], ...FAILED });
+      list.revision += 1;
+      await page.getByText("product-001 failed in env-0.").waitFor({ state: "attached" });
+      assert.deepEqual(await changedRows(page), ["product-001"]);
+      await page.getByRole("rowheader").first().focus();
+      await page.keyboard.press("Control+End");
+      await page.getByRole("rowheader", { name: "product-499" }).waitFor();
+      await page.waitForFunction(() => document.activeElement?.getAttribute("aria-colindex") === "9");
+      assert.ok((await page.locator("[data-row]").count()) <= 60);
+    }));
+
+  test("shows 500 products and 8 environments as soon as a page without data, within a factor, and shifts nothing", (t) =>
+    withList(grid(500, 8), {}, async (page) => {
+      // Milliseconds from the end of the transfer that the page needs last to the frame that shows the element.
+      const paint = async (path, selector, resource) => {
+        const times = [];
+        for (let run = 0; run < 5; run++) {
+          await page.goto(`${server.url}/app${path}`);
+          times.push(await page.evaluate(timeToFrame, { selector, resource }));
+        }
+        return Math.min(...times);
+      };
+      const empty = await paint("/no-such-page", "main h1", ".js");
+      const full = await paint("/", "[role=gridcell]", "/environment-state/");
+      t.diagnostic(
+        `4,000 cells: ${full.toFixed(0)} ms after the data, a page without data: ${empty.toFixed(0)} ms after the scripts`,
+      );
+      assert.ok(full <= 10 * empty, `${full} ms against ${empty} ms`);
+      const shift = await page.evaluate(layoutShift);
+      assert.ok(shift <= 0.02, `layout shift of ${shift}`);
+    }));
+
+  test("mounts the columns in view alone above 20 of them", () =>
+    withList(grid(30, 60), {}, async (page) => {
+      assert.equal(await page.getByRole("grid").getAttribute("aria-colcount"), "61");
+      assert.ok((await page.getByRole("columnheader").count()) <= 20);
+      await page.getByRole("rowheader").first().focus();
+      await page.keyboard.press("End");
+      await page.waitForFunction(() => document.activeElement?.getAttribute("aria-colindex") === "61");
+      await page.getByRole("columnheader", { name: "env-59" }).waitFor();
+      const [header, cell] = await Promise.all([
+        page.getByRole("columnheader", { name: "env-59" }).boundingBox(),
+        page.locator("[data-row='0'] [data-column='60']").boundingBox(),
+      ]);
+      assert.equal(Math.round(header.x), Math.round(cell.x), "cells are below their headers");
+    }));
+
+  test("counts and words every state", () => {
+    const items = [
+      state(1, 0, "production", "production", { versions_behind: 3 }),
+      state(2, 0, "production", "production", { ...FAILED, latest_at: SINCE }),
+      state(3, 0, "production", "production", {
+        in_progress_deployment_id: id(3, 7777),
+        in_progress_version: "9.9.9",
+        in_progress_since: SINCE,
+      }),
+      state(4, 0, "production", "production", {
+        latest_is_stale: true,
+        latest_status: "started",
+        latest_deployment_id: id(3, 1),
+      }),
+      state(5, 0, "production", "production", { has_drift: false }),
+      state(6, 0, "production", "production"),
+      state(6, 1, "staging", "staging", { version: null, deployment_id: null, since: null, versions_behind: null }),
+      ...Array.from({ length: 40 }, (_, number) => state(6, 10 + number, `review/branch-${number}`, "dev")),
+    ];
+    return withList(items, {}, async (page) => {
+      const words = ["3 behind", "failed", "in progress", "stale", "same everywhere", "differs", "never"];
+      for (const word of words) await page.getByRole("gridcell", { name: word }).first().waitFor();
+      const production = page
+        .getByRole("list", { name: "Summary" })
+        .getByRole("listitem")
+        .filter({ hasText: "Production" });
+      assert.match(
+        (await production.textContent()).replace(/[^\w ]/g, " "),
+        /3\s*fine.*1\s*failed.*1\s*in progress.*1\s*stale/,
+      );
+      await production.getByRole("button", { name: /failed/ }).click();
+      await page.getByText("1 of 6 products").waitFor();
+      await page.getByRole("button", { name: "Clear" }).click();
+      await page.getByText("6 of 6 products").waitFor();
+      await keepPicture(page, "states");
+      assert.equal(await page.getByRole("columnheader").count(), 4, "review environments are one column");
+      await page.getByRole("gridcell", { name: "40 environments" }).click();
+      const panel = page.getByRole("dialog", { name: "product-006: review environments" });
+      await panel.getByText("review/branch-39").waitFor();
+      await page.keyboard.press("Escape");
+      await page.getByLabel("Show each review environment").check();
+      await page.getByRole("columnheader", { name: "review/branch-0" }).waitFor();
+    });
+  });
+
+  test("survives hostile names", () => {
+    const names = [
+      '<img src=x onerror="alert(1)">',
+      "a\u202eb\u2066c",
+      "W".repeat(255),
+      "🚀 émoji 👩‍👩‍👧‍👦",
+      "javascript:alert(1)",
+      "' OR 1=1 --",
+    ];
+    const items = names.map((name, index) =>
+      state(index, 0, name, "production", { product_name: name, version: name, deployed_by_name: name }),
+    );
+    return withList(items, {}, async (page) => {
+      await page.getByText("6 of 6 products").waitFor();
+      assert.equal(await page.locator("main img").count(), 0);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(overflow <= 0);
+      await keepPicture(page, "hostile");
+    });
+  });
+});
+
+/** Runs in the page. */
+async function timeToFrame({ selector, resource }) {
+  while (!document.querySelector(selector)) await new Promise(requestAnimationFrame);
+  const shown = await new Promise(requestAnimationFrame);
+  const ends = performance.getEntriesByType("resource").filter(({ name }) => new URL(name).pathname.endsWith(resource));
+  return shown - Math.max(...ends.map(({ responseEnd }) => responseEnd));
+}
+
+/** Runs in the page. */
+function layoutShift() {
+  return new Promise((resolve) => {
+    new PerformanceObserver((list) => {
+      resolve(list.getEntries().reduce((sum, { value }) => sum + value, 0));
+    }).observe({ type: "layout-shift", buffered: true });
+    setTimeout(resolve, 500, 0);
+  });
+}

@@ -1,0 +1,117 @@
+// Tests of signing in and out, of a session that ends while a page is open, and of a server that is away.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { assertAccessible, keepPicture, looks, nameOf, startBrowser, suite, visit } from "./browser.js";
+import { startServer } from "./server.js";
+
+const SIGNED_OUT = [/401/];
+const AWAY = [/ERR_CONNECTION|ERR_EMPTY_RESPONSE|Failed to load resource|50\d/];
+
+describe("session", suite, () => {
+  let server, browser;
+
+  before(async () => {
+    [server, browser] = await Promise.all([startServer(), startBrowser()]);
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  const send = (version, name = "checkout") =>
+    fetch(`${server.url}/deployment-events/`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${server.key}`, "Content-Type": "application/json" },
+      body: JSON.stringify({ product_name: name, version, environment_name: "production", status: "completed" }),
+    });
+  const signIn = (page) => page.getByRole("button", { name: "Continue as admin of demo" }).click();
+
+  for (const look of looks) {
+    test(`offers to sign in at ${nameOf(look)}`, () =>
+      visit(browser, server, "/", { expected: SIGNED_OUT, ...look }, async (page) => {
+        await page.getByRole("button", { name: "Continue as admin of demo" }).waitFor();
+        await keepPicture(page, `sign-in-${nameOf(look)}`);
+        await assertAccessible(page);
+      }));
+  }
+
+  test("signs in, stays on the page that was asked for, and signs out", () =>
+    visit(browser, server, "/start", { expected: SIGNED_OUT }, async (page, context) => {
+      await signIn(page);
+      await page.getByRole("heading", { name: "Get started" }).waitFor();
+      const session = (await context.cookies()).find(({ name }) => name.endsWith("versioner_session"));
+      assert.ok(session.httpOnly && session.sameSite === "Lax");
+      await page.getByRole("button", { name: /^Account menu/ }).click();
+      await page.getByRole("menuitem", { name: "Sign out" }).click();
+      await page.getByRole("button", { name: "Continue as admin of demo" }).waitFor();
+      await page.goto(`${server.url}/app/start`);
+      await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    }));
+
+  test("says why a sign-in failed", () =>
+    visit(browser, server, "/sign-in?error=expired", {}, (page) =>
+      page.getByRole("alert").getByText("expired, or was used before").waitFor(),
+    ));
+
+  test("signs in over the page when the session ends, and keeps what was typed", () =>
+    visit(browser, server, "/start", { expected: SIGNED_OUT }, async (page, context) => {
+      await signIn(page);
+      const create = page.getByRole("button", { name: "Create a key" });
+      await create.waitFor();
+      await context.clearCookies();
+      await create.click();
+      const dialog = page.getByRole("dialog", { name: "Your session has ended" });
+      await dialog.waitFor();
+      await keepPicture(page, "session-ended");
+      await dialog.getByRole("button", { name: "Continue as admin of demo" }).click();
+      await dialog.waitFor({ state: "detached" });
+      await create.click();
+      await page.getByRole("region", { name: "API key" }).waitFor();
+    }));
+
+  test("tries a request without an answer to its credential once more", () =>
+    visit(browser, server, "/start", { expected: SIGNED_OUT }, async (page, context) => {
+      await signIn(page);
+      await page.getByRole("button", { name: "Create a key" }).waitFor();
+      let refusals = 0;
+      await context.route(/\/environment-state\//, (route) => {
+        if (refusals > 0) return route.continue();
+        refusals += 1;
+        return route.fulfill({ status: 401, json: { detail: "Invalid authentication credentials" } });
+      });
+      await send("1.0.0");
+      await page.getByRole("link", { name: "Environments", exact: true }).click();
+      await page.getByRole("grid").waitFor();
+      assert.equal(refusals, 1);
+      assert.equal(await page.getByRole("dialog").count(), 0);
+    }));
+
+  test("shows times by the clock of the server", () =>
+    visit(browser, server, "/sign-in", { expected: SIGNED_OUT }, async (page, context) => {
+      await context.clock.install({ time: Date.now() - 2 * 86_400_000 });
+      await send("1.0.1", "clock");
+      await page.goto(`${server.url}/app/`);
+      await signIn(page);
+      const row = page.getByRole("row").filter({ has: page.getByRole("rowheader", { name: "clock", exact: true }) });
+      await row
+        .locator("time")
+        .getByText(/^(just now|\d+ s ago)$/)
+        .waitFor();
+    }));
+
+  test("keeps the page while the server is away, with the age of its data, and goes on afterwards", () =>
+    visit(browser, server, "/", { expected: [...SIGNED_OUT, ...AWAY] }, async (page) => {
+      await send("1.0.2");
+      await signIn(page);
+      await page.getByRole("gridcell").first().getByText("1.0.2").waitFor();
+      await server.end();
+      const banner = page.getByRole("status").filter({ hasText: "The server does not answer" });
+      await banner.getByText(/The data on this page are \d+ s old/).waitFor();
+      await page.getByRole("gridcell").first().getByText("1.0.2").waitFor();
+      await keepPicture(page, "away");
+      await server.restart();
+      await banner.waitFor({ state: "detached" });
+    }));
+});
