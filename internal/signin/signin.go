@@ -85,7 +85,7 @@ func New(config Config) *Flow {
 	return f
 }
 
-// Browser is what a request tells of its browser.
+// Browser identifies the browser of a request.
 type Browser struct {
 	LoginCookies []string // values of the cookie of a sign-in that has begun
 	UserAgent    string
