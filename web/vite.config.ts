@@ -27,9 +27,12 @@ export default defineConfig(({ mode }) => {
           codeSplitting: {
             // The framework changes rarely: browsers keep it when the pages change.
             groups: [
+              { name: "framework", test: /node_modules[\\/](react|react-dom|scheduler|@tanstack)[\\/]/ },
+              // What pages share is one request.
               {
-                name: "framework",
-                test: /rolldown[\\/]runtime|node_modules[\\/](react|react-dom|scheduler|@tanstack)[\\/]/,
+                name: "app",
+                test: /web[\\/]src[\\/](api|components|lib|shell)[\\/]|clients[\\/]typescript/,
+                minShareCount: 2,
               },
             ],
           },

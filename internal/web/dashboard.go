@@ -34,7 +34,7 @@ const (
 // dashboardTypes are the content types of the files, which must not depend on the machine.
 //
 //nolint:gochecknoglobals // a constant map
-var dashboardTypes = map[string]string{".css": typeCSS, ".html": "text/html; charset=utf-8", ".js": typeJS, ".svg": typeSVG}
+var dashboardTypes = map[string]string{".css": typeCSS, ".html": "text/html; charset=utf-8", ".js": typeJS}
 
 // Dashboard serves GET and HEAD of /app and of all paths below it: the files of the dashboard, and its index for every other path, which
 // is the address of one of its pages. pathPrefix is the path of the server's public address, without a slash at its end.

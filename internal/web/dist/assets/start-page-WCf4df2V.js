@@ -1,1 +1,0 @@
-export{o as default}from"./index-COA4V5vp.js";
