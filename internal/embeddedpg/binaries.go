@@ -21,6 +21,9 @@ const (
 	downloadMajor = 18 // for new clusters on machines without PostgreSQL
 )
 
+// ErrNoBinaries is the error of Start on a machine without a suitable PostgreSQL that cannot download one.
+var ErrNoBinaries = errors.New("no suitable PostgreSQL is installed")
+
 // findBinaries returns the directory of initdb and postgres: the newest installation, or for an existing cluster the one of its
 // major version; without a match the binaries are downloaded once.
 func (s *Server) findBinaries(ctx context.Context) (string, error) {
@@ -108,7 +111,7 @@ func (s *Server) downloadBinaries(ctx context.Context, major int) (string, error
 	}
 	version, known := versions[major]
 	if !known {
-		return "", fmt.Errorf("the cluster was created by PostgreSQL %d, which is neither installed nor available for download: install it", major)
+		return "", fmt.Errorf("the cluster was created by PostgreSQL %d, which is neither installed nor available for download: install it (%w)", major, ErrNoBinaries)
 	}
 	saved := filepath.Join(s.layout.binaries, strconv.Itoa(major))
 	bin := filepath.Join(saved, "bin")
@@ -131,7 +134,7 @@ func (s *Server) downloadBinaries(ctx context.Context, major int) (string, error
 		CachePath(filepath.Join(work, "cache")).RuntimePath(filepath.Join(work, "runtime")).BinariesPath(unpacked).
 		DataPath(filepath.Join(obstacle, "data"))).Start()
 	if binaryMajor(ctx, filepath.Join(unpacked, "bin", "postgres")) != major {
-		return "", fmt.Errorf("download PostgreSQL: %w; install PostgreSQL %d or newer, or set DATABASE_URL", downloadErr, minMajor)
+		return "", fmt.Errorf("%w, and the download failed: %w; install PostgreSQL %d or newer, or set DATABASE_URL", ErrNoBinaries, downloadErr, minMajor)
 	}
 	if err := os.Rename(unpacked, saved); err != nil {
 		return "", fmt.Errorf("save PostgreSQL: %w", err)

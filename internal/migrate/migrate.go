@@ -6,8 +6,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
-	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,15 +37,34 @@ const maxConns = 4
 //nolint:gochecknoglobals // computed once
 var Version = sync.OnceValue(func() int64 {
 	newest := int64(riverMigration)
-	entries, _ := migrations.FS.ReadDir(".")
-	for _, entry := range entries {
-		number, _, _ := strings.Cut(path.Base(entry.Name()), "_")
-		if version, err := strconv.ParseInt(number, 10, 64); err == nil {
-			newest = max(newest, version)
-		}
+	for _, number := range numbers(migrations.FS) {
+		newest = max(newest, number)
 	}
 	return newest
 })
+
+// numbers returns the number of each migration by the name of its file.
+func numbers(files fs.ReadDirFS) map[string]int64 {
+	found := make(map[string]int64)
+	entries, _ := files.ReadDir(".") // an embedded directory is readable
+	for _, entry := range entries {
+		number, _, _ := strings.Cut(entry.Name(), "_")
+		if version, err := strconv.ParseInt(number, 10, 64); err == nil {
+			found[entry.Name()] = version
+		}
+	}
+	return found
+}
+
+// verifyNumbers rejects a migration with the number of River's.
+func verifyNumbers(files fs.ReadDirFS) error {
+	for name, number := range numbers(files) {
+		if number == riverMigration {
+			return fmt.Errorf("%s: migration %d is that of River's tables: the first free number is %d", name, riverMigration, Version()+1)
+		}
+	}
+	return nil
+}
 
 // errOldSchema rejects a database from before the baseline migration.
 var errOldSchema = errors.New("the database was created by a development version before 0.1, whose schema cannot be upgraded: " +
@@ -109,6 +128,9 @@ func rejectOldSchema(ctx context.Context, pool *pgxpool.Pool) error {
 }
 
 func migrateSchema(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) error {
+	if err := verifyNumbers(migrations.FS); err != nil {
+		return err
+	}
 	database := stdlib.OpenDBFromPool(pool)
 	defer func() { _ = database.Close() }()
 	river := goose.NewGoMigration(riverMigration, &goose.GoFunc{RunDB: func(ctx context.Context, _ *sql.DB) error { return migrateRiver(ctx, pool) }}, nil)

@@ -2,9 +2,10 @@ package migrate_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
-	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -63,7 +64,10 @@ func TestMigrate(t *testing.T) {
 		require.NoError(t, err)
 		err = pool.Ready(t.Context(), migrate.Version())
 		require.Error(t, err)
-		require.True(t, strings.HasPrefix(err.Error(), "the schema is at version 1, this program needs 2"), "%v", err)
+		var before int64
+		require.NoError(t, connect(t, dsn).QueryRow(t.Context(), "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&before))
+		require.Less(t, before, migrate.Version())
+		require.EqualError(t, err, fmt.Sprintf("the schema is at version %d, this program needs %d", before, migrate.Version()))
 	})
 }
 
@@ -84,8 +88,19 @@ func TestRestoredWithoutRole(t *testing.T) {
 		require.NoError(t, migrate.Up(t.Context(), dsn, logger))
 		_, err := connect(t, dsn).Exec(t.Context(), lost)
 		require.NoError(t, err)
-		require.ErrorContains(t, migrate.Up(t.Context(), dsn, logger), "restore it again", lost)
+		err = migrate.Up(t.Context(), dsn, logger)
+		require.ErrorContains(t, err, "lacks the SELECT privilege or the policy of products: either a migration lacks its GRANT", lost)
+		require.ErrorContains(t, err, "restore it again", lost)
 	}
+}
+
+// TestNumberOfRiver adds a migration with the number that River's tables have.
+func TestNumberOfRiver(t *testing.T) {
+	t.Parallel()
+	taken := fmt.Sprintf("%05d_saved_views.sql", migrate.RiverMigration)
+	require.EqualError(t, migrate.VerifyNumbers(fstest.MapFS{"00001_baseline.sql": {}, taken: {}}),
+		fmt.Sprintf("%s: migration %d is that of River's tables: the first free number is %d", taken, migrate.RiverMigration, migrate.Version()+1))
+	require.NoError(t, migrate.VerifyNumbers(fstest.MapFS{"00001_baseline.sql": {}, fmt.Sprintf("%05d_saved_views.sql", migrate.RiverMigration+1): {}}))
 }
 
 func TestMain(m *testing.M) { testdb.Main(m) }

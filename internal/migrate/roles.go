@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -47,18 +49,20 @@ func isDuplicate(err error) bool {
 	return ok && (failure.Code == "42710" || failure.Code == "23505")
 }
 
-// verifyRowLevelSecurity detects a database that was restored before AppRole existed: its policies and rights are lost.
+// verifyRowLevelSecurity detects tables of accounts that requests cannot read: a migration lacks the grant or the policy of a table, or
+// the database was restored before AppRole existed, which loses both of every table.
 func verifyRowLevelSecurity(ctx context.Context, pool *pgxpool.Pool) error {
-	var isComplete bool
-	err := pool.QueryRow(ctx, `SELECT bool_and(has_table_privilege($1, c.oid, 'SELECT')
+	rows, _ := pool.Query(ctx, `SELECT c.relname::text FROM pg_class AS c
+		WHERE c.relnamespace = current_schema()::regnamespace AND c.relforcerowsecurity AND NOT (has_table_privilege($1, c.oid, 'SELECT')
 			AND EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND polroles = ARRAY[$1::regrole::oid]))
-		FROM pg_class AS c WHERE c.relnamespace = current_schema()::regnamespace AND c.relforcerowsecurity`, postgres.AppRole).Scan(&isComplete)
+		ORDER BY c.relname`, postgres.AppRole)
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
 		return fmt.Errorf("read the policies: %w", err)
 	}
-	if !isComplete {
-		return fmt.Errorf("the role %[1]s has no rights in this database, which was restored before there was such a role: "+
-			"restore it again now that there is one (docs/production.md, Backups)", postgres.AppRole)
+	if len(tables) > 0 {
+		return fmt.Errorf("the role %s lacks the SELECT privilege or the policy of %s: either a migration lacks its GRANT or CREATE POLICY, or the database "+
+			"was restored before the role existed: restore it again, as the role exists now (docs/production.md, Backups)", postgres.AppRole, strings.Join(tables, ", "))
 	}
 	return nil
 }
