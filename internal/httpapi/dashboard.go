@@ -43,7 +43,7 @@ func (h dashboardHandlers) redirectManage(c echo.Context) error {
 	target := h.pathPrefix + web.DashboardPath + "/"
 	id, err := uuid.Parse(c.QueryParam("view"))
 	if err != nil {
-		return c.Redirect(http.StatusFound, target)
+		return c.Redirect(http.StatusFound, target) //nolint:wrapcheck // echo's
 	}
 	switch tab := c.QueryParam("tab"); c.Request().URL.Path {
 	case "/manage/deployments":
@@ -55,7 +55,7 @@ func (h dashboardHandlers) redirectManage(c echo.Context) error {
 			target += "versions/" + id.String()
 		}
 	}
-	return c.Redirect(http.StatusFound, target)
+	return c.Redirect(http.StatusFound, target) //nolint:wrapcheck // echo's
 }
 
 // documentPaths are the paths of the API that published clients print as links.

@@ -239,7 +239,7 @@ func (f *Flow) signIn(ctx context.Context, browser Browser, login login, callbac
 func (f *Flow) createSession(ctx context.Context, browser Browser, identity authn.Identity, refreshToken string) (string, error) {
 	user, err := f.Tenants.Resolve(ctx, identity)
 	if err != nil {
-		return "", err //nolint:wrapcheck // an *apperr.Error
+		return "", err
 	}
 	return f.Sessions.Create(ctx, sessions.NewSession{
 		AccountID: user.AccountID, UserID: user.UserID, UserName: user.UserName, Issuer: identity.Issuer, ProviderSID: identity.SessionID,

@@ -161,8 +161,6 @@ func checkContent(declared openapi3.Content, contentType string, body []byte, he
 }
 
 // dashboardLinks are the paths that redirect browsers to the dashboard: /manage, and objects that a browser opens as a document.
-//
-//nolint:gochecknoglobals // compiled once
 var dashboardLinks = regexp.MustCompile(`^/+(manage(/.*)?|(deployments|deployment-requests)/[^/]+)$`)
 
 func isDashboardLink(request *http.Request, response *http.Response) bool {

@@ -63,7 +63,7 @@ func Dashboard(pathPrefix string) (http.Handler, error) {
 func readDashboard(pathPrefix string) (map[string]http.Handler, error) {
 	root, err := fs.Sub(dashboardFiles, dashboardRoot)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the dashboard: %w", err)
 	}
 	handlers := make(map[string]http.Handler)
 	err = fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -72,7 +72,7 @@ func readDashboard(pathPrefix string) (map[string]http.Handler, error) {
 		}
 		body, err := fs.ReadFile(root, name)
 		if err != nil {
-			return err
+			return fmt.Errorf("read %s: %w", name, err)
 		}
 		if name == dashboardIndex {
 			body = setBase(body, pathPrefix)
@@ -81,7 +81,7 @@ func readDashboard(pathPrefix string) (map[string]http.Handler, error) {
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the dashboard: %w", err)
 	}
 	if handlers[dashboardIndex] == nil {
 		return nil, fmt.Errorf("%s is missing: run make web", dashboardIndex)
@@ -104,13 +104,13 @@ func dashboardFile(name string, body []byte) (http.Handler, error) {
 	var compressed bytes.Buffer
 	writer, err := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("compress %s: %w", name, err)
 	}
 	if _, err := writer.Write(body); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("compress %s: %w", name, err)
 	}
 	if err := writer.Close(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("compress %s: %w", name, err)
 	}
 	contentType, ok := dashboardTypes[path.Ext(name)]
 	if !ok {
