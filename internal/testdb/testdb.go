@@ -123,7 +123,8 @@ func clone(tb testing.TB, from string) string {
 	admin, err := pgx.Connect(tb.Context(), shared.adminDSN)
 	require.NoError(tb, err)
 	defer func() { _ = admin.Close(context.Background()) }()
-	_, err = admin.Exec(tb.Context(), fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, from))
+	// Copying files takes half of the time of copying pages through the write-ahead log.
+	_, err = admin.Exec(tb.Context(), fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY FILE_COPY", name, from))
 	require.NoError(tb, err)
 	tb.Cleanup(func() { drop(shared.adminDSN, name) })
 	dsn, err := withDatabase(shared.adminDSN, name)
