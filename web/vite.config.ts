@@ -40,6 +40,8 @@ export default defineConfig(({ mode }) => {
       },
     },
     server: {
+      // The client and the guides of CI systems are outside of web/.
+      fs: { allow: [".."] },
       proxy: {
         [SERVER_PATHS]: {
           target: env["VERSIONER_API_URL"] ?? "http://127.0.0.1:8080",

@@ -63,6 +63,7 @@ func tests() map[string]func(*testing.T, *guide) {
 		"docs/ci/circleci.md":            testPipelines("yaml"),
 		"docs/ci/bitbucket-pipelines.md": testPipelines("yaml"),
 		"docs/ci/azure-devops.md":        testPipelines("yaml"),
+		"docs/ci/buildkite.md":           testPipelines("yaml"),
 		"docs/ci/travis-ci.md":           testPipelines("yaml"),
 		"docs/ci/rundeck.md":             testRundeck,
 	}

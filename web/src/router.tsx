@@ -19,6 +19,10 @@ const routeTree = rootRoute.addChildren([
   route("/deployments/$id", () => import("./pages/deployments/deployment-page")),
   createRoute({ getParentRoute: () => rootRoute, path: "/sign-in", component: SignInPage }),
   route("/signed-in", () => import("./pages/sign-in/signed-in-page")),
+  route("/settings/keys", () => import("./pages/settings/keys-page")),
+  route("/settings/users", () => import("./pages/settings/users-page")),
+  route("/settings/audit", () => import("./pages/settings/audit-page")),
+  route("/settings/sessions", () => import("./pages/settings/sessions-page")),
   route("/start", () => import("./pages/start/start-page")),
 ]);
 

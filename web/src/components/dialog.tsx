@@ -16,13 +16,22 @@ export interface DialogProps {
   shape?: keyof typeof SHAPES;
   /** Whether the title is for screen readers only. */
   hideTitle?: boolean;
+  /** Whether the dialog has no button to close it: its content has another one. */
+  hideClose?: boolean;
   children: ReactNode;
 }
 
 /**
  * A modal dialog: the native element keeps the focus inside, closes with Esc and returns the focus. It is open while it is mounted.
  */
-export function Dialog({ title, onClose, shape = "center", hideTitle = false, children }: DialogProps) {
+export function Dialog({
+  title,
+  onClose,
+  shape = "center",
+  hideTitle = false,
+  hideClose = false,
+  children,
+}: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
@@ -55,9 +64,11 @@ export function Dialog({ title, onClose, shape = "center", hideTitle = false, ch
         <h2 id={titleId} className="min-w-0 truncate text-lg font-semibold">
           <bdi>{title}</bdi>
         </h2>
-        <Button kind="quiet" small aria-label="Close" onClick={onClose}>
-          <CloseIcon />
-        </Button>
+        {hideClose ? null : (
+          <Button kind="quiet" small aria-label="Close" onClick={onClose}>
+            <CloseIcon />
+          </Button>
+        )}
       </div>
       <div className="min-h-0 grow overflow-y-auto">{children}</div>
     </dialog>

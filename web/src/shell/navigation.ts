@@ -1,6 +1,6 @@
 import type { ComponentType } from "react";
 
-import { DeployIcon, GridIcon, StartIcon } from "../components/icons";
+import { DeployIcon, DeviceIcon, GridIcon, KeyIcon, ListIcon, StartIcon, UsersIcon } from "../components/icons";
 
 export interface NavigationItem {
   to: string;
@@ -24,6 +24,15 @@ export const navigation: NavigationGroup[] = [
     items: [
       { to: "/", label: "Environments", icon: GridIcon, letter: "e" },
       { to: "/deployments", label: "Deployments", icon: DeployIcon, letter: "d" },
+    ],
+  },
+  {
+    label: "Settings",
+    items: [
+      { to: "/settings/keys", label: "API keys", icon: KeyIcon, letter: "k", permission: "keys.view" },
+      { to: "/settings/users", label: "Users and roles", icon: UsersIcon, letter: "u" },
+      { to: "/settings/audit", label: "Audit log", icon: ListIcon, letter: "a", permission: "audit.view" },
+      { to: "/settings/sessions", label: "Sessions", icon: DeviceIcon, letter: "i" },
     ],
   },
   { label: "Help", items: [{ to: "/start", label: "Get started", icon: StartIcon, letter: "s" }] },

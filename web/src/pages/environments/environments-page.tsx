@@ -1,11 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, useRef } from "react";
+import { lazy, Suspense, useMemo, useRef } from "react";
 
 import { environmentStateQuery } from "../../api/environment-state";
 import { Page, Panel } from "../../components/page";
 import { EmptyState, ErrorState, Skeleton } from "../../components/states";
 import { useFilters } from "../../lib/search";
-import { GetStarted } from "../start/get-started";
 import { CellPanel } from "./cell-panel";
 import type { Cell } from "./cell-state";
 import { FailureAnnouncer } from "./failure-announcer";
@@ -15,10 +14,19 @@ import { cellsOf, columnsOf, filterColumns, filterRows, REVIEW, type Row, rowsOf
 import { ReviewPanel } from "./review-panel";
 import { Strip } from "./strip";
 
+/** Only new accounts need it. */
+const GetStarted = lazy(() => import("../start/start-page"));
+
 /** Which version of each product runs in each environment. */
 export default function EnvironmentsPage() {
   const { data, error, refetch } = useQuery(environmentStateQuery);
-  if (data?.length === 0) return <GetStarted />;
+  if (data?.length === 0) {
+    return (
+      <Suspense>
+        <GetStarted />
+      </Suspense>
+    );
+  }
   return (
     <Page title="Environments" lead="Which version runs where, since when, and who deployed it">
       {data ? <Content cells={data} /> : null}

@@ -8,6 +8,7 @@ import { createKey } from "../../api/keys";
 import { usePermission } from "../../api/session";
 import { StatusBadge } from "../../components/badge";
 import { Button, buttonClass } from "../../components/button";
+import { CIGuides } from "../../guides/ci-guides";
 import { CodeBlock } from "../../components/code-block";
 import { Name, VersionName } from "../../components/name";
 import { Page } from "../../components/page";
@@ -33,11 +34,7 @@ export function GetStarted() {
           <FirstEvent />
         </Step>
         <Step number={3} title="Add it to a pipeline">
-          <p className="text-muted">
-            Put the key into the secret store of the CI system as{" "}
-            <code className="font-mono text-sm">VERSIONER_API_KEY</code>.
-          </p>
-          <CodeBlock label="GitHub Actions" text={githubStep()} />
+          <CIGuides apiKey={key} />
         </Step>
       </ol>
     </Page>
@@ -77,7 +74,7 @@ function Step({
 function KeyStep({ keyText, onCreated }: { keyText: string | null; onCreated: (key: string) => void }) {
   const mayCreate = usePermission("keys.manage");
   const create = useMutation({
-    mutationFn: () => createKey("first-event", "Created on the page Get started"),
+    mutationFn: () => createKey({ name: "first-event", description: "Created on the page Get started" }),
     onSuccess: ({ key }) => onCreated(key),
   });
   if (keyText) {
@@ -136,18 +133,4 @@ function curl(key: string | null): string {
   -H "Content-Type: application/json" \\
   -d '{"product_name": "checkout", "version": "1.4.2",
        "environment_name": "production", "status": "completed"}'`;
-}
-
-function githubStep(): string {
-  return `- name: Report the deployment
-  env:
-    VERSIONER_API_KEY: \${{ secrets.VERSIONER_API_KEY }}
-  run: |
-    curl --fail-with-body --retry 3 ${serverURL}/deployment-events/ \\
-      -H "Authorization: Bearer $VERSIONER_API_KEY" \\
-      -H "Content-Type: application/json" \\
-      -d '{"product_name": "checkout", "version": "'"$GITHUB_REF_NAME"'",
-           "environment_name": "production", "status": "completed",
-           "source_system": "github", "scm_sha": "'"$GITHUB_SHA"'",
-           "invoke_id": "'"$GITHUB_RUN_ID"'"}'`;
 }

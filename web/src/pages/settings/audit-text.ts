@@ -1,0 +1,70 @@
+/** What happened to an object, in the past tense, by the action of an audit entry. */
+const VERBS: Record<string, string> = {
+  "api_key.create": "created",
+  "api_key.update": "changed",
+  "api_key.rotate": "rotated",
+  "api_key.revoke": "revoked",
+  "api_key.limit": "set the rate limit of",
+  "account.limit": "set a limit of",
+  "environment.create": "created",
+  "environment.update": "changed",
+  "environment.delete": "deleted",
+  "notification_channel.create": "created",
+  "notification_channel.update": "changed",
+  "notification_channel.delete": "deleted",
+  "notification_channel.disable": "disabled",
+  "notification_channel.resend_confirmations": "resent the confirmation e-mails of",
+  "notification_delivery.redeliver": "redelivered",
+  "notification_preference.create": "created",
+  "notification_preference.update": "changed",
+  "notification_preference.delete": "deleted",
+  "notification_recipient.confirm": "confirmed",
+  "product.create": "created",
+  "product.update": "changed",
+  "product.delete": "deleted",
+  "release.create": "created",
+  "release.update": "changed",
+  "release.delete": "deleted",
+  "release.add_version": "added a version to",
+  "release.remove_version": "removed a version from",
+  "session.create": "started",
+  "session.end": "ended",
+  "user.assign_role": "assigned the role of",
+};
+
+const NOUNS: Record<string, string> = { api_key: "API key" };
+
+export const nounOf = (objectType: string) => NOUNS[objectType] ?? objectType.replaceAll("_", " ");
+
+/** The verb of an action; actions that this page does not know are shown as they are. */
+export function verbOf(action: string): string {
+  return VERBS[action] ?? `did ${action} to`;
+}
+
+/** The known actions with a text for a list of choices. */
+export const ACTION_CHOICES: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.keys(VERBS).map((action) => {
+    const [type = "", verb = ""] = action.split(".");
+    return [action, `${nounOf(type)}: ${verb.replaceAll("_", " ")}`];
+  }),
+);
+
+/** The page of an object, if it has one. */
+export function pathOf(objectType: string, id: string): string | null {
+  switch (objectType) {
+    case "product":
+      return `/products/${id}`;
+    case "release":
+      return `/releases/${id}`;
+    case "api_key":
+      return "/settings/keys";
+    case "user":
+      return "/settings/users";
+    case "notification_channel":
+      return "/notifications";
+    case "notification_preference":
+      return "/notifications/preferences";
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,211 @@
+// Tests of the pages of the settings: API keys, users and roles, the audit log and the sessions.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { assertAccessible, keepPicture, looks, nameOf, phone, startBrowser, suite, visit } from "./browser.js";
+import { startServer } from "./server.js";
+
+const HOSTILE = `"><img src=x onerror=alert(1)> \u202e ${"x".repeat(120)}`;
+
+describe("settings", suite, () => {
+  let server, browser, admin, developer, viewer;
+
+  before(async () => {
+    [server, browser] = await Promise.all([startServer({ demo: true }), startBrowser()]);
+    [admin, developer, viewer] = await Promise.all(["admin", "developer", "viewer"].map((role) => server.token(role)));
+    await call("POST", "/api-keys/", { name: HOSTILE, description: HOSTILE });
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  async function call(method, path, body, token = admin) {
+    const answer = await fetch(server.url + path, {
+      method,
+      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+    return answer.status === 204 ? null : answer.json();
+  }
+
+  const PAGES = { keys: "API keys", users: "Users and roles", audit: "Audit log", sessions: "Sessions" };
+  for (const [path, title] of Object.entries(PAGES)) {
+    for (const look of looks) {
+      test(`${path} is accessible at ${nameOf(look)}`, () =>
+        visit(browser, server, `/settings/${path}`, { token: admin, ...look }, async (page) => {
+          await page.getByRole("heading", { level: 1, name: title }).waitFor();
+          await page.waitForLoadState("networkidle");
+          await keepPicture(page, `settings-${path}-${nameOf(look)}`);
+          await assertAccessible(page);
+        }));
+    }
+  }
+
+  const row = (page, name) => page.getByRole("listitem").filter({ hasText: name });
+
+  test("creates a key, which is shown once and works, edits, rotates and revokes it", () =>
+    visit(browser, server, "/settings/keys", { token: admin }, async (page) => {
+      await page.getByRole("button", { name: "Create a key" }).click();
+      const form = page.getByRole("dialog", { name: "Create an API key" });
+      assert.ok(await form.getByRole("button", { name: "Create", exact: true }).isDisabled(), "a key needs a name");
+      await form.getByLabel("Name").fill("shop pipeline");
+      await form.getByLabel("Description").fill("Deploys the shop");
+      await form.getByLabel("Lifetime").selectOption("90");
+      await page.keyboard.press("Escape");
+      await form.getByRole("button", { name: "Keep editing" }).click();
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      const shown = page.getByRole("dialog", { name: "The key shop pipeline" });
+      const key = await shown.getByRole("region", { name: "API key" }).innerText();
+      assert.match(key, /^sk_demo_/);
+      const event = { product_name: "shop", version: "1", environment_name: "prod", status: "completed" };
+      await call("POST", "/deployment-events/", event, key);
+      await page.keyboard.press("Escape");
+      assert.ok(await shown.isVisible(), "a key is not lost to Esc");
+      await keepPicture(page, "settings-key-created");
+      for (const [system, text] of [
+        ["GitHub Actions", "secrets.VERSIONER_API_KEY"],
+        ["GitLab CI", "after_script"],
+        ["Jenkins", "withCredentials"],
+        ["CircleCI", "BASH_ENV"],
+        ["Bitbucket Pipelines", "BITBUCKET_COMMIT"],
+        ["Azure DevOps", "vmImage"],
+        ["Buildkite", "buildkite-agent secret get"],
+        ["Plain shell", key],
+      ]) {
+        await shown.getByLabel("CI system").selectOption(system);
+        await shown.locator("pre").filter({ hasText: text }).last().waitFor();
+      }
+      await shown.getByRole("button", { name: "I have stored it" }).click();
+      assert.ok(!(await page.content()).includes(key), "the key is not shown again");
+
+      await row(page, "shop pipeline").getByRole("button", { name: "Edit" }).click();
+      const edit = page.getByRole("dialog", { name: "Edit shop pipeline" });
+      await edit.getByLabel("Name").fill("shop");
+      await edit.getByRole("button", { name: "Save" }).click();
+      await edit.waitFor({ state: "detached" });
+
+      await page.getByRole("button", { name: "Rotate shop", exact: true }).click();
+      const rotate = page.getByRole("dialog", { name: "Rotate shop" });
+      await rotate.getByLabel("The old key works for").selectOption("1");
+      await rotate.getByRole("button", { name: "Create the new key" }).click();
+      await page.getByRole("button", { name: "I have stored it" }).click();
+      await page.getByText("active, expires").first().waitFor();
+
+      await page.getByRole("button", { name: "Revoke shop", exact: true }).first().click();
+      const revoke = page.getByRole("dialog", { name: "Revoke shop" });
+      const confirm = revoke.getByRole("button", { name: "Revoke", exact: true });
+      assert.ok(await confirm.isDisabled(), "the name confirms");
+      await revoke.getByLabel("Name").fill("shop");
+      await keepPicture(page, "settings-key-revoke");
+      await confirm.click();
+      await revoke.waitFor({ state: "detached" });
+      await page.getByLabel("State").selectOption("revoked");
+      await row(page, "Deploys the shop").getByText("⊘revoked").waitFor();
+      assert.match(page.url(), /state=revoked/);
+    }));
+
+  test("shows both versions when another user has changed the key", () =>
+    visit(browser, server, "/settings/keys", { token: admin, expected: [/412/, /Precondition/] }, async (page) => {
+      const { id } = await call("POST", "/api-keys/", { name: "shared", description: "first" });
+      await page.getByRole("button", { name: "Edit shared" }).click();
+      const form = page.getByRole("dialog", { name: "Edit shared" });
+      await form.getByLabel("Description").fill("mine");
+      await call("PATCH", `/api-keys/${id}`, { description: "theirs" });
+      await form.getByRole("button", { name: "Save" }).click();
+      const conflict = form.getByRole("alert", { name: "Changed by another user" });
+      await conflict.getByText("theirs").waitFor();
+      await conflict.getByText("mine", { exact: true }).waitFor();
+      await keepPicture(page, "settings-conflict");
+      await assertAccessible(page);
+      await conflict.getByRole("button", { name: "Save mine over it" }).click();
+      await form.waitFor({ state: "detached" });
+      assert.equal((await call("GET", `/api-keys/${id}`)).description, "mine");
+    }));
+
+  test("keeps what was typed when the session ends, and when the server refuses it", () => {
+    const expected = [/401/, /422/, /403/];
+    return visit(browser, server, "/settings/keys", { token: admin, expected }, async (page, context) => {
+      await page.getByRole("button", { name: "Create a key" }).click();
+      const form = page.getByRole("dialog", { name: "Create an API key" });
+      await form.getByLabel("Name").fill("typed name");
+      const refuse = (route) =>
+        route.fulfill({ status: 401, contentType: "application/json", body: '{"detail":"the session has ended"}' });
+      await context.route("**/api-keys/", refuse);
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      const signIn = page.getByRole("dialog", { name: /sign in|session has ended/i });
+      await signIn.waitFor();
+      await context.unroute("**/api-keys/", refuse);
+      await signIn.getByRole("button", { name: "Close" }).click();
+      assert.equal(await form.getByLabel("Name").inputValue(), "typed name");
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      await page.getByRole("dialog", { name: "The key typed name" }).waitFor();
+    });
+  });
+
+  test("shows names as text", () =>
+    visit(browser, server, "/settings/keys", { token: admin, viewport: phone }, async (page) => {
+      await page.getByText('"><img src=x').first().waitFor();
+      assert.equal(await page.locator("main img").count(), 0);
+      await assertAccessible(page);
+      await keepPicture(page, "settings-keys-hostile");
+    }));
+
+  test("shows developers the keys without actions, and viewers why there are none", async () => {
+    await visit(browser, server, "/settings/keys", { token: developer }, async (page) => {
+      await page.getByText("Your role may not create, change or revoke API keys").waitFor();
+      await page.getByRole("list", { name: "API keys" }).waitFor();
+      assert.equal(await page.getByRole("button", { name: /Create|Edit|Rotate|Revoke/ }).count(), 0);
+    });
+    await visit(browser, server, "/settings/keys", { token: viewer }, async (page) => {
+      await page.getByText("Your role may not view API keys").waitFor();
+      assert.equal(await page.getByRole("link", { name: "API keys" }).count(), 0);
+    });
+    await visit(browser, server, "/settings/audit", { token: viewer }, async (page) => {
+      await page.getByText("Your role may not view the audit log").waitFor();
+    });
+    await visit(browser, server, "/settings/users", { token: viewer }, async (page) => {
+      await page.getByText("Your role may not change roles").waitFor();
+      await page.getByRole("list", { name: "Users" }).waitFor();
+      assert.equal(await page.getByRole("button", { name: /Change role/ }).count(), 0);
+    });
+  });
+
+  test("assigns a role, and explains why not to oneself", () =>
+    visit(browser, server, "/settings/users", { token: admin }, async (page) => {
+      await page.getByText("You cannot change your own role").waitFor();
+      await page
+        .getByRole("button", { name: /Change role/ })
+        .first()
+        .click();
+      const form = page.getByRole("dialog", { name: /^Role of/ });
+      await form.getByLabel("Role").selectOption("release_manager");
+      await keepPicture(page, "settings-role");
+      await form.getByRole("button", { name: "Save" }).click();
+      await form.waitFor({ state: "detached" });
+      await page.getByText("Role assigned here").first().waitFor();
+      const { items } = await call("GET", "/audit-log/?action=user.assign_role");
+      assert.equal(items.length, 1);
+    }));
+
+  test("filters the audit log by action, user and object, in the address", () =>
+    visit(browser, server, "/settings/audit", { token: admin }, async (page) => {
+      await page.getByLabel("Action").selectOption("api_key.create");
+      await page.getByRole("link", { name: "All changes of this API key" }).first().click();
+      await page.waitForURL(/object_id=/);
+      assert.doesNotMatch(page.url(), /action=/);
+      await page.getByRole("list", { name: "Changes" }).getByText("created the").first().waitFor();
+      await page.getByText("Details").first().click();
+      await page.getByText("api_key.create").last().waitFor();
+      await page.getByRole("button", { name: "Clear" }).click();
+      await page.waitForURL(/audit$/);
+    }));
+
+  test("lists the sessions of a browser and ends them", () =>
+    visit(browser, server, "/settings/sessions", { token: admin }, async (page) => {
+      await page.getByText("You are signed in with a token").waitFor();
+      assert.equal(await page.getByRole("button", { name: "Sign out everywhere" }).count(), 0);
+    }));
+});
