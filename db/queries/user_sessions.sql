@@ -18,11 +18,11 @@ RETURNING *;
 -- DeleteOldestSessions ends the sessions of a user beyond the newest ones.
 -- name: DeleteOldestSessions :many
 DELETE FROM user_sessions AS d
-WHERE d.account_id = @account_id AND d.id IN (
+WHERE d.account_id = @account_id AND d.user_id = @user_id AND d.id NOT IN (
   SELECT s.id FROM user_sessions AS s
   WHERE s.account_id = @account_id AND s.user_id = @user_id
   ORDER BY s.created_at DESC, s.id DESC
-  OFFSET @kept
+  LIMIT @kept
 )
 RETURNING d.id;
 

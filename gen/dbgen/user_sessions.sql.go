@@ -136,11 +136,11 @@ func (q *Queries) DeleteExpiredSessions(ctx context.Context, before time.Time) (
 
 const DeleteOldestSessions = `-- name: DeleteOldestSessions :many
 DELETE FROM user_sessions AS d
-WHERE d.account_id = $1 AND d.id IN (
+WHERE d.account_id = $1 AND d.user_id = $2 AND d.id NOT IN (
   SELECT s.id FROM user_sessions AS s
   WHERE s.account_id = $1 AND s.user_id = $2
   ORDER BY s.created_at DESC, s.id DESC
-  OFFSET $3
+  LIMIT $3
 )
 RETURNING d.id
 `

@@ -107,6 +107,7 @@ type GetTenantRow struct {
 }
 
 // GetTenant finds the account of an organisation, and the user in it if known.
+// Not tenant-scoped: the query finds the account.
 func (q *Queries) GetTenant(ctx context.Context, arg GetTenantParams) (GetTenantRow, error) {
 	row := q.db.QueryRow(ctx, GetTenant, arg.Subject, arg.Issuer, arg.OrganizationID)
 	var i GetTenantRow
