@@ -39,20 +39,20 @@ build: ## Build bin/versionerd
 	CGO_ENABLED=0 go build -pgo=$(PROFILE) -trimpath -ldflags '-s -w -X $(BUILDINFO).version=$(VERSION) -X $(BUILDINFO).commit=$(COMMIT) -X $(BUILDINFO).date=$(DATE)' -o bin/versionerd ./cmd/versionerd
 
 .PHONY: generate
-generate: ## Generate gen/, clients/, db/schema.sql and the words of a status from openapi.yaml, db/migrations and db/queries
+generate: schema ## Generate gen/, clients/, db/schema.sql and the words of a status from openapi.yaml, db/migrations and db/queries
 	go run ./tools/genstatus
 	for part in models server spec; do $(OAPI_CODEGEN) -config gen/apigen/$$part.yaml openapi.yaml; done
-	go run ./tools/gensecurity > gen/apigen/security.gen.go.new
+	trap 'rm -f gen/apigen/security.gen.go.new' EXIT; go run ./tools/gensecurity > gen/apigen/security.gen.go.new; \
 	mv gen/apigen/security.gen.go.new gen/apigen/security.gen.go
 	$(OAPI_CODEGEN) -config clients/go/oapi-codegen.yaml openapi.yaml
 	go run ./tools/samplegen | go run github.com/mikefarah/yq/v4 eval-all --output-format json --indent 0 \
 		'select(fileIndex == 0) * select(fileIndex == 1)' openapi.yaml - > gen/apigen/openapi.json
 	CGO_ENABLED=1 go run github.com/sqlc-dev/sqlc/cmd/sqlc generate
-	$(MAKE) schema generate-python generate-typescript
+	$(MAKE) generate-python generate-typescript
 
 .PHONY: schema
 schema: ## Generate db/schema.sql, a snapshot of the migrated schema (needs pg_dump)
-	go run ./tools/schemadump > db/schema.sql.new
+	trap 'rm -f db/schema.sql.new' EXIT; go run ./tools/schemadump > db/schema.sql.new; \
 	mv db/schema.sql.new db/schema.sql
 
 .PHONY: generate-python
