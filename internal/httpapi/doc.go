@@ -21,8 +21,7 @@
 //
 // # Adding an operation
 //
-// Describe it in openapi.yaml, run `make generate`, and follow the compiler: the handler of a tag is in the file of that name.
-// CONTRIBUTING.md has the nine steps.
+// CONTRIBUTING.md has the steps; the handler of a tag is in the file of that name.
 //
 // # Why am I getting a compile error here?
 //

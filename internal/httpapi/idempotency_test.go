@@ -45,7 +45,7 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 		if op.method != http.MethodPost || op.id == "testNotificationChannel" || op.id == "signOut" {
 			continue
 		}
-		require.Contains(t, bodies, op.id)
+		require.Contains(t, bodies, op.id, "a POST: add its body")
 		t.Run(op.id, func(t *testing.T) {
 			credential := api.Key
 			if apigen.OperationSchemes[op.id][0] == "JWTAuth" {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
@@ -14,6 +15,16 @@ import (
 func TestCreatedObjectsAreAtTheirLocation(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
+	requested := []string{
+		"/notification-channels/", "/api-keys/", "/api-keys/{id}/rotate", "/products/", "/environments/", "/releases/", "/notification-preferences/",
+	}
+	document, err := apigen.GetSpec()
+	require.NoError(t, err)
+	for path, item := range document.Paths.Map() {
+		if item.Post != nil && item.Post.Responses.Status(http.StatusCreated) != nil {
+			require.Contains(t, requested, path, "a POST that answers 201: request it below")
+		}
+	}
 	channel := create(t, api, "/notification-channels/", `{"name":"c","channel_type":"webhook","config":{"url":"https://example.com/hook"}}`)
 	key := create(t, api, "/api-keys/", `{"name":"k"}`)
 	create(t, api, "/api-keys/"+key+"/rotate", `{}`)

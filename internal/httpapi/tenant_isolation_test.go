@@ -125,7 +125,7 @@ func TestTenantsAndOperations(t *testing.T) {
 	places := idPlaces()
 	rows := 0
 	for _, op := range userOperations(t) {
-		require.ElementsMatch(t, identifiers(document, op), keysOf(places[op.id]), "%s: which objects do its identifiers name?", op.id)
+		require.ElementsMatch(t, identifiers(document, op), keysOf(places[op.id]), "%s: add its identifiers, and the objects that they name, to idPlaces", op.id)
 		for place, kind := range places[op.id] {
 			call := func(id string) testapi.Answer {
 				rows++
@@ -246,7 +246,7 @@ func TestMassAssignment(t *testing.T) {
 			require.Contains(t, string(answer.Body), `"value_error.extra"`)
 		}
 	}
-	require.Equal(t, 15*len(own), tried)
+	require.GreaterOrEqual(t, tried, 15*len(own))
 
 	answer := api.PostEvent(t, deploymentEvents, deployment(map[string]any{
 		"invoke_id": "another", "id": "01a208e8-398d-77cf-869d-63489d46d0e3", "account_id": "x", "created_at": "2000-01-01T00:00:00Z", "soak_time_hours": 7,

@@ -220,7 +220,7 @@ func (f *fixture) withFreshTargets(t *testing.T, op operation, c requestCase) re
 			c.path[reference.Value.Name] = version
 		} else {
 			factory := f.factories()[name]
-			require.NotNil(t, factory, "%s: no factory creates objects for %q", op.OperationID, name)
+			require.NotNil(t, factory, "%s: no factory creates objects for %q: add one to factories", op.OperationID, name)
 			c.path[reference.Value.Name] = factory(t, object)
 		}
 	}
@@ -235,7 +235,7 @@ func (f *fixture) cursor(t *testing.T, op operation, c requestCase) string {
 	c.query = query
 	answer := f.send(t, op, c)
 	next, ok := answer.Field(t, "next_cursor").(string)
-	require.True(t, ok, "%s: the list needs two objects: %s", op.OperationID, answer.Body)
+	require.True(t, ok, "%s: the list needs two objects: add a factory for its identifier, or create them in populate or populateChildren: %s", op.OperationID, answer.Body)
 	return next
 }
 
@@ -250,7 +250,7 @@ func (f *fixture) populate(t *testing.T) {
 	}
 }
 
-// populateBelow has two objects in a list that is a part of what the path names.
+// populateChildren creates two objects in a list that is a part of what the path names.
 func (f *fixture) populateChildren(t *testing.T, op operation, c requestCase) {
 	t.Helper()
 	if strings.HasPrefix(op.path, "/releases/{id}/") {

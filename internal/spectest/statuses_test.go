@@ -80,6 +80,7 @@ func TestUnknownIDsReturn404(t *testing.T) {
 
 // conflicts prepare a conflict for each operation that declares 409: they change the stored state or the request.
 func conflicts() map[string]func(*testing.T, *fixture, *requestCase) {
+	// nameInUse creates objects of which only the name is required; others need a function of their own.
 	nameInUse := func(path string) func(*testing.T, *fixture, *requestCase) {
 		return func(t *testing.T, f *fixture, c *requestCase) {
 			t.Helper()
@@ -130,7 +131,7 @@ func TestConflicts(t *testing.T) {
 	for _, op := range operations(f.document) {
 		provoke, can := conflicts()[op.OperationID]
 		if !can {
-			require.Nil(t, op.Responses.Status(http.StatusConflict), "%s: no conflict is prepared", op.OperationID)
+			require.Nil(t, op.Responses.Status(http.StatusConflict), "%s: add a conflict to conflicts()", op.OperationID)
 			continue
 		}
 		c := f.base(t, op)
