@@ -239,3 +239,13 @@ func TestDevelopmentLinkExpires(t *testing.T) {
 	now = now.Add(30 * time.Minute)
 	require.Equal(t, "/app/sign-in?error=expired", api.Get(t, development.Link()).Header.Get("Location"))
 }
+
+// TestSessionsThatCannotBeVerified: a session is not invalid because the database is away or the client is limited. The other scheme of
+// the operation, which finds no credential, must not hide that.
+func TestSessionsThatCannotBeVerified(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	cookie := api.SignIn(t, testapi.Account, "viewer")
+	api.Pool.Close()
+	require.Equal(t, http.StatusServiceUnavailable, api.WithCookie(t, cookie, http.MethodGet, "/products/", "").Status)
+}
