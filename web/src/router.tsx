@@ -23,6 +23,16 @@ const routeTree = rootRoute.addChildren([
   route("/settings/users", () => import("./pages/settings/users-page")),
   route("/settings/audit", () => import("./pages/settings/audit-page")),
   route("/settings/sessions", () => import("./pages/settings/sessions-page")),
+  route("/products", () => import("./pages/products/products-page")),
+  route("/products/$id", () => import("./pages/products/product-page")),
+  route("/environments", () => import("./pages/environment-list/environment-list-page")),
+  route("/environments/$id", () => import("./pages/environment-list/environment-page")),
+  route("/versions", () => import("./pages/versions/versions-page")),
+  route("/versions/$id", () => import("./pages/versions/version-page")),
+  route("/builds", () => import("./pages/builds/builds-page")),
+  route("/builds/$id", () => import("./pages/builds/build-page")),
+  route("/releases", () => import("./pages/releases/releases-page")),
+  route("/releases/$id", () => import("./pages/releases/release-page")),
   route("/start", () => import("./pages/start/start-page")),
 ]);
 

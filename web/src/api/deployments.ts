@@ -2,6 +2,7 @@ import { queryOptions } from "@tanstack/react-query";
 import {
   type Deployment,
   getDeployment,
+  getDeploymentNeighbours,
   listDeploymentEvents,
   listDeployments,
   type ListDeploymentsData,
@@ -10,7 +11,7 @@ import {
 import { live } from "../lib/live";
 import type { Search } from "../lib/search";
 import { client } from "./client";
-import { listOptions, MAX_PAGE_SIZE, objectOptions, PAGE_SIZE, presentIn } from "./lists";
+import { listOptions, objectOptions, PAGE_SIZE, presentIn } from "./lists";
 
 type Query = NonNullable<ListDeploymentsData["query"]>;
 
@@ -45,46 +46,18 @@ export const deploymentsOfVersionQuery = (version: string) =>
 
 /** The deployments before and after one, of the same product and environment. */
 export interface Neighbours {
-  previous: Deployment | undefined;
-  next: Deployment | undefined;
+  previous: Deployment | null;
+  next: Deployment | null;
 }
 
-export const neighboursQuery = (deployment: Deployment) =>
+export const neighboursQuery = (id: string) =>
   queryOptions({
     ...live,
-    queryKey: ["deployments", deployment.id, "neighbours", deployment.occurred_at],
+    queryKey: ["deployments", id, "neighbours"],
     queryFn: async ({ signal }): Promise<Neighbours> => {
-      const [previous, next] = await Promise.all([previousOf(deployment, signal), nextOf(deployment, signal)]);
+      const ids = await getDeploymentNeighbours({ client, signal, path: { id } });
+      const read = (other: string | null) => (other ? getDeployment({ client, signal, path: { id: other } }) : null);
+      const [previous, next] = await Promise.all([read(ids.previous_deployment_id), read(ids.next_deployment_id)]);
       return { previous, next };
     },
   });
-
-const pairOf = ({ product_id, environment_id }: Deployment) => ({ product: product_id, environment: environment_id });
-
-/** The list contains the deployment itself, as others may have its time. */
-async function previousOf(deployment: Deployment, signal: AbortSignal): Promise<Deployment | undefined> {
-  const until = new Date(Math.floor(Date.parse(deployment.occurred_at)) + 1).toISOString();
-  const { items } = await listDeployments({ client, signal, query: { ...pairOf(deployment), until, limit: 20 } });
-  return items[items.findIndex(({ id }) => id === deployment.id) + 1];
-}
-
-const HOUR = 3_600_000;
-
-/** Lengths of time in which the next deployment is searched: the list is newest first, and the next one is its oldest. */
-const WINDOWS = [6 * HOUR, 48 * HOUR, 14 * 24 * HOUR, 90 * 24 * HOUR, Number.POSITIVE_INFINITY];
-
-async function nextOf(deployment: Deployment, signal: AbortSignal): Promise<Deployment | undefined> {
-  const start = Date.parse(deployment.occurred_at);
-  for (const window of WINDOWS) {
-    const end = start + window;
-    const until = end < Date.now() ? { until: new Date(end).toISOString() } : {};
-    const query = { ...pairOf(deployment), since: deployment.occurred_at, ...until, limit: MAX_PAGE_SIZE };
-    let newer: Deployment | undefined;
-    for await (const item of listDeployments({ client, signal, query })) {
-      if (item.id === deployment.id) break;
-      newer = item;
-    }
-    if (newer || !until.until) return newer;
-  }
-  return undefined;
-}

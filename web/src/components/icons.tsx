@@ -20,6 +20,7 @@ function icon(paths: ReactNode) {
 }
 
 export const GridIcon = icon(<path d="M2.5 2.5h4.5v4.5H2.5zM9 2.5h4.5v4.5H9zM2.5 9h4.5v4.5H2.5zM9 9h4.5v4.5H9z" />);
+export const BoardIcon = icon(<path d="M2.5 2.500h3v11h-3zM6.500 2.500h3v6h-3zM10.500 2.500h3v8.500h-3z" />);
 export const DeployIcon = icon(<path d="M8 13.5V4M4 7.5 8 3.5l4 4M3 13.5h10" />);
 export const BoxIcon = icon(<path d="m8 1.8 5.5 3v6.4L8 14.2l-5.5-3V4.8zM2.5 4.8 8 7.8l5.5-3M8 7.8v6.4" />);
 export const BuildIcon = icon(

@@ -1,4 +1,4 @@
-import { Unauthenticated, VersionerError } from "@versioner/client";
+import { Unauthenticated, ValidationError, VersionerError } from "@versioner/client";
 import type { ReactNode } from "react";
 
 import { isAway } from "../api/query-client";
@@ -20,6 +20,9 @@ export function EmptyState({ title, children }: { title: string; children?: Reac
 export function errorText(error: unknown): string {
   if (isAway(error)) return "The server does not answer, or is overloaded. The page tries again by itself.";
   if (error instanceof Unauthenticated) return "The session has ended. Sign in, and try again.";
+  if (error instanceof ValidationError && error.problems.length > 0) {
+    return error.problems.map(({ loc, msg }) => `${loc.slice(1).join(".")}: ${msg}`).join("; ");
+  }
   if (error instanceof VersionerError) return error.detail;
   return error instanceof Error ? error.message : String(error);
 }

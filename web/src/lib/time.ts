@@ -35,3 +35,8 @@ const ABSOLUTE = new Intl.DateTimeFormat(undefined, {
 export function absoluteTime(time: number): string {
   return ABSOLUTE.format(time);
 }
+
+/** How long something took; null while it has not ended. */
+export function durationOf(start: string | null, end: string | null): string | null {
+  return start && end ? durationText(Date.parse(end) - Date.parse(start)) : null;
+}

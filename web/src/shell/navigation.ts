@@ -1,6 +1,18 @@
 import type { ComponentType } from "react";
 
-import { DeployIcon, DeviceIcon, GridIcon, KeyIcon, ListIcon, StartIcon, UsersIcon } from "../components/icons";
+import {
+  BoardIcon,
+  BoxIcon,
+  BuildIcon,
+  DeployIcon,
+  DeviceIcon,
+  GridIcon,
+  KeyIcon,
+  ListIcon,
+  StartIcon,
+  TagIcon,
+  UsersIcon,
+} from "../components/icons";
 
 export interface NavigationItem {
   to: string;
@@ -24,6 +36,16 @@ export const navigation: NavigationGroup[] = [
     items: [
       { to: "/", label: "Environments", icon: GridIcon, letter: "e" },
       { to: "/deployments", label: "Deployments", icon: DeployIcon, letter: "d" },
+      { to: "/releases", label: "Releases", icon: BoardIcon, letter: "r" },
+    ],
+  },
+  {
+    label: "Catalogue",
+    items: [
+      { to: "/products", label: "Products", icon: BoxIcon, letter: "p" },
+      { to: "/versions", label: "Versions", icon: TagIcon, letter: "v" },
+      { to: "/builds", label: "Builds", icon: BuildIcon, letter: "b" },
+      { to: "/environments", label: "Manage environments", icon: ListIcon, letter: "m" },
     ],
   },
   {

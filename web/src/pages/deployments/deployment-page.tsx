@@ -12,13 +12,14 @@ import { Fact, Facts } from "../../components/facts";
 import { MetadataPanel } from "../../components/json";
 import { Loaded, Trail } from "../../components/loaded";
 import { Name, VersionName } from "../../components/name";
+import { Who } from "../../components/who";
 import { Page, Panel } from "../../components/page";
 import { ScriptPanel } from "../../components/script-panel";
 import { ErrorState, Skeleton } from "../../components/states";
 import { Time } from "../../components/time";
 import { safeURL } from "../../lib/links";
 import { useRouteId } from "../../lib/route";
-import { durationText } from "../../lib/time";
+import { durationOf, durationText } from "../../lib/time";
 
 /** One deployment: what its events reported, and the deployments before and after it. */
 export default function DeploymentPage() {
@@ -101,28 +102,12 @@ function DeploymentFacts({ deployment: it }: { deployment: Deployment }) {
   );
 }
 
-/** Who did it: the name, or the login, and the address. */
-export function Who({ name, login, email }: { name: string | null; login: string | null; email: string | null }) {
-  const shown = name || login;
-  if (!shown && !email) return <span className="text-muted">not reported</span>;
-  return (
-    <>
-      {shown ? <Name>{shown}</Name> : null}
-      {email ? <Name className="text-sm text-muted">{email}</Name> : null}
-    </>
-  );
-}
-
-export function durationOf(start: string | null, end: string | null): string | null {
-  return start && end ? durationText(Date.parse(end) - Date.parse(start)) : null;
-}
-
 function soakText(hours: number): string {
   return `${durationText(hours * 3_600_000)} in the environments before`;
 }
 
 function NeighboursPanel({ deployment }: { deployment: Deployment }) {
-  const { data, error, refetch } = useQuery(neighboursQuery(deployment));
+  const { data, error, refetch } = useQuery(neighboursQuery(deployment.id));
   return (
     <section aria-label="Before and after" className="grid gap-3 sm:grid-cols-2">
       {!data && error ? (
@@ -141,15 +126,7 @@ function NeighboursPanel({ deployment }: { deployment: Deployment }) {
   );
 }
 
-function Neighbour({
-  label,
-  deployment,
-  absent,
-}: {
-  label: string;
-  deployment: Deployment | undefined;
-  absent: string;
-}) {
+function Neighbour({ label, deployment, absent }: { label: string; deployment: Deployment | null; absent: string }) {
   return (
     <div className="flex min-h-[4.75rem] flex-col gap-1 rounded-lg border border-line bg-surface px-4 py-3">
       <span className="text-xs text-muted">{label}</span>

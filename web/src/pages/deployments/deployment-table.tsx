@@ -43,7 +43,7 @@ function DeploymentRow({ deployment, hideProduct }: { deployment: Deployment; hi
   return (
     <Row>
       <Cell>
-        <AppLink to={`/deployments/${deployment.id}`} className="block min-h-6 rounded font-medium hover:underline">
+        <AppLink to={`/deployments/${deployment.id}`} className="block leading-6 rounded font-medium hover:underline">
           <VersionName cut>{deployment.version}</VersionName>
         </AppLink>
         <span className="block text-sm text-muted md:hidden">
@@ -53,13 +53,13 @@ function DeploymentRow({ deployment, hideProduct }: { deployment: Deployment; hi
       </Cell>
       {hideProduct ? null : (
         <Cell from="md">
-          <AppLink to={`/products/${deployment.product_id}`} className="block min-h-6 rounded hover:underline">
+          <AppLink to={`/products/${deployment.product_id}`} className="block leading-6 rounded hover:underline">
             <Name cut>{deployment.product_name}</Name>
           </AppLink>
         </Cell>
       )}
       <Cell from="md">
-        <AppLink to={`/environments/${deployment.environment_id}`} className="block min-h-6 rounded hover:underline">
+        <AppLink to={`/environments/${deployment.environment_id}`} className="block leading-6 rounded hover:underline">
           <Name cut>{deployment.environment_name}</Name>
         </AppLink>
       </Cell>

@@ -1,0 +1,203 @@
+import { useQuery } from "@tanstack/react-query";
+import type { Deployment, EnvironmentState } from "@versioner/client";
+import { useMemo } from "react";
+
+import { productHistoryQuery, runningBeforeQuery } from "../../api/products";
+import { AppLink } from "../../components/app-link";
+import { SelectField } from "../../components/field";
+import { Name } from "../../components/name";
+import { Panel } from "../../components/page";
+import { EmptyState, ErrorState, Skeleton } from "../../components/states";
+import { serverNow } from "../../lib/clock";
+import { cx } from "../../lib/cx";
+import { useNow } from "../../lib/live";
+import { useFilters } from "../../lib/search";
+import { absoluteTime } from "../../lib/time";
+import { type Lane, laneEnvironments, lanesOf, MAX_LANES } from "./lanes-data";
+
+const HOUR = 3_600_000;
+
+const RANGES: Record<string, { label: string; hours: number }> = {
+  "1d": { label: "1 day", hours: 24 },
+  "7d": { label: "7 days", hours: 168 },
+  "30d": { label: "30 days", hours: 720 },
+  "90d": { label: "90 days", hours: 2160 },
+};
+
+/** Which version ran in each environment over time. The range is a parameter of the address. */
+export function LanesPanel({ product, states }: { product: string; states: readonly EnvironmentState[] }) {
+  const [search, change] = useFilters();
+  const range = RANGES[search["range"] ?? ""] ? search["range"]! : "7d";
+  const choice = (
+    <SelectField
+      label="Range"
+      hideLabel
+      className="w-28"
+      value={range}
+      onChange={(event) => change({ range: event.target.value })}
+    >
+      {Object.entries(RANGES).map(([value, { label }]) => (
+        <option key={value} value={value}>
+          {label}
+        </option>
+      ))}
+    </SelectField>
+  );
+  return (
+    <Panel title="Versions over time" actions={choice}>
+      {states.length === 0 ? (
+        <EmptyState title="This product has no deployment yet" />
+      ) : (
+        <Lanes key={range} product={product} states={states} hours={RANGES[range]!.hours} />
+      )}
+    </Panel>
+  );
+}
+
+function Lanes({ product, states, hours }: { product: string; states: readonly EnvironmentState[]; hours: number }) {
+  const start = useMemo(() => Math.floor(serverNow() / HOUR) * HOUR - hours * HOUR, [hours]);
+  const since = new Date(start).toISOString();
+  const environments = laneEnvironments(states).slice(0, MAX_LANES);
+  const history = useQuery(productHistoryQuery(product, since));
+  const before = useQuery(
+    runningBeforeQuery(
+      product,
+      environments.map(({ environment_id }) => environment_id),
+      since,
+    ),
+  );
+  const now = useNow();
+  const error = history.error ?? before.error;
+  if (!history.data || !before.data) {
+    if (error)
+      return <ErrorState error={error} onRetry={() => void Promise.all([history.refetch(), before.refetch()])} />;
+    return <Loading count={environments.length} />;
+  }
+  const lanes = lanesOf(environments, before.data, history.data.deployments, start, now);
+  return (
+    <div className="px-4 py-3">
+      <Chart lanes={lanes} start={start} now={now} />
+      <Notes states={states} isCut={history.data.isCut} />
+    </div>
+  );
+}
+
+function Loading({ count }: { count: number }) {
+  return (
+    <div role="status" aria-label="Loading" className="flex flex-col gap-2 px-4 py-3">
+      {Array.from({ length: count }, (_, index) => (
+        <Skeleton key={index} className="h-[3.25rem] sm:h-7" />
+      ))}
+    </div>
+  );
+}
+
+function Notes({ states, isCut }: { states: readonly EnvironmentState[]; isCut: boolean }) {
+  const hidden = states.length - MAX_LANES;
+  return (
+    <>
+      {hidden > 0 ? (
+        <p className="pt-2 text-sm text-muted">{`${hidden} more environments have no lane; the list has them.`}</p>
+      ) : null}
+      {isCut ? (
+        <p className="pt-2 text-sm text-muted">Only the newest 1,000 deployments of this time are shown.</p>
+      ) : null}
+    </>
+  );
+}
+
+const COLOURS = ["bg-lane-1", "bg-lane-2", "bg-lane-3", "bg-lane-4", "bg-lane-5"];
+
+/** A version has one colour in all lanes, so that its way through the environments shows. */
+function coloursOf(lanes: readonly Lane[]): Map<string, string> {
+  const versions = lanes
+    .flatMap(({ segments }) => segments)
+    .sort((a, b) => a.from - b.from)
+    .map(({ deployment }) => deployment.version_id);
+  return new Map([...new Set(versions)].map((version, index) => [version, COLOURS[index % COLOURS.length]!]));
+}
+
+function Chart({ lanes, start, now }: { lanes: readonly Lane[]; start: number; now: number }) {
+  const colours = coloursOf(lanes);
+  const position = (time: number) => (100 * (Math.min(Math.max(time, start), now) - start)) / (now - start);
+  return (
+    <div className="flex flex-col gap-2">
+      {lanes.map((lane) => (
+        <div key={lane.id} className="flex flex-col gap-x-3 gap-y-0.5 sm:flex-row sm:items-center">
+          <AppLink
+            to={`/environments/${lane.id}`}
+            className="block leading-6 w-full shrink-0 rounded text-sm hover:underline sm:w-32"
+          >
+            <Name cut>{lane.name}</Name>
+          </AppLink>
+          <LaneBar lane={lane} colours={colours} position={position} />
+        </div>
+      ))}
+      <div aria-hidden="true" className="flex justify-between text-xs text-muted sm:pl-35">
+        <span>{new Date(start).toLocaleDateString(undefined, { month: "short", day: "numeric" })}</span>
+        <span>now</span>
+      </div>
+    </div>
+  );
+}
+
+interface LaneBarProps {
+  lane: Lane;
+  colours: ReadonlyMap<string, string>;
+  position: (time: number) => number;
+}
+
+/** The lists below have the same deployments, so the segments take no focus of their own. */
+function LaneBar({ lane, colours, position }: LaneBarProps) {
+  return (
+    <ol aria-label={`Versions in ${lane.name}`} className="relative h-7 min-w-0 grow rounded bg-raised">
+      {lane.segments.map(({ deployment, from, to }) => (
+        <li
+          key={deployment.id}
+          className="absolute inset-y-0"
+          style={{ left: `${position(from)}%`, width: `${position(to) - position(from)}%` }}
+        >
+          <AppLink
+            to={`/deployments/${deployment.id}`}
+            tabIndex={-1}
+            title={`${deployment.version}: ${absoluteTime(from)} – ${absoluteTime(to)}`}
+            className={cx(
+              "block h-full overflow-hidden rounded border-l-2 border-surface px-1.5 leading-7 hover:brightness-95",
+              colours.get(deployment.version_id),
+            )}
+          >
+            <bdi className="block truncate font-mono text-xs leading-7">{deployment.version}</bdi>
+          </AppLink>
+        </li>
+      ))}
+      {lane.marks.map((deployment) => (
+        <Mark key={deployment.id} deployment={deployment} position={position} />
+      ))}
+    </ol>
+  );
+}
+
+function Mark({ deployment, position }: { deployment: Deployment; position: LaneBarProps["position"] }) {
+  const isOpen = deployment.status === "started" || deployment.status === "pending";
+  const isBusy = isOpen && !deployment.is_stale;
+  const word = deployment.is_stale ? "stale" : deployment.status;
+  return (
+    <li
+      className="absolute top-0 h-full -translate-x-1/2"
+      style={{ left: `${position(Date.parse(deployment.deployed_at))}%` }}
+    >
+      <AppLink
+        to={`/deployments/${deployment.id}`}
+        tabIndex={-1}
+        title={`${deployment.version} ${word}: ${absoluteTime(Date.parse(deployment.deployed_at))}`}
+        className={cx(
+          "flex size-4 items-center justify-center rounded-full text-[0.625rem] leading-none font-bold text-surface",
+          isBusy ? "bg-busy" : deployment.status === "failed" ? "bg-bad" : "bg-warn",
+        )}
+      >
+        <span aria-hidden="true">{isBusy ? "◐" : deployment.status === "failed" ? "✕" : "!"}</span>
+        <span className="sr-only">{`${deployment.version} ${word}`}</span>
+      </AppLink>
+    </li>
+  );
+}

@@ -1,0 +1,131 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReleaseEnvironmentStatus, RolloutStatus } from "@versioner/client";
+
+import { progressQuery } from "../../api/releases";
+import { AppLink } from "../../components/app-link";
+import { Badge, type Tone } from "../../components/badge";
+import { Name, VersionName } from "../../components/name";
+import { Panel } from "../../components/page";
+import { EmptyState, ErrorState, SkeletonRows } from "../../components/states";
+import { Time } from "../../components/time";
+import { TYPES } from "../environments/matrix-data";
+
+const LABELS: Record<RolloutStatus, { tone: Tone; glyph: string; word: string }> = {
+  success: { tone: "good", glyph: "✓", word: "deployed" },
+  failed: { tone: "bad", glyph: "✕", word: "failed" },
+  in_progress: { tone: "busy", glyph: "◐", word: "in progress" },
+  not_deployed: { tone: "neutral", glyph: "–", word: "not yet" },
+};
+
+/** The versions of the release by environment: where each has been deployed. */
+export function ProgressPanel({ id }: { id: string }) {
+  const { data, error, refetch } = useQuery(progressQuery(id));
+  return (
+    <Panel title="Progress">
+      {data && data.cells.length > 0 ? <Grid cells={data.cells} /> : null}
+      {data?.cells.length === 0 ? (
+        <EmptyState title="Nothing to deploy yet">Add versions to the release: their progress appears here.</EmptyState>
+      ) : null}
+      {data?.isCut ? (
+        <p className="border-t border-line px-4 py-2 text-sm text-muted">The grid is cut: it has too many cells.</p>
+      ) : null}
+      {!data && error ? <ErrorState error={error} onRetry={() => void refetch()} /> : null}
+      {!data && !error ? <SkeletonRows rows={4} /> : null}
+    </Panel>
+  );
+}
+
+type Cell = ReleaseEnvironmentStatus;
+
+/** Environments in which no version of the release has been deployed and that are not permanent would widen the grid. */
+function columnsOf(cells: readonly Cell[]): Cell[] {
+  const columns = new Map<string, Cell>();
+  const used = new Set(cells.filter(({ status }) => status !== "not_deployed").map((cell) => cell.environment_id));
+  for (const cell of cells) columns.set(cell.environment_id, cell);
+  const isShown = ({ environment_id, environment_type: type }: Cell) =>
+    used.has(environment_id) || type === "production" || type === "staging";
+  return [...columns.values()]
+    .filter(isShown)
+    .sort(
+      (a, b) =>
+        TYPES.indexOf(a.environment_type) - TYPES.indexOf(b.environment_type) ||
+        a.environment_name.localeCompare(b.environment_name, undefined, { numeric: true }),
+    );
+}
+
+function rowsOf(cells: readonly Cell[]): Cell[][] {
+  const rows = new Map<string, Cell[]>();
+  for (const cell of cells) rows.set(cell.product_id, [...(rows.get(cell.product_id) ?? []), cell]);
+  return [...rows.values()].sort((a, b) => a[0]!.product_name.localeCompare(b[0]!.product_name));
+}
+
+function Grid({ cells }: { cells: readonly Cell[] }) {
+  const columns = columnsOf(cells);
+  return (
+    <div className="overflow-x-auto" tabIndex={0} role="region" aria-label="Progress by product and environment">
+      <table className="w-full border-collapse text-left">
+        <thead className="border-b border-line text-xs text-muted">
+          <tr>
+            <th scope="col" className="sticky left-0 h-8 bg-surface px-4 font-medium">
+              Product
+            </th>
+            {columns.map(({ environment_id, environment_name }) => (
+              <th key={environment_id} scope="col" className="h-8 min-w-28 px-3 font-medium">
+                <AppLink to={`/environments/${environment_id}`} className="rounded hover:underline">
+                  <Name>{environment_name}</Name>
+                </AppLink>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody className="divide-y divide-line">
+          {rowsOf(cells).map((row) => (
+            <GridRow key={row[0]!.product_id} row={row} columns={columns} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function GridRow({ row, columns }: { row: readonly Cell[]; columns: readonly Cell[] }) {
+  const { product_id, product_name, version_id, version } = row[0]!;
+  return (
+    <tr>
+      <th scope="row" className="sticky left-0 max-w-40 bg-surface px-4 py-2 text-left font-normal sm:max-w-64">
+        <AppLink to={`/products/${product_id}`} className="block leading-6 rounded font-medium hover:underline">
+          <Name cut>{product_name}</Name>
+        </AppLink>
+        <AppLink to={`/versions/${version_id}`} className="block leading-6 rounded text-muted hover:underline">
+          <VersionName cut>{version}</VersionName>
+        </AppLink>
+      </th>
+      {columns.map(({ environment_id }) => (
+        <td key={environment_id} className="px-3 py-2 align-top">
+          <Status cell={row.find((cell) => cell.environment_id === environment_id)} />
+        </td>
+      ))}
+    </tr>
+  );
+}
+
+function Status({ cell }: { cell: Cell | undefined }) {
+  const { tone, glyph, word } = LABELS[cell?.status ?? "not_deployed"];
+  const badge = (
+    <Badge tone={tone} glyph={glyph}>
+      {word}
+    </Badge>
+  );
+  if (!cell?.deployment_id) return badge;
+  return (
+    <>
+      <AppLink
+        to={`/deployments/${cell.deployment_id}`}
+        className="inline-flex min-h-6 items-center rounded hover:underline"
+      >
+        {badge}
+      </AppLink>
+      <Time at={cell.deployed_at} className="block text-xs text-muted" />
+    </>
+  );
+}

@@ -1,0 +1,107 @@
+import { useInfiniteQuery, useMutation } from "@tanstack/react-query";
+import type { Release, Version } from "@versioner/client";
+import { useState } from "react";
+
+import { releaseVersionsQuery, removeFromRelease } from "../../api/releases";
+import { AppLink } from "../../components/app-link";
+import { StatusBadge } from "../../components/badge";
+import { Button } from "../../components/button";
+import { Name, VersionName } from "../../components/name";
+import { ObjectList } from "../../components/object-list";
+import { Panel } from "../../components/page";
+import { EmptyState, InlineError } from "../../components/states";
+import { Cell, type Column, Row, Table } from "../../components/table";
+import { AddVersionDialog } from "./add-version-dialog";
+import { isOpen } from "./release-form";
+
+/** The versions of a release; while it is open, they can be added and removed. */
+export function VersionsPanel({ release, mayWrite }: { release: Release; mayWrite: boolean }) {
+  const query = useInfiniteQuery(releaseVersionsQuery(release.id));
+  const [isAdding, setAdding] = useState(false);
+  const { mutate, isPending, variables, error } = useMutation({
+    mutationFn: (version: string) => removeFromRelease(release.id, version),
+  });
+  const mayChange = mayWrite && isOpen(release.status);
+  return (
+    <Panel
+      title="Versions"
+      actions={
+        mayChange ? (
+          <Button small onClick={() => setAdding(true)}>
+            Add versions
+          </Button>
+        ) : null
+      }
+    >
+      <InlineError error={error} />
+      <ObjectList
+        query={query}
+        noun="versions"
+        skeletons={4}
+        empty={<EmptyState title="This release has no version">A release has one version of each product.</EmptyState>}
+      >
+        {(versions) => (
+          <VersionRows
+            versions={versions}
+            busy={isPending ? variables : undefined}
+            onRemove={mayChange ? mutate : undefined}
+          />
+        )}
+      </ObjectList>
+      {isAdding ? (
+        <AddVersionDialog
+          release={release.id}
+          included={query.data?.pages.flatMap(({ items }) => items) ?? []}
+          onClose={() => setAdding(false)}
+        />
+      ) : null}
+    </Panel>
+  );
+}
+
+interface RowsProps {
+  versions: readonly Version[];
+  busy: string | undefined;
+  onRemove: ((version: string) => void) | undefined;
+}
+
+function VersionRows({ versions, busy, onRemove }: RowsProps) {
+  const columns: Column[] = [
+    { title: "Product" },
+    { title: "Version" },
+    { title: "Build", className: "w-32", from: "sm" },
+  ];
+  if (onRemove) columns.push({ title: "Actions", className: "w-24" });
+  return (
+    <Table label="Versions of the release" columns={columns}>
+      {versions.map(({ id, product_id, product_name, version, build_status }) => (
+        <Row key={id}>
+          <Cell>
+            <AppLink to={`/products/${product_id}`} className="block leading-6 rounded font-medium hover:underline">
+              <Name cut>{product_name}</Name>
+            </AppLink>
+          </Cell>
+          <Cell>
+            <AppLink to={`/versions/${id}`} className="block leading-6 rounded hover:underline">
+              <VersionName cut>{version}</VersionName>
+            </AppLink>
+          </Cell>
+          <Cell from="sm">{build_status ? <StatusBadge status={build_status} /> : null}</Cell>
+          {onRemove ? (
+            <Cell>
+              <Button
+                small
+                kind="quiet"
+                busy={busy === id}
+                aria-label={`Remove ${product_name} ${version}`}
+                onClick={() => onRemove(id)}
+              >
+                Remove
+              </Button>
+            </Cell>
+          ) : null}
+        </Row>
+      ))}
+    </Table>
+  );
+}

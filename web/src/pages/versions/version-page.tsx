@@ -1,0 +1,113 @@
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import type { Version } from "@versioner/client";
+
+import { buildsQuery } from "../../api/builds";
+import { deploymentsOfVersionQuery } from "../../api/deployments";
+import { productStateQuery } from "../../api/products";
+import { versionQuery } from "../../api/versions";
+import { AppLink } from "../../components/app-link";
+import { StatusBadge } from "../../components/badge";
+import { Commit } from "../../components/commit";
+import { CopyButton } from "../../components/copy-button";
+import { ExternalLink } from "../../components/external-link";
+import { Fact, Facts } from "../../components/facts";
+import { Loaded, Trail } from "../../components/loaded";
+import { Name } from "../../components/name";
+import { ObjectList } from "../../components/object-list";
+import { Page, Panel } from "../../components/page";
+import { ScriptPanel } from "../../components/script-panel";
+import { StateTable } from "../../components/state-table";
+import { EmptyState, ErrorState, SkeletonRows } from "../../components/states";
+import { Time } from "../../components/time";
+import { safeURL } from "../../lib/links";
+import { useRouteId } from "../../lib/route";
+import { BuildTable } from "../builds/build-table";
+import { DeploymentTable } from "../deployments/deployment-table";
+import { laneEnvironments } from "../products/lanes-data";
+
+/** One version: where it runs, how it got there, and what built it. */
+export default function VersionPage() {
+  const query = useQuery(versionQuery(useRouteId()));
+  return (
+    <Loaded query={query} kind="Version" list="/versions">
+      {(version) => <Content version={version} />}
+    </Loaded>
+  );
+}
+
+function Content({ version }: { version: Version }) {
+  const deployments = useInfiniteQuery(deploymentsOfVersionQuery(version.id));
+  const builds = useInfiniteQuery(buildsQuery({ version: version.id }));
+  return (
+    <Page
+      title={`${version.product_name} ${version.version}`}
+      lead={
+        <Trail>
+          <AppLink to="/versions" className="inline-flex min-h-6 items-center text-accent hover:underline">
+            Versions
+          </AppLink>
+          {version.build_status ? <StatusBadge status={version.build_status} /> : null}
+        </Trail>
+      }
+      actions={
+        <>
+          {safeURL(version.build_url) ? <ExternalLink href={version.build_url}>Open the build</ExternalLink> : null}
+          <CopyButton text={version.version} label="Copy the version" />
+          <CopyButton text={version.id} label="Copy the identifier" />
+        </>
+      }
+    >
+      <Panel>
+        <Facts>
+          <Fact name="Product">
+            <AppLink
+              to={`/products/${version.product_id}`}
+              className="inline-flex min-h-6 items-center text-accent hover:underline"
+            >
+              <Name>{version.product_name}</Name>
+            </AppLink>
+          </Fact>
+          <Fact name="Commit">{version.scm_sha ? <Commit sha={version.scm_sha} /> : null}</Fact>
+          <Fact name="First reported">
+            <Time at={version.created_at} />
+          </Fact>
+        </Facts>
+      </Panel>
+      <RunsPanel version={version} />
+      <Panel title="How it got there">
+        <ObjectList
+          query={deployments}
+          noun="deployments"
+          skeletons={4}
+          empty={<EmptyState title="This version has not been deployed" />}
+        >
+          {(items) => <DeploymentTable deployments={items} hideProduct />}
+        </ObjectList>
+      </Panel>
+      <Panel title="Builds">
+        <ObjectList
+          query={builds}
+          noun="builds"
+          skeletons={2}
+          empty={<EmptyState title="No build of this version has been reported" />}
+        >
+          {(items) => <BuildTable builds={items} hideProduct />}
+        </ObjectList>
+      </Panel>
+      <ScriptPanel path={`/versions/${version.id}`} />
+    </Page>
+  );
+}
+
+function RunsPanel({ version }: { version: Version }) {
+  const { data, error, refetch } = useQuery(productStateQuery(version.product_id));
+  const states = data?.filter(({ version_id }) => version_id === version.id);
+  return (
+    <Panel title="Where it runs">
+      {states && states.length > 0 ? <StateTable states={laneEnvironments(states)} by="environment" /> : null}
+      {states && states.length === 0 ? <EmptyState title="This version runs in no environment" /> : null}
+      {!states && error ? <ErrorState error={error} onRetry={() => void refetch()} /> : null}
+      {!states && !error ? <SkeletonRows rows={3} /> : null}
+    </Panel>
+  );
+}

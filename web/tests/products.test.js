@@ -1,0 +1,179 @@
+// Tests of the products and environments: their lists, pages and forms.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { assertAccessible, keepPicture, looks, nameOf, startBrowser, suite, visit } from "./browser.js";
+import { startServer } from "./server.js";
+
+const hostile = '<b onclick="alert(1)">\u202eevil"\'';
+
+describe("products and environments", suite, () => {
+  let server, browser, token, viewer;
+
+  before(async () => {
+    [server, browser] = await Promise.all([startServer({ demo: true }), startBrowser()]);
+    [token, viewer] = await Promise.all([server.token(), server.token("viewer")]);
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  const request = async (method, path, body) => {
+    const answer = await fetch(server.url + path, {
+      method,
+      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+    return answer.json();
+  };
+  const first = async (path) => (await request("GET", path)).items[0];
+  const rows = (page, name) => page.getByRole("table", { name }).locator("tbody tr");
+
+  const pages = [
+    ["products", "Products", async () => "/products"],
+    ["product", "search-api", async () => `/products/${(await first("/products/?q=search-api")).id}`],
+    ["environment-list", "Manage environments", async () => "/environments"],
+    ["environment", "production", async () => `/environments/${(await first("/environments/?q=production")).id}`],
+  ];
+  for (const look of looks) {
+    for (const [name, heading, path] of pages) {
+      test(`shows the page ${name} at ${nameOf(look)}, to viewers without actions`, async () =>
+        visit(browser, server, await path(), { token: viewer, ...look }, async (page) => {
+          await page.getByRole("heading", { level: 1, name: heading }).waitFor();
+          await page.locator("tbody tr").first().waitFor();
+          if (name === "product") await page.getByRole("list", { name: "Versions in production" }).waitFor();
+          await keepPicture(page, `${name}-${nameOf(look)}`);
+          await assertAccessible(page);
+          assert.equal(await page.getByRole("button", { name: /^(New|Edit|Delete)/ }).count(), 0);
+        }));
+    }
+  }
+
+  test("finds products by a part of the name, which is in the address", () =>
+    visit(browser, server, "/products", { token }, async (page) => {
+      await rows(page, "Products").first().waitFor();
+      await page.keyboard.press("/");
+      await page.keyboard.type("SEARCH");
+      await page.waitForURL(/\?q=SEARCH$/);
+      await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1);
+      await page.reload();
+      await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1);
+      await page.getByLabel("Filter products").fill("nothing like this");
+      await page.getByRole("heading", { name: "No product matches the filter" }).waitFor();
+    }));
+
+  for (const [kind, list, empty] of [
+    ["product", "/products", "No deployment yet"],
+    ["environment", "/environments", "Nothing has been deployed here yet"],
+  ]) {
+    test(`creates, changes and deletes a ${kind} with a hostile name`, () =>
+      visit(browser, server, list, { token, expected: [/409/] }, async (page) => {
+        await page.getByRole("button", { name: `New ${kind}` }).click();
+        const dialog = page.getByRole("dialog");
+        await dialog.getByRole("button", { name: "Save" }).click();
+        await dialog.getByText("This field is required.").waitFor();
+        await dialog.getByLabel("Name").fill(hostile);
+        await dialog.getByLabel("Metadata").fill("[1]");
+        await dialog.getByRole("button", { name: "Save" }).click();
+        await dialog.getByText("Write a JSON object").waitFor();
+        await keepPicture(page, `${kind}-form`);
+        await assertAccessible(page);
+        await dialog.getByLabel("Metadata").fill('{"team": "shop", "size": 3}');
+        await dialog.getByRole("button", { name: "Save" }).click();
+        await page.getByRole("heading", { level: 1, name: "<b onclick" }).waitFor();
+        await page.getByRole("heading", { name: empty }).first().waitFor();
+        await page.getByText('"team": "shop"').waitFor();
+
+        await page.getByRole("button", { name: "Edit" }).click();
+        await dialog.getByLabel("Description").fill("Changed");
+        await dialog.getByLabel("Metadata").fill('{"team": "basket"}');
+        if (kind === "environment") await dialog.getByLabel("Type").selectOption("staging");
+        await dialog.getByRole("button", { name: "Save" }).click();
+        await dialog.waitFor({ state: "detached" });
+        await page.getByText("Changed").waitFor();
+        await page.getByText('"team": "basket"').waitFor();
+        assert.equal(await page.getByText('"size": 3').count(), 0, "the member was removed");
+
+        await page.getByRole("button", { name: "Delete" }).click();
+        const remove = dialog.getByRole("button", { name: "Delete" });
+        assert.ok(await remove.isDisabled());
+        await dialog.getByRole("checkbox").check();
+        await assertAccessible(page);
+        await remove.click();
+        await page.waitForURL(new RegExp(`${list}$`));
+      }));
+  }
+
+  test("explains a change of another user, and keeps what was typed", async () => {
+    const { id } = await request("POST", "/products/", { name: "contested", description: "old" });
+    await visit(browser, server, `/products/${id}`, { token, expected: [/412/] }, async (page) => {
+      await page.getByRole("button", { name: "Edit" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByLabel("Description").fill("mine");
+      await request("PATCH", `/products/${id}`, { description: "theirs", extra_metadata: { team: "other" } });
+      await dialog.getByRole("button", { name: "Save" }).click();
+      const conflict = dialog.getByRole("alert");
+      await conflict.getByText("theirs").waitFor();
+      await conflict.getByText("mine").waitFor();
+      assert.equal(await dialog.getByLabel("Description").inputValue(), "mine");
+      await keepPicture(page, "conflict");
+      await assertAccessible(page);
+      await dialog.getByRole("button", { name: "Save my changes anyway" }).click();
+      await dialog.waitFor({ state: "detached" });
+      const now = await request("GET", `/products/${id}`);
+      assert.equal(now.description, "mine");
+      assert.deepEqual(
+        now.extra_metadata,
+        { team: "other" },
+        "fields that the user left alone keep the other's values",
+      );
+    });
+  });
+
+  test("does not delete what another user has changed", async () => {
+    const { id } = await request("POST", "/environments/", { name: "changing" });
+    await visit(browser, server, `/environments/${id}`, { token, expected: [/412/] }, async (page) => {
+      await page.getByRole("button", { name: "Delete" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("checkbox").check();
+      await request("PATCH", `/environments/${id}`, { description: "changed" });
+      await dialog.getByRole("button", { name: "Delete" }).click();
+      await dialog.getByText("It has not been deleted").waitFor();
+      await dialog.getByRole("checkbox").check();
+      await dialog.getByRole("button", { name: "Delete" }).click();
+      await page.waitForURL(/\/environments$/);
+    });
+  });
+
+  test("shows the server's message for a name that is taken", () =>
+    visit(browser, server, "/products", { token, expected: [/409/] }, async (page) => {
+      await page.getByRole("button", { name: "New product" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByLabel("Name").fill("search-api");
+      await dialog.getByRole("button", { name: "Save" }).click();
+      await dialog
+        .getByRole("alert")
+        .getByText(/exists|taken|use/)
+        .waitFor();
+      assert.equal(await dialog.getByLabel("Name").inputValue(), "search-api");
+    }));
+
+  test("shows the versions over time, and its range in the address", async () => {
+    const { id } = await first("/products/?q=search-api");
+    await visit(browser, server, `/products/${id}`, { token }, async (page) => {
+      const lane = page.getByRole("list", { name: "Versions in production" });
+      await lane.waitFor();
+      await page.getByLabel("Range").selectOption("30d");
+      await page.waitForURL(/range=30d/);
+      const state = await first(`/environment-state/?product=${id}&environment=production`);
+      await lane.getByText(state.version, { exact: true }).first().waitFor();
+      const width = await lane.evaluate((list) => list.scrollWidth - list.clientWidth);
+      assert.ok(width <= 16, `the lane is ${width} px too wide`);
+      await lane.getByRole("link").first().click();
+      await page.waitForURL(/\/deployments\//);
+    });
+  });
+});
