@@ -21,13 +21,13 @@ export const paletteQuery = (text: string) =>
           id,
           kind: "Product",
           text: name,
-          to: `/?product=${encodeURIComponent(name)}`,
+          to: `/products/${id}`,
         })),
         ...environments.items.map(({ id, name }) => ({
           id,
           kind: "Environment",
           text: name,
-          to: `/?environment=${encodeURIComponent(name)}`,
+          to: `/environments/${id}`,
         })),
       ];
     },

@@ -69,8 +69,9 @@ export function EditDialog<T, Body>({
   save: (patch: Body, etag: string | undefined) => Promise<unknown>;
   onClose: () => void;
 }) {
-  const [base] = useState(() => valuesOf(revised.object));
-  const [current, setCurrent] = useState(revised);
+  const [opened] = useState(revised); // polls change the property
+  const [base] = useState(() => valuesOf(opened.object));
+  const [current, setCurrent] = useState(opened);
   const [values, setValues] = useState(base);
   const [problems, setProblems] = useState<Problems>({});
   const { mutate, isPending, error } = useMutation({
@@ -83,7 +84,7 @@ export function EditDialog<T, Body>({
       if (failure instanceof PreconditionFailed) setCurrent(await reload());
     },
   });
-  const isConflict = current !== revised;
+  const isConflict = current !== opened;
   const submit = () => {
     const found = problemsOf(fields, values);
     setProblems(found);

@@ -8,7 +8,7 @@ import { Name, VersionName } from "../../components/name";
 import { Panel } from "../../components/page";
 import { EmptyState, ErrorState, SkeletonRows } from "../../components/states";
 import { Time } from "../../components/time";
-import { TYPES } from "../environments/matrix-data";
+import { isReview, TYPES } from "../environments/matrix-data";
 
 const LABELS: Record<RolloutStatus, { tone: Tone; glyph: string; word: string }> = {
   success: { tone: "good", glyph: "✓", word: "deployed" },
@@ -37,20 +37,20 @@ export function ProgressPanel({ id }: { id: string }) {
 
 type Cell = ReleaseEnvironmentStatus;
 
-/** Environments in which no version of the release has been deployed and that are not permanent would widen the grid. */
+/** The environments, by type and name. Review environments without a version of the release would only widen the grid. */
 function columnsOf(cells: readonly Cell[]): Cell[] {
   const columns = new Map<string, Cell>();
   const used = new Set(cells.filter(({ status }) => status !== "not_deployed").map((cell) => cell.environment_id));
-  for (const cell of cells) columns.set(cell.environment_id, cell);
-  const isShown = ({ environment_id, environment_type: type }: Cell) =>
-    used.has(environment_id) || type === "production" || type === "staging";
-  return [...columns.values()]
-    .filter(isShown)
-    .sort(
-      (a, b) =>
-        TYPES.indexOf(a.environment_type) - TYPES.indexOf(b.environment_type) ||
-        a.environment_name.localeCompare(b.environment_name, undefined, { numeric: true }),
-    );
+  for (const cell of cells) {
+    const isUnused = !used.has(cell.environment_id);
+    const isTemporary = isReview({ name: cell.environment_name, type: cell.environment_type });
+    if (!(isUnused && isTemporary)) columns.set(cell.environment_id, cell);
+  }
+  return [...columns.values()].sort(
+    (a, b) =>
+      TYPES.indexOf(a.environment_type) - TYPES.indexOf(b.environment_type) ||
+      a.environment_name.localeCompare(b.environment_name, undefined, { numeric: true }),
+  );
 }
 
 function rowsOf(cells: readonly Cell[]): Cell[][] {

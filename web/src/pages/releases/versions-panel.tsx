@@ -33,7 +33,11 @@ export function VersionsPanel({ release, mayWrite }: { release: Release; mayWrit
         ) : null
       }
     >
-      <InlineError error={error} />
+      {error ? (
+        <div className="p-4">
+          <InlineError error={error} />
+        </div>
+      ) : null}
       <ObjectList
         query={query}
         noun="versions"
