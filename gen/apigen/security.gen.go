@@ -71,7 +71,7 @@ var OperationSchemes = map[string][]string{
 	"listDeployments":              {"JWTAuth", "SessionCookie"},
 	"getDeployment":                {"JWTAuth", "SessionCookie"},
 	"listDeploymentEvents":         {"JWTAuth", "SessionCookie"},
-	"getDeploymentNeighbours":      {"JWTAuth"},
+	"getDeploymentNeighbours":      {"JWTAuth", "SessionCookie"},
 	"getSwaggerUI":                 {},
 	"listEnvironmentState":         {"JWTAuth", "SessionCookie"},
 	"listEnvironments":             {"JWTAuth", "SessionCookie"},
