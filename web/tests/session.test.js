@@ -71,6 +71,42 @@ describe("session", suite, () => {
       await page.getByRole("region", { name: "API key" }).waitFor();
     }));
 
+  test("signs in at an identity provider in a window of its own, which closes", () =>
+    visit(browser, server, "/start", { expected: SIGNED_OUT }, async (page, context) => {
+      await signIn(page);
+      const create = page.getByRole("button", { name: "Create a key" });
+      await create.waitFor();
+      await context.route(/\/auth\/providers/, (route) =>
+        route.fulfill({
+          json: {
+            providers: [
+              {
+                type: "openid_connect",
+                name: "login.example.com",
+                issuer: "https://login.example.com",
+                url: "/auth/login?issuer=x",
+              },
+            ],
+          },
+        }),
+      );
+      await context.route(/\/auth\/login/, async (route) => {
+        const returnTo = new URL(route.request().url()).searchParams.get("return_to");
+        await context.request.post(`${server.url}/auth/dev`, { maxRedirects: 0 });
+        await route.fulfill({ status: 302, headers: { Location: returnTo } });
+      });
+      await context.clearCookies();
+      await create.click();
+      const dialog = page.getByRole("dialog", { name: "Your session has ended" });
+      const opened = context.waitForEvent("page");
+      await dialog.getByRole("button", { name: "Continue with login.example.com" }).click();
+      const window = await opened;
+      await dialog.waitFor({ state: "detached" });
+      if (!window.isClosed()) await window.waitForEvent("close");
+      await create.click();
+      await page.getByRole("region", { name: "API key" }).waitFor();
+    }));
+
   test("tries a request without an answer to its credential once more", () =>
     visit(browser, server, "/start", { expected: SIGNED_OUT }, async (page, context) => {
       await signIn(page);
@@ -100,6 +136,85 @@ describe("session", suite, () => {
         .getByText(/^(just now|\d+ s ago)$/)
         .waitFor();
     }));
+
+  describe("polling", () => {
+    /** Opens the page with a clock that the test moves; counts the requests for the list, which `answer` may fulfill. */
+    const withClock = (answer, action) =>
+      visit(browser, server, "/sign-in", { expected: [...SIGNED_OUT, ...AWAY] }, async (page, context) => {
+        await send("1.0.3");
+        let count = null; // until the page is shown
+        await context.clock.install();
+        await context.addInitScript(() => {
+          let isHidden = false;
+          Object.defineProperty(document, "hidden", { get: () => isHidden });
+          Object.defineProperty(document, "visibilityState", { get: () => (isHidden ? "hidden" : "visible") });
+          window.hide = (value) => {
+            isHidden = value;
+            document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+          };
+        });
+        await context.route(/\/environment-state\//, (route) => {
+          if (count === null) return route.continue();
+          count += 1;
+          return answer(route, count);
+        });
+        await page.goto(`${server.url}/app/`);
+        await signIn(page);
+        await page.getByRole("grid").waitFor();
+        count = 0;
+        // Time passes in steps, since an answer needs real time.
+        const pass = async (seconds, step = 1) => {
+          for (let passed = 0; passed < seconds; passed += step) {
+            await page.clock.runFor(step * 1000);
+            await page.waitForLoadState("networkidle");
+          }
+        };
+        await action(page, { pass, requests: () => count });
+      });
+
+    test("happens every 5 seconds, in a hidden tab every 30, and not after 10 minutes", () =>
+      withClock(
+        (route) => route.continue(),
+        async (page, { pass, requests }) => {
+          let before = requests();
+          await pass(30);
+          assert.ok(requests() - before >= 4 && requests() - before <= 7, `${requests() - before} in 30 s`);
+          await page.evaluate(() => window.hide(true));
+          await pass(10);
+          before = requests();
+          await pass(120, 5);
+          assert.ok(requests() - before >= 3 && requests() - before <= 5, `${requests() - before} in 120 s, hidden`);
+          await page.clock.fastForward(600_000);
+          await pass(60, 5);
+          before = requests();
+          await pass(120, 5);
+          assert.equal(requests(), before, "none after 10 minutes");
+          await page.evaluate(() => window.hide(false));
+          await pass(12);
+          assert.ok(requests() > before, "again in a visible tab");
+        },
+      ));
+
+    test("waits as long as the server asks", () =>
+      withClock(
+        (route, count) =>
+          count === 1
+            ? route.fulfill({
+                status: 503,
+                headers: { "Retry-After": "40" },
+                json: { detail: "Service temporarily unavailable" },
+              })
+            : route.continue(),
+        async (page, { pass, requests }) => {
+          await pass(8);
+          assert.equal(requests(), 1);
+          await pass(25);
+          assert.equal(requests(), 1, "none before the time is over");
+          await pass(20);
+          assert.ok(requests() >= 2);
+        },
+      ));
+  });
 
   test("keeps the page while the server is away, with the age of its data, and goes on afterwards", () =>
     visit(browser, server, "/", { expected: [...SIGNED_OUT, ...AWAY] }, async (page) => {

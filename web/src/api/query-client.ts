@@ -13,6 +13,10 @@ export function isAway(error: unknown): boolean {
   );
 }
 
+function asksToWait(error: unknown): boolean {
+  return error instanceof Unavailable && error.retryAfter !== undefined;
+}
+
 function onError(error: unknown): void {
   if (error instanceof Unauthenticated) requireSignIn();
   if (isAway(error)) connection.failed();
@@ -23,8 +27,9 @@ export const queryClient = new QueryClient({
   mutationCache: new MutationCache({ onError, onSuccess: () => connection.succeeded() }),
   defaultOptions: {
     queries: {
-      // The session may have been renewed since: 401 is tried once more. Failures of the server are tried again by the next poll.
-      retry: (failures, error) => failures < 1 && (error instanceof Unauthenticated || isAway(error)),
+      // The session may have been renewed since: 401 is tried once more. A time that the server asks to wait is left to the next poll.
+      retry: (failures, error) =>
+        failures < 1 && (error instanceof Unauthenticated || (isAway(error) && !asksToWait(error))),
       retryDelay: 500,
       staleTime: 2_000,
       networkMode: "always",
