@@ -114,6 +114,12 @@ describe("products and environments", suite, () => {
       const dialog = page.getByRole("dialog");
       await dialog.getByLabel("Description").fill("mine");
       await request("PATCH", `/products/${id}`, { description: "theirs", extra_metadata: { team: "other" } });
+      await page.locator("header").getByText("theirs").waitFor();
+      assert.equal(
+        await dialog.getByRole("alert").count(),
+        0,
+        "the form is as it was opened while the page is updated",
+      );
       await dialog.getByRole("button", { name: "Save" }).click();
       const conflict = dialog.getByRole("alert");
       await conflict.getByText("theirs").waitFor();
@@ -147,6 +153,24 @@ describe("products and environments", suite, () => {
       await page.waitForURL(/\/environments$/);
     });
   });
+
+  for (const [role, permitted] of [
+    ["admin", ["product", "environment", "release"]],
+    ["sre", ["environment"]],
+    ["developer", ["release"]],
+    ["viewer", []],
+  ]) {
+    test(`shows the ${role} the actions of the role`, async () =>
+      visit(browser, server, "/products", { token: await server.token(role) }, async (page) => {
+        for (const kind of ["product", "environment", "release"]) {
+          await page.goto(`${server.url}/app/${kind}s`);
+          await page.getByRole("button", { name: `dev-${role}` }).waitFor();
+          await page.getByRole("main").getByRole("listitem").or(page.locator("tbody tr")).first().waitFor();
+          const isPermitted = permitted.includes(kind);
+          assert.equal(await page.getByRole("button", { name: `New ${kind}` }).count(), isPermitted ? 1 : 0, kind);
+        }
+      }));
+  }
 
   test("shows the server's message for a name that is taken", () =>
     visit(browser, server, "/products", { token, expected: [/409/] }, async (page) => {
