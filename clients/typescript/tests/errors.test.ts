@@ -44,7 +44,7 @@ for (const [status, name] of Object.entries(NAMES)) {
 
 test("304 is NotModified, and no failure to repeat", async (t) => {
   const server = await script(t);
-  server.says({ status: 304, headers: { ETag: '"x"' } });
+  server.replyWith({ status: 304, headers: { ETag: '"x"' } });
   const headers = { "If-None-Match": '"x"' };
   await assert.rejects(listEnvironmentState({ client: server.client(), headers }).answer(), (error) => {
     assert(error instanceof versioner.NotModified);
@@ -52,7 +52,7 @@ test("304 is NotModified, and no failure to repeat", async (t) => {
     return true;
   });
   assert.deepEqual(
-    server.asked.map((request) => request.headers["if-none-match"]),
+    server.requests.map((request) => request.headers["if-none-match"]),
     ['"x"'],
   );
 });
