@@ -4,6 +4,7 @@ import {
   BoardIcon,
   BoxIcon,
   BuildIcon,
+  BellIcon,
   DeployIcon,
   DeviceIcon,
   GridIcon,
@@ -51,6 +52,7 @@ export const navigation: NavigationGroup[] = [
   {
     label: "Settings",
     items: [
+      { to: "/notifications", label: "Notifications", icon: BellIcon, letter: "n" },
       { to: "/settings/keys", label: "API keys", icon: KeyIcon, letter: "k", permission: "keys.view" },
       { to: "/settings/users", label: "Users and roles", icon: UsersIcon, letter: "u" },
       { to: "/settings/audit", label: "Audit log", icon: ListIcon, letter: "a", permission: "audit.view" },

@@ -49,7 +49,7 @@ export default function UsersPage() {
     <Page title="Users and roles" lead="Users appear when they first sign in at the identity provider">
       {mayManage ? null : <ReadOnlyNote what="change roles" />}
       <FilterBar isFiltered={q !== ""} onClear={() => change({ q: "" })}>
-        <TextFilter label="Filter by name or e-mail" isMain value={q} onChange={(text) => change({ q: text })} />
+        <TextFilter label="Name or e-mail" isMain value={q} onChange={(text) => change({ q: text })} />
       </FilterBar>
       <Panel>
         <ObjectList

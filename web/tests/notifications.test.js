@@ -1,0 +1,176 @@
+// Tests of the pages about notifications: channels, preferences and history.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { assertAccessible, keepPicture, looks, nameOf, startBrowser, suite, visit } from "./browser.js";
+import { startServer } from "./server.js";
+
+const HOSTILE = `"><img src=x onerror=alert(1)> \u202e ${"x".repeat(120)}`;
+const HOOK = "https://hooks.example.com/versioner";
+
+describe("notifications", suite, () => {
+  let server, browser, admin, viewer;
+
+  before(async () => {
+    [server, browser] = await Promise.all([startServer({ demo: true }), startBrowser()]);
+    [admin, viewer] = await Promise.all(["admin", "viewer"].map((role) => server.token(role)));
+    await createChannel(HOSTILE);
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  async function call(method, path, body) {
+    const answer = await fetch(server.url + path, {
+      method,
+      headers: { Authorization: `Bearer ${admin}`, "Content-Type": "application/json" },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+    return answer.status === 204 ? null : answer.json();
+  }
+
+  const createChannel = (name) =>
+    call("POST", "/notification-channels/", { name, channel_type: "webhook", config: { url: HOOK } });
+  const channels = async () => (await call("GET", "/notification-channels/")).items;
+  const preferences = async (id) => (await call("GET", `/notification-preferences/?channel_id=${id}`)).items;
+
+  const PAGES = { "": "Channels", "/preferences": "Preferences", "/history": "Deliveries" };
+  for (const [path, list] of Object.entries(PAGES)) {
+    for (const look of looks) {
+      test(`${list} are accessible at ${nameOf(look)}`, () =>
+        visit(browser, server, `/notifications${path}`, { token: admin, ...look }, async (page) => {
+          await page.getByRole("list", { name: list, exact: true }).waitFor();
+          await page.waitForLoadState("networkidle");
+          await keepPicture(page, `notifications-${list}-${nameOf(look)}`);
+          await assertAccessible(page);
+          assert.equal(await page.locator("main img").count(), 0);
+          const tabs = page.getByRole("navigation", { name: "Notifications" }).locator("[aria-current=page]");
+          assert.deepEqual(await tabs.allInnerTexts(), [list === "Deliveries" ? "History" : list]);
+        }));
+    }
+  }
+
+  test("creates a signed webhook, tests, edits, disables, enables and deletes it", () =>
+    visit(browser, server, "/notifications", { token: admin }, async (page) => {
+      await page.getByRole("button", { name: "Create a channel" }).click();
+      const form = page.getByRole("dialog", { name: "Create a channel" });
+      await form.getByLabel("Type").selectOption("webhook");
+      await form.getByLabel("Name").fill("shop hook");
+      await form.getByLabel("URL").fill(HOOK);
+      await keepPicture(page, "notifications-create");
+      await assertAccessible(page);
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      const shown = page.getByRole("dialog", { name: "Signing secret of shop hook" });
+      const secret = await shown.getByRole("region", { name: "Signing secret" }).innerText();
+      assert.match(secret, /^whsec_[A-Za-z0-9+/]{43}=$/);
+      await shown.getByRole("button", { name: "I have stored it" }).click();
+
+      await page.getByRole("button", { name: "Test shop hook", exact: true }).click();
+      await page.getByText(/The test message is not delivered: .*(resolve|connection|private)/).waitFor();
+
+      await page.getByRole("button", { name: "Edit shop hook" }).click();
+      const edit = page.getByRole("dialog", { name: "Edit shop hook" });
+      await edit.getByLabel("Name").fill("hook of the shop");
+      await edit.getByLabel("State").selectOption("disabled");
+      await edit.getByRole("button", { name: "Save" }).click();
+      await edit.waitFor({ state: "detached" });
+      await page.getByRole("button", { name: "Enable hook of the shop" }).click();
+      await page.getByRole("button", { name: "Enable hook of the shop" }).waitFor({ state: "detached" });
+      assert.equal((await channels()).find(({ name }) => name === "hook of the shop").enabled, true);
+
+      await page.getByRole("button", { name: "New secret for hook of the shop" }).click();
+      await page.getByRole("button", { name: "Create the secret" }).click();
+      assert.notEqual(await page.getByRole("region", { name: "Signing secret" }).innerText(), secret);
+      await page.getByRole("button", { name: "I have stored it" }).click();
+
+      await page.getByRole("button", { name: "Delete hook of the shop" }).click();
+      const remove = page.getByRole("dialog", { name: "Delete hook of the shop" });
+      await remove.getByLabel("Name").fill("hook of the shop");
+      await remove.getByRole("button", { name: "Delete", exact: true }).click();
+      await remove.waitFor({ state: "detached" });
+      assert.ok(!(await channels()).some(({ name }) => name === "hook of the shop"));
+    }));
+
+  test("shows the server's reason beside the field, and keeps what was typed", () =>
+    visit(browser, server, "/notifications", { token: admin, expected: [/422/] }, async (page) => {
+      await page.getByRole("button", { name: "Create a channel" }).click();
+      const form = page.getByRole("dialog", { name: "Create a channel" });
+      await form.getByLabel("Type").selectOption("webhook");
+      await form.getByLabel("Name").fill("private");
+      await form.getByLabel("URL").fill("http://10.0.0.1/hook");
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      await form.getByRole("alert").waitFor();
+      assert.equal(await form.getByLabel("Name").inputValue(), "private");
+      await keepPicture(page, "notifications-refused");
+    }));
+
+  test("creates, edits and deletes a preference", () =>
+    visit(browser, server, "/notifications/preferences", { token: admin }, async (page) => {
+      const { id } = await createChannel("for preferences");
+      await page.reload();
+      await page.getByLabel("Channel").selectOption("for preferences");
+      await page.getByText("This channel has no preference").waitFor();
+      assert.match(page.url(), new RegExp(`channel_id=${id}`));
+      await page.getByRole("button", { name: "Create a preference" }).click();
+      const form = page.getByRole("dialog", { name: "Create a preference" });
+      await form.getByLabel("Event").selectOption("deployment.completed");
+      await form.getByRole("combobox", { name: "Environments" }).fill("production");
+      await page.keyboard.press("Enter");
+      await form.getByRole("combobox", { name: "Products" }).fill("cart-service");
+      await form.getByRole("button", { name: "Add to products" }).click();
+      await form.getByRole("button", { name: "Remove production" }).waitFor();
+      await keepPicture(page, "notifications-preference");
+      await assertAccessible(page);
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      await form.waitFor({ state: "detached" });
+      const [created] = await preferences(id);
+      assert.deepEqual(created.filters, { environments: ["production"], products: ["cart-service"], statuses: [] });
+
+      await page.getByRole("button", { name: "Edit deployment completed to for preferences" }).click();
+      const edit = page.getByRole("dialog", { name: "Edit the preference" });
+      await edit.getByRole("button", { name: "Remove production" }).click();
+      await edit.getByRole("button", { name: "Save" }).click();
+      await edit.waitFor({ state: "detached" });
+      assert.deepEqual((await preferences(id))[0].filters.environments, []);
+
+      await page.getByRole("button", { name: "Delete deployment completed to for preferences" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Delete", exact: true }).click();
+      await page.getByText("This channel has no preference").waitFor();
+      assert.deepEqual(await preferences(id), []);
+    }));
+
+  test("filters the history and redelivers", () =>
+    visit(browser, server, "/notifications/history", { token: admin }, async (page) => {
+      const list = page.getByRole("list", { name: "Deliveries" });
+      await list.waitFor();
+      const { id } = await createChannel("for history");
+      const { delivery_id } = await call("POST", `/notification-channels/${id}/test`);
+      await page.reload();
+      await page.getByLabel("Channel").selectOption("for history");
+      await list.getByRole("listitem").nth(1).waitFor({ state: "detached" });
+      await list.getByText("Reason:").waitFor();
+      const again = page.waitForResponse((answer) => answer.url().endsWith(`/${delivery_id}/redeliver`));
+      await list.getByRole("button", { name: /^Redeliver/ }).click();
+      assert.equal((await again).status(), 202);
+      await page.getByLabel("Result").selectOption("delivered");
+      await page.getByText("No delivery matches the filters").waitFor();
+      await page.getByRole("button", { name: "Clear" }).click();
+      await page.waitForURL(/history$/);
+    }));
+
+  test("shows viewers no actions", async () => {
+    for (const [path, list] of Object.entries(PAGES)) {
+      await visit(browser, server, `/notifications${path}`, { token: viewer }, async (page) => {
+        await page.getByText("Your role may not change, test or redeliver notifications").waitFor();
+        await page.getByRole("list", { name: list, exact: true }).waitFor();
+        const actions = page
+          .locator("main")
+          .getByRole("button", { name: /^(Create|Test|Edit|Delete|New|Redeliver|Resend)/ });
+        assert.equal(await actions.count(), 0);
+      });
+    }
+  });
+});
