@@ -188,15 +188,15 @@ describe("products and environments", suite, () => {
   test("shows the versions over time, and its range in the address", async () => {
     const { id } = await first("/products/?q=search-api");
     await visit(browser, server, `/products/${id}`, { token }, async (page) => {
-      const lane = page.getByRole("list", { name: "Versions in production" });
-      await lane.waitFor();
+      const timeline = page.getByRole("list", { name: "Versions in production" });
+      await timeline.waitFor();
       await page.getByLabel("Range").selectOption("30d");
       await page.waitForURL(/range=30d/);
       const state = await first(`/environment-state/?product=${id}&environment=production`);
-      await lane.getByText(state.version, { exact: true }).first().waitFor();
-      const width = await lane.evaluate((list) => list.scrollWidth - list.clientWidth);
-      assert.ok(width <= 16, `the lane is ${width} px too wide`);
-      await lane.getByRole("link").first().click();
+      await timeline.getByText(state.version, { exact: true }).first().waitFor();
+      const width = await timeline.evaluate((list) => list.scrollWidth - list.clientWidth);
+      assert.ok(width <= 16, `the timeline is ${width} px too wide`);
+      await timeline.getByRole("link").first().click();
       await page.waitForURL(/\/deployments\//);
     });
   });

@@ -59,7 +59,7 @@ export const productStateQuery = (product: string) =>
     },
   });
 
-/** The most deployments that the lanes show. */
+/** The most deployments that the timelines show. */
 const MAX_DEPLOYMENTS = 1000;
 
 export interface ProductHistory {

@@ -52,7 +52,7 @@ export async function moveRelease(release: Release, status: ReleaseStatus): Prom
   const { object, etag } = await readRelease(release.id);
   if (object.status !== release.status) {
     await changed();
-    throw new Error("Another user has moved this release meanwhile. The board shows where it is now.");
+    throw new Error("Another user has moved this release. The board shows where it is now.");
   }
   await changeRelease(release.id, { status }, etag);
 }

@@ -50,7 +50,7 @@ export function DeleteDialog({
         </label>
         {error instanceof PreconditionFailed ? (
           <p role="alert" className="rounded-md bg-warn-soft px-3 py-2 text-sm text-warn">
-            Another user has changed this meanwhile. It has not been deleted; look at it again before you do.
+            Another user has changed this. It has not been deleted; look at it again before you do.
           </p>
         ) : (
           <InlineError error={error} />

@@ -118,7 +118,7 @@ function Conflict({ fields, before, now, mine }: ConflictProps) {
   const different = fields.filter(({ name }) => now[name] !== mine[name]);
   return (
     <section role="alert" className="border-b border-line bg-warn-soft px-4 py-3">
-      <h3 className="font-semibold text-warn">Another user has changed this meanwhile</h3>
+      <h3 className="font-semibold text-warn">Another user has changed this since you opened it</h3>
       <p className="text-sm">
         Nothing has been saved. Saving again changes only the fields that you changed, and replaces their present
         values.

@@ -19,8 +19,8 @@ import { ScriptPanel } from "../../components/script-panel";
 import { StateTable } from "../../components/state-table";
 import { EmptyState, ErrorState, SkeletonRows } from "../../components/states";
 import { useRouteId } from "../../lib/route";
-import { LanesPanel } from "./lanes";
-import { laneEnvironments } from "./lanes-data";
+import { TimelinesPanel } from "./timelines";
+import { timelineEnvironments } from "./timelines-data";
 import { PRODUCT_FIELDS, productValues } from "./product-form";
 
 /** One product: what runs in its environments, now and over time. */
@@ -51,11 +51,11 @@ function Content({ revised }: { revised: Revised<Product> }) {
       }
       actions={<Actions revised={revised} />}
     >
-      {state.data ? <LanesPanel product={product.id} states={state.data} /> : null}
+      {state.data ? <TimelinesPanel product={product.id} states={state.data} /> : null}
       <Panel title="Environments">
         {state.data ? (
           state.data.length > 0 ? (
-            <StateTable states={laneEnvironments(state.data)} by="environment" />
+            <StateTable states={timelineEnvironments(state.data)} by="environment" />
           ) : (
             <EmptyState title="No deployment yet">Nothing has been deployed to any environment.</EmptyState>
           )

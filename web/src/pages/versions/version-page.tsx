@@ -23,7 +23,7 @@ import { safeURL } from "../../lib/links";
 import { useRouteId } from "../../lib/route";
 import { BuildTable } from "../builds/build-table";
 import { DeploymentTable } from "../deployments/deployment-table";
-import { laneEnvironments } from "../products/lanes-data";
+import { timelineEnvironments } from "../products/timelines-data";
 
 /** One version: where it runs, how it got there, and what built it. */
 export default function VersionPage() {
@@ -104,7 +104,7 @@ function RunsPanel({ version }: { version: Version }) {
   const states = data?.filter(({ version_id }) => version_id === version.id);
   return (
     <Panel title="Where it runs">
-      {states && states.length > 0 ? <StateTable states={laneEnvironments(states)} by="environment" /> : null}
+      {states && states.length > 0 ? <StateTable states={timelineEnvironments(states)} by="environment" /> : null}
       {states && states.length === 0 ? <EmptyState title="This version runs in no environment" /> : null}
       {!states && error ? <ErrorState error={error} onRetry={() => void refetch()} /> : null}
       {!states && !error ? <SkeletonRows rows={3} /> : null}

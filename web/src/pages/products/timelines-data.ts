@@ -9,7 +9,7 @@ export interface Segment {
   to: number;
 }
 
-export interface Lane {
+export interface Timeline {
   id: string;
   name: string;
   segments: Segment[];
@@ -17,25 +17,25 @@ export interface Lane {
   marks: Deployment[];
 }
 
-/** The most environments that have a lane. */
-export const MAX_LANES = 12;
+/** The most environments that have a timeline. */
+export const MAX_TIMELINES = 12;
 
-/** The environments of the lanes: production first, and each type by name. */
-export function laneEnvironments(states: readonly EnvironmentState[]): EnvironmentState[] {
+/** The environments of the timelines: production first, and each type by name. */
+export function timelineEnvironments(states: readonly EnvironmentState[]): EnvironmentState[] {
   const rank = ({ environment_type }: EnvironmentState) => TYPES.indexOf(environment_type);
   return [...states].sort(
     (a, b) => rank(a) - rank(b) || a.environment_name.localeCompare(b.environment_name, undefined, { numeric: true }),
   );
 }
 
-/** The lanes from a time until now. `before` has what ran at its start, `deployments` what came since. */
-export function lanesOf(
+/** The timelines from a time until now. `before` has what ran at its start, `deployments` what came since. */
+export function timelinesOf(
   environments: readonly EnvironmentState[],
   before: readonly Deployment[],
   deployments: readonly Deployment[],
   start: number,
   now: number,
-): Lane[] {
+): Timeline[] {
   return environments.map(({ environment_id: id, environment_name: name }) => {
     const own = [...before, ...deployments].filter(({ environment_id }) => environment_id === id);
     const completed = own

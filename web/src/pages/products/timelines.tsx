@@ -13,7 +13,7 @@ import { cx } from "../../lib/cx";
 import { useNow } from "../../lib/live";
 import { useFilters } from "../../lib/search";
 import { absoluteTime } from "../../lib/time";
-import { type Lane, laneEnvironments, lanesOf, MAX_LANES } from "./lanes-data";
+import { type Timeline, timelineEnvironments, timelinesOf, MAX_TIMELINES } from "./timelines-data";
 
 const HOUR = 3_600_000;
 
@@ -25,7 +25,7 @@ const RANGES: Record<string, { label: string; hours: number }> = {
 };
 
 /** Which version ran in each environment over time. The range is a parameter of the address. */
-export function LanesPanel({ product, states }: { product: string; states: readonly EnvironmentState[] }) {
+export function TimelinesPanel({ product, states }: { product: string; states: readonly EnvironmentState[] }) {
   const [search, change] = useFilters();
   const range = RANGES[search["range"] ?? ""] ? search["range"]! : "7d";
   const choice = (
@@ -48,16 +48,24 @@ export function LanesPanel({ product, states }: { product: string; states: reado
       {states.length === 0 ? (
         <EmptyState title="This product has no deployment yet" />
       ) : (
-        <Lanes key={range} product={product} states={states} hours={RANGES[range]!.hours} />
+        <Timelines key={range} product={product} states={states} hours={RANGES[range]!.hours} />
       )}
     </Panel>
   );
 }
 
-function Lanes({ product, states, hours }: { product: string; states: readonly EnvironmentState[]; hours: number }) {
+function Timelines({
+  product,
+  states,
+  hours,
+}: {
+  product: string;
+  states: readonly EnvironmentState[];
+  hours: number;
+}) {
   const start = useMemo(() => Math.floor(serverNow() / HOUR) * HOUR - hours * HOUR, [hours]);
   const since = new Date(start).toISOString();
-  const environments = laneEnvironments(states).slice(0, MAX_LANES);
+  const environments = timelineEnvironments(states).slice(0, MAX_TIMELINES);
   const history = useQuery(productHistoryQuery(product, since));
   const before = useQuery(
     runningBeforeQuery(
@@ -73,10 +81,10 @@ function Lanes({ product, states, hours }: { product: string; states: readonly E
       return <ErrorState error={error} onRetry={() => void Promise.all([history.refetch(), before.refetch()])} />;
     return <Loading count={environments.length} />;
   }
-  const lanes = lanesOf(environments, before.data, history.data.deployments, start, now);
+  const timelines = timelinesOf(environments, before.data, history.data.deployments, start, now);
   return (
     <div className="px-4 py-3">
-      <Chart lanes={lanes} start={start} now={now} />
+      <Chart timelines={timelines} start={start} now={now} />
       <Notes states={states} isCut={history.data.isCut} />
     </div>
   );
@@ -93,11 +101,11 @@ function Loading({ count }: { count: number }) {
 }
 
 function Notes({ states, isCut }: { states: readonly EnvironmentState[]; isCut: boolean }) {
-  const hidden = states.length - MAX_LANES;
+  const hidden = states.length - MAX_TIMELINES;
   return (
     <>
       {hidden > 0 ? (
-        <p className="pt-2 text-sm text-muted">{`${hidden} more environments have no lane; the list has them.`}</p>
+        <p className="pt-2 text-sm text-muted">{`${hidden} more environments have no timeline; the list has them.`}</p>
       ) : null}
       {isCut ? (
         <p className="pt-2 text-sm text-muted">Only the newest 1,000 deployments of this time are shown.</p>
@@ -106,31 +114,31 @@ function Notes({ states, isCut }: { states: readonly EnvironmentState[]; isCut: 
   );
 }
 
-const COLOURS = ["bg-lane-1", "bg-lane-2", "bg-lane-3", "bg-lane-4", "bg-lane-5"];
+const COLOURS = ["bg-timeline-1", "bg-timeline-2", "bg-timeline-3", "bg-timeline-4", "bg-timeline-5"];
 
-/** A version has one colour in all lanes, so that its way through the environments shows. */
-function coloursOf(lanes: readonly Lane[]): Map<string, string> {
-  const versions = lanes
+/** A version has one colour in all timelines, so that its way through the environments shows. */
+function coloursOf(timelines: readonly Timeline[]): Map<string, string> {
+  const versions = timelines
     .flatMap(({ segments }) => segments)
     .sort((a, b) => a.from - b.from)
     .map(({ deployment }) => deployment.version_id);
   return new Map([...new Set(versions)].map((version, index) => [version, COLOURS[index % COLOURS.length]!]));
 }
 
-function Chart({ lanes, start, now }: { lanes: readonly Lane[]; start: number; now: number }) {
-  const colours = coloursOf(lanes);
+function Chart({ timelines, start, now }: { timelines: readonly Timeline[]; start: number; now: number }) {
+  const colours = coloursOf(timelines);
   const position = (time: number) => (100 * (Math.min(Math.max(time, start), now) - start)) / (now - start);
   return (
     <div className="flex flex-col gap-2">
-      {lanes.map((lane) => (
-        <div key={lane.id} className="flex flex-col gap-x-3 gap-y-0.5 sm:flex-row sm:items-center">
+      {timelines.map((timeline) => (
+        <div key={timeline.id} className="flex flex-col gap-x-3 gap-y-0.5 sm:flex-row sm:items-center">
           <AppLink
-            to={`/environments/${lane.id}`}
+            to={`/environments/${timeline.id}`}
             className="block leading-6 w-full shrink-0 rounded text-sm hover:underline sm:w-32"
           >
-            <Name cut>{lane.name}</Name>
+            <Name cut>{timeline.name}</Name>
           </AppLink>
-          <LaneBar lane={lane} colours={colours} position={position} />
+          <TimelineBar timeline={timeline} colours={colours} position={position} />
         </div>
       ))}
       <div aria-hidden="true" className="flex justify-between text-xs text-muted sm:pl-35">
@@ -141,17 +149,17 @@ function Chart({ lanes, start, now }: { lanes: readonly Lane[]; start: number; n
   );
 }
 
-interface LaneBarProps {
-  lane: Lane;
+interface TimelineBarProps {
+  timeline: Timeline;
   colours: ReadonlyMap<string, string>;
   position: (time: number) => number;
 }
 
 /** The lists below have the same deployments, so the segments take no focus of their own. */
-function LaneBar({ lane, colours, position }: LaneBarProps) {
+function TimelineBar({ timeline, colours, position }: TimelineBarProps) {
   return (
-    <ol aria-label={`Versions in ${lane.name}`} className="relative h-7 min-w-0 grow rounded bg-raised">
-      {lane.segments.map(({ deployment, from, to }) => (
+    <ol aria-label={`Versions in ${timeline.name}`} className="relative h-7 min-w-0 grow rounded bg-raised">
+      {timeline.segments.map(({ deployment, from, to }) => (
         <li
           key={deployment.id}
           className="absolute inset-y-0"
@@ -170,14 +178,14 @@ function LaneBar({ lane, colours, position }: LaneBarProps) {
           </AppLink>
         </li>
       ))}
-      {lane.marks.map((deployment) => (
+      {timeline.marks.map((deployment) => (
         <Mark key={deployment.id} deployment={deployment} position={position} />
       ))}
     </ol>
   );
 }
 
-function Mark({ deployment, position }: { deployment: Deployment; position: LaneBarProps["position"] }) {
+function Mark({ deployment, position }: { deployment: Deployment; position: TimelineBarProps["position"] }) {
   const isOpen = deployment.status === "started" || deployment.status === "pending";
   const isBusy = isOpen && !deployment.is_stale;
   const word = deployment.is_stale ? "stale" : deployment.status;
