@@ -203,9 +203,35 @@ describe("settings", suite, () => {
       await page.waitForURL(/audit$/);
     }));
 
-  test("lists the sessions of a browser and ends them", () =>
+  test("says that a session token is no session", () =>
     visit(browser, server, "/settings/sessions", { token: admin }, async (page) => {
       await page.getByText("You are signed in with a token").waitFor();
       assert.equal(await page.getByRole("button", { name: "Sign out everywhere" }).count(), 0);
+    }));
+
+  test("lists the sessions of a browser, ends another one, and all", () =>
+    visit(browser, server, "/sign-in", { expected: [/401/] }, async (page, context) => {
+      const signIn = () => page.getByRole("button", { name: "Continue as admin of demo" }).click();
+      const list = page.getByRole("list", { name: "Sessions" });
+      await signIn();
+      await page.getByRole("heading", { level: 1, name: "Environments" }).waitFor();
+      await context.clearCookies();
+      await page.goto(`${server.url}/app/sign-in`);
+      await signIn();
+      await page.getByRole("heading", { level: 1, name: "Environments" }).waitFor();
+      await page.goto(`${server.url}/app/settings/sessions`);
+      await list.getByText("this session").waitFor();
+      await keepPicture(page, "settings-sessions-signed-in");
+      await assertAccessible(page);
+      await list.getByRole("button", { name: /^End/ }).click();
+      await list.getByRole("button", { name: /^End/ }).waitFor({ state: "detached" });
+      await page.getByRole("button", { name: "Sign out everywhere" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Sign out everywhere" }).click();
+      await page.getByRole("dialog", { name: /session has ended|sign in/i }).waitFor();
+      await page.waitForLoadState("networkidle");
+      const { status } = await context.request
+        .get(`${server.url}/auth/session`)
+        .then((answer) => ({ status: answer.status() }));
+      assert.equal(status, 401);
     }));
 });
