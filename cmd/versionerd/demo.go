@@ -53,7 +53,7 @@ func (c demoCommand) Run(ctx context.Context, cfg config.Config, abort *app.Abor
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return errors.New("stopped: nothing was added")
-	case errors.Is(err, seed.ErrFilled):
+	case errors.Is(err, seed.ErrAccountNotEmpty):
 		return fmt.Errorf("account %q: %w, nothing was added; choose another account, such as --account %s2", c.Account, err, c.Account)
 	case errors.Is(err, seed.ErrInUse):
 		return fmt.Errorf("account %q: %w, nothing was added; choose another account, such as --account %s-demo", c.Account, err, c.Account)

@@ -50,7 +50,7 @@ func TestSlotHeldOnlyWhileWorking(t *testing.T) {
 		for range 8 {
 			waiting.Go(func() { api.As(t, "viewer", http.MethodGet, "/releases/", "") })
 		}
-		require.Eventually(t, func() bool { return lockedOut(t, api) >= 2 }, time.Minute, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return countBlocked(t, api) >= 2 }, time.Minute, 10*time.Millisecond)
 		requireServed(t, api, "other")
 		_, err = conn.Exec(t.Context(), "ROLLBACK")
 		require.NoError(t, err)
@@ -166,8 +166,8 @@ func TestOverload(t *testing.T) {
 	require.Equal(t, http.StatusOK, read("second").Status)
 }
 
-// lockedOut returns how many statements of an API wait for a lock.
-func lockedOut(t *testing.T, api *testapi.API) (waiting int) {
+// countBlocked returns how many statements of an API wait for a lock.
+func countBlocked(t *testing.T, api *testapi.API) (waiting int) {
 	t.Helper()
 	api.Scan(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'", &waiting)
 	return waiting

@@ -31,7 +31,7 @@ func (h buildHandlers) ListBuilds(ctx context.Context, req apigen.ListBuildsRequ
 			}
 			rows, err := db.ListBuilds(ctx, dbgen.ListBuildsParams{
 				AccountID: account, ProductID: names.product, VersionID: versionID, Version: version, Status: (*string)(req.Params.Status),
-				Commit: commitOf(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
+				Commit: normalizeSHA(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)

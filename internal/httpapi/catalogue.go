@@ -152,7 +152,7 @@ func (h catalogueHandlers) ListVersions(ctx context.Context, req apigen.ListVers
 				return nil, nil
 			}
 			rows, err := db.ListVersions(ctx, dbgen.ListVersionsParams{
-				AccountID: account, Q: req.Params.Q, ProductID: names.product, Commit: commitOf(req.Params.SCMSHA),
+				AccountID: account, Q: req.Params.Q, ProductID: names.product, Commit: normalizeSHA(req.Params.SCMSHA),
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)

@@ -34,7 +34,7 @@ func (h deploymentHandlers) ListDeployments(ctx context.Context, req apigen.List
 			}
 			rows, err := db.ListDeployments(ctx, dbgen.ListDeploymentsParams{
 				AccountID: account, ProductID: names.product, EnvironmentID: names.environment, VersionID: versionID, Version: version,
-				Status: (*string)(req.Params.Status), Commit: commitOf(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
+				Status: (*string)(req.Params.Status), Commit: normalizeSHA(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)

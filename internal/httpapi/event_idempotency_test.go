@@ -56,7 +56,7 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 			}
 			disconnected <- err
 		}()
-		waitForLock(t, api)
+		waitForBlocked(t, api)
 		disconnect()
 		require.ErrorIs(t, <-disconnected, context.Canceled)
 		unlock()
@@ -71,7 +71,7 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 		var answer testapi.Answer
 		var group sync.WaitGroup
 		group.Go(func() { answer = named(t, api, api.Key, deploymentEvents, "k", aDeployment) })
-		waitForLock(t, api)
+		waitForBlocked(t, api)
 		api.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 		unlock()
 		group.Wait()

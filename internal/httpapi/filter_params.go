@@ -29,7 +29,7 @@ func resolveNames(ctx context.Context, db *postgres.DB, account uuid.UUID, produ
 	productName, _ := ingest.NormalizeName(ptr.Or(product, "")) // an invalid name is not found
 	environmentName, _ := ingest.NormalizeName(ptr.Or(environment, ""))
 	found, err := db.ResolveFilters(ctx, dbgen.ResolveFiltersParams{
-		AccountID: account, ProductID: asID(product), ProductName: productName, EnvironmentID: asID(environment), EnvironmentName: environmentName,
+		AccountID: account, ProductID: parseUUID(product), ProductName: productName, EnvironmentID: parseUUID(environment), EnvironmentName: environmentName,
 	})
 	if product != nil {
 		filters.product = &found.ProductID
@@ -42,7 +42,7 @@ func resolveNames(ctx context.Context, db *postgres.DB, account uuid.UUID, produ
 }
 
 // asID is the identifier that a text may be; nil when it is a name.
-func asID(text *string) *uuid.UUID {
+func parseUUID(text *string) *uuid.UUID {
 	if text == nil {
 		return nil
 	}
@@ -55,14 +55,14 @@ func asID(text *string) *uuid.UUID {
 
 // idOrName returns a filter as an identifier if it is one, else as a name.
 func idOrName(text *string) (*uuid.UUID, *string) {
-	if id := asID(text); id != nil {
+	if id := parseUUID(text); id != nil {
 		return id, nil
 	}
 	return nil, text
 }
 
 // commitOf is how the database looks for a commit that is given whole or abbreviated.
-func commitOf(sha *string) *string {
+func normalizeSHA(sha *string) *string {
 	if sha == nil {
 		return nil
 	}

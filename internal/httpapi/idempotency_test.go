@@ -51,7 +51,7 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 			if apigen.OperationSchemes[op.id][0] == "JWTAuth" {
 				credential = api.Token(t, testapi.Account, "admin")
 			}
-			path := strings.ReplaceAll(op.path, "{id}", mine.ids[idPlaces()[op.id]["id"]])
+			path := strings.ReplaceAll(op.path, "{id}", mine.ids[idLocations()[op.id]["id"]])
 			audited := api.Count(t, "audit_log")
 			answers := make([]testapi.Answer, 8)
 			var group sync.WaitGroup
@@ -228,8 +228,8 @@ func lock(t *testing.T, api *testapi.API, sql string) (unlock func()) {
 	return func() { require.NoError(t, tx.Rollback(ctx)) }
 }
 
-// waitForLock returns when something waits for a lock.
-func waitForLock(t *testing.T, api *testapi.API) {
+// waitForBlocked returns when something waits for a lock.
+func waitForBlocked(t *testing.T, api *testapi.API) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		return api.Count(t, "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0

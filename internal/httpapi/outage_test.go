@@ -47,7 +47,7 @@ func TestUserRequests(t *testing.T) {
 	}
 	terminateBlocked := func(t *testing.T, api *testapi.API) {
 		t.Helper()
-		waitForLock(t, api)
+		waitForBlocked(t, api)
 		api.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 	}
 	newAPI := func(t *testing.T) (api *testapi.API, product string) {

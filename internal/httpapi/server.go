@@ -88,7 +88,7 @@ func New(ctx context.Context, deps Dependencies) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	operations, err := operationMiddlewares(document, deps)
+	operations, err := newOperationMiddlewares(document, deps)
 	if err != nil {
 		return nil, err
 	}
@@ -217,8 +217,8 @@ func timeoutOf(operation string) time.Duration {
 // authenticationTag is the tag of the operations of browsers.
 const authenticationTag = "Authentication"
 
-// operationMiddlewares returns the middleware of each operation, in the order of the request lifecycle.
-func operationMiddlewares(document *openapi3.T, deps Dependencies) (map[string][]echo.MiddlewareFunc, error) {
+// newOperationMiddlewares returns the middleware of each operation, in the order of the request lifecycle.
+func newOperationMiddlewares(document *openapi3.T, deps Dependencies) (map[string][]echo.MiddlewareFunc, error) {
 	limiter := middleware.NewRateLimiter(middleware.RateLimits{
 		Limiter: deps.Limits.Limiter, KeyPerMinute: deps.Limits.KeyPerMinute, AccountPerHour: deps.Limits.AccountPerHour,
 		UserPerMinute: deps.Limits.UserPerMinute, FailuresPerMinute: deps.Limits.FailuresPerMinute,

@@ -76,8 +76,8 @@ func newTenant(t *testing.T, api *testapi.API, account string) tenant {
 	return made
 }
 
-// idPlaces says which kind of object each identifier in an operation names: in its path, its query and its body.
-func idPlaces() map[string]map[string]string {
+// idLocations lists the kind of object that each identifier of an operation names, in its path, its query and its body.
+func idLocations() map[string]map[string]string {
 	return map[string]map[string]string{
 		"getProduct": {"id": "product"}, "updateProduct": {"id": "product"}, "deleteProduct": {"id": "product"},
 		"getEnvironment": {"id": "environment"}, "updateEnvironment": {"id": "environment"}, "deleteEnvironment": {"id": "environment"},
@@ -122,10 +122,10 @@ func TestTenantsAndOperations(t *testing.T) {
 	require.NoError(t, err)
 	api := testapi.New(t)
 	mine, theirs := newTenant(t, api, testapi.Account), newTenant(t, api, "other")
-	places := idPlaces()
+	places := idLocations()
 	rows := 0
 	for _, op := range userOperations(t) {
-		require.ElementsMatch(t, identifiers(document, op), keysOf(places[op.id]), "%s: add its identifiers, and the objects that they name, to idPlaces", op.id)
+		require.ElementsMatch(t, identifiers(document, op), parameterNames(places[op.id]), "%s: add its identifiers, and the objects that they name, to idLocations", op.id)
 		for place, kind := range places[op.id] {
 			call := func(id string) testapi.Answer {
 				rows++
@@ -211,7 +211,7 @@ func identifiers(document *openapi3.T, op operation) []string {
 	return found
 }
 
-func keysOf(places map[string]string) []string {
+func parameterNames(places map[string]string) []string {
 	var keys []string
 	for key := range places {
 		keys = append(keys, key)
@@ -230,7 +230,7 @@ func TestMassAssignment(t *testing.T) {
 		if op.method != http.MethodPost && op.method != http.MethodPatch || slices.Contains([]string{"testNotificationChannel", "redeliverNotification", "resendRecipientConfirmations", "signOut"}, op.id) {
 			continue // they take no body
 		}
-		path := strings.ReplaceAll(op.path, "{id}", mine.ids[idPlaces()[op.id]["id"]])
+		path := strings.ReplaceAll(op.path, "{id}", mine.ids[idLocations()[op.id]["id"]])
 		for _, member := range own {
 			tried++
 			body := bodyOf(op.id, mine.ids["channel"])

@@ -37,7 +37,7 @@ type Response struct {
 	Body   []byte      `json:"body"`
 }
 
-var errReused = apperr.NewInvalid(apperr.Field{
+var errKeyMismatch = apperr.NewInvalid(apperr.Field{
 	Loc: []any{"header", "Idempotency-Key"}, Msg: "Idempotency-Key was already used with a different request", Type: "value_error.idempotency_key",
 })
 
@@ -100,7 +100,7 @@ func (s *Store) Replay(ctx context.Context, tx *postgres.DB, request Request) (*
 		return nil, err
 	}
 	if !bytes.Equal(row.RequestHash, request.Hash) {
-		return nil, errReused
+		return nil, errKeyMismatch
 	}
 	text := row.Response
 	if row.IsEncrypted {

@@ -162,7 +162,7 @@ func (b *batcher) execute(ctx context.Context, jobs []*job) {
 			return
 		}
 		switch {
-		case postgres.IsLocked(failure):
+		case postgres.IsLockTimeout(failure):
 			b.split(ctx, jobs)
 			return
 		case errors.Is(failure, errConcurrent) && try < maxReruns:
@@ -193,7 +193,7 @@ func (b *batcher) split(ctx context.Context, jobs []*job) {
 	for _, account := range byAccount {
 		switch failure := b.try(ctx, account, parkedLockTimeout); {
 		case failure == nil:
-		case postgres.IsLocked(failure):
+		case postgres.IsLockTimeout(failure):
 			b.park(account)
 		default:
 			b.execute(ctx, account)
@@ -319,15 +319,15 @@ func (b *batcher) retryBlocked(ctx context.Context, jobs []*job) []*job {
 		failure := b.try(ctx, of, parkedLockTimeout)
 		switch {
 		case failure == nil:
-		case postgres.IsLocked(failure) && len(of) > 1:
+		case postgres.IsLockTimeout(failure) && len(of) > 1:
 			for i := range of {
-				if failure := b.try(ctx, of[i:i+1], parkedLockTimeout/4); postgres.IsLocked(failure) {
+				if failure := b.try(ctx, of[i:i+1], parkedLockTimeout/4); postgres.IsLockTimeout(failure) {
 					blocked = append(blocked, of[i])
 				} else if failure != nil {
 					b.execute(ctx, of[i:i+1])
 				}
 			}
-		case postgres.IsLocked(failure):
+		case postgres.IsLockTimeout(failure):
 			blocked = append(blocked, of...)
 		default:
 			b.execute(ctx, of)

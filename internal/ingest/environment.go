@@ -44,7 +44,7 @@ func InferEnvironmentType(name string) EnvironmentType {
 		}
 		found, known := typeOfToken[token]
 		if found == ProductionType {
-			found, known = qualifyProduction(previous)
+			found, known = classifyProductionQualifier(previous)
 		}
 		if known && (inferred == OtherType || inferred == ProductionType && found != ProductionType) {
 			inferred = found
@@ -56,9 +56,9 @@ func InferEnvironmentType(name string) EnvironmentType {
 	return inferred
 }
 
-// qualifyProduction returns the type of a production token after the previous one: "pre-prod" is staging, and "non-prod"
+// classifyProductionQualifier returns the type of a production token after the previous one: "pre-prod" is staging, and "non-prod"
 // has no type.
-func qualifyProduction(previous string) (EnvironmentType, bool) {
+func classifyProductionQualifier(previous string) (EnvironmentType, bool) {
 	switch previous {
 	case "pre":
 		return StagingType, true

@@ -97,7 +97,7 @@ func TestBatchTx(t *testing.T) {
 		require.NoError(t, err)
 		defer tx.Close(t.Context())
 		err = lock(tx)
-		require.True(t, postgres.IsLocked(err), "%v", err)
+		require.True(t, postgres.IsLockTimeout(err), "%v", err)
 	})
 	t.Run("JoinedTransactionIsCommittedWhereItWasBegun", func(t *testing.T) {
 		t.Parallel()

@@ -15,16 +15,16 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 )
 
-// unavailableClasses are the SQLSTATE classes (and whole states) that mean "not now": connection exceptions, lack of
+// transientClasses are the SQLSTATE classes (and whole states) that mean "not now": connection exceptions, lack of
 // resources, operator intervention, a statement or an idle transaction that was ended from outside (57014, 25P03), a read-only
 // server; deadlocks and serialization failures, where trying again works.
-var unavailableClasses = []string{"08", "53", "57P", "57014", "25P03", "25006", "40001", "40P01", "55P03", "58"} //nolint:gochecknoglobals // a constant table
+var transientClasses = []string{"08", "53", "57P", "57014", "25P03", "25006", "40001", "40P01", "55P03", "58"} //nolint:gochecknoglobals // a constant table
 
-// unstorableStates are the SQLSTATEs for values that a request must not contain. Validation refuses them before
+// unprocessableStates are the SQLSTATEs for values that a request must not contain. Validation refuses them before
 // they get here.
 //
 //nolint:gochecknoglobals // a constant table
-var unstorableStates = []string{
+var unprocessableStates = []string{
 	"22021", // invalid byte sequence, NUL
 	"22P05", // \u0000 in jsonb
 	"22003", // number out of range
@@ -42,7 +42,7 @@ func Classify(err error) error {
 		return apperr.New(apperr.NotFound, "Not found")
 	case IsTransient(err), errors.Is(err, puddle.ErrClosedPool), errors.Is(err, context.Canceled):
 		return apperr.Wrap(apperr.Unavailable, "Service temporarily unavailable", err)
-	case hasState(err, unstorableStates):
+	case hasSQLState(err, unprocessableStates):
 		return &apperr.Error{Code: apperr.Invalid, Message: "the database cannot store the request", Fields: []apperr.Field{
 			{Loc: []any{"body"}, Msg: "contains characters that cannot be stored", Type: "value_error.unstorable"},
 		}}
@@ -58,26 +58,26 @@ func IsTransient(err error) bool {
 		return true
 	}
 	if _, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return hasState(err, unavailableClasses)
+		return hasSQLState(err, transientClasses)
 	}
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return true
 	}
-	return errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) || isBrokenConnection(err)
+	return errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) || isConnectionError(err)
 }
 
-// IsLocked reports whether waiting for a lock timed out, or was a deadlock.
-func IsLocked(err error) bool {
-	return hasState(err, []string{"55P03", "40P01"})
+// IsLockTimeout reports whether waiting for a lock timed out, or was a deadlock.
+func IsLockTimeout(err error) bool {
+	return hasSQLState(err, []string{"55P03", "40P01"})
 }
 
 // IsConstraintViolation reports whether a unique or a foreign key was violated.
 func IsConstraintViolation(err error) bool {
-	return hasState(err, []string{"23505", "23503"})
+	return hasSQLState(err, []string{"23505", "23503"})
 }
 
-// isBrokenConnection recognises what pgx reports, in several ways, of a connection that went away.
-func isBrokenConnection(err error) bool {
+// isConnectionError recognises what pgx reports, in several ways, of a connection that went away.
+func isConnectionError(err error) bool {
 	for _, broken := range []error{pgconn.ErrConnClosed, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, broken) {
 			return true
@@ -86,7 +86,7 @@ func isBrokenConnection(err error) bool {
 	return false
 }
 
-func hasState(err error, prefixes []string) bool {
+func hasSQLState(err error, prefixes []string) bool {
 	failure, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		return false

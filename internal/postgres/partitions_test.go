@@ -107,7 +107,7 @@ func TestEventPartitions(t *testing.T) {
 		require.NoError(t, err)
 		begun := time.Now()
 		err = pool.EnsureEventPartitions(t.Context(), date("2032-01-01T00:00:00Z"), date("2032-01-01T00:00:00Z"))
-		require.True(t, postgres.IsLocked(err), "%v", err)
+		require.True(t, postgres.IsLockTimeout(err), "%v", err)
 		require.Less(t, time.Since(begun), 10*time.Second)
 		require.NoError(t, tx.Rollback(t.Context()))
 		require.NoError(t, pool.EnsureEventPartitions(t.Context(), date("2032-01-01T00:00:00Z"), date("2032-01-01T00:00:00Z")))

@@ -14,7 +14,7 @@ import (
 
 const (
 	redisTimeout = 30 * time.Millisecond // of a request, for asking Redis
-	searchPause  = time.Second
+	probeInterval  = time.Second
 	connections  = 16
 )
 
@@ -57,7 +57,7 @@ func newShared(ctx context.Context, address string, timeout time.Duration, logge
 	s := &Shared{client: redis.NewClient(options), timeout: timeout, local: NewLocal(), logger: logger}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	s.away.Store(true)
-	go s.search(s.ctx, 0) //nolint:contextcheck // it outlives the request
+	go s.probeUntilAvailable(s.ctx, 0) //nolint:contextcheck // it outlives the request
 	return s, nil
 }
 
@@ -82,8 +82,8 @@ func (s *Shared) Close() error {
 	return nil
 }
 
-// search waits, and then sends requests to Redis until it replies within the timeout.
-func (s *Shared) search(ctx context.Context, pause time.Duration) {
+// probeUntilAvailable waits, and then sends requests to Redis until it replies within the timeout.
+func (s *Shared) probeUntilAvailable(ctx context.Context, pause time.Duration) {
 	for {
 		select {
 		case <-time.After(pause):
@@ -99,7 +99,7 @@ func (s *Shared) search(ctx context.Context, pause time.Duration) {
 		if pause == 0 { // the first probe
 			s.logger.WarnContext(ctx, "redis unavailable, using local rate limits", "error", err)
 		}
-		pause = searchPause
+		pause = probeInterval
 	}
 }
 
@@ -112,7 +112,7 @@ func (s *Shared) Take(ctx context.Context, quotas ...Quota) Decision {
 	if err != nil {
 		if ctx.Err() == nil && s.away.CompareAndSwap(false, true) { // a client that disconnects is no fault of Redis
 			s.logger.WarnContext(ctx, "redis unavailable, using local rate limits", "error", err)
-			go s.search(s.ctx, searchPause) //nolint:contextcheck // it outlives the request
+			go s.probeUntilAvailable(s.ctx, probeInterval) //nolint:contextcheck // it outlives the request
 		}
 		return s.local.Take(ctx, quotas...)
 	}

@@ -25,8 +25,8 @@ const Account = "demo"
 
 const batchSize = 128
 
-// ErrFilled reports that the account has a history.
-var ErrFilled = errors.New("it has a history already")
+// ErrAccountNotEmpty reports that the account has a history.
+var ErrAccountNotEmpty = errors.New("it has a history already")
 
 // ErrInUse reports that the account has other data.
 var ErrInUse = errors.New("it has data of its own")
@@ -45,7 +45,7 @@ type seeder struct {
 }
 
 // Fill writes the history, and the account if it does not exist, or nothing. It reports the number of written events to progress. No
-// notifications are sent. The error is ErrFilled or ErrInUse if the account has a history or other data.
+// notifications are sent. The error is ErrAccountNotEmpty or ErrInUse if the account has a history or other data.
 func Fill(ctx context.Context, pool *postgres.Pool, keys *apikeys.Keys, channels notify.Channels, account string, history History, progress func(events int)) error {
 	createPartitions := func(ctx context.Context) error { return pool.EnsureEventPartitions(ctx, history.Start, time.Now()) }
 	if err := postgres.Retry(ctx, createPartitions); err != nil {
@@ -103,7 +103,7 @@ func (s *seeder) lockAccount(ctx context.Context, slug string) error {
 	}
 	for _, key := range known {
 		if key.Description == keyDescription {
-			return ErrFilled
+			return ErrAccountNotEmpty
 		}
 	}
 	return s.checkUnused(ctx)

@@ -213,7 +213,7 @@ func TestUsedAccountsAreRejected(t *testing.T) {
 		api := testapi.New(t)
 		require.NoError(t, fill(api, seed.Account))
 		before := api.Count(t, "events")
-		require.ErrorIs(t, fill(api, seed.Account), seed.ErrFilled)
+		require.ErrorIs(t, fill(api, seed.Account), seed.ErrAccountNotEmpty)
 		require.Equal(t, before, api.Count(t, "events"))
 	})
 	t.Run("OneEvent", func(t *testing.T) {

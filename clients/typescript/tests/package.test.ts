@@ -31,7 +31,9 @@ const IN_BROWSERS =
     " ",
   );
 const PREAMBLE = `
-  import { type Client, createVersioner, getProduct, listDeployments, updateProduct, ValidationError } from "@versioner/client";
+  import {
+    type Client, createVersioner, getProduct, listDeployments, listEnvironmentState, NotModified, updateProduct, ValidationError,
+  } from "@versioner/client";
   declare const client: Client, credential: string, error: unknown, id: string;
 `;
 /** The part of React that a page needs which fetches once and sets its state once. */
@@ -228,7 +230,7 @@ async function examples(): Promise<string[]> {
   const blocks = [...text.matchAll(/^ *```tsx?\n([^]*?)^ *```/gm)].map((match) => match[1] ?? "");
   assert.deepEqual(
     blocks.map((block) => block.startsWith("import")),
-    [true, true, false, false, false, false],
+    [true, true, false, false, false, false, false],
   );
   return blocks;
 }
