@@ -111,7 +111,7 @@ describe("notifications", suite, () => {
     visit(browser, server, "/notifications/preferences", { token: admin }, async (page) => {
       const { id } = await createChannel("for preferences");
       await page.reload();
-      await page.getByLabel("Channel").selectOption("for preferences");
+      await page.getByRole("combobox", { name: "Channel", exact: true }).selectOption("for preferences");
       await page.getByText("This channel has no preference").waitFor();
       assert.match(page.url(), new RegExp(`channel_id=${id}`));
       await page.getByRole("button", { name: "Create a preference" }).click();
