@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	redisTimeout = 30 * time.Millisecond // of a request, for asking Redis
-	probeInterval  = time.Second
-	connections  = 16
+	redisTimeout  = 30 * time.Millisecond // of a request, for asking Redis
+	probeInterval = time.Second
+	connections   = 16
 )
 
 // probe is what a Redis has to count before it is trusted with requests: one that only reads, or has no memory left, or
