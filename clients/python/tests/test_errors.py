@@ -52,9 +52,9 @@ def test_names_errors_by_status(server: Script, clients: Clients, status: int, k
 
 
 def test_a_list_is_not_modified(server: Script, clients: Clients) -> None:
-    server.says(Reply(304, headers={"ETag": '"x"'}))
+    server.reply_with(Reply(304, headers={"ETag": '"x"'}))
     with pytest.raises(NotModified) as caught:
-        clients.ask(server.url, lambda c: c.get_release_progress("r", if_none_match='"x"'))
+        clients.run(server.url, lambda c: c.get_release_progress("r", if_none_match='"x"'))
     assert (caught.value.status, caught.value.headers["ETag"]) == (304, '"x"')
     assert [request.headers["if-none-match"] for request in server.requests] == ['"x"']
 
