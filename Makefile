@@ -82,9 +82,19 @@ verify: generate web ## Fail when generated files differ from the committed ones
 	go mod tidy -diff
 	@! git grep -n '"resolved"' -- '*package-lock.json' || { echo 'lock files name packages, versions and checksums, and no registry'; exit 1; }
 
+# Tests of whole servers: most of their time is that of PostgreSQL and of other processes, and the race detector doubles it.
+WHOLE_SERVERS := ./cmd/... ./internal/doctest ./internal/httpapi ./internal/seed ./internal/spectest/...
+GO_TEST := go test -short -vet=off -timeout 15m
+
 .PHONY: test
-test: ## Run the tests, with the race detector if there is a C compiler (with an installed or downloaded PostgreSQL)
-	go run ./tools/testdatabase go test -short -vet=off $$(command -v cc > /dev/null && echo -race) ./...
+test: ## Run the tests, of the packages below the HTTP API with the race detector if there is a C compiler (PostgreSQL is found on the machine, or downloaded)
+	go run ./tools/testdatabase sh -euc '\
+		$(GO_TEST) $(WHOLE_SERVERS); \
+		$(GO_TEST) $$(command -v cc > /dev/null && echo -race) $$(go list ./... | grep -vxF "$$(go list $(WHOLE_SERVERS))")'
+
+.PHONY: test-race
+test-race: ## Run all tests with the race detector
+	go run ./tools/testdatabase go test -short -vet=off -race -timeout 30m ./...
 
 .PHONY: test-python
 test-python: $(PYTHON_VENV) ## Check and test the Python client and its samples; one of the tests installs it and calls a server
@@ -120,6 +130,7 @@ lock-python: $(PYTHON_VENV) ## Lock the newest versions of the tools in Python
 
 .PHONY: test-long
 test-long: ## Run the long tests: those that test skips, 50 kills, 20 rolling and 10 database restarts, overload, Schemathesis, fuzzing
+	$(MAKE) test-race
 	go run ./tools/testdatabase go test -count 1 -timeout 30m ./internal/... ./cmd/...
 	VERSIONER_TEST_KILLS=50 go test -count 1 -timeout 30m -v -run 'TestKill' ./cmd/versionerd
 	VERSIONER_TEST_RESTARTS=20 go test -count 1 -timeout 30m -v -run "TestRolling" ./cmd/versionerd
