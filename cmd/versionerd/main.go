@@ -30,6 +30,7 @@ type cli struct {
 	Limits     limitsCommand     `cmd:"" help:"Set rate limits for an account or API key."`
 	Token      tokenCommand      `cmd:"" help:"Mint a development session token (accepted by versionerd dev only)."`
 	Demo       demoCommand       `cmd:"" help:"Seed an account with sample data."`
+	Config     configCommand     `cmd:"" help:"Print every setting with its value and source; secrets are masked."`
 	OpenAPI    openapiCommand    `cmd:"" help:"Print the OpenAPI document."                                          name:"openapi"`
 	Completion completionCommand `cmd:"" help:"Print a shell completion script."`
 	Version    kong.VersionFlag  `help:"Print the version and exit."`
@@ -78,9 +79,9 @@ type resolver interface {
 }
 
 func run(ctx context.Context, abort *app.Abort, args []string) error {
-	environment := config.PrepareEnvironment()
+	environment, files := config.PrepareEnvironment(), config.NewFiles(os.Environ())
 	var flags cli
-	parser, err := kong.New(&flags, kong.Name("versionerd"), kong.Description(description), kong.ValueFormatter(formatHelp),
+	parser, err := kong.New(&flags, kong.Name("versionerd"), kong.Description(description), kong.ValueFormatter(formatHelp), kong.Resolvers(secretFiles(files)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Vars{"version": buildinfo.Read().String(), "data_dir": config.DefaultDataDir()})
 	if err != nil {
@@ -94,14 +95,32 @@ func run(ctx context.Context, abort *app.Abort, args []string) error {
 	parser.FatalIfErrorf(err)
 	command.BindTo(ctx, (*context.Context)(nil))
 	command.Bind(abort)
-	if selected, ok := reflect.TypeAssert[resolver](command.Selected().Target.Addr()); ok {
+	command.Bind(files)
+	target := command.Selected().Target
+	if selected, ok := reflect.TypeAssert[resolver](target.Addr()); ok {
 		cfg, err := selected.Resolve()
-		if err := errors.Join(environment, err); err != nil {
-			return fmt.Errorf("invalid configuration\n%w", err)
+		if err := errors.Join(environment, files.Err(), err); err != nil {
+			err = fmt.Errorf("invalid configuration\n%w", err)
+			if _, printsSettings := reflect.TypeAssert[configCommand](target); printsSettings {
+				err = errors.Join(command.Run(), err)
+			}
+			return err
 		}
 		command.Bind(cfg, slog.New(logctx.NewHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))))
 	}
 	return command.Run() //nolint:wrapcheck // the error of the command itself
+}
+
+// secretFiles returns the resolver of secret settings that are in files.
+func secretFiles(files *config.Files) kong.ResolverFunc {
+	return func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		for _, name := range flag.Envs {
+			if value, ok := files.Value(name); ok {
+				return value, nil
+			}
+		}
+		return nil, nil //nolint:nilnil // kong: another source has the value
+	}
 }
 
 // formatHelp adds the default and the environment variable to the help of a flag.
@@ -112,6 +131,9 @@ func formatHelp(value *kong.Value) string {
 	}
 	for _, name := range value.Tag.Envs {
 		notes = append(notes, "$"+name)
+		if value.Tag.Has("secret") {
+			notes = append(notes, "$"+name+"_FILE")
+		}
 	}
 	if len(notes) == 0 {
 		return value.Help

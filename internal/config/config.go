@@ -35,15 +35,15 @@ type DirectorySettings struct {
 type DatabaseSettings struct {
 	DirectorySettings
 
-	DatabaseURL string `env:"DATABASE_URL" group:"Database" help:"External PostgreSQL, 15 or newer. Default: the embedded PostgreSQL in the data directory." placeholder:"URL"`
-	KeyPepper   string `env:"VERSIONER_KEY_PEPPER" group:"Database" help:"Secret that API keys are hashed with, at least 32 characters; the same on every server of a database. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"SECRET"`
+	DatabaseURL string `env:"DATABASE_URL" group:"Database" help:"External PostgreSQL, 15 or newer. Default: the embedded PostgreSQL in the data directory." placeholder:"URL" secret:""`
+	KeyPepper   string `env:"VERSIONER_KEY_PEPPER" group:"Database" help:"Secret that API keys are hashed with, at least 32 characters; the same on every server of a database. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"SECRET" secret:""`
 	LogLevel    string `default:"info" env:"VERSIONER_LOG_LEVEL" group:"Database" help:"Least severe level to log: debug, info, warn or error." placeholder:"LEVEL"`
 }
 
 // NotificationSettings serve the delivery of notifications.
 type NotificationSettings struct {
-	EncryptionKeys    []string `env:"VERSIONER_ENCRYPTION_KEYS" group:"Notifications" help:"Keys that encrypt the configuration of notification channels, 32 bytes in base64 each, the newest first; the same on every server of a database. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"KEY"`
-	SMTPURL           string   `env:"VERSIONER_SMTP_URL" group:"Notifications" help:"Mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none. Default: none, e-mail channels are unavailable." name:"smtp-url" placeholder:"URL"`
+	EncryptionKeys    []string `env:"VERSIONER_ENCRYPTION_KEYS" group:"Notifications" help:"Keys that encrypt the configuration of notification channels, 32 bytes in base64 each, the newest first; the same on every server of a database. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"KEY" secret:""`
+	SMTPURL           string   `env:"VERSIONER_SMTP_URL" group:"Notifications" help:"Mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none. Default: none, e-mail channels are unavailable." name:"smtp-url" placeholder:"URL" secret:""`
 	MailFrom          string   `env:"VERSIONER_MAIL_FROM" group:"Notifications" help:"Sender address of e-mail; required with a mail server." placeholder:"ADDRESS"`
 	PublicURL         string   `env:"VERSIONER_PUBLIC_URL" group:"Notifications" help:"Address at which users reach the server, such as https://versioner.example.com: e-mail links to it, and users sign in there. Required with a mail server and with a client ID." name:"public-url" placeholder:"URL"`
 	DeliveriesPerDay  int      `default:"10000" env:"VERSIONER_DELIVERIES_PER_DAY" group:"Notifications" help:"Notifications per day (UTC) of an account; 0 is unlimited." placeholder:"N"`
@@ -59,7 +59,7 @@ type LimitSettings struct {
 	RateLimitFailuresPerMinute int      `default:"120" env:"VERSIONER_RATE_LIMIT_FAILURES_PER_MINUTE" group:"Limits" help:"Invalid credentials per minute from a client address; further requests without a valid credential are answered 429. 0 is unlimited." placeholder:"N"`
 	MaxConnections             int      `default:"4096" env:"VERSIONER_MAX_CONNECTIONS" group:"Limits" help:"Connections that the server accepts concurrently; further ones wait. 0 is unlimited." placeholder:"N"`
 	TrustedProxies             []string `env:"VERSIONER_TRUSTED_PROXIES" group:"Limits" help:"Networks of load balancers whose X-Forwarded-For is trusted, such as 10.0.0.5/32: the client address is the last one there that is outside of them. Default: none, the client address is that of the connection." placeholder:"NETWORK"`
-	RedisURL                   string   `env:"REDIS_URL" group:"Limits" help:"Redis or Valkey for rate limits shared by all servers: redis://user:password@host:6379/0 or rediss://. Default: none, each server counts separately." name:"redis-url" placeholder:"URL"`
+	RedisURL                   string   `env:"REDIS_URL" group:"Limits" help:"Redis or Valkey for rate limits shared by all servers: redis://user:password@host:6379/0 or rediss://. Default: none, each server counts separately." name:"redis-url" placeholder:"URL" secret:""`
 }
 
 // QuotaSettings cap the objects of an account.
@@ -83,10 +83,10 @@ type UserSettings struct {
 	JWTAuthorizedParty   []string `env:"VERSIONER_JWT_AUTHORIZED_PARTY" group:"Users" help:"Accepted authorized parties (azp)." placeholder:"AZP"`
 	JWTRoleClaim         string   `env:"VERSIONER_JWT_ROLE_CLAIM" group:"Users" help:"Path of the role claim, such as realm.role. Default: that of Clerk." placeholder:"PATH"`
 	JWTOrganizationClaim string   `env:"VERSIONER_JWT_ORGANIZATION_CLAIM" group:"Users" help:"Path of the organisation claim. Default: that of Clerk." placeholder:"PATH"`
-	JWTIssuers           string   `env:"VERSIONER_JWT_ISSUERS" group:"Users" help:"Several identity providers: a JSON list of objects with issuer, jwks_url, public_key, algorithm, audience, authorized_party, role_claim, organization_claim, name, client_id, client_secret, scopes." placeholder:"JSON"`
+	JWTIssuers           string   `env:"VERSIONER_JWT_ISSUERS" group:"Users" help:"Several identity providers: a JSON list of objects with issuer, jwks_url, public_key, algorithm, audience, authorized_party, role_claim, organization_claim, name, client_id, client_secret, scopes." placeholder:"JSON" secret:""`
 	JWTCreateAccounts    bool     `default:"true" env:"VERSIONER_JWT_CREATE_ACCOUNTS" group:"Users" help:"Create the account of an unknown organisation with its first token." negatable:""`
 	SignInClientID       string   `env:"VERSIONER_SIGN_IN_CLIENT_ID" group:"Users" help:"Client ID of this server at the identity provider (OpenID Connect): users sign in to the dashboard with it. Requires VERSIONER_PUBLIC_URL, whose /auth/callback is the redirect URI to register." name:"sign-in-client-id" placeholder:"ID"`
-	SignInClientSecret   string   `env:"VERSIONER_SIGN_IN_CLIENT_SECRET" group:"Users" help:"Client secret; not set for a public client." placeholder:"SECRET"`
+	SignInClientSecret   string   `env:"VERSIONER_SIGN_IN_CLIENT_SECRET" group:"Users" help:"Client secret; not set for a public client." placeholder:"SECRET" secret:""`
 	SignInScopes         []string `env:"VERSIONER_SIGN_IN_SCOPES" group:"Users" help:"Scopes to request. Default: openid, profile, email, offline_access." placeholder:"SCOPE"`
 	SignInURL            string   `env:"VERSIONER_SIGN_IN_URL" group:"Users" help:"Sign-in page of another application on this domain, such as one with Clerk, whose cookie __session the API accepts." name:"sign-in-url" placeholder:"URL"`
 	CORSOrigins          []string `env:"VERSIONER_CORS_ORIGINS" group:"Users" help:"Origins whose pages may call the API with the credentials of a user, such as https://app.example.com." name:"cors-origins" placeholder:"ORIGIN"`

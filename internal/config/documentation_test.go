@@ -45,17 +45,18 @@ func settingTables() string {
 			group = setting.Group
 			fmt.Fprintf(&out, "\n## %s\n\n| environment | flag | default | description |\n|---|---|---|---|\n", group)
 		}
-		byDefault := "none"
-		help := setting.Help
+		byDefault := setting.DefaultText()
 		if setting.Default != "" {
-			byDefault = "`" + setting.Default + "`"
-		} else if description, stated, found := strings.Cut(help, " Default: "); found {
-			help, byDefault = description, strings.TrimSuffix(stated, ".")
+			byDefault = "`" + byDefault + "`"
+		}
+		variables := "`" + setting.Env + "`"
+		if setting.Secret {
+			variables += ", `" + setting.Env + "_FILE`"
 		}
 		if setting.Env == "VERSIONER_DATA_DIR" {
 			byDefault = "`/var/lib/versioner` for root, else `$XDG_DATA_HOME/versioner` or `~/.local/share/versioner`"
 		}
-		fmt.Fprintf(&out, "| `%s` | `%s` | %s | %s |\n", setting.Env, setting.Flag, byDefault, help)
+		fmt.Fprintf(&out, "| %s | `%s` | %s | %s |\n", variables, setting.Flag, byDefault, setting.Description())
 	}
 	return out.String() + "\n"
 }

@@ -15,9 +15,13 @@ import (
 	"github.com/agext/levenshtein"
 )
 
+// defaultInHelp is before the description of a default in the help of a setting.
+const defaultInHelp = " Default: "
+
 // Setting describes one setting for documentation and validation.
 type Setting struct {
 	Env, Flag, Group, Default, Help string
+	Secret                          bool // Env+"_FILE" may name a file with the value
 
 	kind reflect.Type
 }
@@ -37,8 +41,10 @@ func settingsOf(structType reflect.Type) []Setting {
 		if _, isNegatable := field.Tag.Lookup("negatable"); isNegatable {
 			flag = "[no-]" + flag
 		}
+		_, isSecret := field.Tag.Lookup("secret")
 		settings = append(settings, Setting{
-			Env: env, Flag: "--" + flag, Group: field.Tag.Get("group"), Default: field.Tag.Get("default"), Help: field.Tag.Get("help"), kind: field.Type,
+			Env: env, Flag: "--" + flag, Group: field.Tag.Get("group"), Default: field.Tag.Get("default"), Help: field.Tag.Get("help"),
+			Secret: isSecret, kind: field.Type,
 		})
 	}
 	return settings
@@ -51,18 +57,23 @@ var foreignVariables = regexp.MustCompile(`^VERSIONER_(` +
 	`SCM_[A-Z_]+|BUILD_[A-Z_]+|BUILT_[A-Z_]+|DEPLOY(ED)?_[A-Z_]+|TEST_[A-Z_]+|` +
 	`([A-Z0-9_]+_)?SERVICE_HOST|([A-Z0-9_]+_)?SERVICE_PORT(_[A-Z0-9_]+)?|([A-Z0-9_]+_)?PORT(_[0-9]+_[A-Z0-9_]+)?)$`)
 
-// CheckEnvironment reports every VERSIONER_ variable that is not a setting and every value of the wrong type. invalid lists the
-// variables whose value must not be parsed: those of the wrong type and empty ones, which count as not set.
+// CheckEnvironment reports every VERSIONER_ variable that is not a setting, every value of the wrong type, and each secret that has both
+// a value and a file. invalid lists the variables whose value must not be parsed: those of the wrong type and empty ones, which count as
+// not set.
 func CheckEnvironment(environ []string) (invalid []string, err error) {
 	settings := map[string]Setting{}
 	for _, setting := range AllSettings() {
 		settings[setting.Env] = setting
 	}
+	files := NewFiles(environ)
 	var problems []error
 	for _, entry := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(entry, "=")
 		setting, isKnown := settings[name]
 		switch {
+		case settings[strings.TrimSuffix(name, fileSuffix)].Secret && !isKnown:
+		case isKnown && value != "" && files.Path(name) != "":
+			problems = append(problems, fmt.Errorf("%s and %s%s are both set: remove one of them", name, name, fileSuffix))
 		case !isKnown && strings.HasPrefix(name, "VERSIONER_") && !foreignVariables.MatchString(name):
 			problems = append(problems, unknownVariable(name, settings))
 		case isKnown && value == "":
