@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -118,9 +119,14 @@ func New(ctx context.Context, deps Dependencies) (http.Handler, error) {
 	return middleware.HeadAsGet(e), nil
 }
 
+// specification is parsed once: all servers of a process read the same document.
+//
+//nolint:gochecknoglobals // not changed
+var specification = sync.OnceValues(apigen.GetSpec)
+
 // loadDocument returns the specification, and an error when one of its operations for users lacks a permission.
 func loadDocument(ctx context.Context) (*openapi3.T, error) {
-	document, err := apigen.GetSpec()
+	document, err := specification()
 	if err != nil {
 		return nil, fmt.Errorf("read the specification: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -178,7 +179,7 @@ func New(t *testing.T, options ...Option) *API {
 		})
 	}
 
-	dev, err := authn.LoadDevSigner(t.TempDir())
+	dev, err := devSigner()
 	require.NoError(t, err)
 	issuers := append([]authn.Issuer{dev.Issuer()}, chosen.issuers...)
 	tenants := validator.CacheUsers(accounts.NewProvisioner(pool.DB, true))
@@ -217,6 +218,18 @@ func New(t *testing.T, options ...Option) *API {
 	api.Key = api.NewKey(t, Account)
 	return api
 }
+
+// devSigner has a key of this process: generating one takes more time than most tests.
+//
+//nolint:gochecknoglobals // not changed
+var devSigner = sync.OnceValues(func() (authn.DevSigner, error) {
+	dir, err := os.MkdirTemp("", "versioner-test-")
+	if err != nil {
+		return authn.DevSigner{}, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	return authn.LoadDevSigner(dir)
+})
 
 // newChannels permits requests to this machine, where the receivers of tests listen.
 func newChannels(t *testing.T, mailer *notify.Mailer, deliveriesPerDay int, logger *slog.Logger) notify.Channels {
