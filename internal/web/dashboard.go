@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 // dashboardFiles is what `make web` builds from directory web.
@@ -95,27 +96,42 @@ func setBase(index []byte, pathPrefix string) []byte {
 	return bytes.Replace(index, []byte(dashboardBase), []byte(base), 1)
 }
 
-// dashboardFile returns the handler of a file, which is compressed here, once. Names in assets contain a hash of the content.
+// dashboardFile returns the handler of a file, which is compressed once, on first use. Names in assets contain a hash of the content.
 func dashboardFile(name string, body []byte) (http.Handler, error) {
-	caching := "no-cache"
-	if strings.HasPrefix(name, dashboardAssets) {
-		caching = immutableCacheControl
-	}
-	var compressed bytes.Buffer
-	writer, err := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
-	if err != nil {
-		return nil, fmt.Errorf("compress %s: %w", name, err)
-	}
-	if _, err := writer.Write(body); err != nil {
-		return nil, fmt.Errorf("compress %s: %w", name, err)
-	}
-	if err := writer.Close(); err != nil {
-		return nil, fmt.Errorf("compress %s: %w", name, err)
-	}
 	contentType, ok := dashboardTypes[path.Ext(name)]
 	if !ok {
 		return nil, fmt.Errorf("%s has no content type", name)
 	}
-	file := asset{name: path.Base(name), contentType: contentType, body: compressed.Bytes(), gzipped: true}
-	return file.compressedHandler(caching, func() ([]byte, error) { return body, nil }), nil
+	caching := "no-cache"
+	if strings.HasPrefix(name, dashboardAssets) {
+		caching = immutableCacheControl
+	}
+	handler := sync.OnceValues(func() (http.Handler, error) {
+		compressed, err := compress(body)
+		file := asset{name: path.Base(name), contentType: contentType, body: compressed, gzipped: true}
+		return file.compressedHandler(caching, func() ([]byte, error) { return body, nil }), err
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		file, err := handler()
+		if err != nil {
+			writeError(w, http.StatusInternalServerError, "Internal server error")
+			return
+		}
+		file.ServeHTTP(w, r)
+	}), nil
+}
+
+func compress(body []byte) ([]byte, error) {
+	var compressed bytes.Buffer
+	writer, err := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
+	if err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
+	}
+	if _, err := writer.Write(body); err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
+	}
+	if err := writer.Close(); err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
+	}
+	return compressed.Bytes(), nil
 }
