@@ -38,7 +38,9 @@ CREATE TABLE public.api_keys (
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
     last_used_at timestamp with time zone,
+    pepper_id bytea,
     CONSTRAINT api_keys_key_id_check CHECK ((key_id ~ '^[a-z0-9]{2,32}$'::text)),
+    CONSTRAINT api_keys_pepper_id_check CHECK ((length(pepper_id) = 8)),
     CONSTRAINT api_keys_requests_per_minute_check CHECK ((requests_per_minute >= 0)),
     CONSTRAINT api_keys_token_hmac_check CHECK ((length(token_hmac) = 32))
 );
@@ -489,6 +491,7 @@ CREATE TABLE public.user_sessions (
     refresh_at timestamp with time zone NOT NULL,
     idle_expires_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
+    encrypted_id_token bytea,
     CONSTRAINT user_sessions_token_hmac_check CHECK ((length(token_hmac) = 32))
 );
 

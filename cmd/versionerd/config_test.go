@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -122,7 +123,7 @@ func TestSecretFiles(t *testing.T) {
 					variables = append(variables, other+"="+value)
 				}
 			}
-			with := func(more ...string) []string { return append(variables[:len(variables):len(variables)], more...) }
+			with := func(more ...string) []string { return append(slices.Clip(variables), more...) }
 			file := filepath.Join(folder, "secret")
 			require.NoError(t, os.WriteFile(file, []byte(secretValues()[name]+"\r\n"), 0o600))
 			setting := describe(t, with(name+"_FILE="+file)).of(name)

@@ -110,14 +110,18 @@ func (c revokeKey) Run(ctx context.Context, cfg config.Config, abort *app.Abort)
 	})
 }
 
-// withKeys opens the database for one command, which logs warnings and errors only.
 func withKeys(ctx context.Context, cfg config.Config, abort *app.Abort, fn func(*apikeys.Keys) error) error {
+	return withApp(ctx, cfg, abort, func(a *app.App) error { return fn(a.Keys) })
+}
+
+// withApp opens the database for one command, which logs warnings and errors only.
+func withApp(ctx context.Context, cfg config.Config, abort *app.Abort, fn func(*app.App) error) error {
 	a, err := app.Open(ctx, cfg, quietLogger(cfg), app.AttachDatabase(abort, os.Stderr))
 	if err != nil {
 		return err
 	}
 	defer a.Close(ctx)
-	return fn(a.Keys)
+	return fn(a)
 }
 
 // quietLogger serves short commands, whose own output is what users read.

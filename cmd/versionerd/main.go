@@ -27,6 +27,7 @@ type cli struct {
 	Serve      serveCommand      `cmd:"" help:"Run the server."`
 	Worker     workerCommand     `cmd:"" help:"Run a notification worker."`
 	Keys       keysCommand       `cmd:"" help:"Create, list and revoke API keys."`
+	Keyring    keyringCommand    `cmd:"" help:"Rotate the encryption keys and the pepper of API keys."`
 	Limits     limitsCommand     `cmd:"" help:"Set rate limits for an account or API key."`
 	Token      tokenCommand      `cmd:"" help:"Mint a development session token (accepted by versionerd dev only)."`
 	Demo       demoCommand       `cmd:"" help:"Seed an account with sample data."`
@@ -119,7 +120,7 @@ func secretFiles(files *config.Files) kong.ResolverFunc {
 				return value, nil
 			}
 		}
-		return nil, nil //nolint:nilnil // kong: another source has the value
+		return nil, nil
 	}
 }
 

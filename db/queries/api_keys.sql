@@ -1,15 +1,32 @@
--- GetAPIKeyByHMAC finds the key of a presented token. Cross-tenant: the row, not the token's text, authorises.
+-- GetAPIKeyByHMAC finds the key of a presented token, by its hash under any of the peppers. Cross-tenant: the row, not the token's text,
+-- authorises.
 -- name: GetAPIKeyByHMAC :one
 SELECT sqlc.embed(k), a.slug AS account_slug, a.requests_per_hour
 FROM api_keys AS k
 JOIN accounts AS a ON a.id = k.account_id
-WHERE k.token_hmac = @token_hmac;
+WHERE k.token_hmac = ANY (@token_hmacs::bytea[]);
 
 -- CreateAPIKey stores a new key, by the hash of its token.
 -- name: CreateAPIKey :one
-INSERT INTO api_keys (account_id, id, key_id, name, description, token_hmac, expires_at, created_by, created_at)
-VALUES (@account_id, @id, @key_id, @name, @description, @token_hmac, sqlc.narg('expires_at'), sqlc.narg('created_by'), @now)
+INSERT INTO api_keys (account_id, id, key_id, name, description, token_hmac, pepper_id, expires_at, created_by, created_at)
+VALUES (@account_id, @id, @key_id, @name, @description, @token_hmac, @pepper_id, sqlc.narg('expires_at'), sqlc.narg('created_by'), @now)
 RETURNING *;
+
+-- RehashAPIKey stores the hash of a token under the first pepper, unless it has changed concurrently.
+-- name: RehashAPIKey :exec
+UPDATE api_keys
+SET token_hmac = @token_hmac, pepper_id = @pepper_id
+WHERE account_id = @account_id AND id = @id AND token_hmac = @former::bytea;
+
+-- ListAPIKeysOfOtherPeppers returns the active keys that were hashed with another pepper than the given one. A key without an identifier
+-- has the pepper of cluster_identity. Cross-tenant.
+-- name: ListAPIKeysOfOtherPeppers :many
+SELECT a.slug AS account_slug, k.key_id, k.name, k.last_used_at
+FROM api_keys AS k
+JOIN accounts AS a ON a.id = k.account_id
+WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > @now::timestamptz)
+  AND coalesce(k.pepper_id, (SELECT substring(i.pepper_verifier FROM 1 FOR 8) FROM cluster_identity AS i)) <> @pepper_id::bytea
+ORDER BY a.slug, k.created_at, k.id;
 
 -- NextAPIKeyNumber counts on from the highest number that the account has used (k1, k2, …), revoked keys
 -- included. EnsureAccount locks the account, so that each key gets a number of its own.

@@ -66,6 +66,11 @@ WHERE deleted_at IS NULL AND substring(encrypted_config FROM 1 FOR 4) <> @key_id
 ORDER BY id
 LIMIT 100;
 
+-- CountChannelsEncryptedWithOtherKey counts what ListChannelsEncryptedWithOtherKey returns. Cross-tenant.
+-- name: CountChannelsEncryptedWithOtherKey :one
+SELECT count(*) FROM notification_channels
+WHERE deleted_at IS NULL AND substring(encrypted_config FROM 1 FOR 4) <> @key_id::bytea;
+
 -- ReplaceEncryptedConfig stores the same configuration re-encrypted, unless it has changed concurrently.
 -- name: ReplaceEncryptedConfig :exec
 UPDATE notification_channels

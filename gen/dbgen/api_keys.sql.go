@@ -13,9 +13,9 @@ import (
 )
 
 const CreateAPIKey = `-- name: CreateAPIKey :one
-INSERT INTO api_keys (account_id, id, key_id, name, description, token_hmac, expires_at, created_by, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at
+INSERT INTO api_keys (account_id, id, key_id, name, description, token_hmac, pepper_id, expires_at, created_by, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id
 `
 
 type CreateAPIKeyParams struct {
@@ -25,6 +25,7 @@ type CreateAPIKeyParams struct {
 	Name        string
 	Description string
 	TokenHMAC   []byte
+	PepperID    []byte
 	ExpiresAt   *time.Time
 	CreatedBy   *uuid.UUID
 	Now         time.Time
@@ -39,6 +40,7 @@ func (q *Queries) CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (API
 		arg.Name,
 		arg.Description,
 		arg.TokenHMAC,
+		arg.PepperID,
 		arg.ExpiresAt,
 		arg.CreatedBy,
 		arg.Now,
@@ -58,12 +60,13 @@ func (q *Queries) CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (API
 		&i.ExpiresAt,
 		&i.RevokedAt,
 		&i.LastUsedAt,
+		&i.PepperID,
 	)
 	return i, err
 }
 
 const GetAPIKey = `-- name: GetAPIKey :one
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, u.name AS created_by_name
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.pepper_id, u.name AS created_by_name
 FROM api_keys AS k
 LEFT JOIN users AS u ON u.account_id = $1 AND u.id = k.created_by
 WHERE k.account_id = $1 AND k.id = $2
@@ -97,16 +100,17 @@ func (q *Queries) GetAPIKey(ctx context.Context, arg GetAPIKeyParams) (GetAPIKey
 		&i.APIKey.ExpiresAt,
 		&i.APIKey.RevokedAt,
 		&i.APIKey.LastUsedAt,
+		&i.APIKey.PepperID,
 		&i.CreatedByName,
 	)
 	return i, err
 }
 
 const GetAPIKeyByHMAC = `-- name: GetAPIKeyByHMAC :one
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, a.slug AS account_slug, a.requests_per_hour
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.pepper_id, a.slug AS account_slug, a.requests_per_hour
 FROM api_keys AS k
 JOIN accounts AS a ON a.id = k.account_id
-WHERE k.token_hmac = $1
+WHERE k.token_hmac = ANY ($1::bytea[])
 `
 
 type GetAPIKeyByHMACRow struct {
@@ -115,9 +119,10 @@ type GetAPIKeyByHMACRow struct {
 	RequestsPerHour *int32
 }
 
-// GetAPIKeyByHMAC finds the key of a presented token. Cross-tenant: the row, not the token's text, authorises.
-func (q *Queries) GetAPIKeyByHMAC(ctx context.Context, tokenHmac []byte) (GetAPIKeyByHMACRow, error) {
-	row := q.db.QueryRow(ctx, GetAPIKeyByHMAC, tokenHmac)
+// GetAPIKeyByHMAC finds the key of a presented token, by its hash under any of the peppers. Cross-tenant: the row, not the token's text,
+// authorises.
+func (q *Queries) GetAPIKeyByHMAC(ctx context.Context, tokenHmacs [][]byte) (GetAPIKeyByHMACRow, error) {
+	row := q.db.QueryRow(ctx, GetAPIKeyByHMAC, tokenHmacs)
 	var i GetAPIKeyByHMACRow
 	err := row.Scan(
 		&i.APIKey.AccountID,
@@ -133,6 +138,7 @@ func (q *Queries) GetAPIKeyByHMAC(ctx context.Context, tokenHmac []byte) (GetAPI
 		&i.APIKey.ExpiresAt,
 		&i.APIKey.RevokedAt,
 		&i.APIKey.LastUsedAt,
+		&i.APIKey.PepperID,
 		&i.AccountSlug,
 		&i.RequestsPerHour,
 	)
@@ -140,7 +146,7 @@ func (q *Queries) GetAPIKeyByHMAC(ctx context.Context, tokenHmac []byte) (GetAPI
 }
 
 const GetAPIKeyForUpdate = `-- name: GetAPIKeyForUpdate :one
-SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at FROM api_keys
+SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id FROM api_keys
 WHERE account_id = $1 AND id = $2
 FOR UPDATE
 `
@@ -168,12 +174,13 @@ func (q *Queries) GetAPIKeyForUpdate(ctx context.Context, arg GetAPIKeyForUpdate
 		&i.ExpiresAt,
 		&i.RevokedAt,
 		&i.LastUsedAt,
+		&i.PepperID,
 	)
 	return i, err
 }
 
 const ListAPIKeys = `-- name: ListAPIKeys :many
-SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at FROM api_keys
+SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id FROM api_keys
 WHERE account_id = $1
 ORDER BY created_at, id
 `
@@ -202,6 +209,55 @@ func (q *Queries) ListAPIKeys(ctx context.Context, accountID uuid.UUID) ([]APIKe
 			&i.ExpiresAt,
 			&i.RevokedAt,
 			&i.LastUsedAt,
+			&i.PepperID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListAPIKeysOfOtherPeppers = `-- name: ListAPIKeysOfOtherPeppers :many
+SELECT a.slug AS account_slug, k.key_id, k.name, k.last_used_at
+FROM api_keys AS k
+JOIN accounts AS a ON a.id = k.account_id
+WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $1::timestamptz)
+  AND coalesce(k.pepper_id, (SELECT substring(i.pepper_verifier FROM 1 FOR 8) FROM cluster_identity AS i)) <> $2::bytea
+ORDER BY a.slug, k.created_at, k.id
+`
+
+type ListAPIKeysOfOtherPeppersParams struct {
+	Now      time.Time
+	PepperID []byte
+}
+
+type ListAPIKeysOfOtherPeppersRow struct {
+	AccountSlug string
+	KeyID       string
+	Name        string
+	LastUsedAt  *time.Time
+}
+
+// ListAPIKeysOfOtherPeppers returns the active keys that were hashed with another pepper than the given one. A key without an identifier
+// has the pepper of cluster_identity. Cross-tenant.
+func (q *Queries) ListAPIKeysOfOtherPeppers(ctx context.Context, arg ListAPIKeysOfOtherPeppersParams) ([]ListAPIKeysOfOtherPeppersRow, error) {
+	rows, err := q.db.Query(ctx, ListAPIKeysOfOtherPeppers, arg.Now, arg.PepperID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListAPIKeysOfOtherPeppersRow{}
+	for rows.Next() {
+		var i ListAPIKeysOfOtherPeppersRow
+		if err := rows.Scan(
+			&i.AccountSlug,
+			&i.KeyID,
+			&i.Name,
+			&i.LastUsedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -214,7 +270,7 @@ func (q *Queries) ListAPIKeys(ctx context.Context, accountID uuid.UUID) ([]APIKe
 }
 
 const ListAPIKeysPage = `-- name: ListAPIKeysPage :many
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, u.name AS created_by_name
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.pepper_id, u.name AS created_by_name
 FROM api_keys AS k
 LEFT JOIN users AS u ON u.account_id = $1 AND u.id = k.created_by
 WHERE k.account_id = $1
@@ -264,6 +320,7 @@ func (q *Queries) ListAPIKeysPage(ctx context.Context, arg ListAPIKeysPageParams
 			&i.APIKey.ExpiresAt,
 			&i.APIKey.RevokedAt,
 			&i.APIKey.LastUsedAt,
+			&i.APIKey.PepperID,
 			&i.CreatedByName,
 		); err != nil {
 			return nil, err
@@ -323,11 +380,37 @@ func (q *Queries) NotifyPrincipalChange(ctx context.Context, id uuid.UUID) error
 	return err
 }
 
+const RehashAPIKey = `-- name: RehashAPIKey :exec
+UPDATE api_keys
+SET token_hmac = $1, pepper_id = $2
+WHERE account_id = $3 AND id = $4 AND token_hmac = $5::bytea
+`
+
+type RehashAPIKeyParams struct {
+	TokenHMAC []byte
+	PepperID  []byte
+	AccountID uuid.UUID
+	ID        uuid.UUID
+	Former    []byte
+}
+
+// RehashAPIKey stores the hash of a token under the first pepper, unless it has changed concurrently.
+func (q *Queries) RehashAPIKey(ctx context.Context, arg RehashAPIKeyParams) error {
+	_, err := q.db.Exec(ctx, RehashAPIKey,
+		arg.TokenHMAC,
+		arg.PepperID,
+		arg.AccountID,
+		arg.ID,
+		arg.Former,
+	)
+	return err
+}
+
 const SetAPIKeyLimit = `-- name: SetAPIKeyLimit :one
 UPDATE api_keys
 SET requests_per_minute = $1, revision = revision + 1
 WHERE account_id = $2 AND key_id = $3
-RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at
+RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id
 `
 
 type SetAPIKeyLimitParams struct {
@@ -354,6 +437,7 @@ func (q *Queries) SetAPIKeyLimit(ctx context.Context, arg SetAPIKeyLimitParams) 
 		&i.ExpiresAt,
 		&i.RevokedAt,
 		&i.LastUsedAt,
+		&i.PepperID,
 	)
 	return i, err
 }
@@ -362,7 +446,7 @@ const UpdateAPIKey = `-- name: UpdateAPIKey :one
 UPDATE api_keys
 SET name = $1, description = $2, expires_at = $3, revoked_at = $4, revision = revision + 1
 WHERE account_id = $5 AND id = $6
-RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at
+RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id
 `
 
 type UpdateAPIKeyParams struct {
@@ -399,6 +483,7 @@ func (q *Queries) UpdateAPIKey(ctx context.Context, arg UpdateAPIKeyParams) (API
 		&i.ExpiresAt,
 		&i.RevokedAt,
 		&i.LastUsedAt,
+		&i.PepperID,
 	)
 	return i, err
 }

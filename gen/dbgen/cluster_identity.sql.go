@@ -30,3 +30,23 @@ func (q *Queries) EnsureClusterIdentity(ctx context.Context, arg EnsureClusterId
 	err := row.Scan(&pepper_verifier)
 	return pepper_verifier, err
 }
+
+const ReplacePepperVerifier = `-- name: ReplacePepperVerifier :execrows
+UPDATE cluster_identity
+SET pepper_verifier = $1
+WHERE pepper_verifier = $2::bytea
+`
+
+type ReplacePepperVerifierParams struct {
+	PepperVerifier []byte
+	Former         []byte
+}
+
+// ReplacePepperVerifier stores the verifier of a new pepper, unless it has changed concurrently. Not tenant-scoped.
+func (q *Queries) ReplacePepperVerifier(ctx context.Context, arg ReplacePepperVerifierParams) (int64, error) {
+	result, err := q.db.Exec(ctx, ReplacePepperVerifier, arg.PepperVerifier, arg.Former)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}

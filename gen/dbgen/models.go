@@ -25,6 +25,7 @@ type APIKey struct {
 	ExpiresAt         *time.Time
 	RevokedAt         *time.Time
 	LastUsedAt        *time.Time
+	PepperID          []byte
 }
 
 type Account struct {
@@ -419,6 +420,7 @@ type UserSession struct {
 	RefreshAt             time.Time
 	IdleExpiresAt         time.Time
 	ExpiresAt             time.Time
+	EncryptedIDToken      []byte
 }
 
 type Version struct {

@@ -29,6 +29,19 @@ func (q *Queries) ClearChannelFailure(ctx context.Context, arg ClearChannelFailu
 	return err
 }
 
+const CountChannelsEncryptedWithOtherKey = `-- name: CountChannelsEncryptedWithOtherKey :one
+SELECT count(*) FROM notification_channels
+WHERE deleted_at IS NULL AND substring(encrypted_config FROM 1 FOR 4) <> $1::bytea
+`
+
+// CountChannelsEncryptedWithOtherKey counts what ListChannelsEncryptedWithOtherKey returns. Cross-tenant.
+func (q *Queries) CountChannelsEncryptedWithOtherKey(ctx context.Context, keyID []byte) (int64, error) {
+	row := q.db.QueryRow(ctx, CountChannelsEncryptedWithOtherKey, keyID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CreateNotificationChannel = `-- name: CreateNotificationChannel :one
 INSERT INTO notification_channels (account_id, id, name, channel_type, encrypted_config, enabled, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $7)

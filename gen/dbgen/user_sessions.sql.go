@@ -16,7 +16,7 @@ const ClaimSessionRefresh = `-- name: ClaimSessionRefresh :one
 UPDATE user_sessions
 SET refresh_at = $1
 WHERE account_id = $2 AND id = $3 AND refresh_at <= $4 AND encrypted_refresh_token IS NOT NULL
-RETURNING account_id, id, user_id, token_hmac, issuer, provider_sid, encrypted_refresh_token, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at
+RETURNING account_id, id, user_id, token_hmac, issuer, provider_sid, encrypted_refresh_token, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at, encrypted_id_token
 `
 
 type ClaimSessionRefreshParams struct {
@@ -50,16 +50,30 @@ func (q *Queries) ClaimSessionRefresh(ctx context.Context, arg ClaimSessionRefre
 		&i.RefreshAt,
 		&i.IdleExpiresAt,
 		&i.ExpiresAt,
+		&i.EncryptedIDToken,
 	)
 	return i, err
 }
 
+const CountSessionsEncryptedWithOtherKey = `-- name: CountSessionsEncryptedWithOtherKey :one
+SELECT count(*) FROM user_sessions
+WHERE substring(encrypted_refresh_token FROM 1 FOR 4) <> $1::bytea OR substring(encrypted_id_token FROM 1 FOR 4) <> $1::bytea
+`
+
+// CountSessionsEncryptedWithOtherKey counts what ListSessionsEncryptedWithOtherKey returns. Cross-tenant.
+func (q *Queries) CountSessionsEncryptedWithOtherKey(ctx context.Context, keyID []byte) (int64, error) {
+	row := q.db.QueryRow(ctx, CountSessionsEncryptedWithOtherKey, keyID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CreateSession = `-- name: CreateSession :one
-INSERT INTO user_sessions (account_id, id, user_id, token_hmac, issuer, provider_sid, encrypted_refresh_token, user_agent, remote_ip,
-  created_at, last_used_at, refresh_at, idle_expires_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
-  $10, $10, $11, $12, $13)
-RETURNING account_id, id, user_id, token_hmac, issuer, provider_sid, encrypted_refresh_token, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at
+INSERT INTO user_sessions (account_id, id, user_id, token_hmac, issuer, provider_sid, encrypted_refresh_token, encrypted_id_token,
+  user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+  $9, $10, $11, $11, $12, $13, $14)
+RETURNING account_id, id, user_id, token_hmac, issuer, provider_sid, encrypted_refresh_token, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at, encrypted_id_token
 `
 
 type CreateSessionParams struct {
@@ -70,6 +84,7 @@ type CreateSessionParams struct {
 	Issuer                string
 	ProviderSID           string
 	EncryptedRefreshToken []byte
+	EncryptedIDToken      []byte
 	UserAgent             string
 	RemoteIP              string
 	Now                   time.Time
@@ -88,6 +103,7 @@ func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) (U
 		arg.Issuer,
 		arg.ProviderSID,
 		arg.EncryptedRefreshToken,
+		arg.EncryptedIDToken,
 		arg.UserAgent,
 		arg.RemoteIP,
 		arg.Now,
@@ -111,6 +127,7 @@ func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) (U
 		&i.RefreshAt,
 		&i.IdleExpiresAt,
 		&i.ExpiresAt,
+		&i.EncryptedIDToken,
 	)
 	return i, err
 }
@@ -175,7 +192,7 @@ func (q *Queries) DeleteOldestSessions(ctx context.Context, arg DeleteOldestSess
 const DeleteSession = `-- name: DeleteSession :one
 DELETE FROM user_sessions
 WHERE account_id = $1 AND user_id = $2 AND id = $3
-RETURNING account_id, id, user_id, token_hmac, issuer, provider_sid, encrypted_refresh_token, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at
+RETURNING account_id, id, user_id, token_hmac, issuer, provider_sid, encrypted_refresh_token, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at, encrypted_id_token
 `
 
 type DeleteSessionParams struct {
@@ -203,6 +220,7 @@ func (q *Queries) DeleteSession(ctx context.Context, arg DeleteSessionParams) (U
 		&i.RefreshAt,
 		&i.IdleExpiresAt,
 		&i.ExpiresAt,
+		&i.EncryptedIDToken,
 	)
 	return i, err
 }
@@ -240,11 +258,11 @@ func (q *Queries) DeleteSessions(ctx context.Context, arg DeleteSessionsParams) 
 }
 
 const GetSessionByHMAC = `-- name: GetSessionByHMAC :one
-SELECT s.account_id, s.id, s.user_id, s.token_hmac, s.issuer, s.provider_sid, s.encrypted_refresh_token, s.user_agent, s.remote_ip, s.created_at, s.last_used_at, s.refresh_at, s.idle_expires_at, s.expires_at, a.slug AS account_slug, a.requests_per_hour, u.subject, u.name, u.email, coalesce(u.assigned_role, u.claimed_role) AS role
+SELECT s.account_id, s.id, s.user_id, s.token_hmac, s.issuer, s.provider_sid, s.encrypted_refresh_token, s.user_agent, s.remote_ip, s.created_at, s.last_used_at, s.refresh_at, s.idle_expires_at, s.expires_at, s.encrypted_id_token, a.slug AS account_slug, a.requests_per_hour, u.subject, u.name, u.email, coalesce(u.assigned_role, u.claimed_role) AS role
 FROM user_sessions AS s
 JOIN accounts AS a ON a.id = s.account_id
 JOIN users AS u ON u.account_id = s.account_id AND u.id = s.user_id
-WHERE s.token_hmac = $1
+WHERE s.token_hmac = ANY ($1::bytea[])
 `
 
 type GetSessionByHMACRow struct {
@@ -257,10 +275,10 @@ type GetSessionByHMACRow struct {
 	Role            string
 }
 
-// GetSessionByHMAC finds the session of a presented cookie, with its user as of the last sign-in or refresh. Cross-tenant: the row
-// authorises.
-func (q *Queries) GetSessionByHMAC(ctx context.Context, tokenHmac []byte) (GetSessionByHMACRow, error) {
-	row := q.db.QueryRow(ctx, GetSessionByHMAC, tokenHmac)
+// GetSessionByHMAC finds the session of a presented cookie, by its hash under any of the peppers, with its user as of the last sign-in or
+// refresh. Cross-tenant: the row authorises.
+func (q *Queries) GetSessionByHMAC(ctx context.Context, tokenHmacs [][]byte) (GetSessionByHMACRow, error) {
+	row := q.db.QueryRow(ctx, GetSessionByHMAC, tokenHmacs)
 	var i GetSessionByHMACRow
 	err := row.Scan(
 		&i.UserSession.AccountID,
@@ -277,6 +295,7 @@ func (q *Queries) GetSessionByHMAC(ctx context.Context, tokenHmac []byte) (GetSe
 		&i.UserSession.RefreshAt,
 		&i.UserSession.IdleExpiresAt,
 		&i.UserSession.ExpiresAt,
+		&i.UserSession.EncryptedIDToken,
 		&i.AccountSlug,
 		&i.RequestsPerHour,
 		&i.Subject,
@@ -288,7 +307,7 @@ func (q *Queries) GetSessionByHMAC(ctx context.Context, tokenHmac []byte) (GetSe
 }
 
 const ListSessions = `-- name: ListSessions :many
-SELECT account_id, id, user_id, token_hmac, issuer, provider_sid, encrypted_refresh_token, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at FROM user_sessions
+SELECT account_id, id, user_id, token_hmac, issuer, provider_sid, encrypted_refresh_token, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at, encrypted_id_token FROM user_sessions
 WHERE account_id = $1 AND user_id = $2 AND idle_expires_at > $3 AND expires_at > $3
   AND ($4::timestamptz IS NULL OR (created_at, id) < ($4::timestamptz, $5::uuid))
 ORDER BY created_at DESC, id DESC
@@ -336,6 +355,7 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]U
 			&i.RefreshAt,
 			&i.IdleExpiresAt,
 			&i.ExpiresAt,
+			&i.EncryptedIDToken,
 		); err != nil {
 			return nil, err
 		}
@@ -345,6 +365,128 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]U
 		return nil, err
 	}
 	return items, nil
+}
+
+const ListSessionsEncryptedWithOtherKey = `-- name: ListSessionsEncryptedWithOtherKey :many
+SELECT account_id, id, user_id, token_hmac, issuer, provider_sid, encrypted_refresh_token, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at, encrypted_id_token FROM user_sessions
+WHERE id > $1 AND (substring(encrypted_refresh_token FROM 1 FOR 4) <> $2::bytea OR substring(encrypted_id_token FROM 1 FOR 4) <> $2::bytea)
+ORDER BY id
+LIMIT 100
+`
+
+type ListSessionsEncryptedWithOtherKeyParams struct {
+	AfterID uuid.UUID
+	KeyID   []byte
+}
+
+// ListSessionsEncryptedWithOtherKey returns sessions with a secret that is encrypted with another key than the given one, by
+// identifier. Cross-tenant.
+func (q *Queries) ListSessionsEncryptedWithOtherKey(ctx context.Context, arg ListSessionsEncryptedWithOtherKeyParams) ([]UserSession, error) {
+	rows, err := q.db.Query(ctx, ListSessionsEncryptedWithOtherKey, arg.AfterID, arg.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UserSession{}
+	for rows.Next() {
+		var i UserSession
+		if err := rows.Scan(
+			&i.AccountID,
+			&i.ID,
+			&i.UserID,
+			&i.TokenHMAC,
+			&i.Issuer,
+			&i.ProviderSID,
+			&i.EncryptedRefreshToken,
+			&i.UserAgent,
+			&i.RemoteIP,
+			&i.CreatedAt,
+			&i.LastUsedAt,
+			&i.RefreshAt,
+			&i.IdleExpiresAt,
+			&i.ExpiresAt,
+			&i.EncryptedIDToken,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const RehashSession = `-- name: RehashSession :exec
+UPDATE user_sessions
+SET token_hmac = $1
+WHERE account_id = $2 AND id = $3 AND token_hmac = $4::bytea
+`
+
+type RehashSessionParams struct {
+	TokenHMAC []byte
+	AccountID uuid.UUID
+	ID        uuid.UUID
+	Former    []byte
+}
+
+// RehashSession stores the hash of a token under the first pepper, unless it has changed concurrently.
+func (q *Queries) RehashSession(ctx context.Context, arg RehashSessionParams) error {
+	_, err := q.db.Exec(ctx, RehashSession,
+		arg.TokenHMAC,
+		arg.AccountID,
+		arg.ID,
+		arg.Former,
+	)
+	return err
+}
+
+const ReplaceSessionSecrets = `-- name: ReplaceSessionSecrets :exec
+UPDATE user_sessions
+SET encrypted_refresh_token = $1, encrypted_id_token = $2
+WHERE account_id = $3 AND id = $4
+  AND encrypted_refresh_token IS NOT DISTINCT FROM $5
+  AND encrypted_id_token IS NOT DISTINCT FROM $6
+`
+
+type ReplaceSessionSecretsParams struct {
+	EncryptedRefreshToken []byte
+	EncryptedIDToken      []byte
+	AccountID             uuid.UUID
+	ID                    uuid.UUID
+	FormerRefreshToken    []byte
+	FormerIDToken         []byte
+}
+
+// ReplaceSessionSecrets stores the same secrets re-encrypted, unless one has changed concurrently.
+func (q *Queries) ReplaceSessionSecrets(ctx context.Context, arg ReplaceSessionSecretsParams) error {
+	_, err := q.db.Exec(ctx, ReplaceSessionSecrets,
+		arg.EncryptedRefreshToken,
+		arg.EncryptedIDToken,
+		arg.AccountID,
+		arg.ID,
+		arg.FormerRefreshToken,
+		arg.FormerIDToken,
+	)
+	return err
+}
+
+const StoreSessionIDToken = `-- name: StoreSessionIDToken :exec
+UPDATE user_sessions
+SET encrypted_id_token = $1
+WHERE account_id = $2 AND id = $3
+`
+
+type StoreSessionIDTokenParams struct {
+	EncryptedIDToken []byte
+	AccountID        uuid.UUID
+	ID               uuid.UUID
+}
+
+// StoreSessionIDToken stores the ID token of a refresh.
+func (q *Queries) StoreSessionIDToken(ctx context.Context, arg StoreSessionIDTokenParams) error {
+	_, err := q.db.Exec(ctx, StoreSessionIDToken, arg.EncryptedIDToken, arg.AccountID, arg.ID)
+	return err
 }
 
 const StoreSessionRefresh = `-- name: StoreSessionRefresh :exec

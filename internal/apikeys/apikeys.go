@@ -4,9 +4,7 @@ package apikeys
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -29,14 +27,14 @@ type Keys struct {
 	MaxActive int // keys of an account that users create; 0 is unlimited
 
 	pool     *postgres.Pool
-	pepper   []byte
+	peppers  Peppers
 	logger   *slog.Logger
 	onChange func(id uuid.UUID)
 }
 
 // New returns the keys of a database.
-func New(pool *postgres.Pool, pepper []byte, logger *slog.Logger) *Keys {
-	return &Keys{pool: pool, pepper: pepper, logger: logger, onChange: func(uuid.UUID) {}}
+func New(pool *postgres.Pool, peppers Peppers, logger *slog.Logger) *Keys {
+	return &Keys{pool: pool, peppers: peppers, logger: logger, onChange: func(uuid.UUID) {}}
 }
 
 // OnChange registers what the caches of this process do when a key, a user or an account has changed. Other processes listen to the
@@ -105,10 +103,10 @@ func (k *Keys) create(ctx context.Context, db *postgres.DB, account dbgen.Accoun
 	keyID := "k" + strconv.FormatInt(number, 10)
 	created.Token = newToken(account.Slug, keyID)
 	created.Prefix = displayPrefix(account.Slug, keyID)
-	digest := k.HMAC(created.Token)
+	hash := k.HMAC(created.Token)
 	created.APIKey, err = db.CreateAPIKey(ctx, dbgen.CreateAPIKeyParams{
-		AccountID: account.ID, ID: uuid.Must(uuid.NewV7()), Now: time.Now(), KeyID: keyID, Name: strings.TrimSpace(key.Name), Description: key.Description, TokenHMAC: digest[:],
-		ExpiresAt: key.ExpiresAt, CreatedBy: key.CreatedBy,
+		AccountID: account.ID, ID: uuid.Must(uuid.NewV7()), Now: time.Now(), KeyID: keyID, Name: strings.TrimSpace(key.Name), Description: key.Description, TokenHMAC: hash[:],
+		PepperID: k.peppers.id(), ExpiresAt: key.ExpiresAt, CreatedBy: key.CreatedBy,
 	})
 	if err != nil {
 		return created, postgres.Classify(err)
@@ -223,19 +221,14 @@ func keyChange(key dbgen.APIKey, action string, fields ...string) audit.Change {
 	return audit.Change{AccountID: key.AccountID, Action: action, ObjectType: "api_key", ObjectID: key.ID, Fields: fields}
 }
 
-// HMAC returns the digest by which a token is stored.
-func (k *Keys) HMAC(token string) [sha256.Size]byte {
-	mac := hmac.New(sha256.New, k.pepper)
-	_, _ = mac.Write([]byte(token))
-	return [sha256.Size]byte(mac.Sum(nil))
-}
+// HMAC returns the hash by which a new token is stored.
+func (k *Keys) HMAC(token string) [sha256.Size]byte { return k.peppers.HMAC(token) }
 
-// DeriveKey returns a key for another purpose than hashing API keys.
-func (k *Keys) DeriveKey(purpose string) []byte {
-	mac := hmac.New(sha256.New, k.pepper)
-	_, _ = mac.Write([]byte("derived key: " + purpose))
-	return mac.Sum(nil)
-}
+// HMACs returns the hashes by which a token may be stored.
+func (k *Keys) HMACs(token string) [][]byte { return k.peppers.HMACs(token) }
+
+// Derive returns secrets for another purpose than hashing API keys, the newest first.
+func (k *Keys) Derive(purpose string) Peppers { return k.peppers.Derive(purpose) }
 
 // Info is a key without its secret.
 type Info struct {
@@ -343,22 +336,4 @@ func (k *Keys) account(ctx context.Context, slug string) (uuid.UUID, error) {
 		return uuid.UUID{}, fmt.Errorf("account %q: %w", slug, err)
 	}
 	return account.ID, nil
-}
-
-// ErrPepperMismatch means that the database was first used with another pepper: every key would be refused.
-var ErrPepperMismatch = errors.New("VERSIONER_KEY_PEPPER does not match this database: set the one that it was first used with")
-
-// VerifyPepper compares the pepper with the one that the database was first used with.
-func (k *Keys) VerifyPepper(ctx context.Context) error {
-	mac := hmac.New(sha256.New, k.pepper)
-	_, _ = mac.Write([]byte("pepper check"))
-	verifier := mac.Sum(nil)
-	stored, err := k.pool.EnsureClusterIdentity(ctx, dbgen.EnsureClusterIdentityParams{PepperVerifier: verifier, Now: time.Now()})
-	if err != nil {
-		return fmt.Errorf("check the pepper: %w", postgres.Classify(err))
-	}
-	if !hmac.Equal(verifier, stored) {
-		return ErrPepperMismatch
-	}
-	return nil
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/versioner-io/versioner/internal/idempotency"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/jobs"
-	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
@@ -70,11 +69,11 @@ func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open Data
 	if err := migrate.Up(ctx, database.DSN, logger); err != nil {
 		return nil, err
 	}
-	pepper, err := cfg.LoadPepper()
+	peppers, err := cfg.LoadPeppers()
 	if err != nil {
 		return nil, err
 	}
-	a.Keys = apikeys.New(a.Pool, pepper, logger)
+	a.Keys = apikeys.New(a.Pool, peppers, logger)
 	a.Keys.MaxActive = cfg.Quotas.APIKeys
 	return a, a.Keys.VerifyPepper(ctx)
 }
@@ -93,24 +92,16 @@ func (a *App) Close(ctx context.Context) {
 
 // Channels returns the management of notification channels, with every stored configuration encrypted under the newest key.
 func (a *App) Channels(ctx context.Context) (notify.Channels, error) {
-	secrets, err := a.cfg.LoadEncryptionKeys()
+	ring, err := a.keyring()
 	if err != nil {
 		return notify.Channels{}, err
-	}
-	ring, err := keyring.New(secrets...)
-	if err != nil {
-		return notify.Channels{}, fmt.Errorf("read VERSIONER_ENCRYPTION_KEYS: %w", err)
 	}
 	sender := &notify.Sender{HTTP: egress.New(a.cfg.Webhooks), Mail: a.cfg.Mailer, UserAgent: "Versioner/" + buildinfo.Version()}
 	channels := notify.Channels{
 		Keys: ring, Sender: sender, Logger: a.logger, Max: a.cfg.Quotas.Channels,
 		PublicURL: a.cfg.PublicURL, DeliveriesPerDay: a.cfg.DeliveriesPerDay,
 	}
-	undecryptable, err := channels.ReencryptAll(ctx, a.Pool.DB)
-	if undecryptable > 0 {
-		a.logger.ErrorContext(ctx, "cannot decrypt notification channels; missing key in VERSIONER_ENCRYPTION_KEYS", "channels", undecryptable)
-	}
-	return channels, err
+	return channels, a.reencryptChannels(ctx, channels)
 }
 
 // limiter returns the rate limiter, shared with other servers when a Redis is configured.

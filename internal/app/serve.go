@@ -50,7 +50,7 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, development *si
 	if err != nil {
 		return err
 	}
-	users, err := a.authentication(issuers, development, channels.Keys)
+	users, err := a.authentication(ctx, issuers, development, channels.Keys)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ type authentication struct {
 	flow       *signin.Flow
 }
 
-func (a *App) authentication(issuers []authn.Issuer, development *signin.Development, ring *keyring.Keyring) (authentication, error) {
+func (a *App) authentication(ctx context.Context, issuers []authn.Issuer, development *signin.Development, ring *keyring.Keyring) (authentication, error) {
 	keys := authn.NewAPIKeys(a.Pool, a.Keys, a.cfg.RateLimits.FailuresPerMinute, a.logger)
 	tenants := keys.CacheUsers(accounts.NewProvisioner(a.Pool.DB, a.cfg.CreateAccounts))
 	tokens, err := authn.NewJWTs(issuers, tenants, http.DefaultClient, time.Now, a.logger)
@@ -101,6 +101,9 @@ func (a *App) authentication(issuers []authn.Issuer, development *signin.Develop
 		return authentication{}, fmt.Errorf("read the identity providers: %w", err)
 	}
 	stored := sessions.New(a.Pool, a.Keys, ring, time.Now, a.logger)
+	if err := a.reencryptSessions(ctx, stored); err != nil {
+		return authentication{}, err
+	}
 	cookies := sessions.Cookies{Secure: strings.HasPrefix(a.cfg.PublicURL, "https://")}
 	flow := signin.New(signin.Config{
 		Issuers: issuers, PublicURL: a.cfg.PublicURL, SignInURL: a.cfg.SignInURL, PerMinute: a.cfg.RateLimits.FailuresPerMinute,

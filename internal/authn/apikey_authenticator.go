@@ -62,7 +62,7 @@ func (k *APIKeys) ApiKeyAuth(ctx context.Context, r *http.Request) (context.Cont
 	if _, err := apikeys.ParseToken(text); err != nil {
 		return ctx, unauthenticated(err)
 	}
-	key, err := k.verify(ctx, r.RemoteAddr, k.keys.HMAC(text))
+	key, err := k.verify(ctx, r.RemoteAddr, text)
 	if err != nil {
 		return ctx, err
 	}
@@ -70,11 +70,12 @@ func (k *APIKeys) ApiKeyAuth(ctx context.Context, r *http.Request) (context.Cont
 	return WithPrincipal(ctx, key), nil
 }
 
-func (k *APIKeys) verify(ctx context.Context, clientAddress string, key fingerprint) (Principal, error) {
+func (k *APIKeys) verify(ctx context.Context, clientAddress, token string) (Principal, error) {
+	key := fingerprint(k.keys.HMAC(token))
 	found, ok, generation := k.cache.get(key, time.Now())
 	if !ok {
 		var err error
-		if found, err = k.lookUps.do(ctx, clientAddress, key, k.fetchKey); err != nil {
+		if found, err = k.lookUps.do(ctx, clientAddress, key, func(ctx context.Context) (cachedKey, error) { return k.fetchKey(ctx, token) }); err != nil {
 			return Principal{}, err
 		}
 		k.cache.put(key, found, generation, time.Now(), found.principal.APIKeyID, found.principal.AccountID)
@@ -85,10 +86,11 @@ func (k *APIKeys) verify(ctx context.Context, clientAddress string, key fingerpr
 	return found.principal, nil
 }
 
-func (k *APIKeys) fetchKey(ctx context.Context, key fingerprint) (cachedKey, error) {
+func (k *APIKeys) fetchKey(ctx context.Context, token string) (cachedKey, error) {
+	hashes := k.keys.HMACs(token)
 	var row dbgen.GetAPIKeyByHMACRow
 	err := postgres.Retry(ctx, func(ctx context.Context) (err error) {
-		row, err = k.pool.GetAPIKeyByHMAC(ctx, key[:])
+		row, err = k.pool.GetAPIKeyByHMAC(ctx, hashes)
 		return err
 	})
 	switch err = postgres.Classify(err); {
@@ -99,6 +101,7 @@ func (k *APIKeys) fetchKey(ctx context.Context, key fingerprint) (cachedKey, err
 	case row.APIKey.RevokedAt != nil:
 		return cachedKey{}, unauthenticated(errors.New("the API key is revoked"))
 	}
+	k.keys.Rehash(ctx, row.APIKey, token)
 	return cachedKey{
 		principal: Principal{AccountID: row.APIKey.AccountID, AccountSlug: row.AccountSlug, APIKeyID: row.APIKey.ID, RequestsPerMinute: row.APIKey.RequestsPerMinute, RequestsPerHour: row.RequestsPerHour},
 		expires:   row.APIKey.ExpiresAt,

@@ -36,7 +36,7 @@ func newKeys(t *testing.T, pool *postgres.Pool) keyServer {
 }
 
 func newKeysWithPepper(pool *postgres.Pool, pepper string) keyServer {
-	keys := apikeys.New(pool, []byte(pepper), quiet)
+	keys := apikeys.New(pool, apikeys.Peppers{[]byte(pepper)}, quiet)
 	return keyServer{Keys: keys, APIKeys: authn.NewAPIKeys(pool, keys, 0, quiet)}
 }
 

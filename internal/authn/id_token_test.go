@@ -112,7 +112,7 @@ func TestEndpointsAreDiscovered(t *testing.T) {
 func TestUnknownSessionsSpendTheirOwnBudget(t *testing.T) {
 	t.Parallel()
 	lookUps := newKeyLookUps[cachedSession](2)
-	fetch := func(context.Context, fingerprint) (cachedSession, error) {
+	fetch := func(context.Context) (cachedSession, error) {
 		return cachedSession{}, unauthenticated(errors.New("unknown"))
 	}
 	var codes []apperr.Code

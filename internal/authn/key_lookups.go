@@ -35,10 +35,10 @@ func newKeyLookUps[V any](perMinute int) *keyLookUps[V] {
 
 // do calls fetch for a key that a client sends. The error is RateLimited when the client's network has sent too many unknown keys.
 func (l *keyLookUps[V]) do(
-	ctx context.Context, clientAddress string, key fingerprint, fetch func(context.Context, fingerprint) (V, error),
+	ctx context.Context, clientAddress string, key fingerprint, fetch func(context.Context) (V, error),
 ) (found V, err error) {
 	if l.isKnown(key) {
-		found, err = fetch(ctx, key)
+		found, err = fetch(ctx)
 		if apperr.Is(err, apperr.Unauthenticated) {
 			l.setKnown(key, false)
 		}
@@ -48,7 +48,7 @@ func (l *keyLookUps[V]) do(
 	if decision := l.budget.Take(ctx, quota); !decision.Allowed {
 		return found, apperr.NewRateLimited(decision.RetryAfter)
 	}
-	found, err = l.fetchUnknown(ctx, key, fetch)
+	found, err = l.fetchUnknown(ctx, fetch)
 	if !apperr.Is(err, apperr.Unauthenticated) {
 		l.budget.Refund(quota)
 	}
@@ -58,14 +58,14 @@ func (l *keyLookUps[V]) do(
 	return found, err
 }
 
-func (l *keyLookUps[V]) fetchUnknown(ctx context.Context, key fingerprint, fetch func(context.Context, fingerprint) (V, error)) (none V, err error) {
+func (l *keyLookUps[V]) fetchUnknown(ctx context.Context, fetch func(context.Context) (V, error)) (none V, err error) {
 	waiting, cancel := context.WithTimeout(ctx, lookUpTimeout)
 	defer cancel()
 	if err := l.slots.Acquire(waiting, 1); err != nil {
 		return none, apperr.Wrap(apperr.Unavailable, "too many unknown API keys or sessions", err)
 	}
 	defer l.slots.Release(1)
-	return fetch(ctx, key)
+	return fetch(ctx)
 }
 
 func (l *keyLookUps[V]) isKnown(key fingerprint) bool {

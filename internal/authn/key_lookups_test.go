@@ -19,7 +19,7 @@ func TestUnknownKeysSpendTheBudgetBeforeTheLookUp(t *testing.T) {
 	const valid apperr.Code = -1
 	fetched := 0
 	outcome := unauthenticated(errors.New("unknown"))
-	fetch := func(context.Context, fingerprint) (cachedKey, error) {
+	fetch := func(context.Context) (cachedKey, error) {
 		fetched++
 		return cachedKey{principal: Principal{AccountSlug: "acme"}}, outcome
 	}
@@ -66,7 +66,7 @@ func TestUnknownKeysAreLookedUpTwoAtATime(t *testing.T) {
 		outcomes := make(chan error, 20)
 		for key := range byte(20) {
 			go func() {
-				_, err := l.do(t.Context(), "203.0.113.7", fingerprint{key}, func(context.Context, fingerprint) (cachedKey, error) {
+				_, err := l.do(t.Context(), "203.0.113.7", fingerprint{key}, func(context.Context) (cachedKey, error) {
 					if running.Add(1) > maxUnknownLookUps {
 						exceeded.Add(1)
 					}
@@ -79,7 +79,7 @@ func TestUnknownKeysAreLookedUpTwoAtATime(t *testing.T) {
 		}
 		synctest.Wait()
 		require.Equal(t, int64(maxUnknownLookUps), running.Load())
-		_, err := l.do(t.Context(), "203.0.113.7", fingerprint{255}, func(context.Context, fingerprint) (cachedKey, error) { return cachedKey{}, nil })
+		_, err := l.do(t.Context(), "203.0.113.7", fingerprint{255}, func(context.Context) (cachedKey, error) { return cachedKey{}, nil })
 		require.NoError(t, err, "known keys do not wait for unknown ones")
 		timedOut := 0
 		for range 20 {

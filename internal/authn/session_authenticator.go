@@ -59,18 +59,19 @@ func (s *Sessions) SessionCookie(ctx context.Context, r *http.Request) (context.
 	if !sessions.IsToken(token) {
 		return ctx, unauthenticated(errors.New("the session cookie is malformed"))
 	}
-	principal, err := s.verify(ctx, r.RemoteAddr, s.sessions.HMAC(token))
+	principal, err := s.verify(ctx, r.RemoteAddr, token)
 	if err != nil {
 		return ctx, err
 	}
 	return WithPrincipal(ctx, principal), nil
 }
 
-func (s *Sessions) verify(ctx context.Context, clientAddress string, key fingerprint) (Principal, error) {
+func (s *Sessions) verify(ctx context.Context, clientAddress, token string) (Principal, error) {
+	key := fingerprint(s.sessions.HMAC(token))
 	found, ok, generation := s.cache.get(key, time.Now())
 	if !ok {
 		var err error
-		if found, err = s.lookUp(ctx, clientAddress, key); err != nil {
+		if found, err = s.lookUp(ctx, clientAddress, key, token); err != nil {
 			return Principal{}, err
 		}
 		s.cache.put(key, found, generation, time.Now(), found.session.ID, found.session.UserID, found.session.AccountID)
@@ -83,8 +84,9 @@ func (s *Sessions) verify(ctx context.Context, clientAddress string, key fingerp
 
 // lookUp reads a session that is not cached. At least every maxAge a session in use passes here, where its use is recorded, and the
 // identity provider is asked when that is due.
-func (s *Sessions) lookUp(ctx context.Context, clientAddress string, key fingerprint) (cachedSession, error) {
-	found, err := s.lookUps.do(ctx, clientAddress, key, s.fetch)
+func (s *Sessions) lookUp(ctx context.Context, clientAddress string, key fingerprint, token string) (cachedSession, error) {
+	fetch := func(ctx context.Context) (cachedSession, error) { return s.fetch(ctx, token) }
+	found, err := s.lookUps.do(ctx, clientAddress, key, fetch)
 	if err != nil || isExpired(found.session, time.Now()) {
 		return found, err
 	}
@@ -92,18 +94,20 @@ func (s *Sessions) lookUp(ctx context.Context, clientAddress string, key fingerp
 		if err := s.refresher.RefreshSession(ctx, found.session); err != nil {
 			return found, err
 		}
-		if found, err = s.fetch(ctx, key); err != nil {
+		if found, err = fetch(ctx); err != nil {
 			return found, err
 		}
 	}
 	s.sessions.Touch(ctx, found.session)
+	s.sessions.Rehash(ctx, found.session, token)
 	return found, nil
 }
 
-func (s *Sessions) fetch(ctx context.Context, key fingerprint) (cachedSession, error) {
+func (s *Sessions) fetch(ctx context.Context, token string) (cachedSession, error) {
+	hashes := s.sessions.HMACs(token)
 	var row dbgen.GetSessionByHMACRow
 	err := postgres.Retry(ctx, func(ctx context.Context) (err error) {
-		row, err = s.pool.GetSessionByHMAC(ctx, key[:])
+		row, err = s.pool.GetSessionByHMAC(ctx, hashes)
 		return err
 	})
 	switch err = postgres.Classify(err); {

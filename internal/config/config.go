@@ -35,9 +35,9 @@ type DirectorySettings struct {
 type DatabaseSettings struct {
 	DirectorySettings
 
-	DatabaseURL string `env:"DATABASE_URL" group:"Database" help:"External PostgreSQL, 15 or newer. Default: the embedded PostgreSQL in the data directory." placeholder:"URL" secret:""`
-	KeyPepper   string `env:"VERSIONER_KEY_PEPPER" group:"Database" help:"Secret that API keys are hashed with, at least 32 characters; the same on every server of a database. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"SECRET" secret:""`
-	LogLevel    string `default:"info" env:"VERSIONER_LOG_LEVEL" group:"Database" help:"Least severe level to log: debug, info, warn or error." placeholder:"LEVEL"`
+	DatabaseURL string   `env:"DATABASE_URL" group:"Database" help:"External PostgreSQL, 15 or newer. Default: the embedded PostgreSQL in the data directory." placeholder:"URL" secret:""`
+	KeyPepper   []string `env:"VERSIONER_KEY_PEPPER" group:"Database" help:"Secret that API keys are hashed with, at least 32 characters; the same on every server of a database. While it is rotated: two, the newest first. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"SECRET" secret:""`
+	LogLevel    string   `default:"info" env:"VERSIONER_LOG_LEVEL" group:"Database" help:"Least severe level to log: debug, info, warn or error." placeholder:"LEVEL"`
 }
 
 // NotificationSettings serve the delivery of notifications.
@@ -117,7 +117,7 @@ type Config struct {
 	DataDir          string // absolute
 	DatabaseURL      string // empty: the embedded PostgreSQL
 	LogLevel         slog.Level
-	KeyPepper        []byte // nil without DatabaseURL: see LoadPepper
+	KeyPeppers       [][]byte // nil without DatabaseURL: see LoadPeppers
 	Issuers          []authn.Issuer
 	CreateAccounts   bool
 	DrainDelay       time.Duration
@@ -187,13 +187,12 @@ func (s DatabaseSettings) apply(config *Config) error {
 	if err := config.LogLevel.UnmarshalText([]byte(s.LogLevel)); err != nil {
 		problems = append(problems, fmt.Errorf("VERSIONER_LOG_LEVEL %q: use debug, info, warn or error", s.LogLevel))
 	}
-	if s.KeyPepper != "" {
-		config.KeyPepper = []byte(s.KeyPepper)
-		problems = append(problems, validatePepper(s.KeyPepper))
-	}
+	peppers, err := parsePeppers(s.KeyPepper)
+	config.KeyPeppers = peppers
+	problems = append(problems, err)
 	if config.DatabaseURL = s.DatabaseURL; s.DatabaseURL != "" {
 		problems = append(problems, validateDatabaseURL(s.DatabaseURL))
-		if s.KeyPepper == "" {
+		if len(s.KeyPepper) == 0 {
 			problems = append(problems, errors.New("VERSIONER_KEY_PEPPER is not set: with DATABASE_URL it is required, and must be the same on all servers of the database; generate one with `openssl rand -hex 32`"))
 		}
 	}
@@ -383,11 +382,19 @@ func validateAddr(addr string) error {
 	return nil
 }
 
-func validatePepper(pepper string) error {
-	if len(pepper) < minPepper {
-		return fmt.Errorf("VERSIONER_KEY_PEPPER has %d characters: use at least %d; generate one with `openssl rand -hex 32`", len(pepper), minPepper)
+// parsePeppers never repeats a pepper in an error.
+func parsePeppers(texts []string) ([][]byte, error) {
+	var peppers [][]byte
+	for i, text := range texts {
+		if len(texts) > 1 {
+			text = strings.TrimSpace(text)
+		}
+		if len(text) < minPepper {
+			return nil, fmt.Errorf("VERSIONER_KEY_PEPPER: the pepper at position %d has %d characters: use at least %d; generate one with `openssl rand -hex 32`", i+1, len(text), minPepper)
+		}
+		peppers = append(peppers, []byte(text))
 	}
-	return nil
+	return peppers, nil
 }
 
 // validateDatabaseURL never repeats the URL, which may hold a password.

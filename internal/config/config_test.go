@@ -28,13 +28,15 @@ func TestResolve(t *testing.T) {
 		change func(*config.ServerSettings)
 		want   string // in the error; empty: none
 	}{
-		"AllInterfaces":       {func(s *config.ServerSettings) { s.Addr = ":8080" }, ""},
-		"IPv6":                {func(s *config.ServerSettings) { s.Addr = "[::1]:8080" }, ""},
-		"NoPort":              {func(s *config.ServerSettings) { s.Addr = "127.0.0.1" }, "VERSIONER_ADDR"},
-		"PortTooLarge":        {func(s *config.ServerSettings) { s.Addr = ":65536" }, "VERSIONER_ADDR"},
-		"LogLevel":            {func(s *config.ServerSettings) { s.LogLevel = "loud" }, "VERSIONER_LOG_LEVEL"},
-		"DatabaseAlone":       {func(s *config.ServerSettings) { s.DatabaseURL = "postgres://h/d" }, "VERSIONER_KEY_PEPPER is not set"},
-		"DatabaseWithoutKeys": {func(s *config.ServerSettings) { s.DatabaseURL, s.KeyPepper = "postgres://h/d", strings.Repeat("x", 32) }, "VERSIONER_ENCRYPTION_KEYS is not set"},
+		"AllInterfaces": {func(s *config.ServerSettings) { s.Addr = ":8080" }, ""},
+		"IPv6":          {func(s *config.ServerSettings) { s.Addr = "[::1]:8080" }, ""},
+		"NoPort":        {func(s *config.ServerSettings) { s.Addr = "127.0.0.1" }, "VERSIONER_ADDR"},
+		"PortTooLarge":  {func(s *config.ServerSettings) { s.Addr = ":65536" }, "VERSIONER_ADDR"},
+		"LogLevel":      {func(s *config.ServerSettings) { s.LogLevel = "loud" }, "VERSIONER_LOG_LEVEL"},
+		"DatabaseAlone": {func(s *config.ServerSettings) { s.DatabaseURL = "postgres://h/d" }, "VERSIONER_KEY_PEPPER is not set"},
+		"DatabaseWithoutKeys": {func(s *config.ServerSettings) {
+			s.DatabaseURL, s.KeyPepper = "postgres://h/d", []string{strings.Repeat("x", 32)}
+		}, "VERSIONER_ENCRYPTION_KEYS is not set"},
 		"EncryptionKeys": {func(s *config.ServerSettings) {
 			s.EncryptionKeys = []string{strings.Repeat("A", 43) + "=", strings.Repeat("B", 43) + "="}
 		}, ""},
@@ -77,7 +79,7 @@ func TestResolve(t *testing.T) {
 		}, "without a client ID"},
 		"SignInPage":         {func(s *config.ServerSettings) { s.SignInURL = "https://accounts.example.com/sign-in" }, ""},
 		"SignInPageMisspelt": {func(s *config.ServerSettings) { s.SignInURL = "accounts.example.com" }, "VERSIONER_SIGN_IN_URL"},
-		"ShortPepper":        {func(s *config.ServerSettings) { s.KeyPepper = "short" }, "VERSIONER_KEY_PEPPER has 5 characters"},
+		"ShortPepper":        {func(s *config.ServerSettings) { s.KeyPepper = []string{strings.Repeat("x", 32), "short"} }, "VERSIONER_KEY_PEPPER: the pepper at position 2 has 5 characters"},
 		"Clerk": {func(s *config.ServerSettings) {
 			s.JWTIssuer, s.JWTAuthorizedParty = "https://x.clerk.dev", []string{"https://app"}
 		}, ""},
@@ -154,16 +156,16 @@ func TestLoadEncryptionKeys(t *testing.T) {
 	require.NotContains(t, err.Error(), "QUJD")
 }
 
-func TestLoadPepper(t *testing.T) {
+func TestLoadPeppers(t *testing.T) {
 	t.Parallel()
 	cfg := config.Config{DataDir: t.TempDir()}
 	peppers := make([]string, 8)
 	var group sync.WaitGroup
 	for i := range peppers {
 		group.Go(func() {
-			pepper, err := cfg.LoadPepper()
+			loaded, err := cfg.LoadPeppers()
 			if err == nil {
-				peppers[i] = string(pepper)
+				peppers[i] = string(loaded[0])
 			}
 		})
 	}
@@ -180,18 +182,23 @@ func TestLoadPepper(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 
 	require.NoError(t, os.WriteFile(filepath.Join(cfg.DataDir, files[0].Name()), []byte("cut off"), 0o600))
-	_, err = cfg.LoadPepper()
+	_, err = cfg.LoadPeppers()
 	require.ErrorContains(t, err, "damaged")
-	cfg.KeyPepper = []byte(strings.Repeat("x", 32))
-	pepper, err := cfg.LoadPepper()
+	older, newer := strings.Repeat("o", 32), strings.Repeat("n", 32)
+	require.NoError(t, os.WriteFile(filepath.Join(cfg.DataDir, files[0].Name()), []byte(newer+", "+older+"\n"), 0o600))
+	loaded, err := cfg.LoadPeppers()
 	require.NoError(t, err)
-	require.Equal(t, cfg.KeyPepper, pepper, "the configured pepper has precedence")
+	require.Equal(t, [][]byte{[]byte(newer), []byte(older)}, loaded, "two of them while they are rotated")
+	cfg.KeyPeppers = [][]byte{[]byte(strings.Repeat("x", 32))}
+	loaded, err = cfg.LoadPeppers()
+	require.NoError(t, err)
+	require.Equal(t, cfg.KeyPeppers, loaded, "the configured pepper has precedence")
 }
 
 func TestCommandsValidateOnlyTheirSettings(t *testing.T) {
 	t.Parallel()
 	settings := valid()
-	settings.DatabaseURL, settings.KeyPepper = "postgres://h/d", strings.Repeat("x", 32)
+	settings.DatabaseURL, settings.KeyPepper = "postgres://h/d", []string{strings.Repeat("x", 32)}
 	_, err := settings.DatabaseSettings.Resolve()
 	require.NoError(t, err, "keys need no encryption keys")
 	_, err = settings.Resolve()

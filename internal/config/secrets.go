@@ -17,21 +17,27 @@ const (
 	encryptionKeyFile = "encryption-key"
 )
 
-// LoadPepper returns the configured pepper or, otherwise, the one in the data directory, generated on first use.
-func (c Config) LoadPepper() ([]byte, error) {
-	if c.KeyPepper != nil {
-		return c.KeyPepper, nil
+// LoadPeppers returns the configured peppers or, otherwise, those in the data directory, generated on first use.
+func (c Config) LoadPeppers() ([][]byte, error) {
+	if c.KeyPeppers != nil {
+		return c.KeyPeppers, nil
 	}
 	secret, err := fileSecret{
-		path:            filepath.Join(c.DataDir, pepperFile),
-		encode:          hex.EncodeToString,
-		validate:        validatePepper,
+		path:   filepath.Join(c.DataDir, pepperFile),
+		encode: hex.EncodeToString,
+		validate: func(kept string) error {
+			_, err := parsePeppers(strings.Split(kept, ","))
+			return err
+		},
 		lossConsequence: "API keys cannot be verified without it",
 	}.load()
-	return []byte(secret), err
+	if err != nil {
+		return nil, err
+	}
+	return parsePeppers(strings.Split(secret, ","))
 }
 
-// LoadEncryptionKeys returns the configured keys or, otherwise, the one in the data directory, generated on first use.
+// LoadEncryptionKeys returns the configured keys or, otherwise, those in the data directory, generated on first use.
 func (c Config) LoadEncryptionKeys() ([][]byte, error) {
 	if c.EncryptionKeys != nil {
 		return c.EncryptionKeys, nil
@@ -40,7 +46,7 @@ func (c Config) LoadEncryptionKeys() ([][]byte, error) {
 		path:   filepath.Join(c.DataDir, encryptionKeyFile),
 		encode: base64.StdEncoding.EncodeToString,
 		validate: func(kept string) error {
-			_, err := parseEncryptionKeys([]string{kept})
+			_, err := parseEncryptionKeys(strings.Split(kept, ","))
 			return err
 		},
 		lossConsequence: "notification channels cannot be read without it",
@@ -48,10 +54,10 @@ func (c Config) LoadEncryptionKeys() ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseEncryptionKeys([]string{secret})
+	return parseEncryptionKeys(strings.Split(secret, ","))
 }
 
-// fileSecret is 32 random bytes in a file of the data directory.
+// fileSecret is a file of the data directory with 32 random bytes, or with a list that the operator has written.
 type fileSecret struct {
 	path            string
 	encode          func([]byte) string

@@ -60,15 +60,17 @@ func (h authenticationHandlers) GetSession(ctx context.Context, _ apigen.GetSess
 
 func (h authenticationHandlers) SignOut(ctx context.Context, _ apigen.SignOutRequestObject) (apigen.SignOutResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
+	idToken := ""
 	if principal.UserSessionID != uuid.Nil {
-		err := h.sessions.End(ctx, h.db.Tenant(principal.AccountID), principal.AccountID, principal.UserID, principal.UserSessionID)
+		ended, err := h.sessions.End(ctx, h.db.Tenant(principal.AccountID), principal.AccountID, principal.UserID, principal.UserSessionID)
 		if err != nil {
 			return nil, err
 		}
+		idToken = h.sessions.IDToken(ended)
 	}
 	cookie := h.flow.Cookies.EndSession().String()
 	return apigen.SignOut200JSONResponse{
-		Body:    apigen.SignOut{RedirectURL: h.flow.SignOutURL(ctx, principal.Issuer)},
+		Body:    apigen.SignOut{RedirectURL: h.flow.SignOutURL(ctx, principal.Issuer, idToken)},
 		Headers: apigen.SignOut200ResponseHeaders{SetCookie: &cookie},
 	}, nil
 }
@@ -91,7 +93,7 @@ func (h authenticationHandlers) ListSessions(ctx context.Context, req apigen.Lis
 
 func (h authenticationHandlers) EndSession(ctx context.Context, req apigen.EndSessionRequestObject) (apigen.EndSessionResponseObject, error) {
 	principal := authn.PrincipalFrom(ctx)
-	err := h.sessions.End(ctx, h.db.Tenant(principal.AccountID), principal.AccountID, principal.UserID, req.ID)
+	_, err := h.sessions.End(ctx, h.db.Tenant(principal.AccountID), principal.AccountID, principal.UserID, req.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func scopeOf(account uuid.UUID, operation, q string, limit *int, cursor *string)
 func FuzzCursor(f *testing.F) {
 	f.Add("", int64(0), []byte{1})
 	f.Add(strings.Repeat("A", 96), int64(1<<60), []byte("0123456789abcdef"))
-	lists := cursorCodec{key: []byte("key")}
+	lists := cursorCodec{keys: [][]byte{[]byte("key")}}
 	account := uuid.New()
 	f.Fuzz(func(t *testing.T, text string, micros int64, id []byte) {
 		scope := scopeOf(account, "listThings", "x", nil, nil)

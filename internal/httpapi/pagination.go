@@ -69,13 +69,13 @@ func (s listScope) filters() ([]byte, error) {
 }
 
 // cursorCodec makes and reads cursors. A cursor holds the position of the last row and a MAC over it and over the list that it
-// belongs to (account, operation, filters), so that it can neither be forged nor be used elsewhere.
-type cursorCodec struct{ key []byte }
+// belongs to (account, operation, filters), so that it can neither be forged nor be used elsewhere. The first key makes the MAC; a cursor with that of any key is read.
+type cursorCodec struct{ keys [][]byte }
 
 func (c cursorCodec) encode(scope listScope, at keyset) (string, error) {
 	cursor := binary.BigEndian.AppendUint64(nil, uint64(at.at.UnixMicro()))
 	cursor = append(append(cursor, at.first[:]...), at.id[:]...)
-	mac, err := c.mac(scope, cursor)
+	mac, err := mac(c.keys[0], scope, cursor)
 	return base64.RawURLEncoding.EncodeToString(append(cursor, mac...)), err
 }
 
@@ -84,26 +84,28 @@ func (c cursorCodec) decode(scope listScope, text string) (*keyset, error) {
 	if err != nil || len(raw) != positionSize+sha256.Size {
 		return nil, errInvalidCursor
 	}
-	mac, err := c.mac(scope, raw[:positionSize])
-	if err != nil {
-		return nil, err
+	for _, key := range c.keys {
+		mac, err := mac(key, scope, raw[:positionSize])
+		if err != nil {
+			return nil, err
+		}
+		if hmac.Equal(raw[positionSize:], mac) {
+			return &keyset{
+				at:    time.UnixMicro(int64(binary.BigEndian.Uint64(raw))).UTC(), //nolint:gosec // bits are bits
+				first: uuid.UUID(raw[8:24]),
+				id:    uuid.UUID(raw[24:40]),
+			}, nil
+		}
 	}
-	if !hmac.Equal(raw[positionSize:], mac) {
-		return nil, errInvalidCursor
-	}
-	return &keyset{
-		at:    time.UnixMicro(int64(binary.BigEndian.Uint64(raw))).UTC(), //nolint:gosec // bits are bits
-		first: uuid.UUID(raw[8:24]),
-		id:    uuid.UUID(raw[24:40]),
-	}, nil
+	return nil, errInvalidCursor
 }
 
-func (c cursorCodec) mac(scope listScope, cursor []byte) ([]byte, error) {
+func mac(key []byte, scope listScope, cursor []byte) ([]byte, error) {
 	filters, err := scope.filters()
 	if err != nil {
 		return nil, err
 	}
-	mac := hmac.New(sha256.New, c.key)
+	mac := hmac.New(sha256.New, key)
 	for _, part := range [][]byte{scope.account[:], []byte(scope.operation), filters, cursor} {
 		_, _ = mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part)))) //nolint:gosec // short
 		_, _ = mac.Write(part)

@@ -141,11 +141,11 @@ func loadDocument(ctx context.Context) (*openapi3.T, error) {
 }
 
 func newAPI(document *openapi3.T, deps Dependencies) (api, error) {
-	responses, err := idempotency.New(deps.Keys.DeriveKey("idempotency"))
+	responses, err := idempotency.New(deps.Keys.Derive("idempotency")...)
 	if err != nil {
 		return api{}, err
 	}
-	lists := cursorCodec{key: deps.Keys.DeriveKey("cursor")}
+	lists := cursorCodec{keys: deps.Keys.Derive("cursor")}
 	return api{
 		eventHandlers:          eventHandlers{recorder: deps.Recorder},
 		catalogueHandlers:      catalogueHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas},

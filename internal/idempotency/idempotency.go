@@ -44,9 +44,9 @@ var errKeyMismatch = apperr.NewInvalid(apperr.Field{
 // Store stores responses.
 type Store struct{ keys *keyring.Keyring }
 
-// New returns a store that encrypts secrets with a key of keyring.KeySize.
-func New(key []byte) (*Store, error) {
-	keys, err := keyring.New(key)
+// New returns a store that encrypts secrets with the first of the keys of keyring.KeySize, and decrypts them with any.
+func New(secrets ...[]byte) (*Store, error) {
+	keys, err := keyring.New(secrets...)
 	if err != nil {
 		return nil, fmt.Errorf("encrypt responses: %w", err)
 	}

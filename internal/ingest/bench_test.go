@@ -41,7 +41,7 @@ func newBenchTarget(b *testing.B, dsn string) *benchTarget {
 	require.NoError(b, err)
 	pool, err := postgres.OpenIngest(ctx, dsn)
 	require.NoError(b, err)
-	key, err := apikeys.New(owner, []byte(strings.Repeat("pepper", 8)), logger).CreateInAccount(ctx, "acme", apikeys.NewKey{Name: "bench"})
+	key, err := apikeys.New(owner, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger).CreateInAccount(ctx, "acme", apikeys.NewKey{Name: "bench"})
 	require.NoError(b, err)
 	target := &benchTarget{recorder: ingest.NewRecorder(pool, quota.Limits{}, time.Now), account: key.AccountID, key: key.ID}
 	background, stop := context.WithCancel(ctx)

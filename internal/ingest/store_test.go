@@ -46,7 +46,7 @@ func newFixtureOn(t *testing.T, dsn string) *fixture {
 	require.NoError(t, err)
 	pool, err := postgres.OpenIngest(t.Context(), dsn)
 	require.NoError(t, err)
-	f := &fixture{dsn: dsn, recorder: ingest.NewRecorder(pool, quota.Limits{}, time.Now), keys: apikeys.New(owner, []byte(strings.Repeat("pepper", 8)), logger)}
+	f := &fixture{dsn: dsn, recorder: ingest.NewRecorder(pool, quota.Limits{}, time.Now), keys: apikeys.New(owner, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger)}
 	f.useAccount(t, "acme")
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup

@@ -41,7 +41,7 @@ func BenchmarkFirstAttempt(b *testing.B) {
 		return pool
 	}
 	pool := open()
-	keys := apikeys.New(pool, []byte(strings.Repeat("pepper", 8)), logger)
+	keys := apikeys.New(pool, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger)
 	_, err := keys.CreateInAccount(ctx, "acme", apikeys.NewKey{Name: "bench"})
 	require.NoError(b, err)
 	infos, err := keys.List(ctx, "acme")

@@ -38,7 +38,7 @@ func newTarget(t *testing.T) target {
 	pool, err := postgres.Open(t.Context(), dsn)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	return target{dsn: dsn, pool: pool, keys: apikeys.New(pool, []byte(strings.Repeat("pepper", 8)), slog.New(slog.DiscardHandler))}
+	return target{dsn: dsn, pool: pool, keys: apikeys.New(pool, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, slog.New(slog.DiscardHandler))}
 }
 
 func (g target) fill(ctx context.Context, t *testing.T, account string, history seed.History) error {

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -33,24 +34,25 @@ const (
 	tokenSize      = 32 // random bytes
 	touchInterval  = time.Minute
 	maxPerUser     = 100
-	maxUserAgent   = 512 // bytes
+	maxUserAgent   = 512  // bytes
+	maxIDToken     = 4096 // bytes: a larger one does not fit into a URL that every provider accepts
 	refreshAfter   = 10 * time.Minute
 	refreshRetried = time.Minute // after the provider could not be reached
 )
 
 // Sessions manages the sessions of a database. They are stored by the HMAC-SHA256 of their token: 256 random bits need no slow hash.
 type Sessions struct {
-	pool   *postgres.Pool
-	keys   *apikeys.Keys
-	secret []byte
-	ring   *keyring.Keyring
-	now    func() time.Time
-	logger *slog.Logger
+	pool    *postgres.Pool
+	keys    *apikeys.Keys
+	secrets apikeys.Peppers
+	ring    *keyring.Keyring
+	now     func() time.Time
+	logger  *slog.Logger
 }
 
 // New returns the sessions of a database, whose secrets derive from keys. ring encrypts refresh tokens.
 func New(pool *postgres.Pool, keys *apikeys.Keys, ring *keyring.Keyring, now func() time.Time, logger *slog.Logger) *Sessions {
-	return &Sessions{pool: pool, keys: keys, secret: keys.DeriveKey("sessions"), ring: ring, now: now, logger: logger}
+	return &Sessions{pool: pool, keys: keys, secrets: keys.Derive("sessions"), ring: ring, now: now, logger: logger}
 }
 
 // NewSession describes a session to create.
@@ -60,6 +62,7 @@ type NewSession struct {
 	Issuer            string
 	ProviderSID       string // the session at the identity provider; empty: unknown
 	RefreshToken      string // empty: the session is never refreshed
+	IDToken           string // empty: the identity provider issues none
 	UserAgent         string
 	RemoteIP          string
 	RequestID         string
@@ -80,7 +83,7 @@ func (s *Sessions) Create(ctx context.Context, session NewSession) (token string
 	err = s.pool.WithTx(ctx, func(db *postgres.DB) error {
 		if _, err := db.CreateSession(ctx, dbgen.CreateSessionParams{
 			AccountID: session.AccountID, ID: id, UserID: session.UserID, TokenHMAC: digest[:], Issuer: session.Issuer, ProviderSID: session.ProviderSID,
-			EncryptedRefreshToken: encrypted, UserAgent: printable(session.UserAgent), RemoteIP: session.RemoteIP,
+			EncryptedRefreshToken: encrypted, EncryptedIDToken: s.encryptIDToken(id, session.IDToken), UserAgent: printable(session.UserAgent), RemoteIP: session.RemoteIP,
 			Now: now, RefreshAt: now.Add(refreshAfter), IdleExpiresAt: now.Add(IdleTimeout), ExpiresAt: now.Add(Lifetime),
 		}); err != nil {
 			return postgres.Classify(err)
@@ -95,15 +98,16 @@ func (s *Sessions) Create(ctx context.Context, session NewSession) (token string
 	return token, err
 }
 
-// End ends a session of a user on every server within a second. The error is NotFound when the user has no such session.
-func (s *Sessions) End(ctx context.Context, db *postgres.DB, accountID, userID, id uuid.UUID) error {
-	return db.WithTx(ctx, func(db *postgres.DB) error {
-		if _, err := db.DeleteSession(ctx, dbgen.DeleteSessionParams{AccountID: accountID, UserID: userID, ID: id}); err != nil {
+// End ends a session of a user on every server within a second, and returns it. The error is NotFound when the user has no such session.
+func (s *Sessions) End(ctx context.Context, db *postgres.DB, accountID, userID, id uuid.UUID) (ended dbgen.UserSession, err error) {
+	err = db.WithTx(ctx, func(db *postgres.DB) error {
+		if ended, err = db.DeleteSession(ctx, dbgen.DeleteSessionParams{AccountID: accountID, UserID: userID, ID: id}); err != nil {
 			return postgres.Classify(err)
 		}
 		s.keys.Announce(ctx, db, id)
 		return audit.Record(ctx, db, change(accountID, "session.end", id))
 	})
+	return ended, err
 }
 
 // EndAll ends all sessions of a user on every server within a second.
@@ -167,10 +171,74 @@ func (s *Sessions) StoreRefresh(ctx context.Context, session dbgen.UserSession, 
 	}))
 }
 
+// StoreIDToken stores the verified ID token of a refresh instead of the former one.
+func (s *Sessions) StoreIDToken(ctx context.Context, session dbgen.UserSession, idToken string) error {
+	return postgres.Classify(s.pool.StoreSessionIDToken(ctx, dbgen.StoreSessionIDTokenParams{
+		AccountID: session.AccountID, ID: session.ID, EncryptedIDToken: s.encryptIDToken(session.ID, idToken),
+	}))
+}
+
+// IDToken returns the last ID token of a session; empty when it is unknown.
+func (s *Sessions) IDToken(session dbgen.UserSession) string {
+	if session.EncryptedIDToken == nil {
+		return ""
+	}
+	plain, err := s.ring.Decrypt(session.EncryptedIDToken, idTokenData(session.ID))
+	if err != nil { // its key is not in the keyring any more
+		return ""
+	}
+	return string(plain)
+}
+
+func (s *Sessions) encryptIDToken(id uuid.UUID, idToken string) []byte {
+	if idToken == "" || len(idToken) > maxIDToken {
+		return nil
+	}
+	return s.ring.Encrypt([]byte(idToken), idTokenData(id))
+}
+
+// idTokenData binds a ciphertext to its row and column.
+func idTokenData(id uuid.UUID) []byte { return append(id[:], "id_token"...) }
+
+// ReencryptAll encrypts with the newest key what another one has encrypted, so that an old key can be removed. It returns how many
+// sessions it could not decrypt: they end when they are refreshed.
+func (s *Sessions) ReencryptAll(ctx context.Context) (undecryptable int, err error) {
+	var after uuid.UUID
+	for {
+		rows, err := s.pool.ListSessionsEncryptedWithOtherKey(ctx, dbgen.ListSessionsEncryptedWithOtherKeyParams{KeyID: s.ring.KeyID(), AfterID: after})
+		if err != nil || len(rows) == 0 {
+			return undecryptable, postgres.Classify(err)
+		}
+		for _, row := range rows {
+			after = row.ID
+			refreshToken, err := s.reencrypt(row.EncryptedRefreshToken, row.ID[:])
+			idToken, idTokenErr := s.reencrypt(row.EncryptedIDToken, idTokenData(row.ID))
+			if errors.Join(err, idTokenErr) != nil {
+				undecryptable++
+				continue
+			}
+			err = s.pool.ReplaceSessionSecrets(ctx, dbgen.ReplaceSessionSecretsParams{
+				AccountID: row.AccountID, ID: row.ID, EncryptedRefreshToken: refreshToken, EncryptedIDToken: idToken,
+				FormerRefreshToken: row.EncryptedRefreshToken, FormerIDToken: row.EncryptedIDToken,
+			})
+			if err != nil {
+				return undecryptable, postgres.Classify(err)
+			}
+		}
+	}
+}
+
+func (s *Sessions) reencrypt(ciphertext, additionalData []byte) ([]byte, error) {
+	if ciphertext == nil {
+		return nil, nil
+	}
+	return s.ring.Reencrypt(ciphertext, additionalData)
+}
+
 // EndRefused ends a session that the identity provider does not renew.
 func (s *Sessions) EndRefused(ctx context.Context, session dbgen.UserSession) error {
 	ctx = audit.WithActor(ctx, audit.Actor{Type: "command", Name: "identity provider", Credential: "refresh of the session"})
-	err := s.End(ctx, s.pool.DB, session.AccountID, session.UserID, session.ID)
+	_, err := s.End(ctx, s.pool.DB, session.AccountID, session.UserID, session.ID)
 	if apperr.Is(err, apperr.NotFound) {
 		return nil
 	}
@@ -191,10 +259,21 @@ func Tasks(pool *postgres.Pool, clock func() time.Time) []jobs.Task {
 }
 
 // HMAC returns the digest by which the token of a session is stored.
-func (s *Sessions) HMAC(token string) [sha256.Size]byte {
-	mac := hmac.New(sha256.New, s.secret)
-	_, _ = mac.Write([]byte(token))
-	return [sha256.Size]byte(mac.Sum(nil))
+func (s *Sessions) HMAC(token string) [sha256.Size]byte { return s.secrets.HMAC(token) }
+
+// HMACs returns the digests by which the token of a session may be stored.
+func (s *Sessions) HMACs(token string) [][]byte { return s.secrets.HMACs(token) }
+
+// Rehash stores the digest of a valid token under the first pepper. A failure is logged only, as for apikeys.Keys.Rehash.
+func (s *Sessions) Rehash(ctx context.Context, session dbgen.UserSession, token string) {
+	digest := s.HMAC(token)
+	if hmac.Equal(digest[:], session.TokenHMAC) {
+		return
+	}
+	err := s.pool.RehashSession(ctx, dbgen.RehashSessionParams{AccountID: session.AccountID, ID: session.ID, TokenHMAC: digest[:], Former: session.TokenHMAC})
+	if err != nil {
+		s.logger.WarnContext(ctx, "failed to hash a session with the first pepper", "session", session.ID, "error", err)
+	}
 }
 
 func newToken() string {

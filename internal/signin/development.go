@@ -72,7 +72,7 @@ func (f *Flow) SignInDevelopment(ctx context.Context, returnTo string) (Redirect
 	name := "dev-" + authz.Admin
 	token, err := f.createSession(ctx, BrowserFrom(ctx), authn.Identity{
 		Issuer: authn.DevIssuer, OrganizationID: f.Development.account, Subject: name, Name: name, Roles: []string{authz.Admin}, SessionID: "dev",
-	}, "")
+	}, "", "")
 	if err != nil {
 		return Redirect{}, err
 	}

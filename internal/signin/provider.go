@@ -157,5 +157,5 @@ func (f *Flow) renew(ctx context.Context, session dbgen.UserSession, refreshToke
 		return fmt.Errorf("%w: the ID token describes another user or organisation", errRefused)
 	}
 	f.Sessions.AnnounceUser(ctx, session.UserID)
-	return nil
+	return f.Sessions.StoreIDToken(ctx, session, idToken)
 }

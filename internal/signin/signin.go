@@ -231,24 +231,26 @@ func (f *Flow) signIn(ctx context.Context, browser Browser, login login, callbac
 	if err != nil {
 		return "", failureOf(err), err
 	}
-	token, err = f.createSession(ctx, browser, identity, tokens.RefreshToken)
+	token, err = f.createSession(ctx, browser, identity, tokens.RefreshToken, idToken)
 	return token, failureOf(err), err
 }
 
 // createSession creates a session of a verified user.
-func (f *Flow) createSession(ctx context.Context, browser Browser, identity authn.Identity, refreshToken string) (string, error) {
+func (f *Flow) createSession(ctx context.Context, browser Browser, identity authn.Identity, refreshToken, idToken string) (string, error) {
 	user, err := f.Tenants.Resolve(ctx, identity)
 	if err != nil {
 		return "", err
 	}
 	return f.Sessions.Create(ctx, sessions.NewSession{
 		AccountID: user.AccountID, UserID: user.UserID, UserName: user.UserName, Issuer: identity.Issuer, ProviderSID: identity.SessionID,
-		RefreshToken: refreshToken, UserAgent: browser.UserAgent, RemoteIP: browser.RemoteIP, RequestID: browser.RequestID,
+		RefreshToken: refreshToken, IDToken: idToken, UserAgent: browser.UserAgent, RemoteIP: browser.RemoteIP, RequestID: browser.RequestID,
 	})
 }
 
-// SignOutURL returns where a browser goes after its session of an issuer has ended.
-func (f *Flow) SignOutURL(ctx context.Context, issuerURL string) string {
+// SignOutURL returns where a browser goes after its session of an issuer has ended: to the provider, which ends its own session and returns
+// to the sign-in page (OpenID Connect RP-Initiated Logout 1.0). The ID token is that of the session; without one, the client ID alone
+// identifies this server there, and providers may ask the user.
+func (f *Flow) SignOutURL(ctx context.Context, issuerURL, idToken string) string {
 	issuer, ok := f.issuers[issuerURL]
 	if !ok {
 		return f.PublicURL + signInPage
@@ -263,6 +265,9 @@ func (f *Flow) SignOutURL(ctx context.Context, issuerURL string) string {
 	}
 	query := address.Query()
 	query.Set("client_id", issuer.ClientID)
+	if idToken != "" {
+		query.Set("id_token_hint", idToken)
+	}
 	query.Set("post_logout_redirect_uri", f.PublicURL+signInPage)
 	address.RawQuery = query.Encode()
 	return address.String()

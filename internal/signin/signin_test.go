@@ -98,6 +98,19 @@ func (s server) signIn(t *testing.T) *http.Cookie {
 	return cookie
 }
 
+// signOut returns where the browser goes, which is a page of the provider.
+func (s server) signOut(t *testing.T, cookie *http.Cookie) *url.URL {
+	t.Helper()
+	answer := s.WithCookie(t, cookie, http.MethodPost, "/auth/logout", "")
+	require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
+	address, err := url.Parse(answer.Field(t, "redirect_url").(string))
+	require.NoError(t, err)
+	require.Equal(t, s.provider.Issuer+"/session/end", address.Scheme+"://"+address.Host+address.Path)
+	require.Equal(t, "browser", address.Query().Get("client_id"))
+	require.Equal(t, publicURL+"/app/sign-in", address.Query().Get("post_logout_redirect_uri"))
+	return address
+}
+
 func sessionOf(answer testapi.Answer) *http.Cookie {
 	response := http.Response{Header: answer.Header}
 	for _, cookie := range response.Cookies() {
@@ -158,9 +171,19 @@ func TestSignIn(t *testing.T) {
 	})
 
 	t.Run("SigningOutLeadsToTheProvider", func(t *testing.T) {
-		answer := s.WithCookie(t, cookie, http.MethodPost, "/auth/logout", "")
-		require.Equal(t, s.provider.Issuer+"/session/end?client_id=browser&post_logout_redirect_uri="+url.QueryEscape(publicURL+"/app/sign-in"), answer.Field(t, "redirect_url"))
+		address := s.signOut(t, cookie)
 		require.Nil(t, s.role(t, cookie))
+		require.NotEmpty(t, address.Query().Get("id_token_hint"))
+		response, err := http.Get(address.String())
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusOK, response.StatusCode, "the provider accepts the hint and the address to return to")
+	})
+
+	t.Run("SigningOutWithoutIDTokenNamesTheClient", func(t *testing.T) {
+		other := s.signIn(t)
+		s.Exec(t, "UPDATE user_sessions SET encrypted_id_token = NULL")
+		require.NotContains(t, s.signOut(t, other).Query(), "id_token_hint")
 	})
 
 	t.Run("NothingSecretIsLoggedOrStored", func(t *testing.T) {
@@ -248,6 +271,9 @@ func TestRefresh(t *testing.T) {
 			s.makeRefreshDue(t)
 			require.Equal(t, "viewer", s.role(t, cookie))
 		}
+		var idTokens int
+		s.Scan(t, "SELECT count(*) FROM user_sessions WHERE octet_length(encrypted_id_token) > 100", &idTokens)
+		require.Equal(t, 1, idTokens)
 		require.Equal(t, http.StatusForbidden, s.WithCookie(t, cookie, http.MethodPost, "/products/", `{"name":"x"}`).Status)
 	})
 

@@ -157,7 +157,7 @@ func New(t *testing.T, options ...Option) *API {
 
 	logs := &Logs{}
 	logger := slog.New(logctx.NewHandler(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	keys := apikeys.New(pool, []byte(strings.Repeat("pepper", 8)), logger)
+	keys := apikeys.New(pool, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger)
 	ingestPool, err := postgres.OpenIngest(t.Context(), chosen.dsn)
 	require.NoError(t, err)
 	apiPool, err := postgres.OpenAPI(t.Context(), chosen.dsn, chosen.pool)

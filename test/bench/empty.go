@@ -51,7 +51,7 @@ func serveEmpty(ctx context.Context) error {
 		return err
 	}
 	defer apiPool.Close()
-	keys := apikeys.New(pool, []byte(os.Getenv("VERSIONER_KEY_PEPPER")), logger)
+	keys := apikeys.New(pool, apikeys.Peppers{[]byte(os.Getenv("VERSIONER_KEY_PEPPER"))}, logger)
 	validator := authn.NewAPIKeys(pool, keys, 0, logger)
 	go validator.Run(ctx)
 	tokens, err := authn.NewJWTs(nil, accounts.NewProvisioner(pool.DB, false), http.DefaultClient, time.Now, logger)

@@ -1,10 +1,11 @@
-// An OpenID Connect provider for tests: provider.mjs PORT KEY_ID REDIRECT_URI, with a new key each time it starts. The client dashboard
-// gets tokens for machines (client credentials), as JWTs for the resource that is asked for. The client browser signs its only user in
-// without a question. POST /control?NAME=VALUE changes what the provider does.
+// An OpenID Connect provider for tests: provider.mjs PORT KEY_ID REDIRECT_URI [pages], with a new key each time it starts. The client
+// dashboard gets tokens for machines (client credentials), as JWTs for the resource that is asked for. The client browser signs its only
+// user in without a question or, with `pages`, any user, with the provider's own pages for login and consent.
+// POST /control?NAME=VALUE changes what the provider does.
 import { generateKeyPairSync } from 'node:crypto';
 import Provider from 'oidc-provider';
 
-const [port, kid, redirectUri] = process.argv.slice(2);
+const [port, kid, redirectUri = 'http://127.0.0.1/unused', pages] = process.argv.slice(2);
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const issuer = `http://127.0.0.1:${port}`;
 const user = { sub: 'person-1', name: 'Ada Lovelace', email: 'ada@example.com', org_id: 'organisation-1', org_slug: 'acme', org_role: 'org:admin' };
@@ -17,7 +18,7 @@ const provider = new Provider(issuer, {
     token_endpoint_auth_method: 'client_secret_post',
   }, {
     client_id: 'browser', client_secret: 'secret', grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
-    redirect_uris: redirectUri ? [redirectUri] : ['http://127.0.0.1/unused'], token_endpoint_auth_method: 'client_secret_basic',
+    redirect_uris: [redirectUri], post_logout_redirect_uris: [new URL('/app/sign-in', redirectUri).href], token_endpoint_auth_method: 'client_secret_basic',
   }],
   pkce: { required: (_ctx, client) => client.clientId === 'browser' },
   conformIdTokenClaims: false,
@@ -31,7 +32,7 @@ const provider = new Provider(issuer, {
   interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
   cookies: { keys: ['test'] },
   features: {
-    devInteractions: { enabled: false },
+    devInteractions: { enabled: pages === 'pages' },
     clientCredentials: { enabled: true },
     resourceIndicators: {
       enabled: true,
@@ -47,7 +48,7 @@ provider.use(async (ctx, next) => {
     ctx.status = 204;
     return;
   }
-  if (!ctx.path.startsWith('/interaction/')) {
+  if (pages === 'pages' || !ctx.path.startsWith('/interaction/')) {
     await next();
     return;
   }
