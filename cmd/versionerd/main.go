@@ -30,6 +30,7 @@ type cli struct {
 	Keyring    keyringCommand    `cmd:"" help:"Rotate the encryption keys and the pepper of API keys."`
 	Limits     limitsCommand     `cmd:"" help:"Set rate limits for an account or API key."`
 	Token      tokenCommand      `cmd:"" help:"Mint a development session token (accepted by versionerd dev only)."`
+	Migrate    migrateCommand    `cmd:"" help:"Migrate the schema of the database, or list its migrations."`
 	Demo       demoCommand       `cmd:"" help:"Seed an account with sample data."`
 	Config     configCommand     `cmd:"" help:"Print every setting with its value and source; secrets are masked."`
 	OpenAPI    openapiCommand    `cmd:"" help:"Print the OpenAPI document."                                          name:"openapi"`
@@ -52,8 +53,17 @@ func main() {
 	ctx := signalContext(context.Background(), &abort)
 	if err := run(ctx, &abort, os.Args[1:]); err != nil {
 		fmt.Fprintf(os.Stderr, "versionerd: %v\n", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitCode is 1 for an error without an exit code of its own.
+func exitCode(err error) int {
+	var coder kong.ExitCoder
+	if errors.As(err, &coder) {
+		return coder.ExitCode()
+	}
+	return 1
 }
 
 // signalContext is canceled by the first signal. A second one stops the embedded PostgreSQL and exits immediately.

@@ -44,7 +44,7 @@ type App struct {
 	binariesFault atomic.Pointer[error]
 }
 
-// Open opens the database and migrates its schema.
+// Open opens the database, and migrates or checks its schema.
 func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open DatabaseOpener) (_ *App, err error) {
 	database, err := open(ctx, cfg, logger)
 	if err != nil {
@@ -56,17 +56,11 @@ func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open Data
 			a.Close(ctx)
 		}
 	}()
-	starting, cancel := context.WithTimeout(ctx, startupTimeout)
-	defer cancel()
-	err = postgres.Retry(starting, func(ctx context.Context) (err error) {
-		a.Pool, err = postgres.Open(ctx, database.DSN)
-		return err
-	})
-	if err != nil {
+	if a.Pool, err = awaitDatabase(ctx, database.DSN); err != nil {
 		return nil, err
 	}
 	a.databaseReady = readiness.Cache(func(ctx context.Context) error { return a.Pool.Ready(ctx, migrate.Version()) })
-	if err := migrate.Up(ctx, database.DSN, logger); err != nil {
+	if err := prepareSchema(ctx, cfg.Migrate, database.DSN, logger); err != nil {
 		return nil, err
 	}
 	peppers, err := cfg.LoadPeppers()
@@ -78,16 +72,24 @@ func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open Data
 	return a, a.Keys.VerifyPepper(ctx)
 }
 
+// prepareSchema does about pending migrations what the mode says.
+func prepareSchema(ctx context.Context, mode config.MigrateMode, dsn string, logger *slog.Logger) error {
+	switch mode {
+	case config.MigrateCheck:
+		return migrate.Check(ctx, dsn)
+	case config.MigrateOff:
+		return nil
+	case config.MigrateAuto:
+	}
+	return migrate.Up(ctx, dsn, logger)
+}
+
 // Close closes the connections and releases the database, also after ctx has ended.
 func (a *App) Close(ctx context.Context) {
 	if a.Pool != nil {
 		a.Pool.Close()
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-	defer cancel()
-	if err := a.database.Release(ctx); err != nil {
-		a.logger.WarnContext(ctx, "failed to close database", "error", err)
-	}
+	a.database.release(ctx, a.logger)
 }
 
 // Channels returns the management of notification channels, with every stored configuration encrypted under the newest key.

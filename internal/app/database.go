@@ -11,6 +11,7 @@ import (
 
 	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/embeddedpg"
+	"github.com/versioner-io/versioner/internal/postgres"
 )
 
 // Database is the configured database while the program uses it.
@@ -58,6 +59,41 @@ func AttachDatabase(abort *Abort, output io.Writer) DatabaseOpener {
 		_, _ = fmt.Fprintf(output, "Database: %s (in use by %s)\n", cfg.DataDir, inUse.Holder)
 		dsn, err := embeddedpg.WaitForHolder(ctx, options)
 		return sharedDatabase(dsn), err
+	}
+}
+
+// WithDatabase runs fn with the DSN of the database, once it accepts connections, and then releases it.
+func WithDatabase(ctx context.Context, cfg config.Config, logger *slog.Logger, open DatabaseOpener, fn func(dsn string) error) error {
+	database, err := open(ctx, cfg, logger)
+	if err != nil {
+		return err
+	}
+	defer database.release(ctx, logger)
+	pool, err := awaitDatabase(ctx, database.DSN)
+	if err != nil {
+		return err
+	}
+	pool.Close()
+	return fn(database.DSN)
+}
+
+// awaitDatabase opens a pool of a database that may still be starting.
+func awaitDatabase(ctx context.Context, dsn string) (pool *postgres.Pool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startupTimeout)
+	defer cancel()
+	err = postgres.Retry(ctx, func(ctx context.Context) (err error) {
+		pool, err = postgres.Open(ctx, dsn)
+		return err
+	})
+	return pool, err
+}
+
+// release releases the database also after ctx has ended.
+func (d Database) release(ctx context.Context, logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if err := d.Release(ctx); err != nil {
+		logger.WarnContext(ctx, "failed to close database", "error", err)
 	}
 }
 

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -31,13 +32,20 @@ type DirectorySettings struct {
 	DataDir string `env:"VERSIONER_DATA_DIR" group:"Database" help:"Directory of the embedded PostgreSQL and its secrets, used without DATABASE_URL. Default: ${data_dir}." placeholder:"DIR"`
 }
 
-// DatabaseSettings serve every command that opens the database.
-type DatabaseSettings struct {
+// ConnectionSettings serve commands that work on the database without its secrets.
+type ConnectionSettings struct {
 	DirectorySettings
 
-	DatabaseURL string   `env:"DATABASE_URL" group:"Database" help:"External PostgreSQL, 15 or newer. Default: the embedded PostgreSQL in the data directory." placeholder:"URL" secret:""`
-	KeyPepper   []string `env:"VERSIONER_KEY_PEPPER" group:"Database" help:"Secret that API keys are hashed with, at least 32 characters; the same on every server of a database. While it is rotated: two, the newest first. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"SECRET" secret:""`
-	LogLevel    string   `default:"info" env:"VERSIONER_LOG_LEVEL" group:"Database" help:"Least severe level to log: debug, info, warn or error." placeholder:"LEVEL"`
+	DatabaseURL string `env:"DATABASE_URL" group:"Database" help:"External PostgreSQL, 15 or newer. Default: the embedded PostgreSQL in the data directory." placeholder:"URL" secret:""`
+	LogLevel    string `default:"info" env:"VERSIONER_LOG_LEVEL" group:"Database" help:"Least severe level to log: debug, info, warn or error." placeholder:"LEVEL"`
+}
+
+// DatabaseSettings serve every command that opens the database as a server does.
+type DatabaseSettings struct {
+	ConnectionSettings
+
+	KeyPepper []string `env:"VERSIONER_KEY_PEPPER" group:"Database" help:"Secret that API keys are hashed with, at least 32 characters; the same on every server of a database. While it is rotated: two, the newest first. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"SECRET" secret:""`
+	Migrate   string   `default:"auto" env:"VERSIONER_MIGRATE" group:"Database" help:"What a start does about pending migrations of the schema: auto applies them, check refuses to start, off ignores them." placeholder:"MODE"`
 }
 
 // NotificationSettings serve the delivery of notifications.
@@ -117,6 +125,7 @@ type Config struct {
 	DataDir          string // absolute
 	DatabaseURL      string // empty: the embedded PostgreSQL
 	LogLevel         slog.Level
+	Migrate          MigrateMode
 	KeyPeppers       [][]byte // nil without DatabaseURL: see LoadPeppers
 	Issuers          []authn.Issuer
 	CreateAccounts   bool
@@ -139,6 +148,16 @@ type Config struct {
 // RateLimits apply without a limit for the account or key; 0 is unlimited.
 type RateLimits struct{ KeyPerMinute, AccountPerHour, UserPerMinute, FailuresPerMinute int }
 
+// MigrateMode is what a start does about pending migrations.
+type MigrateMode string
+
+// The modes.
+const (
+	MigrateAuto  MigrateMode = "auto"
+	MigrateCheck MigrateMode = "check"
+	MigrateOff   MigrateMode = "off"
+)
+
 const (
 	minPepper        = 32
 	maxDrainDelay    = time.Minute
@@ -147,6 +166,13 @@ const (
 
 // Resolve validates the settings and reports all problems together.
 func (s DirectorySettings) Resolve() (Config, error) {
+	var config Config
+	err := s.apply(&config)
+	return config, err
+}
+
+// Resolve validates the settings and reports all problems together.
+func (s ConnectionSettings) Resolve() (Config, error) {
 	var config Config
 	err := s.apply(&config)
 	return config, err
@@ -182,19 +208,28 @@ func (s DirectorySettings) apply(config *Config) (err error) {
 	return err
 }
 
-func (s DatabaseSettings) apply(config *Config) error {
+func (s ConnectionSettings) apply(config *Config) error {
 	problems := []error{s.DirectorySettings.apply(config)}
 	if err := config.LogLevel.UnmarshalText([]byte(s.LogLevel)); err != nil {
 		problems = append(problems, fmt.Errorf("VERSIONER_LOG_LEVEL %q: use debug, info, warn or error", s.LogLevel))
 	}
+	if config.DatabaseURL = s.DatabaseURL; s.DatabaseURL != "" {
+		problems = append(problems, validateDatabaseURL(s.DatabaseURL))
+	}
+	return errors.Join(problems...)
+}
+
+func (s DatabaseSettings) apply(config *Config) error {
+	problems := []error{s.ConnectionSettings.apply(config)}
 	peppers, err := parsePeppers(s.KeyPepper)
 	config.KeyPeppers = peppers
 	problems = append(problems, err)
-	if config.DatabaseURL = s.DatabaseURL; s.DatabaseURL != "" {
-		problems = append(problems, validateDatabaseURL(s.DatabaseURL))
-		if len(s.KeyPepper) == 0 {
-			problems = append(problems, errors.New("VERSIONER_KEY_PEPPER is not set: with DATABASE_URL it is required, and must be the same on all servers of the database; generate one with `openssl rand -hex 32`"))
-		}
+	if len(s.KeyPepper) == 0 && s.DatabaseURL != "" {
+		problems = append(problems, errors.New("VERSIONER_KEY_PEPPER is not set: with DATABASE_URL it is required, and must be the same on all servers of the database; generate one with `openssl rand -hex 32`"))
+	}
+	config.Migrate = cmp.Or(MigrateMode(s.Migrate), MigrateAuto)
+	if !slices.Contains([]MigrateMode{MigrateAuto, MigrateCheck, MigrateOff}, config.Migrate) {
+		problems = append(problems, fmt.Errorf("VERSIONER_MIGRATE %q: use auto, check or off", s.Migrate))
 	}
 	return errors.Join(problems...)
 }

@@ -11,7 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -72,14 +74,13 @@ var errOldSchema = errors.New("the database was created by a development version
 
 // Up migrates the database as the owner of its tables. Concurrent callers wait for each other.
 func Up(ctx context.Context, dsn string, logger *slog.Logger) error {
-	config, err := pgxpool.ParseConfig(dsn)
+	return up(ctx, dsn, logger, lockRetry{timeout: lockTimeout, pause: lockPause, retries: lockRetries})
+}
+
+func up(ctx context.Context, dsn string, logger *slog.Logger, locks lockRetry) error {
+	pool, err := open(ctx, dsn, locks.timeout)
 	if err != nil {
-		return fmt.Errorf("read DATABASE_URL: %w", err)
-	}
-	config.MaxConns = maxConns
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return fmt.Errorf("open the database: %w", err)
+		return err
 	}
 	defer pool.Close()
 	unlock, err := acquireLock(ctx, pool)
@@ -93,10 +94,28 @@ func Up(ctx context.Context, dsn string, logger *slog.Logger) error {
 	if err := ensureAppRole(ctx, pool); err != nil {
 		return err
 	}
-	if err := migrateSchema(ctx, pool, logger); err != nil {
+	if err := locks.run(ctx, logger, func(ctx context.Context) error { return migrateSchema(ctx, pool, logger) }); err != nil {
 		return err
 	}
 	return verifyRowLevelSecurity(ctx, pool)
+}
+
+// open opens a pool whose statements wait no longer than the timeout for a lock.
+func open(ctx context.Context, dsn string, timeout time.Duration) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("read DATABASE_URL: %w", err)
+	}
+	config.MaxConns = maxConns
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, fmt.Sprintf("SET lock_timeout = %d", timeout.Milliseconds()))
+		return err //nolint:wrapcheck // of the pool
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	return pool, nil
 }
 
 // acquireLock waits until no other process migrates the database.
@@ -105,7 +124,7 @@ func acquireLock(ctx context.Context, pool *pgxpool.Pool) (unlock func(), err er
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext('versioner_migrations'))"); err != nil {
+	if _, err := conn.Exec(ctx, "SET lock_timeout = 0; SELECT pg_advisory_lock(hashtext('versioner_migrations'))"); err != nil {
 		conn.Release()
 		return nil, fmt.Errorf("acquire the migration lock: %w", err)
 	}
@@ -127,17 +146,25 @@ func rejectOldSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
+// newProvider returns the migrations of db/migrations and of River.
+func newProvider(pool *pgxpool.Pool) (*goose.Provider, error) {
+	river := goose.NewGoMigration(riverMigration, &goose.GoFunc{RunDB: func(ctx context.Context, _ *sql.DB) error { return migrateRiver(ctx, pool) }}, nil)
+	provider, err := goose.NewProvider(goose.DialectPostgres, stdlib.OpenDBFromPool(pool), migrations.FS, goose.WithGoMigrations(river))
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	return provider, nil
+}
+
 func migrateSchema(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) error {
 	if err := verifyNumbers(migrations.FS); err != nil {
 		return err
 	}
-	database := stdlib.OpenDBFromPool(pool)
-	defer func() { _ = database.Close() }()
-	river := goose.NewGoMigration(riverMigration, &goose.GoFunc{RunDB: func(ctx context.Context, _ *sql.DB) error { return migrateRiver(ctx, pool) }}, nil)
-	provider, err := goose.NewProvider(goose.DialectPostgres, database, migrations.FS, goose.WithGoMigrations(river))
+	provider, err := newProvider(pool)
 	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
+		return err
 	}
+	defer func() { _ = provider.Close() }()
 	results, err := provider.Up(ctx)
 	if err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
