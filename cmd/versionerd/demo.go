@@ -17,7 +17,7 @@ type demoCommand struct {
 	config.DatabaseSettings
 
 	Addr    string `default:"127.0.0.1:8080" env:"VERSIONER_ADDR" help:"Address of the server in the printed commands." placeholder:"HOST:PORT"`
-	Account string `default:"demo" help:"Account to seed. It is created if missing, and rejected if it has data of its own." placeholder:"NAME"`
+	Account string `default:"demo" help:"Account to seed. It is created if missing, and rejected if it has data." placeholder:"NAME"`
 	Seed    uint64 `default:"1"    help:"Random seed."                          placeholder:"N"`
 	Days    int    `default:"30"   help:"Length of the history in days, 7 to 365."                                                         placeholder:"N"`
 }
@@ -53,10 +53,8 @@ func (c demoCommand) Run(ctx context.Context, cfg config.Config, abort *app.Abor
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return errors.New("stopped: nothing was added")
-	case errors.Is(err, seed.ErrAccountNotEmpty):
-		return fmt.Errorf("account %q: %w, nothing was added; choose another account, such as --account %s2", c.Account, err, c.Account)
 	case errors.Is(err, seed.ErrInUse):
-		return fmt.Errorf("account %q: %w, nothing was added; choose another account, such as --account %s-demo", c.Account, err, c.Account)
+		return fmt.Errorf("account %q: %w, nothing was added; choose another account, such as --account %s2", c.Account, err, c.Account)
 	case err != nil:
 		return fmt.Errorf("nothing was added: %w", err)
 	}

@@ -48,7 +48,7 @@ func TestDemoWithoutAServer(t *testing.T) {
 
 	_, stderr, err = call(t, env, "demo", "--seed", "2")
 	require.Error(t, err)
-	require.Contains(t, stderr, `account "demo": it has a history already, nothing was added; choose another account, such as --account demo2`)
+	require.Contains(t, stderr, `account "demo": it has data already, nothing was added; choose another account, such as --account demo2`)
 
 	// Events of CI systems are newer.
 	key, stderr, err := call(t, env, "keys", "create", "--account", "demo", "--name", "ci")
@@ -71,13 +71,13 @@ func TestDemoBesideAServer(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	_, stderr, err = call(t, env, "demo", "--account", "acme", "--days", "7")
 	require.Error(t, err)
-	require.Contains(t, stderr, `account "acme": it has data of its own, nothing was added; choose another account`)
+	require.Contains(t, stderr, `account "acme": it has data already, nothing was added; choose another account, such as --account acme2`)
 
 	status, _ = post(server.url, keyPattern.FindString(server.stdout.String()), someEvent())
 	require.Equal(t, http.StatusOK, status)
 	_, stderr, err = call(t, env, "demo", "--days", "7")
 	require.Error(t, err)
-	require.Contains(t, stderr, `account "demo": it has data of its own`, "one event is data")
+	require.Contains(t, stderr, `account "demo": it has data already`, "one event is data")
 	stdout, stderr, err := call(t, env, "demo", "--account", "sample", "--days", "7")
 	require.NoError(t, err, stderr)
 	require.Contains(t, string(pasteLine(t, env, stdout, server.url)), `"storefront"`)

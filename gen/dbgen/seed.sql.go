@@ -13,30 +13,37 @@ import (
 	"github.com/google/uuid"
 )
 
+const HasData = `-- name: HasData :one
+SELECT (EXISTS (SELECT FROM events AS e WHERE e.account_id = $1)
+  OR EXISTS (SELECT FROM products AS p WHERE p.account_id = $1)
+  OR EXISTS (SELECT FROM releases AS r WHERE r.account_id = $1))::boolean
+`
+
+// HasData reports whether an account has events, products or releases.
+func (q *Queries) HasData(ctx context.Context, accountID uuid.UUID) (bool, error) {
+	row := q.db.QueryRow(ctx, HasData, accountID)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const InsertPastDeliveries = `-- name: InsertPastDeliveries :exec
 INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, event_id, subject_id, payload, status, generation,
   attempts_in_generation, total_attempts, response_status, error_class, latency_ms, created_at, last_attempt_at, finished_at)
-SELECT $1, k.id, $2, $3, k.event_id, k.subject_id, k.payload, k.status, 1,
+SELECT $1, k.id, k.channel_id, k.event_type, k.event_id, k.subject_id, k.payload, k.status, 1,
   k.attempts, k.attempts, k.response_status, k.error_class, k.latency_ms, k.created_at, k.finished_at, k.finished_at
-FROM jsonb_to_recordset($4::jsonb) AS k (id uuid, event_id uuid, subject_id uuid, payload jsonb, status text, attempts integer,
-  response_status integer, error_class text, latency_ms integer, created_at timestamptz, finished_at timestamptz)
+FROM jsonb_to_recordset($2::jsonb) AS k (id uuid, channel_id uuid, event_type text, event_id uuid, subject_id uuid, payload jsonb, status text,
+  attempts integer, response_status integer, error_class text, latency_ms integer, created_at timestamptz, finished_at timestamptz)
 `
 
 type InsertPastDeliveriesParams struct {
 	AccountID uuid.UUID
-	ChannelID uuid.UUID
-	EventType string
 	Rows      json.RawMessage
 }
 
 // InsertPastDeliveries records deliveries of the sample data, which are all finished: nothing is sent.
 func (q *Queries) InsertPastDeliveries(ctx context.Context, arg InsertPastDeliveriesParams) error {
-	_, err := q.db.Exec(ctx, InsertPastDeliveries,
-		arg.AccountID,
-		arg.ChannelID,
-		arg.EventType,
-		arg.Rows,
-	)
+	_, err := q.db.Exec(ctx, InsertPastDeliveries, arg.AccountID, arg.Rows)
 	return err
 }
 
@@ -99,106 +106,59 @@ func (q *Queries) ListPastDeployments(ctx context.Context, arg ListPastDeploymen
 	return items, nil
 }
 
-const SetAPIKeyTimes = `-- name: SetAPIKeyTimes :exec
-UPDATE api_keys SET created_at = $1, revoked_at = $2
-WHERE account_id = $3 AND id = $4
-`
-
-type SetAPIKeyTimesParams struct {
-	CreatedAt time.Time
-	RevokedAt *time.Time
-	AccountID uuid.UUID
-	ID        uuid.UUID
-}
-
-// SetAPIKeyTimes backdates an API key of the sample data.
-func (q *Queries) SetAPIKeyTimes(ctx context.Context, arg SetAPIKeyTimesParams) error {
-	_, err := q.db.Exec(ctx, SetAPIKeyTimes,
-		arg.CreatedAt,
-		arg.RevokedAt,
-		arg.AccountID,
-		arg.ID,
-	)
-	return err
-}
-
-const SetChannelTimes = `-- name: SetChannelTimes :exec
-WITH of_channel AS (
-  UPDATE notification_channels AS c
-  SET created_at = $1, updated_at = $1, enabled = $3::timestamptz IS NULL, disabled_at = $3,
-    disabled_reason = CASE WHEN $3::timestamptz IS NOT NULL THEN 'gone' END
-  WHERE c.account_id = $2 AND c.id = $4
-  RETURNING c.id
+const SetSampleTimes = `-- name: SetSampleTimes :exec
+WITH changed AS (
+  SELECT l.object_id, min(l.occurred_at) AS first_at, max(l.occurred_at) AS last_at
+  FROM audit_log AS l
+  WHERE l.account_id = $1 AND l.credential = $2 AND l.action <> 'release.add_version'
+  GROUP BY l.object_id
+), set_products AS (
+  UPDATE products AS o SET created_at = c.first_at, updated_at = c.last_at
+  FROM changed AS c WHERE o.account_id = $1 AND o.id = c.object_id
+), set_environments AS (
+  UPDATE environments AS o SET created_at = c.first_at, updated_at = c.last_at
+  FROM changed AS c WHERE o.account_id = $1 AND o.id = c.object_id
+), set_releases AS (
+  UPDATE releases AS o SET created_at = c.first_at, updated_at = c.last_at
+  FROM changed AS c WHERE o.account_id = $1 AND o.id = c.object_id
+), set_channels AS (
+  UPDATE notification_channels AS o
+  SET created_at = c.first_at, updated_at = c.last_at, enabled = g.at IS NULL, disabled_at = g.at, disabled_reason = CASE WHEN g.at IS NOT NULL THEN 'gone' END
+  FROM changed AS c
+  LEFT JOIN (
+    SELECT n.channel_id, max(n.finished_at) AS at
+    FROM notification_deliveries AS n
+    WHERE n.account_id = $1 AND n.error_class = 'gone'
+    GROUP BY n.channel_id
+  ) AS g ON g.channel_id = c.object_id
+  WHERE o.account_id = $1 AND o.id = c.object_id
+), set_preferences AS (
+  UPDATE notification_preferences AS o SET created_at = c.first_at, updated_at = c.last_at
+  FROM changed AS c WHERE o.account_id = $1 AND o.id = c.object_id
+), set_keys AS (
+  UPDATE api_keys AS o
+  SET created_at = c.first_at, revoked_at = CASE WHEN o.revoked_at IS NOT NULL THEN c.last_at END,
+    last_used_at = (SELECT max(e.received_at) FROM events AS e WHERE e.account_id = $1 AND e.api_key_id = o.id)
+  FROM changed AS c WHERE o.account_id = $1 AND o.id = c.object_id
 )
-UPDATE notification_preferences AS p SET created_at = $1, updated_at = $1
-WHERE p.account_id = $2 AND p.channel_id = (SELECT of_channel.id FROM of_channel)
+UPDATE users AS o SET last_seen_at = greatest(o.last_seen_at, a.last_at)
+FROM (
+  SELECT l.actor_id, max(l.occurred_at) AS last_at
+  FROM audit_log AS l
+  WHERE l.account_id = $1 AND l.credential = $2
+  GROUP BY l.actor_id
+) AS a
+WHERE o.account_id = $1 AND o.id = a.actor_id
 `
 
-type SetChannelTimesParams struct {
-	At         time.Time
+type SetSampleTimesParams struct {
 	AccountID  uuid.UUID
-	DisabledAt *time.Time
-	ID         uuid.UUID
+	Credential string
 }
 
-// SetChannelTimes backdates a notification channel of the sample data and its preferences. One whose receiver is gone is disabled.
-func (q *Queries) SetChannelTimes(ctx context.Context, arg SetChannelTimesParams) error {
-	_, err := q.db.Exec(ctx, SetChannelTimes,
-		arg.At,
-		arg.AccountID,
-		arg.DisabledAt,
-		arg.ID,
-	)
-	return err
-}
-
-const SetEnvironmentTimes = `-- name: SetEnvironmentTimes :exec
-UPDATE environments SET created_at = least(created_at, $1::timestamptz), updated_at = $1::timestamptz
-WHERE account_id = $2 AND id = $3
-`
-
-type SetEnvironmentTimesParams struct {
-	At        time.Time
-	AccountID uuid.UUID
-	ID        uuid.UUID
-}
-
-// SetEnvironmentTimes backdates an environment of the sample data.
-func (q *Queries) SetEnvironmentTimes(ctx context.Context, arg SetEnvironmentTimesParams) error {
-	_, err := q.db.Exec(ctx, SetEnvironmentTimes, arg.At, arg.AccountID, arg.ID)
-	return err
-}
-
-const SetProductTimes = `-- name: SetProductTimes :exec
-UPDATE products SET created_at = least(created_at, $1::timestamptz), updated_at = $1::timestamptz
-WHERE account_id = $2 AND id = $3
-`
-
-type SetProductTimesParams struct {
-	At        time.Time
-	AccountID uuid.UUID
-	ID        uuid.UUID
-}
-
-// SetProductTimes backdates a product of the sample data.
-func (q *Queries) SetProductTimes(ctx context.Context, arg SetProductTimesParams) error {
-	_, err := q.db.Exec(ctx, SetProductTimes, arg.At, arg.AccountID, arg.ID)
-	return err
-}
-
-const SetReleaseTimes = `-- name: SetReleaseTimes :exec
-UPDATE releases SET created_at = least(created_at, $1::timestamptz), updated_at = $1::timestamptz
-WHERE account_id = $2 AND id = $3
-`
-
-type SetReleaseTimesParams struct {
-	At        time.Time
-	AccountID uuid.UUID
-	ID        uuid.UUID
-}
-
-// SetReleaseTimes backdates a release of the sample data.
-func (q *Queries) SetReleaseTimes(ctx context.Context, arg SetReleaseTimesParams) error {
-	_, err := q.db.Exec(ctx, SetReleaseTimes, arg.At, arg.AccountID, arg.ID)
+// SetSampleTimes backdates the objects of the sample data to the times of their changes in the audit log, the last uses of keys to those
+// of their events, and of users to those of their changes. A channel whose receiver is gone is disabled.
+func (q *Queries) SetSampleTimes(ctx context.Context, arg SetSampleTimesParams) error {
+	_, err := q.db.Exec(ctx, SetSampleTimes, arg.AccountID, arg.Credential)
 	return err
 }

@@ -1,24 +1,29 @@
 package seed
 
 import (
-	"fmt"
 	"strings"
 	"time"
+
+	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/notify"
 )
 
 // company owns the repositories.
 const company = "northlane"
 
-// ciSystem builds and deploys a product.
-type ciSystem struct {
-	name     string // source_system
-	branch   string // in the notation of the system
-	runs     string // the path of a run below the repository
-	attempts bool   // a repeated run keeps its number
-}
+// userSignIn is the action of a user's first sign-in, which the audit log does not have.
+const userSignIn = "user.sign_in"
 
-func users(start time.Time) []User {
-	names := []struct{ name, role string }{
+// User is an employee of the company.
+type User struct{ Name, Role string }
+
+func (u User) login() string { return strings.ReplaceAll(strings.ToLower(u.Name), " ", ".") }
+
+// email is an address of a reserved domain, which receives no mail.
+func (u User) email() string { return u.login() + "@example.com" }
+
+func users() []User {
+	return []User{
 		{"Priya Raman", "release_manager"},
 		{"Jonas Lindqvist", "sre"},
 		{"Tomasz Kowalski", "sre"},
@@ -32,90 +37,134 @@ func users(start time.Time) []User {
 		{"Oliver Bennett", "developer"},
 		{"Fatima Idrissi", "developer"},
 	}
-	all := make([]User, len(names))
-	for i, person := range names {
-		all[i] = User{
-			Login: strings.ReplaceAll(strings.ToLower(person.name), " ", "."), Name: person.name, Role: person.role,
-			Joined: start.Add(7*time.Hour + time.Duration(i)*97*time.Second),
-		}
-	}
-	return all
 }
 
-// The environments, as indexes.
+// The stages of a version, as indexes: its build, and its deployment to each environment.
 const (
-	dev = iota
+	build = iota
+	dev
 	qa
 	staging
 	production
-	envs
+	stages
 )
 
-func environments(start time.Time, creator User) []Environment {
-	all := []Environment{
-		dev:        {Name: "dev", Description: "Every build of the main branch", Region: "eu-central-1"},
-		qa:         {Name: "qa", Description: "Manual tests and nightly suites", Region: "eu-central-1"},
-		staging:    {Name: "staging", Description: "Like production, with anonymised data", Region: "eu-west-1"},
-		production: {Name: "production", Description: "Used by customers", Region: "eu-west-1"},
-	}
-	for i := range all {
-		all[i].CreatedAt = start.Add(7*time.Hour + 40*time.Minute + time.Duration(i)*83*time.Second)
-		all[i].CreatedBy = creator
-	}
-	return all
+// stage is the build of a version, or a deployment to an environment.
+type stage struct {
+	kind                      ingest.Kind
+	name, description, region string
+	role                      string        // of half of those who deploy; the others are the authors of the versions
+	share                     float64       // of the versions that have completed in the stage before
+	soak                      time.Duration // in the stage before
+	closes                    time.Duration // the time of the day after which deployments wait for the next one
+	span                      time.Duration // of the shortest runs; the longest take six times as long
 }
 
-// products returns the products. The last two are created during the history, the others at its start.
-func products(start, end time.Time, creator User) []Product {
-	github := ciSystem{name: "github", branch: "main", runs: "/actions/runs/%d", attempts: true}
-	gitlab := ciSystem{name: "gitlab", branch: "main", runs: "/-/pipelines/%d"}
-	jenkins := ciSystem{name: "jenkins", branch: "origin/main", runs: "/job/deploy/%d/"}
-	all := []Product{
-		{Name: "storefront", Description: "Web shop", Team: "web", Language: "TypeScript", system: github, daily: 3.2, first: semver{8, 41, 0}, reviewed: true},
-		{Name: "mobile-bff", Description: "Backend of the mobile apps", Team: "mobile", Language: "Kotlin", system: github, daily: 1.8, first: semver{3, 12, 4}},
-		{Name: "cart-service", Description: "Shopping baskets, also without sign-in", Team: "buying", Language: "Go", system: github, daily: 1.6, first: semver{2, 30, 1}},
-		{Name: "payments-api", Description: "Cards, wallets and refunds", Team: "payments", Language: "Java", system: gitlab, daily: 1.2, first: semver{5, 8, 2}},
-		{Name: "fraud-detector", Description: "Flags suspicious orders", Team: "payments", Language: "Python", system: gitlab, daily: 0.9, first: semver{1, 17, 0}},
-		{Name: "pricing-engine", Description: "Prices, discounts and taxes", Team: "buying", Language: "Go", system: github, daily: 1.4, first: semver{4, 2, 6}},
-		{Name: "search-api", Description: "Finds products by words and pictures", Team: "discovery", Language: "Rust", system: github, daily: 1.5, first: semver{6, 0, 3}},
-		{Name: "recommendation-engine", Description: "Others also bought", Team: "discovery", Language: "Python", system: gitlab, daily: 0.8, first: semver{2, 4, 0}},
-		{Name: "catalog-service", Description: "Product catalogue", Team: "discovery", Language: "Java", system: github, daily: 1.7, first: semver{7, 19, 3}},
-		{Name: "inventory-service", Description: "Stock levels by warehouse", Team: "logistics", Language: "Java", system: jenkins, daily: 1.1, first: semver{3, 3, 8}},
-		{Name: "order-service", Description: "From the basket to the parcel", Team: "logistics", Language: "Java", system: jenkins, daily: 1.5, first: semver{9, 5, 1}},
-		{Name: "shipping-gateway", Description: "Labels and tracking of six carriers", Team: "logistics", Language: "Go", system: github, daily: 0.9, first: semver{1, 44, 2}},
-		{Name: "returns-portal", Description: "Returns and refunds", Team: "logistics", Language: "TypeScript", system: github, daily: 0.7, first: semver{2, 1, 0}, paused: true},
-		{Name: "customer-accounts", Description: "Sign-in, addresses and consents", Team: "identity", Language: "Go", system: github, daily: 1.3, first: semver{4, 16, 5}},
-		{Name: "email-campaigns", Description: "Newsletters and abandoned baskets", Team: "marketing", Language: "Ruby", system: jenkins, daily: 0.6, first: semver{3, 0, 9}, paused: true},
-		{Name: "admin-console", Description: "Tools for support", Team: "web", Language: "TypeScript", system: github, daily: 1.9, first: semver{5, 27, 0}, reviewed: true},
-		{Name: "warehouse-loader", Description: "Feeds the data warehouse each night", Team: "data", Language: "Scala", system: jenkins, daily: 0.5, first: semver{2, 9, 4}},
-		{Name: "image-resizer", Description: "Pictures in every size", Team: "web", Language: "Rust", system: github, daily: 0.4, first: semver{1, 6, 1}, paused: true},
-		{Name: "loyalty-service", Description: "Points and tiers", Team: "marketing", Language: "Go", system: github, daily: 1.6, first: semver{0, 1, 0}},
-		{Name: "gift-cards", Description: "Sold, sent and redeemed", Team: "payments", Language: "Kotlin", system: gitlab, daily: 1.4, first: semver{0, 1, 0}},
+func environments() []stage {
+	return []stage{
+		build:      {kind: ingest.Build, share: 1, span: 150 * time.Second},
+		dev:        {name: "dev", description: "Every build of the main branch", region: "eu-central-1", share: 1, span: minute},
+		qa:         {name: "qa", description: "Manual tests and nightly suites", region: "eu-central-1", role: "qa", share: 0.8, soak: 25 * minute, closes: 18 * time.Hour, span: 100 * time.Second},
+		staging:    {name: "staging", description: "Like production, with anonymised data", region: "eu-west-1", role: "sre", share: 0.75, soak: 2 * time.Hour, closes: 18 * time.Hour, span: 150 * time.Second},
+		production: {name: "production", description: "Used by customers", region: "eu-west-1", role: "release_manager", share: 0.6, soak: 5 * time.Hour, closes: 15 * time.Hour, span: 4 * minute},
 	}
-	for i := range all {
-		all[i].CreatedBy, all[i].CreatedAt = creator, start.Add(8*time.Hour+time.Duration(i)*149*time.Second)
-		if late := i - len(all) + 3; late > 0 {
-			all[i].CreatedAt = workingDay(start.Add(end.Sub(start) / 4 * time.Duration(late))).Add(9*time.Hour + time.Duration(i)*minute)
-		}
-	}
-	return all
 }
 
-// edits returns changes of descriptions.
-func edits(h History) []Edit {
-	var all []Edit
-	span := h.End.Sub(h.Start)
-	for i, edit := range [][2]string{
-		{"payments-api", "Cards, wallets, refunds and instant transfers"},
-		{"search-api", "Finds products by words and pictures, with autocomplete"},
-		{"warehouse-loader", "Feeds the data warehouse each hour"},
-	} {
-		at := workingDay(h.Start.Add(span * time.Duration(i+1) / 5)).Add(10*time.Hour + time.Duration(i)*47*minute)
-		if at.Before(h.End) {
-			all = append(all, Edit{At: at, By: h.byRole("release_manager")[0], Product: edit[0], Description: edit[1]})
-		}
+// outcomeOf returns how a run ends that is x in a hundred. A deployment whose runner is lost reports no end.
+func outcomeOf(kind ingest.Kind, x int) ingest.Status {
+	switch {
+	case x < 90 || kind == ingest.Deployment && x < 94:
+		return ingest.Completed
+	case x < 97:
+		return ingest.Failed
+	case x < 99 || kind == ingest.Build:
+		return ingest.Aborted
+	default:
+		return ingest.Started
 	}
-	return all
+}
+
+// ciSystem builds and deploys products, with an API key of its name.
+type ciSystem struct {
+	name     string
+	branch   string // in the notation of the system
+	runs     string // the path of a run below the repository
+	attempts bool   // a repeated run keeps its number
+}
+
+func ciSystems() map[string]ciSystem {
+	return map[string]ciSystem{
+		"github":  {"GitHub Actions", "main", "/actions/runs/%d", true},
+		"gitlab":  {"GitLab CI", "main", "/-/pipelines/%d", false},
+		"jenkins": {"Jenkins", "origin/main", "/job/deploy/%d/", false},
+	}
+}
+
+// product is built and deployed.
+type product struct {
+	name, description, team, language, system string
+
+	daily     float64 // versions on a working day
+	first     [3]int  // the number before that of the first version
+	createdIn float64 // the part of the history before it was created
+	edited    string  // the description after a change
+	reviewed  bool    // with a review environment for the versions of the last days
+	paused    bool    // no builds in the last third of the history: all environments have the same version
+	end       ending
+}
+
+// ending is the last run of a product.
+type ending struct {
+	stage   int
+	outcome ingest.Status // Started: it is in progress, or does not report its end
+	ago     time.Duration
+}
+
+func products() []product {
+	return []product{
+		{name: "storefront", description: "Web shop", team: "web", language: "TypeScript", system: "github", daily: 3.2, first: [3]int{8, 41, 0}, reviewed: true, end: ending{dev, ingest.Started, minute}},
+		{name: "mobile-bff", description: "Backend of the mobile apps", team: "mobile", language: "Kotlin", system: "github", daily: 1.8, first: [3]int{3, 12, 4}, end: ending{production, ingest.Failed, 2 * time.Hour}},
+		{name: "cart-service", description: "Shopping baskets, also without sign-in", team: "buying", language: "Go", system: "github", daily: 1.6, first: [3]int{2, 30, 1}, end: ending{build, ingest.Started, minute}},
+		{name: "payments-api", description: "Cards, wallets and refunds", edited: "Cards, wallets, refunds and instant transfers", team: "payments", language: "Java", system: "gitlab", daily: 1.2, first: [3]int{5, 8, 2}, end: ending{production, ingest.Started, 30 * time.Hour}},
+		{name: "fraud-detector", description: "Flags suspicious orders", team: "payments", language: "Python", system: "gitlab", daily: 0.9, first: [3]int{1, 17, 0}, end: ending{qa, ingest.Started, minute}},
+		{name: "pricing-engine", description: "Prices, discounts and taxes", team: "buying", language: "Go", system: "github", daily: 1.4, first: [3]int{4, 2, 6}, end: ending{production, ingest.Failed, 2 * time.Hour}},
+		{name: "search-api", description: "Finds products by words and pictures", edited: "Finds products by words and pictures, with autocomplete", team: "discovery", language: "Rust", system: "github", daily: 1.5, first: [3]int{6, 0, 3}, end: ending{build, ingest.Started, minute}},
+		{name: "recommendation-engine", description: "Others also bought", team: "discovery", language: "Python", system: "gitlab", daily: 0.8, first: [3]int{2, 4, 0}, end: ending{production, ingest.Started, 30 * time.Hour}},
+		{name: "catalog-service", description: "Product catalogue", team: "discovery", language: "Java", system: "github", daily: 1.7, first: [3]int{7, 19, 3}, end: ending{staging, ingest.Started, minute}},
+		{name: "inventory-service", description: "Stock levels by warehouse", team: "logistics", language: "Java", system: "jenkins", daily: 1.1, first: [3]int{3, 3, 8}, end: ending{production, ingest.Failed, 2 * time.Hour}},
+		{name: "order-service", description: "From the basket to the parcel", team: "logistics", language: "Java", system: "jenkins", daily: 1.5, first: [3]int{9, 5, 1}, end: ending{build, ingest.Started, minute}},
+		{name: "shipping-gateway", description: "Labels and tracking of six carriers", team: "logistics", language: "Go", system: "github", daily: 0.9, first: [3]int{1, 44, 2}, end: ending{staging, ingest.Started, 30 * time.Hour}},
+		{name: "returns-portal", description: "Returns and refunds", team: "logistics", language: "TypeScript", system: "github", daily: 0.7, first: [3]int{2, 1, 0}, paused: true},
+		{name: "customer-accounts", description: "Sign-in, addresses and consents", team: "identity", language: "Go", system: "github", daily: 1.3, first: [3]int{4, 16, 5}, end: ending{production, ingest.Failed, 2 * time.Hour}},
+		{name: "email-campaigns", description: "Newsletters and abandoned baskets", team: "marketing", language: "Ruby", system: "jenkins", daily: 0.6, first: [3]int{3, 0, 9}, paused: true},
+		{name: "admin-console", description: "Tools for support", team: "web", language: "TypeScript", system: "github", daily: 1.9, first: [3]int{5, 27, 0}, reviewed: true, end: ending{production, ingest.Started, 30 * time.Hour}},
+		{name: "warehouse-loader", description: "Feeds the data warehouse each night", edited: "Feeds the data warehouse each hour", team: "data", language: "Scala", system: "jenkins", daily: 0.5, first: [3]int{2, 9, 4}},
+		{name: "image-resizer", description: "Pictures in every size", team: "web", language: "Rust", system: "github", daily: 0.4, first: [3]int{1, 6, 1}, paused: true},
+		{name: "loyalty-service", description: "Points and tiers", team: "marketing", language: "Go", system: "github", daily: 1.6, first: [3]int{0, 1, 0}, createdIn: 0.25, end: ending{build, ingest.Started, minute}},
+		{name: "gift-cards", description: "Sold, sent and redeemed", team: "payments", language: "Kotlin", system: "gitlab", daily: 1.4, first: [3]int{0, 1, 0}, createdIn: 0.5, end: ending{qa, ingest.Started, 30 * time.Hour}},
+	}
+}
+
+// channel is a receiver of notifications about deployments.
+type channel struct {
+	name, kind, address string
+	subscriptions       []subscription
+	removed             bool // its receiver was removed after two thirds of the history
+}
+
+// subscription is to deployments with a status, in some environments or in all.
+type subscription struct {
+	status       string
+	environments []string
+}
+
+// channels returns the receivers. Their addresses are of a reserved domain that no name server resolves: nothing is ever sent.
+func channels() []channel {
+	return []channel{
+		{name: "#deployments", kind: notify.TypeSlack, address: "https://chat.northlane.example/services/deployments", subscriptions: []subscription{{"completed", []string{"production"}}, {"failed", nil}}},
+		{name: "Incident bridge", kind: notify.TypeWebhook, address: "https://incidents.northlane.example/hooks/versioner", subscriptions: []subscription{{"failed", []string{"production"}}, {"aborted", []string{"production"}}}},
+		{name: "Old status page", kind: notify.TypeWebhook, address: "https://status.northlane.example/deployed", subscriptions: []subscription{{"completed", []string{"production"}}}, removed: true},
+	}
 }
 
 func deployErrors() []string {
@@ -126,8 +175,6 @@ func deployErrors() []string {
 		"migration add_index_on_orders failed: canceling statement due to lock timeout",
 		"ImagePullBackOff: the registry answered 429 Too Many Requests",
 		"OOMKilled: the container used more than its limit of 512 MiB",
-		"terraform apply: error acquiring the state lock",
-		"configuration is missing PROVIDER_URL",
 		"rollout stopped: error rate of the canary is 4.1 %, the limit is 1 %",
 	}
 }
@@ -140,27 +187,13 @@ func buildErrors() [][2]string {
 		{"LINT", "12 problems (9 errors, 3 warnings)"},
 		{"DEPENDENCY", "could not resolve dependencies: the registry answered 503"},
 		{"IMAGE_SCAN", "1 critical vulnerability in the base image, fixed in a newer one"},
-		{"TIMEOUT", "no output for 20 minutes"},
 	}
 }
 
 func rollbackReasons() []string {
-	return []string{
-		"p99 latency doubled after the rollout",
-		"error rate rose to 3 %",
-		"support reports empty order confirmations",
-		"memory grows until the pods are killed",
-		"a feature flag was on by default",
-	}
+	return []string{"p99 latency doubled after the rollout", "error rate rose to 3 %", "support reports empty order confirmations", "a feature flag was on by default"}
 }
 
 func redeployReasons() []string {
 	return []string{"configuration changed", "secret rotated", "certificates renewed", "nodes replaced"}
 }
-
-// runURL is the address of a run, on a reserved domain.
-func (p Product) runURL(run int) string {
-	return "https://" + p.system.name + ".example.com/" + p.repository() + fmt.Sprintf(p.system.runs, run)
-}
-
-func (p Product) repository() string { return company + "/" + p.Name }

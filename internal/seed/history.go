@@ -3,8 +3,9 @@
 package seed
 
 import (
-	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/versioner-io/versioner/internal/ingest"
@@ -16,127 +17,120 @@ const (
 	MaxDays = 365
 )
 
-// History is what happened from Start to End.
+const (
+	minute = time.Minute
+	day    = 24 * time.Hour
+)
+
+// History is what happened from Start to End. Events and changes are in the order of their times.
 type History struct {
 	Start, End time.Time
-
-	Users        []User
-	Environments []Environment // in the order of promotion
-	Products     []Product
-	Events       []Event // in the order of their times
-	Edits        []Edit
-	Releases     []Release
+	Events     []Event
+	Changes    []Change
 }
 
-// User is an employee of the company.
-type User struct {
-	Login, Name, Role string
-	Joined            time.Time
-}
-
-// Email is an address of a reserved domain, which receives no mail.
-func (u User) Email() string { return u.Login + "@example.com" }
-
-// Environment is a target of deployments.
-type Environment struct {
-	Name, Description, Region string
-	CreatedAt                 time.Time
-	CreatedBy                 User
-}
-
-// Product is built and deployed.
-type Product struct {
-	Name, Description, Team, Language string
-	CreatedAt                         time.Time
-	CreatedBy                         User
-
-	system   ciSystem
-	daily    float64 // versions on a working day
-	first    semver
-	paused   bool // without builds in the last third of the history, so that all environments have the same version
-	reviewed bool // with a review environment for some versions
-}
-
-// Event is an event of a CI system. Its JSON is the body of the request.
+// Event is an event of a CI system, with the body of its request.
 type Event struct {
-	At      time.Time `json:"-"`
-	IsBuild bool      `json:"-"`
+	ingest.Event
 
-	Product       string         `json:"product_name"`
-	Version       string         `json:"version"`
-	Environment   string         `json:"environment_name,omitempty"`
-	Status        ingest.Status  `json:"status"`
-	SourceSystem  string         `json:"source_system"`
-	BuildNumber   string         `json:"build_number"`
-	SHA           string         `json:"scm_sha"`
-	Branch        string         `json:"scm_branch"`
-	Repository    string         `json:"scm_repository"`
-	InvokeID      string         `json:"invoke_id"`
-	BuildURL      string         `json:"build_url,omitempty"`
-	BuiltBy       string         `json:"built_by,omitempty"`
-	BuiltByEmail  string         `json:"built_by_email,omitempty"`
-	BuiltByName   string         `json:"built_by_name,omitempty"`
-	DeployURL     string         `json:"deploy_url,omitempty"`
-	DeployedBy    string         `json:"deployed_by,omitempty"`
-	DeployerEmail string         `json:"deployed_by_email,omitempty"`
-	DeployerName  string         `json:"deployed_by_name,omitempty"`
-	ErrorMessage  string         `json:"error_message,omitempty"`
-	ErrorCode     string         `json:"error_code,omitempty"`
-	Metadata      map[string]any `json:"extra_metadata,omitempty"`
-}
-
-// Edit is a change of a product's description.
-type Edit struct {
-	At                   time.Time
-	By                   User
-	Product, Description string
-}
-
-// Release is a set of versions with its changes.
-type Release struct {
-	Name, Description string
-	CreatedAt         time.Time
-	CreatedBy         User
-	Steps             []Step // in the order of their times
-}
-
-// Step is a change of a release: an added version or a new status.
-type Step struct {
 	At time.Time
-	By User
-
-	Product, Version string
-	Status           string
 }
 
-// Status is the last status of the release.
-func (r Release) Status() string {
-	status := "draft"
-	for _, step := range r.Steps {
-		status = cmp.Or(step.Status, status)
-	}
-	return status
+// Change is a change by a user, as in the audit log, or the first sign-in of a user.
+type Change struct {
+	At             time.Time
+	By             User
+	Action, Object string         // such as product.create, and the name of the product
+	Value          string         // a description, the status of a release, or the name of a version that is added
+	Metadata       map[string]any // of a new object
 }
 
 // New generates the days before end.
 func New(seed uint64, days int, end time.Time) History {
 	end = end.UTC().Truncate(time.Second)
-	h := History{Start: workingDay(end.AddDate(0, 0, -days)), End: end}
-	h.Users = users(h.Start)
-	h.Environments = environments(h.Start, h.byRole("sre")[0])
-	h.Products = products(h.Start, end, h.byRole("release_manager")[0])
-	h.Edits = edits(h)
-	pipelines := make([]*pipeline, len(h.Products))
-	for i := range h.Products {
-		pipelines[i] = newPipeline(seed, i, h)
-		pipelines[i].run()
-		h.Events = append(h.Events, pipelines[i].events...)
+	g := &generator{Rand: newRand(seed), versions: make(map[string][]*version), lastRun: 20_000}
+	g.History = History{Start: workingDay(end.AddDate(0, 0, -days)), End: end}
+	g.setUp()
+	for i, product := range products() {
+		g.addProduct(product, g.Start.Add(8*time.Hour+time.Duration(i)*149*time.Second))
 	}
-	slices.SortStableFunc(h.Events, func(a, b Event) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Product, b.Product)) })
-	h.Releases = releases(seed, h, pipelines)
-	return h
+	g.addReleases()
+	slices.SortStableFunc(g.Events, func(a, b Event) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(g.Changes, func(a, b Change) int { return a.At.Compare(b.At) })
+	return g.History
 }
 
-func (h History) byRole(role string) []User {
-	return slices.DeleteFunc(slices.Clone(h.Users), func(user User) bool { return user.Role != role })
+// change adds a change, unless it is after the end of the history.
+func (g *generator) change(at time.Time, by User, action, object, value string, metadata map[string]any) {
+	if !at.After(g.End) {
+		g.Changes = append(g.Changes, Change{at, by, action, object, value, metadata})
+	}
+}
+
+// setUp adds the changes that create users, keys, environments and channels. The last key is revoked.
+func (g *generator) setUp() {
+	at, sre := g.Start.Add(7*time.Hour), g.userWith("sre")
+	for i, user := range users() {
+		g.change(at.Add(time.Duration(i)*47*time.Second), user, userSignIn, user.Name, user.Role, nil)
+	}
+	for i, name := range []string{ciSystems()["github"].name, ciSystems()["gitlab"].name, ciSystems()["jenkins"].name, "Jenkins on the old server"} {
+		g.change(at.Add(time.Duration(20+i)*minute), sre, "api_key.create", name, "Key of the sample data. It is not disclosed.", nil)
+	}
+	g.change(at.Add(2*day+3*time.Hour), sre, "api_key.revoke", "Jenkins on the old server", "", nil)
+	for i, env := range environments()[dev:] {
+		g.change(at.Add(time.Duration(30+i)*minute), sre, "environment.create", env.name, env.description, map[string]any{"region": env.region})
+	}
+	for i, channel := range channels() {
+		g.change(at.Add(time.Duration(120+11*i)*minute), g.userWith("sre"), "notification_channel.create", channel.name, "", nil)
+	}
+}
+
+// addReleases adds a release for each week, and one in each of the other statuses.
+func (g *generator) addReleases() {
+	manager, owner, third := g.userWith("release_manager"), g.userWith("product"), workingDay(g.Start.Add(g.End.Sub(g.Start)/3))
+	for monday := g.Start.AddDate(0, 0, 8-int(g.Start.Weekday())); monday.Before(g.End); monday = monday.AddDate(0, 0, 7) {
+		year, week := monday.ISOWeek()
+		name := fmt.Sprintf("Release %d.%02d", year, week)
+		g.addRelease(monday.Add(9*time.Hour+g.duration(0, 90*minute)), manager, name, "Weekly release", staging, "storefront cart-service payments-api pricing-engine search-api catalog-service")
+		g.change(monday.Add(15*time.Hour), manager, "release.update", name, "in_progress", nil)
+		g.change(monday.Add(4*day+15*time.Hour), manager, "release.update", name, "completed", nil)
+	}
+	g.addRelease(third.Add(10*time.Hour), owner, "One-click reordering", "Order again from the list of orders", qa, "storefront cart-service order-service")
+	g.change(third.Add(2*day), owner, "release.update", "One-click reordering", "cancelled", nil)
+	g.addRelease(g.End.Add(-4*day), owner, "Holiday season", "Gift wrapping, later returns and their prices", staging, "storefront pricing-engine catalog-service returns-portal order-service shipping-gateway")
+	g.change(g.End.Add(-3*day), owner, "release.update", "Holiday season", "in_progress", nil)
+	g.addRelease(g.End.Add(-3*time.Hour), manager, "Faster search", "The new index, behind a flag", dev, "search-api catalog-service mobile-bff")
+}
+
+// addRelease adds a release with the newest version of each product that has completed in an environment.
+func (g *generator) addRelease(at time.Time, by User, name, description string, env int, products string) {
+	g.change(at, by, "release.create", name, description, nil)
+	for product := range strings.FieldsSeq(products) {
+		if v := g.newest(product, env+1, at); v != nil {
+			at = at.Add(g.duration(minute, 9*minute))
+			g.change(at, v.author, "release.add_version", name, v.product+" "+v.name, nil)
+		}
+	}
+}
+
+// Summary returns counts of the history for users.
+func (h History) Summary() string {
+	counts := make(map[string]int)
+	for _, event := range h.Events {
+		counts[event.Kind.String()+" "+string(event.Status)]++
+		if event.Status == ingest.Completed && strings.Contains(string(event.Metadata), `"rollback"`) {
+			counts["rollback"]++
+		}
+	}
+	for _, change := range h.Changes {
+		counts[change.Action]++
+	}
+	return fmt.Sprintf(`  from         %s to %s
+  products     %d, in %d environments; %d users
+  builds       %d, %d failed
+  deployments  %d, %d failed; %d rollbacks among them
+  releases     %d
+  events       %d
+`, h.Start.Format(time.DateOnly), h.End.Format("2006-01-02 15:04 MST"), counts["product.create"], counts["environment.create"], counts[userSignIn], counts["build started"],
+		counts["build failed"], counts["deployment started"], counts["deployment failed"], counts["rollback"], counts["release.create"], len(h.Events))
 }

@@ -213,7 +213,7 @@ func TestUsedAccountsAreRejected(t *testing.T) {
 		api := testapi.New(t)
 		require.NoError(t, fill(api, seed.Account))
 		before := api.Count(t, "events")
-		require.ErrorIs(t, fill(api, seed.Account), seed.ErrAccountNotEmpty)
+		require.ErrorIs(t, fill(api, seed.Account), seed.ErrInUse)
 		require.Equal(t, before, api.Count(t, "events"))
 	})
 	t.Run("OneEvent", func(t *testing.T) {
