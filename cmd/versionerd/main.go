@@ -12,9 +12,11 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // for machines and images without time zones
 
 	"github.com/alecthomas/kong"
 	"github.com/willabides/kongplete"
+	_ "golang.org/x/crypto/x509roots/fallback" // for machines and images without certificates
 
 	"github.com/versioner-io/versioner/internal/app"
 	"github.com/versioner-io/versioner/internal/buildinfo"
@@ -35,6 +37,7 @@ type cli struct {
 	Config     configCommand     `cmd:"" help:"Print every setting with its value and source; secrets are masked."`
 	OpenAPI    openapiCommand    `cmd:"" help:"Print the OpenAPI document."                                          name:"openapi"`
 	Completion completionCommand `cmd:"" help:"Print a shell completion script."`
+	Man        manCommand        `cmd:"" help:"Print the man page."`
 	Version    kong.VersionFlag  `help:"Print the version and exit."`
 }
 

@@ -380,7 +380,7 @@ func TestHelp(t *testing.T) {
 		require.NotContains(t, create, flag)
 		require.NotContains(t, help("token", "--help"), flag)
 	}
-	require.Regexp(t, `^versionerd \S+ \(commit \S+, \S+\)\n$`, help("--version"))
+	require.Regexp(t, `^\S+ \(\S+, \S+, go1\.\S+, \w+/\w+\)\n$`, help("--version"))
 }
 
 func TestCompletion(t *testing.T) {
@@ -393,6 +393,23 @@ func TestCompletion(t *testing.T) {
 	stdout, _, err := call(t, environment("", "COMP_LINE=versionerd keys c"))
 	require.NoError(t, err)
 	require.Equal(t, "create\n", stdout)
+	stdout, _, err = call(t, environment(""), "completion", "bash", "--program", "/usr/bin/versionerd")
+	require.NoError(t, err)
+	require.Equal(t, "complete -C '/usr/bin/versionerd' versionerd\n", stdout)
+}
+
+func TestManPage(t *testing.T) {
+	t.Parallel()
+	page, _, err := call(t, environment(""), "man")
+	require.NoError(t, err)
+	require.Regexp(t, `^\.TH VERSIONERD 1 "\d{4}-\d\d-\d\d" `, page)
+	plain := strings.ReplaceAll(page, `\&`, "")
+	for _, text := range []string{"serve", "keys create", "--addr", "$VERSIONER_ADDR", "default: 127.0.0.1:8080"} {
+		require.Contains(t, plain, text)
+	}
+	again, _, err := call(t, environment(""), "man")
+	require.NoError(t, err)
+	require.Equal(t, page, again)
 }
 
 func TestAddressInUse(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/buildinfo"
 	"github.com/versioner-io/versioner/internal/config"
@@ -130,6 +132,8 @@ func (a *App) RunWorker(ctx context.Context) error {
 		return err
 	}
 	a.logger.InfoContext(ctx, "notification worker started")
+	a.notifySystemd(ctx, daemon.SdNotifyReady)
+	defer a.runWatchdog(ctx)()
 	return a.runJobs(ctx, channels, true)
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/net/netutil"
 
 	"github.com/versioner-io/versioner/internal/accounts"
@@ -166,12 +167,15 @@ func (a *App) listenAndServe(ctx context.Context, handler http.Handler, started 
 	if err := started(ctx, url); err != nil && ctx.Err() == nil { // a signal during startup is no failure
 		return errors.Join(err, server.Close())
 	}
+	a.notifySystemd(ctx, daemon.SdNotifyReady)
+	defer a.runWatchdog(ctx)()
 	debug.FreeOSMemory() // what only the start needed: the parsed OpenAPI document, migrations, compressed assets
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
+	a.notifySystemd(ctx, daemon.SdNotifyStopping)
 	a.waitForDeregistration(ctx)
 	return shutdown(context.WithoutCancel(ctx), server, listener, &open)
 }

@@ -4,8 +4,10 @@ package buildinfo
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 )
 
 // The linker sets these, such as -ldflags "-X github.com/versioner-io/versioner/internal/buildinfo.version=1.2.3". Builds in a
@@ -28,9 +30,39 @@ func Read() Info {
 // Version returns the version of this build.
 func Version() string { return Read().Version }
 
-// String returns one line for --version.
+// String returns one line for --version, such as 1.0.0 (a1b2c3d, 2026-11-28, go1.26.10, linux/amd64).
 func (i Info) String() string {
-	return fmt.Sprintf("versionerd %s (commit %s, %s)", i.Version, i.Commit, i.Date)
+	return fmt.Sprintf("%s (%s, %s, %s, %s/%s)", i.Version, i.shortCommit(), i.day(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// shortCommit shortens a full hash. It keeps the mark of a modified working tree.
+func (i Info) shortCommit() string {
+	const full, short = 40, 12
+	hash, mark := i.Commit, ""
+	if at := strings.IndexAny(hash, "+-"); at >= 0 {
+		hash, mark = hash[:at], hash[at:]
+	}
+	if len(hash) == full {
+		hash = hash[:short]
+	}
+	return hash + mark
+}
+
+func (i Info) day() string {
+	commitTime, err := i.Time()
+	if err != nil {
+		return unknown
+	}
+	return commitTime.Format(time.DateOnly)
+}
+
+// Time returns the time of the commit in UTC.
+func (i Info) Time() (time.Time, error) {
+	commitTime, err := time.Parse(time.RFC3339, i.Date)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("parse the date of the build: %w", err)
+	}
+	return commitTime.UTC(), nil
 }
 
 func read(info *debug.BuildInfo) Info {
