@@ -38,6 +38,24 @@ PROFILE := cmd/versionerd/server.pgo
 build: ## Build bin/versionerd
 	CGO_ENABLED=0 go build -pgo=$(PROFILE) -trimpath -ldflags '-s -w -X $(BUILDINFO).version=$(VERSION) -X $(BUILDINFO).commit=$(COMMIT) -X $(BUILDINFO).date=$(DATE)' -o bin/versionerd ./cmd/versionerd
 
+.PHONY: image
+image: export VERSION := $(VERSION)
+image: export COMMIT := $(COMMIT)
+image: export DATE := $(DATE)
+image: ## Build the image for linux/amd64 and linux/arm64 and push it to IMAGE, such as ghcr.io/versioner-io/versioner
+	deploy/image/build $(IMAGE)
+
+.PHONY: test-image
+test-image: export VERSION := $(VERSION)
+test-image: export COMMIT := $(COMMIT)
+test-image: export DATE := $(DATE)
+test-image: ## Build the image, run it on a PostgreSQL without a container engine, and stop it
+	go run ./tools/testdatabase test/packaging/image
+
+.PHONY: test-packaging
+test-packaging: build ## Test the Dockerfile, compose.yaml, the Helm chart, the systemd unit and the configuration of releases
+	cd test/packaging && go test -vet=off ./...
+
 .PHONY: generate
 generate: schema ## Generate gen/, clients/, db/schema.sql and the words of a status from openapi.yaml, db/migrations and db/queries
 	go run ./tools/genstatus

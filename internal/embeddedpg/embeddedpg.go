@@ -26,6 +26,13 @@ const (
 	attachTimeout     = 60 * time.Second // the first start of the server downloads binaries, creates the cluster and migrates
 )
 
+// image is not empty in a program that was built for a container image, in which there is no PostgreSQL and none can run.
+//
+//nolint:gochecknoglobals // the linker sets it
+var image string
+
+var errImage = errors.New("this image contains no PostgreSQL: set DATABASE_URL or DATABASE_URL_FILE to an external one")
+
 // Config configures the embedded PostgreSQL.
 type Config struct {
 	Dir      string // the data directory; created if missing
@@ -61,6 +68,9 @@ func (e *InUseError) Error() string {
 // killed process is stopped first, and one that exits is restarted. Start returns once the database accepts connections. The
 // error is an *InUseError when another process holds the directory.
 func Start(ctx context.Context, config Config) (*Server, error) {
+	if image != "" {
+		return nil, errImage
+	}
 	s := &Server{config: config, layout: newLayout(config.Dir), stopped: make(chan struct{})}
 	var err error
 	if s.runAs, err = findRunAsUser(); err != nil {
