@@ -129,8 +129,13 @@ test-typescript: $(TYPESCRIPT_TOOLS) ## Check and test the TypeScript client and
 test-pages: build $(BROWSER_TESTS)/node_modules ## Test the pages in Chromium (SCREENSHOTS=DIR saves screenshots)
 	SCREENSHOTS='$(abspath $(SCREENSHOTS))' npm test --prefix $(BROWSER_TESTS) --silent
 
+IDENTITY_PROVIDER := internal/testoidc/provider/node_modules/.package-lock.json
+
+.PHONY: identity-provider
+identity-provider: $(IDENTITY_PROVIDER) ## Install the identity provider of the tests
+
 .PHONY: test-web
-test-web: build $(WEB_TOOLS) ## Check the dashboard and test it in Chromium (SCREENSHOTS=DIR saves screenshots)
+test-web: build $(WEB_TOOLS) $(IDENTITY_PROVIDER) ## Check the dashboard and test it in Chromium (SCREENSHOTS=DIR saves screenshots)
 	cd web && npm run --silent check && SCREENSHOTS='$(abspath $(SCREENSHOTS))' npm test --silent
 
 EXAMPLES := 40
@@ -236,6 +241,10 @@ $(TYPESCRIPT_TOOLS): clients/typescript/package-lock.json
 
 $(WEB_TOOLS): web/package-lock.json
 	npm ci --prefix web --ignore-scripts --no-audit --no-fund
+	touch $@
+
+$(IDENTITY_PROVIDER): internal/testoidc/provider/package-lock.json
+	npm ci --prefix internal/testoidc/provider --ignore-scripts --no-audit --no-fund
 	touch $@
 
 $(BROWSER_TESTS)/node_modules: $(BROWSER_TESTS)/package-lock.json

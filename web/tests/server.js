@@ -2,6 +2,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -11,12 +12,21 @@ import { promisify } from "node:util";
 const program = fileURLToPath(new URL("../../bin/versionerd", import.meta.url));
 const run = promisify(execFile);
 
+/** Returns an address of this machine without a listener. */
+export async function freeAddress() {
+  const listener = createServer().listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const { port } = listener.address();
+  listener.close();
+  return `127.0.0.1:${port}`;
+}
+
 /** Starts `versionerd dev`; with `demo`, the account has the invented history of `versionerd demo`. */
-export async function startServer({ demo = false } = {}) {
+export async function startServer({ demo = false, address = "127.0.0.1:0", settings = {} } = {}) {
   const home = await mkdtemp(join(tmpdir(), "versioner-web-"));
   await chmod(home, 0o755); // for root, PostgreSQL runs as another user
   const data = join(home, "data");
-  const env = { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: tmpdir() };
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: tmpdir(), ...settings };
   const command = async (...args) => (await run(program, [...args, "--data-dir", data], { env })).stdout.trim();
 
   let server;
@@ -34,7 +44,7 @@ export async function startServer({ demo = false } = {}) {
     await rm(home, { recursive: true, force: true });
   };
   try {
-    const { url, key } = await start("127.0.0.1:0");
+    const { url, key } = await start(address);
     if (demo) await command("demo", "--account", "demo");
     const token = (role = "admin") => command("token", "--account", "demo", "--role", role);
     return { url, key, token, stop, end, restart: () => start(new URL(url).host, false) };

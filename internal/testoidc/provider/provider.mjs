@@ -29,10 +29,10 @@ const provider = new Provider(issuer, {
   },
   issueRefreshToken: () => true,
   rotateRefreshToken: true,
-  interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+  ...(pages ? {} : { interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` } }),
   cookies: { keys: ['test'] },
   features: {
-    devInteractions: { enabled: pages === 'pages' },
+    devInteractions: { enabled: Boolean(pages) },
     clientCredentials: { enabled: true },
     resourceIndicators: {
       enabled: true,
@@ -48,7 +48,7 @@ provider.use(async (ctx, next) => {
     ctx.status = 204;
     return;
   }
-  if (pages === 'pages' || !ctx.path.startsWith('/interaction/')) {
+  if (pages || !ctx.path.startsWith('/interaction/')) {
     await next();
     return;
   }

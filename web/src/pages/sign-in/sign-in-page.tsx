@@ -16,11 +16,16 @@ const FAILURES: Record<string, string> = {
   unknown_provider: "The server does not have this identity provider.",
 };
 
+/** Returns the page of the dashboard that a failed sign-in was for. */
+function pageOf(returnTo = ""): string {
+  return returnTo.startsWith("/app/") ? returnTo.slice("/app".length) : "/";
+}
+
 /** Shown in place of all pages without a session; afterwards the browser is on the page that was asked for. */
 export default function SignInPage() {
   const { pathname, searchStr, search } = useRouterState({ select: (state) => state.location });
-  const { error } = search as { error?: string };
-  const page = pathname === PAGE ? "/" : pathname + searchStr;
+  const { error, return_to } = search as { error?: string; return_to?: string };
+  const page = pathname === PAGE ? pageOf(return_to) : pathname + searchStr;
   useEffect(() => {
     document.title = "Sign in · Versioner";
   }, []);
