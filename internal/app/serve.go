@@ -195,7 +195,7 @@ func shutdown(ctx context.Context, server *http.Server, listener net.Listener, o
 		case <-ctx.Done():
 		}
 	}
-	if err := server.Shutdown(ctx); err != nil {
+	if err := server.Shutdown(ctx); err != nil && !errors.Is(err, net.ErrClosed) { // Serve may not have seen yet that its listener is closed
 		return errors.Join(fmt.Errorf("some requests were not finished: %w", err), server.Close())
 	}
 	return nil
