@@ -100,6 +100,13 @@ func newBalancer(t *testing.T, addresses []string) (*balancer, string) {
 	return b, server.URL
 }
 
+// terminate sends SIGTERM, which drains the server, and requires a clean exit.
+func (p *program) terminate(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.command.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, <-p.exited, "%s", p.stderr)
+}
+
 // TestRollingRestarts restarts two servers behind a proxy in turns while eight clients send events, and loses nothing.
 // VERSIONER_TEST_RESTARTS is the number of restarts.
 func TestRollingRestarts(t *testing.T) {
@@ -137,8 +144,7 @@ func TestRollingRestarts(t *testing.T) {
 	for restart := range restarts {
 		i := restart % 2
 		begin := time.Now()
-		require.NoError(t, servers[i].command.Process.Signal(syscall.SIGTERM))
-		require.NoError(t, <-servers[i].exited, "%s", servers[i].stderr)
+		servers[i].terminate(t)
 		require.Less(t, time.Since(begin), 28*time.Second)
 		servers[i] = launch(t, envs[i], "serve")
 		require.Eventually(t, func() bool { return isReady(addresses[i]) }, time.Minute, 10*time.Millisecond)

@@ -249,10 +249,13 @@ func (f *Flow) createSession(ctx context.Context, browser Browser, identity auth
 
 // SignOutURL returns where a browser goes after its session of an issuer has ended: to the provider, which ends its own session and returns
 // to the sign-in page (OpenID Connect RP-Initiated Logout 1.0). The ID token is that of the session; without one, the client ID alone
-// identifies this server there, and providers may ask the user.
+// identifies this server there, and providers may ask the user. The session of another application is left to that application.
 func (f *Flow) SignOutURL(ctx context.Context, issuerURL, idToken string) string {
 	issuer, ok := f.issuers[issuerURL]
-	if !ok {
+	switch {
+	case !ok && f.SignInURL != "" && issuerURL != authn.DevIssuer:
+		return f.SignInURL
+	case !ok:
 		return f.PublicURL + signInPage
 	}
 	endpoints, err := f.Tokens.Endpoints(ctx, issuer.URL)
