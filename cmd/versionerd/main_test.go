@@ -66,7 +66,7 @@ func newDataDir(t *testing.T) string {
 }
 
 func environment(dir string, more ...string) []string {
-	kept := []string{beProgram + "=1", "VERSIONER_DATA_DIR=" + dir, "VERSIONER_ADDR=127.0.0.1:0"}
+	kept := []string{beProgram + "=1", "VERSIONER_DATA_DIR=" + dir, "VERSIONER_ADDR=127.0.0.1:0", "VERSIONER_OPERATOR_ADDR="}
 	for _, entry := range os.Environ() {
 		if !strings.HasPrefix(entry, "VERSIONER_") && !strings.HasPrefix(entry, "DATABASE_URL=") {
 			kept = append(kept, entry)

@@ -96,7 +96,7 @@ func TestConcurrentFirstTokensCreateOneAccount(t *testing.T) {
 func TestReadOnlyDatabaseResolvesKnownUsers(t *testing.T) {
 	t.Parallel()
 	dsn := testdb.New(t)
-	pool, err := postgres.Open(t.Context(), dsn)
+	pool, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	provisioner := accounts.NewProvisioner(pool.DB, true)
@@ -111,7 +111,7 @@ func TestReadOnlyDatabaseResolvesKnownUsers(t *testing.T) {
 	require.NoError(t, err)
 	_, err = conn.Exec(t.Context(), "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$")
 	require.NoError(t, err)
-	readOnly, err := postgres.Open(t.Context(), dsn)
+	readOnly, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
 	require.NoError(t, err)
 	t.Cleanup(readOnly.Close)
 	provisioner = accounts.NewProvisioner(readOnly.DB, true)
@@ -128,7 +128,7 @@ func TestReadOnlyDatabaseResolvesKnownUsers(t *testing.T) {
 func TestResolveWaitsForTheDatabase(t *testing.T) {
 	t.Parallel()
 	dsn := testdb.New(t)
-	pool, err := postgres.Open(t.Context(), dsn)
+	pool, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	provisioner := accounts.NewProvisioner(pool.DB, true)
@@ -192,7 +192,7 @@ func TestLastAdminStays(t *testing.T) {
 func TestNewOrganisationsLeaveConnections(t *testing.T) {
 	t.Parallel()
 	dsn := testdb.New(t)
-	pool, err := postgres.Open(t.Context(), dsn)
+	pool, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	provisioner := accounts.NewProvisioner(pool.DB, true)

@@ -22,7 +22,7 @@ import (
 func TestFirstTokensOfOneOrganisationShareItsCreation(t *testing.T) {
 	t.Parallel()
 	dsn := testdb.New(t)
-	pool, err := postgres.Open(t.Context(), dsn)
+	pool, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	provisioner := accounts.NewProvisioner(pool.DB, true)

@@ -14,12 +14,12 @@ import (
 // account may: it is parsed from the right. A secret that newToken made ends in a checksum of all before it, so that a
 // typo is refused without a look-up. Secrets of other lengths come from the former service and have none.
 const (
-	tokenPrefix    = "sk_"
-	randomLength   = 43 // characters of base 62: 256 bits
-	checksumLength = 6  // characters of base 62: 32 bits
+	TokenPrefix    = "sk_" // of every API key
+	randomLength   = 43    // characters of base 62: 256 bits
+	checksumLength = 6     // characters of base 62: 32 bits
 	minSecret      = 32
 	maxSecret      = 128
-	maxToken       = len(tokenPrefix) + 63 + 1 + 32 + 1 + maxSecret
+	maxToken       = len(TokenPrefix) + 63 + 1 + 32 + 1 + maxSecret
 	base62         = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
@@ -39,10 +39,10 @@ var errMalformedToken = errors.New("not an API key")
 
 // ParseToken checks the form of an API key, its checksum included.
 func ParseToken(text string) (Token, error) {
-	if len(text) > maxToken || !strings.HasPrefix(text, tokenPrefix) {
+	if len(text) > maxToken || !strings.HasPrefix(text, TokenPrefix) {
 		return Token{}, errMalformedToken
 	}
-	head, secret, ok := cutAtLastUnderscore(text[len(tokenPrefix):])
+	head, secret, ok := cutAtLastUnderscore(text[len(TokenPrefix):])
 	if !ok {
 		return Token{}, errMalformedToken
 	}
@@ -72,7 +72,7 @@ func cutAtLastUnderscore(text string) (before, after string, found bool) {
 
 // newToken returns a new API key.
 func newToken(account, keyID string) string {
-	body := tokenPrefix + account + "_" + keyID + "_" + randomBase62(randomLength)
+	body := TokenPrefix + account + "_" + keyID + "_" + randomBase62(randomLength)
 	return body + checksum(body)
 }
 
@@ -106,7 +106,7 @@ func randomBase62(n int) string {
 
 // displayPrefix is the part of a key that may be shown.
 func displayPrefix(account, keyID string) string {
-	return tokenPrefix + account + "_" + keyID + "_"
+	return TokenPrefix + account + "_" + keyID + "_"
 }
 
 // ValidateAccountSlug reports what is wrong with the slug of an account, which is a part of its keys.

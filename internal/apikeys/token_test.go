@@ -117,7 +117,7 @@ func FuzzParseToken(f *testing.F) {
 	f.Add("sk_a_b_c_k12_" + strings.Repeat("A", 32))
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := ParseToken(text)
-		if err == nil && text != tokenPrefix+got.Account+"_"+got.KeyID+"_"+got.secret {
+		if err == nil && text != TokenPrefix+got.Account+"_"+got.KeyID+"_"+got.secret {
 			t.Fatalf("%q was read as %+v", text, got)
 		}
 	})

@@ -25,6 +25,7 @@ import (
 	"github.com/versioner-io/versioner/internal/ratelimit"
 	"github.com/versioner-io/versioner/internal/readiness"
 	"github.com/versioner-io/versioner/internal/sessions"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 const (
@@ -37,9 +38,10 @@ type App struct {
 	Pool *postgres.Pool
 	Keys *apikeys.Keys
 
-	cfg      config.Config
-	logger   *slog.Logger
-	database Database
+	cfg       config.Config
+	logger    *slog.Logger
+	telemetry telemetry.Telemetry
+	database  Database
 
 	databaseReady func(ctx context.Context) error
 	draining      atomic.Bool
@@ -48,17 +50,21 @@ type App struct {
 
 // Open opens the database, and migrates or checks its schema.
 func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open DatabaseOpener) (_ *App, err error) {
-	database, err := open(ctx, cfg, logger)
+	var observed telemetry.Telemetry
+	if cfg.OperatorAddr != "" {
+		observed.Metrics = telemetry.NewMetrics(buildinfo.Read())
+	}
+	database, err := open(ctx, cfg, logger, observed.Metrics)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, logger: logger, database: database}
+	a := &App{cfg: cfg, logger: logger, telemetry: observed, database: database}
 	defer func() {
 		if err != nil {
 			a.Close(ctx)
 		}
 	}()
-	if a.Pool, err = awaitDatabase(ctx, database.DSN); err != nil {
+	if a.Pool, err = awaitDatabase(ctx, database.DSN, a.observed("auth")); err != nil {
 		return nil, err
 	}
 	a.databaseReady = readiness.Cache(func(ctx context.Context) error { return a.Pool.Ready(ctx, migrate.Version()) })
@@ -84,6 +90,11 @@ func prepareSchema(ctx context.Context, mode config.MigrateMode, dsn string, log
 	case config.MigrateAuto:
 	}
 	return migrate.Up(ctx, dsn, logger)
+}
+
+// observed names a pool of connections for operators.
+func (a *App) observed(pool string) postgres.Observed {
+	return postgres.Observed{Pool: pool, Telemetry: a.telemetry}
 }
 
 // Close closes the connections and releases the database, also after ctx has ended.
@@ -131,6 +142,11 @@ func (a *App) RunWorker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	stopOperator, err := a.serveOperator(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopOperator()
 	a.logger.InfoContext(ctx, "notification worker started")
 	a.notifySystemd(ctx, daemon.SdNotifyReady)
 	defer a.runWatchdog(ctx)()
@@ -140,13 +156,13 @@ func (a *App) RunWorker(ctx context.Context) error {
 // runJobs runs background jobs until ctx ends, then finishes those in progress: maintenance of the database, and notifications if
 // deliver is set. It has a pool of its own, so that it never takes a connection from a request.
 func (a *App) runJobs(ctx context.Context, channels notify.Channels, deliver bool) error {
-	pool, err := postgres.Open(ctx, a.database.DSN)
+	pool, err := postgres.Open(ctx, a.database.DSN, a.observed("jobs"))
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
 	config := jobs.Config{
-		Workers: notify.NewWorker(pool, channels, a.logger).Kinds(), Logger: a.logger,
+		Workers: notify.NewWorker(pool, channels, a.logger, a.telemetry.Metrics).Kinds(), Logger: a.logger, Telemetry: a.telemetry,
 		Tasks: slices.Concat(ingest.Tasks(pool, time.Now), idempotency.Tasks(pool, time.Now), notify.Tasks(pool, time.Now), sessions.Tasks(pool, time.Now)),
 	}
 	if deliver {

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { testdb.Main(m) }
 func TestReplacedBinaries(t *testing.T) {
 	t.Parallel()
 	dsn := testdb.New(t)
-	pool, err := postgres.Open(t.Context(), dsn)
+	pool, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	restarts := 0

@@ -60,18 +60,23 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, development *si
 		return err
 	}
 	defer closeLimiter()
-	ingestPool, err := postgres.OpenIngest(ctx, a.database.DSN)
+	stopOperator, err := a.serveOperator(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopOperator()
+	ingestPool, err := postgres.OpenIngest(ctx, a.database.DSN, a.observed("ingest"))
 	if err != nil {
 		return err
 	}
 	defer ingestPool.Close()
-	apiPool, err := postgres.OpenAPI(ctx, a.database.DSN, postgres.APILimits{})
+	apiPool, err := postgres.OpenAPI(ctx, a.database.DSN, postgres.APILimits{}, a.observed("api"))
 	if err != nil {
 		return err
 	}
 	defer apiPool.Close()
 	a.ensurePartitions(ctx)
-	recorder := ingest.NewRecorder(ingestPool, a.cfg.Quotas, time.Now)
+	recorder := ingest.NewRecorder(ingestPool, a.cfg.Quotas, time.Now, a.telemetry)
 	stop := a.runBackground(ctx, recorder, users.validators, channels)
 	defer stop()
 
@@ -80,6 +85,7 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, development *si
 		Sessions: users.sessions, SignIn: users.flow, Channels: channels, Limits: a.limits(limiter),
 		Lists:  httpapi.ListCache{Bytes: maxListBytes, Lifetime: listLifetime},
 		Quotas: a.cfg.Quotas, Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
+		Telemetry: a.telemetry,
 	})
 	if err != nil {
 		return fmt.Errorf("build the API: %w", err)
@@ -95,7 +101,7 @@ type authentication struct {
 }
 
 func (a *App) authentication(ctx context.Context, issuers []authn.Issuer, development *signin.Development, ring *keyring.Keyring) (authentication, error) {
-	keys := authn.NewAPIKeys(a.Pool, a.Keys, a.cfg.RateLimits.FailuresPerMinute, a.logger)
+	keys := authn.NewAPIKeys(a.Pool, a.Keys, a.cfg.RateLimits.FailuresPerMinute, a.logger, a.telemetry.Metrics)
 	tenants := keys.CacheUsers(accounts.NewProvisioner(a.Pool.DB, a.cfg.CreateAccounts))
 	tokens, err := authn.NewJWTs(issuers, tenants, http.DefaultClient, time.Now, a.logger)
 	if err != nil {
@@ -127,6 +133,7 @@ func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, vali
 	running.Go(func() { validators.APIKeys.Run(background) })
 	running.Go(func() { validators.JWTs.Run(background) })
 	running.Go(func() { a.watchBinaries(workerCtx) })
+	running.Go(func() { a.watchPartitions(workerCtx) })
 	running.Go(func() {
 		if err := a.runJobs(workerCtx, channels, a.cfg.Worker); err != nil {
 			a.logger.ErrorContext(background, "background jobs failed", "error", err)

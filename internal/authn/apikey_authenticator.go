@@ -15,6 +15,7 @@ import (
 	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 const (
@@ -28,6 +29,7 @@ type APIKeys struct {
 	pool     *postgres.Pool
 	keys     *apikeys.Keys
 	logger   *slog.Logger
+	metrics  *telemetry.Metrics
 	cache    cache[fingerprint, cachedKey]
 	caches   []invalidator // cache, and those of users and sessions
 	lookUps  *keyLookUps[cachedKey]
@@ -44,8 +46,9 @@ type cachedKey struct {
 
 // NewAPIKeys returns a validator that looks up at most unknownPerMinute unknown keys of one network, 0 for any number. Without Run
 // beside it, it is correct but queries the database each time.
-func NewAPIKeys(pool *postgres.Pool, keys *apikeys.Keys, unknownPerMinute int, logger *slog.Logger) *APIKeys {
-	k := &APIKeys{pool: pool, keys: keys, logger: logger, lookUps: newKeyLookUps[cachedKey](unknownPerMinute)}
+func NewAPIKeys(pool *postgres.Pool, keys *apikeys.Keys, unknownPerMinute int, logger *slog.Logger, metrics *telemetry.Metrics) *APIKeys {
+	k := &APIKeys{pool: pool, keys: keys, logger: logger, metrics: metrics, lookUps: newKeyLookUps[cachedKey](unknownPerMinute)}
+	k.cache.metrics = metrics
 	k.caches = []invalidator{&k.cache}
 	keys.OnChange(k.invalidate)
 	return k
@@ -129,6 +132,7 @@ func (k *APIKeys) invalidate(id uuid.UUID) {
 // watchRevocations invalidates what is cached of changed keys, users and accounts. While the listener is disconnected the cache is bypassed. An outage is logged once.
 func (k *APIKeys) watchRevocations(ctx context.Context) {
 	subscribed := true
+	k.metrics.ListenerUp(false)
 	for ctx.Err() == nil {
 		connected := false
 		err := k.pool.Listen(ctx, postgres.Listener{
@@ -141,7 +145,10 @@ func (k *APIKeys) watchRevocations(ctx context.Context) {
 					}
 					cached.extendValidity(asOf)
 				}
-				connected = true
+				if !connected {
+					connected = true
+					k.metrics.ListenerUp(true)
+				}
 				if !subscribed {
 					k.logger.InfoContext(ctx, "api key revocation listener connected")
 					subscribed = true
@@ -153,6 +160,7 @@ func (k *APIKeys) watchRevocations(ctx context.Context) {
 				}
 			},
 		})
+		k.metrics.ListenerUp(false)
 		if subscribed && ctx.Err() == nil {
 			k.logger.WarnContext(ctx, "api key revocation listener disconnected, caching disabled", "error", err)
 			subscribed = false

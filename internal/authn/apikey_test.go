@@ -37,7 +37,7 @@ func newKeys(t *testing.T, pool *postgres.Pool) keyServer {
 
 func newKeysWithPepper(pool *postgres.Pool, pepper string) keyServer {
 	keys := apikeys.New(pool, apikeys.Peppers{[]byte(pepper)}, quiet)
-	return keyServer{Keys: keys, APIKeys: authn.NewAPIKeys(pool, keys, 0, quiet)}
+	return keyServer{Keys: keys, APIKeys: authn.NewAPIKeys(pool, keys, 0, quiet, nil)}
 }
 
 func run(t *testing.T, keys keyServer) (stop func()) {

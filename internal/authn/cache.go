@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 // cacheWindow is how long a cache is valid after a heartbeat that the listener has received was sent: a revocation takes effect
@@ -28,6 +30,8 @@ type invalidator interface {
 
 // cache holds what was verified of credentials while the listener is certain to receive changes.
 type cache[K comparable, V any] struct {
+	metrics *telemetry.Metrics
+
 	mu         sync.RWMutex
 	entries    map[K]cacheEntry[V]
 	validUntil time.Time
@@ -42,16 +46,29 @@ type cacheEntry[V any] struct {
 
 // get returns a cached value. The generation is an argument of put, after a look-up.
 func (c *cache[K, V]) get(key K, now time.Time) (value V, ok bool, generation uint64) {
+	value, outcome, generation := c.find(key, now)
+	c.metrics.CredentialCache(outcome)
+	return value, outcome == hit, generation
+}
+
+// The outcomes of a look-up in a cache.
+const (
+	hit    = "hit"
+	miss   = "miss"
+	bypass = "bypass" // the cache is not valid
+)
+
+func (c *cache[K, V]) find(key K, now time.Time) (value V, outcome string, generation uint64) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if !now.Before(c.validUntil) {
-		return value, false, c.generation
+		return value, bypass, c.generation
 	}
 	entry, ok := c.entries[key]
 	if !ok || now.Sub(entry.added) >= maxAge {
-		return value, false, c.generation
+		return value, miss, c.generation
 	}
-	return entry.value, true, c.generation
+	return entry.value, hit, c.generation
 }
 
 // put caches what was looked up, unless an invalidation came in between: the look-up may have missed the change.

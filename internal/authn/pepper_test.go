@@ -30,14 +30,14 @@ func withPeppers(pool *postgres.Pool, names ...string) keyServer {
 		peppers = append(peppers, []byte(strings.Repeat(name, 32)))
 	}
 	keys := apikeys.New(pool, peppers, quiet)
-	return keyServer{Keys: keys, APIKeys: authn.NewAPIKeys(pool, keys, 0, quiet)}
+	return keyServer{Keys: keys, APIKeys: authn.NewAPIKeys(pool, keys, 0, quiet, nil)}
 }
 
 // openDatabase returns a pool of a new database, and a function that executes SQL there.
 func openDatabase(t *testing.T) (pool *postgres.Pool, exec func(sql string, arguments ...any)) {
 	t.Helper()
 	dsn := testdb.New(t)
-	pool, err := postgres.Open(t.Context(), dsn)
+	pool, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	conn, err := pgx.Connect(t.Context(), dsn)

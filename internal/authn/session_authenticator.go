@@ -41,6 +41,7 @@ func NewSessions(keys *APIKeys, stored *sessions.Sessions, cookies sessions.Cook
 	s := &Sessions{
 		pool: keys.pool, sessions: stored, cookie: cookies.SessionName(), refresher: refresher, lookUps: newKeyLookUps[cachedSession](unknownPerMinute),
 	}
+	s.cache.metrics = keys.metrics
 	keys.caches = append(keys.caches, &s.cache)
 	return s
 }

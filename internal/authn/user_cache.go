@@ -22,7 +22,7 @@ type cachedUser struct {
 
 // CacheUsers returns next with a cache that Run keeps up to date.
 func (k *APIKeys) CacheUsers(next Tenants) Tenants {
-	cached := &cachedTenants{next: next}
+	cached := &cachedTenants{next: next, cache: cache[userKey, cachedUser]{metrics: k.metrics}}
 	k.caches = append(k.caches, &cached.cache)
 	return cached
 }

@@ -102,6 +102,7 @@ type UserSettings struct {
 
 // WorkerSettings serve the notification worker.
 type WorkerSettings struct {
+	OperatorSettings
 	DatabaseSettings
 	NotificationSettings
 }
@@ -112,6 +113,7 @@ type ServerSettings struct {
 	Worker     bool          `default:"true" env:"VERSIONER_WORKER" group:"Server" help:"Run a notification worker inside the server; without it, versionerd worker delivers notifications." negatable:""`
 	DrainDelay time.Duration `default:"5s" env:"VERSIONER_DRAIN_DELAY" group:"Server" help:"Time after SIGTERM during which the server reports not ready but still serves requests, so that load balancers deregister it." placeholder:"DURATION"`
 
+	OperatorSettings
 	DatabaseSettings
 	LimitSettings
 	QuotaSettings
@@ -122,6 +124,8 @@ type ServerSettings struct {
 // Config is the validated configuration.
 type Config struct {
 	Addr             string
+	OperatorAddr     string // empty: no metrics and profiles
+	OperatorPprof    bool   // profiles also at an address that is not loopback
 	DataDir          string // absolute
 	DatabaseURL      string // empty: the embedded PostgreSQL
 	LogLevel         slog.Level
@@ -188,7 +192,7 @@ func (s DatabaseSettings) Resolve() (Config, error) {
 // Resolve validates the settings and reports all problems together.
 func (s WorkerSettings) Resolve() (Config, error) {
 	var config Config
-	err := errors.Join(s.DatabaseSettings.apply(&config), s.NotificationSettings.apply(&config))
+	err := errors.Join(s.OperatorSettings.apply(&config), s.DatabaseSettings.apply(&config), s.NotificationSettings.apply(&config))
 	return config, err
 }
 
@@ -199,7 +203,7 @@ func (s ServerSettings) Resolve() (Config, error) {
 	if s.DrainDelay < 0 || s.DrainDelay > maxDrainDelay {
 		problems = append(problems, fmt.Errorf("VERSIONER_DRAIN_DELAY %v: use at most %v", s.DrainDelay, maxDrainDelay))
 	}
-	problems = append(problems, s.DatabaseSettings.apply(&config), s.LimitSettings.apply(&config), s.QuotaSettings.apply(&config), s.NotificationSettings.apply(&config), s.UserSettings.apply(&config))
+	problems = append(problems, s.OperatorSettings.apply(&config), s.DatabaseSettings.apply(&config), s.LimitSettings.apply(&config), s.QuotaSettings.apply(&config), s.NotificationSettings.apply(&config), s.UserSettings.apply(&config))
 	return config, errors.Join(problems...)
 }
 

@@ -28,12 +28,14 @@ func TestResolve(t *testing.T) {
 		change func(*config.ServerSettings)
 		want   string // in the error; empty: none
 	}{
-		"AllInterfaces": {func(s *config.ServerSettings) { s.Addr = ":8080" }, ""},
-		"IPv6":          {func(s *config.ServerSettings) { s.Addr = "[::1]:8080" }, ""},
-		"NoPort":        {func(s *config.ServerSettings) { s.Addr = "127.0.0.1" }, "VERSIONER_ADDR"},
-		"PortTooLarge":  {func(s *config.ServerSettings) { s.Addr = ":65536" }, "VERSIONER_ADDR"},
-		"LogLevel":      {func(s *config.ServerSettings) { s.LogLevel = "loud" }, "VERSIONER_LOG_LEVEL"},
-		"DatabaseAlone": {func(s *config.ServerSettings) { s.DatabaseURL = "postgres://h/d" }, "VERSIONER_KEY_PEPPER is not set"},
+		"AllInterfaces":  {func(s *config.ServerSettings) { s.Addr = ":8080" }, ""},
+		"IPv6":           {func(s *config.ServerSettings) { s.Addr = "[::1]:8080" }, ""},
+		"NoPort":         {func(s *config.ServerSettings) { s.Addr = "127.0.0.1" }, "VERSIONER_ADDR"},
+		"PortTooLarge":   {func(s *config.ServerSettings) { s.Addr = ":65536" }, "VERSIONER_ADDR"},
+		"OperatorAddr":   {func(s *config.ServerSettings) { s.OperatorAddr = "10.0.0.5:9464" }, ""},
+		"OperatorNoPort": {func(s *config.ServerSettings) { s.OperatorAddr = "off" }, "VERSIONER_OPERATOR_ADDR"},
+		"LogLevel":       {func(s *config.ServerSettings) { s.LogLevel = "loud" }, "VERSIONER_LOG_LEVEL"},
+		"DatabaseAlone":  {func(s *config.ServerSettings) { s.DatabaseURL = "postgres://h/d" }, "VERSIONER_KEY_PEPPER is not set"},
 		"DatabaseWithoutKeys": {func(s *config.ServerSettings) {
 			s.DatabaseURL, s.KeyPepper = "postgres://h/d", []string{strings.Repeat("x", 32)}
 		}, "VERSIONER_ENCRYPTION_KEYS is not set"},

@@ -23,7 +23,8 @@ type Setting struct {
 	Env, Flag, Group, Default, Help string
 	Secret                          bool // Env+"_FILE" may name a file with the value
 
-	kind reflect.Type
+	kind         reflect.Type
+	isOffIfEmpty bool // an empty variable is a value
 }
 
 // AllSettings lists every setting in the order of declaration.
@@ -42,9 +43,10 @@ func settingsOf(structType reflect.Type) []Setting {
 			flag = "[no-]" + flag
 		}
 		_, isSecret := field.Tag.Lookup("secret")
+		_, isOffIfEmpty := field.Tag.Lookup("empty")
 		settings = append(settings, Setting{
 			Env: env, Flag: "--" + flag, Group: field.Tag.Get("group"), Default: field.Tag.Get("default"), Help: field.Tag.Get("help"),
-			Secret: isSecret, kind: field.Type,
+			Secret: isSecret, kind: field.Type, isOffIfEmpty: isOffIfEmpty,
 		})
 	}
 	return settings
@@ -59,7 +61,7 @@ var foreignVariables = regexp.MustCompile(`^VERSIONER_(` +
 
 // CheckEnvironment reports every VERSIONER_ variable that is not a setting, every value of the wrong type, and each secret that has both
 // a value and a file. invalid lists the variables whose value must not be parsed: those of the wrong type and empty ones, which count as
-// not set.
+// not set unless that is a value.
 func CheckEnvironment(environ []string) (invalid []string, err error) {
 	settings := map[string]Setting{}
 	for _, setting := range AllSettings() {
@@ -76,6 +78,7 @@ func CheckEnvironment(environ []string) (invalid []string, err error) {
 			problems = append(problems, fmt.Errorf("%s and %s%s are both set: remove one of them", name, name, fileSuffix))
 		case !isKnown && strings.HasPrefix(name, "VERSIONER_") && !foreignVariables.MatchString(name):
 			problems = append(problems, unknownVariable(name, settings))
+		case isKnown && value == "" && setting.isOffIfEmpty:
 		case isKnown && value == "":
 			invalid = append(invalid, name)
 		case isKnown:

@@ -16,6 +16,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 const (
@@ -38,6 +40,7 @@ type Config struct {
 	Dir      string // the data directory; created if missing
 	Logger   *slog.Logger
 	Settings map[string]string // PostgreSQL settings added to the defaults
+	Metrics  *telemetry.Metrics
 	OnStart  func(kill func()) // when set, called with each started process; kill ends it without waiting
 
 	noBinaries bool // tests: ignore the installed PostgreSQL
@@ -150,6 +153,7 @@ func (s *Server) start(ctx context.Context) error {
 		s.current.stop(ctx)
 		return err
 	}
+	s.config.Metrics.EmbeddedRestarts(0)
 	background, stopping := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopping = stopping
 	go s.supervise(background)
@@ -269,6 +273,7 @@ func (s *Server) supervise(ctx context.Context) {
 				backoff = min(2*backoff, maxBackoff)
 				continue
 			}
+			s.config.Metrics.EmbeddedRestarts(1)
 			backoff = minBackoff
 			break
 		}

@@ -10,6 +10,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 // retryAfterSeconds is the Retry-After of a 503.
@@ -98,7 +100,7 @@ func errorBody(err error) (int, any) {
 }
 
 // errorHandler answers failed requests and logs each failure once, with its cause.
-func errorHandler(logger *slog.Logger) echo.HTTPErrorHandler {
+func errorHandler(logger *slog.Logger, metrics *telemetry.Metrics) echo.HTTPErrorHandler {
 	return func(cause error, c echo.Context) {
 		ctx := c.Request().Context()
 		if stored, ok := errors.AsType[replay](cause); ok {
@@ -111,6 +113,9 @@ func errorHandler(logger *slog.Logger) echo.HTTPErrorHandler {
 		level := slog.LevelInfo
 		if status >= http.StatusInternalServerError {
 			level = slog.LevelError
+		}
+		if postgres.IsUnstorable(cause) {
+			metrics.ValidatorGap()
 		}
 		logger.LogAttrs(ctx, level, "request failed", slog.Int("status", status), slog.Any("error", cause))
 		if c.Response().Committed {

@@ -29,6 +29,7 @@ import (
 	"github.com/versioner-io/versioner/internal/ratelimit"
 	"github.com/versioner-io/versioner/internal/sessions"
 	"github.com/versioner-io/versioner/internal/signin"
+	"github.com/versioner-io/versioner/internal/telemetry"
 	docs "github.com/versioner-io/versioner/internal/web"
 )
 
@@ -49,6 +50,8 @@ type Dependencies struct {
 	Origins  []string     // whose pages may call the API with the credentials of a user
 	Proxies  []*net.IPNet // whose X-Forwarded headers are trusted
 	Ready    func(ctx context.Context) error
+
+	Telemetry telemetry.Telemetry
 }
 
 // Limits bound what callers may do; 0 is without a limit.
@@ -107,9 +110,9 @@ func New(ctx context.Context, deps Dependencies) (http.Handler, error) {
 	}
 	literal := literalPaths(document)
 	e := echo.New()
-	e.HTTPErrorHandler = errorHandler(deps.Logger)
+	e.HTTPErrorHandler = errorHandler(deps.Logger, deps.Telemetry.Metrics)
 	e.IPExtractor = middleware.ClientIPExtractor(deps.Proxies)
-	e.Pre(middleware.AssignRequestID, middleware.AccessLog(deps.Logger), middleware.Recover(deps.Logger), middleware.SecurityHeaders(deps.Proxies),
+	e.Pre(middleware.AssignRequestID, middleware.Measure(deps.Telemetry.Metrics), middleware.AccessLog(deps.Logger), middleware.Recover(deps.Logger), middleware.SecurityHeaders(deps.Proxies),
 		middleware.CorrectAllow(literal), middleware.NormalizeSlashes(collectionPaths(document)), middleware.CORS(deps.Origins, apiKeyOnlyPaths(document)), csrf,
 		pages.redirectDocuments)
 	e.Use(middleware.RejectUnmatchedSuffix)
@@ -228,6 +231,7 @@ func newOperationMiddlewares(document *openapi3.T, deps Dependencies) (map[strin
 	limiter := middleware.NewRateLimiter(middleware.RateLimits{
 		Limiter: deps.Limits.Limiter, KeyPerMinute: deps.Limits.KeyPerMinute, AccountPerHour: deps.Limits.AccountPerHour,
 		UserPerMinute: deps.Limits.UserPerMinute, FailuresPerMinute: deps.Limits.FailuresPerMinute,
+		Metrics: deps.Telemetry.Metrics,
 	})
 	bodies := admission.NewByteBudget(int64(deps.Limits.BodyBytes))
 	lists := bodycache.New(deps.Lists.Bytes, deps.Lists.Lifetime, deps.Clock)
@@ -245,14 +249,14 @@ func newOperationMiddlewares(document *openapi3.T, deps Dependencies) (map[strin
 			}
 			middlewares[id] = []echo.MiddlewareFunc{
 				middleware.TagOperation(id), middleware.Timeout(timeoutOf(id)),
-				middleware.Authenticate(deps.Security, id, limiter), limiter.Middleware, middleware.Authorize(id), params.Middleware,
+				middleware.Authenticate(deps.Security, id, limiter, deps.Telemetry.Metrics), limiter.Middleware, middleware.Authorize(id), params.Middleware,
 			}
 			if slices.Contains(operation.Tags, authenticationTag) {
 				middlewares[id] = append(middlewares[id], middleware.Browser(deps.SignIn.Cookies))
 			}
 			if validator != nil {
 				if deps.Limits.BodyBytes > 0 {
-					middlewares[id] = append(middlewares[id], middleware.BodyBudget(bodies))
+					middlewares[id] = append(middlewares[id], middleware.BodyBudget(bodies, deps.Telemetry.Metrics))
 				}
 				middlewares[id] = append(middlewares[id], validator.Middleware)
 			}

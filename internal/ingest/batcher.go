@@ -14,6 +14,7 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/fairqueue"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 const (
@@ -43,6 +44,8 @@ type batcher struct {
 	// run executes a batch in one transaction, which waits lockTimeout for each lock, and sets the results of its jobs. After an error no job has one.
 	run func(ctx context.Context, jobs []*job, lockTimeout time.Duration) error
 
+	telemetry.Telemetry
+
 	mu     sync.Mutex
 	parked map[uuid.UUID][]*job
 	wake   chan struct{} // there is something parked
@@ -54,6 +57,7 @@ type job struct {
 	deadline time.Time
 	done     chan result
 	result   result
+	arrived  time.Time
 	at       time.Time // of a backdated event; zero: the time of its batch
 	// isRerun is set when an earlier try may have been committed although its answer was lost; since is when the first began.
 	isRerun bool
@@ -73,8 +77,8 @@ func (j *job) reply(r result) {
 	}
 }
 
-func newBatcher(run func(context.Context, []*job, time.Duration) error) *batcher {
-	b := &batcher{run: run, seed: maphash.MakeSeed(), parked: make(map[uuid.UUID][]*job), wake: make(chan struct{}, 1)}
+func newBatcher(run func(context.Context, []*job, time.Duration) error, observed telemetry.Telemetry) *batcher {
+	b := &batcher{run: run, Telemetry: observed, seed: maphash.MakeSeed(), parked: make(map[uuid.UUID][]*job), wake: make(chan struct{}, 1)}
 	for range workerCount() {
 		b.queues = append(b.queues, fairqueue.New[*job](queueCapacity/workerCount()))
 	}
@@ -89,8 +93,11 @@ func (b *batcher) Submit(ctx context.Context, event Event) (Recorded, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	j := &job{event: event, ctx: ctx, deadline: deadline, done: make(chan result, 1)}
+	j := &job{event: event, ctx: ctx, deadline: deadline, done: make(chan result, 1), arrived: time.Now()}
+	b.Metrics.QueuedEvents(1)
+	defer b.Metrics.QueuedEvents(-1)
 	if evicted, isFull := b.queueOf(event).Enqueue(event.AccountID, j); isFull {
+		b.Metrics.AdmissionRejected("ingest")
 		evicted.reply(result{err: apperr.New(apperr.Unavailable, "ingest queue full")})
 	}
 	select {
@@ -207,6 +214,7 @@ func (b *batcher) try(ctx context.Context, jobs []*job, timeout time.Duration) e
 	for _, j := range jobs {
 		if j.since.IsZero() {
 			j.since = time.Now()
+			b.Metrics.QueueWait(j.since.Sub(j.arrived))
 		}
 		if j.deadline.After(deadline) {
 			deadline = j.deadline
@@ -220,10 +228,21 @@ func (b *batcher) try(ctx context.Context, jobs []*job, timeout time.Duration) e
 		}
 		return err
 	}
+	b.count(jobs)
 	for _, j := range jobs {
 		j.reply(j.result)
 	}
 	return nil
+}
+
+// count counts the recorded events of a transaction. Rejected ones are none.
+func (b *batcher) count(jobs []*job) {
+	b.Metrics.Batch(len(jobs))
+	for _, j := range jobs {
+		if j.result.err == nil {
+			b.Metrics.Event(j.event.eventType(), string(j.result.recorded.Effect))
+		}
+	}
 }
 
 // dropExpired drops the jobs whose client is gone, and answers those whose deadline has passed.

@@ -21,6 +21,7 @@ import (
 	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/quota"
+	"github.com/versioner-io/versioner/internal/telemetry"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
@@ -37,13 +38,13 @@ func newBenchTarget(b *testing.B, dsn string) *benchTarget {
 	b.Helper()
 	ctx := context.Background()
 	logger := slog.New(slog.DiscardHandler)
-	owner, err := postgres.Open(ctx, dsn)
+	owner, err := postgres.Open(ctx, dsn, postgres.Observed{})
 	require.NoError(b, err)
-	pool, err := postgres.OpenIngest(ctx, dsn)
+	pool, err := postgres.OpenIngest(ctx, dsn, postgres.Observed{})
 	require.NoError(b, err)
 	key, err := apikeys.New(owner, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger).CreateInAccount(ctx, "acme", apikeys.NewKey{Name: "bench"})
 	require.NoError(b, err)
-	target := &benchTarget{recorder: ingest.NewRecorder(pool, quota.Limits{}, time.Now), account: key.AccountID, key: key.ID}
+	target := &benchTarget{recorder: ingest.NewRecorder(pool, quota.Limits{}, time.Now, telemetry.Telemetry{}), account: key.AccountID, key: key.ID}
 	background, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { target.recorder.Run(background) })

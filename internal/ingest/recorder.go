@@ -10,6 +10,7 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/quota"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 // errConcurrent means that another transaction has created or deleted what the batch needs: it runs again.
@@ -36,10 +37,10 @@ type Recorder struct{ batcher *batcher }
 
 // NewRecorder returns a recorder, which works while Run does. pool is demoted (postgres.OpenIngest). Events that would create
 // products or environments beyond the limits are rejected.
-func NewRecorder(pool *postgres.TenantPool, limits quota.Limits, clock func() time.Time) *Recorder {
+func NewRecorder(pool *postgres.TenantPool, limits quota.Limits, clock func() time.Time, observed telemetry.Telemetry) *Recorder {
 	return &Recorder{batcher: newBatcher(func(ctx context.Context, jobs []*job, lockTimeout time.Duration) error {
 		return runBatch(ctx, pool, jobs, lockTimeout, limits, clock)
-	})}
+	}, observed)}
 }
 
 // Run records until ctx ends.

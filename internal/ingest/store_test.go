@@ -20,6 +20,7 @@ import (
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/quota"
+	"github.com/versioner-io/versioner/internal/telemetry"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
@@ -42,11 +43,11 @@ func newFixture(t *testing.T) *fixture {
 func newFixtureOn(t *testing.T, dsn string) *fixture {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
-	owner, err := postgres.Open(t.Context(), dsn)
+	owner, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
 	require.NoError(t, err)
-	pool, err := postgres.OpenIngest(t.Context(), dsn)
+	pool, err := postgres.OpenIngest(t.Context(), dsn, postgres.Observed{})
 	require.NoError(t, err)
-	f := &fixture{dsn: dsn, recorder: ingest.NewRecorder(pool, quota.Limits{}, time.Now), keys: apikeys.New(owner, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger)}
+	f := &fixture{dsn: dsn, recorder: ingest.NewRecorder(pool, quota.Limits{}, time.Now, telemetry.Telemetry{}), keys: apikeys.New(owner, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger)}
 	f.useAccount(t, "acme")
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
@@ -127,7 +128,7 @@ func TestStoredStateDecidesAlike(t *testing.T) {
 	for _, size := range []int{1, 3, len(sequence)} {
 		f := newFixture(t)
 		at := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
-		owner, err := postgres.Open(t.Context(), f.dsn)
+		owner, err := postgres.Open(t.Context(), f.dsn, postgres.Observed{})
 		require.NoError(t, err)
 		defer owner.Close()
 		for _, kind := range []ingest.Kind{ingest.Build, ingest.Deployment} {
@@ -402,7 +403,7 @@ func TestDeletedProductIsCreatedAgain(t *testing.T) {
 func TestTasks(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	pool, err := postgres.Open(t.Context(), f.dsn)
+	pool, err := postgres.Open(t.Context(), f.dsn, postgres.Observed{})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	runTasks := func(later time.Duration) {

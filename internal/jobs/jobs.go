@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +15,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 const (
@@ -31,18 +33,30 @@ type Config struct {
 	Tasks   []Task
 	Queues  map[string]river.QueueConfig // beside that of the tasks
 	Logger  *slog.Logger
+
+	telemetry.Telemetry
 }
 
 // Client runs the jobs of a database.
-type Client struct{ river *river.Client[pgx.Tx] }
+type Client struct {
+	river    *river.Client[pgx.Tx]
+	observer *observer // nil: off
+}
 
 // New returns a client, which works while Run does.
 func New(pool *postgres.Pool, config Config) (*Client, error) {
 	river.AddWorker(config.Workers, newTaskWorker(config.Tasks, config.Logger))
 	queues := map[string]river.QueueConfig{taskQueue: {MaxWorkers: 1}}
 	maps.Copy(queues, config.Queues)
+	var middleware []rivertype.Middleware
+	var observed *observer
+	if config.Metrics != nil {
+		observed = &observer{db: pool.DB, queues: slices.Sorted(maps.Keys(queues)), metrics: config.Metrics}
+		middleware = append(middleware, observed)
+	}
 	client, err := river.NewClient(pool.Queue(), &river.Config{
 		Logger: slog.New(warnOnlyHandler{config.Logger.Handler()}), Workers: config.Workers, Queues: queues, PeriodicJobs: periodicJobs(config.Tasks),
+		Middleware: middleware,
 		PollOnly:   true, // a NOTIFY for each job would slow down every event
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, RetryPolicy: retryPolicy{},
 		CompletedJobRetentionPeriod: completedRetention, CancelledJobRetentionPeriod: completedRetention, DiscardedJobRetentionPeriod: discardedRetention,
@@ -51,7 +65,7 @@ func New(pool *postgres.Pool, config Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare the queue: %w", err)
 	}
-	return &Client{river: client}, nil
+	return &Client{river: client, observer: observed}, nil
 }
 
 // Run runs jobs until ctx ends, and then waits up to timeout for those in progress.
@@ -59,6 +73,9 @@ func (c *Client) Run(ctx context.Context, timeout time.Duration) error {
 	background := context.WithoutCancel(ctx)
 	if err := c.river.Start(background); err != nil {
 		return fmt.Errorf("start the queue's client: %w", err)
+	}
+	if c.observer != nil {
+		telemetry.Every(ctx, observeInterval, c.observer.count)
 	}
 	<-ctx.Done()
 	limit, cancel := context.WithTimeout(background, timeout)

@@ -25,7 +25,7 @@ func TestTasks(t *testing.T) {
 	t.Parallel()
 	openPool := func(t *testing.T, dsn string) *postgres.Pool {
 		t.Helper()
-		pool, err := postgres.Open(t.Context(), dsn)
+		pool, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
 		require.NoError(t, err)
 		t.Cleanup(pool.Close)
 		return pool

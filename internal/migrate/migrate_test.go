@@ -56,7 +56,7 @@ func TestMigrate(t *testing.T) {
 		t.Parallel()
 		dsn := testdb.New(t)
 		require.NoError(t, migrate.Up(t.Context(), dsn, logger), "again")
-		pool, err := postgres.Open(t.Context(), dsn)
+		pool, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
 		require.NoError(t, err)
 		t.Cleanup(pool.Close)
 		require.NoError(t, pool.Ready(t.Context(), migrate.Version()))

@@ -24,6 +24,7 @@ import (
 	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/quota"
+	"github.com/versioner-io/versioner/internal/telemetry"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
@@ -35,7 +36,7 @@ func BenchmarkFirstAttempt(b *testing.B) {
 	logger := slog.New(slog.DiscardHandler)
 	dsn := testdb.NewDurable(b)
 	open := func() *postgres.Pool {
-		pool, err := postgres.Open(ctx, dsn)
+		pool, err := postgres.Open(ctx, dsn, postgres.Observed{})
 		require.NoError(b, err)
 		b.Cleanup(pool.Close)
 		return pool
@@ -69,15 +70,15 @@ func BenchmarkFirstAttempt(b *testing.B) {
 	_, err = notify.Preferences{DB: pool.DB}.Create(ctx, account, channel.ID, "deployment.completed", notify.Filters{})
 	require.NoError(b, err)
 
-	ingestPool, err := postgres.OpenIngest(ctx, dsn)
+	ingestPool, err := postgres.OpenIngest(ctx, dsn, postgres.Observed{})
 	require.NoError(b, err)
 	b.Cleanup(ingestPool.Close)
 	background, stop := context.WithCancel(ctx)
 	defer stop()
-	recorder := ingest.NewRecorder(ingestPool, quota.Limits{}, time.Now)
+	recorder := ingest.NewRecorder(ingestPool, quota.Limits{}, time.Now, telemetry.Telemetry{})
 	go recorder.Run(background)
 	workers := open()
-	client, err := jobs.New(workers, jobs.Config{Workers: notify.NewWorker(workers, channels, logger).Kinds(), Queues: notify.Queues(), Logger: logger})
+	client, err := jobs.New(workers, jobs.Config{Workers: notify.NewWorker(workers, channels, logger, nil).Kinds(), Queues: notify.Queues(), Logger: logger})
 	require.NoError(b, err)
 	var working sync.WaitGroup
 	working.Go(func() { _ = client.Run(background, time.Second) })

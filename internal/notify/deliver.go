@@ -147,10 +147,19 @@ func (w *Worker) recordAttempt(ctx context.Context, args deliverArgs, row dbgen.
 	if err != nil {
 		return 0, err
 	}
+	w.metrics.Delivery(row.ChannelType, outcomeOf(status))
 	if err := w.updateChannelHealth(ctx, args, row, sent); err != nil {
 		w.logger.ErrorContext(ctx, "failed to update channel health", "channel_id", args.ChannelID, "error", err)
 	}
 	return retryIn, nil
+}
+
+// outcomeOf returns the outcome of an attempt for the metrics.
+func outcomeOf(status string) string {
+	if status == statusPending {
+		return "retried"
+	}
+	return status
 }
 
 // statusAfter returns the status of a delivery after its nth attempt of a generation, and when the next one is due.

@@ -36,7 +36,7 @@ func TestRetriesUntilReceiverRecovers(t *testing.T) {
 	runFanOut(t, api)
 	jobs := jobsOf[notify.DeliverArgs](t, api, "deliver_notification")
 	require.Len(t, jobs, deliveries)
-	worker := notify.NewWorker(api.Pool, api.Channels, slog.New(slog.DiscardHandler))
+	worker := notify.NewWorker(api.Pool, api.Channels, slog.New(slog.DiscardHandler), nil)
 
 	type waiting struct {
 		due, scheduled time.Duration // with jitter, and by the schedule

@@ -10,6 +10,7 @@ import (
 
 	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 const (
@@ -28,6 +29,7 @@ type Worker struct {
 	keys    *keyring.Keyring
 	sender  *Sender
 	logger  *slog.Logger
+	metrics *telemetry.Metrics
 	limiter *channelLimiter
 
 	deliveriesPerDay int
@@ -35,9 +37,9 @@ type Worker struct {
 }
 
 // NewWorker returns a worker for the queue of that database.
-func NewWorker(pool *postgres.Pool, channels Channels, logger *slog.Logger) *Worker {
+func NewWorker(pool *postgres.Pool, channels Channels, logger *slog.Logger, metrics *telemetry.Metrics) *Worker {
 	return &Worker{
-		db: pool.DB, keys: channels.Keys, sender: channels.Sender, logger: logger, limiter: newChannelLimiter(),
+		db: pool.DB, keys: channels.Keys, sender: channels.Sender, logger: logger, metrics: metrics, limiter: newChannelLimiter(),
 		deliveriesPerDay: channels.DeliveriesPerDay, publicURL: channels.PublicURL,
 	}
 }

@@ -18,7 +18,7 @@ import (
 func TestBatchTx(t *testing.T) {
 	t.Parallel()
 	dsn := testdb.New(t)
-	owner, pool := openPool(t, postgres.Open, dsn), openPool(t, postgres.OpenIngest, dsn)
+	owner, pool := openPool(t, openOwner, dsn), openPool(t, openIngest, dsn)
 	insert := func(product dbgen.CreateProductParams, inserted *int) *pgx.Batch {
 		batch := &pgx.Batch{}
 		postgres.QueueRows(batch, dbgen.CreateProduct, product, func(row dbgen.Product) {

@@ -44,11 +44,20 @@ func Classify(err error) error {
 		return apperr.Wrap(apperr.Unavailable, "Service temporarily unavailable", err)
 	case hasSQLState(err, unprocessableStates):
 		return &apperr.Error{Code: apperr.Invalid, Message: "the database cannot store the request", Fields: []apperr.Field{
-			{Loc: []any{"body"}, Msg: "contains characters that cannot be stored", Type: "value_error.unstorable"},
+			{Loc: []any{"body"}, Msg: "contains characters that cannot be stored", Type: unstorable},
 		}}
 	default:
 		return err
 	}
+}
+
+// unstorable is the type of a problem that the database has found.
+const unstorable = "value_error.unstorable"
+
+// IsUnstorable reports whether the database could not store what a request contains.
+func IsUnstorable(err error) bool {
+	failure, ok := errors.AsType[*apperr.Error](err)
+	return ok && len(failure.Fields) == 1 && failure.Fields[0].Type == unstorable
 }
 
 // IsTransient reports whether the failure is independent of the request, so that a retry may succeed: the database is unavailable,

@@ -43,7 +43,7 @@ func TestClassify(t *testing.T) {
 
 func TestOpenFailsWithACure(t *testing.T) {
 	t.Parallel()
-	_, err := Open(t.Context(), "postgres://user:hunter2@127.0.0.1:1/none")
+	_, err := Open(t.Context(), "postgres://user:hunter2@127.0.0.1:1/none", Observed{})
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "hunter2")
 }

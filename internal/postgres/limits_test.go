@@ -28,7 +28,7 @@ func TestSessionsAreLimited(t *testing.T) {
 		default:
 			parameter = "?" + parameter
 		}
-		pool, err := postgres.Open(t.Context(), dsn+parameter)
+		pool, err := postgres.Open(t.Context(), dsn+parameter, postgres.Observed{})
 		require.NoError(t, err)
 		t.Cleanup(pool.Close)
 		return pool

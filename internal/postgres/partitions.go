@@ -24,7 +24,7 @@ func (p *Pool) EnsureEventPartitions(ctx context.Context, from, to time.Time) er
 }
 
 func (p *Pool) ensureEventPartition(ctx context.Context, month time.Time) error {
-	name := "events_" + month.Format("2006_01")
+	name := partitionName(month)
 	//nolint:wrapcheck // Classify sees it
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		var exists bool
@@ -47,6 +47,16 @@ func (p *Pool) ensureEventPartition(ctx context.Context, month time.Time) error 
 		return err
 	})
 }
+
+// CountFutureEventPartitions returns how many monthly partitions of the event log begin after that time.
+func (p *Pool) CountFutureEventPartitions(ctx context.Context, now time.Time) (partitions int, err error) {
+	const query = "SELECT count(*) FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid " +
+		`WHERE i.inhparent = 'events'::regclass AND c.relname ~ '^events_\d{4}_\d{2}$' AND c.relname > $1`
+	err = p.pool.QueryRow(ctx, query, partitionName(now.UTC())).Scan(&partitions)
+	return partitions, Classify(err)
+}
+
+func partitionName(month time.Time) string { return "events_" + month.Format("2006_01") }
 
 func isCheckViolation(err error) bool {
 	failure, ok := errors.AsType[*pgconn.PgError](err)

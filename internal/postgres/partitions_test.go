@@ -25,7 +25,7 @@ func TestEventPartitions(t *testing.T) {
 		conn := connect(t, dsn)
 		_, err := conn.Exec(t.Context(), "ALTER TABLE events DROP CONSTRAINT events_api_key_fkey, DROP CONSTRAINT events_deployment_fkey")
 		require.NoError(t, err)
-		return openPool(t, postgres.Open, dsn), conn
+		return openPool(t, openOwner, dsn), conn
 	}
 	partitions := func(t *testing.T, conn *pgx.Conn) []string {
 		t.Helper()
@@ -49,6 +49,11 @@ func TestEventPartitions(t *testing.T) {
 		for range 2 {
 			require.NoError(t, pool.EnsureEventPartitions(t.Context(), date("2031-11-30T23:59:59Z"), date("2032-02-01T00:00:00Z")))
 			require.Equal(t, []string{"events_2031_11", "events_2031_12", "events_2032_01", "events_2032_02"}, partitions(t, conn))
+		}
+		for now, want := range map[string]int{"2031-11-30T23:59:59Z": 3, "2032-01-01T00:30:00+01:00": 2, "2032-03-01T00:00:00Z": 0} {
+			ahead, err := pool.CountFutureEventPartitions(t.Context(), date(now))
+			require.NoError(t, err)
+			require.Equal(t, want, ahead, now)
 		}
 		for at, want := range map[string]string{
 			"2031-10-31T23:59:59.999999Z": "events_default", "2031-11-01T00:00:00Z": "events_2031_11", "2031-12-31T23:59:59.999999Z": "events_2031_12",

@@ -141,8 +141,8 @@ type Pool struct {
 }
 
 // Open connects to the database as the owner of the tables and verifies its version.
-func Open(ctx context.Context, dsn string) (*Pool, error) {
-	pool, err := open(ctx, dsn, defaultMaxConns, "")
+func Open(ctx context.Context, dsn string, observed Observed) (*Pool, error) {
+	pool, err := open(ctx, dsn, defaultMaxConns, "", observed)
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +151,7 @@ func Open(ctx context.Context, dsn string) (*Pool, error) {
 		pool.Close()
 		return nil, err
 	}
+	observed.watch(pool)
 	return &Pool{DB: newDB(pool), connections: connections{pool}, probe: probe}, nil
 }
 
@@ -159,26 +160,28 @@ const ingestSettings = "SET enable_seqscan = off; SET enable_hashjoin = off; SET
 	"SET enable_material = off; SET enable_memoize = off; SET join_collapse_limit = 1; SET from_collapse_limit = 1; SET plan_cache_mode = force_generic_plan; SET jit = off"
 
 // OpenIngest opens the pool of the ingest path, whose transactions are BatchTx. The database has been migrated.
-func OpenIngest(ctx context.Context, dsn string) (*TenantPool, error) {
-	return openTenants(ctx, dsn, ingestMaxConns, "SET ROLE "+AppRole+"; "+ingestSettings)
+func OpenIngest(ctx context.Context, dsn string, observed Observed) (*TenantPool, error) {
+	return openTenants(ctx, dsn, ingestMaxConns, "SET ROLE "+AppRole+"; "+ingestSettings, observed)
 }
 
-func openTenants(ctx context.Context, dsn string, maxConns int32, settings string) (*TenantPool, error) {
-	pool, err := open(ctx, dsn, maxConns, settings)
+func openTenants(ctx context.Context, dsn string, maxConns int32, settings string, observed Observed) (*TenantPool, error) {
+	pool, err := open(ctx, dsn, maxConns, settings, observed)
 	if err != nil {
 		return nil, err
 	}
-	return &TenantPool{connections: connections{pool}}, nil
+	observed.watch(pool)
+	return &TenantPool{connections: connections{pool}, observed: observed}, nil
 }
 
 // open opens a pool whose connections have the settings.
-func open(ctx context.Context, dsn string, maxConns int32, settings string) (*pgxpool.Pool, error) {
+func open(ctx context.Context, dsn string, maxConns int32, settings string, observed Observed) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("read DATABASE_URL: %w", err)
 	}
 	config.ConnConfig.ConnectTimeout = connectTimeout
 	config.PingTimeout = pingTimeout
+	observed.configure(config)
 	if !strings.Contains(dsn, "pool_max_conns") {
 		config.MaxConns = maxConns
 	}

@@ -13,6 +13,7 @@ import (
 func newProbe(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Pool, error) {
 	config := pool.Config()
 	config.MinConns, config.MaxConns = 0, 1
+	config.ConnConfig.Tracer = nil
 	config.MaxConnLifetime, config.MaxConnIdleTime = math.MaxInt64, math.MaxInt64
 	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return true } // a broken connection is replaced
 	probe, err := pgxpool.NewWithConfig(ctx, config)

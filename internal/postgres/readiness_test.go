@@ -12,7 +12,7 @@ import (
 func TestReadyDoesNotDependOnLoad(t *testing.T) {
 	t.Parallel()
 	dsn := testdb.New(t)
-	pool := openPool(t, postgres.Open, dsn+" pool_max_conns=1")
+	pool := openPool(t, openOwner, dsn+" pool_max_conns=1")
 	require.NoError(t, pool.WithTx(t.Context(), func(*postgres.DB) error { // the pool has no connection left
 		return pool.Ready(t.Context(), 1)
 	}))

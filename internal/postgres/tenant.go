@@ -29,6 +29,7 @@ type TenantPool struct {
 	connections
 
 	admission *admission.Limiter // of callers that need a connection; nil: callers wait for the pool
+	observed  Observed
 }
 
 // APILimits bound the pool of the user API; zero values are the defaults.
@@ -39,9 +40,9 @@ type APILimits struct {
 
 // OpenAPI opens the pool of the user API. Callers wait for a connection, the accounts in turns, and get an Unavailable error when too
 // many wait. The database has been migrated.
-func OpenAPI(ctx context.Context, dsn string, limits APILimits) (*TenantPool, error) {
+func OpenAPI(ctx context.Context, dsn string, limits APILimits, observed Observed) (*TenantPool, error) {
 	limits.MaxConns = cmp.Or(limits.MaxConns, defaultAPIConns)
-	pool, err := openTenants(ctx, dsn, int32(limits.MaxConns), "SET ROLE "+AppRole) //nolint:gosec // a small number
+	pool, err := openTenants(ctx, dsn, int32(limits.MaxConns), "SET ROLE "+AppRole, observed) //nolint:gosec // a small number
 	if err != nil {
 		return nil, err
 	}
@@ -51,20 +52,21 @@ func OpenAPI(ctx context.Context, dsn string, limits APILimits) (*TenantPool, er
 
 // Tenant returns the handle of one account: its statements see and write rows of that account only.
 func (p *TenantPool) Tenant(accountID uuid.UUID) *DB {
-	return newDB(tenantConn{pool: p.pool, admission: p.admission, accountID: accountID, accountIDs: "{" + accountID.String() + "}"})
+	return newDB(tenantConn{pool: p.pool, admission: p.admission, observed: p.observed, accountID: accountID, accountIDs: "{" + accountID.String() + "}"})
 }
 
 // tenantConn runs statements for one account.
 type tenantConn struct {
 	pool       *pgxpool.Pool
 	admission  *admission.Limiter
+	observed   Observed
 	accountID  uuid.UUID
 	accountIDs string // as an array literal
 }
 
 // Begin implements beginner. It sets the tenant in the round trip of BEGIN.
 func (c tenantConn) Begin(ctx context.Context) (pgx.Tx, error) {
-	release, err := c.admission.Acquire(ctx, c.accountID)
+	ctx, release, err := c.admit(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +76,15 @@ func (c tenantConn) Begin(ctx context.Context) (pgx.Tx, error) {
 		return nil, err //nolint:wrapcheck // Classify sees it
 	}
 	return admittedTx{Tx: tx, release: release}, nil
+}
+
+// admit waits for a slot. The time counts as that of acquiring a connection, which the returned context does.
+func (c tenantConn) admit(ctx context.Context) (_ context.Context, release func(), err error) {
+	ctx = startAcquire(ctx, c.observed.Metrics)
+	if release, err = c.admission.Acquire(ctx, c.accountID); err != nil {
+		c.observed.Metrics.AdmissionRejected(c.observed.Pool)
+	}
+	return ctx, release, err
 }
 
 // admittedTx releases its slot when the transaction ends.
@@ -134,7 +145,7 @@ func (c tenantConn) QueryRow(ctx context.Context, sql string, args ...any) pgx.R
 
 // send sends one statement for the account and returns the results that follow those of enter.
 func (c tenantConn) send(ctx context.Context, enter, sql string, args []any) (pgx.BatchResults, error) {
-	release, err := c.admission.Acquire(ctx, c.accountID)
+	ctx, release, err := c.admit(ctx)
 	if err != nil {
 		return nil, err
 	}

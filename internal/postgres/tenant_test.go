@@ -228,8 +228,8 @@ func fillTenantTables(t *testing.T, conn *pgx.Conn, account uuid.UUID) []tenantT
 func TestIngestPool(t *testing.T) {
 	t.Parallel()
 	dsn := testdb.New(t)
-	owner := openPool(t, postgres.Open, dsn)
-	pool := openPool(t, postgres.OpenIngest, dsn)
+	owner := openPool(t, openOwner, dsn)
+	pool := openPool(t, openIngest, dsn)
 	one, other, third := createProduct(t, owner, "one"), createProduct(t, owner, "other"), createProduct(t, owner, "third")
 	insert := func(batch *pgx.Batch, account uuid.UUID, name string) {
 		postgres.QueueQuery(batch, dbgen.CreateProduct, newProduct(account, name))
@@ -338,7 +338,7 @@ func TestListsArePlannedForTheirFilters(t *testing.T) {
 
 func openAPI(limits postgres.APILimits) func(context.Context, string) (*postgres.TenantPool, error) {
 	return func(ctx context.Context, dsn string) (*postgres.TenantPool, error) {
-		return postgres.OpenAPI(ctx, dsn, limits)
+		return postgres.OpenAPI(ctx, dsn, limits, postgres.Observed{})
 	}
 }
 
@@ -405,4 +405,12 @@ func TestSlotsAreReleased(t *testing.T) {
 		require.Equal(t, apperr.Unavailable, apperr.CodeOf(list(ctx)), "a transaction holds its slot")
 		return nil
 	}))
+}
+
+func openOwner(ctx context.Context, dsn string) (*postgres.Pool, error) {
+	return postgres.Open(ctx, dsn, postgres.Observed{})
+}
+
+func openIngest(ctx context.Context, dsn string) (*postgres.TenantPool, error) {
+	return postgres.OpenIngest(ctx, dsn, postgres.Observed{})
 }

@@ -35,7 +35,7 @@ type target struct {
 func newTarget(t *testing.T) target {
 	t.Helper()
 	dsn := testdb.New(t)
-	pool, err := postgres.Open(t.Context(), dsn)
+	pool, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return target{dsn: dsn, pool: pool, keys: apikeys.New(pool, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, slog.New(slog.DiscardHandler))}

@@ -24,6 +24,7 @@ import (
 	"github.com/versioner-io/versioner/internal/accounts"
 	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/buildinfo"
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
@@ -38,6 +39,7 @@ import (
 	"github.com/versioner-io/versioner/internal/readiness"
 	"github.com/versioner-io/versioner/internal/sessions"
 	"github.com/versioner-io/versioner/internal/signin"
+	"github.com/versioner-io/versioner/internal/telemetry"
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
@@ -61,6 +63,7 @@ type API struct {
 	Channels notify.Channels
 	Sessions *sessions.Sessions
 	Cookies  sessions.Cookies
+	Metrics  *telemetry.Metrics
 	DSN      string
 	Pool     *postgres.Pool
 	Logs     *Logs
@@ -152,25 +155,27 @@ func New(t *testing.T, options ...Option) *API {
 	if chosen.dsn == "" {
 		chosen.dsn = testdb.New(t)
 	}
-	pool, err := postgres.Open(t.Context(), chosen.dsn)
+	observed := telemetry.Telemetry{Metrics: telemetry.NewMetrics(buildinfo.Read())}
+	inPool := func(name string) postgres.Observed { return postgres.Observed{Pool: name, Telemetry: observed} }
+	pool, err := postgres.Open(t.Context(), chosen.dsn, inPool("auth"))
 	require.NoError(t, err)
 
 	logs := &Logs{}
 	logger := slog.New(logctx.NewHandler(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	keys := apikeys.New(pool, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger)
-	ingestPool, err := postgres.OpenIngest(t.Context(), chosen.dsn)
+	ingestPool, err := postgres.OpenIngest(t.Context(), chosen.dsn, inPool("ingest"))
 	require.NoError(t, err)
-	apiPool, err := postgres.OpenAPI(t.Context(), chosen.dsn, chosen.pool)
+	apiPool, err := postgres.OpenAPI(t.Context(), chosen.dsn, chosen.pool, inPool("api"))
 	require.NoError(t, err)
-	recorder := ingest.NewRecorder(ingestPool, chosen.quotas, chosen.clock)
+	recorder := ingest.NewRecorder(ingestPool, chosen.quotas, chosen.clock, observed)
 	background, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
-	validator := authn.NewAPIKeys(pool, keys, chosen.limits.FailuresPerMinute, logger)
+	validator := authn.NewAPIKeys(pool, keys, chosen.limits.FailuresPerMinute, logger, observed.Metrics)
 	channels := newChannels(t, chosen.mailer, chosen.deliveriesPerDay, logger)
 	channels.Max, keys.MaxActive = chosen.quotas.Channels, chosen.quotas.APIKeys
 	if chosen.work {
-		client, err := jobs.New(pool, jobs.Config{Workers: notify.NewWorker(pool, channels, logger).Kinds(), Queues: notify.Queues(), Logger: logger})
+		client, err := jobs.New(pool, jobs.Config{Workers: notify.NewWorker(pool, channels, logger, observed.Metrics).Kinds(), Queues: notify.Queues(), Logger: logger, Telemetry: observed})
 		require.NoError(t, err)
 		running.Go(func() {
 			if err := client.Run(background, stopTimeout); err != nil {
@@ -196,7 +201,8 @@ func New(t *testing.T, options ...Option) *API {
 	handler, err := httpapi.New(t.Context(), httpapi.Dependencies{
 		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: validator, JWTs: tokens, Sessions: sessionValidator}), Recorder: recorder, Clock: chosen.clock,
 		DB: apiPool, Keys: keys, Sessions: stored, SignIn: flow, Channels: channels, Limits: chosen.limits, Lists: chosen.lists, Quotas: chosen.quotas, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies,
-		Ready: readiness.Cache(func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) }),
+		Ready:     readiness.Cache(func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) }),
+		Telemetry: observed,
 	})
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
@@ -209,7 +215,7 @@ func New(t *testing.T, options ...Option) *API {
 		pool.Close()
 	})
 	api := &API{
-		URL: server.URL, Keys: keys, Channels: channels, Sessions: stored, Cookies: cookies, dev: dev, DSN: chosen.dsn, Pool: pool, Logs: logs,
+		URL: server.URL, Keys: keys, Channels: channels, Sessions: stored, Cookies: cookies, dev: dev, Metrics: observed.Metrics, DSN: chosen.dsn, Pool: pool, Logs: logs,
 		client: &http.Client{
 			Transport:     newCheckingTransport(t, server.Client().Transport),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

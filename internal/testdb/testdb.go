@@ -83,7 +83,7 @@ func NewDurable(b *testing.B) string {
 // Open returns a pool on a new database with the current schema.
 func Open(t *testing.T) *postgres.Pool {
 	t.Helper()
-	pool, err := postgres.Open(t.Context(), New(t))
+	pool, err := postgres.Open(t.Context(), New(t), postgres.Observed{})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
@@ -93,10 +93,10 @@ func Open(t *testing.T) *postgres.Pool {
 func OpenBoth(t *testing.T) (*postgres.Pool, *postgres.TenantPool) {
 	t.Helper()
 	dsn := New(t)
-	owner, err := postgres.Open(t.Context(), dsn)
+	owner, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
 	require.NoError(t, err)
 	t.Cleanup(owner.Close)
-	api, err := postgres.OpenAPI(t.Context(), dsn, postgres.APILimits{})
+	api, err := postgres.OpenAPI(t.Context(), dsn, postgres.APILimits{}, postgres.Observed{})
 	require.NoError(t, err)
 	t.Cleanup(api.Close)
 	return owner, api
@@ -241,7 +241,7 @@ func createSchema(ctx context.Context, dsn string) error {
 	if err := migrate.Up(ctx, dsn, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
-	pool, err := postgres.Open(ctx, dsn)
+	pool, err := postgres.Open(ctx, dsn, postgres.Observed{})
 	if err != nil {
 		return err
 	}

@@ -41,18 +41,18 @@ func (r emptyRecorder) Record(_ context.Context, event ingest.Event) (ingest.Rec
 // validation are the real ones, on the database of DATABASE_URL.
 func serveEmpty(ctx context.Context) error {
 	logger := slog.New(logctx.NewHandler(slog.NewJSONHandler(os.Stderr, nil)))
-	pool, err := postgres.Open(ctx, os.Getenv("DATABASE_URL"))
+	pool, err := postgres.Open(ctx, os.Getenv("DATABASE_URL"), postgres.Observed{})
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	apiPool, err := postgres.OpenAPI(ctx, os.Getenv("DATABASE_URL"), postgres.APILimits{})
+	apiPool, err := postgres.OpenAPI(ctx, os.Getenv("DATABASE_URL"), postgres.APILimits{}, postgres.Observed{})
 	if err != nil {
 		return err
 	}
 	defer apiPool.Close()
 	keys := apikeys.New(pool, apikeys.Peppers{[]byte(os.Getenv("VERSIONER_KEY_PEPPER"))}, logger)
-	validator := authn.NewAPIKeys(pool, keys, 0, logger)
+	validator := authn.NewAPIKeys(pool, keys, 0, logger, nil)
 	go validator.Run(ctx)
 	tokens, err := authn.NewJWTs(nil, accounts.NewProvisioner(pool.DB, false), http.DefaultClient, time.Now, logger)
 	if err != nil {

@@ -13,13 +13,14 @@ import (
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/logctx"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 var errForbidden = apperr.New(apperr.Forbidden, "You do not have permission to perform this action")
 
 // Authenticate passes a request on when one of the operation's security schemes accepts its credential. A public operation
 // ignores credentials.
-func Authenticate(handler apigen.SecurityHandler, operation string, limiter RateLimiter) echo.MiddlewareFunc {
+func Authenticate(handler apigen.SecurityHandler, operation string, limiter RateLimiter, metrics *telemetry.Metrics) echo.MiddlewareFunc {
 	schemes := apigen.OperationSchemes[operation]
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -29,6 +30,7 @@ func Authenticate(handler apigen.SecurityHandler, operation string, limiter Rate
 			request := c.Request().WithContext(c.Request().Context())
 			request.RemoteAddr = c.RealIP() // the client's behind trusted proxies
 			ctx, authErr := authenticateAny(handler, request, schemes)
+			metrics.Authentication(authn.SchemeOf(request.Header), outcomeOf(authErr))
 			if ctx == nil {
 				return limiter.limitAuthFailures(c, authErr)
 			}
@@ -41,6 +43,22 @@ func Authenticate(handler apigen.SecurityHandler, operation string, limiter Rate
 			}
 			return authErr
 		}
+	}
+}
+
+// outcomeOf returns the outcome of an authentication for the metrics.
+func outcomeOf(authErr error) string {
+	switch {
+	case authErr == nil:
+		return "accepted"
+	case errors.Is(authErr, errForbidden):
+		return "forbidden"
+	case apperr.Is(authErr, apperr.Unauthenticated):
+		return "rejected"
+	case apperr.Is(authErr, apperr.RateLimited):
+		return "rate_limited"
+	default:
+		return "unavailable"
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // TestBodyBudgetCountsWhatHasArrived holds a body half sent: only its received bytes count, against its account.
 func TestBodyBudgetCountsWhatHasArrived(t *testing.T) {
 	t.Parallel()
-	handler := BodyBudget(admission.NewByteBudget(64))(func(c echo.Context) error {
+	handler := BodyBudget(admission.NewByteBudget(64), nil)(func(c echo.Context) error {
 		_, err := io.ReadAll(c.Request().Body)
 		return err
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/ratelimit"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 // RateLimits are the quotas of callers, in requests; 0 is without a limit.
@@ -22,6 +23,7 @@ type RateLimits struct {
 	AccountPerHour    int
 	UserPerMinute     int
 	FailuresPerMinute int // invalid credentials from one network
+	Metrics           *telemetry.Metrics
 }
 
 // RateLimiter enforces RateLimits.
@@ -53,11 +55,21 @@ func (l RateLimiter) take(c echo.Context) error {
 		return nil
 	}
 	decision := l.Limiter.Take(c.Request().Context(), l.quotas(principal)...)
+	l.count(decision)
 	writeRateLimitHeaders(c.Response().Header(), decision, time.Now())
 	if !decision.Allowed {
 		return apperr.NewRateLimited(decision.RetryAfter)
 	}
 	return nil
+}
+
+// count counts an admitted request for each of its quotas, and a rejected one for those that are spent.
+func (l RateLimiter) count(decision ratelimit.Decision) {
+	for _, state := range decision.States {
+		if decision.Allowed || state.Remaining == 0 {
+			l.Metrics.RateLimit(state.Name, decision.Allowed)
+		}
+	}
 }
 
 // quotas returns those of the caller and of its account. Their subjects begin with the account, so that a sharded store
@@ -106,7 +118,9 @@ func (l RateLimiter) limitAuthFailures(c echo.Context, authErr error) error {
 		return authErr
 	}
 	quota := ratelimit.Quota{Name: "failures", Subject: ratelimit.ClientNetwork(c.RealIP()), Limit: l.FailuresPerMinute, Window: time.Minute}
-	if decision := l.failures.Take(context.WithoutCancel(c.Request().Context()), quota); !decision.Allowed {
+	decision := l.failures.Take(context.WithoutCancel(c.Request().Context()), quota)
+	l.count(decision)
+	if !decision.Allowed {
 		return apperr.NewRateLimited(decision.RetryAfter)
 	}
 	return authErr

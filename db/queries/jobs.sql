@@ -1,0 +1,7 @@
+-- CountJobs counts the jobs of each queue that have not ended, and those that were given up, with the time at which the first one was
+-- due. Not tenant-scoped: the queue belongs to no account.
+-- name: CountJobs :many
+SELECT j.queue, j.state::text AS state, count(*) AS jobs, min(j.scheduled_at)::timestamptz AS first_due_at
+FROM river_job AS j
+WHERE j.state IN ('available', 'pending', 'running', 'retryable', 'scheduled', 'discarded')
+GROUP BY j.queue, j.state;
