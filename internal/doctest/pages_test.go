@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -193,6 +194,11 @@ func testOperations(t *testing.T, g *guide) {
 	var member bool
 	query(t, dsn, "SELECT pg_has_role('versioner', 'versioner_app', 'MEMBER')", &member)
 	require.True(t, member)
+
+	config := filepath.Join(newDir(t), "prometheus.yml")
+	require.NoError(t, os.WriteFile(config, []byte(join(g.take(t, "yaml"))), 0o644))
+	output, err := exec.Command(needs(t, "promtool"), "check", "config", config).CombinedOutput()
+	require.NoError(t, err, "%s", output)
 }
 
 // newPostgres is a PostgreSQL of the test's own, with a superuser versioner and a database of that name.

@@ -2,7 +2,7 @@ package telemetry
 
 import (
 	"net/http"
-	"net/http/pprof" //nolint:gosec // on the operator's listener only
+	"net/http/pprof"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
