@@ -61,6 +61,8 @@ CREATE TABLE public.audit_log (
     fields text[] NOT NULL,
     remote_ip text,
     request_id text,
+    object_name text,
+    changed_values jsonb DEFAULT '[]'::jsonb NOT NULL,
     CONSTRAINT audit_log_actor_type_check CHECK ((actor_type = ANY (ARRAY['user'::text, 'command'::text, 'recipient'::text])))
 );
 

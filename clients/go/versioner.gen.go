@@ -598,7 +598,7 @@ type AccountSummary struct {
 	Slug string `json:"slug"`
 }
 
-// AuditEntry A change of an object of the account. It lists the changed members, never their values.
+// AuditEntry A change of an object of the account.
 type AuditEntry struct {
 	// Action The action, such as product.update.
 	Action string `json:"action"`
@@ -615,10 +615,13 @@ type AuditEntry struct {
 	// At When the change was made.
 	At time.Time `json:"at"`
 
+	// Changes The values of the changed members, at most 16 KiB. Empty in entries of earlier versions of the server.
+	Changes []AuditedChange `json:"changes"`
+
 	// Credential The credential that was used: the token's session.
 	Credential string `json:"credential"`
 
-	// Fields The changed members, without their values.
+	// Fields The changed members; all that had a value when an object is created or deleted.
 	Fields []string `json:"fields"`
 
 	// ID The entry's identifier.
@@ -626,6 +629,9 @@ type AuditEntry struct {
 
 	// ObjectID The identifier of the object.
 	ObjectID openapi_types.UUID `json:"object_id"`
+
+	// ObjectName The name of the object after the change; null for objects without a name, and in entries of earlier versions of the server.
+	ObjectName nullable.Nullable[string] `json:"object_name"`
 
 	// ObjectType The type of the object, such as `product`.
 	ObjectType string `json:"object_type"`
@@ -647,6 +653,22 @@ type AuditEntryList struct {
 
 	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// AuditedChange A changed member. Its values are texts: strings as they are, everything else as JSON, and of an object only the members that
+// differ. `****` replaces secrets and whatever looks like one.
+type AuditedChange struct {
+	// After The value after the change; null for an empty or absent one.
+	After nullable.Nullable[string] `json:"after"`
+
+	// Before The value before the change; null for an empty or absent one.
+	Before nullable.Nullable[string] `json:"before"`
+
+	// Field The name of the member, as in the object; `config.url` is a member of `config`.
+	Field string `json:"field"`
+
+	// Truncated Whether a value is cut, which then ends in `…`. Values of more than 2 KiB are.
+	Truncated bool `json:"truncated"`
 }
 
 // Build A build of a version of a product.
@@ -3119,8 +3141,8 @@ type ClientInterface interface {
 	// ListAuditLog List audit entries
 	//
 	// Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
-	// transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
-	// nothing returns an empty list.
+	// transaction of the change and cannot be altered. Entries have the name of the object and the values of the changed members before
+	// and after the change, without secrets. A filter that matches nothing returns an empty list.
 	//
 	// Corresponds with GET /audit-log/ (the `ListAuditLog` operationId).
 	ListAuditLog(ctx context.Context, params *ListAuditLogParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4096,8 +4118,8 @@ func (c *Client) RotateAPIKey(ctx context.Context, id APIKeyID, params *RotateAP
 // ListAuditLog List audit entries
 //
 // Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
-// transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
-// nothing returns an empty list.
+// transaction of the change and cannot be altered. Entries have the name of the object and the values of the changed members before
+// and after the change, without secrets. A filter that matches nothing returns an empty list.
 //
 // Corresponds with GET /audit-log/ (the `ListAuditLog` operationId).
 func (c *Client) ListAuditLog(ctx context.Context, params *ListAuditLogParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9897,8 +9919,8 @@ type ClientWithResponsesInterface interface {
 	// ListAuditLogWithResponse List audit entries
 	//
 	// Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
-	// transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
-	// nothing returns an empty list.
+	// transaction of the change and cannot be altered. Entries have the name of the object and the values of the changed members before
+	// and after the change, without secrets. A filter that matches nothing returns an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -18546,8 +18568,8 @@ func (c *ClientWithResponses) RotateAPIKeyWithResponse(ctx context.Context, id A
 // ListAuditLogWithResponse List audit entries
 //
 // Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
-// transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
-// nothing returns an empty list.
+// transaction of the change and cannot be altered. Entries have the name of the object and the values of the changed members before
+// and after the change, without secrets. A filter that matches nothing returns an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -20,10 +20,11 @@ WHERE id = @account_id;
 SELECT EXISTS (SELECT FROM accounts);
 
 -- SetDeliveryLimit sets how many notifications a day an account may send; null is the server-wide limit.
--- name: SetDeliveryLimit :execrows
+-- name: SetDeliveryLimit :one
 UPDATE accounts
 SET deliveries_per_day = sqlc.narg('deliveries_per_day')
-WHERE id = @account_id;
+WHERE id = @account_id
+RETURNING *;
 
 -- SetAccountLimit sets how many requests an hour an account may send; null is the server-wide limit.
 -- name: SetAccountLimit :one

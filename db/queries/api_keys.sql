@@ -75,6 +75,12 @@ SELECT * FROM api_keys
 WHERE account_id = @account_id AND id = @id
 FOR UPDATE;
 
+-- GetAPIKeyByKeyIDForUpdate returns the key with an identifier such as k1, and locks it until the transaction ends.
+-- name: GetAPIKeyByKeyIDForUpdate :one
+SELECT * FROM api_keys
+WHERE account_id = @account_id AND key_id = @key_id
+FOR UPDATE;
+
 -- UpdateAPIKey updates mutable columns and increments the revision.
 -- name: UpdateAPIKey :one
 UPDATE api_keys

@@ -1,7 +1,8 @@
 -- CreateAuditEntry records a change, in the transaction of the change.
 -- name: CreateAuditEntry :exec
-INSERT INTO audit_log (account_id, id, occurred_at, actor_type, actor_id, actor_name, credential, action, object_type, object_id, fields, remote_ip, request_id)
-VALUES (@account_id, @id, @now, @actor_type, sqlc.narg('actor_id'), @actor_name, @credential, @action, @object_type, @object_id, @fields,
+INSERT INTO audit_log (account_id, id, occurred_at, actor_type, actor_id, actor_name, credential, action, object_type, object_id, object_name, fields, changed_values,
+  remote_ip, request_id)
+VALUES (@account_id, @id, @now, @actor_type, sqlc.narg('actor_id'), @actor_name, @credential, @action, @object_type, @object_id, sqlc.narg('object_name'), @fields, @changed_values,
   sqlc.narg('remote_ip'), sqlc.narg('request_id'));
 
 -- ListAuditLog returns a page of the account's changes, newest first.

@@ -56,6 +56,12 @@ WHERE rv.account_id = @account_id AND rv.release_id = @release_id
 ORDER BY v.created_at DESC, v.id DESC
 LIMIT @row_limit;
 
+-- GetVersionOfRelease returns the version of a product in a release.
+-- name: GetVersionOfRelease :one
+SELECT v.* FROM release_versions AS rv
+JOIN version_details AS v ON v.account_id = @account_id AND v.id = rv.version_id
+WHERE rv.account_id = @account_id AND rv.release_id = @release_id AND rv.product_id = @product_id;
+
 -- PutReleaseVersion adds a version to a release, or replaces another one of its product. The number of rows is 0 if nothing changed.
 -- name: PutReleaseVersion :execrows
 INSERT INTO release_versions AS rv (account_id, release_id, product_id, version_id)

@@ -123,10 +123,11 @@ func (q *Queries) SetAccountLimit(ctx context.Context, arg SetAccountLimitParams
 	return i, err
 }
 
-const SetDeliveryLimit = `-- name: SetDeliveryLimit :execrows
+const SetDeliveryLimit = `-- name: SetDeliveryLimit :one
 UPDATE accounts
 SET deliveries_per_day = $1
 WHERE id = $2
+RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at
 `
 
 type SetDeliveryLimitParams struct {
@@ -135,10 +136,17 @@ type SetDeliveryLimitParams struct {
 }
 
 // SetDeliveryLimit sets how many notifications a day an account may send; null is the server-wide limit.
-func (q *Queries) SetDeliveryLimit(ctx context.Context, arg SetDeliveryLimitParams) (int64, error) {
-	result, err := q.db.Exec(ctx, SetDeliveryLimit, arg.DeliveriesPerDay, arg.AccountID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) SetDeliveryLimit(ctx context.Context, arg SetDeliveryLimitParams) (Account, error) {
+	row := q.db.QueryRow(ctx, SetDeliveryLimit, arg.DeliveriesPerDay, arg.AccountID)
+	var i Account
+	err := row.Scan(
+		&i.ID,
+		&i.Slug,
+		&i.Issuer,
+		&i.OrganizationID,
+		&i.RequestsPerHour,
+		&i.DeliveriesPerDay,
+		&i.CreatedAt,
+	)
+	return i, err
 }

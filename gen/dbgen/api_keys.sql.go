@@ -145,6 +145,40 @@ func (q *Queries) GetAPIKeyByHMAC(ctx context.Context, tokenHmacs [][]byte) (Get
 	return i, err
 }
 
+const GetAPIKeyByKeyIDForUpdate = `-- name: GetAPIKeyByKeyIDForUpdate :one
+SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id FROM api_keys
+WHERE account_id = $1 AND key_id = $2
+FOR UPDATE
+`
+
+type GetAPIKeyByKeyIDForUpdateParams struct {
+	AccountID uuid.UUID
+	KeyID     string
+}
+
+// GetAPIKeyByKeyIDForUpdate returns the key with an identifier such as k1, and locks it until the transaction ends.
+func (q *Queries) GetAPIKeyByKeyIDForUpdate(ctx context.Context, arg GetAPIKeyByKeyIDForUpdateParams) (APIKey, error) {
+	row := q.db.QueryRow(ctx, GetAPIKeyByKeyIDForUpdate, arg.AccountID, arg.KeyID)
+	var i APIKey
+	err := row.Scan(
+		&i.AccountID,
+		&i.ID,
+		&i.KeyID,
+		&i.Name,
+		&i.Description,
+		&i.TokenHMAC,
+		&i.RequestsPerMinute,
+		&i.CreatedBy,
+		&i.Revision,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.RevokedAt,
+		&i.LastUsedAt,
+		&i.PepperID,
+	)
+	return i, err
+}
+
 const GetAPIKeyForUpdate = `-- name: GetAPIKeyForUpdate :one
 SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id FROM api_keys
 WHERE account_id = $1 AND id = $2

@@ -7,31 +7,35 @@ package dbgen
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
 )
 
 const CreateAuditEntry = `-- name: CreateAuditEntry :exec
-INSERT INTO audit_log (account_id, id, occurred_at, actor_type, actor_id, actor_name, credential, action, object_type, object_id, fields, remote_ip, request_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-  $12, $13)
+INSERT INTO audit_log (account_id, id, occurred_at, actor_type, actor_id, actor_name, credential, action, object_type, object_id, object_name, fields, changed_values,
+  remote_ip, request_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+  $14, $15)
 `
 
 type CreateAuditEntryParams struct {
-	AccountID  uuid.UUID
-	ID         uuid.UUID
-	Now        time.Time
-	ActorType  string
-	ActorID    *uuid.UUID
-	ActorName  string
-	Credential string
-	Action     string
-	ObjectType string
-	ObjectID   uuid.UUID
-	Fields     []string
-	RemoteIP   *string
-	RequestID  *string
+	AccountID     uuid.UUID
+	ID            uuid.UUID
+	Now           time.Time
+	ActorType     string
+	ActorID       *uuid.UUID
+	ActorName     string
+	Credential    string
+	Action        string
+	ObjectType    string
+	ObjectID      uuid.UUID
+	ObjectName    *string
+	Fields        []string
+	ChangedValues json.RawMessage
+	RemoteIP      *string
+	RequestID     *string
 }
 
 // CreateAuditEntry records a change, in the transaction of the change.
@@ -47,7 +51,9 @@ func (q *Queries) CreateAuditEntry(ctx context.Context, arg CreateAuditEntryPara
 		arg.Action,
 		arg.ObjectType,
 		arg.ObjectID,
+		arg.ObjectName,
 		arg.Fields,
+		arg.ChangedValues,
 		arg.RemoteIP,
 		arg.RequestID,
 	)
@@ -55,7 +61,7 @@ func (q *Queries) CreateAuditEntry(ctx context.Context, arg CreateAuditEntryPara
 }
 
 const ListAuditLog = `-- name: ListAuditLog :many
-SELECT account_id, id, occurred_at, actor_type, actor_id, actor_name, credential, action, object_type, object_id, fields, remote_ip, request_id FROM audit_log
+SELECT account_id, id, occurred_at, actor_type, actor_id, actor_name, credential, action, object_type, object_id, fields, remote_ip, request_id, object_name, changed_values FROM audit_log
 WHERE account_id = $1
   AND ($2::timestamptz IS NULL OR (occurred_at, id) < ($2::timestamptz, $3::uuid))
   AND ($4::uuid IS NULL OR actor_id = $4::uuid)
@@ -113,6 +119,8 @@ func (q *Queries) ListAuditLog(ctx context.Context, arg ListAuditLogParams) ([]A
 			&i.Fields,
 			&i.RemoteIP,
 			&i.RequestID,
+			&i.ObjectName,
+			&i.ChangedValues,
 		); err != nil {
 			return nil, err
 		}

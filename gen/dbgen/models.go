@@ -39,19 +39,21 @@ type Account struct {
 }
 
 type AuditLog struct {
-	AccountID  uuid.UUID
-	ID         uuid.UUID
-	OccurredAt time.Time
-	ActorType  string
-	ActorID    *uuid.UUID
-	ActorName  string
-	Credential string
-	Action     string
-	ObjectType string
-	ObjectID   uuid.UUID
-	Fields     []string
-	RemoteIP   *string
-	RequestID  *string
+	AccountID     uuid.UUID
+	ID            uuid.UUID
+	OccurredAt    time.Time
+	ActorType     string
+	ActorID       *uuid.UUID
+	ActorName     string
+	Credential    string
+	Action        string
+	ObjectType    string
+	ObjectID      uuid.UUID
+	Fields        []string
+	RemoteIP      *string
+	RequestID     *string
+	ObjectName    *string
+	ChangedValues json.RawMessage
 }
 
 type Build struct {

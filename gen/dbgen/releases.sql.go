@@ -139,6 +139,37 @@ func (q *Queries) GetReleaseForUpdate(ctx context.Context, arg GetReleaseForUpda
 	return i, err
 }
 
+const GetVersionOfRelease = `-- name: GetVersionOfRelease :one
+SELECT v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.created_at, v.product_name, v.build_id, v.build_status, v.build_url FROM release_versions AS rv
+JOIN version_details AS v ON v.account_id = $1 AND v.id = rv.version_id
+WHERE rv.account_id = $1 AND rv.release_id = $2 AND rv.product_id = $3
+`
+
+type GetVersionOfReleaseParams struct {
+	AccountID uuid.UUID
+	ReleaseID uuid.UUID
+	ProductID uuid.UUID
+}
+
+// GetVersionOfRelease returns the version of a product in a release.
+func (q *Queries) GetVersionOfRelease(ctx context.Context, arg GetVersionOfReleaseParams) (VersionDetail, error) {
+	row := q.db.QueryRow(ctx, GetVersionOfRelease, arg.AccountID, arg.ReleaseID, arg.ProductID)
+	var i VersionDetail
+	err := row.Scan(
+		&i.AccountID,
+		&i.ID,
+		&i.ProductID,
+		&i.Version,
+		&i.SCMSHA,
+		&i.CreatedAt,
+		&i.ProductName,
+		&i.BuildID,
+		&i.BuildStatus,
+		&i.BuildURL,
+	)
+	return i, err
+}
+
 const ListReleaseProgress = `-- name: ListReleaseProgress :many
 SELECT v.product_id, v.product_name, v.id AS version_id, v.version, e.id AS environment_id, e.name AS environment_name, e.type AS environment_type,
   s.current_deployment_id, coalesce(s.open_deployment_ids, '{}')::uuid[] AS open_deployment_ids, f.id AS finished_deployment_id

@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/google/uuid"
@@ -52,7 +53,7 @@ func AssignRole(ctx context.Context, db *postgres.DB, changes Announcer, target 
 		if err := target.Verify(user.Revision); err != nil {
 			return err
 		}
-		before := Role(user)
+		before, members := Role(user), roleMembers(user)
 		user.AssignedRole = role
 		if before == authz.Admin && Role(user) != authz.Admin && otherAdmins == 0 {
 			return apperr.New(apperr.Conflict, "An account must keep at least one admin")
@@ -62,8 +63,14 @@ func AssignRole(ctx context.Context, db *postgres.DB, changes Announcer, target 
 		}
 		changes.Announce(ctx, db, target.ID)
 		return audit.Record(ctx, db, audit.Change{
-			AccountID: target.AccountID, Action: "user.assign_role", ObjectType: "user", ObjectID: target.ID, Fields: []string{"role"},
+			AccountID: target.AccountID, Action: "user.assign_role", ObjectType: "user", ObjectID: target.ID, ObjectName: cmp.Or(user.Name, user.Email),
+			Values: audit.Compare(members, roleMembers(user)),
 		})
 	})
 	return user, err
+}
+
+// roleMembers returns the members that the audit log has the values of.
+func roleMembers(user dbgen.User) []audit.Member {
+	return []audit.Member{{Name: "role", Value: Role(user)}, {Name: "assigned", Value: user.AssignedRole != nil}}
 }

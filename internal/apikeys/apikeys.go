@@ -18,6 +18,7 @@ import (
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 	"github.com/versioner-io/versioner/internal/quota"
 )
 
@@ -111,7 +112,7 @@ func (k *Keys) create(ctx context.Context, db *postgres.DB, account dbgen.Accoun
 	if err != nil {
 		return created, postgres.Classify(err)
 	}
-	return created, audit.Record(ctx, db, keyChange(created.APIKey, action))
+	return created, audit.Record(ctx, db, keyChange(created.APIKey, action, audit.Compare(nil, keyMembers(created.APIKey))))
 }
 
 // Patch holds the fields to change; nil stays.
@@ -119,28 +120,19 @@ type Patch struct{ Name, Description *string }
 
 // Update changes the name and description of a key.
 func (k *Keys) Update(ctx context.Context, db *postgres.DB, target etag.Ref, patch Patch) error {
-	return k.change(ctx, db, target, func(key *dbgen.APIKey) (action string, fields []string, err error) {
-		if patch.Name != nil && strings.TrimSpace(*patch.Name) != key.Name {
-			key.Name = strings.TrimSpace(*patch.Name)
-			fields = append(fields, "name")
-		}
-		if patch.Description != nil && *patch.Description != key.Description {
-			key.Description = *patch.Description
-			fields = append(fields, "description")
-		}
-		return "api_key.update", fields, nil
+	return k.change(ctx, db, target, "api_key.update", func(key *dbgen.APIKey) {
+		key.Name = strings.TrimSpace(ptr.Or(patch.Name, key.Name))
+		key.Description = ptr.Or(patch.Description, key.Description)
 	})
 }
 
 // Revoke revokes a key permanently, on every server within a second. Revoking it again changes nothing.
 func (k *Keys) Revoke(ctx context.Context, db *postgres.DB, target etag.Ref) error {
-	return k.change(ctx, db, target, func(key *dbgen.APIKey) (string, []string, error) {
-		if key.RevokedAt != nil {
-			return "", nil, nil
+	return k.change(ctx, db, target, "api_key.revoke", func(key *dbgen.APIKey) {
+		if key.RevokedAt == nil {
+			now := time.Now()
+			key.RevokedAt = &now
 		}
-		now := time.Now()
-		key.RevokedAt = &now
-		return "api_key.revoke", []string{"revoked_at"}, nil
 	})
 }
 
@@ -159,11 +151,11 @@ func (k *Keys) Rotate(ctx context.Context, db *postgres.DB, accountID, id uuid.U
 		if state := (Info{APIKey: old}).State(time.Now()); state != "active" {
 			return apperr.New(apperr.Conflict, "The API key is "+state)
 		}
-		end := time.Now().Add(grace)
+		before, end := keyMembers(old), time.Now().Add(grace)
 		if old.ExpiresAt == nil || old.ExpiresAt.After(end) {
 			old.ExpiresAt = &end
 		}
-		if err := k.write(ctx, db, old, "api_key.rotate", "expires_at"); err != nil {
+		if err := k.write(ctx, db, old, "api_key.rotate", audit.Compare(before, keyMembers(old))); err != nil {
 			return err
 		}
 		created, err = k.create(ctx, db, account, NewKey{Name: old.Name, Description: old.Description, CreatedBy: by}, "api_key.create")
@@ -175,8 +167,8 @@ func (k *Keys) Rotate(ctx context.Context, db *postgres.DB, accountID, id uuid.U
 	return created, err
 }
 
-// change applies fn to a key; it changes nothing when fn names no fields.
-func (k *Keys) change(ctx context.Context, db *postgres.DB, target etag.Ref, fn func(*dbgen.APIKey) (action string, fields []string, err error)) error {
+// change applies fn to a key, and writes it if that changes anything.
+func (k *Keys) change(ctx context.Context, db *postgres.DB, target etag.Ref, action string, fn func(*dbgen.APIKey)) error {
 	return db.WithTx(ctx, func(db *postgres.DB) error {
 		key, err := db.GetAPIKeyForUpdate(ctx, dbgen.GetAPIKeyForUpdateParams{AccountID: target.AccountID, ID: target.ID})
 		if err != nil {
@@ -185,15 +177,17 @@ func (k *Keys) change(ctx context.Context, db *postgres.DB, target etag.Ref, fn 
 		if err := target.Verify(key.Revision); err != nil {
 			return err
 		}
-		action, fields, err := fn(&key)
-		if err != nil || len(fields) == 0 {
-			return err
+		before := keyMembers(key)
+		fn(&key)
+		changed := audit.Compare(before, keyMembers(key))
+		if len(changed) == 0 {
+			return nil
 		}
-		return k.write(ctx, db, key, action, fields...)
+		return k.write(ctx, db, key, action, changed)
 	})
 }
 
-func (k *Keys) write(ctx context.Context, db *postgres.DB, key dbgen.APIKey, action string, fields ...string) error {
+func (k *Keys) write(ctx context.Context, db *postgres.DB, key dbgen.APIKey, action string, changed []audit.Value) error {
 	_, err := db.UpdateAPIKey(ctx, dbgen.UpdateAPIKeyParams{
 		AccountID: key.AccountID, ID: key.ID, Name: key.Name, Description: key.Description, ExpiresAt: key.ExpiresAt, RevokedAt: key.RevokedAt,
 	})
@@ -201,7 +195,7 @@ func (k *Keys) write(ctx context.Context, db *postgres.DB, key dbgen.APIKey, act
 		return postgres.Classify(err)
 	}
 	k.Announce(ctx, db, key.ID)
-	return audit.Record(ctx, db, keyChange(key, action, fields...))
+	return audit.Record(ctx, db, keyChange(key, action, changed))
 }
 
 // Announce makes every server drop what it has cached of keys, users or accounts, once the change is committed. When this server dies
@@ -217,8 +211,38 @@ func (k *Keys) Announce(ctx context.Context, db *postgres.DB, ids ...uuid.UUID) 
 	})
 }
 
-func keyChange(key dbgen.APIKey, action string, fields ...string) audit.Change {
-	return audit.Change{AccountID: key.AccountID, Action: action, ObjectType: "api_key", ObjectID: key.ID, Fields: fields}
+// keyMembers returns the members that the audit log has the values of.
+func keyMembers(key dbgen.APIKey) []audit.Member {
+	return []audit.Member{
+		{Name: "name", Value: key.Name},
+		{Name: "description", Value: key.Description},
+		{Name: "expires_at", Value: utc(key.ExpiresAt)},
+		{Name: "revoked_at", Value: utc(key.RevokedAt)},
+		{Name: "requests_per_minute", Value: key.RequestsPerMinute},
+	}
+}
+
+// utc returns a time as the API shows it.
+func utc(at *time.Time) *time.Time {
+	if at == nil {
+		return nil
+	}
+	shown := at.UTC().Truncate(time.Microsecond)
+	return &shown
+}
+
+func keyChange(key dbgen.APIKey, action string, values []audit.Value) audit.Change {
+	return audit.Change{AccountID: key.AccountID, Action: action, ObjectType: "api_key", ObjectID: key.ID, ObjectName: key.Name, Values: values}
+}
+
+func accountChange(before, after dbgen.Account) audit.Change {
+	return audit.Change{
+		AccountID: after.ID, Action: "account.limit", ObjectType: "account", ObjectID: after.ID, ObjectName: after.Slug, Values: audit.Compare(accountMembers(before), accountMembers(after)),
+	}
+}
+
+func accountMembers(account dbgen.Account) []audit.Member {
+	return []audit.Member{{Name: "requests_per_hour", Value: account.RequestsPerHour}, {Name: "deliveries_per_day", Value: account.DeliveriesPerDay}}
 }
 
 // HMAC returns the hash by which a new token is stored.
@@ -278,11 +302,16 @@ func (k *Keys) SetAccountLimit(ctx context.Context, accountSlug string, requests
 		return err
 	}
 	return k.pool.WithTx(ctx, func(db *postgres.DB) error {
-		if _, err := db.SetAccountLimit(ctx, dbgen.SetAccountLimitParams{AccountID: account, RequestsPerHour: requestsPerHour}); err != nil {
+		before, err := db.LockAccount(ctx, account)
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		after, err := db.SetAccountLimit(ctx, dbgen.SetAccountLimitParams{AccountID: account, RequestsPerHour: requestsPerHour})
+		if err != nil {
 			return postgres.Classify(err)
 		}
 		k.Announce(ctx, db, account)
-		return audit.Record(ctx, db, audit.Change{AccountID: account, Action: "account.limit", ObjectType: "account", ObjectID: account, Fields: []string{"requests_per_hour"}})
+		return audit.Record(ctx, db, accountChange(before, after))
 	})
 }
 
@@ -293,10 +322,15 @@ func (k *Keys) SetDeliveryLimit(ctx context.Context, accountSlug string, deliver
 		return err
 	}
 	return k.pool.WithTx(ctx, func(db *postgres.DB) error {
-		if _, err := db.SetDeliveryLimit(ctx, dbgen.SetDeliveryLimitParams{AccountID: account, DeliveriesPerDay: deliveriesPerDay}); err != nil {
+		before, err := db.LockAccount(ctx, account)
+		if err != nil {
 			return postgres.Classify(err)
 		}
-		return audit.Record(ctx, db, audit.Change{AccountID: account, Action: "account.limit", ObjectType: "account", ObjectID: account, Fields: []string{"deliveries_per_day"}})
+		after, err := db.SetDeliveryLimit(ctx, dbgen.SetDeliveryLimitParams{AccountID: account, DeliveriesPerDay: deliveriesPerDay})
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		return audit.Record(ctx, db, accountChange(before, after))
 	})
 }
 
@@ -307,12 +341,16 @@ func (k *Keys) SetKeyLimit(ctx context.Context, accountSlug, keyID string, reque
 		return err
 	}
 	return k.pool.WithTx(ctx, func(db *postgres.DB) error {
+		before, err := db.GetAPIKeyByKeyIDForUpdate(ctx, dbgen.GetAPIKeyByKeyIDForUpdateParams{AccountID: account, KeyID: keyID})
+		if err != nil {
+			return postgres.Classify(err)
+		}
 		key, err := db.SetAPIKeyLimit(ctx, dbgen.SetAPIKeyLimitParams{AccountID: account, KeyID: keyID, RequestsPerMinute: requestsPerMinute})
 		if err != nil {
 			return postgres.Classify(err)
 		}
 		k.Announce(ctx, db, key.ID)
-		return audit.Record(ctx, db, audit.Change{AccountID: account, Action: "api_key.limit", ObjectType: "api_key", ObjectID: key.ID, Fields: []string{"requests_per_minute"}})
+		return audit.Record(ctx, db, keyChange(key, "api_key.limit", audit.Compare(keyMembers(before), keyMembers(key))))
 	})
 }
 

@@ -1,4 +1,4 @@
-// Package audit notes who changed what, in the transaction of the change.
+// Package audit records who changed what, in the transaction of the change.
 package audit
 
 import (
@@ -35,16 +35,17 @@ func Command(name string) Actor {
 	return Actor{Type: "command", Name: name, Credential: "shell"}
 }
 
-// Change is one change of one object. Fields are the names of the members that changed; their values are not noted.
+// Change is one change of one object.
 type Change struct {
 	AccountID  uuid.UUID
 	Action     string // object.verb, such as product.update
 	ObjectType string
 	ObjectID   uuid.UUID
-	Fields     []string
+	ObjectName string // after the change; empty: the object has none
+	Values     []Value
 }
 
-// Record notes a change. A context without an actor is a command's.
+// Record stores a change. A context without an actor is a command's.
 func Record(ctx context.Context, db *postgres.DB, change Change) error {
 	actor, ok := ctx.Value(actorKey{}).(Actor)
 	if !ok {
@@ -54,13 +55,14 @@ func Record(ctx context.Context, db *postgres.DB, change Change) error {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	fields := change.Fields
-	if fields == nil {
-		fields = []string{}
+	fields := make([]string, len(change.Values))
+	for i, value := range change.Values {
+		fields[i] = value.Field
 	}
+	name, _ := shorten(maskText(change.ObjectName), maxValue)
 	return postgres.Classify(db.CreateAuditEntry(ctx, dbgen.CreateAuditEntryParams{
 		AccountID: change.AccountID, ID: uuid.Must(uuid.NewV7()), Now: at, ActorType: actor.Type, ActorID: actor.ID, ActorName: actor.Name, Credential: actor.Credential,
-		Action: change.Action, ObjectType: change.ObjectType, ObjectID: change.ObjectID, Fields: fields,
+		Action: change.Action, ObjectType: change.ObjectType, ObjectID: change.ObjectID, ObjectName: ptr.NonZero(name), Fields: fields, ChangedValues: encode(change.Values),
 		RemoteIP: ptr.NonZero(actor.RemoteIP), RequestID: ptr.NonZero(actor.RequestID),
 	}))
 }

@@ -20,19 +20,8 @@ const maxMetadata = 64 << 10
 
 var errNameTaken = apperr.New(apperr.Conflict, "Name already in use")
 
-// changeset gathers the names of the members that a patch really changes.
-type changeset struct{ fields []string }
-
-// set overwrites a value when the patch has one that differs.
-func set[T comparable](c *changeset, name string, target *T, patch *T) {
-	if patch != nil && *patch != *target {
-		*target = *patch
-		c.fields = append(c.fields, name)
-	}
-}
-
 // mergePatch applies a JSON merge patch (RFC 7396) to metadata; null empties it.
-func (c *changeset) mergePatch(name string, target *json.RawMessage, patch *json.RawMessage) error {
+func mergePatch(name string, target *json.RawMessage, patch *json.RawMessage) error {
 	if patch == nil {
 		return nil
 	}
@@ -48,7 +37,6 @@ func (c *changeset) mergePatch(name string, target *json.RawMessage, patch *json
 	}
 	if !jsonpatch.Equal(*target, merged) {
 		*target = merged
-		c.fields = append(c.fields, name)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 	"github.com/versioner-io/versioner/internal/quota"
 )
 
@@ -52,7 +53,7 @@ func (e Environments) Create(ctx context.Context, accountID uuid.UUID, name stri
 		if err := quota.Check(ctx, db, accountID, quota.Environments, e.Max); err != nil {
 			return err
 		}
-		return audit.Record(ctx, db, environmentChange(environment, "environment.create", "name"))
+		return audit.Record(ctx, db, environmentChange(environment, "environment.create", audit.Compare(nil, environmentMembers(environment))))
 	})
 	return environment, err
 }
@@ -66,14 +67,15 @@ func (e Environments) Update(ctx context.Context, target etag.Ref, patch Environ
 		if environment, err = e.lock(ctx, db, target); err != nil {
 			return err
 		}
-		var changed changeset
-		set(&changed, "name", &environment.Name, patch.Name)
-		set(&changed, "type", &environment.Type, patch.Type)
-		set(&changed, "description", &environment.Description, patch.Description)
-		if err := changed.mergePatch("metadata", &environment.Metadata, patch.Metadata); err != nil {
+		before := environmentMembers(environment)
+		environment.Name = ptr.Or(patch.Name, environment.Name)
+		environment.Type = ptr.Or(patch.Type, environment.Type)
+		environment.Description = ptr.Or(patch.Description, environment.Description)
+		if err := mergePatch("metadata", &environment.Metadata, patch.Metadata); err != nil {
 			return err
 		}
-		if len(changed.fields) == 0 {
+		changed := audit.Compare(before, environmentMembers(environment))
+		if len(changed) == 0 {
 			return nil
 		}
 		holder, err := db.ReserveEnvironmentName(ctx, dbgen.ReserveEnvironmentNameParams{AccountID: target.AccountID, Name: environment.Name, EnvironmentID: target.ID})
@@ -89,7 +91,7 @@ func (e Environments) Update(ctx context.Context, target etag.Ref, patch Environ
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		return audit.Record(ctx, db, environmentChange(environment, "environment.update", changed.fields...))
+		return audit.Record(ctx, db, environmentChange(environment, "environment.update", changed))
 	})
 	return environment, err
 }
@@ -117,7 +119,7 @@ func (e Environments) Delete(ctx context.Context, target etag.Ref) error {
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		return audit.Record(ctx, db, environmentChange(environment, "environment.delete"))
+		return audit.Record(ctx, db, environmentChange(environment, "environment.delete", audit.Compare(environmentMembers(environment), nil)))
 	})
 }
 
@@ -134,6 +136,13 @@ func (e Environments) checkNames(ctx context.Context, db *postgres.DB, target et
 	return checkNames("environment", count, e.MaxNames, err)
 }
 
-func environmentChange(environment dbgen.Environment, action string, fields ...string) audit.Change {
-	return audit.Change{AccountID: environment.AccountID, Action: action, ObjectType: "environment", ObjectID: environment.ID, Fields: fields}
+// environmentMembers returns the members that the audit log has the values of.
+func environmentMembers(environment dbgen.Environment) []audit.Member {
+	return []audit.Member{
+		{Name: "name", Value: environment.Name}, {Name: "type", Value: environment.Type}, {Name: "description", Value: environment.Description}, {Name: "metadata", Value: environment.Metadata},
+	}
+}
+
+func environmentChange(environment dbgen.Environment, action string, values []audit.Value) audit.Change {
+	return audit.Change{AccountID: environment.AccountID, Action: action, ObjectType: "environment", ObjectID: environment.ID, ObjectName: environment.Name, Values: values}
 }

@@ -19,8 +19,7 @@ func FuzzMergeMetadata(f *testing.F) {
 			return
 		}
 		target, merge := json.RawMessage(before), json.RawMessage(patch)
-		var first, second struct{ changeset }
-		if err := first.mergePatch("m", &target, &merge); err != nil {
+		if err := mergePatch("m", &target, &merge); err != nil {
 			return // too large
 		}
 		var after map[string]any
@@ -28,11 +27,11 @@ func FuzzMergeMetadata(f *testing.F) {
 			t.Fatalf("%s and %s became %s", before, patch, target)
 		}
 		kept := string(target)
-		if err := second.mergePatch("m", &target, &merge); err != nil || len(second.fields) > 0 {
+		if err := mergePatch("m", &target, &merge); err != nil || string(target) != kept {
 			t.Fatalf("%s was merged into %s twice and became %s: %v", patch, kept, target, err)
 		}
-		if (len(first.fields) == 0) != jsonpatch.Equal([]byte(before), []byte(kept)) {
-			t.Fatalf("%s became %s, it says: %v", before, kept, first.fields)
+		if kept != before && jsonpatch.Equal([]byte(before), []byte(kept)) {
+			t.Fatalf("%s became %s, which is equal", before, kept)
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 	"github.com/versioner-io/versioner/internal/quota"
 )
 
@@ -47,7 +48,7 @@ func (p Products) Create(ctx context.Context, accountID uuid.UUID, name, descrip
 		if err := quota.Check(ctx, db, accountID, quota.Products, p.Max); err != nil {
 			return err
 		}
-		return audit.Record(ctx, db, productChange(product, "product.create", "name"))
+		return audit.Record(ctx, db, productChange(product, "product.create", audit.Compare(nil, productMembers(product))))
 	})
 	return product, err
 }
@@ -61,13 +62,14 @@ func (p Products) Update(ctx context.Context, target etag.Ref, patch ProductPatc
 		if product, err = p.lock(ctx, db, target); err != nil {
 			return err
 		}
-		var changed changeset
-		set(&changed, "name", &product.Name, patch.Name)
-		set(&changed, "description", &product.Description, patch.Description)
-		if err := changed.mergePatch("extra_metadata", &product.ExtraMetadata, patch.ExtraMetadata); err != nil {
+		before := productMembers(product)
+		product.Name = ptr.Or(patch.Name, product.Name)
+		product.Description = ptr.Or(patch.Description, product.Description)
+		if err := mergePatch("extra_metadata", &product.ExtraMetadata, patch.ExtraMetadata); err != nil {
 			return err
 		}
-		if len(changed.fields) == 0 {
+		changed := audit.Compare(before, productMembers(product))
+		if len(changed) == 0 {
 			return nil
 		}
 		holder, err := db.ReserveProductName(ctx, dbgen.ReserveProductNameParams{AccountID: target.AccountID, Name: product.Name, ProductID: target.ID})
@@ -83,7 +85,7 @@ func (p Products) Update(ctx context.Context, target etag.Ref, patch ProductPatc
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		return audit.Record(ctx, db, productChange(product, "product.update", changed.fields...))
+		return audit.Record(ctx, db, productChange(product, "product.update", changed))
 	})
 	return product, err
 }
@@ -111,7 +113,7 @@ func (p Products) Delete(ctx context.Context, target etag.Ref) error {
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		return audit.Record(ctx, db, productChange(product, "product.delete"))
+		return audit.Record(ctx, db, productChange(product, "product.delete", audit.Compare(productMembers(product), nil)))
 	})
 }
 
@@ -128,6 +130,13 @@ func (p Products) checkNames(ctx context.Context, db *postgres.DB, target etag.R
 	return checkNames("product", count, p.MaxNames, err)
 }
 
-func productChange(product dbgen.Product, action string, fields ...string) audit.Change {
-	return audit.Change{AccountID: product.AccountID, Action: action, ObjectType: "product", ObjectID: product.ID, Fields: fields}
+// productMembers returns the members that the audit log has the values of.
+func productMembers(product dbgen.Product) []audit.Member {
+	return []audit.Member{
+		{Name: "name", Value: product.Name}, {Name: "description", Value: product.Description}, {Name: "extra_metadata", Value: product.ExtraMetadata},
+	}
+}
+
+func productChange(product dbgen.Product, action string, values []audit.Value) audit.Change {
+	return audit.Change{AccountID: product.AccountID, Action: action, ObjectType: "product", ObjectID: product.ID, ObjectName: product.Name, Values: values}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +14,7 @@ import (
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 	"github.com/versioner-io/versioner/internal/quota"
 )
 
@@ -64,7 +66,7 @@ func (r Releases) Create(ctx context.Context, accountID uuid.UUID, name, descrip
 		if err := quota.Check(ctx, db, accountID, quota.OpenReleases, r.MaxOpen); err != nil {
 			return err
 		}
-		return audit.Record(ctx, db, releaseChange(release, "release.create", "name"))
+		return audit.Record(ctx, db, releaseChange(release, "release.create", audit.Compare(nil, releaseMembers(release))))
 	})
 	return release, err
 }
@@ -83,14 +85,15 @@ func (r Releases) Update(ctx context.Context, target etag.Ref, patch ReleasePatc
 				Loc: []any{"body", "status"}, Msg: "invalid transition from " + release.Status + " to " + *patch.Status, Type: "value_error.transition",
 			})
 		}
-		var changed changeset
-		set(&changed, "name", &release.Name, patch.Name)
-		set(&changed, "description", &release.Description, patch.Description)
-		set(&changed, "status", &release.Status, patch.Status)
-		if err := changed.mergePatch("extra_metadata", &release.ExtraMetadata, patch.ExtraMetadata); err != nil {
+		before := releaseMembers(release)
+		release.Name = ptr.Or(patch.Name, release.Name)
+		release.Description = ptr.Or(patch.Description, release.Description)
+		release.Status = ptr.Or(patch.Status, release.Status)
+		if err := mergePatch("extra_metadata", &release.ExtraMetadata, patch.ExtraMetadata); err != nil {
 			return err
 		}
-		if len(changed.fields) == 0 {
+		changed := audit.Compare(before, releaseMembers(release))
+		if len(changed) == 0 {
 			return nil
 		}
 		release, err = db.UpdateRelease(ctx, dbgen.UpdateReleaseParams{
@@ -100,7 +103,7 @@ func (r Releases) Update(ctx context.Context, target etag.Ref, patch ReleasePatc
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		return audit.Record(ctx, db, releaseChange(release, "release.update", changed.fields...))
+		return audit.Record(ctx, db, releaseChange(release, "release.update", changed))
 	})
 	return release, err
 }
@@ -115,7 +118,7 @@ func (r Releases) Delete(ctx context.Context, target etag.Ref) error {
 		if err := db.DeleteRelease(ctx, dbgen.DeleteReleaseParams{AccountID: target.AccountID, ID: target.ID}); err != nil {
 			return postgres.Classify(err)
 		}
-		return audit.Record(ctx, db, releaseChange(release, "release.delete"))
+		return audit.Record(ctx, db, releaseChange(release, "release.delete", audit.Compare(releaseMembers(release), nil)))
 	})
 }
 
@@ -129,13 +132,17 @@ func (r Releases) AddVersion(ctx context.Context, target etag.Ref, versionID uui
 		if version, err = db.GetVersion(ctx, dbgen.GetVersionParams{AccountID: target.AccountID, ID: versionID}); err != nil {
 			return postgres.Classify(err)
 		}
+		replaced, err := db.GetVersionOfRelease(ctx, dbgen.GetVersionOfReleaseParams{AccountID: target.AccountID, ReleaseID: target.ID, ProductID: version.ProductID})
+		if err = postgres.Classify(err); err != nil && !apperr.Is(err, apperr.NotFound) {
+			return err
+		}
 		changed, err := db.PutReleaseVersion(ctx, dbgen.PutReleaseVersionParams{
 			AccountID: target.AccountID, ReleaseID: target.ID, ProductID: version.ProductID, VersionID: versionID,
 		})
 		if err != nil || changed == 0 {
 			return postgres.Classify(err)
 		}
-		return audit.Record(ctx, db, releaseChange(release, "release.add_version", "versions"))
+		return audit.Record(ctx, db, releaseChange(release, "release.add_version", audit.Compare(versionMember(replaced), versionMember(version))))
 	})
 	return version, err
 }
@@ -147,6 +154,12 @@ func (r Releases) RemoveVersion(ctx context.Context, target etag.Ref, versionID 
 		if err != nil {
 			return err
 		}
+		version, err := db.GetVersion(ctx, dbgen.GetVersionParams{AccountID: target.AccountID, ID: versionID})
+		if err = postgres.Classify(err); apperr.Is(err, apperr.NotFound) { // of a deleted product
+			version.Version = versionID.String()
+		} else if err != nil {
+			return err
+		}
 		removed, err := db.RemoveReleaseVersion(ctx, dbgen.RemoveReleaseVersionParams{AccountID: target.AccountID, ReleaseID: target.ID, VersionID: versionID})
 		if err != nil {
 			return postgres.Classify(err)
@@ -154,7 +167,7 @@ func (r Releases) RemoveVersion(ctx context.Context, target etag.Ref, versionID 
 		if removed == 0 {
 			return apperr.New(apperr.NotFound, "Not found")
 		}
-		return audit.Record(ctx, db, releaseChange(release, "release.remove_version", "versions"))
+		return audit.Record(ctx, db, releaseChange(release, "release.remove_version", audit.Compare(versionMember(version), versionMember(dbgen.VersionDetail{}))))
 	})
 }
 
@@ -175,6 +188,18 @@ func (r Releases) lockEditable(ctx context.Context, db *postgres.DB, target etag
 	return release, err
 }
 
-func releaseChange(release dbgen.Release, action string, fields ...string) audit.Change {
-	return audit.Change{AccountID: release.AccountID, Action: action, ObjectType: "release", ObjectID: release.ID, Fields: fields}
+// releaseMembers returns the members that the audit log has the values of.
+func releaseMembers(release dbgen.Release) []audit.Member {
+	return []audit.Member{
+		{Name: "name", Value: release.Name}, {Name: "description", Value: release.Description}, {Name: "status", Value: release.Status}, {Name: "extra_metadata", Value: release.ExtraMetadata},
+	}
+}
+
+// versionMember returns a version as a member of a release; the zero value is none.
+func versionMember(version dbgen.VersionDetail) []audit.Member {
+	return []audit.Member{{Name: "versions", Value: strings.TrimSpace(version.ProductName + " " + version.Version)}}
+}
+
+func releaseChange(release dbgen.Release, action string, values []audit.Value) audit.Change {
+	return audit.Change{AccountID: release.AccountID, Action: action, ObjectType: "release", ObjectID: release.ID, ObjectName: release.Name, Values: values}
 }

@@ -119,7 +119,7 @@ func auditKeyReplay(ctx context.Context) func(*postgres.DB, idempotency.Response
 			return fmt.Errorf("decode a stored key: %w", err)
 		}
 		return audit.Record(ctx, tx, audit.Change{
-			AccountID: authn.PrincipalFrom(ctx).AccountID, Action: "api_key.replay", ObjectType: "api_key", ObjectID: created.ID,
+			AccountID: authn.PrincipalFrom(ctx).AccountID, Action: "api_key.replay", ObjectType: "api_key", ObjectID: created.ID, ObjectName: created.Name,
 		})
 	}
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/gen/dbgen"
@@ -32,9 +33,11 @@ func (h auditLogHandlers) ListAuditLog(ctx context.Context, req apigen.ListAudit
 }
 
 func toAPIAuditEntry(row dbgen.AuditLog) apigen.AuditEntry {
+	changes := []apigen.AuditedChange{}
+	_ = json.Unmarshal(row.ChangedValues, &changes) // encoded by audit.Record
 	return apigen.AuditEntry{
 		ID: row.ID, At: row.OccurredAt.UTC(), ActorType: apigen.AuditEntryActorType(row.ActorType), ActorID: toNullable(row.ActorID), ActorName: row.ActorName,
-		Credential: row.Credential, Action: row.Action, ObjectType: row.ObjectType, ObjectID: row.ObjectID, Fields: row.Fields,
+		Credential: row.Credential, Action: row.Action, ObjectType: row.ObjectType, ObjectID: row.ObjectID, ObjectName: toNullable(row.ObjectName), Fields: row.Fields, Changes: changes,
 		RemoteIP: toNullable(row.RemoteIP), RequestID: toNullable(row.RequestID),
 	}
 }

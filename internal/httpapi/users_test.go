@@ -166,38 +166,3 @@ func TestCurrentUser(t *testing.T) {
 	withKey.Header.Set("Authorization", "Bearer "+api.Key)
 	require.Equal(t, http.StatusForbidden, api.Do(t, withKey).Status, "an API key is not a user")
 }
-
-func TestAuditLog(t *testing.T) {
-	t.Parallel()
-	api := testapi.New(t)
-	product := created(t, api, "/products/", `{"name":"p"}`)
-	request := api.Request(t, http.MethodPatch, product, []byte(`{"name":"q","description":"a secret"}`))
-	request.Header.Set("Authorization", "Bearer "+api.Token(t, testapi.Account, "release_manager"))
-	request.Header.Set("X-Request-ID", "quote-me")
-	api.Do(t, request)
-	api.As(t, "admin", http.MethodPatch, product, `{}`)
-	api.As(t, "viewer", http.MethodPatch, product, `{"name":"refused"}`)
-
-	trail := items(t, api.As(t, "admin", http.MethodGet, "/audit-log/?object_id="+strings.TrimPrefix(product, "/products/"), ""))
-	require.Len(t, trail, 2, "no change, no entry")
-	last := trail[0]
-	require.Equal(t, "product.update", last["action"])
-	require.Equal(t, []any{"name", "description"}, last["fields"])
-	require.Equal(t, "user", last["actor_type"])
-	require.Equal(t, "release_manager", last["actor_name"])
-	require.Equal(t, "session dev", last["credential"])
-	require.Equal(t, "127.0.0.1", last["remote_ip"])
-	require.Equal(t, "quote-me", last["request_id"])
-	require.NotContains(t, string(api.As(t, "admin", http.MethodGet, "/audit-log/", "").Body), "a secret", "values are not noted")
-	require.Len(t, items(t, api.As(t, "admin", http.MethodGet, "/audit-log/?actor_id="+last["actor_id"].(string), "")), 1)
-	require.Len(t, items(t, api.As(t, "admin", http.MethodGet, "/audit-log/?action=api_key.create", "")), 1, "commands leave a trail too")
-	require.Empty(t, items(t, api.As(t, "admin", http.MethodGet, "/audit-log/?since=2100-01-01T00:00:00Z", "")))
-
-	for _, change := range []string{"UPDATE audit_log SET action = 'x'", "DELETE FROM audit_log", "TRUNCATE audit_log"} {
-		require.ErrorContains(t, api.TryExec(t, change), "append-only", change)
-	}
-	for _, change := range []string{"UPDATE events SET status = 'x'", "DELETE FROM events"} {
-		api.PostEvent(t, deploymentEvents, deployment(nil))
-		require.ErrorContains(t, api.TryExec(t, change), "append-only", change)
-	}
-}

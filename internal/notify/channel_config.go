@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -82,28 +83,41 @@ func redactURL(text string) string {
 	return origin + "/" + mask + rest[len(rest)-visibleSuffix:]
 }
 
-// apply changes the configuration and returns the names of the changed members.
-func (c *Config) apply(patch ConfigPatch, now time.Time) []string {
+// redactRecipients leaves the first character and the domain of each address.
+func redactRecipients(to string) string {
+	addresses, err := parseRecipients(to)
+	if err != nil {
+		return mask
+	}
+	for i, address := range addresses {
+		local, domain, _ := strings.Cut(address, "@")
+		_, size := utf8.DecodeRuneInString(local)
+		addresses[i] = local[:size] + mask + "@" + domain
+	}
+	return strings.Join(addresses, ", ")
+}
+
+// apply changes the configuration and reports whether any member is another one.
+func (c *Config) apply(patch ConfigPatch, now time.Time) (isChanged bool) {
 	shown := c.redacted()
-	var fields []string
-	set := func(name string, target *string, shown string, value *string) {
+	set := func(target *string, shown string, value *string) {
 		if value != nil && *value != *target && (*value != shown || shown == "") {
 			*target = *value
-			fields = append(fields, name)
+			isChanged = true
 		}
 	}
-	set("config.webhook_url", &c.WebhookURL, shown.WebhookURL, patch.WebhookURL)
-	set("config.url", &c.URL, shown.URL, patch.URL)
-	set("config.to", &c.To, shown.To, patch.To)
+	set(&c.WebhookURL, shown.WebhookURL, patch.WebhookURL)
+	set(&c.URL, shown.URL, patch.URL)
+	set(&c.To, shown.To, patch.To)
 	former := c.Secret
-	set("config.secret", &c.Secret, shown.Secret, patch.Secret)
+	set(&c.Secret, shown.Secret, patch.Secret)
 	if c.Secret != former {
 		c.PreviousSecret, c.PreviousUntil = former, now.Add(previousSecretLife)
 		if c.Secret == "" || former == "" {
 			c.PreviousSecret, c.PreviousUntil = "", time.Time{}
 		}
 	}
-	return fields
+	return isChanged
 }
 
 // validate returns all problems of a configuration for that type of channel.

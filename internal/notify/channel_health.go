@@ -51,7 +51,8 @@ func (w *Worker) disable(ctx context.Context, args deliverArgs, reason string) e
 				return err
 			}
 		}
-		return audit.Record(ctx, db, channelChange(channel, "notification_channel.disable", "enabled"))
+		return audit.Record(ctx, db, channelChange(channel, "notification_channel.disable", audit.Compare(
+			[]audit.Member{{Name: "enabled", Value: true}, {Name: "disabled_reason"}}, []audit.Member{{Name: "enabled", Value: false}, {Name: "disabled_reason", Value: reason}})))
 	})
 	if apperr.Is(err, apperr.NotFound) { // disabled concurrently
 		return nil

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -88,7 +87,7 @@ func (c Channels) Create(ctx context.Context, db *postgres.DB, accountID uuid.UU
 		if channel, err = redactedChannel(ctx, db, row, config); err != nil {
 			return err
 		}
-		return audit.Record(ctx, db, channelChange(row, "notification_channel.create", "name", "channel_type", "config", "enabled"))
+		return audit.Record(ctx, db, channelChange(row, "notification_channel.create", audit.Compare(nil, channelMembers(row, config))))
 	})
 	return channel, err
 }
@@ -122,26 +121,17 @@ func (c Channels) Update(ctx context.Context, db *postgres.DB, target etag.Ref, 
 
 // update stores the changes of a locked channel.
 func (c Channels) update(ctx context.Context, db *postgres.DB, row dbgen.NotificationChannel, config Config, patch ChannelPatch) (dbgen.NotificationChannel, Config, error) {
-	var fields []string
-	if name := strings.TrimSpace(ptr.Or(patch.Name, row.Name)); name != row.Name {
-		row.Name = name
-		fields = append(fields, "name")
-	}
-	if enabled := ptr.Or(patch.Enabled, row.Enabled); enabled != row.Enabled {
-		row.Enabled = enabled
-		fields = append(fields, "enabled")
-	}
-	if patch.Config != nil {
-		if changed := config.apply(*patch.Config, time.Now()); len(changed) > 0 {
-			fields = append(fields, changed...)
-			encrypted, err := c.encrypt(row.AccountID, row.ID, config)
-			if err != nil {
-				return row, config, err
-			}
-			row.EncryptedConfig = encrypted
+	before, recipients := channelMembers(row, config), config.To
+	row.Name = strings.TrimSpace(ptr.Or(patch.Name, row.Name))
+	row.Enabled = ptr.Or(patch.Enabled, row.Enabled)
+	if patch.Config != nil && config.apply(*patch.Config, time.Now()) {
+		encrypted, err := c.encrypt(row.AccountID, row.ID, config)
+		if err != nil {
+			return row, config, err
 		}
+		row.EncryptedConfig = encrypted
 	}
-	if len(fields) == 0 {
+	if len(audit.Compare(before, channelMembers(row, config))) == 0 {
 		return row, config, nil
 	}
 	row, err := db.UpdateNotificationChannel(ctx, dbgen.UpdateNotificationChannelParams{
@@ -150,18 +140,18 @@ func (c Channels) update(ctx context.Context, db *postgres.DB, row dbgen.Notific
 	if err != nil {
 		return row, config, postgres.Classify(err)
 	}
-	if slices.Contains(fields, "config.to") {
+	if config.To != recipients {
 		if err := requestConfirmations(ctx, db, row, config); err != nil {
 			return row, config, err
 		}
 	}
-	return row, config, audit.Record(ctx, db, channelChange(row, "notification_channel.update", fields...))
+	return row, config, audit.Record(ctx, db, channelChange(row, "notification_channel.update", audit.Compare(before, channelMembers(row, config))))
 }
 
 // Delete removes a channel with its preferences, and cancels its pending deliveries. Its history stays.
 func (c Channels) Delete(ctx context.Context, db *postgres.DB, target etag.Ref) error {
 	return db.WithTx(ctx, func(db *postgres.DB) error {
-		channel, _, err := c.lock(ctx, db, target)
+		channel, config, err := c.lock(ctx, db, target)
 		if err != nil {
 			return err
 		}
@@ -175,7 +165,7 @@ func (c Channels) Delete(ctx context.Context, db *postgres.DB, target etag.Ref) 
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		return audit.Record(ctx, db, channelChange(channel, "notification_channel.delete"))
+		return audit.Record(ctx, db, channelChange(channel, "notification_channel.delete", audit.Compare(channelMembers(channel, config), nil)))
 	})
 }
 
@@ -255,7 +245,7 @@ func (c Channels) Redeliver(ctx context.Context, db *postgres.DB, accountID, id 
 			return postgres.Classify(err)
 		}
 		return audit.Record(ctx, db, audit.Change{
-			AccountID: accountID, Action: "notification_delivery.redeliver", ObjectType: "notification_delivery", ObjectID: id,
+			AccountID: accountID, Action: "notification_delivery.redeliver", ObjectType: "notification_delivery", ObjectID: id, ObjectName: record.EventType + " to " + record.ChannelName,
 		})
 	})
 	return record, err
@@ -311,6 +301,21 @@ func (c Channels) lock(ctx context.Context, db *postgres.DB, target etag.Ref) (d
 	return channel, c.decrypt(ctx, channel), target.Verify(channel.Revision)
 }
 
-func channelChange(channel dbgen.NotificationChannel, action string, fields ...string) audit.Change {
-	return audit.Change{AccountID: channel.AccountID, Action: action, ObjectType: "notification_channel", ObjectID: channel.ID, Fields: fields}
+// channelMembers returns the members that the audit log has the values of; of the configuration, it has what the API shows, and of
+// recipients less: entries cannot be deleted.
+func channelMembers(channel dbgen.NotificationChannel, config Config) []audit.Member {
+	return []audit.Member{
+		{Name: "name", Value: channel.Name},
+		{Name: "channel_type", Value: channel.ChannelType},
+		{Name: "enabled", Value: channel.Enabled},
+		{Name: "disabled_reason", Value: channel.DisabledReason},
+		{Name: "config.webhook_url", Value: config.WebhookURL, Redact: redactURL},
+		{Name: "config.url", Value: config.URL, Redact: redactURL},
+		{Name: "config.to", Value: config.To, Redact: redactRecipients},
+		{Name: "config.secret", Value: config.Secret, Redact: redactSecret},
+	}
+}
+
+func channelChange(channel dbgen.NotificationChannel, action string, values []audit.Value) audit.Change {
+	return audit.Change{AccountID: channel.AccountID, Action: action, ObjectType: "notification_channel", ObjectID: channel.ID, ObjectName: channel.Name, Values: values}
 }

@@ -57,7 +57,7 @@ func (p Preferences) Create(ctx context.Context, accountID, channelID uuid.UUID,
 		if err := quota.Check(ctx, db, accountID, quota.Preferences, p.Max); err != nil {
 			return err
 		}
-		return audit.Record(ctx, db, preferenceChange(preference, "notification_preference.create", "channel_id", "event_type", "filters"))
+		return audit.Record(ctx, db, preferenceChange(preference, "notification_preference.create", audit.Compare(nil, preferenceMembers(preference))))
 	})
 	return preference, err
 }
@@ -73,8 +73,8 @@ func (p Preferences) Update(ctx context.Context, target etag.Ref, patch Preferen
 		if err != nil {
 			return err
 		}
-		fields := changedFields(before, changed)
-		if len(fields) == 0 {
+		values := audit.Compare(preferenceMembers(before), preferenceMembers(changed))
+		if len(values) == 0 {
 			preference = before
 			return nil
 		}
@@ -85,7 +85,7 @@ func (p Preferences) Update(ctx context.Context, target etag.Ref, patch Preferen
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		return audit.Record(ctx, db, preferenceChange(preference, "notification_preference.update", fields...))
+		return audit.Record(ctx, db, preferenceChange(preference, "notification_preference.update", values))
 	})
 	return preference, err
 }
@@ -107,19 +107,6 @@ func (p PreferencePatch) apply(preference dbgen.NotificationPreference) (_ dbgen
 	return preference, err
 }
 
-// changedFields returns the names of the fields that differ, as the audit log has them.
-func changedFields(before, after dbgen.NotificationPreference) []string {
-	var fields []string
-	if after.EventType != before.EventType {
-		fields = append(fields, "event_type")
-	}
-	if !slices.Equal(after.Environments, before.Environments) || !slices.Equal(after.Products, before.Products) ||
-		!slices.Equal(after.Statuses, before.Statuses) {
-		fields = append(fields, "filters")
-	}
-	return fields
-}
-
 // Delete removes a preference.
 func (p Preferences) Delete(ctx context.Context, target etag.Ref) error {
 	return p.DB.WithTx(ctx, func(db *postgres.DB) error {
@@ -130,7 +117,7 @@ func (p Preferences) Delete(ctx context.Context, target etag.Ref) error {
 		if err := db.DeleteNotificationPreference(ctx, dbgen.DeleteNotificationPreferenceParams{AccountID: target.AccountID, ID: target.ID}); err != nil {
 			return postgres.Classify(err)
 		}
-		return audit.Record(ctx, db, preferenceChange(preference, "notification_preference.delete"))
+		return audit.Record(ctx, db, preferenceChange(preference, "notification_preference.delete", audit.Compare(preferenceMembers(preference), nil)))
 	})
 }
 
@@ -198,6 +185,19 @@ func (p *filterProblems) normalizeStatuses(words []string) []string {
 	return statuses
 }
 
-func preferenceChange(preference dbgen.NotificationPreference, action string, fields ...string) audit.Change {
-	return audit.Change{AccountID: preference.AccountID, Action: action, ObjectType: "notification_preference", ObjectID: preference.ID, Fields: fields}
+// preferenceMembers returns the members that the audit log has the values of.
+func preferenceMembers(preference dbgen.NotificationPreference) []audit.Member {
+	filters := make(map[string][]string)
+	for name, filter := range map[string][]string{"environments": preference.Environments, "products": preference.Products, "statuses": preference.Statuses} {
+		if len(filter) > 0 {
+			filters[name] = filter
+		}
+	}
+	return []audit.Member{{Name: "channel_id", Value: preference.ChannelID}, {Name: "event_type", Value: preference.EventType}, {Name: "filters", Value: filters}}
+}
+
+func preferenceChange(preference dbgen.NotificationPreference, action string, values []audit.Value) audit.Change {
+	return audit.Change{
+		AccountID: preference.AccountID, Action: action, ObjectType: "notification_preference", ObjectID: preference.ID, ObjectName: preference.EventType, Values: values,
+	}
 }

@@ -141,7 +141,7 @@ func (c Channels) ResendConfirmations(ctx context.Context, db *postgres.DB, acco
 		if channel, err = redactedChannel(ctx, db, row, config); err != nil {
 			return err
 		}
-		return audit.Record(ctx, db, channelChange(row, "notification_channel.resend_confirmations"))
+		return audit.Record(ctx, db, channelChange(row, "notification_channel.resend_confirmations", nil))
 	})
 	return channel, err
 }
@@ -195,8 +195,9 @@ func (c Channels) Confirm(ctx context.Context, pool *postgres.TenantPool, token 
 	if err != nil {
 		return err
 	}
+	now := time.Now()
 	return pool.Tenant(confirmed.accountID).WithTx(ctx, func(db *postgres.DB) error {
-		changed, err := db.ConfirmRecipient(ctx, dbgen.ConfirmRecipientParams{AccountID: confirmed.accountID, AddressHash: confirmed.address[:], Now: time.Now()})
+		changed, err := db.ConfirmRecipient(ctx, dbgen.ConfirmRecipientParams{AccountID: confirmed.accountID, AddressHash: confirmed.address[:], Now: now})
 		if err != nil {
 			return postgres.Classify(err)
 		}
@@ -205,7 +206,7 @@ func (c Channels) Confirm(ctx context.Context, pool *postgres.TenantPool, token 
 		}
 		return audit.Record(ctx, db, audit.Change{
 			AccountID: confirmed.accountID, Action: "notification_recipient.confirm", ObjectType: "notification_recipient",
-			ObjectID: uuid.NewSHA1(confirmed.accountID, confirmed.address[:]), Fields: []string{"confirmed_at"},
+			ObjectID: uuid.NewSHA1(confirmed.accountID, confirmed.address[:]), Values: audit.Compare(nil, []audit.Member{{Name: "confirmed_at", Value: now.UTC()}}),
 		})
 	})
 }

@@ -782,8 +782,8 @@ class Methods(ABC):
         """List audit entries.
 
         Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
-        transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
-        nothing returns an empty list.
+        transaction of the change and cannot be altered. Entries have the name of the object and the values of the changed members before
+        and after the change, without secrets. A filter that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -1596,8 +1596,8 @@ class AsyncMethods(ABC):
         """List audit entries.
 
         Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
-        transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
-        nothing returns an empty list.
+        transaction of the change and cannot be altered. Entries have the name of the object and the values of the changed members before
+        and after the change, without secrets. A filter that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """

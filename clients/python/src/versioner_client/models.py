@@ -1772,79 +1772,31 @@ class UserPatch(BaseModel):
     """
 
 
-class AuditEntry(BaseModel):
+class AuditedChange(BaseModel):
     """
-    A change of an object of the account. It lists the changed members, never their values.
+    A changed member. Its values are texts: strings as they are, everything else as JSON, and of an object only the members that
+    differ. `****` replaces secrets and whatever looks like one.
+
     """
 
     model_config = ConfigDict(
         use_attribute_docstrings=True,
     )
-    id: UUID
+    field: str
     """
-    The entry's identifier.
+    The name of the member, as in the object; `config.url` is a member of `config`.
     """
-    at: AwareDatetime
+    before: Annotated[str | None, Field(...)]
     """
-    When the change was made.
+    The value before the change; null for an empty or absent one.
     """
-    actor_type: Literal["user", "command", "recipient"] | str
+    after: Annotated[str | None, Field(...)]
     """
-    Whether a user, a command of the server or the recipient of an e-mail channel made the change.
+    The value after the change; null for an empty or absent one.
     """
-    actor_id: Annotated[UUID | None, Field(...)]
+    truncated: bool
     """
-    The user's identifier; null for others.
-    """
-    actor_name: str
-    """
-    Their name at the time, or the command.
-    """
-    credential: str
-    """
-    The credential that was used: the token's session.
-    """
-    action: str
-    """
-    The action, such as product.update.
-    """
-    object_type: str
-    """
-    The type of the object, such as `product`.
-    """
-    object_id: UUID
-    """
-    The identifier of the object.
-    """
-    fields: list[str]
-    """
-    The changed members, without their values.
-    """
-    remote_ip: Annotated[str | None, Field(...)]
-    """
-    The address that the request came from; null for a command.
-    """
-    request_id: Annotated[str | None, Field(...)]
-    """
-    The `X-Request-ID` of the request; null for a command.
-    """
-
-
-class AuditEntryList(BaseModel):
-    """
-    A page of a list of audit entries.
-    """
-
-    model_config = ConfigDict(
-        use_attribute_docstrings=True,
-    )
-    items: list[AuditEntry]
-    """
-    Audit entries of this page, newest first.
-    """
-    next_cursor: Annotated[str | None, Field(...)]
-    """
-    The value of the parameter `cursor` for the next page; null on the last page.
+    Whether a value is cut, which then ends in `…`. Values of more than 2 KiB are.
     """
 
 
@@ -2475,6 +2427,90 @@ class CurrentUser(BaseModel):
     permissions: list[str]
     """
     The permissions of the user's role, sorted; `x-permission` of an operation names the one that it requires.
+    """
+
+
+class AuditEntry(BaseModel):
+    """
+    A change of an object of the account.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The entry's identifier.
+    """
+    at: AwareDatetime
+    """
+    When the change was made.
+    """
+    actor_type: Literal["user", "command", "recipient"] | str
+    """
+    Whether a user, a command of the server or the recipient of an e-mail channel made the change.
+    """
+    actor_id: Annotated[UUID | None, Field(...)]
+    """
+    The user's identifier; null for others.
+    """
+    actor_name: str
+    """
+    Their name at the time, or the command.
+    """
+    credential: str
+    """
+    The credential that was used: the token's session.
+    """
+    action: str
+    """
+    The action, such as product.update.
+    """
+    object_type: str
+    """
+    The type of the object, such as `product`.
+    """
+    object_id: UUID
+    """
+    The identifier of the object.
+    """
+    object_name: Annotated[str | None, Field(...)]
+    """
+    The name of the object after the change; null for objects without a name, and in entries of earlier versions of the server.
+    """
+    fields: list[str]
+    """
+    The changed members; all that had a value when an object is created or deleted.
+    """
+    changes: list[AuditedChange]
+    """
+    The values of the changed members, at most 16 KiB. Empty in entries of earlier versions of the server.
+    """
+    remote_ip: Annotated[str | None, Field(...)]
+    """
+    The address that the request came from; null for a command.
+    """
+    request_id: Annotated[str | None, Field(...)]
+    """
+    The `X-Request-ID` of the request; null for a command.
+    """
+
+
+class AuditEntryList(BaseModel):
+    """
+    A page of a list of audit entries.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[AuditEntry]
+    """
+    Audit entries of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
     """
 
 

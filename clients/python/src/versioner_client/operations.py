@@ -1200,8 +1200,8 @@ def list_audit_log(
     """List audit entries.
 
     Lists the account's audit entries, newest first. Every change by a user or a command has an entry, which is written in the
-    transaction of the change and cannot be altered. Entries name the changed fields, never their values. A filter that matches
-    nothing returns an empty list.
+    transaction of the change and cannot be altered. Entries have the name of the object and the values of the changed members before
+    and after the change, without secrets. A filter that matches nothing returns an empty list.
     """
     return Operation(
         method="GET",

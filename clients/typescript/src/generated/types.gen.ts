@@ -1603,7 +1603,7 @@ export type UserPatch = {
 };
 
 /**
- * A change of an object of the account. It lists the changed members, never their values.
+ * A change of an object of the account.
  */
 export type AuditEntry = {
   /**
@@ -1643,9 +1643,17 @@ export type AuditEntry = {
    */
   object_id: string;
   /**
-   * The changed members, without their values.
+   * The name of the object after the change; null for objects without a name, and in entries of earlier versions of the server.
+   */
+  object_name: string | null;
+  /**
+   * The changed members; all that had a value when an object is created or deleted.
    */
   fields: Array<string>;
+  /**
+   * The values of the changed members, at most 16 KiB. Empty in entries of earlier versions of the server.
+   */
+  changes: Array<AuditedChange>;
   /**
    * The address that the request came from; null for a command.
    */
@@ -1654,6 +1662,30 @@ export type AuditEntry = {
    * The `X-Request-ID` of the request; null for a command.
    */
   request_id: string | null;
+};
+
+/**
+ * A changed member. Its values are texts: strings as they are, everything else as JSON, and of an object only the members that
+ * differ. `****` replaces secrets and whatever looks like one.
+ *
+ */
+export type AuditedChange = {
+  /**
+   * The name of the member, as in the object; `config.url` is a member of `config`.
+   */
+  field: string;
+  /**
+   * The value before the change; null for an empty or absent one.
+   */
+  before: string | null;
+  /**
+   * The value after the change; null for an empty or absent one.
+   */
+  after: string | null;
+  /**
+   * Whether a value is cut, which then ends in `…`. Values of more than 2 KiB are.
+   */
+  truncated: boolean;
 };
 
 /**
