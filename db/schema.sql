@@ -650,6 +650,8 @@ CREATE INDEX deployments_commit_idx ON public.deployments USING btree (account_i
 
 CREATE INDEX deployments_environment_occurred_at_idx ON public.deployments USING btree (environment_id, occurred_at DESC, id DESC);
 
+CREATE INDEX deployments_pair_occurred_at_idx ON public.deployments USING btree (product_id, environment_id, occurred_at DESC, id DESC);
+
 CREATE INDEX deployments_product_occurred_at_idx ON public.deployments USING btree (product_id, occurred_at DESC, id DESC);
 
 CREATE INDEX deployments_run_idx ON public.deployments USING btree (version_id, environment_id, invoke_id, id);

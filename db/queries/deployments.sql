@@ -27,20 +27,22 @@ WHERE account_id = @account_id AND id = @id;
 -- name: GetDeploymentNeighbours :one
 SELECT p.id AS previous_id, n.id AS next_id
 FROM deployment_details AS d
-LEFT JOIN deployments AS p ON p.account_id = @account_id AND p.id = (
+LEFT JOIN LATERAL (
   SELECT x.id FROM deployments AS x
   WHERE x.account_id = @account_id AND x.product_id = d.product_id AND x.environment_id = d.environment_id
     AND (x.occurred_at, x.id) < (d.occurred_at, d.id)
   ORDER BY x.occurred_at DESC, x.id DESC
   LIMIT 1
-)
-LEFT JOIN deployments AS n ON n.account_id = @account_id AND n.id = (
+) AS before ON true
+LEFT JOIN LATERAL (
   SELECT x.id FROM deployments AS x
   WHERE x.account_id = @account_id AND x.product_id = d.product_id AND x.environment_id = d.environment_id
     AND (x.occurred_at, x.id) > (d.occurred_at, d.id)
   ORDER BY x.occurred_at, x.id
   LIMIT 1
-)
+) AS after ON true
+LEFT JOIN deployments AS p ON p.account_id = @account_id AND p.id = before.id
+LEFT JOIN deployments AS n ON n.account_id = @account_id AND n.id = after.id
 WHERE d.account_id = @account_id AND d.id = @id;
 
 -- ListDeploymentsByID returns some deployments with their versions.

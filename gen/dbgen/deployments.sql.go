@@ -64,20 +64,22 @@ func (q *Queries) GetDeployment(ctx context.Context, arg GetDeploymentParams) (D
 const GetDeploymentNeighbours = `-- name: GetDeploymentNeighbours :one
 SELECT p.id AS previous_id, n.id AS next_id
 FROM deployment_details AS d
-LEFT JOIN deployments AS p ON p.account_id = $1 AND p.id = (
+LEFT JOIN LATERAL (
   SELECT x.id FROM deployments AS x
   WHERE x.account_id = $1 AND x.product_id = d.product_id AND x.environment_id = d.environment_id
     AND (x.occurred_at, x.id) < (d.occurred_at, d.id)
   ORDER BY x.occurred_at DESC, x.id DESC
   LIMIT 1
-)
-LEFT JOIN deployments AS n ON n.account_id = $1 AND n.id = (
+) AS before ON true
+LEFT JOIN LATERAL (
   SELECT x.id FROM deployments AS x
   WHERE x.account_id = $1 AND x.product_id = d.product_id AND x.environment_id = d.environment_id
     AND (x.occurred_at, x.id) > (d.occurred_at, d.id)
   ORDER BY x.occurred_at, x.id
   LIMIT 1
-)
+) AS after ON true
+LEFT JOIN deployments AS p ON p.account_id = $1 AND p.id = before.id
+LEFT JOIN deployments AS n ON n.account_id = $1 AND n.id = after.id
 WHERE d.account_id = $1 AND d.id = $2
 `
 

@@ -73,6 +73,19 @@ INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, pay
   FROM notification_channels c, generate_series(1, 30) n;
 ANALYZE`
 
+// rareDeployments adds three deployments of another product to an environment of their own, before, amid and after all others, and returns the second one.
+const rareDeployments = `
+WITH added AS (
+  INSERT INTO deployments (account_id, id, product_id, version_id, environment_id, status, seen_statuses, occurred_at, last_event_at, superseded, overtaken, extra_metadata, created_at)
+  SELECT d.account_id, gen_random_uuid(), d.product_id, d.version_id, e.id, 'completed', '{}', at, at, false, false, '{}', at
+  FROM (SELECT * FROM deployments WHERE account_id = (SELECT account_id FROM products WHERE id = $1) AND product_id <> $1 LIMIT 1) d
+  JOIN LATERAL (SELECT id FROM environments e WHERE e.account_id = d.account_id
+    AND NOT EXISTS (SELECT FROM deployments x WHERE x.account_id = e.account_id AND x.environment_id = e.id) LIMIT 1) e ON true
+  CROSS JOIN (SELECT min(occurred_at) - interval '1 s' AS at FROM deployments UNION ALL SELECT min(occurred_at) + (max(occurred_at) - min(occurred_at)) / 2 FROM deployments
+    UNION ALL SELECT max(occurred_at) + interval '1 s' FROM deployments) t
+  RETURNING id, occurred_at)
+SELECT id FROM added ORDER BY occurred_at OFFSET 1 LIMIT 1`
+
 // planner runs queries, and keeps the plan of the last one.
 type planner struct {
 	*pgx.Conn
@@ -92,6 +105,16 @@ type planNode struct {
 }
 
 func (p *planner) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	p.explain(ctx, sql, args...)
+	return p.Conn.Query(ctx, sql, args...)
+}
+
+func (p *planner) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	p.explain(ctx, sql, args...)
+	return p.Conn.QueryRow(ctx, sql, args...)
+}
+
+func (p *planner) explain(ctx context.Context, sql string, args ...any) {
 	var text []byte
 	require.NotContains(p.t, sql, "OFFSET")
 	require.NoError(p.t, p.Conn.QueryRow(ctx, "EXPLAIN (ANALYZE, FORMAT JSON) "+sql, args...).Scan(&text))
@@ -100,7 +123,6 @@ func (p *planner) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	}
 	require.NoError(p.t, json.Unmarshal(text, &plans))
 	p.plan = plans[0].Plan
-	return p.Conn.Query(ctx, sql, args...)
 }
 
 // walk visits every step.
@@ -152,6 +174,10 @@ func TestListsReadFromAnIndex(t *testing.T) {
 	var busy, build uuid.UUID // with 500 events, and with one
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT deployment_id FROM events WHERE effect = 'out_of_order' LIMIT 1").Scan(&busy))
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM builds WHERE account_id = $1 LIMIT 1", account).Scan(&build))
+	var middle uuid.UUID // with other deployments of its pair before and after it
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM deployments WHERE product_id = $1 AND environment_id = $2 AND occurred_at = $3", product, environment, at).Scan(&middle))
+	var rare uuid.UUID // between the first and the last deployment of its pair
+	require.NoError(t, conn.QueryRow(t.Context(), rareDeployments, product).Scan(&rare))
 	since := at.Add(-time.Hour)
 	anHourAgo, fiveMinutesAgo := time.Now().Add(-time.Hour), time.Now().Add(-5*time.Minute)
 
@@ -228,6 +254,15 @@ func TestListsReadFromAnIndex(t *testing.T) {
 		}},
 		"EventsOfBuild": {"events", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListBuildEvents(t.Context(), dbgen.ListBuildEventsParams{AccountID: account, BuildID: &build, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		// The deployment, and one on either side: each is found by the index of the pair.
+		"Neighbours": {"deployments", 7, func(_ *time.Time, id *uuid.UUID) error {
+			params := dbgen.GetDeploymentNeighboursParams{AccountID: account, ID: middle}
+			if id != nil {
+				params.ID = rare // the neighbours of a pair are far away from each other in time
+			}
+			_, err := db.GetDeploymentNeighbours(t.Context(), params)
 			return err
 		}},
 		"Versions":          {"versions", page, versionsWhere(func(*dbgen.ListVersionsParams) {})},
