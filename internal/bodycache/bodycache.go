@@ -3,6 +3,8 @@
 package bodycache
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"math"
 	"strconv"
@@ -27,6 +29,43 @@ type Key struct {
 type Body struct {
 	ContentType, ETag string
 	Bytes             []byte
+
+	compressed func() []byte
+}
+
+// minCompressed is the size of a body, in bytes, below which gzip saves no packet.
+const minCompressed = 1400
+
+// NewBody returns a body.
+func NewBody(contentType, etag string, content []byte) Body {
+	return Body{ContentType: contentType, ETag: etag, Bytes: content, compressed: sync.OnceValue(func() []byte { return compress(content) })}
+}
+
+// Gzip returns the bytes compressed, at most half as many, or nil: those of a small body, or of one that cannot be compressed that
+// well. They are compressed once, when they are first needed.
+func (b Body) Gzip() []byte {
+	if b.compressed == nil {
+		return nil
+	}
+	return b.compressed()
+}
+
+func compress(content []byte) []byte {
+	if len(content) < minCompressed {
+		return nil
+	}
+	var buffer bytes.Buffer
+	writer, err := gzip.NewWriterLevel(&buffer, gzip.BestSpeed)
+	if err == nil {
+		_, err = writer.Write(content)
+	}
+	if err == nil {
+		err = writer.Close()
+	}
+	if err != nil || buffer.Len() > len(content)/2 {
+		return nil
+	}
+	return bytes.Clone(buffer.Bytes())
 }
 
 // overhead is what an entry needs in memory beside its key and body, in bytes.
@@ -144,6 +183,7 @@ func (c *Cache) store(id string, body Body) {
 	c.size += size
 }
 
+// sizeOf returns what an entry takes in memory at most, with its compressed bytes.
 func sizeOf(id string, body Body) int {
-	return overhead + len(id) + cap(body.Bytes) + len(body.ETag) + len(body.ContentType)
+	return overhead + len(id) + cap(body.Bytes) + len(body.Bytes)/2 + len(body.ETag) + len(body.ContentType)
 }

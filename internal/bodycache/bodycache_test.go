@@ -1,8 +1,12 @@
 package bodycache_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"errors"
+	"io"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -121,15 +125,15 @@ func TestErrorsAreNotStored(t *testing.T) {
 	require.Equal(t, "1", get(t, cache, bodycache.Key{}, s))
 }
 
-// TestSizeIsBounded stores bodies of 100 kB in a cache for 1 MB: the newest nine are there, and expired ones make room first.
+// TestSizeIsBounded stores bodies of 100 kB, and as much as half of that compressed, in a cache for 1.5 MB: the newest nine are there, and expired ones make room first.
 func TestSizeIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cache, s := bodycache.New(1_000_000, lifetime, time.Now), &source{size: 100_000}
+		cache, s := bodycache.New(1_500_000, lifetime, time.Now), &source{size: 100_000}
 		key := func(i int) bodycache.Key { return bodycache.Key{Request: strconv.Itoa(i)} }
 		for i := 1; i <= 30; i++ {
 			require.Equal(t, strconv.Itoa(i), get(t, cache, key(i), s))
-			require.LessOrEqual(t, cache.Size(), 1_000_000)
+			require.LessOrEqual(t, cache.Size(), 1_500_000)
 		}
 		for i := 22; i <= 30; i++ {
 			require.Equal(t, strconv.Itoa(i), get(t, cache, key(i), s))
@@ -139,11 +143,31 @@ func TestSizeIsBounded(t *testing.T) {
 
 		time.Sleep(lifetime)
 		require.Equal(t, "32", get(t, cache, key(99), s))
-		require.Less(t, cache.Size(), 110_000, "expired bodies are evicted")
+		require.Less(t, cache.Size(), 160_000, "expired bodies are evicted")
 
 		large := &source{size: 2_000_000}
 		require.Equal(t, "1", get(t, cache, key(100), large))
 		require.Equal(t, "2", get(t, cache, key(100), large), "a body that does not fit is not stored")
 		require.Equal(t, "32", get(t, cache, key(99), s), "and evicts nothing")
 	})
+}
+
+func TestBodiesAreCompressedOnce(t *testing.T) {
+	t.Parallel()
+	content := bytes.Repeat([]byte(`{"a":1},`), 1000)
+	body := bodycache.NewBody("application/json", `W/"1"`, content)
+	compressed := body.Gzip()
+	require.Less(t, len(compressed), len(content)/10)
+	require.Same(t, &compressed[0], &body.Gzip()[0])
+	reader, err := gzip.NewReader(bytes.NewReader(compressed))
+	require.NoError(t, err)
+	plain, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	require.Equal(t, content, plain)
+
+	require.Nil(t, bodycache.NewBody("", "", content[:100]).Gzip(), "a small one")
+	random := make([]byte, 1<<16)
+	_, _ = rand.Read(random)
+	require.Nil(t, bodycache.NewBody("", "", random).Gzip(), "one that cannot be compressed: its size is bounded")
+	require.Nil(t, bodycache.Body{}.Gzip())
 }

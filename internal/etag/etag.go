@@ -37,18 +37,19 @@ func Of(revision int64) string {
 	return `"` + strconv.FormatInt(revision, 10) + `"`
 }
 
-// OfBody returns the entity tag of a response: equal bodies have equal tags.
+// OfBody returns the entity tag of a response: equal bodies have equal tags. It is weak, as the body may be sent compressed or not.
 func OfBody(body []byte) string {
 	hash := sha256.Sum256(body)
-	return `"` + base64.RawURLEncoding.EncodeToString(hash[:18]) + `"`
+	return `W/"` + base64.RawURLEncoding.EncodeToString(hash[:18]) + `"`
 }
 
 // IsNoneMatch reports whether a list of entity tags has the tag, so that the client has the response already (RFC 9110, 13.1.2). The
-// comparison is weak: proxies that compress a response make its tag weak.
+// comparison is weak.
 func IsNoneMatch(ifNoneMatch, tag string) bool {
 	if strings.TrimSpace(ifNoneMatch) == "*" {
 		return true
 	}
+	tag = strings.TrimPrefix(tag, "W/")
 	for candidate := range strings.SplitSeq(ifNoneMatch, ",") {
 		if strings.TrimPrefix(strings.TrimSpace(candidate), "W/") == tag {
 			return true

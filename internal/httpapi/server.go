@@ -266,7 +266,8 @@ func newOperationMiddlewares(document *openapi3.T, deps Dependencies) (map[strin
 	return middlewares, nil
 }
 
-// sharing returns the middleware by which users share lists: of the operations that have If-None-Match, and of changes by users.
+// sharing returns the middleware by which users share lists: of the operations that have If-None-Match, and of changes by users. Other
+// lists are compressed for each request.
 func sharing(method string, operation *openapi3.Operation, lists *bodycache.Cache, logger *slog.Logger) []echo.MiddlewareFunc {
 	isForUsers := slices.Contains(apigen.OperationSchemes[operation.OperationID], "JWTAuth")
 	switch {
@@ -274,6 +275,8 @@ func sharing(method string, operation *openapi3.Operation, lists *bodycache.Cach
 		return []echo.MiddlewareFunc{middleware.SharedBody(lists, timeoutOf(operation.OperationID), logger)}
 	case isForUsers && method != http.MethodGet:
 		return []echo.MiddlewareFunc{middleware.InvalidateSharedBodies(lists)}
+	case isForUsers && operation.Parameters.GetByInAndName(openapi3.ParameterInQuery, "cursor") != nil:
+		return []echo.MiddlewareFunc{middleware.Gzip()}
 	default:
 		return nil
 	}

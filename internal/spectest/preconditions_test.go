@@ -80,8 +80,9 @@ func TestIfNoneMatch(t *testing.T) {
 			first := read("")
 			require.Equal(t, http.StatusOK, first.Status, "%s", first.Body)
 			tag := first.Header.Get("ETag")
-			require.Regexp(t, `^"[\w-]+"$`, tag)
-			for _, known := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
+			require.Regexp(t, `^W/"[\w-]+"$`, tag, "the body may be compressed")
+			strong := strings.TrimPrefix(tag, "W/")
+			for _, known := range []string{tag, strong, `"other", ` + tag, `"other",` + strong, "*"} {
 				same := read(known)
 				require.Equal(t, http.StatusNotModified, same.Status, known)
 				require.Empty(t, same.Body)
@@ -90,7 +91,7 @@ func TestIfNoneMatch(t *testing.T) {
 				}
 				require.Empty(t, same.Header.Get("Content-Type"))
 			}
-			for _, unknown := range []string{`"77"`, strings.Trim(tag, `"`), "nonsense", `"`, ",", tag[:len(tag)-1]} {
+			for _, unknown := range []string{`"77"`, strings.Trim(strong, `"`), "nonsense", `"`, ",", tag[:len(tag)-1]} {
 				other := read(unknown)
 				require.Equal(t, http.StatusOK, other.Status, unknown)
 				require.Equal(t, first.Body, other.Body)

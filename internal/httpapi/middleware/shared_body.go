@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 
 // SharedBody answers an operation whose body depends on the account, the path and the query alone. Requests of an account share
 // bodies for a short time, so that many pages that poll a list cost as much as one; the body has an entity tag, and a request
-// that names it in If-None-Match is answered with 304. It must come after authentication, authorization and validation, which
+// that names it in If-None-Match is answered with 304. It is compressed once, for the clients that accept gzip. It must come after authentication, authorization and validation, which
 // every request passes.
 //
 // "Cache-Control: max-age=0" in a request bypasses the cache. "no-cache" does not: browsers add it to every request to which a script
@@ -38,11 +39,21 @@ func SharedBody(cache *bodycache.Cache, timeout time.Duration, logger *slog.Logg
 			if err != nil {
 				return err
 			}
-			c.Response().Header().Set("ETag", body.ETag)
+			header := c.Response().Header()
+			header.Add(echo.HeaderVary, echo.HeaderAcceptEncoding)
+			header.Set("ETag", body.ETag)
 			if etag.IsNoneMatch(request.Header.Get("If-None-Match"), body.ETag) {
 				return c.NoContent(http.StatusNotModified)
 			}
-			return c.Blob(http.StatusOK, body.ContentType, body.Bytes)
+			content := body.Bytes
+			if acceptsGzip(request) {
+				if compressed := body.Gzip(); compressed != nil {
+					content = compressed
+					header.Set(echo.HeaderContentEncoding, "gzip")
+				}
+			}
+			header.Set(echo.HeaderContentLength, strconv.Itoa(len(content)))
+			return c.Blob(http.StatusOK, body.ContentType, content)
 		}
 	}
 }
@@ -76,7 +87,7 @@ func record(c echo.Context, next echo.HandlerFunc, timeout time.Duration) (bodyc
 		return bodycache.Body{}, err
 	}
 	body := bytes.Clone(recorder.Bytes())
-	return bodycache.Body{ContentType: recorder.header.Get(echo.HeaderContentType), ETag: etag.OfBody(body), Bytes: body}, nil
+	return bodycache.NewBody(recorder.header.Get(echo.HeaderContentType), etag.OfBody(body), body), nil
 }
 
 // recorder is the http.ResponseWriter of a handler that has no client.
