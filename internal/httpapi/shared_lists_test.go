@@ -144,6 +144,33 @@ func TestOwnChangesAreVisible(t *testing.T) {
 	}
 }
 
+// TestChangesOnAnotherServerAreVisible renames what the list of another server shows: it is visible there once the lifetime of the list ends,
+// or for a request that requires the present list.
+func TestChangesOnAnotherServerAreVisible(t *testing.T) {
+	t.Parallel()
+	clock := newTestClock()
+	one := testapi.New(t, withLists(), testapi.WithClock(clock.Now))
+	other := testapi.New(t, withLists(), testapi.WithClock(clock.Now), testapi.WithDatabase(one.DSN))
+	event := one.PostEvent(t, deploymentEvents, deployment(map[string]any{"status": "completed"}))
+	product := "/products/" + event.Field(t, "product_id").(string)
+	for _, path := range []string{state, "/deployments/"} {
+		shown := poll(t, other, testapi.Account, "viewer", path)
+		name := "renamed for " + path
+		require.Equal(t, http.StatusOK, one.As(t, "admin", http.MethodPatch, product, `{"name":"`+name+`"}`).Status)
+		require.Contains(t, string(poll(t, one, testapi.Account, "viewer", path).Body), name, "the server of the change")
+
+		clock.advance(listLifetime - time.Nanosecond)
+		require.Equal(t, shown.Body, poll(t, other, testapi.Account, "viewer", path).Body, "within the lifetime")
+		clock.advance(time.Nanosecond)
+		after := poll(t, other, testapi.Account, "viewer", path, "If-None-Match", shown.Header.Get("ETag"))
+		require.Equal(t, http.StatusOK, after.Status)
+		require.Contains(t, string(after.Body), name)
+
+		require.Equal(t, http.StatusOK, one.As(t, "admin", http.MethodPatch, product, `{"name":"again `+name+`"}`).Status)
+		require.Contains(t, string(poll(t, other, testapi.Account, "viewer", path, "Cache-Control", "max-age=0").Body), "again "+name)
+	}
+}
+
 // TestSharedListsKeepAccountsAndPermissions reads a list that another account, and a user with a permission, have just read.
 func TestSharedListsKeepAccountsAndPermissions(t *testing.T) {
 	t.Parallel()
