@@ -11,6 +11,7 @@ import (
 	"github.com/versioner-io/versioner/internal/app"
 	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/seed"
+	"github.com/versioner-io/versioner/internal/signin"
 )
 
 type demoCommand struct {
@@ -58,7 +59,8 @@ func (c demoCommand) Run(ctx context.Context, cfg config.Config, abort *app.Abor
 	case err != nil:
 		return fmt.Errorf("nothing was added: %w", err)
 	}
-	fmt.Fprintf(os.Stdout, seedSummary, c.Account, c.Seed, history.Summary(), c.Addr, tokenCommandLine(cfg, c.Account), c.Addr, os.Args[0], c.Account, dataDirFlag(cfg))
+	fmt.Fprintf(os.Stdout, seedSummary, c.Account, c.Seed, history.Summary(), c.Addr, signin.AccountLink(channels.Keys, c.Account, time.Now()),
+		c.Addr, tokenCommandLine(cfg, c.Account), c.Addr, os.Args[0], c.Account, dataDirFlag(cfg))
 	return nil
 }
 
@@ -66,7 +68,10 @@ const seedSummary = `
 Account %q has sample data (seed %d):
 
 %s
-List what runs where, while ` + "`versionerd dev`" + ` runs:
+While ` + "`versionerd dev`" + ` runs, sign in to this account's dashboard (once, within 30 minutes):
+http://%s%s
+
+List what runs where:
 
 curl -sS http://%s/environment-state/ -H "Authorization: Bearer $(%s)"
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"os/exec"
 	"regexp"
@@ -78,9 +79,23 @@ func TestDemoBesideAServer(t *testing.T) {
 	_, stderr, err = call(t, env, "demo", "--days", "7")
 	require.Error(t, err)
 	require.Contains(t, stderr, `account "demo": it has data already`, "one event is data")
-	stdout, stderr, err := call(t, env, "demo", "--account", "sample", "--days", "7")
+	stdout, stderr, err := call(t, env, "demo", "--account", "sample", "--days", "7", "--addr", strings.TrimPrefix(server.url, "http://"))
 	require.NoError(t, err, stderr)
 	require.Contains(t, string(pasteLine(t, env, stdout, server.url)), `"storefront"`)
+	link := regexp.MustCompile(`(?m)^http://\S+/auth/dev\?token=\S+$`).FindString(stdout)
+	require.Contains(t, link, server.url)
+	cookie := followed(t, link)
+	require.NotNil(t, cookie)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/environment-state/", nil)
+	require.NoError(t, err)
+	request.AddCookie(cookie)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	shown, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(shown), `"storefront"`, "the link signs in to the account of the data")
+	require.Nil(t, followed(t, link), "once")
 	server.stop(t)
 }
 

@@ -122,7 +122,7 @@ List the deployments as a user with the role admin:
 
 curl -sS %s/deployments/ -H "Authorization: Bearer $(%s)"
 
-Sample data: %s demo --account sample%s
+Sample data, in an account of its own to which the command prints a link: %s demo --account sample%s
 Ctrl-C stops the server; the data is kept.
 
 Dashboard:                %s/app/

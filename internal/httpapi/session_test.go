@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/signin"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
@@ -238,6 +240,32 @@ func TestDevelopmentLinkExpires(t *testing.T) {
 	api := testapi.New(t, testapi.WithDevelopment(development))
 	now = now.Add(30 * time.Minute)
 	require.Equal(t, "/app/sign-in?error=expired", api.Get(t, development.Link()).Header.Get("Location"))
+}
+
+// TestDevelopmentLinkOfAnAccount follows links that commands print.
+func TestDevelopmentLinkOfAnAccount(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	api := testapi.New(t, testapi.WithDevelopment(signin.NewDevelopment(testapi.Account, func() time.Time { return now })))
+	link := signin.AccountLink(api.Channels.Keys, "sample", now)
+	followed := api.Get(t, link)
+	require.Equal(t, "/app/", followed.Header.Get("Location"))
+	request := api.Request(t, http.MethodGet, "/auth/session", nil)
+	request.Header.Set("Cookie", strings.SplitN(followed.Header.Get("Set-Cookie"), ";", 2)[0])
+	current := api.Do(t, request)
+	require.Equal(t, "admin", current.Field(t, "role"))
+	require.Equal(t, "sample", current.Field(t, "account").(map[string]any)["slug"])
+	require.NotContains(t, api.Logs.String(), strings.Split(link, "=")[1])
+
+	foreign, err := keyring.New(bytes.Repeat([]byte("f"), keyring.KeySize))
+	require.NoError(t, err)
+	expired := signin.AccountLink(api.Channels.Keys, "sample", now.Add(-30*time.Minute))
+	for what, rejected := range map[string]string{"used": link, "of another server": signin.AccountLink(foreign, "sample", now), "expired": expired, "no token": signin.DevelopmentPath + "?token=AAAA"} {
+		answer := api.Get(t, rejected)
+		require.Equal(t, "/app/sign-in?error=expired", answer.Header.Get("Location"), what)
+		require.Empty(t, answer.Header.Values("Set-Cookie"), what)
+	}
+	require.Equal(t, http.StatusNotFound, testapi.New(t).Get(t, signin.AccountLink(api.Channels.Keys, "sample", now)).Status, "only in development")
 }
 
 // TestSessionsThatCannotBeVerified: a session is not invalid because the database is away or the client is limited. The other scheme of
