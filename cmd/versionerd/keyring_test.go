@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +37,7 @@ func TestRotateSecrets(t *testing.T) {
 	}
 	addresses := []string{freeAddr(t), freeAddr(t)}
 	servers := make([]*program, 2)
-	restart := func(names ...string) { // one after the other
+	restart := func(names ...string) { // one at a time
 		for i, address := range addresses {
 			if servers[i] != nil {
 				servers[i].terminate(t)
@@ -133,4 +135,37 @@ func TestRotateSecrets(t *testing.T) {
 	for _, server := range servers {
 		server.stop(t)
 	}
+}
+
+// TestRotateSecretsOfDataDirectory replaces the secrets of the embedded PostgreSQL, which are files.
+func TestRotateSecretsOfDataDirectory(t *testing.T) {
+	t.Parallel()
+	dir := newDataDir(t)
+	run := func(args ...string) (output string, err error) {
+		stdout, stderr, err := call(t, environment(dir), args...)
+		return stdout + stderr, err
+	}
+	_, err := run("keys", "create", "--account", "acme", "--name", "unused")
+	require.NoError(t, err)
+	output, err := run("keyring", "rotate")
+	require.NoError(t, err, output)
+	files := map[string]string{"key-pepper": strings.Repeat("n", 64), "encryption-key": base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("n"), 32))}
+	for name, secret := range files {
+		former, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(secret+","+string(former)), 0o600))
+	}
+	output, err = run("keyring", "rotate")
+	require.Error(t, err)
+	require.Regexp(t, `acme +k1 +unused +never`, output)
+	output, err = run("keys", "revoke", "--account", "acme", "k1")
+	require.NoError(t, err, output)
+	output, err = run("keyring", "rotate")
+	require.NoError(t, err, output)
+	for name, secret := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(secret), 0o600))
+	}
+	output, err = run("keyring", "status")
+	require.NoError(t, err, output)
+	require.Contains(t, output, "0 active API keys")
 }

@@ -289,6 +289,17 @@ func TestRefresh(t *testing.T) {
 		require.Equal(t, 1, s.Count(t, "audit_log WHERE action = 'session.end' AND actor_name = 'identity provider'"))
 	})
 
+	t.Run("EndsTheSessionWhoseKeyWasRemoved", func(t *testing.T) {
+		t.Parallel()
+		s := newServer(t)
+		cookie := s.signIn(t)
+		s.Exec(t, `UPDATE user_sessions SET encrypted_refresh_token = '\x00000000'::bytea || substring(encrypted_refresh_token FROM 5)`)
+		require.Equal(t, "admin", s.role(t, cookie), "not before the refresh is due")
+		s.makeRefreshDue(t)
+		require.Nil(t, s.role(t, cookie))
+		require.Contains(t, s.Logs.String(), "not in VERSIONER_ENCRYPTION_KEYS")
+	})
+
 	t.Run("EndsTheSessionOfAnotherOrganization", func(t *testing.T) {
 		t.Parallel()
 		s := newServer(t)
