@@ -34,6 +34,8 @@ export default defineConfig(({ mode }) => {
                 test: /web[\\/]src[\\/](api|components|lib|shell)[\\/]|clients[\\/]typescript/,
                 minShareCount: 2,
               },
+              // The dialogs that change objects come with the first page that has one.
+              { name: "forms", test: /web[\\/]src[\\/]forms[\\/]/ },
             ],
           },
         },

@@ -88,13 +88,13 @@ describe("notifications", suite, () => {
 
       await page.getByRole("button", { name: "Delete hook of the shop" }).click();
       const remove = page.getByRole("dialog", { name: "Delete hook of the shop" });
-      await remove.getByLabel("Name").fill("hook of the shop");
+      await remove.getByRole("checkbox").check();
       await remove.getByRole("button", { name: "Delete", exact: true }).click();
       await remove.waitFor({ state: "detached" });
       assert.ok(!(await channels()).some(({ name }) => name === "hook of the shop"));
     }));
 
-  test("shows the server's reason beside the field, and keeps what was typed", () =>
+  test("shows the server's reason once, beside the field, and keeps what was typed", () =>
     visit(browser, server, "/notifications", { token: admin, expected: [/422/] }, async (page) => {
       await page.getByRole("button", { name: "Create a channel" }).click();
       const form = page.getByRole("dialog", { name: "Create a channel" });
@@ -102,8 +102,21 @@ describe("notifications", suite, () => {
       await form.getByLabel("Name").fill("private");
       await form.getByLabel("URL").fill("http://10.0.0.1/hook");
       await form.getByRole("button", { name: "Create", exact: true }).click();
-      await form.getByRole("alert").waitFor();
+      const reason = /belongs to a private or special network/;
+      await form.getByText(reason).waitFor();
+      assert.match(await form.getByText(reason).textContent(), /^the address/, "once, without the path of the field");
+      assert.equal(await form.getByRole("alert").count(), 0, "no summary repeats it");
+      const url = form.getByLabel("URL");
+      assert.ok(await url.evaluate((field) => field === document.activeElement), "the focus is on the field");
       assert.equal(await form.getByLabel("Name").inputValue(), "private");
+      await page.route("**/notification-channels/", (route) =>
+        route.fulfill({
+          status: 422,
+          json: { detail: [{ loc: ["body", "config"], msg: "is too large", type: "value_error" }] },
+        }),
+      );
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      await form.getByRole("alert").getByText("config: is too large").waitFor();
       await keepPicture(page, "notifications-refused");
     }));
 

@@ -35,7 +35,7 @@ describe("products and environments", suite, () => {
   const pages = [
     ["products", "Products", async () => "/products"],
     ["product", "search-api", async () => `/products/${(await first("/products/?q=search-api")).id}`],
-    ["environment-list", "Manage environments", async () => "/environments"],
+    ["environment-list", "Environments", async () => "/environments"],
     ["environment", "production", async () => `/environments/${(await first("/environments/?q=production")).id}`],
   ];
   for (const look of looks) {
@@ -73,16 +73,16 @@ describe("products and environments", suite, () => {
       visit(browser, server, list, { token, expected: [/409/] }, async (page) => {
         await page.getByRole("button", { name: `New ${kind}` }).click();
         const dialog = page.getByRole("dialog");
-        await dialog.getByRole("button", { name: "Save" }).click();
+        await dialog.getByRole("button", { name: "Create" }).click();
         await dialog.getByText("This field is required.").waitFor();
         await dialog.getByLabel("Name").fill(hostile);
         await dialog.getByLabel("Metadata").fill("[1]");
-        await dialog.getByRole("button", { name: "Save" }).click();
+        await dialog.getByRole("button", { name: "Create" }).click();
         await dialog.getByText("Write a JSON object").waitFor();
         await keepPicture(page, `${kind}-form`);
         await assertAccessible(page);
         await dialog.getByLabel("Metadata").fill('{"team": "shop", "size": 3}');
-        await dialog.getByRole("button", { name: "Save" }).click();
+        await dialog.getByRole("button", { name: "Create" }).click();
         await page.getByRole("heading", { level: 1, name: "<b onclick" }).waitFor();
         await page.getByRole("heading", { name: empty }).first().waitFor();
         await page.getByText('"team": "shop"').waitFor();
@@ -127,7 +127,7 @@ describe("products and environments", suite, () => {
       assert.equal(await dialog.getByLabel("Description").inputValue(), "mine");
       await keepPicture(page, "conflict");
       await assertAccessible(page);
-      await dialog.getByRole("button", { name: "Save my changes anyway" }).click();
+      await dialog.getByRole("button", { name: "Save my changes over it" }).click();
       await dialog.waitFor({ state: "detached" });
       const now = await request("GET", `/products/${id}`);
       assert.equal(now.description, "mine");
@@ -177,7 +177,7 @@ describe("products and environments", suite, () => {
       await page.getByRole("button", { name: "New product" }).click();
       const dialog = page.getByRole("dialog");
       await dialog.getByLabel("Name").fill("search-api");
-      await dialog.getByRole("button", { name: "Save" }).click();
+      await dialog.getByRole("button", { name: "Create" }).click();
       await dialog
         .getByRole("alert")
         .getByText(/exists|taken|use/)

@@ -94,7 +94,7 @@ describe("versions, builds and releases", suite, () => {
       const dialog = page.getByRole("dialog");
       await dialog.getByLabel("Name").fill(hostile);
       await assertAccessible(page);
-      await dialog.getByRole("button", { name: "Save" }).click();
+      await dialog.getByRole("button", { name: "Create" }).click();
       await page.getByRole("heading", { level: 1, name: "<i onmouseover" }).waitFor();
       await page.getByRole("heading", { name: "This release has no version" }).waitFor();
 

@@ -118,7 +118,7 @@ describe("session", suite, () => {
         return route.fulfill({ status: 401, json: { detail: "Invalid authentication credentials" } });
       });
       await send("1.0.0");
-      await page.getByRole("link", { name: "Environments", exact: true }).click();
+      await page.getByRole("link", { name: "Overview", exact: true }).click();
       await page.getByRole("grid").waitFor();
       assert.equal(refusals, 1);
       assert.equal(await page.getByRole("dialog").count(), 0);

@@ -50,10 +50,12 @@ describe("settings", suite, () => {
     visit(browser, server, "/settings/keys", { token: admin }, async (page) => {
       await page.getByRole("button", { name: "Create a key" }).click();
       const form = page.getByRole("dialog", { name: "Create an API key" });
-      assert.ok(await form.getByRole("button", { name: "Create", exact: true }).isDisabled(), "a key needs a name");
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      await form.getByText("This field is required.").waitFor();
+      assert.ok(await form.getByLabel("Name").evaluate((field) => field === document.activeElement));
       await form.getByLabel("Name").fill("shop pipeline");
       await form.getByLabel("Description").fill("Deploys the shop");
-      await form.getByLabel("Lifetime").selectOption("90");
+      await form.getByLabel("Lifetime").selectOption("90 days");
       await page.keyboard.press("Escape");
       await form.getByRole("button", { name: "Keep editing" }).click();
       await form.getByRole("button", { name: "Create", exact: true }).click();
@@ -97,8 +99,8 @@ describe("settings", suite, () => {
       await page.getByRole("button", { name: "Revoke shop", exact: true }).first().click();
       const revoke = page.getByRole("dialog", { name: "Revoke shop" });
       const confirm = revoke.getByRole("button", { name: "Revoke", exact: true });
-      assert.ok(await confirm.isDisabled(), "the name confirms");
-      await revoke.getByLabel("Name").fill("shop");
+      assert.ok(await confirm.isDisabled(), "the user agrees first");
+      await revoke.getByRole("checkbox").check();
       await keepPicture(page, "settings-key-revoke");
       await confirm.click();
       await revoke.waitFor({ state: "detached" });
@@ -120,7 +122,7 @@ describe("settings", suite, () => {
       await conflict.getByText("mine", { exact: true }).waitFor();
       await keepPicture(page, "settings-conflict");
       await assertAccessible(page);
-      await conflict.getByRole("button", { name: "Save mine over it" }).click();
+      await conflict.getByRole("button", { name: "Save my changes over it" }).click();
       await form.waitFor({ state: "detached" });
       assert.equal((await call("GET", `/api-keys/${id}`)).description, "mine");
     }));
@@ -214,11 +216,11 @@ describe("settings", suite, () => {
       const signIn = () => page.getByRole("button", { name: "Continue as admin of demo" }).click();
       const list = page.getByRole("list", { name: "Sessions" });
       await signIn();
-      await page.getByRole("heading", { level: 1, name: "Environments" }).waitFor();
+      await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
       await context.clearCookies();
       await page.goto(`${server.url}/app/sign-in`);
       await signIn();
-      await page.getByRole("heading", { level: 1, name: "Environments" }).waitFor();
+      await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
       await page.goto(`${server.url}/app/settings/sessions`);
       await list.getByText("this session").waitFor();
       await keepPicture(page, "settings-sessions-signed-in");

@@ -21,9 +21,9 @@ describe("shell", suite, () => {
   for (const look of looks) {
     test(`is accessible at ${nameOf(look)}`, () =>
       visit(browser, server, "/", { token, ...look }, async (page) => {
-        await page.getByRole("heading", { level: 1, name: "Environments" }).waitFor();
+        await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
         await page.waitForLoadState("networkidle");
-        await keepPicture(page, `environments-${nameOf(look)}`);
+        await keepPicture(page, `overview-${nameOf(look)}`);
         await assertAccessible(page);
       }));
   }

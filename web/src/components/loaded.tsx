@@ -42,10 +42,13 @@ function Absent({ kind, list }: { kind: string; list: string }) {
   );
 }
 
-/** Links to the lists above a page. */
-export function Trail({ children }: { children: ReactNode }) {
+/** The link to the list above a page, and what follows it. */
+export function Trail({ to, label, children }: { to: string; label: string; children?: ReactNode }) {
   return (
     <nav aria-label="Above this page" className="flex flex-wrap items-center gap-x-2">
+      <AppLink to={to} className="inline-flex min-h-6 items-center text-accent hover:underline">
+        {label}
+      </AppLink>
       {children}
     </nav>
   );

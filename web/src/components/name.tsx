@@ -20,7 +20,7 @@ export function VersionName({
   className?: string;
 }) {
   return (
-    <Name cut={cut} className={cx("font-mono text-sm", className)}>
+    <Name cut={cut} className={cx("font-mono text-sm leading-[inherit]", className)}>
       {children}
     </Name>
   );

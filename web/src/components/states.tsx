@@ -1,4 +1,5 @@
-import { Unauthenticated, ValidationError, VersionerError } from "@versioner/client";
+import type { UseQueryResult } from "@tanstack/react-query";
+import { Unauthenticated, ValidationError, type ValidationItem, VersionerError } from "@versioner/client";
 import type { ReactNode } from "react";
 
 import { isAway } from "../api/query-client";
@@ -16,12 +17,13 @@ export function EmptyState({ title, children }: { title: string; children?: Reac
   );
 }
 
-/** The message of a failure for users. */
-export function errorText(error: unknown): string {
+/** The message of a failure for users; of a ValidationError without some of its problems, or null if there is no other. */
+function errorText(error: unknown, except: readonly ValidationItem[] = []): string | null {
   if (isAway(error)) return "The server does not answer, or is overloaded. The page tries again by itself.";
   if (error instanceof Unauthenticated) return "The session has ended. Sign in, and try again.";
   if (error instanceof ValidationError && error.problems.length > 0) {
-    return error.problems.map(({ loc, msg }) => `${loc.slice(1).join(".")}: ${msg}`).join("; ");
+    const others = error.problems.filter((problem) => !except.includes(problem));
+    return others.map(({ loc, msg }) => `${loc.slice(1).join(".")}: ${msg}`).join("; ") || null;
   }
   if (error instanceof VersionerError) return error.detail;
   return error instanceof Error ? error.message : String(error);
@@ -45,13 +47,14 @@ export function ErrorState({ error, onRetry }: { error: unknown; onRetry?: () =>
   );
 }
 
-/** A failure of a form or an action, beside its button. */
-export function InlineError({ error }: { error: unknown }) {
-  if (!error) return null;
+/** A failure of a form or an action, beside its button; `except` has the problems that are shown elsewhere. */
+export function InlineError({ error, except }: { error: unknown; except?: readonly ValidationItem[] | undefined }) {
+  const text = error ? errorText(error, except) : null;
+  if (text === null) return null;
   const requestId = error instanceof VersionerError ? error.requestId : undefined;
   return (
     <p role="alert" className="rounded-md bg-bad-soft px-3 py-2 text-sm text-bad">
-      {errorText(error)}
+      {text}
       {requestId ? <span className="block font-mono text-xs break-all">Request {requestId}</span> : null}
     </p>
   );
@@ -75,4 +78,19 @@ export function SkeletonRows({ rows = 8 }: { rows?: number }) {
       ))}
     </div>
   );
+}
+
+/** What `children` return for the data of a query, or the state that it is in. */
+export function WhenLoaded<T>({
+  query: { data, error, refetch },
+  skeletons,
+  children,
+}: {
+  query: UseQueryResult<T, unknown>;
+  /** How many rows the data have about. */
+  skeletons: number;
+  children: (data: T) => ReactNode;
+}) {
+  if (data !== undefined) return children(data);
+  return error ? <ErrorState error={error} onRetry={() => void refetch()} /> : <SkeletonRows rows={skeletons} />;
 }

@@ -35,7 +35,7 @@ export const navigation: NavigationGroup[] = [
   {
     label: null,
     items: [
-      { to: "/", label: "Environments", icon: GridIcon, letter: "e" },
+      { to: "/", label: "Overview", icon: GridIcon, letter: "o" },
       { to: "/deployments", label: "Deployments", icon: DeployIcon, letter: "d" },
       { to: "/releases", label: "Releases", icon: BoardIcon, letter: "r" },
     ],
@@ -46,7 +46,7 @@ export const navigation: NavigationGroup[] = [
       { to: "/products", label: "Products", icon: BoxIcon, letter: "p" },
       { to: "/versions", label: "Versions", icon: TagIcon, letter: "v" },
       { to: "/builds", label: "Builds", icon: BuildIcon, letter: "b" },
-      { to: "/environments", label: "Manage environments", icon: ListIcon, letter: "m" },
+      { to: "/environments", label: "Environments", icon: ListIcon, letter: "e" },
     ],
   },
   {

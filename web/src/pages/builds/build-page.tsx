@@ -35,10 +35,7 @@ function Content({ build }: { build: Build }) {
     <Page
       title={`Build of ${build.product_name} ${build.version}`}
       lead={
-        <Trail>
-          <AppLink to="/builds" className="inline-flex min-h-6 items-center text-accent hover:underline">
-            Builds
-          </AppLink>
+        <Trail to="/builds" label="Builds">
           <StatusBadge status={build.status} isStale={build.is_stale} />
           <Time at={build.occurred_at} />
         </Trail>

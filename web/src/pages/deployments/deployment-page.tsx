@@ -36,10 +36,7 @@ function Content({ deployment }: { deployment: Deployment }) {
     <Page
       title={`${deployment.product_name} ${deployment.version} in ${deployment.environment_name}`}
       lead={
-        <Trail>
-          <AppLink to="/deployments" className="inline-flex min-h-6 items-center text-accent hover:underline">
-            Deployments
-          </AppLink>
+        <Trail to="/deployments" label="Deployments">
           <StatusBadge status={deployment.status} isStale={deployment.is_stale} />
           <Time at={deployment.deployed_at} />
         </Trail>

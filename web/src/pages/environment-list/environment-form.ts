@@ -1,6 +1,8 @@
-import type { Environment } from "@versioner/client";
+import type { Environment, EnvironmentPatch } from "@versioner/client";
 
-import { type FormField, jsonText, type Values } from "../../lib/form";
+import { changeEnvironment, reloadEnvironment, removeEnvironment } from "../../api/environments";
+import { type FormField, jsonText } from "../../forms/fields";
+import type { Editing } from "../../forms/object-page";
 import { TYPE_NAMES } from "../environments/matrix-data";
 
 const NAME: FormField = {
@@ -22,15 +24,13 @@ export const NEW_FIELDS: readonly FormField[] = [
   ...OTHERS,
 ];
 
-export const EDIT_FIELDS: readonly FormField[] = [
-  NAME,
-  { name: "type", label: "Type", kind: "choice", choices: TYPE_NAMES },
-  ...OTHERS,
-];
-
-export const environmentValues = ({ name, type, description, metadata }: Environment): Values => ({
-  name,
-  type,
-  description,
-  metadata: jsonText(metadata),
-});
+export const environmentEditing: Editing<Environment, EnvironmentPatch> = {
+  fields: [NAME, { name: "type", label: "Type", kind: "choice", choices: TYPE_NAMES }, ...OTHERS],
+  valuesOf: ({ name, type, description, metadata }) => ({ name, type, description, metadata: jsonText(metadata) }),
+  load: reloadEnvironment,
+  change: changeEnvironment,
+  remove: removeEnvironment,
+  confirmation: "Delete the environment with its deployments",
+  consequence:
+    " and its deployments disappear from every page. The next event that names the environment creates a new one.",
+};

@@ -9,12 +9,12 @@ import { AppLink } from "../../components/app-link";
 import { Button } from "../../components/button";
 import { ChoiceFilter, FilterBar, TextFilter } from "../../components/filters";
 import { Name } from "../../components/name";
-import { CreateDialog } from "../../components/object-form";
 import { ObjectList } from "../../components/object-list";
 import { Page, Panel } from "../../components/page";
 import { EmptyState } from "../../components/states";
 import { Cell, Row, Table } from "../../components/table";
 import { Time } from "../../components/time";
+import { CreateDialog } from "../../forms/create-dialog";
 import { useFilters } from "../../lib/search";
 import { TYPE_NAMES } from "../environments/matrix-data";
 import { NEW_FIELDS } from "./environment-form";
@@ -28,7 +28,7 @@ export default function EnvironmentListPage() {
   const isFiltered = Boolean(q || type);
   return (
     <Page
-      title="Manage environments"
+      title="Environments"
       lead="Names, types and descriptions of the environments, newest first"
       actions={mayWrite ? <Button onClick={() => setOpen(true)}>New environment</Button> : null}
     >
@@ -106,7 +106,7 @@ function NewEnvironment({ onClose }: { onClose: () => void }) {
     <CreateDialog
       title="New environment"
       fields={NEW_FIELDS}
-      create={async (body: EnvironmentCreate) => addEnvironment(body)}
+      create={(body: EnvironmentCreate) => addEnvironment(body)}
       onCreated={({ id }) => void navigate({ to: `/environments/${id}` as "/" })}
       onClose={onClose}
     />

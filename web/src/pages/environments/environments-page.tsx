@@ -28,7 +28,7 @@ export default function EnvironmentsPage() {
     );
   }
   return (
-    <Page title="Environments" lead="Which version runs where, since when, and who deployed it">
+    <Page title="Overview" lead="Which version runs where, since when, and who deployed it">
       {data ? <Content cells={data} /> : null}
       {!data && error ? (
         <Panel>

@@ -1,16 +1,12 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import type { ChannelType, NotificationChannel } from "@versioner/client";
-import { useState } from "react";
 
-import type { Revised } from "../../api/lists";
 import { channelsQuery, createChannel, deleteChannel, loadChannel, updateChannel } from "../../api/notifications";
-import { ConflictNotice } from "../../components/conflict";
-import { SelectField, TextArea, TextField } from "../../components/field";
-import { ConfirmDialog, FormDialog } from "../../components/form-dialog";
-import { LoadedDialog } from "../../components/loaded-dialog";
 import { SecretDialog } from "../../components/secret";
-import { problemOf } from "../../lib/problems";
-import { useEdit } from "../../lib/use-edit";
+import { ConfirmDialog } from "../../forms/confirm-dialog";
+import { CreateDialog } from "../../forms/create-dialog";
+import { EditDialog } from "../../forms/edit-dialog";
+import type { FormField, Values } from "../../forms/fields";
 import { TYPE_NAMES } from "./texts";
 
 /** What the user does with a channel, which opens a dialog. */
@@ -27,8 +23,9 @@ interface DialogsProps {
 export function ChannelDialogs({ action, onAction }: DialogsProps) {
   const queries = useQueryClient();
   const close = () => onAction(null);
+  const refresh = () => void queries.invalidateQueries({ queryKey: channelsQuery.queryKey });
   const done = (name?: string, secret?: string) => {
-    void queries.invalidateQueries({ queryKey: channelsQuery.queryKey });
+    refresh();
     if (name && secret) onAction({ kind: "secret", name, secret });
     else close();
   };
@@ -36,7 +33,7 @@ export function ChannelDialogs({ action, onAction }: DialogsProps) {
     case "create":
       return <CreateChannel onDone={done} onClose={close} />;
     case "edit":
-      return <EditChannel id={action.channel.id} onDone={() => done()} onClose={close} />;
+      return <EditChannel channel={action.channel} onSaved={refresh} onClose={close} />;
     case "new-secret":
       return <NewSecret channel={action.channel} onDone={done} onClose={close} />;
     case "delete":
@@ -65,247 +62,178 @@ function randomSecret(): string {
 /** The member of the configuration that has the address, for each type of channel. */
 const ADDRESS_MEMBER = { slack_webhook: "webhook_url", webhook: "url", email: "to" } as const;
 
-function CreateChannel({ onDone, onClose }: { onDone: (name?: string, secret?: string) => void; onClose: () => void }) {
-  const [type, setType] = useState<ChannelType>("slack_webhook");
-  const [values, setValues] = useState({ name: "", address: "" });
-  const [isSigned, setSigned] = useState(true);
-  const create = useMutation({
-    mutationFn: async () => {
-      const secret = type === "webhook" && isSigned ? randomSecret() : undefined;
-      const config = { [ADDRESS_MEMBER[type]]: values.address.trim(), ...(secret ? { secret } : {}) };
-      await createChannel({ name: values.name, channel_type: type, config });
-      return secret;
-    },
-    onSuccess: (secret) => onDone(values.name, secret),
-  });
-  return (
-    <FormDialog
-      title="Create a channel"
-      action="Create"
-      busy={create.isPending}
-      error={create.error}
-      isDirty={Boolean(values.name || values.address)}
-      isDisabled={!values.name.trim() || !values.address.trim()}
-      onSubmit={() => create.mutate()}
-      onClose={onClose}
-    >
-      <SelectField label="Type" value={type} onChange={(event) => setType(event.target.value as ChannelType)}>
-        {Object.entries(TYPE_NAMES).map(([value, text]) => (
-          <option key={value} value={value}>
-            {text}
-          </option>
-        ))}
-      </SelectField>
-      <NameField values={values} error={create.error} set={setValues} />
-      <AddressField type={type} values={values} error={create.error} set={setValues} />
-      {type === "webhook" ? (
-        <label className="flex min-h-8 items-center gap-2">
-          <input
-            type="checkbox"
-            className="size-4 accent-accent"
-            checked={isSigned}
-            onChange={(event) => setSigned(event.target.checked)}
-          />
-          Sign messages with a secret, which is shown once
-        </label>
-      ) : null}
-    </FormDialog>
-  );
-}
+const NAME: FormField = { name: "name", label: "Name", kind: "text", isRequired: true, maxLength: 255 };
 
-interface Values {
+const STATE: FormField = {
+  name: "state",
+  label: "State",
+  kind: "choice",
+  choices: { enabled: "Enabled", disabled: "Disabled: nothing is sent" },
+};
+
+/** The address of the receiver, for each type of channel. */
+const ADDRESS: Record<ChannelType, FormField> = {
+  email: {
+    name: "address",
+    member: ADDRESS_MEMBER.email,
+    label: "Recipients",
+    kind: "area",
+    isRequired: true,
+    maxLength: 4096,
+    help: "Up to 20 addresses, separated by commas. Each one receives an e-mail with a link to confirm, and nothing before.",
+  },
+  webhook: {
+    name: "address",
+    member: ADDRESS_MEMBER.webhook,
+    label: "URL",
+    kind: "text",
+    isRequired: true,
+    type: "url",
+    maxLength: 2048,
+    placeholder: "https://hooks.example.com/versioner",
+    help: "It must be public: addresses of private networks are refused.",
+  },
+  slack_webhook: {
+    name: "address",
+    member: ADDRESS_MEMBER.slack_webhook,
+    label: "URL of the incoming webhook",
+    kind: "text",
+    isRequired: true,
+    type: "url",
+    maxLength: 2048,
+    placeholder: "https://hooks.slack.com/services/…",
+    help: "It must be public: addresses of private networks are refused.",
+  },
+};
+
+const newFields = ({ type }: Values): readonly FormField[] => [
+  { name: "type", label: "Type", kind: "choice", choices: TYPE_NAMES },
+  NAME,
+  ADDRESS[type as ChannelType],
+  ...(type === "webhook"
+    ? [{ name: "signed", label: "Sign messages with a secret, which is shown once", kind: "check" } as const]
+    : []),
+];
+
+const editFields = (type: ChannelType): readonly FormField[] => [
+  NAME,
+  type === "email"
+    ? ADDRESS.email
+    : { ...ADDRESS[type], help: "The server does not show the whole URL: leave it as it is, or type a new one." },
+  STATE,
+];
+
+interface NewChannel {
   name: string;
+  type: ChannelType;
   address: string;
+  signed?: boolean;
 }
 
-interface FieldsProps {
-  values: Values;
-  error: unknown;
-  set: (values: Values) => void;
-}
-
-function NameField({ values, error, set }: FieldsProps) {
+function CreateChannel({ onDone, onClose }: { onDone: (name?: string, secret?: string) => void; onClose: () => void }) {
   return (
-    <TextField
-      label="Name"
-      autoFocus
-      required
-      maxLength={255}
-      problem={problemOf(error, "name")}
-      value={values.name}
-      onChange={(event) => set({ ...values, name: event.target.value })}
-    />
-  );
-}
-
-function AddressField({
-  type,
-  help,
-  values,
-  error,
-  set,
-}: FieldsProps & { type: ChannelType; help?: string | undefined }) {
-  const props = {
-    value: values.address,
-    problem: problemOf(error, ADDRESS_MEMBER[type]),
-    onChange: (event: { target: { value: string } }) => set({ ...values, address: event.target.value }),
-  };
-  if (type === "email")
-    return (
-      <TextArea
-        {...props}
-        label="Recipients"
-        maxLength={4096}
-        help="Up to 20 addresses, separated by commas. Each one receives an e-mail with a link to confirm, and nothing before."
-      />
-    );
-  return (
-    <TextField
-      {...props}
-      label={type === "webhook" ? "URL" : "URL of the incoming webhook"}
-      type="url"
-      maxLength={2048}
-      placeholder={type === "webhook" ? "https://hooks.example.com/versioner" : "https://hooks.slack.com/services/…"}
-      help={help ?? "It must be public: addresses of private networks are refused."}
-    />
-  );
-}
-
-function EditChannel({ id, onDone, onClose }: { id: string; onDone: () => void; onClose: () => void }) {
-  const query = useQuery({
-    queryKey: ["notification-channels", id],
-    queryFn: () => loadChannel(id),
-    gcTime: 0,
-    staleTime: Infinity,
-  });
-  return (
-    <LoadedDialog title="Edit the channel" query={query} onClose={onClose}>
-      {(channel) => <EditChannelForm initial={channel} onDone={onDone} onClose={onClose} />}
-    </LoadedDialog>
-  );
-}
-
-const valuesOf = ({ name, channel_type, config, enabled }: NotificationChannel) => ({
-  name,
-  address: config[ADDRESS_MEMBER[channel_type]] ?? "",
-  state: enabled ? "enabled" : "disabled",
-});
-
-function EditChannelForm({
-  initial,
-  onDone,
-  onClose,
-}: {
-  initial: Revised<NotificationChannel>;
-  onDone: () => void;
-  onClose: () => void;
-}) {
-  const { id, name, channel_type } = initial.object;
-  const edit = useEdit({
-    initial,
-    valuesOf,
-    load: () => loadChannel(id),
-    save: (values, { etag }) =>
-      updateChannel(
-        id,
-        {
-          ...(values.name === undefined ? {} : { name: values.name }),
-          ...(values.state === undefined ? {} : { enabled: values.state === "enabled" }),
-          ...(values.address === undefined
-            ? {}
-            : { config: { [ADDRESS_MEMBER[channel_type]]: values.address.trim() } }),
-        },
-        etag,
-      ),
-    onDone,
-  });
-  return (
-    <FormDialog
-      title={`Edit ${name}`}
-      action="Save"
-      busy={edit.busy}
-      error={edit.error}
-      isDirty={edit.isDirty}
-      isDisabled={!edit.isDirty || !edit.values.name.trim() || !edit.values.address.trim()}
-      onSubmit={edit.submit}
+    <CreateDialog
+      title="Create a channel"
+      fields={newFields}
+      initial={{ type: "slack_webhook", signed: "on" }}
+      create={async ({ name, type, address, signed }: NewChannel) => {
+        const secret = signed ? randomSecret() : undefined;
+        const config = { [ADDRESS_MEMBER[type]]: address.trim(), ...(secret ? { secret } : {}) };
+        await createChannel({ name, channel_type: type, config });
+        return { name, secret };
+      }}
+      onCreated={({ name, secret }) => onDone(name, secret)}
       onClose={onClose}
-    >
-      <NameField values={edit.values} error={edit.error} set={edit.set} />
-      <AddressField
-        type={channel_type}
-        help="The server does not show the whole URL: leave it as it is, or type a new one."
-        values={edit.values}
-        error={edit.error}
-        set={edit.set}
-      />
-      <SelectField
-        label="State"
-        value={edit.values.state}
-        onChange={(event) => edit.set({ state: event.target.value })}
-      >
-        <option value="enabled">Enabled</option>
-        <option value="disabled">Disabled: nothing is sent</option>
-      </SelectField>
-      <ConflictNotice conflict={edit.conflict} labels={{ name: "Name", address: "Address", state: "State" }} />
-    </FormDialog>
+    />
   );
 }
 
-function NewSecret({
-  channel,
-  onDone,
-  onClose,
-}: {
+interface ChangedChannel {
+  name?: string;
+  address?: string;
+  state?: string;
+}
+
+interface EditChannelProps {
+  channel: NotificationChannel;
+  onSaved: () => void;
+  onClose: () => void;
+}
+
+function EditChannel({ channel: { id, name, channel_type }, onSaved, onClose }: EditChannelProps) {
+  const member = ADDRESS_MEMBER[channel_type];
+  return (
+    <EditDialog
+      title={`Edit ${name}`}
+      fields={editFields(channel_type)}
+      load={() => loadChannel(id)}
+      valuesOf={(channel) => ({
+        name: channel.name,
+        address: channel.config[member] ?? "",
+        state: channel.enabled ? "enabled" : "disabled",
+      })}
+      save={({ address, state, ...changes }: ChangedChannel, { etag }) =>
+        updateChannel(
+          id,
+          {
+            ...changes,
+            ...(state === undefined ? {} : { enabled: state === "enabled" }),
+            ...(address === undefined ? {} : { config: { [member]: address.trim() } }),
+          },
+          etag,
+        )
+      }
+      onSaved={onSaved}
+      onClose={onClose}
+    />
+  );
+}
+
+interface NewSecretProps {
   channel: NotificationChannel;
   onDone: (name: string, secret: string) => void;
   onClose: () => void;
-}) {
-  const change = useMutation({
-    mutationFn: async () => {
-      const secret = randomSecret();
-      await updateChannel(channel.id, { config: { secret } });
-      return secret;
-    },
-    onSuccess: (secret) => onDone(channel.name, secret),
-  });
+}
+
+function NewSecret({ channel, onDone, onClose }: NewSecretProps) {
   return (
-    <FormDialog
+    <CreateDialog
       title={`New signing secret of ${channel.name}`}
       action="Create the secret"
-      busy={change.isPending}
-      error={change.error}
-      onSubmit={() => change.mutate()}
+      fields={[]}
+      create={async () => {
+        const secret = randomSecret();
+        await updateChannel(channel.id, { config: { secret } });
+        return secret;
+      }}
+      onCreated={(secret) => onDone(channel.name, secret)}
       onClose={onClose}
     >
       <p className="text-muted">
         Messages are signed with the new secret from now on and, for 24 hours, with the former one, too. Put the new one
         into the receiver within that time.
       </p>
-    </FormDialog>
+    </CreateDialog>
   );
 }
 
-function DeleteChannel({
-  channel,
-  onDone,
-  onClose,
-}: {
+interface DeleteChannelProps {
   channel: NotificationChannel;
   onDone: () => void;
   onClose: () => void;
-}) {
-  const remove = useMutation({ mutationFn: () => deleteChannel(channel.id), onSuccess: onDone });
+}
+
+function DeleteChannel({ channel, onDone, onClose }: DeleteChannelProps) {
   return (
     <ConfirmDialog
       title={`Delete ${channel.name}`}
       action="Delete"
-      name={channel.name}
-      busy={remove.isPending}
-      error={remove.error}
-      onSubmit={() => remove.mutate()}
+      confirmation="Delete the channel with its preferences"
+      run={async () => deleteChannel(channel.id)}
+      onDone={onDone}
       onClose={onClose}
     >
-      <p>Its preferences are deleted with it, and pending messages are cancelled. Its history stays.</p>
+      Its preferences are deleted with it, and pending messages are cancelled. Its history stays.
     </ConfirmDialog>
   );
 }

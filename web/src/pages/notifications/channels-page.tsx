@@ -10,7 +10,7 @@ import { Button } from "../../components/button";
 import { Name } from "../../components/name";
 import { Panel } from "../../components/page";
 import { Fact, RecordList, RecordRow } from "../../components/record-list";
-import { EmptyState, ErrorState, InlineError, SkeletonRows } from "../../components/states";
+import { EmptyState, InlineError, WhenLoaded } from "../../components/states";
 import { Time } from "../../components/time";
 import { type ChannelAction, ChannelDialogs } from "./channel-dialogs";
 import { NotificationsFrame } from "./frame";
@@ -18,7 +18,7 @@ import { errorText, TYPE_NAMES } from "./texts";
 
 /** The channels of the account with the health of their receivers. */
 export default function ChannelsPage() {
-  const { data, error, refetch } = useQuery(channelsQuery);
+  const query = useQuery(channelsQuery);
   const mayWrite = usePermission("integrations.write");
   const [action, setAction] = useState<ChannelAction | null>(null);
   return (
@@ -31,20 +31,21 @@ export default function ChannelsPage() {
       }
     >
       <Panel>
-        {!data && error ? <ErrorState error={error} onRetry={() => void refetch()} /> : null}
-        {!data && !error ? <SkeletonRows rows={4} /> : null}
-        {data?.length === 0 ? (
-          <EmptyState title="No channel yet">
-            A channel is a receiver of messages. Its preferences say which events it gets.
-          </EmptyState>
-        ) : null}
-        {data && data.length > 0 ? (
-          <RecordList label="Channels">
-            {data.map((channel) => (
-              <ChannelRow key={channel.id} channel={channel} onAction={mayWrite ? setAction : undefined} />
-            ))}
-          </RecordList>
-        ) : null}
+        <WhenLoaded query={query} skeletons={4}>
+          {(channels) =>
+            channels.length === 0 ? (
+              <EmptyState title="No channel yet">
+                A channel is a receiver of messages. Its preferences say which events it gets.
+              </EmptyState>
+            ) : (
+              <RecordList label="Channels">
+                {channels.map((channel) => (
+                  <ChannelRow key={channel.id} channel={channel} onAction={mayWrite ? setAction : undefined} />
+                ))}
+              </RecordList>
+            )
+          }
+        </WhenLoaded>
       </Panel>
       {action ? <ChannelDialogs action={action} onAction={setAction} /> : null}
     </NotificationsFrame>

@@ -1,4 +1,4 @@
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import type { NotificationChannel, NotificationPreference } from "@versioner/client";
 import { useState } from "react";
 
@@ -7,12 +7,12 @@ import { usePermission } from "../../api/session";
 import { AppLink } from "../../components/app-link";
 import { Button } from "../../components/button";
 import { ChoiceFilter, FilterBar } from "../../components/filters";
-import { ConfirmDialog } from "../../components/form-dialog";
 import { Name } from "../../components/name";
 import { ObjectList } from "../../components/object-list";
 import { Panel } from "../../components/page";
 import { Fact, RecordList, RecordRow } from "../../components/record-list";
 import { EmptyState } from "../../components/states";
+import { ConfirmDialog } from "../../forms/confirm-dialog";
 import { useFilters } from "../../lib/search";
 import { NotificationsFrame } from "./frame";
 import { CreatePreference, EditPreference } from "./preference-form";
@@ -103,15 +103,16 @@ function Dialogs({
   onClose: () => void;
 }) {
   const queries = useQueryClient();
+  const refresh = () => void queries.invalidateQueries({ queryKey: ["notification-preferences"] });
   const done = () => {
-    void queries.invalidateQueries({ queryKey: ["notification-preferences"] });
+    refresh();
     onClose();
   };
   switch (action.kind) {
     case "create":
       return <CreatePreference channels={channels} channel={channel} onDone={done} onClose={onClose} />;
     case "edit":
-      return <EditPreference id={action.preference.id} onDone={done} onClose={onClose} />;
+      return <EditPreference preference={action.preference} onSaved={refresh} onClose={onClose} />;
     case "delete":
       return <DeletePreference preference={action.preference} onDone={done} onClose={onClose} />;
   }
@@ -193,17 +194,15 @@ function DeletePreference({
   onDone: () => void;
   onClose: () => void;
 }) {
-  const remove = useMutation({ mutationFn: () => deletePreference(preference.id), onSuccess: onDone });
   return (
     <ConfirmDialog
       title={`Delete the preference for ${eventText(preference.event_type)}`}
       action="Delete"
-      busy={remove.isPending}
-      error={remove.error}
-      onSubmit={() => remove.mutate()}
+      run={async () => deletePreference(preference.id)}
+      onDone={onDone}
       onClose={onClose}
     >
-      <p>The channel gets no further messages for it. Pending ones are delivered.</p>
+      The channel gets no further messages for it. Pending ones are delivered.
     </ConfirmDialog>
   );
 }

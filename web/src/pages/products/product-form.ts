@@ -1,6 +1,8 @@
-import type { Product } from "@versioner/client";
+import type { Product, ProductPatch } from "@versioner/client";
 
-import { type FormField, jsonText, type Values } from "../../lib/form";
+import { changeProduct, reloadProduct, removeProduct } from "../../api/products";
+import { type FormField, jsonText } from "../../forms/fields";
+import type { Editing } from "../../forms/object-page";
 
 export const PRODUCT_FIELDS: readonly FormField[] = [
   {
@@ -14,8 +16,17 @@ export const PRODUCT_FIELDS: readonly FormField[] = [
   { name: "extra_metadata", label: "Metadata", kind: "json", help: "A JSON object, such as the team and its channel." },
 ];
 
-export const productValues = ({ name, description, extra_metadata }: Product): Values => ({
-  name,
-  description,
-  extra_metadata: jsonText(extra_metadata),
-});
+export const productEditing: Editing<Product, ProductPatch> = {
+  fields: PRODUCT_FIELDS,
+  valuesOf: ({ name, description, extra_metadata }) => ({
+    name,
+    description,
+    extra_metadata: jsonText(extra_metadata),
+  }),
+  load: reloadProduct,
+  change: changeProduct,
+  remove: removeProduct,
+  confirmation: "Delete the product with its versions and deployments",
+  consequence:
+    ", its versions and its deployments disappear from every page. The next event that names the product creates a new one.",
+};

@@ -9,12 +9,12 @@ import { AppLink } from "../../components/app-link";
 import { Button } from "../../components/button";
 import { FilterBar, TextFilter } from "../../components/filters";
 import { Name } from "../../components/name";
-import { CreateDialog } from "../../components/object-form";
 import { ObjectList } from "../../components/object-list";
 import { Page, Panel } from "../../components/page";
 import { EmptyState } from "../../components/states";
 import { Cell, Row, Table } from "../../components/table";
 import { Time } from "../../components/time";
+import { CreateDialog } from "../../forms/create-dialog";
 import { useFilters } from "../../lib/search";
 import { PRODUCT_FIELDS } from "./product-form";
 
@@ -91,7 +91,7 @@ function NewProduct({ onClose }: { onClose: () => void }) {
     <CreateDialog
       title="New product"
       fields={PRODUCT_FIELDS}
-      create={async (body: ProductCreate) => addProduct(body)}
+      create={(body: ProductCreate) => addProduct(body)}
       onCreated={({ id }) => void navigate({ to: `/products/${id}` as "/" })}
       onClose={onClose}
     />

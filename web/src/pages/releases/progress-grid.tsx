@@ -6,7 +6,7 @@ import { AppLink } from "../../components/app-link";
 import { Badge, type Tone } from "../../components/badge";
 import { Name, VersionName } from "../../components/name";
 import { Panel } from "../../components/page";
-import { EmptyState, ErrorState, SkeletonRows } from "../../components/states";
+import { EmptyState, WhenLoaded } from "../../components/states";
 import { Time } from "../../components/time";
 import { isReview, TYPES } from "../environments/matrix-data";
 
@@ -19,18 +19,27 @@ const LABELS: Record<RolloutStatus, { tone: Tone; glyph: string; word: string }>
 
 /** The versions of the release by environment: where each has been deployed. */
 export function ProgressPanel({ id }: { id: string }) {
-  const { data, error, refetch } = useQuery(progressQuery(id));
+  const query = useQuery(progressQuery(id));
   return (
     <Panel title="Progress">
-      {data && data.cells.length > 0 ? <Grid cells={data.cells} /> : null}
-      {data?.cells.length === 0 ? (
-        <EmptyState title="Nothing to deploy yet">Add versions to the release: their progress appears here.</EmptyState>
-      ) : null}
-      {data?.isCut ? (
-        <p className="border-t border-line px-4 py-2 text-sm text-muted">The grid is cut: it has too many cells.</p>
-      ) : null}
-      {!data && error ? <ErrorState error={error} onRetry={() => void refetch()} /> : null}
-      {!data && !error ? <SkeletonRows rows={4} /> : null}
+      <WhenLoaded query={query} skeletons={4}>
+        {({ cells, isCut }) =>
+          cells.length === 0 ? (
+            <EmptyState title="Nothing to deploy yet">
+              Add versions to the release: their progress appears here.
+            </EmptyState>
+          ) : (
+            <>
+              <Grid cells={cells} />
+              {isCut ? (
+                <p className="border-t border-line px-4 py-2 text-sm text-muted">
+                  The grid is cut: it has too many cells.
+                </p>
+              ) : null}
+            </>
+          )
+        }
+      </WhenLoaded>
     </Panel>
   );
 }

@@ -1,9 +1,11 @@
-import type { Release, ReleaseStatus } from "@versioner/client";
+import type { Release, ReleasePatch, ReleaseStatus } from "@versioner/client";
 
+import { changeRelease, reloadRelease, removeRelease } from "../../api/releases";
 import type { Tone } from "../../components/badge";
-import { type FormField, jsonText, type Values } from "../../lib/form";
+import { type FormField, jsonText } from "../../forms/fields";
+import type { Editing } from "../../forms/object-page";
 
-export const EDIT_FIELDS: readonly FormField[] = [
+const EDIT_FIELDS: readonly FormField[] = [
   { name: "name", label: "Name", kind: "text", isRequired: true },
   { name: "description", label: "Description", kind: "area" },
   { name: "extra_metadata", label: "Metadata", kind: "json", help: "A JSON object, such as a link to the plan." },
@@ -15,11 +17,19 @@ export const NEW_FIELDS: readonly FormField[] = [
   ...EDIT_FIELDS.slice(2),
 ];
 
-export const releaseValues = ({ name, description, extra_metadata }: Release): Values => ({
-  name,
-  description,
-  extra_metadata: jsonText(extra_metadata),
-});
+export const releaseEditing: Editing<Release, ReleasePatch> = {
+  fields: EDIT_FIELDS,
+  valuesOf: ({ name, description, extra_metadata }) => ({
+    name,
+    description,
+    extra_metadata: jsonText(extra_metadata),
+  }),
+  load: reloadRelease,
+  change: changeRelease,
+  remove: removeRelease,
+  confirmation: "Delete the release",
+  consequence: " is removed; its versions and their deployments stay.",
+};
 
 /** The columns of the board, in the order of the statuses. */
 export const STATUSES: readonly ReleaseStatus[] = ["draft", "in_progress", "completed", "cancelled"];

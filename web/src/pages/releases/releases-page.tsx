@@ -9,12 +9,12 @@ import { AppLink } from "../../components/app-link";
 import { Button } from "../../components/button";
 import { FilterBar, TextFilter } from "../../components/filters";
 import { Name } from "../../components/name";
-import { CreateDialog } from "../../components/object-form";
 import { ObjectList } from "../../components/object-list";
 import { Page } from "../../components/page";
 import { MenuButton, PopoverMenu } from "../../components/popover-menu";
 import { InlineError } from "../../components/states";
 import { Time } from "../../components/time";
+import { CreateDialog } from "../../forms/create-dialog";
 import { cx } from "../../lib/cx";
 import { useFilters } from "../../lib/search";
 import { MOVE_LABELS, MOVES, NEW_FIELDS, STATUS_LABELS, STATUSES } from "./release-form";
@@ -153,7 +153,7 @@ function NewRelease({ onClose }: { onClose: () => void }) {
       title="New release"
       fields={NEW_FIELDS}
       initial={{ status: "draft" }}
-      create={async (body: ReleaseCreate) => addRelease(body)}
+      create={(body: ReleaseCreate) => addRelease(body)}
       onCreated={({ id }) => void navigate({ to: `/releases/${id}` as "/" })}
       onClose={onClose}
     />

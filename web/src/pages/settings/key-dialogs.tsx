@@ -1,18 +1,15 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import type { APIKey, CreatedAPIKey } from "@versioner/client";
-import { useState } from "react";
 
 import { createKey, keysQuery, loadKey, revokeKey, rotateKey, updateKey } from "../../api/keys";
-import type { Revised } from "../../api/lists";
-import { CIGuides } from "../../guides/ci-guides";
-import { ConflictNotice } from "../../components/conflict";
-import { SelectField, TextArea, TextField } from "../../components/field";
-import { ConfirmDialog, FormDialog } from "../../components/form-dialog";
-import { LoadedDialog } from "../../components/loaded-dialog";
 import { SecretDialog } from "../../components/secret";
 import { Time } from "../../components/time";
-import { problemOf } from "../../lib/problems";
-import { useEdit } from "../../lib/use-edit";
+import { ConfirmDialog } from "../../forms/confirm-dialog";
+import { CreateDialog } from "../../forms/create-dialog";
+import { EditDialog } from "../../forms/edit-dialog";
+import type { FormField } from "../../forms/fields";
+import { CIGuides } from "../../guides/ci-guides";
+import { serverNow } from "../../lib/clock";
 
 /** What the user does with a key, which opens a dialog. */
 export type KeyAction =
@@ -41,7 +38,7 @@ export function KeyDialogs({ action, onAction }: DialogsProps) {
     case "create":
       return <CreateKey onCreated={created} onClose={close} />;
     case "edit":
-      return <EditKey id={action.apiKey.id} onDone={done} onClose={close} />;
+      return <EditKey apiKey={action.apiKey} onSaved={refresh} onClose={close} />;
     case "rotate":
       return <RotateKey apiKey={action.apiKey} onCreated={created} onClose={close} />;
     case "revoke":
@@ -60,183 +57,109 @@ export function KeyDialogs({ action, onAction }: DialogsProps) {
   }
 }
 
-const LIFETIMES = [30, 90, 365];
-const DAY = 86_400_000;
-
-function CreateKey({ onCreated, onClose }: { onCreated: (key: CreatedAPIKey) => void; onClose: () => void }) {
-  const [values, setValues] = useState({ name: "", description: "", days: "" });
-  const create = useMutation({
-    mutationFn: () =>
-      createKey({
-        name: values.name,
-        description: values.description,
-        ...(values.days ? { expires_at: new Date(Date.now() + Number(values.days) * DAY).toISOString() } : {}),
-      }),
-    onSuccess: onCreated,
-  });
-  return (
-    <FormDialog
-      title="Create an API key"
-      action="Create"
-      busy={create.isPending}
-      error={create.error}
-      isDirty={Boolean(values.name || values.description)}
-      isDisabled={!values.name.trim()}
-      onSubmit={() => create.mutate()}
-      onClose={onClose}
-    >
-      <KeyFields values={values} error={create.error} set={(changes) => setValues({ ...values, ...changes })} />
-      <SelectField
-        label="Lifetime"
-        value={values.days}
-        problem={problemOf(create.error, "expires_at")}
-        onChange={(event) => setValues({ ...values, days: event.target.value })}
-      >
-        <option value="">Until it is revoked</option>
-        {LIFETIMES.map((days) => (
-          <option key={days} value={days}>{`${days} days`}</option>
-        ))}
-      </SelectField>
-    </FormDialog>
-  );
-}
-
-function KeyFields({
-  values,
-  error,
-  set,
-}: {
-  values: { name: string; description: string };
-  error: unknown;
-  set: (changes: { name?: string; description?: string }) => void;
-}) {
-  return (
-    <>
-      <TextField
-        label="Name"
-        required
-        autoFocus
-        maxLength={255}
-        help="The pipeline or team that uses it"
-        problem={problemOf(error, "name")}
-        value={values.name}
-        onChange={(event) => set({ name: event.target.value })}
-      />
-      <TextArea
-        label="Description"
-        maxLength={4096}
-        problem={problemOf(error, "description")}
-        value={values.description}
-        onChange={(event) => set({ description: event.target.value })}
-      />
-    </>
-  );
-}
-
-function EditKey({ id, onDone, onClose }: { id: string; onDone: () => void; onClose: () => void }) {
-  const query = useQuery({ queryKey: ["api-keys", id], queryFn: () => loadKey(id), gcTime: 0, staleTime: Infinity });
-  return (
-    <LoadedDialog title="Edit the key" query={query} onClose={onClose}>
-      {(key) => <EditKeyForm initial={key} onDone={onDone} onClose={onClose} />}
-    </LoadedDialog>
-  );
-}
-
-const valuesOf = ({ name, description }: APIKey) => ({ name, description });
-
-function EditKeyForm({
-  initial,
-  onDone,
-  onClose,
-}: {
-  initial: Revised<APIKey>;
-  onDone: () => void;
-  onClose: () => void;
-}) {
-  const { id, name } = initial.object;
-  const edit = useEdit({
-    initial,
-    valuesOf,
-    load: () => loadKey(id),
-    save: (values, { etag }) => updateKey(id, values, etag),
-    onDone,
-  });
-  return (
-    <FormDialog
-      title={`Edit ${name}`}
-      action="Save"
-      busy={edit.busy}
-      error={edit.error}
-      isDirty={edit.isDirty}
-      isDisabled={!edit.isDirty || !edit.values.name.trim()}
-      onSubmit={edit.submit}
-      onClose={onClose}
-    >
-      <KeyFields values={edit.values} error={edit.error} set={edit.set} />
-      <ConflictNotice conflict={edit.conflict} labels={{ name: "Name", description: "Description" }} />
-    </FormDialog>
-  );
-}
-
-const GRACE_PERIODS: [hours: string, text: string][] = [
-  ["0", "None: it stops working now"],
-  ["1", "1 hour"],
-  ["24", "24 hours"],
-  ["168", "7 days"],
-  ["720", "30 days"],
+const FIELDS: readonly FormField[] = [
+  {
+    name: "name",
+    label: "Name",
+    kind: "text",
+    isRequired: true,
+    maxLength: 255,
+    help: "The pipeline or team that uses it",
+  },
+  { name: "description", label: "Description", kind: "area", maxLength: 4096 },
 ];
 
-function RotateKey({
-  apiKey,
-  onCreated,
-  onClose,
-}: {
+const LIFETIMES = { "": "Until it is revoked", "30 d": "30 days", "90 d": "90 days", "365 d": "365 days" };
+const DAY = 86_400_000;
+
+const NEW_FIELDS: readonly FormField[] = [
+  ...FIELDS,
+  { name: "lifetime", label: "Lifetime", kind: "choice", choices: LIFETIMES, member: "expires_at" },
+];
+
+interface NewKey {
+  name: string;
+  description?: string;
+  lifetime?: string;
+}
+
+function CreateKey({ onCreated, onClose }: { onCreated: (key: CreatedAPIKey) => void; onClose: () => void }) {
+  return (
+    <CreateDialog
+      title="Create an API key"
+      fields={NEW_FIELDS}
+      create={({ lifetime, ...key }: NewKey) =>
+        createKey({
+          ...key,
+          ...(lifetime ? { expires_at: new Date(serverNow() + Number.parseInt(lifetime) * DAY).toISOString() } : {}),
+        })
+      }
+      onCreated={onCreated}
+      onClose={onClose}
+    />
+  );
+}
+
+function EditKey({ apiKey, onSaved, onClose }: { apiKey: APIKey; onSaved: () => void; onClose: () => void }) {
+  return (
+    <EditDialog
+      title={`Edit ${apiKey.name}`}
+      fields={FIELDS}
+      load={() => loadKey(apiKey.id)}
+      valuesOf={({ name, description }) => ({ name, description })}
+      save={(patch: { name?: string; description?: string }, { etag }) => updateKey(apiKey.id, patch, etag)}
+      onSaved={onSaved}
+      onClose={onClose}
+    />
+  );
+}
+
+const GRACE_PERIODS: readonly FormField[] = [
+  {
+    name: "hours",
+    label: "The old key works for",
+    kind: "choice",
+    choices: { 0: "None: it stops working now", 1: "1 hour", 24: "24 hours", 168: "7 days", 720: "30 days" },
+  },
+];
+
+interface RotateKeyProps {
   apiKey: APIKey;
   onCreated: (key: CreatedAPIKey) => void;
   onClose: () => void;
-}) {
-  const [hours, setHours] = useState("24");
-  const rotate = useMutation({ mutationFn: () => rotateKey(apiKey.id, Number(hours)), onSuccess: onCreated });
+}
+
+function RotateKey({ apiKey, onCreated, onClose }: RotateKeyProps) {
   return (
-    <FormDialog
+    <CreateDialog
       title={`Rotate ${apiKey.name}`}
       action="Create the new key"
-      busy={rotate.isPending}
-      error={rotate.error}
-      onSubmit={() => rotate.mutate()}
+      fields={GRACE_PERIODS}
+      initial={{ hours: "24" }}
+      create={({ hours }: { hours: string }) => rotateKey(apiKey.id, Number(hours))}
+      onCreated={onCreated}
       onClose={onClose}
     >
       <p className="text-muted">
         A new key with the same name is created. The old one works during the grace period, in which you put the new one
         into the secret store. If the key has leaked, revoke it instead.
       </p>
-      <SelectField label="The old key works for" value={hours} onChange={(event) => setHours(event.target.value)}>
-        {GRACE_PERIODS.map(([value, text]) => (
-          <option key={value} value={value}>
-            {text}
-          </option>
-        ))}
-      </SelectField>
-    </FormDialog>
+    </CreateDialog>
   );
 }
 
 function RevokeKey({ apiKey, onDone, onClose }: { apiKey: APIKey; onDone: () => void; onClose: () => void }) {
-  const revoke = useMutation({ mutationFn: () => revokeKey(apiKey.id), onSuccess: onDone });
   return (
     <ConfirmDialog
       title={`Revoke ${apiKey.name}`}
       action="Revoke"
-      name={apiKey.name}
-      busy={revoke.isPending}
-      error={revoke.error}
-      onSubmit={() => revoke.mutate()}
+      confirmation="Revoke the key; nothing makes it valid again"
+      run={async () => revokeKey(apiKey.id)}
+      onDone={onDone}
       onClose={onClose}
     >
-      <p>
-        Pipelines that use this key fail from now on, and nothing makes it valid again. It was last used:{" "}
-        {apiKey.last_used_at ? <Time at={apiKey.last_used_at} className="font-medium" /> : "never"}.
-      </p>
+      Pipelines that use this key fail from now on. It was last used:{" "}
+      {apiKey.last_used_at ? <Time at={apiKey.last_used_at} className="font-medium" /> : "never"}.
     </ConfirmDialog>
   );
 }

@@ -11,7 +11,7 @@ import { Name } from "../../components/name";
 import { NoPermission, ReadOnlyNote } from "../../components/no-permission";
 import { Page, Panel } from "../../components/page";
 import { Fact, RecordList, RecordRow } from "../../components/record-list";
-import { EmptyState, ErrorState, SkeletonRows } from "../../components/states";
+import { EmptyState, WhenLoaded } from "../../components/states";
 import { Time } from "../../components/time";
 import { type Search, useFilters } from "../../lib/search";
 import { KeyDialogs, type KeyAction } from "./key-dialogs";
@@ -52,9 +52,8 @@ type OnAction = ((action: KeyAction) => void) | undefined;
 
 function Keys({ onAction }: { onAction: OnAction }) {
   const [search, change] = useFilters();
-  const { data, error, refetch } = useQuery(keysQuery);
+  const query = useQuery(keysQuery);
   const isFiltered = Boolean(search["q"] || search["state"]);
-  const keys = data?.filter((key) => matches(key, search));
   return (
     <>
       <FilterBar isFiltered={isFiltered} onClear={() => change({ q: "", state: "" })}>
@@ -68,24 +67,25 @@ function Keys({ onAction }: { onAction: OnAction }) {
         />
       </FilterBar>
       <Panel>
-        {!data && error ? <ErrorState error={error} onRetry={() => void refetch()} /> : null}
-        {!data && !error ? <SkeletonRows rows={6} /> : null}
-        {keys && keys.length > 0 ? (
-          <RecordList label="API keys">
-            {keys.map((key) => (
-              <KeyRow key={key.id} apiKey={key} onAction={onAction} />
-            ))}
-          </RecordList>
-        ) : null}
-        {keys?.length === 0 ? (
-          isFiltered ? (
-            <EmptyState title="No key matches the filters" />
-          ) : (
-            <EmptyState title="No API key yet">Create one for each pipeline or team.</EmptyState>
-          )
-        ) : null}
+        <WhenLoaded query={query} skeletons={6}>
+          {(all) => <KeyList keys={all.filter((key) => matches(key, search))} {...{ isFiltered, onAction }} />}
+        </WhenLoaded>
       </Panel>
     </>
+  );
+}
+
+function KeyList({ keys, isFiltered, onAction }: { keys: readonly APIKey[]; isFiltered: boolean; onAction: OnAction }) {
+  if (keys.length === 0) {
+    if (isFiltered) return <EmptyState title="No key matches the filters" />;
+    return <EmptyState title="No API key yet">Create one for each pipeline or team.</EmptyState>;
+  }
+  return (
+    <RecordList label="API keys">
+      {keys.map((key) => (
+        <KeyRow key={key.id} apiKey={key} onAction={onAction} />
+      ))}
+    </RecordList>
   );
 }
 

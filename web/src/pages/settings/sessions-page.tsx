@@ -5,13 +5,13 @@ import { useState } from "react";
 import { endAll, endOne, sessionsQuery } from "../../api/sessions";
 import { Badge } from "../../components/badge";
 import { Button } from "../../components/button";
-import { ConfirmDialog } from "../../components/form-dialog";
 import { Name } from "../../components/name";
 import { ObjectList } from "../../components/object-list";
 import { Page, Panel } from "../../components/page";
 import { Fact, RecordList, RecordRow } from "../../components/record-list";
 import { EmptyState, InlineError } from "../../components/states";
 import { Time } from "../../components/time";
+import { ConfirmDialog } from "../../forms/confirm-dialog";
 import { requireSignIn } from "../../lib/sign-in-state";
 import { browserName } from "../../lib/user-agent";
 
@@ -113,23 +113,18 @@ function SessionRow({ session }: { session: Session }) {
 }
 
 function SignOutEverywhere({ onClose }: { onClose: () => void }) {
-  const end = useMutation({
-    mutationFn: endAll,
-    onSuccess: () => {
-      onClose();
-      requireSignIn();
-    },
-  });
   return (
     <ConfirmDialog
       title="Sign out everywhere"
       action="Sign out everywhere"
-      busy={end.isPending}
-      error={end.error}
-      onSubmit={() => end.mutate()}
+      run={async () => endAll()}
+      onDone={() => {
+        onClose();
+        requireSignIn();
+      }}
       onClose={onClose}
     >
-      <p>All of your sessions end within a second, this one included. You sign in again to go on.</p>
+      All of your sessions end within a second, this one included. You sign in again to go on.
     </ConfirmDialog>
   );
 }

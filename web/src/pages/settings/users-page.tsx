@@ -2,17 +2,12 @@ import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-quer
 import type { Role, User } from "@versioner/client";
 import { useState } from "react";
 
-import type { Revised } from "../../api/lists";
 import { usePermission } from "../../api/session";
 import { assignRole, loadUser, ownIdQuery, usersQuery } from "../../api/users";
 import { AppLink } from "../../components/app-link";
 import { Badge } from "../../components/badge";
 import { Button } from "../../components/button";
-import { ConflictNotice } from "../../components/conflict";
-import { SelectField } from "../../components/field";
 import { FilterBar, TextFilter } from "../../components/filters";
-import { FormDialog } from "../../components/form-dialog";
-import { LoadedDialog } from "../../components/loaded-dialog";
 import { Name } from "../../components/name";
 import { ReadOnlyNote } from "../../components/no-permission";
 import { ObjectList } from "../../components/object-list";
@@ -20,8 +15,9 @@ import { Page, Panel } from "../../components/page";
 import { Fact, RecordList, RecordRow } from "../../components/record-list";
 import { EmptyState } from "../../components/states";
 import { Time } from "../../components/time";
+import { EditDialog } from "../../forms/edit-dialog";
+import type { FormField } from "../../forms/fields";
 import { useFilters } from "../../lib/search";
-import { useEdit } from "../../lib/use-edit";
 
 const ROLES: readonly Role[] = [
   "admin",
@@ -44,7 +40,7 @@ export default function UsersPage() {
   const q = search["q"] ?? "";
   const query = useInfiniteQuery(usersQuery(q));
   const mayManage = usePermission("roles.manage");
-  const [edited, setEdited] = useState<string | null>(null);
+  const [edited, setEdited] = useState<User | null>(null);
   return (
     <Page title="Users and roles" lead="Users appear when they first sign in at the identity provider">
       {mayManage ? null : <ReadOnlyNote what="change roles" />}
@@ -61,13 +57,13 @@ export default function UsersPage() {
           {(users, isDimmed) => (
             <RecordList label="Users" isDimmed={isDimmed}>
               {users.map((user) => (
-                <UserRow key={user.id} user={user} onEdit={mayManage ? () => setEdited(user.id) : undefined} />
+                <UserRow key={user.id} user={user} onEdit={mayManage ? () => setEdited(user) : undefined} />
               ))}
             </RecordList>
           )}
         </ObjectList>
       </Panel>
-      {edited ? <EditRole id={edited} onClose={() => setEdited(null)} /> : null}
+      {edited ? <EditRole user={edited} onClose={() => setEdited(null)} /> : null}
     </Page>
   );
 }
@@ -126,55 +122,30 @@ function UserRow({ user, onEdit }: { user: User; onEdit: (() => void) | undefine
   );
 }
 
-function EditRole({ id, onClose }: { id: string; onClose: () => void }) {
-  const query = useQuery({ queryKey: ["users", id], queryFn: () => loadUser(id), gcTime: 0, staleTime: Infinity });
-  return (
-    <LoadedDialog title="Change the role" query={query} onClose={onClose}>
-      {(user) => <EditRoleForm initial={user} onClose={onClose} />}
-    </LoadedDialog>
-  );
-}
-
-const valuesOf = ({ role, assigned }: User) => ({ role: assigned ? (role as string) : "" });
-
-function EditRoleForm({ initial, onClose }: { initial: Revised<User>; onClose: () => void }) {
-  const queries = useQueryClient();
-  const { id, name, email, role, assigned } = initial.object;
-  const edit = useEdit({
-    initial,
-    valuesOf,
-    load: () => loadUser(id),
-    save: (values, { etag }) => assignRole(id, (values.role || null) as Role | null, etag),
-    onDone: () => {
-      void queries.invalidateQueries({ queryKey: ["users"] });
-      onClose();
+const rolesOf = ({ role, assigned }: User): readonly FormField[] => [
+  {
+    name: "role",
+    label: "Role",
+    kind: "choice",
+    help: "A role assigned here overrides that of the identity provider. It applies within a minute.",
+    choices: {
+      "": `That of the identity provider${assigned ? "" : ` (${roleText(role)})`}`,
+      ...Object.fromEntries(ROLES.map((one) => [one, roleText(one)])),
     },
-  });
+  },
+];
+
+function EditRole({ user, onClose }: { user: User; onClose: () => void }) {
+  const queries = useQueryClient();
   return (
-    <FormDialog
-      title={`Role of ${name || email}`}
-      action="Save"
-      busy={edit.busy}
-      error={edit.error}
-      isDisabled={!edit.isDirty}
-      onSubmit={edit.submit}
+    <EditDialog
+      title={`Role of ${user.name || user.email}`}
+      fields={rolesOf(user)}
+      load={() => loadUser(user.id)}
+      valuesOf={({ role, assigned }) => ({ role: assigned ? role : "" })}
+      save={({ role }: { role: Role | "" }, { etag }) => assignRole(user.id, role || null, etag)}
+      onSaved={() => void queries.invalidateQueries({ queryKey: ["users"] })}
       onClose={onClose}
-    >
-      <SelectField
-        label="Role"
-        autoFocus
-        value={edit.values.role}
-        help="A role assigned here overrides that of the identity provider. It applies within a minute."
-        onChange={(event) => edit.set({ role: event.target.value })}
-      >
-        <option value="">{`That of the identity provider${assigned ? "" : ` (${roleText(role)})`}`}</option>
-        {ROLES.map((one) => (
-          <option key={one} value={one}>
-            {roleText(one)}
-          </option>
-        ))}
-      </SelectField>
-      <ConflictNotice conflict={edit.conflict} labels={{ role: "Role" }} />
-    </FormDialog>
+    />
   );
 }

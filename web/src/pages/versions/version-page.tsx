@@ -17,7 +17,7 @@ import { ObjectList } from "../../components/object-list";
 import { Page, Panel } from "../../components/page";
 import { ScriptPanel } from "../../components/script-panel";
 import { StateTable } from "../../components/state-table";
-import { EmptyState, ErrorState, SkeletonRows } from "../../components/states";
+import { EmptyState, WhenLoaded } from "../../components/states";
 import { Time } from "../../components/time";
 import { safeURL } from "../../lib/links";
 import { useRouteId } from "../../lib/route";
@@ -42,10 +42,7 @@ function Content({ version }: { version: Version }) {
     <Page
       title={`${version.product_name} ${version.version}`}
       lead={
-        <Trail>
-          <AppLink to="/versions" className="inline-flex min-h-6 items-center text-accent hover:underline">
-            Versions
-          </AppLink>
+        <Trail to="/versions" label="Versions">
           {version.build_status ? <StatusBadge status={version.build_status} /> : null}
         </Trail>
       }
@@ -100,14 +97,19 @@ function Content({ version }: { version: Version }) {
 }
 
 function RunsPanel({ version }: { version: Version }) {
-  const { data, error, refetch } = useQuery(productStateQuery(version.product_id));
-  const states = data?.filter(({ version_id }) => version_id === version.id);
+  const query = useQuery(productStateQuery(version.product_id));
   return (
     <Panel title="Where it runs">
-      {states && states.length > 0 ? <StateTable states={timelineEnvironments(states)} by="environment" /> : null}
-      {states && states.length === 0 ? <EmptyState title="This version runs in no environment" /> : null}
-      {!states && error ? <ErrorState error={error} onRetry={() => void refetch()} /> : null}
-      {!states && !error ? <SkeletonRows rows={3} /> : null}
+      <WhenLoaded query={query} skeletons={3}>
+        {(all) => {
+          const states = all.filter(({ version_id }) => version_id === version.id);
+          return states.length > 0 ? (
+            <StateTable states={timelineEnvironments(states)} by="environment" />
+          ) : (
+            <EmptyState title="This version runs in no environment" />
+          );
+        }}
+      </WhenLoaded>
     </Panel>
   );
 }

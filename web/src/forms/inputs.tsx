@@ -1,0 +1,129 @@
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { CheckField, SelectField, TextArea, TextField } from "../components/field";
+import { type FormField, linesOf } from "./fields";
+import { NamesField } from "./names-field";
+import type { useFields } from "./use-fields";
+
+/** The fields of a form. The first one takes the focus. */
+export function Inputs({ form: { fields, values, problems, change } }: { form: ReturnType<typeof useFields> }) {
+  return fields.map((field, index) => (
+    <Input
+      key={field.name}
+      field={field}
+      isFirst={index === 0}
+      value={values[field.name] ?? ""}
+      problem={problems[field.name]}
+      onChange={(text) => change(field.name, text)}
+    />
+  ));
+}
+
+interface InputProps {
+  field: FormField;
+  isFirst: boolean;
+  value: string;
+  problem: string | undefined;
+  onChange: (text: string) => void;
+}
+
+function Input({ field, isFirst, value, problem, onChange }: InputProps) {
+  const { label, kind, help, choices = {}, isRequired, maxLength, type, placeholder } = field;
+  const common = {
+    label,
+    help,
+    problem,
+    value,
+    autoFocus: isFirst,
+    "aria-required": isRequired,
+    onChange: (event: { target: { value: string } }) => onChange(event.target.value),
+  };
+  switch (kind) {
+    case "choice":
+      return (
+        <SelectField {...common}>
+          {Object.entries(choices).map(([choice, word]) => (
+            <option key={choice} value={choice}>
+              {word}
+            </option>
+          ))}
+        </SelectField>
+      );
+    case "names":
+      return (
+        <NamesInput {...{ field, problem }} names={linesOf(value)} onChange={(names) => onChange(names.join("\n"))} />
+      );
+    case "checks":
+      return (
+        <Checks
+          {...{ label, help, choices }}
+          chosen={linesOf(value)}
+          onChange={(chosen) => onChange(chosen.join("\n"))}
+        />
+      );
+    case "check":
+      return <CheckField label={label} isChecked={value !== ""} onChange={(isOn) => onChange(isOn ? "on" : "")} />;
+    case "text":
+      return <TextField {...common} {...{ maxLength, type, placeholder }} dir="auto" autoComplete="off" />;
+    default:
+      return (
+        <TextArea
+          {...common}
+          maxLength={maxLength}
+          rows={kind === "json" ? 5 : 3}
+          dir="auto"
+          spellCheck={kind !== "json"}
+        />
+      );
+  }
+}
+
+interface NamesInputProps {
+  field: FormField;
+  problem: string | undefined;
+  names: readonly string[];
+  onChange: (names: string[]) => void;
+}
+
+function NamesInput({ field: { label, help, suggestions }, problem, names, onChange }: NamesInputProps) {
+  const [text, setText] = useState("");
+  const { data } = useQuery({
+    queryKey: ["names"],
+    queryFn: () => [],
+    enabled: suggestions !== undefined,
+    ...suggestions?.(text),
+    placeholderData: keepPreviousData,
+  });
+  return <NamesField {...{ label, help, problem, names, onChange }} suggestions={data ?? []} onText={setText} />;
+}
+
+interface ChecksProps {
+  label: string;
+  help: string | undefined;
+  choices: Readonly<Record<string, string>>;
+  chosen: readonly string[];
+  onChange: (chosen: string[]) => void;
+}
+
+function Checks({ label, help, choices, chosen, onChange }: ChecksProps) {
+  const all = Object.entries(choices);
+  return (
+    <fieldset>
+      <legend className="text-sm font-medium">{label}</legend>
+      <div className="flex flex-wrap gap-x-4">
+        {all.map(([choice, word]) => (
+          <CheckField
+            key={choice}
+            label={word}
+            isChecked={chosen.includes(choice)}
+            onChange={(isOn) =>
+              onChange(all.map(([one]) => one).filter((one) => (one === choice ? isOn : chosen.includes(one))))
+            }
+          />
+        ))}
+      </div>
+      {help ? <p className="text-sm text-muted">{help}</p> : null}
+    </fieldset>
+  );
+}
