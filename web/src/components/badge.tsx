@@ -15,7 +15,7 @@ export function Badge({ tone, glyph, children }: { tone: Tone; glyph: string; ch
   return (
     <span
       className={cx(
-        "inline-flex items-center gap-1 rounded px-1.5 py-px text-xs font-medium whitespace-nowrap",
+        "inline-flex items-center gap-1 rounded px-1 py-px text-xs font-medium whitespace-nowrap",
         TONES[tone],
       )}
     >

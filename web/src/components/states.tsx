@@ -10,7 +10,7 @@ import { CopyButton } from "./copy-button";
 /** Shown in place of a list without objects: what it would contain, and what to do. */
 export function EmptyState({ title, children }: { title: string; children?: ReactNode }) {
   return (
-    <div className="mx-auto flex max-w-prose flex-col items-center gap-2 px-4 py-12 text-center">
+    <div className="mx-auto flex max-w-prose flex-col items-center gap-1 px-4 py-8 text-center">
       <h2 className="text-lg font-semibold">{title}</h2>
       {children ? <div className="text-muted">{children}</div> : null}
     </div>

@@ -58,7 +58,7 @@ export function Cell({ from, className, ...props }: ComponentProps<"td"> & { fro
   return (
     <td
       {...props}
-      className={cx("min-w-0 px-3 py-2 align-middle first:pl-4 last:pr-4", from && FROM[from], className)}
+      className={cx("min-w-0 px-3 py-2 align-baseline first:pl-4 last:pr-4", from && FROM[from], className)}
     />
   );
 }

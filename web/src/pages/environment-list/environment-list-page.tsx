@@ -30,7 +30,13 @@ export default function EnvironmentListPage() {
     <Page
       title="Environments"
       lead="Names, types and descriptions of the environments, newest first"
-      actions={mayWrite ? <Button onClick={() => setOpen(true)}>New environment</Button> : null}
+      actions={
+        mayWrite ? (
+          <Button kind="primary" onClick={() => setOpen(true)}>
+            New environment
+          </Button>
+        ) : null
+      }
     >
       <FilterBar isFiltered={isFiltered} onClear={() => change({ q: "", type: "" })}>
         <TextFilter

@@ -81,7 +81,7 @@ function GridCell({
       data-column={index + 1}
       tabIndex={isActive ? 0 : -1}
       className={cx(
-        "flex min-w-0 shrink-0 grow basis-[162px] flex-col justify-center px-2.5 -outline-offset-2 group-hover:bg-raised",
+        "flex min-w-0 shrink-0 grow basis-[162px] flex-col justify-center px-2 -outline-offset-2 group-hover:bg-raised",
         cell && "cursor-pointer hover:bg-accent-soft",
       )}
     >
@@ -104,7 +104,7 @@ function StateCell({ cell }: { cell: Cell }) {
   const who = cell.deployed_by_name || cell.deployed_by;
   return (
     <>
-      <div className="flex items-center gap-2">
+      <div className="flex items-baseline gap-1.5">
         {cell.version ? (
           <VersionName cut className="min-w-0 font-medium">
             {cell.version}

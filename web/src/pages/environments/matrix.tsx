@@ -184,7 +184,7 @@ function HeaderRow({ window }: { window: ColumnWindow }) {
             key={column.id}
             role="columnheader"
             aria-colindex={window.first + offset + 2}
-            className="flex min-w-0 shrink-0 grow basis-[162px] items-center px-2.5"
+            className="flex min-w-0 shrink-0 grow basis-[162px] items-center px-2"
           >
             <Name cut className="min-w-0">
               {column.name}

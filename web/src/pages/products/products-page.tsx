@@ -28,7 +28,13 @@ export default function ProductsPage() {
     <Page
       title="Products"
       lead="What pipelines deploy, newest first"
-      actions={mayWrite ? <Button onClick={() => setOpen(true)}>New product</Button> : null}
+      actions={
+        mayWrite ? (
+          <Button kind="primary" onClick={() => setOpen(true)}>
+            New product
+          </Button>
+        ) : null
+      }
     >
       <FilterBar isFiltered={Boolean(q)} onClear={() => change({ q: "" })}>
         <TextFilter

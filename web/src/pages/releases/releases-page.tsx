@@ -33,7 +33,13 @@ export default function ReleasesPage() {
     <Page
       title="Releases"
       lead="Versions of several products that are released together"
-      actions={mayWrite ? <Button onClick={() => setFormOpen(true)}>New release</Button> : null}
+      actions={
+        mayWrite ? (
+          <Button kind="primary" onClick={() => setFormOpen(true)}>
+            New release
+          </Button>
+        ) : null
+      }
     >
       <FilterBar isFiltered={Boolean(q)} onClear={() => change({ q: "" })}>
         <TextFilter
