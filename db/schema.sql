@@ -698,6 +698,8 @@ CREATE INDEX product_names_product_idx ON public.product_names USING btree (prod
 
 CREATE INDEX products_account_created_at_idx ON public.products USING btree (account_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
 
+CREATE INDEX release_versions_version_idx ON public.release_versions USING btree (account_id, version_id);
+
 CREATE INDEX releases_account_created_at_idx ON public.releases USING btree (account_id, created_at DESC, id DESC);
 
 CREATE INDEX user_sessions_idle_expires_at_idx ON public.user_sessions USING btree (idle_expires_at);

@@ -2275,6 +2275,9 @@ type ChannelFilter = openapi_types.UUID
 // ChannelID defines model for ChannelID.
 type ChannelID = openapi_types.UUID
 
+// ContainedVersionFilter defines model for ContainedVersionFilter.
+type ContainedVersionFilter = openapi_types.UUID
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -2827,6 +2830,9 @@ type ListReleasesParams struct {
 
 	// Status Only objects with this status.
 	Status *ReleaseStatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// VersionID Only releases that contain this version.
+	VersionID *ContainedVersionFilter `form:"version_id,omitempty" json:"version_id,omitempty"`
 }
 
 // CreateReleaseParams defines parameters for CreateRelease.
@@ -3761,7 +3767,8 @@ type ClientInterface interface {
 
 	// ListReleases List releases
 	//
-	// Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
+	// Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
+	// that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /releases/ (the `ListReleases` operationId).
 	ListReleases(ctx context.Context, params *ListReleasesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5318,7 +5325,8 @@ func (c *Client) GetReDoc(ctx context.Context, reqEditors ...RequestEditorFn) (*
 
 // ListReleases List releases
 //
-// Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
+// Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
+// that matches nothing gives an empty list.
 //
 // Corresponds with GET /releases/ (the `ListReleases` operationId).
 func (c *Client) ListReleases(ctx context.Context, params *ListReleasesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8916,6 +8924,18 @@ func NewListReleasesRequest(server string, params *ListReleasesParams) (*http.Re
 
 		}
 
+		if params.VersionID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version_id", *params.VersionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -10615,7 +10635,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListReleasesWithResponse List releases
 	//
-	// Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
+	// Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
+	// that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -19612,7 +19633,8 @@ func (c *ClientWithResponses) GetReDocWithResponse(ctx context.Context, reqEdito
 
 // ListReleasesWithResponse List releases
 //
-// Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
+// Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
+// that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //

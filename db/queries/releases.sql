@@ -1,4 +1,5 @@
--- ListReleases returns a page of the account's releases, newest first.
+-- ListReleases returns a page of the account's releases, newest first. Those of a version are found by its own index: the planner would
+-- prefer a scan backwards in time, which may find none.
 -- name: ListReleases :many
 SELECT sqlc.embed(r), (
     SELECT count(*) FROM release_versions AS rv
@@ -10,6 +11,9 @@ WHERE r.account_id = @account_id
   AND (sqlc.narg('after_at')::timestamptz IS NULL OR (r.created_at, r.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
   AND (sqlc.narg('q')::text IS NULL OR strpos(lower(r.name), lower(sqlc.narg('q')::text)) > 0)
   AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status')::text)
+  AND (sqlc.narg('version_id')::uuid IS NULL OR r.id = ANY (ARRAY(
+    SELECT x.release_id FROM release_versions AS x
+    WHERE x.account_id = @account_id AND x.version_id = sqlc.narg('version_id')::uuid)))
 ORDER BY r.created_at DESC, r.id DESC
 LIMIT @row_limit;
 

@@ -2267,6 +2267,9 @@ type ChannelFilter = openapi_types.UUID
 // ChannelID defines model for ChannelID.
 type ChannelID = openapi_types.UUID
 
+// ContainedVersionFilter defines model for ContainedVersionFilter.
+type ContainedVersionFilter = openapi_types.UUID
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -2819,6 +2822,9 @@ type ListReleasesParams struct {
 
 	// Status Only objects with this status.
 	Status *ReleaseStatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// VersionID Only releases that contain this version.
+	VersionID *ContainedVersionFilter `form:"version_id,omitempty" json:"version_id,omitempty"`
 }
 
 // CreateReleaseParams defines parameters for CreateRelease.

@@ -317,8 +317,11 @@ WHERE r.account_id = $1
   AND ($2::timestamptz IS NULL OR (r.created_at, r.id) < ($2::timestamptz, $3::uuid))
   AND ($4::text IS NULL OR strpos(lower(r.name), lower($4::text)) > 0)
   AND ($5::text IS NULL OR r.status = $5::text)
+  AND ($6::uuid IS NULL OR r.id = ANY (ARRAY(
+    SELECT x.release_id FROM release_versions AS x
+    WHERE x.account_id = $1 AND x.version_id = $6::uuid)))
 ORDER BY r.created_at DESC, r.id DESC
-LIMIT $6
+LIMIT $7
 `
 
 type ListReleasesParams struct {
@@ -327,6 +330,7 @@ type ListReleasesParams struct {
 	AfterID   *uuid.UUID
 	Q         *string
 	Status    *string
+	VersionID *uuid.UUID
 	RowLimit  int32
 }
 
@@ -335,7 +339,8 @@ type ListReleasesRow struct {
 	VersionCount int64
 }
 
-// ListReleases returns a page of the account's releases, newest first.
+// ListReleases returns a page of the account's releases, newest first. Those of a version are found by its own index: the planner would
+// prefer a scan backwards in time, which may find none.
 func (q *Queries) ListReleases(ctx context.Context, arg ListReleasesParams) ([]ListReleasesRow, error) {
 	rows, err := q.db.Query(ctx, ListReleases,
 		arg.AccountID,
@@ -343,6 +348,7 @@ func (q *Queries) ListReleases(ctx context.Context, arg ListReleasesParams) ([]L
 		arg.AfterID,
 		arg.Q,
 		arg.Status,
+		arg.VersionID,
 		arg.RowLimit,
 	)
 	if err != nil {

@@ -60,6 +60,10 @@ INSERT INTO events (account_id, id, received_at, api_key_id, status, effect, dep
   FROM (SELECT * FROM events WHERE deployment_id IS NOT NULL AND account_id = (SELECT id FROM accounts WHERE slug = 'large') ORDER BY received_at LIMIT 1) e, generate_series(1, 500) n;
 INSERT INTO releases (account_id, id, name, status, created_at, updated_at)
   SELECT a.id, gen_random_uuid(), 'release ' || n, 'draft', now() - make_interval(secs => n), now() FROM accounts a, generate_series(1, 200) n;
+INSERT INTO release_versions (account_id, release_id, product_id, version_id)
+  SELECT r.account_id, r.id, v.product_id, v.id
+  FROM (SELECT *, split_part(name, ' ', 2)::integer AS n FROM releases) r JOIN versions v ON v.account_id = r.account_id AND v.version = '1.' || 1 + r.n % 5
+  WHERE r.n <= 40 AND r.account_id = (SELECT id FROM accounts WHERE slug = 'large');
 INSERT INTO audit_log (account_id, id, occurred_at, actor_type, actor_name, credential, action, object_type, object_id, fields)
   SELECT a.id, gen_random_uuid(), now() - make_interval(secs => n), 'command', 'x', 'x', 'product.update', 'product', gen_random_uuid(), '{}'
   FROM accounts a, generate_series(1, 400) n;
@@ -278,6 +282,11 @@ func TestListsReadFromAnIndex(t *testing.T) {
 		}},
 		"Releases": {"releases", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListReleases(t.Context(), dbgen.ListReleasesParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		// The version is in eight releases, each of which has 200 versions, which are counted.
+		"ReleasesOfVersion": {"release_versions", 2000, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListReleases(t.Context(), dbgen.ListReleasesParams{AccountID: account, VersionID: &version, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
 		"Users": {"users", page, func(at *time.Time, id *uuid.UUID) error {

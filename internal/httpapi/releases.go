@@ -33,7 +33,7 @@ func (h releaseHandlers) ListReleases(ctx context.Context, req apigen.ListReleas
 		scope: listScope{account: account, operation: "listReleases", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.ListReleasesRow, error) {
 			rows, err := db.ListReleases(ctx, dbgen.ListReleasesParams{
-				AccountID: account, Q: req.Params.Q, Status: (*string)(req.Params.Status),
+				AccountID: account, Q: req.Params.Q, Status: (*string)(req.Params.Status), VersionID: req.Params.VersionID,
 				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)

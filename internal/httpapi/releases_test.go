@@ -30,6 +30,38 @@ func TestReleaseStatusOnCreation(t *testing.T) {
 	require.Equal(t, http.StatusOK, api.As(t, "developer", http.MethodPatch, begun, `{"status":"completed"}`).Status)
 }
 
+// TestReleasesOfVersion lists the releases that contain a version, those of other accounts and versions left out.
+func TestReleasesOfVersion(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	version := func(name string) string {
+		return p.PostEvent(t, builds, build(map[string]any{"version": name})).Field(t, "version_id").(string)
+	}
+	first, second := version("1.1"), version("1.2")
+	contain := func(name, version string) string {
+		release := created(t, p.API, "/releases/", `{"name":"`+name+`"}`)
+		require.Equal(t, http.StatusOK, p.As(t, "admin", http.MethodPost, release+"/versions", `{"version_id":"`+version+`"}`).Status)
+		return release
+	}
+	winter := contain("Winter", first)
+	contain("Spring", first)
+	contain("Summer", second)
+	names := func(query string) (found []string) {
+		for _, release := range items(t, p.As(t, "viewer", http.MethodGet, "/releases/?"+query, "")) {
+			found = append(found, release["name"].(string))
+		}
+		return found
+	}
+	require.Equal(t, []string{"Spring", "Winter"}, names("version_id="+first), "newest first")
+	require.Equal(t, []string{"Summer"}, names("version_id="+second))
+	require.Equal(t, []string{"Winter"}, names("version_id="+first+"&q=winter"))
+	require.Equal(t, []string{"Spring"}, names("limit=1&version_id="+first))
+	require.Equal(t, http.StatusOK, p.As(t, "admin", http.MethodPost, winter+"/versions", `{"version_id":"`+second+`"}`).Status)
+	require.Equal(t, []string{"Spring"}, names("version_id="+first), "a release has one version of a product")
+	require.Empty(t, names("version_id=01a20337-15ab-7b41-900b-a5897195efeb"))
+	require.Equal(t, []string{`["query","version_id"]`}, locs(t, p.As(t, "viewer", http.MethodGet, "/releases/?version_id=1.1", "")))
+}
+
 // grid is a release with a version of a product, whose deployments a test sends.
 type grid struct {
 	pair

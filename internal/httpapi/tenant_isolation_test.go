@@ -83,7 +83,7 @@ func idLocations() map[string]map[string]string {
 		"getEnvironment": {"id": "environment"}, "updateEnvironment": {"id": "environment"}, "deleteEnvironment": {"id": "environment"},
 		"getVersion": {"id": "version"}, "getDeployment": {"id": "deployment"}, "getDeploymentNeighbours": {"id": "deployment"}, "listDeploymentEvents": {"id": "deployment"},
 		"getBuild": {"id": "build"}, "listBuildEvents": {"id": "build"}, "listBuilds": {"query product": "product", "query version": "version"},
-		"getRelease": {"id": "release"}, "updateRelease": {"id": "release"}, "deleteRelease": {"id": "release"},
+		"listReleases": {"query version_id": "version"}, "getRelease": {"id": "release"}, "updateRelease": {"id": "release"}, "deleteRelease": {"id": "release"},
 		"listReleaseVersions": {"id": "release"}, "getReleaseProgress": {"id": "release"},
 		"addReleaseVersion": {"id": "release", "body version_id": "version"}, "removeReleaseVersion": {"id": "release", "version_id": "version"},
 		"getNotificationChannel": {"id": "channel"}, "updateNotificationChannel": {"id": "channel"}, "deleteNotificationChannel": {"id": "channel"},

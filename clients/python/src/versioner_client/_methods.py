@@ -389,14 +389,18 @@ class Methods(ABC):
         cursor: str | None = None,
         q: str | None = None,
         status: models.ReleaseStatus | None = None,
+        version_id: UUID | str | None = None,
     ) -> Pages[models.Release]:
         """List releases.
 
-        Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
+        Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
+        that matches nothing gives an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
-        return Pages(self.send, operations.list_releases(limit=limit, cursor=cursor, q=q, status=status))
+        return Pages(
+            self.send, operations.list_releases(limit=limit, cursor=cursor, q=q, status=status, version_id=version_id)
+        )
 
     def create_release(self, body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> models.Release:
         """Create a release.
@@ -1197,14 +1201,18 @@ class AsyncMethods(ABC):
         cursor: str | None = None,
         q: str | None = None,
         status: models.ReleaseStatus | None = None,
+        version_id: UUID | str | None = None,
     ) -> AsyncPages[models.Release]:
         """List releases.
 
-        Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
+        Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
+        that matches nothing gives an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
-        return AsyncPages(self.send, operations.list_releases(limit=limit, cursor=cursor, q=q, status=status))
+        return AsyncPages(
+            self.send, operations.list_releases(limit=limit, cursor=cursor, q=q, status=status, version_id=version_id)
+        )
 
     async def create_release(self, body: models.ReleaseCreate, *, idempotency_key: str | None = None) -> models.Release:
         """Create a release.

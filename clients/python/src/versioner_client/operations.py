@@ -530,10 +530,12 @@ def list_releases(
     cursor: str | None = None,
     q: str | None = None,
     status: models.ReleaseStatus | None = None,
+    version_id: UUID | str | None = None,
 ) -> Operation[models.ReleaseList]:
     """List releases.
 
-    Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
+    Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
+    that matches nothing gives an empty list.
     """
     return Operation(
         method="GET",
@@ -544,6 +546,7 @@ def list_releases(
             "cursor": cursor,
             "q": q,
             "status": status,
+            "version_id": version_id,
         },
     )
 

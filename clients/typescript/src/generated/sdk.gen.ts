@@ -782,7 +782,8 @@ export const listEnvironmentState = (
 /**
  * List releases
  *
- * Lists the account's releases, newest first, finished ones too. A filter that matches nothing gives an empty list.
+ * Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
+ * that matches nothing gives an empty list.
  *
  */
 export const listReleases = (

@@ -2376,6 +2376,11 @@ export type StatusFilter = Status;
 export type ReleaseStatusFilter = ReleaseStatus;
 
 /**
+ * Only releases that contain this version.
+ */
+export type ContainedVersionFilter = string;
+
+/**
  * Only objects of this commit, whole or abbreviated to no fewer than 4 characters.
  */
 export type SCMSHAFilter = string;
@@ -3956,6 +3961,10 @@ export type ListReleasesData = {
      * Only objects with this status.
      */
     status?: ReleaseStatus;
+    /**
+     * Only releases that contain this version.
+     */
+    version_id?: string;
   };
   url: "/releases/";
 };
