@@ -75,6 +75,17 @@ describe("versions, builds and releases", suite, () => {
     }
   }
 
+  test("lists the releases that contain a version", async () => {
+    const { id } = await first("/releases/?q=Holiday");
+    const version = await first(`/releases/${id}/versions`);
+    await visit(browser, server, `/versions/${version.id}`, { token }, async (page) => {
+      await page.getByRole("table", { name: "Releases" }).getByRole("link", { name: "Holiday season" }).click();
+      await page.getByRole("heading", { level: 1, name: "Holiday season" }).waitFor();
+      await page.goto(`${server.url}/app/versions/${(await first("/versions/")).id}`);
+      await page.getByRole("heading", { name: "No release contains this version" }).waitFor();
+    });
+  });
+
   test("filters versions and builds by the address", async () => {
     const { scm_sha, version } = await first("/builds/?product=search-api&status=completed");
     await visit(browser, server, `/versions?scm_sha=${scm_sha}`, { token }, async (page) => {

@@ -18,7 +18,7 @@ import {
 
 import { live } from "../lib/live";
 import { client } from "./client";
-import { ifMatch, listOptions, MAX_PAGE_SIZE, objectOptions, type Revised } from "./lists";
+import { ifMatch, listOptions, MAX_PAGE_SIZE, objectOptions, PAGE_SIZE, type Revised } from "./lists";
 import { queryClient } from "./query-client";
 
 /** How many releases a column of the board has at first. */
@@ -27,6 +27,12 @@ const COLUMN_SIZE = 20;
 export const releasesQuery = (status: ReleaseStatus, q: string | undefined) =>
   listOptions(["releases", "list", status, q], (page, signal) =>
     listReleases({ client, signal, query: { status, ...(q ? { q } : {}), limit: COLUMN_SIZE, ...page } }),
+  );
+
+/** The releases that contain a version, newest first. */
+export const releasesOfVersionQuery = (version: string) =>
+  listOptions(["releases", "of-version", version], (page, signal) =>
+    listReleases({ client, signal, query: { version_id: version, limit: PAGE_SIZE, ...page } }),
   );
 
 async function readRelease(id: string, signal?: AbortSignal): Promise<Revised<Release>> {

@@ -41,7 +41,7 @@ export function Table({
             <th
               key={title}
               scope="col"
-              className={cx("h-8 px-3 font-medium first:pl-4 last:pr-4", from && FROM[from], className)}
+              className={cx("h-8 px-2 font-medium sm:px-3 first:pl-4 last:pr-4", from && FROM[from], className)}
             >
               {hideTitle ? <span className="sr-only">{title}</span> : title}
             </th>
@@ -58,7 +58,7 @@ export function Cell({ from, className, ...props }: ComponentProps<"td"> & { fro
   return (
     <td
       {...props}
-      className={cx("min-w-0 px-3 py-2 align-baseline first:pl-4 last:pr-4", from && FROM[from], className)}
+      className={cx("min-w-0 px-2 py-2 sm:px-3 align-baseline first:pl-4 last:pr-4", from && FROM[from], className)}
     />
   );
 }

@@ -59,9 +59,9 @@ function Content({ cells }: { cells: readonly Cell[] }) {
       <Strip summaries={useMemo(() => summaries(cells), [cells])} filters={search} onFilter={change} />
       <div className="flex flex-wrap items-center justify-between gap-2">
         <FilterBar filters={search} onFilter={change} />
-        <div className="flex items-center gap-4 text-sm text-muted">
+        <div className="flex flex-wrap items-center gap-x-4 text-sm text-muted">
           {hasReview ? (
-            <label className="flex min-h-8 items-center gap-2">
+            <label className="flex min-h-8 items-center gap-2 whitespace-nowrap">
               <input
                 type="checkbox"
                 className="size-4 accent-accent"
@@ -71,7 +71,10 @@ function Content({ cells }: { cells: readonly Cell[] }) {
               Show each review environment
             </label>
           ) : null}
-          <span role="status" className="tabular-nums">{`${shownRows.length} of ${rows.length} products`}</span>
+          <span
+            role="status"
+            className="whitespace-nowrap tabular-nums"
+          >{`${shownRows.length} of ${rows.length} products`}</span>
         </div>
       </div>
       {shownRows.length > 0 ? (

@@ -81,7 +81,7 @@ function TypeSummary({
             title={STATE_LABELS[state].meaning}
             onClick={() => toggle(state)}
             className={cx(
-              "flex min-h-6 items-baseline gap-1 rounded text-sm whitespace-nowrap hover:underline aria-pressed:underline",
+              "flex min-h-6 items-baseline gap-1 rounded text-xs whitespace-nowrap sm:text-sm hover:underline aria-pressed:underline",
               TEXT[state],
             )}
           >

@@ -12,7 +12,8 @@ import { Time } from "../../components/time";
 import { ObjectPage } from "../../forms/object-page";
 import { useRouteId } from "../../lib/route";
 import { ProgressPanel } from "./progress-grid";
-import { isOpen, MOVE_LABELS, MOVES, releaseEditing, STATUS_LABELS } from "./release-form";
+import { releaseEditing } from "./release-form";
+import { isOpen, MOVE_LABELS, MOVES, STATUS_LABELS } from "./release-status";
 import { VersionsPanel } from "./versions-panel";
 
 /** One release: its versions, and where each has been deployed. */

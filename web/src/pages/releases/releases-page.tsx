@@ -17,7 +17,8 @@ import { Time } from "../../components/time";
 import { CreateDialog } from "../../forms/create-dialog";
 import { cx } from "../../lib/cx";
 import { useFilters } from "../../lib/search";
-import { MOVE_LABELS, MOVES, NEW_FIELDS, STATUS_LABELS, STATUSES } from "./release-form";
+import { NEW_FIELDS } from "./release-form";
+import { MOVE_LABELS, MOVES, STATUS_LABELS, STATUSES } from "./release-status";
 
 /** The releases by status. Those that may be moved have a menu, and can be dragged. */
 export default function ReleasesPage() {

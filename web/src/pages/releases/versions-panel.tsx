@@ -12,7 +12,7 @@ import { Panel } from "../../components/page";
 import { EmptyState, InlineError } from "../../components/states";
 import { Cell, type Column, Row, Table } from "../../components/table";
 import { AddVersionDialog } from "./add-version-dialog";
-import { isOpen } from "./release-form";
+import { isOpen } from "./release-status";
 
 /** The versions of a release; while it is open, they can be added and removed. */
 export function VersionsPanel({ release, mayWrite }: { release: Release; mayWrite: boolean }) {

@@ -1,12 +1,13 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import type { Version } from "@versioner/client";
+import type { Release, Version } from "@versioner/client";
 
 import { buildsQuery } from "../../api/builds";
 import { deploymentsOfVersionQuery } from "../../api/deployments";
 import { productStateQuery } from "../../api/products";
+import { releasesOfVersionQuery } from "../../api/releases";
 import { versionQuery } from "../../api/versions";
 import { AppLink } from "../../components/app-link";
-import { StatusBadge } from "../../components/badge";
+import { Badge, StatusBadge } from "../../components/badge";
 import { Commit } from "../../components/commit";
 import { CopyButton } from "../../components/copy-button";
 import { ExternalLink } from "../../components/external-link";
@@ -18,12 +19,14 @@ import { Page, Panel } from "../../components/page";
 import { ScriptPanel } from "../../components/script-panel";
 import { StateTable } from "../../components/state-table";
 import { EmptyState, WhenLoaded } from "../../components/states";
+import { Cell, Row, Table } from "../../components/table";
 import { Time } from "../../components/time";
 import { safeURL } from "../../lib/links";
 import { useRouteId } from "../../lib/route";
 import { BuildTable } from "../builds/build-table";
 import { DeploymentTable } from "../deployments/deployment-table";
 import { timelineEnvironments } from "../products/timelines-data";
+import { STATUS_LABELS } from "../releases/release-status";
 
 /** One version: where it runs, how it got there, and what built it. */
 export default function VersionPage() {
@@ -91,6 +94,7 @@ function Content({ version }: { version: Version }) {
           {(items) => <BuildTable builds={items} hideProduct />}
         </ObjectList>
       </Panel>
+      <ReleasesPanel version={version.id} />
       <ScriptPanel path={`/versions/${version.id}`} />
     </Page>
   );
@@ -111,5 +115,55 @@ function RunsPanel({ version }: { version: Version }) {
         }}
       </WhenLoaded>
     </Panel>
+  );
+}
+
+function ReleasesPanel({ version }: { version: string }) {
+  const query = useInfiniteQuery(releasesOfVersionQuery(version));
+  return (
+    <Panel title="Releases">
+      <ObjectList
+        query={query}
+        noun="releases"
+        skeletons={2}
+        empty={<EmptyState title="No release contains this version" />}
+      >
+        {(releases) => (
+          <Table
+            label="Releases"
+            columns={[
+              { title: "Name" },
+              { title: "Status", className: "w-32" },
+              { title: "Changed", className: "w-28" },
+            ]}
+          >
+            {releases.map((release) => (
+              <ReleaseRow key={release.id} release={release} />
+            ))}
+          </Table>
+        )}
+      </ObjectList>
+    </Panel>
+  );
+}
+
+function ReleaseRow({ release: { id, name, status, updated_at } }: { release: Release }) {
+  const { tone, glyph, word } = STATUS_LABELS[status];
+  return (
+    <Row>
+      <Cell>
+        <AppLink to={`/releases/${id}`} className="block leading-6 rounded font-medium hover:underline">
+          <Name cut>{name}</Name>
+        </AppLink>
+      </Cell>
+      <Cell>
+        <Badge tone={tone} glyph={glyph}>
+          {word}
+        </Badge>
+      </Cell>
+      <Cell className="text-sm text-muted">
+        <Time at={updated_at} />
+      </Cell>
+    </Row>
   );
 }

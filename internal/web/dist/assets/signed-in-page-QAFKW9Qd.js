@@ -1,1 +1,0 @@
-import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{E as t,T as n}from"./framework-BnEowpEE.js";import{Jn as r,fn as i,zn as a}from"./app-BKMWbv0r.js";var o=e(t(),1),s=n();function c(){return(0,o.useEffect)(()=>{r(),close()},[]),(0,s.jsx)(a,{title:`Signed in`,children:(0,s.jsx)(i,{title:`You are signed in`,children:`Close this window to go on.`})})}export{c as default};
