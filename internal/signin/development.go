@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -133,5 +134,14 @@ func (f *Flow) signInAsAdmin(ctx context.Context, account, returnTo string) (Red
 	if err != nil {
 		return Redirect{}, err
 	}
-	return Redirect{URL: safeReturnTo(returnTo), Cookies: []*http.Cookie{f.Cookies.Session(token)}}, nil
+	return Redirect{URL: f.pathPrefix() + safeReturnTo(returnTo), Cookies: []*http.Cookie{f.Cookies.Session(token)}}, nil
+}
+
+// pathPrefix returns the path of the public address, without a slash at its end: below it, a reverse proxy publishes the server.
+func (f *Flow) pathPrefix() string {
+	address, err := url.Parse(f.PublicURL)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(address.EscapedPath(), "/")
 }

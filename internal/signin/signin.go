@@ -135,7 +135,7 @@ func (f *Flow) Providers(ctx context.Context) []Provider {
 		providers = append(providers, Provider{Type: "external", Name: hostOf(f.SignInURL), URL: f.SignInURL})
 	}
 	if f.Development != nil && BrowserFrom(ctx).IsLoopback {
-		providers = append(providers, Provider{Type: "development", Name: f.Development.name(), URL: DevelopmentPath})
+		providers = append(providers, Provider{Type: "development", Name: f.Development.name(), URL: f.pathPrefix() + DevelopmentPath})
 	}
 	return providers
 }

@@ -80,7 +80,7 @@ export async function visit(browser, server, path, { token, expected = [], ...lo
 
 function isForeign(address, server) {
   const { protocol, origin } = new URL(address);
-  return !["data:", "blob:"].includes(protocol) && origin !== server.url;
+  return !["data:", "blob:"].includes(protocol) && origin !== new URL(server.url).origin;
 }
 
 /** Keeps a picture of the page in the directory of the variable SCREENSHOTS, if it is set. */

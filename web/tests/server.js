@@ -44,29 +44,30 @@ export async function startServer({ demo = false, address = "127.0.0.1:0", setti
     await rm(home, { recursive: true, force: true });
   };
   try {
-    const { url, key } = await start(address);
+    const { url, key, link } = await start(address);
     if (demo) await command("demo", "--account", "demo");
     const token = (role = "admin") => command("token", "--account", "demo", "--role", role);
-    return { url, key, token, stop, end, restart: () => start(new URL(url).host, false) };
+    return { url, key, link, token, stop, end, restart: () => start(new URL(url).host, false) };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-/** Reads what the server prints when it listens: its address, and the key at its first start. */
+/** Reads what the server prints when it listens: its address, the key at its first start, and the link that signs in. */
 async function started(server, isFirst) {
   let logs = "";
   server.stderr.on("data", (text) => {
     logs += text;
   });
-  let url;
+  let url, key;
   for await (const line of createInterface(server.stdout)) {
     url ??= line.match(/listening on (http\S+)/)?.[1];
-    const key = line.match(/Bearer (sk_\w+)/)?.[1];
-    if (url && (key || !isFirst)) {
+    key ??= line.match(/Bearer (sk_\w+)/)?.[1];
+    const link = line.match(/^http\S+\/auth\/dev\?token=\S+$/)?.[0];
+    if (url && link && (key || !isFirst)) {
       server.stdout.resume();
-      return { url, key };
+      return { url, key, link };
     }
   }
   throw new Error(`${program} ended before it listened:\n${logs}`);
