@@ -39,7 +39,7 @@ var built func() (string, error)
 func buildInto(dir string) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
 		program := filepath.Join(dir, "versionerd")
-		build := exec.Command("go", "build", "-trimpath", "-o", program, "./cmd/versionerd")
+		build := exec.Command("go", "build", "-o", program, "./cmd/versionerd")
 		build.Dir = root
 		if output, err := build.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("%w\n%s", err, output)
