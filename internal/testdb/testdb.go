@@ -189,6 +189,7 @@ func startEmbedded(ctx context.Context) (server, error) {
 			Logger: slog.New(slog.DiscardHandler),
 			Settings: map[string]string{
 				"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300",
+				"autovacuum": "off", // databases are short-lived, and tests of plans collect the statistics themselves
 			},
 		})
 		if err == nil {
