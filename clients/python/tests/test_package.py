@@ -122,18 +122,20 @@ def parts() -> str:
     return f"{PREAMBLE}try:\n    client.get_health()\n{catching}{revising}"
 
 
-def mypy(python: Path, file: Path) -> subprocess.CompletedProcess[str]:
+def mypy(python: Path, *files: Path) -> subprocess.CompletedProcess[str]:
     command: list[str | Path] = [
         sys.executable,
         "-m",
         "mypy",
         "--strict",
         "--config-file=",
+        "--cache-dir",
+        python.parent.parent / "mypy",  # the checks of this environment share what is known of the packages
         "--python-executable",
         python,
-        file,
+        *files,
     ]
-    return subprocess.run([*command, "--python-version=3.10"], cwd=file.parent, capture_output=True, text=True)
+    return subprocess.run([*command, "--python-version=3.10"], cwd=files[0].parent, capture_output=True, text=True)
 
 
 def test_the_wheel_has_the_expected_files(wheel: Path) -> None:
@@ -145,11 +147,11 @@ def test_the_wheel_has_the_expected_files(wheel: Path) -> None:
 
 def test_mypy_accepts_the_sample_and_the_readme(python: Path, tmp_path: Path) -> None:
     sources = [(CLIENT / "tests" / "sample.py").read_text(), *examples(), parts()]
-    for number, source in enumerate(sources):
-        file = tmp_path / f"sample_{number}.py"
+    files = [tmp_path / f"sample_{number}.py" for number in range(len(sources))]
+    for file, source in zip(files, sources, strict=True):
         file.write_text(source)
-        done = mypy(python, file)
-        assert done.returncode == 0, f"{source}\n{done.stdout}\n{done.stderr}"
+    done = mypy(python, *files)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
 def test_mypy_finds_wrong_types(python: Path, tmp_path: Path) -> None:
