@@ -52,6 +52,13 @@ test-image: export DATE := $(DATE)
 test-image: ## Build the image, run it on a PostgreSQL without a container engine, and stop it
 	go run ./tools/testdatabase test/packaging/image
 
+.PHONY: test-reproducible
+test-reproducible: export VERSION := $(VERSION)
+test-reproducible: export COMMIT := $(COMMIT)
+test-reproducible: export DATE := $(DATE)
+test-reproducible: ## Fail when builds in two folders differ (compiles everything again: minutes)
+	test/packaging/reproducible
+
 .PHONY: test-packaging
 test-packaging: build ## Test the Dockerfile, compose.yaml, the Helm chart, the systemd unit and the configuration of releases
 	cd test/packaging && go test -vet=off ./...
@@ -228,7 +235,7 @@ vendor-pages: ## Download Swagger UI and ReDoc in the versions that internal/web
 
 .PHONY: clean
 clean: ## Remove build outputs
-	rm -rf bin web/node_modules $(PYTHON_VENV) $(SCHEMATHESIS) .ci/node_modules $(BROWSER_TESTS)/node_modules internal/testoidc/provider/node_modules
+	rm -rf bin dist dist-packages web/node_modules $(PYTHON_VENV) $(SCHEMATHESIS) .ci/node_modules $(BROWSER_TESTS)/node_modules internal/testoidc/provider/node_modules
 	cd clients/typescript && rm -rf node_modules build dist
 
 $(REDOCLY): .ci/package-lock.json

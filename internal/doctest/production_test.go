@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -26,19 +26,17 @@ func testProduction(t *testing.T, g *guide) {
 		require.NotNil(t, parts, admin)
 		return "postgres://" + role + "@/" + name + "?" + url.Values{"host": {parts[1]}}.Encode()
 	}
-	files := g.take(t, "ini")
-	unit := files[1].text
-	requireUnit(t, unit)
-	p := &production{env: files[0].text, dir: newDir(t), database: database("versioner:change-me", "versioner"), signer: newProvider(t)}
+	shells := g.take(t, "sh")
+	require.Len(t, shells, 4)
+	p := &production{env: g.take(t, "ini")[0].text, dir: newDir(t), database: database("versioner:change-me", "versioner"), signer: newProvider(t)}
+	p.createCredentials(t, shells[0].text)
 
 	first, second := p.serve(t, p.database), p.serve(t, p.database)
 	token := p.signer.token(t, map[string]any{
 		"iss": "https://example.clerk.accounts.dev", "sub": "user_2abc", "azp": "https://app.example.com", "org_id": "org_2ghi", "org_slug": "acme", "org_role": "org:admin",
 	})
 	items(t, first.url+"/users/", token)
-	shells := g.take(t, "sh")
-	require.Len(t, shells, 3)
-	key := strings.TrimSpace(first.shell(t, strings.ReplaceAll(shells[0].text, "/etc/versioner/env", first.dir+"/env")))
+	key := strings.TrimSpace(first.shell(t, strings.ReplaceAll(shells[1].text, "/etc/versioner", first.dir)))
 	events := 0
 	event := func(address string) int {
 		events++
@@ -56,7 +54,7 @@ func testProduction(t *testing.T, g *guide) {
 		rejected, err := first.try(t, `pg_dump --format=custom --file=rejected.dump "`+p.database+`" 2>&1`)
 		require.Error(t, err)
 		require.Contains(t, rejected, "query would be affected by row-level security policy", "the error that the page quotes")
-		first.shell(t, shells[1].text+shells[2].text)
+		first.shell(t, shells[2].text+shells[3].text)
 		restored := p.serve(t, database("versioner:change-me", "versioner_restored"))
 		require.Len(t, items(t, restored.url+"/deployments/", token), 1)
 		require.Equal(t, http.StatusOK, event(restored.url), "the keys of the backup are valid")
@@ -86,25 +84,10 @@ func freshPostgres(t *testing.T) string {
 	return admin
 }
 
-// requireUnit checks the systemd unit.
-func requireUnit(t *testing.T, unit string) {
-	t.Helper()
-	value := func(name string) string {
-		found := regexp.MustCompile(`(?m)^` + name + `=(.+)$`).FindStringSubmatch(unit)
-		require.NotNil(t, found, name)
-		return found[1]
-	}
-	require.Equal(t, "/usr/local/bin/versionerd serve", value("ExecStart"))
-	require.Equal(t, "/etc/versioner/env", value("EnvironmentFile"))
-	seconds, err := strconv.Atoi(value("TimeoutStopSec"))
-	require.NoError(t, err)
-	require.Greater(t, seconds, 28, "the server takes up to 28 seconds to drain")
-}
-
 // production has the settings that the servers of the page share.
 type production struct {
 	env      string // the page's file of settings
-	dir      string
+	dir      string // stands in for /etc/versioner
 	database string
 	signer   provider
 }
@@ -123,19 +106,42 @@ func (s productionServer) kill() error {
 	return process.Kill()
 }
 
+// createCredentials runs the commands of the page that create the files of the secrets.
+func (p *production) createCredentials(t *testing.T, commands string) {
+	t.Helper()
+	needs(t, "openssl")
+	output, err := exec.CommandContext(t.Context(), "bash", "-euc", strings.ReplaceAll(commands, "/etc/versioner", p.dir)).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+}
+
+// variables returns those of the unit, for a server with a copy of the secrets in its directory and another database.
+func (p *production) variables(t *testing.T, dir, database string) (variables []string) {
+	t.Helper()
+	unit, err := os.ReadFile(filepath.Join(root, "deploy/systemd/versioner.service"))
+	require.NoError(t, err)
+	require.Contains(t, string(unit), "\nExecStart=/usr/bin/versionerd serve\n")
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "credentials"), os.DirFS(filepath.Join(p.dir, "credentials"))))
+	secret := filepath.Join(dir, "credentials", "database-url")
+	require.NoError(t, os.WriteFile(secret, []byte(database+"\n"), 0o600))
+	for _, line := range regexp.MustCompile(`(?m)^Environment=(\w+_FILE=.*)$`).FindAllStringSubmatch(string(unit), -1) {
+		variables = append(variables, strings.ReplaceAll(line[1], "%d", filepath.Join(dir, "credentials")))
+	}
+	require.Len(t, variables, 3)
+	return variables
+}
+
 // serve runs the command of the unit with the settings of the page and local addresses.
 func (p *production) serve(t *testing.T, database string) productionServer {
 	t.Helper()
 	s := newClone(t)
 	env := strings.NewReplacer(
-		"postgres://versioner:change-me@db.example.com:5432/versioner?sslmode=verify-full", database, "127.0.0.1:8080", strings.TrimPrefix(s.url, "http://"),
+		"127.0.0.1:8080", strings.TrimPrefix(s.url, "http://"),
 		"redis://redis.example.com:6379/0", "redis://"+freeAddress(t)+"/0", // unavailable, without delaying requests
 	).Replace(p.env)
-	require.NotContains(t, env, "db.example.com")
 	file := filepath.Join(s.dir, "env")
 	require.NoError(t, os.WriteFile(file, []byte(env), 0o600))
 	s.env = slices.DeleteFunc(s.env, func(entry string) bool { return strings.HasPrefix(entry, "VERSIONER_ADDR=") })
-	s.env = append(s.env, p.signer.setting(t))
+	s.env = slices.Concat(s.env, []string{p.signer.setting(t)}, p.variables(t, s.dir, database))
 	pidFile := filepath.Join(s.dir, "pid")
 	s.output = start(t, s.env, s.dir, "bash", "-euc", "set -a; . ./env; set +a; echo $$ > pid; exec versionerd serve")
 	awaitReady(t, s.url, s.output)
