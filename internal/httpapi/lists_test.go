@@ -2,14 +2,20 @@ package httpapi_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
@@ -20,16 +26,29 @@ func nextCursor(t *testing.T, answer testapi.Answer) string {
 	return cursor
 }
 
+// lists returns the operations of the specification that return pages.
+func lists(t *testing.T) []operation {
+	t.Helper()
+	document, err := apigen.GetSpec()
+	require.NoError(t, err)
+	return slices.DeleteFunc(operations(t), func(op operation) bool {
+		specified := document.Paths.Value(op.path).GetOperation(op.method)
+		return op.method != http.MethodGet || specified.Parameters.GetByInAndName(openapi3.ParameterInQuery, "cursor") == nil
+	})
+}
+
 // walk reads all pages of a list; between is called after each.
 func walk(t *testing.T, api *testapi.API, path string, between func()) (ids []string) {
 	t.Helper()
-	for cursor, pages := "", 0; pages < 100; pages++ {
+	for cursor, pages := "", 0; pages < 500; pages++ {
 		address := path
 		if cursor != "" {
 			address += "&cursor=" + url.QueryEscape(cursor)
 		}
 		answer := api.As(t, "admin", http.MethodGet, address, "")
-		for _, item := range items(t, answer) {
+		var page struct{ Items, Environments []map[string]any }
+		require.NoError(t, json.Unmarshal(answer.Body, &page))
+		for _, item := range append(page.Items, page.Environments...) {
 			id, ok := item["id"].(string)
 			if !ok {
 				id = fmt.Sprint(item["product_id"], item["environment_id"])
@@ -45,18 +64,36 @@ func walk(t *testing.T, api *testapi.API, path string, between func()) (ids []st
 	return nil
 }
 
+// TestPagesHoldEverythingOnce reads every list of the specification by pages, also while objects are added.
 func TestPagesHoldEverythingOnce(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
+	release := created(t, api, "/releases/", `{"name":"all"}`)
+	channel := created(t, api, "/notification-channels/", `{"name":"all","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`)
+	busy := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"status": "started", "invoke_id": "busy"}))
+	busyBuild := api.PostEvent(t, builds, map[string]any{"product_name": "checkout", "version": "1.4.2", "status": "started", "invoke_id": "busy"})
+	progress := created(t, api, "/releases/", `{"name":"one version"}`)
+	require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPost, progress+"/versions", `{"version_id":"`+busy.Field(t, "version_id").(string)+`"}`).Status)
+	parents := strings.NewReplacer("/releases/{id}/deployments", progress+"/deployments", "/deployments/{id}", "/deployments/"+busy.Field(t, "deployment_id").(string), "/builds/{id}", "/builds/"+busyBuild.Field(t, "build_id").(string), "/releases/{id}", release)
 	number := 0
-	add := func() {
+	add := func() { // an object to each list
 		number++
-		api.PostEvent(t, deploymentEvents, deployment(map[string]any{
+		event := api.PostEvent(t, deploymentEvents, deployment(map[string]any{
 			"product_name": fmt.Sprint("p", number), "environment_name": fmt.Sprint("e", number), "invoke_id": strconv.Itoa(number), "status": "completed",
 		}))
 		api.PostEvent(t, builds, map[string]any{"product_name": fmt.Sprint("p", number), "version": "1.4.2"})
+		api.Exec(t, fmt.Sprintf(`INSERT INTO events (account_id, id, received_at, api_key_id, status, effect, deployment_id, build_id, body)
+			SELECT account_id, gen_random_uuid(), received_at + make_interval(secs => %d), api_key_id, status, 'out_of_order', deployment_id, build_id, body
+			FROM events WHERE effect = 'created' AND body ->> 'invoke_id' = 'busy'`, number))
 		created(t, api, "/releases/", `{"name":"r"}`)
 		created(t, api, "/api-keys/", `{"name":"k"}`)
+		created(t, api, "/notification-channels/", fmt.Sprintf(`{"name":"c%d","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`, number))
+		created(t, api, "/notification-preferences/", `{"channel_id":"`+path.Base(channel)+`","event_type":"build.failed"}`)
+		for _, post := range [][2]string{{channel + "/test", ""}, {release + "/versions", `{"version_id":"` + event.Field(t, "version_id").(string) + `"}`}} {
+			require.Less(t, api.As(t, "admin", http.MethodPost, post[0], post[1]).Status, 300, post[0])
+		}
+		api.SignIn(t, testapi.Account, "admin")
+		api.SignInAs(t, testapi.Account, "viewer", fmt.Sprint("user ", number))
 	}
 	for range 6 {
 		add()
@@ -64,24 +101,30 @@ func TestPagesHoldEverythingOnce(t *testing.T) {
 	for _, table := range []string{"deployments", "builds"} {
 		api.Exec(t, fmt.Sprintf("UPDATE %[1]s SET occurred_at = (SELECT min(occurred_at) FROM %[1]s) WHERE id IN (SELECT id FROM %[1]s ORDER BY occurred_at LIMIT 4)", table))
 	}
-	for _, path := range []string{"/products/", "/environments/", "/versions/", "/deployments/", "/builds/", "/environment-state/", "/releases/", "/api-keys/", "/audit-log/"} {
-		before := walk(t, api, path+"?limit=200", func() {})
+	// Sorted by identifiers or oldest first: what is new may lie ahead.
+	unsorted := []string{"listEnvironmentState", "listReleaseVersions", "getReleaseProgress", "listDeploymentEvents", "listBuildEvents"}
+	for _, op := range lists(t) {
+		list := parents.Replace(op.path)
+		require.NotContains(t, list, "{", "%s: add the object whose list it is", op.id)
+		before := walk(t, api, list+"?limit=200", func() {})
+		require.GreaterOrEqual(t, len(before), 6, "%s: add objects of this list", op.id)
+		require.Len(t, slices.Compact(slices.Sorted(slices.Values(before))), len(before), op.id)
 		for _, limit := range []int{1, 2, 3} { // six objects: on the last page too, exactly
-			got := walk(t, api, fmt.Sprintf("%s?limit=%d", path, limit), func() {})
-			require.Equal(t, before, got, "%s by %d", path, limit)
+			got := walk(t, api, fmt.Sprintf("%s?limit=%d", list, limit), func() {})
+			require.Equal(t, before, got, "%s by %d", op.id, limit)
 		}
 		added := 0
-		got := walk(t, api, path+"?limit=2", func() {
+		got := walk(t, api, list+"?limit=2", func() {
 			if added++; added == 1 {
 				add()
 			}
 		})
-		if path == "/environment-state/" { // sorted by identifiers: what is new may lie ahead
-			require.Subset(t, got, before)
-			require.Len(t, walk(t, api, path+"?limit=200", func() {}), len(before)+1)
+		require.Greater(t, len(walk(t, api, list+"?limit=200", func() {})), len(before), "%s: add an object of this list", op.id)
+		if slices.Contains(unsorted, op.id) {
+			require.Subset(t, got, before, op.id)
 			continue
 		}
-		require.Equal(t, before, got, "%s: objects added during the iteration are on the first page", path)
+		require.Equal(t, before, got, "%s: objects added during the iteration are on the first page", op.id)
 	}
 }
 

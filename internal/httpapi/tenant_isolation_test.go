@@ -76,6 +76,17 @@ func newTenant(t *testing.T, api *testapi.API, account string) tenant {
 	return made
 }
 
+// path returns the path of an operation with the identifiers of the objects of the account.
+func (made tenant) path(t *testing.T, op operation) string {
+	t.Helper()
+	path := op.path
+	for name, kind := range idLocations()[op.id] {
+		path = strings.ReplaceAll(path, "{"+name+"}", made.ids[kind])
+	}
+	require.NotContains(t, path, "{", "%s: add its identifiers to idLocations", op.id)
+	return path
+}
+
 // idLocations lists the kind of object that each identifier of an operation names, in its path, its query and its body.
 func idLocations() map[string]map[string]string {
 	return map[string]map[string]string{
@@ -127,6 +138,7 @@ func TestTenantsAndOperations(t *testing.T) {
 	for _, op := range userOperations(t) {
 		require.ElementsMatch(t, identifiers(document, op), parameterNames(places[op.id]), "%s: add its identifiers, and the objects that they name, to idLocations", op.id)
 		for place, kind := range places[op.id] {
+			require.NotEmpty(t, mine.ids[kind], "%s: add an object of the kind %s to newTenant", op.id, kind)
 			call := func(id string) testapi.Answer {
 				rows++
 				path, query, named := op.path, "", mine.ids["version"]
@@ -230,7 +242,7 @@ func TestMassAssignment(t *testing.T) {
 		if op.method != http.MethodPost && op.method != http.MethodPatch || slices.Contains([]string{"testNotificationChannel", "redeliverNotification", "resendRecipientConfirmations", "signOut"}, op.id) {
 			continue // they take no body
 		}
-		path := strings.ReplaceAll(op.path, "{id}", mine.ids[idLocations()[op.id]["id"]])
+		path := mine.path(t, op)
 		for _, member := range own {
 			tried++
 			body := bodyOf(op.id, mine.ids["channel"])
@@ -242,8 +254,9 @@ func TestMassAssignment(t *testing.T) {
 			}
 			body = strings.Replace(strings.TrimSuffix(body, "}")+`,"`+member+`":"01a208e8-398d-77cf-869d-63489d46d0e3"}`, "{,", "{", 1)
 			answer := api.As(t, "admin", op.method, path, body)
-			require.Equal(t, http.StatusUnprocessableEntity, answer.Status, "%s %s: %s", op.id, body, answer.Body)
-			require.Contains(t, string(answer.Body), `"value_error.extra"`)
+			require.Equal(t, http.StatusUnprocessableEntity, answer.Status, "%s accepts %s: %s", op.id, member, answer.Body)
+			require.Contains(t, string(answer.Body), `"loc":["body","`+member+`"]`, "%s rejects a body with %s for another reason", op.id, member)
+			require.Contains(t, string(answer.Body), `"value_error.extra"`, "%s rejects %s for another reason", op.id, member)
 		}
 	}
 	require.GreaterOrEqual(t, tried, 15*len(own))
