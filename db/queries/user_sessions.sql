@@ -1,5 +1,5 @@
 -- GetSessionByHMAC finds the session of a presented cookie, by its hash under any of the peppers, with its user as of the last sign-in or
--- refresh. Cross-tenant: the row authorises.
+-- refresh. Cross-tenant: a cookie is a random token without its account, which is that of the row.
 -- name: GetSessionByHMAC :one
 SELECT sqlc.embed(s), a.slug AS account_slug, a.requests_per_hour, u.subject, u.name, u.email, coalesce(u.assigned_role, u.claimed_role) AS role
 FROM user_sessions AS s

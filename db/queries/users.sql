@@ -1,5 +1,5 @@
--- GetTenant finds the account of an organisation, and the user in it if known.
--- Not tenant-scoped: the query finds the account.
+-- GetTenant finds the account of an organisation, and the user in it if known. Cross-tenant: a verified token names its issuer and
+-- organisation, one account has both, and no account is known before. The user is looked up in that account only.
 -- name: GetTenant :one
 SELECT a.id AS account_id, a.slug, a.requests_per_hour, u.id AS user_id, u.name, u.email, u.claimed_role, u.assigned_role, u.last_seen_at
 FROM accounts AS a

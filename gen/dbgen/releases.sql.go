@@ -171,23 +171,27 @@ func (q *Queries) GetVersionOfRelease(ctx context.Context, arg GetVersionOfRelea
 }
 
 const ListReleaseProgress = `-- name: ListReleaseProgress :many
-SELECT v.product_id, v.product_name, v.id AS version_id, v.version, e.id AS environment_id, e.name AS environment_name, e.type AS environment_type,
-  s.current_deployment_id, coalesce(s.open_deployment_ids, '{}')::uuid[] AS open_deployment_ids, f.id AS finished_deployment_id
-FROM release_versions AS rv
-JOIN version_details AS v ON v.account_id = $1 AND v.id = rv.version_id
-JOIN environments AS e ON e.account_id = $1 AND e.deleted_at IS NULL
-LEFT JOIN environment_state AS s ON s.account_id = $1 AND s.product_id = rv.product_id AND s.environment_id = e.id
-LEFT JOIN deployments AS f ON f.account_id = $1 AND f.id = (
+SELECT v.product_id, v.product_name, v.id AS version_id, v.version, c.environment_id, c.environment_name, c.environment_type,
+  s.current_deployment_id, coalesce(s.open_deployment_ids, '{}')::uuid[] AS open_deployment_ids, coalesce(f.id, '00000000-0000-0000-0000-000000000000')::uuid AS finished_deployment_id
+FROM (
+  SELECT rv.product_id, rv.version_id, e.id AS environment_id, e.name AS environment_name, e.type AS environment_type
+  FROM release_versions AS rv
+  JOIN environments AS e ON e.account_id = $1 AND e.deleted_at IS NULL
+  WHERE rv.account_id = $1 AND rv.release_id = $2
+    AND ($3::uuid IS NULL
+      OR (rv.product_id, e.id) > ($3::uuid, $4::uuid))
+  ORDER BY rv.product_id, e.id
+  LIMIT $5
+) AS c
+JOIN version_details AS v ON v.account_id = $1 AND v.id = c.version_id
+LEFT JOIN environment_state AS s ON s.account_id = $1 AND s.product_id = c.product_id AND s.environment_id = c.environment_id
+LEFT JOIN LATERAL (
   SELECT x.id FROM deployments AS x
-  WHERE x.account_id = $1 AND x.version_id = rv.version_id AND x.environment_id = e.id AND x.status IN ('completed', 'failed')
+  WHERE x.account_id = $1 AND x.version_id = c.version_id AND x.environment_id = c.environment_id AND x.status IN ('completed', 'failed')
   ORDER BY x.completed_at DESC, x.id DESC
   LIMIT 1
-)
-WHERE rv.account_id = $1 AND rv.release_id = $2
-  AND ($3::uuid IS NULL
-    OR (rv.product_id, e.id) > ($3::uuid, $4::uuid))
-ORDER BY rv.product_id, e.id
-LIMIT $5
+) AS f ON true
+ORDER BY c.product_id, c.environment_id
 `
 
 type ListReleaseProgressParams struct {
@@ -208,12 +212,13 @@ type ListReleaseProgressRow struct {
 	EnvironmentType      string
 	CurrentDeploymentID  *uuid.UUID
 	OpenDeploymentIDs    []uuid.UUID
-	FinishedDeploymentID *uuid.UUID
+	FinishedDeploymentID uuid.UUID
 }
 
 // ListReleaseProgress returns a page of the grid product x environment of a release, in the order of their identifiers, with
 // the deployments that decide a cell: the current one of the pair, the last finished one of the version there (aborted ones do
-// not count), and the unfinished ones of the pair.
+// not count), and the unfinished ones of the pair. They are read for the cells of the page only.
+// finished_deployment_id is the nil UUID if there is none.
 func (q *Queries) ListReleaseProgress(ctx context.Context, arg ListReleaseProgressParams) ([]ListReleaseProgressRow, error) {
 	rows, err := q.db.Query(ctx, ListReleaseProgress,
 		arg.AccountID,

@@ -276,7 +276,7 @@ type GetSessionByHMACRow struct {
 }
 
 // GetSessionByHMAC finds the session of a presented cookie, by its hash under any of the peppers, with its user as of the last sign-in or
-// refresh. Cross-tenant: the row authorises.
+// refresh. Cross-tenant: a cookie is a random token without its account, which is that of the row.
 func (q *Queries) GetSessionByHMAC(ctx context.Context, tokenHmacs [][]byte) (GetSessionByHMACRow, error) {
 	row := q.db.QueryRow(ctx, GetSessionByHMAC, tokenHmacs)
 	var i GetSessionByHMACRow

@@ -106,8 +106,8 @@ type GetTenantRow struct {
 	LastSeenAt      *time.Time
 }
 
-// GetTenant finds the account of an organisation, and the user in it if known.
-// Not tenant-scoped: the query finds the account.
+// GetTenant finds the account of an organisation, and the user in it if known. Cross-tenant: a verified token names its issuer and
+// organisation, one account has both, and no account is known before. The user is looked up in that account only.
 func (q *Queries) GetTenant(ctx context.Context, arg GetTenantParams) (GetTenantRow, error) {
 	row := q.db.QueryRow(ctx, GetTenant, arg.Subject, arg.Issuer, arg.OrganizationID)
 	var i GetTenantRow

@@ -11,6 +11,7 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 )
 
 type deploymentHandlers struct {
@@ -134,7 +135,7 @@ func environmentStates(ctx context.Context, db *postgres.DB, params dbgen.ListEn
 	states := make([]environmentStateRow, len(rows))
 	for i, row := range rows {
 		states[i] = environmentStateRow{
-			ListEnvironmentStateRow: row, inProgress: inProgress(known, row.OpenDeploymentIDs, now), latest: lookUp(known, row.LatestDeploymentID),
+			ListEnvironmentStateRow: row, inProgress: inProgress(known, row.OpenDeploymentIDs, now), latest: deploymentOf(known, ptr.OrZero(row.LatestDeploymentID)),
 		}
 	}
 	return states, nil

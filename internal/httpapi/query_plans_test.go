@@ -3,6 +3,8 @@ package httpapi_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +66,10 @@ INSERT INTO release_versions (account_id, release_id, product_id, version_id)
   SELECT r.account_id, r.id, v.product_id, v.id
   FROM (SELECT *, split_part(name, ' ', 2)::integer AS n FROM releases) r JOIN versions v ON v.account_id = r.account_id AND v.version = '1.' || 1 + r.n % 5
   WHERE r.n <= 40 AND r.account_id = (SELECT id FROM accounts WHERE slug = 'large');
+INSERT INTO user_sessions (account_id, id, user_id, token_hmac, issuer, provider_sid, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at)
+  SELECT u.account_id, gen_random_uuid(), u.id, sha256((u.id::text || n)::bytea), '', '', '', '', now() - make_interval(secs => n), now(), now(), now() + interval '1 hour',
+    now() + interval '1 day'
+  FROM users u, generate_series(1, CASE WHEN u.subject = '1' THEN 200 ELSE 2 END) n;
 INSERT INTO audit_log (account_id, id, occurred_at, actor_type, actor_name, credential, action, object_type, object_id, fields)
   SELECT a.id, gen_random_uuid(), now() - make_interval(secs => n), 'command', 'x', 'x', 'product.update', 'product', gen_random_uuid(), '{}'
   FROM accounts a, generate_series(1, 400) n;
@@ -153,7 +159,7 @@ func (n planNode) read(table string) float64 {
 	return rows
 }
 
-// TestListsReadFromAnIndex reads a first and a later page of every list at 10,000 deployments: the table of the list
+// TestListsReadFromAnIndex reads a first and a later page of every list of the specification at 10,000 deployments: the table of the list
 // is read by an index, and only the rows of the page and one more, which shows whether there is a next page.
 func TestListsReadFromAnIndex(t *testing.T) {
 	t.Parallel()
@@ -182,6 +188,9 @@ func TestListsReadFromAnIndex(t *testing.T) {
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM deployments WHERE product_id = $1 AND environment_id = $2 AND occurred_at = $3", product, environment, at).Scan(&middle))
 	var rare uuid.UUID // between the first and the last deployment of its pair
 	require.NoError(t, conn.QueryRow(t.Context(), rareDeployments, product).Scan(&rare))
+	var release, user uuid.UUID // with 200 versions, and with 200 sessions
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM releases WHERE account_id = $1 AND name = 'release 1'", account).Scan(&release))
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM users WHERE account_id = $1 AND subject = '1'", account).Scan(&user))
 	since := at.Add(-time.Hour)
 	anHourAgo, fiveMinutesAgo := time.Now().Add(-time.Hour), time.Now().Add(-5*time.Minute)
 
@@ -235,33 +244,33 @@ func TestListsReadFromAnIndex(t *testing.T) {
 			return err
 		}
 	}
-	for name, l := range map[string]list{
-		"Deployments":          {"deployments", page, deploymentsWhere(func(*dbgen.ListDeploymentsParams) {})},
-		"DeploymentsOfProduct": {"deployments", page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.ProductID = &product })},
+	entries := map[string]list{
+		"listDeployments":              {"deployments", page, deploymentsWhere(func(*dbgen.ListDeploymentsParams) {})},
+		"listDeployments of a product": {"deployments", page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.ProductID = &product })},
 		// One in ten deployments is of the environment: the planner may as well walk back in time.
-		"DeploymentsOfEnvironment": {"deployments", 15 * page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.EnvironmentID = &environment })},
-		"DeploymentsOfVersion":     {"deployments", page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.VersionID = &version })},
-		"DeploymentsOfAge":         {"deployments", page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.Since, p.Until = &since, &at })},
+		"listDeployments of an environment": {"deployments", 15 * page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.EnvironmentID = &environment })},
+		"listDeployments of a version":      {"deployments", page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.VersionID = &version })},
+		"listDeployments of an age":         {"deployments", page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.Since, p.Until = &since, &at })},
 		// A status is no index: one in three deployments has it, so that a page is found in a few.
-		"DeploymentsOfStatus": {"deployments", 10 * page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.Status = &completed })},
+		"listDeployments of a status": {"deployments", 10 * page, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.Status = &completed })},
 		// A commit is found by its own index, whatever its age: all of its deployments are sorted.
-		"DeploymentsOfCommit": {"deployments", 2000, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.Commit = &commit })},
-		"Builds":              {"builds", page, buildsWhere(func(*dbgen.ListBuildsParams) {})},
-		"BuildsOfProduct":     {"builds", page, buildsWhere(func(p *dbgen.ListBuildsParams) { p.ProductID = &product })},
-		"BuildsOfVersion":     {"builds", page, buildsWhere(func(p *dbgen.ListBuildsParams) { p.VersionID = &version })},
-		"BuildsOfAge":         {"builds", page, buildsWhere(func(p *dbgen.ListBuildsParams) { p.Since, p.Until = &since, &at })},
-		"BuildsOfStatus":      {"builds", 10 * page, buildsWhere(func(p *dbgen.ListBuildsParams) { p.Status = &completed })},
-		"BuildsOfCommit":      {"builds", 2000, buildsWhere(func(p *dbgen.ListBuildsParams) { p.Commit = &commit })},
-		"EventsOfDeployment": {"events", page, func(at *time.Time, id *uuid.UUID) error {
+		"listDeployments of a commit": {"deployments", 2000, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.Commit = &commit })},
+		"listBuilds":                  {"builds", page, buildsWhere(func(*dbgen.ListBuildsParams) {})},
+		"listBuilds of a product":     {"builds", page, buildsWhere(func(p *dbgen.ListBuildsParams) { p.ProductID = &product })},
+		"listBuilds of a version":     {"builds", page, buildsWhere(func(p *dbgen.ListBuildsParams) { p.VersionID = &version })},
+		"listBuilds of an age":        {"builds", page, buildsWhere(func(p *dbgen.ListBuildsParams) { p.Since, p.Until = &since, &at })},
+		"listBuilds of a status":      {"builds", 10 * page, buildsWhere(func(p *dbgen.ListBuildsParams) { p.Status = &completed })},
+		"listBuilds of a commit":      {"builds", 2000, buildsWhere(func(p *dbgen.ListBuildsParams) { p.Commit = &commit })},
+		"listDeploymentEvents": {"events", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListDeploymentEvents(t.Context(), dbgen.ListDeploymentEventsParams{AccountID: account, DeploymentID: &busy, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
-		"EventsOfBuild": {"events", page, func(at *time.Time, id *uuid.UUID) error {
+		"listBuildEvents": {"events", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListBuildEvents(t.Context(), dbgen.ListBuildEventsParams{AccountID: account, BuildID: &build, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
 		// The deployment, and one on either side: each is found by the index of the pair.
-		"Neighbours": {"deployments", 7, func(_ *time.Time, id *uuid.UUID) error {
+		"getDeploymentNeighbours": {"deployments", 7, func(_ *time.Time, id *uuid.UUID) error {
 			params := dbgen.GetDeploymentNeighboursParams{AccountID: account, ID: middle}
 			if id != nil {
 				params.ID = rare // the neighbours of a pair are far away from each other in time
@@ -269,52 +278,70 @@ func TestListsReadFromAnIndex(t *testing.T) {
 			_, err := db.GetDeploymentNeighbours(t.Context(), params)
 			return err
 		}},
-		"Versions":          {"versions", page, versionsWhere(func(*dbgen.ListVersionsParams) {})},
-		"VersionsOfProduct": {"versions", page, versionsWhere(func(p *dbgen.ListVersionsParams) { p.ProductID = &product })},
-		"VersionsOfCommit":  {"versions", 2000, versionsWhere(func(p *dbgen.ListVersionsParams) { p.Commit = &commit })},
-		"Products": {"products", page, func(at *time.Time, id *uuid.UUID) error {
+		"listVersions":              {"versions", page, versionsWhere(func(*dbgen.ListVersionsParams) {})},
+		"listVersions of a product": {"versions", page, versionsWhere(func(p *dbgen.ListVersionsParams) { p.ProductID = &product })},
+		"listVersions of a commit":  {"versions", 2000, versionsWhere(func(p *dbgen.ListVersionsParams) { p.Commit = &commit })},
+		"listProducts": {"products", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListProducts(t.Context(), dbgen.ListProductsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
-		"Environments": {"environments", page, func(at *time.Time, id *uuid.UUID) error {
+		"listEnvironments": {"environments", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListEnvironments(t.Context(), dbgen.ListEnvironmentsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
-		"Releases": {"releases", page, func(at *time.Time, id *uuid.UUID) error {
+		"listReleases": {"releases", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListReleases(t.Context(), dbgen.ListReleasesParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
 		// The version is in eight releases, each of which has 200 versions, which are counted.
-		"ReleasesOfVersion": {"release_versions", 2000, func(at *time.Time, id *uuid.UUID) error {
+		"listReleases of a version": {"release_versions", 2000, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListReleases(t.Context(), dbgen.ListReleasesParams{AccountID: account, VersionID: &version, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
-		"Users": {"users", page, func(at *time.Time, id *uuid.UUID) error {
+		// There is no index by age: all versions of the release are sorted or, as here, the newest versions are looked up in it.
+		"listReleaseVersions": {"release_versions", 2500, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListReleaseVersions(t.Context(), dbgen.ListReleaseVersionsParams{AccountID: account, ReleaseID: release, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"getReleaseProgress": {"release_versions", 200, func(_ *time.Time, id *uuid.UUID) error {
+			params := dbgen.ListReleaseProgressParams{AccountID: account, ReleaseID: release, RowLimit: page}
+			if id != nil {
+				params.AfterProductID, params.AfterEnvironmentID = &product, &environment
+			}
+			_, err := db.ListReleaseProgress(t.Context(), params)
+			return err
+		}},
+		// A user has few sessions: they may be sorted.
+		"listSessions": {"user_sessions", 200, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListSessions(t.Context(), dbgen.ListSessionsParams{AccountID: account, UserID: user, Now: time.Now(), AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"listUsers": {"users", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListUsers(t.Context(), dbgen.ListUsersParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
-		"APIKeys": {"api_keys", page, func(at *time.Time, id *uuid.UUID) error {
+		"listAPIKeys": {"api_keys", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListAPIKeysPage(t.Context(), dbgen.ListAPIKeysPageParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
-		"AuditLog": {"audit_log", page, func(at *time.Time, id *uuid.UUID) error {
+		"listAuditLog": {"audit_log", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListAuditLog(t.Context(), dbgen.ListAuditLogParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
-		"Channels": {"notification_channels", page, func(at *time.Time, id *uuid.UUID) error {
+		"listNotificationChannels": {"notification_channels", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListNotificationChannels(t.Context(), dbgen.ListNotificationChannelsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
-		"Preferences":          {"notification_preferences", page, preferencesWhere(nil)},
-		"PreferencesOfChannel": {"notification_preferences", page, preferencesWhere(&channel)},
-		"History":              {"notification_deliveries", page, historyWhere(func(*dbgen.ListNotificationHistoryParams) {})},
-		"HistoryOfChannel":     {"notification_deliveries", 2 * page, historyWhere(func(p *dbgen.ListNotificationHistoryParams) { p.ChannelID = &channel })},
-		"HistoryOfAge":         {"notification_deliveries", page, historyWhere(func(p *dbgen.ListNotificationHistoryParams) { p.Since, p.Until = &anHourAgo, &fiveMinutesAgo })},
+		"listNotificationPreferences":              {"notification_preferences", page, preferencesWhere(nil)},
+		"listNotificationPreferences of a channel": {"notification_preferences", page, preferencesWhere(&channel)},
+		"listNotificationHistory":                  {"notification_deliveries", page, historyWhere(func(*dbgen.ListNotificationHistoryParams) {})},
+		"listNotificationHistory of a channel":     {"notification_deliveries", 2 * page, historyWhere(func(p *dbgen.ListNotificationHistoryParams) { p.ChannelID = &channel })},
+		"listNotificationHistory of an age":        {"notification_deliveries", page, historyWhere(func(p *dbgen.ListNotificationHistoryParams) { p.Since, p.Until = &anHourAgo, &fiveMinutesAgo })},
 		// One in six is of the type and has the status, in runs.
-		"HistoryOfType": {"notification_deliveries", 15 * page, historyWhere(func(p *dbgen.ListNotificationHistoryParams) {
+		"listNotificationHistory of a type": {"notification_deliveries", 15 * page, historyWhere(func(p *dbgen.ListNotificationHistoryParams) {
 			p.EventType, p.Status = &failedBuild, &failed
 		})},
-		"EnvironmentState": {"environment_state", 20 * page, func(_ *time.Time, id *uuid.UUID) error { // and the other environments of each product, for the drift
+		"listEnvironmentState": {"environment_state", 20 * page, func(_ *time.Time, id *uuid.UUID) error { // and the other environments of each product, for the drift
 			params := dbgen.ListEnvironmentStateParams{AccountID: account, RowLimit: page}
 			if id != nil {
 				params.AfterProductID, params.AfterEnvironmentID = &product, &environment
@@ -322,7 +349,12 @@ func TestListsReadFromAnIndex(t *testing.T) {
 			_, err := db.ListEnvironmentState(t.Context(), params)
 			return err
 		}},
-	} {
+	}
+	for _, op := range lists(t) {
+		require.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(entries)), func(name string) bool { return name == op.id || strings.HasPrefix(name, op.id+" ") }),
+			"add the list of %s, and rows of its table", op.id)
+	}
+	for name, l := range entries {
 		t.Run(name, func(t *testing.T) {
 			for _, later := range []bool{false, true} {
 				var afterAt *time.Time

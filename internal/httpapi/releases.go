@@ -163,12 +163,7 @@ func releaseCells(ctx context.Context, db *postgres.DB, params dbgen.ListRelease
 	}
 	var ids []uuid.UUID
 	for _, row := range rows {
-		ids = append(ids, row.OpenDeploymentIDs...)
-		for _, id := range []*uuid.UUID{row.CurrentDeploymentID, row.FinishedDeploymentID} {
-			if id != nil {
-				ids = append(ids, *id)
-			}
-		}
+		ids = append(append(ids, row.OpenDeploymentIDs...), row.FinishedDeploymentID, ptr.OrZero(row.CurrentDeploymentID))
 	}
 	known, err := deploymentsByID(ctx, db, params.AccountID, ids)
 	if err != nil {
@@ -178,18 +173,16 @@ func releaseCells(ctx context.Context, db *postgres.DB, params dbgen.ListRelease
 	for i, row := range rows {
 		isOther := func(id uuid.UUID) bool { return known[id].VersionID != row.VersionID }
 		cells[i] = releaseCell{
-			ListReleaseProgressRow: row, current: lookUp(known, row.CurrentDeploymentID), finished: lookUp(known, row.FinishedDeploymentID),
+			ListReleaseProgressRow: row, current: deploymentOf(known, ptr.OrZero(row.CurrentDeploymentID)), finished: deploymentOf(known, row.FinishedDeploymentID),
 			inProgress: inProgress(known, slices.DeleteFunc(slices.Clone(row.OpenDeploymentIDs), isOther), now),
 		}
 	}
 	return cells, nil
 }
 
-func lookUp(known map[uuid.UUID]dbgen.ListDeploymentsByIDRow, id *uuid.UUID) *dbgen.ListDeploymentsByIDRow {
-	if id == nil {
-		return nil
-	}
-	row, ok := known[*id]
+// deploymentOf returns the deployment with an identifier; nil without one.
+func deploymentOf(known map[uuid.UUID]dbgen.ListDeploymentsByIDRow, id uuid.UUID) *dbgen.ListDeploymentsByIDRow {
+	row, ok := known[id]
 	if !ok {
 		return nil
 	}
