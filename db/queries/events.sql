@@ -40,8 +40,8 @@ SELECT count(*) FROM (
 
 -- InsertFanOutJob enqueues the notifications of a batch of events. Not tenant-scoped: the queue belongs to no account.
 -- name: InsertFanOutJob :exec
-INSERT INTO river_job (kind, args, queue, priority, max_attempts)
-VALUES ('fan_out_events', @args, 'notifications', 1, 1000);
+INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
+VALUES ('fan_out_events', @args, 'notifications', 1, 1000, @metadata);
 
 -- ListEventsOfDeployments returns the events that changed deployments, oldest first: the answer to a repeat names
 -- the event that it repeats.

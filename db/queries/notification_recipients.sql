@@ -27,8 +27,8 @@ WHERE confirmed_at IS NULL AND requested_at < @before;
 
 -- InsertConfirmationEmailJobs enqueues confirmation e-mails. Not tenant-scoped: the queue belongs to no account.
 -- name: InsertConfirmationEmailJobs :exec
-INSERT INTO river_job (kind, args, queue, priority, max_attempts)
-SELECT 'send_confirmation_email', k.args, 'notifications', 2, 12
+INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
+SELECT 'send_confirmation_email', k.args, 'notifications', 2, 12, @metadata::jsonb
 FROM unnest(@args::jsonb[]) AS k (args);
 
 -- AddConfirmationEmail counts a confirmation e-mail to an address and returns the number of the day. Not tenant-scoped: the limit

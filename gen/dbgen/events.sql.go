@@ -72,13 +72,18 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) erro
 }
 
 const InsertFanOutJob = `-- name: InsertFanOutJob :exec
-INSERT INTO river_job (kind, args, queue, priority, max_attempts)
-VALUES ('fan_out_events', $1, 'notifications', 1, 1000)
+INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
+VALUES ('fan_out_events', $1, 'notifications', 1, 1000, $2)
 `
 
+type InsertFanOutJobParams struct {
+	Args     json.RawMessage
+	Metadata json.RawMessage
+}
+
 // InsertFanOutJob enqueues the notifications of a batch of events. Not tenant-scoped: the queue belongs to no account.
-func (q *Queries) InsertFanOutJob(ctx context.Context, args json.RawMessage) error {
-	_, err := q.db.Exec(ctx, InsertFanOutJob, args)
+func (q *Queries) InsertFanOutJob(ctx context.Context, arg InsertFanOutJobParams) error {
+	_, err := q.db.Exec(ctx, InsertFanOutJob, arg.Args, arg.Metadata)
 	return err
 }
 

@@ -392,6 +392,9 @@ type RiverJob struct {
 	Queue       string
 	Priority    int16
 	MaxAttempts int16
+	Metadata    json.RawMessage
+	State       string
+	ScheduledAt time.Time
 }
 
 type User struct {

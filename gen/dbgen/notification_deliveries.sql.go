@@ -169,14 +169,19 @@ func (q *Queries) GetPendingDelivery(ctx context.Context, arg GetPendingDelivery
 }
 
 const InsertAdminEmailJobs = `-- name: InsertAdminEmailJobs :exec
-INSERT INTO river_job (kind, args, queue, priority, max_attempts)
-SELECT 'send_admin_email', k.args, 'notifications', 2, 12
-FROM unnest($1::jsonb[]) AS k (args)
+INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
+SELECT 'send_admin_email', k.args, 'notifications', 2, 12, $1::jsonb
+FROM unnest($2::jsonb[]) AS k (args)
 `
 
+type InsertAdminEmailJobsParams struct {
+	Metadata json.RawMessage
+	Args     []json.RawMessage
+}
+
 // InsertAdminEmailJobs enqueues e-mails to admins: a job for each, so that one rejected address does not affect the others. Not tenant-scoped: the queue belongs to no account.
-func (q *Queries) InsertAdminEmailJobs(ctx context.Context, args []json.RawMessage) error {
-	_, err := q.db.Exec(ctx, InsertAdminEmailJobs, args)
+func (q *Queries) InsertAdminEmailJobs(ctx context.Context, arg InsertAdminEmailJobsParams) error {
+	_, err := q.db.Exec(ctx, InsertAdminEmailJobs, arg.Metadata, arg.Args)
 	return err
 }
 
@@ -269,15 +274,20 @@ func (q *Queries) InsertDeliveries(ctx context.Context, arg InsertDeliveriesPara
 }
 
 const InsertDeliveryJobs = `-- name: InsertDeliveryJobs :exec
-INSERT INTO river_job (kind, args, queue, priority, max_attempts)
-SELECT 'deliver_notification', k.args, 'notifications', 1, 1000
-FROM unnest($1::jsonb[]) AS k (args)
+INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
+SELECT 'deliver_notification', k.args, 'notifications', 1, 1000, $1::jsonb
+FROM unnest($2::jsonb[]) AS k (args)
 `
+
+type InsertDeliveryJobsParams struct {
+	Metadata json.RawMessage
+	Args     []json.RawMessage
+}
 
 // InsertDeliveryJobs enqueues deliveries. Not tenant-scoped: the queue belongs to no account. max_attempts bounds internal errors
 // alone: internal/notify schedules the attempts.
-func (q *Queries) InsertDeliveryJobs(ctx context.Context, args []json.RawMessage) error {
-	_, err := q.db.Exec(ctx, InsertDeliveryJobs, args)
+func (q *Queries) InsertDeliveryJobs(ctx context.Context, arg InsertDeliveryJobsParams) error {
+	_, err := q.db.Exec(ctx, InsertDeliveryJobs, arg.Metadata, arg.Args)
 	return err
 }
 

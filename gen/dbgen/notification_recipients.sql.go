@@ -78,14 +78,19 @@ func (q *Queries) DeleteUnconfirmedRecipients(ctx context.Context, before time.T
 }
 
 const InsertConfirmationEmailJobs = `-- name: InsertConfirmationEmailJobs :exec
-INSERT INTO river_job (kind, args, queue, priority, max_attempts)
-SELECT 'send_confirmation_email', k.args, 'notifications', 2, 12
-FROM unnest($1::jsonb[]) AS k (args)
+INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
+SELECT 'send_confirmation_email', k.args, 'notifications', 2, 12, $1::jsonb
+FROM unnest($2::jsonb[]) AS k (args)
 `
 
+type InsertConfirmationEmailJobsParams struct {
+	Metadata json.RawMessage
+	Args     []json.RawMessage
+}
+
 // InsertConfirmationEmailJobs enqueues confirmation e-mails. Not tenant-scoped: the queue belongs to no account.
-func (q *Queries) InsertConfirmationEmailJobs(ctx context.Context, args []json.RawMessage) error {
-	_, err := q.db.Exec(ctx, InsertConfirmationEmailJobs, args)
+func (q *Queries) InsertConfirmationEmailJobs(ctx context.Context, arg InsertConfirmationEmailJobsParams) error {
+	_, err := q.db.Exec(ctx, InsertConfirmationEmailJobs, arg.Metadata, arg.Args)
 	return err
 }
 

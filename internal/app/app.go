@@ -38,10 +38,11 @@ type App struct {
 	Pool *postgres.Pool
 	Keys *apikeys.Keys
 
-	cfg       config.Config
-	logger    *slog.Logger
-	telemetry telemetry.Telemetry
-	database  Database
+	cfg         config.Config
+	logger      *slog.Logger
+	telemetry   telemetry.Telemetry
+	flushTraces func(context.Context) error
+	database    Database
 
 	databaseReady func(ctx context.Context) error
 	draining      atomic.Bool
@@ -54,11 +55,16 @@ func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open Data
 	if cfg.OperatorAddr != "" {
 		observed.Metrics = telemetry.NewMetrics(buildinfo.Read())
 	}
+	tracing, flushTraces, err := telemetry.NewTracing(ctx, buildinfo.Read(), logger)
+	if err != nil {
+		return nil, err
+	}
+	observed.Tracing = tracing
 	database, err := open(ctx, cfg, logger, observed.Metrics)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, logger: logger, telemetry: observed, database: database}
+	a := &App{cfg: cfg, logger: logger, telemetry: observed, flushTraces: flushTraces, database: database}
 	defer func() {
 		if err != nil {
 			a.Close(ctx)
@@ -97,8 +103,13 @@ func (a *App) observed(pool string) postgres.Observed {
 	return postgres.Observed{Pool: pool, Telemetry: a.telemetry}
 }
 
-// Close closes the connections and releases the database, also after ctx has ended.
+// Close sends the remaining traces, closes the connections and releases the database, also after ctx has ended.
 func (a *App) Close(ctx context.Context) {
+	flushing, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if err := a.flushTraces(flushing); err != nil {
+		a.logger.WarnContext(ctx, "traces are not exported", "error", err)
+	}
 	if a.Pool != nil {
 		a.Pool.Close()
 	}

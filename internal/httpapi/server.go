@@ -119,7 +119,7 @@ func New(ctx context.Context, deps Dependencies) (http.Handler, error) {
 	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
 	rejectShadowed(e, literal)
 	registerPages(e, document, deps, pages)
-	return middleware.HeadAsGet(e), nil
+	return middleware.Trace(middleware.HeadAsGet(e), deps.Telemetry.Tracing), nil
 }
 
 // specification is parsed once: all servers of a process read the same document.

@@ -222,7 +222,10 @@ func (b *batcher) try(ctx context.Context, jobs []*job, timeout time.Duration) e
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	if err := b.run(ctx, jobs, timeout); err != nil {
+	ctx, end := b.traceBatch(ctx, jobs)
+	err := b.run(ctx, jobs, timeout)
+	end(err)
+	if err != nil {
 		for _, j := range jobs {
 			j.isRerun = true
 		}

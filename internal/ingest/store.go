@@ -14,6 +14,7 @@ import (
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 // store writes what the events of the batch have decided and commits, in one round trip. What is unchanged is not written.
@@ -31,7 +32,7 @@ func (w *workingSet) store(ctx context.Context, tx *postgres.BatchTx, accounts [
 	}
 	w.queueEvents(batch)
 	w.queueNewFingerprints(batch)
-	if err := w.queueFanOut(batch, notified); err != nil {
+	if err := w.queueFanOut(ctx, batch, notified); err != nil {
 		return err
 	}
 	w.queueRepeats(batch, accounts, repeats)
@@ -191,7 +192,7 @@ func (w *workingSet) queueNewFingerprints(batch *pgx.Batch) {
 }
 
 // queueFanOut enqueues one job for all events of the batch that have subscribers.
-func (w *workingSet) queueFanOut(batch *pgx.Batch, notified notifiedTypes) error {
+func (w *workingSet) queueFanOut(ctx context.Context, batch *pgx.Batch, notified notifiedTypes) error {
 	var args FanOutArgs
 	for _, r := range w.recorded {
 		isChange := r.effect == Created || r.effect == Progressed || r.effect == Terminated
@@ -206,7 +207,7 @@ func (w *workingSet) queueFanOut(batch *pgx.Batch, notified notifiedTypes) error
 	if err != nil {
 		return fmt.Errorf("encode a fan-out job: %w", err)
 	}
-	batch.Queue(dbgen.InsertFanOutJob, encoded)
+	postgres.QueueQuery(batch, dbgen.InsertFanOutJob, dbgen.InsertFanOutJobParams{Args: encoded, Metadata: telemetry.JobMetadata(ctx)})
 	return nil
 }
 

@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+	"github.com/riverqueue/rivercontrib/otelriver"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/telemetry"
@@ -53,6 +55,11 @@ func New(pool *postgres.Pool, config Config) (*Client, error) {
 	if config.Metrics != nil {
 		observed = &observer{db: pool.DB, queues: slices.Sorted(maps.Keys(queues)), metrics: config.Metrics}
 		middleware = append(middleware, observed)
+	}
+	if config.Tracing != nil {
+		middleware = append(middleware, otelriver.NewMiddleware(&otelriver.MiddlewareConfig{
+			TracerProvider: config.Tracing, MeterProvider: noop.NewMeterProvider(), EnableTracePropagation: true, EnableWorkSpanJobKindSuffix: true,
+		}))
 	}
 	client, err := river.NewClient(pool.Queue(), &river.Config{
 		Logger: slog.New(warnOnlyHandler{config.Logger.Handler()}), Workers: config.Workers, Queues: queues, PeriodicJobs: periodicJobs(config.Tasks),

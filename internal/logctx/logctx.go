@@ -4,6 +4,8 @@ package logctx
 import (
 	"context"
 	"log/slog"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Request holds the log fields of one request. Middleware fills it in while the request passes; a field that is not known
@@ -28,7 +30,7 @@ func From(ctx context.Context) *Request {
 	return &Request{}
 }
 
-// NewHandler adds the request's fields to each record that is logged with its context.
+// NewHandler adds the request's fields, and its trace, to each record that is logged with its context.
 func NewHandler(next slog.Handler) slog.Handler { return handler{next} }
 
 type handler struct{ slog.Handler }
@@ -42,6 +44,9 @@ func (h handler) Handle(ctx context.Context, record slog.Record) error {
 		if attr.Value.String() != "" {
 			record.AddAttrs(attr)
 		}
+	}
+	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
+		record.AddAttrs(slog.String("trace_id", span.TraceID().String()))
 	}
 	return h.Handler.Handle(ctx, record) //nolint:wrapcheck // it only adds fields
 }

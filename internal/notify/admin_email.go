@@ -10,6 +10,7 @@ import (
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 // adminEmailArgs is the job of an e-mail to one admin.
@@ -57,5 +58,5 @@ func enqueueAdminEmails(ctx context.Context, db *postgres.DB, accountID uuid.UUI
 	if err != nil {
 		return err
 	}
-	return postgres.Classify(db.InsertAdminEmailJobs(ctx, args))
+	return postgres.Classify(db.InsertAdminEmailJobs(ctx, dbgen.InsertAdminEmailJobsParams{Metadata: telemetry.JobMetadata(ctx), Args: args}))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 // The status of a delivery.
@@ -181,5 +182,5 @@ func enqueue(ctx context.Context, db *postgres.DB, jobs ...deliverArgs) error {
 	if err != nil || len(jobs) == 0 {
 		return err
 	}
-	return postgres.Classify(db.InsertDeliveryJobs(ctx, args))
+	return postgres.Classify(db.InsertDeliveryJobs(ctx, dbgen.InsertDeliveryJobsParams{Metadata: telemetry.JobMetadata(ctx), Args: args}))
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 const (
@@ -123,7 +124,7 @@ func requestConfirmations(ctx context.Context, db *postgres.DB, channel dbgen.No
 	if err != nil {
 		return err
 	}
-	return postgres.Classify(db.InsertConfirmationEmailJobs(ctx, args))
+	return postgres.Classify(db.InsertConfirmationEmailJobs(ctx, dbgen.InsertConfirmationEmailJobsParams{Metadata: telemetry.JobMetadata(ctx), Args: args}))
 }
 
 // ResendConfirmations sends another confirmation e-mail to the recipients of a channel that are due: not confirmed, and not

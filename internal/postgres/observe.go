@@ -6,9 +6,12 @@ import (
 	"net"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/versioner-io/versioner/internal/telemetry"
 )
@@ -21,8 +24,19 @@ type Observed struct {
 
 // configure makes connections report to the telemetry.
 func (o Observed) configure(config *pgxpool.Config) {
+	var tracers []pgx.QueryTracer
 	if o.Metrics != nil {
-		config.ConnConfig.Tracer = poolTracer{pool: o.Pool, metrics: o.Metrics}
+		tracers = append(tracers, poolTracer{pool: o.Pool, metrics: o.Metrics})
+	}
+	if o.Tracing != nil { // it records statements without their arguments
+		tracers = append(tracers, otelpgx.NewTracer(otelpgx.WithTracerProvider(o.Tracing), otelpgx.WithMeterProvider(noop.NewMeterProvider())))
+	}
+	switch len(tracers) {
+	case 0:
+	case 1:
+		config.ConnConfig.Tracer = tracers[0]
+	default:
+		config.ConnConfig.Tracer = multitracer.New(tracers...)
 	}
 }
 

@@ -267,7 +267,7 @@ func TestIngestPool(t *testing.T) {
 	})
 	t.Run("InsertsJobsAndReadsNone", func(t *testing.T) {
 		t.Parallel()
-		require.NoError(t, pool.Tenant(one.AccountID).InsertFanOutJob(t.Context(), []byte(`{"events":[]}`)))
+		require.NoError(t, pool.Tenant(one.AccountID).InsertFanOutJob(t.Context(), dbgen.InsertFanOutJobParams{Args: []byte(`{"events":[]}`), Metadata: []byte("{}")}))
 		for _, statement := range []string{
 			"SELECT count(*) FROM river_job", "UPDATE river_job SET args = '{}'", "DELETE FROM river_job", "SELECT last_value FROM river_job_id_seq",
 			"SELECT setval('river_job_id_seq', 1)", "SELECT * FROM river_queue", "SELECT * FROM river_leader", "SELECT * FROM cluster_identity",

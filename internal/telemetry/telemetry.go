@@ -5,11 +5,14 @@ package telemetry
 import (
 	"context"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Telemetry is passed to the constructors of what is observed.
 type Telemetry struct {
-	Metrics *Metrics // nil: off
+	Metrics *Metrics             // nil: off
+	Tracing trace.TracerProvider // nil: off
 }
 
 // Every calls fn at once and after each interval, until ctx ends.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 
 	versioner "github.com/versioner-io/versioner/clients/go"
 	"github.com/versioner-io/versioner/gen/apigen"
@@ -88,6 +89,7 @@ type settings struct {
 	proxies  []*net.IPNet
 	clock    func() time.Time
 	security func(apigen.SecurityHandler) apigen.SecurityHandler
+	tracing  trace.TracerProvider
 
 	issuers          []authn.Issuer // beside that of development
 	identityProvider *http.Client
@@ -124,6 +126,11 @@ func WithQuotas(quotas quota.Limits) Option { return func(s *settings) { s.quota
 // WithAPIPool bounds the pool of the user API.
 func WithAPIPool(limits postgres.APILimits) Option { return func(s *settings) { s.pool = limits } }
 
+// WithTracing records spans.
+func WithTracing(provider trace.TracerProvider) Option {
+	return func(s *settings) { s.tracing = provider }
+}
+
 // WithProxies trusts X-Forwarded-For of proxies in these networks.
 func WithProxies(networks ...*net.IPNet) Option { return func(s *settings) { s.proxies = networks } }
 
@@ -155,7 +162,7 @@ func New(t *testing.T, options ...Option) *API {
 	if chosen.dsn == "" {
 		chosen.dsn = testdb.New(t)
 	}
-	observed := telemetry.Telemetry{Metrics: telemetry.NewMetrics(buildinfo.Read())}
+	observed := telemetry.Telemetry{Metrics: telemetry.NewMetrics(buildinfo.Read()), Tracing: chosen.tracing}
 	inPool := func(name string) postgres.Observed { return postgres.Observed{Pool: name, Telemetry: observed} }
 	pool, err := postgres.Open(t.Context(), chosen.dsn, inPool("auth"))
 	require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +34,8 @@ type bench struct {
 	series   []*series
 	notes    []string // reasons of skipped phases
 	checks   []func(ctx context.Context) error
+
+	traceBytes atomic.Int64 // that servers have sent
 }
 
 // measure runs the benchmark. It stops every process and removes every file before it returns.
@@ -85,7 +88,7 @@ func (b *bench) close(ctx context.Context) error {
 }
 
 func (b *bench) prepare(ctx context.Context) error {
-	for _, phase := range []func(context.Context) error{b.prepareMinimal, b.prepareServer, b.prepareBaseline} {
+	for _, phase := range []func(context.Context) error{b.prepareMinimal, b.prepareServer, b.prepareBaseline, b.prepareTelemetry} {
 		if err := phase(ctx); err != nil {
 			return err
 		}
@@ -202,13 +205,13 @@ func (b *bench) prepareBaseline(ctx context.Context) error {
 }
 
 // startServer starts a server on its own database and creates accounts.
-func (b *bench) startServer(ctx context.Context, name, program string, slugs []string) (*server, []*tenant, error) {
+func (b *bench) startServer(ctx context.Context, name, program string, slugs []string, environment ...string) (*server, []*tenant, error) {
 	b.logf("starting %s: %s", name, program)
 	dsn, err := b.postgres.createDatabase(ctx, "bench_"+name)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := command{name: name, program: program, args: []string{"serve"}, dsn: dsn}
+	c := command{name: name, program: program, args: []string{"serve"}, environment: environment, dsn: dsn}
 	switch {
 	case name == "baseline":
 		c.environment = formerNames(b.keys)

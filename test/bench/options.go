@@ -20,10 +20,11 @@ const (
 	phaseNotifications = "notifications"
 	phaseBaseline      = "baseline"
 	phaseGrowth        = "growth"
+	phaseTelemetry     = "telemetry"
 )
 
 func allPhases() []string {
-	return []string{phaseMinimal, phaseServer, phaseAccounts, phaseEmpty, phaseNotifications, phaseBaseline, phaseGrowth}
+	return []string{phaseMinimal, phaseServer, phaseAccounts, phaseEmpty, phaseNotifications, phaseBaseline, phaseGrowth, phaseTelemetry}
 }
 
 // middleConnections is the number of connections of the phases that are measured with one number only.

@@ -146,6 +146,9 @@ func (b *bench) ratios() []ratio {
 	add("many accounts / one account", of(phaseAccounts, ""), of(phaseServer, ""))
 	add("with / without a notification channel", of(phaseNotifications, labelNotified), of(phaseNotifications, labelQuiet))
 	add(fmt.Sprintf("server after / before %d rows", b.Growth), of(phaseGrowth, labelFull), of(phaseGrowth, labelEmpty))
+	unobserved := of(phaseTelemetry, labelUnobserved)
+	add("with / without metrics", of(phaseTelemetry, labelMetrics), unobserved)
+	add("with metrics and traces of 1% / without", of(phaseTelemetry, labelTraces), unobserved)
 	add("minimal transaction beside it, after / before", of(phaseGrowth, labelFullMinimal), of(phaseGrowth, labelEmptyMinimal))
 	return ratios
 }

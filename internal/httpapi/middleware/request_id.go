@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/versioner-io/versioner/internal/logctx"
 )
@@ -25,11 +26,12 @@ func AssignRequestID(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// TagOperation adds the operation to the request's log fields.
+// TagOperation adds the operation to the request's log fields and names its span.
 func TagOperation(operation string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			logctx.From(c.Request().Context()).Operation = operation
+			trace.SpanFromContext(c.Request().Context()).SetName(operation)
 			return next(c)
 		}
 	}
