@@ -9,10 +9,7 @@ import { chromium } from "playwright-core";
 
 export const desk = { width: 1280, height: 800 };
 export const phone = { width: 390, height: 844 };
-export const looks = [desk, phone].flatMap((viewport) =>
-  ["light", "dark"].map((colorScheme) => ({ viewport, colorScheme })),
-);
-export const nameOf = ({ viewport, colorScheme }) => `${viewport.width}-${colorScheme}`;
+const looks = [desk, phone].flatMap((viewport) => ["light", "dark"].map((colorScheme) => ({ viewport, colorScheme })));
 
 const programs = ["chromium", "chromium-browser", "google-chrome"];
 
@@ -50,7 +47,7 @@ export function startBrowser() {
  * failures that are a part of the test.
  */
 export async function visit(browser, server, path, { token, expected = [], ...look }, action) {
-  const context = await browser.newContext({ viewport: desk, ...look });
+  const context = await browser.newContext({ viewport: desk, reducedMotion: "reduce", ...look });
   try {
     const problems = [];
     const report = (problem) => expected.some((pattern) => pattern.test(problem)) || problems.push(problem);
@@ -91,10 +88,14 @@ export async function keepPicture(page, name) {
   await page.screenshot({ path: join(folder, `${name}.png`) });
 }
 
-/** Requires that axe-core finds nothing serious or critical, and that the page is not wider than the window. */
-export async function assertAccessible(page) {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+// The rules of axe-core whose result depends on colours; that of all others is the same in light and dark.
+const colourRules = ["color-contrast", "link-in-text-block"];
+
+/** Requires that axe-core finds nothing serious or critical, of these rules if named, and that the page is not wider than the window. */
+export async function assertAccessible(page, rules) {
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe.source);
+  const options = { resultTypes: ["violations"], ...(rules && { runOnly: rules }) };
+  const { violations } = await page.evaluate((options) => window.axe.run(document, options), options);
   const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
   assert.deepEqual(
     grave.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`),
@@ -102,4 +103,17 @@ export async function assertAccessible(page) {
   );
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(overflow <= 0, `the page is ${overflow} px wider than the window`);
+}
+
+/** Requires that the page is accessible on desks and phones, in light and dark; keeps pictures, and leaves it as on a light desk. */
+export async function assertAccessibleInEveryLook(page, name) {
+  for (const { viewport, colorScheme } of looks) {
+    await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    await keepPicture(page, `${name}-${viewport.width}-${colorScheme}`);
+    await assertAccessible(page, colorScheme === "dark" ? colourRules : undefined);
+  }
+  await page.setViewportSize(desk);
+  await page.emulateMedia({ colorScheme: "light" });
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { assertAccessible, keepPicture, looks, nameOf, startBrowser, suite, visit } from "./browser.js";
+import { assertAccessible, assertAccessibleInEveryLook, startBrowser, suite, visit } from "./browser.js";
 import { startServer } from "./server.js";
 
 const hostile = '<img src=x onerror="alert(1)">\u202e"\'';
@@ -33,24 +33,20 @@ describe("deployments", suite, () => {
   };
   const rows = (page) => page.getByRole("table", { name: "Deployments" }).locator("tbody tr");
 
-  for (const look of looks) {
-    test(`lists deployments at ${nameOf(look)}`, () =>
-      visit(browser, server, "/deployments", { token, ...look }, async (page) => {
-        await rows(page).first().waitFor();
-        await keepPicture(page, `deployments-${nameOf(look)}`);
-        await assertAccessible(page);
-      }));
+  test("lists deployments in every look", () =>
+    visit(browser, server, "/deployments", { token }, async (page) => {
+      await rows(page).first().waitFor();
+      await assertAccessibleInEveryLook(page, "deployments");
+    }));
 
-    test(`shows a deployment at ${nameOf(look)}`, async () => {
-      const { items } = await api("/deployments/?environment=production&status=completed&limit=1");
-      await visit(browser, server, `/deployments/${items[0].id}`, { token: viewer, ...look }, async (page) => {
-        await page.getByText("created it").waitFor();
-        await page.getByRole("region", { name: "Before and after" }).getByText("Before", { exact: true }).waitFor();
-        await keepPicture(page, `deployment-${nameOf(look)}`);
-        await assertAccessible(page);
-      });
+  test("shows a deployment in every look", async () => {
+    const { items } = await api("/deployments/?environment=production&status=completed&limit=1");
+    await visit(browser, server, `/deployments/${items[0].id}`, { token: viewer }, async (page) => {
+      await page.getByText("created it").waitFor();
+      await page.getByRole("region", { name: "Before and after" }).getByText("Before", { exact: true }).waitFor();
+      await assertAccessibleInEveryLook(page, "deployment");
     });
-  }
+  });
 
   test("filters by what the address has, and writes the filters into it", () =>
     visit(browser, server, "/deployments?status=failed", { token }, async (page) => {

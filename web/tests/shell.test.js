@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { assertAccessible, keepPicture, looks, nameOf, startBrowser, suite, visit } from "./browser.js";
+import { keepPicture, startBrowser, suite, visit } from "./browser.js";
 import { startServer } from "./server.js";
 
 describe("shell", suite, () => {
@@ -17,16 +17,6 @@ describe("shell", suite, () => {
     await browser?.close();
     await server?.stop();
   });
-
-  for (const look of looks) {
-    test(`is accessible at ${nameOf(look)}`, () =>
-      visit(browser, server, "/", { token, ...look }, async (page) => {
-        await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
-        await page.waitForLoadState("networkidle");
-        await keepPicture(page, `overview-${nameOf(look)}`);
-        await assertAccessible(page);
-      }));
-  }
 
   test("opens the palette, the list of shortcuts and the account menu", () =>
     visit(browser, server, "/", { token }, async (page) => {
