@@ -145,6 +145,10 @@ identity-provider: $(IDENTITY_PROVIDER) ## Install the identity provider of the 
 test-web: build $(WEB_TOOLS) $(IDENTITY_PROVIDER) ## Check the dashboard and test it in Chromium (SCREENSHOTS=DIR saves screenshots)
 	cd web && npm run --silent check && SCREENSHOTS='$(abspath $(SCREENSHOTS))' npm test --silent
 
+.PHONY: bench-dashboard
+bench-dashboard: build $(WEB_TOOLS) ## Compare the first paint of the dashboard with that of a static page, in Chromium
+	node web/bench/first-paint.js
+
 EXAMPLES := 40
 
 .PHONY: test-schemathesis
