@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
@@ -36,6 +37,11 @@ func (p Peppers) Derive(purpose string) Peppers { return p.HMACs("derived key: "
 // verifier identifies a pepper in the database without revealing it.
 func verifier(pepper []byte) []byte { return digest(pepper, "pepper check") }
 
+// Match reports whether a verifier, which a database or its backup contains, is that of one of the peppers.
+func (p Peppers) Match(stored []byte) bool {
+	return slices.ContainsFunc(p, func(pepper []byte) bool { return hmac.Equal(verifier(pepper), stored) })
+}
+
 // id returns the identifier of the first pepper: the beginning of its verifier.
 func (p Peppers) id() []byte { return verifier(p[0])[:pepperIDSize] }
 
@@ -54,12 +60,10 @@ func (k *Keys) VerifyPepper(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, pepper := range k.peppers {
-		if hmac.Equal(verifier(pepper), stored) {
-			return nil
-		}
+	if !k.peppers.Match(stored) {
+		return ErrPepperMismatch
 	}
-	return ErrPepperMismatch
+	return nil
 }
 
 func (k *Keys) pepperVerifier(ctx context.Context) ([]byte, error) {

@@ -40,17 +40,35 @@ type ConnectionSettings struct {
 	LogLevel    string `default:"info" env:"VERSIONER_LOG_LEVEL" group:"Database" help:"Least severe level to log: debug, info, warn or error." placeholder:"LEVEL"`
 }
 
+// PepperSettings have the secret of API keys.
+type PepperSettings struct {
+	KeyPepper []string `env:"VERSIONER_KEY_PEPPER" group:"Database" help:"Secret that API keys are hashed with, at least 32 characters; the same on every server of a database. While it is rotated: two, the newest first. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"SECRET" secret:""`
+}
+
 // DatabaseSettings serve every command that opens the database as a server does.
 type DatabaseSettings struct {
 	ConnectionSettings
+	PepperSettings
 
-	KeyPepper []string `env:"VERSIONER_KEY_PEPPER" group:"Database" help:"Secret that API keys are hashed with, at least 32 characters; the same on every server of a database. While it is rotated: two, the newest first. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"SECRET" secret:""`
-	Migrate   string   `default:"auto" env:"VERSIONER_MIGRATE" group:"Database" help:"What a start does about pending migrations of the schema: auto applies them, check refuses to start, off ignores them." placeholder:"MODE"`
+	Migrate string `default:"auto" env:"VERSIONER_MIGRATE" group:"Database" help:"What a start does about pending migrations of the schema: auto applies them, check refuses to start, off ignores them." placeholder:"MODE"`
+}
+
+// BackupSettings serve commands that copy the database, and its secrets if they are set.
+type BackupSettings struct {
+	ConnectionSettings
+	PepperSettings
+	EncryptionSettings
+}
+
+// EncryptionSettings have the secrets of notification channels and sessions.
+type EncryptionSettings struct {
+	EncryptionKeys []string `env:"VERSIONER_ENCRYPTION_KEYS" group:"Notifications" help:"Keys that encrypt the configuration of notification channels, 32 bytes in base64 each, the newest first; the same on every server of a database. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"KEY" secret:""`
 }
 
 // NotificationSettings serve the delivery of notifications.
 type NotificationSettings struct {
-	EncryptionKeys    []string `env:"VERSIONER_ENCRYPTION_KEYS" group:"Notifications" help:"Keys that encrypt the configuration of notification channels, 32 bytes in base64 each, the newest first; the same on every server of a database. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"KEY" secret:""`
+	EncryptionSettings
+
 	SMTPURL           string   `env:"VERSIONER_SMTP_URL" group:"Notifications" help:"Mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none. Default: none, e-mail channels are unavailable." name:"smtp-url" placeholder:"URL" secret:""`
 	MailFrom          string   `env:"VERSIONER_MAIL_FROM" group:"Notifications" help:"Sender address of e-mail; required with a mail server." placeholder:"ADDRESS"`
 	PublicURL         string   `env:"VERSIONER_PUBLIC_URL" group:"Notifications" help:"Address at which users reach the server, such as https://versioner.example.com: e-mail links to it, and users sign in there. Required with a mail server and with a client ID." name:"public-url" placeholder:"URL"`
@@ -189,6 +207,13 @@ func (s DatabaseSettings) Resolve() (Config, error) {
 	return config, err
 }
 
+// Resolve validates the settings and reports all problems together. No secret is required.
+func (s BackupSettings) Resolve() (Config, error) {
+	var config Config
+	err := errors.Join(s.ConnectionSettings.apply(&config), s.PepperSettings.apply(&config), s.EncryptionSettings.apply(&config))
+	return config, err
+}
+
 // Resolve validates the settings and reports all problems together.
 func (s WorkerSettings) Resolve() (Config, error) {
 	var config Config
@@ -223,11 +248,18 @@ func (s ConnectionSettings) apply(config *Config) error {
 	return errors.Join(problems...)
 }
 
+func (s PepperSettings) apply(config *Config) (err error) {
+	config.KeyPeppers, err = parsePeppers(s.KeyPepper)
+	return err
+}
+
+func (s EncryptionSettings) apply(config *Config) (err error) {
+	config.EncryptionKeys, err = parseEncryptionKeys(s.EncryptionKeys)
+	return err
+}
+
 func (s DatabaseSettings) apply(config *Config) error {
-	problems := []error{s.ConnectionSettings.apply(config)}
-	peppers, err := parsePeppers(s.KeyPepper)
-	config.KeyPeppers = peppers
-	problems = append(problems, err)
+	problems := []error{s.ConnectionSettings.apply(config), s.PepperSettings.apply(config)}
 	if len(s.KeyPepper) == 0 && s.DatabaseURL != "" {
 		problems = append(problems, errors.New("VERSIONER_KEY_PEPPER is not set: with DATABASE_URL it is required, and must be the same on all servers of the database; generate one with `openssl rand -hex 32`"))
 	}
@@ -294,8 +326,8 @@ func (s QuotaSettings) apply(config *Config) error {
 // apply runs after that of DatabaseSettings.
 func (s NotificationSettings) apply(config *Config) error {
 	var problems []error
-	var err error
-	if config.EncryptionKeys, err = parseEncryptionKeys(s.EncryptionKeys); err == nil && len(s.EncryptionKeys) == 0 && config.DatabaseURL != "" {
+	err := s.EncryptionSettings.apply(config)
+	if err == nil && len(s.EncryptionKeys) == 0 && config.DatabaseURL != "" {
 		err = errors.New("VERSIONER_ENCRYPTION_KEYS is not set: with DATABASE_URL it is required, and must be the same on all servers of the database; generate one with `openssl rand -base64 32`")
 	}
 	problems = append(problems, err)

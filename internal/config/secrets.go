@@ -22,15 +22,7 @@ func (c Config) LoadPeppers() ([][]byte, error) {
 	if c.KeyPeppers != nil {
 		return c.KeyPeppers, nil
 	}
-	secret, err := fileSecret{
-		path:   filepath.Join(c.DataDir, pepperFile),
-		encode: hex.EncodeToString,
-		validate: func(kept string) error {
-			_, err := parsePeppers(strings.Split(kept, ","))
-			return err
-		},
-		lossConsequence: "API keys cannot be verified without it",
-	}.load()
+	secret, err := c.pepperFile().load()
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +34,27 @@ func (c Config) LoadEncryptionKeys() ([][]byte, error) {
 	if c.EncryptionKeys != nil {
 		return c.EncryptionKeys, nil
 	}
-	secret, err := fileSecret{
+	secret, err := c.encryptionKeyFile().load()
+	if err != nil {
+		return nil, err
+	}
+	return parseEncryptionKeys(strings.Split(secret, ","))
+}
+
+func (c Config) pepperFile() fileSecret {
+	return fileSecret{
+		path:   filepath.Join(c.DataDir, pepperFile),
+		encode: hex.EncodeToString,
+		validate: func(kept string) error {
+			_, err := parsePeppers(strings.Split(kept, ","))
+			return err
+		},
+		lossConsequence: "API keys cannot be verified without it",
+	}
+}
+
+func (c Config) encryptionKeyFile() fileSecret {
+	return fileSecret{
 		path:   filepath.Join(c.DataDir, encryptionKeyFile),
 		encode: base64.StdEncoding.EncodeToString,
 		validate: func(kept string) error {
@@ -50,12 +62,73 @@ func (c Config) LoadEncryptionKeys() ([][]byte, error) {
 			return err
 		},
 		lossConsequence: "notification channels cannot be read without it",
-	}.load()
-	if err != nil {
-		return nil, err
 	}
-	return parseEncryptionKeys(strings.Split(secret, ","))
 }
+
+// Secrets are the secrets of a database, as their settings and files have them. An empty one is not known.
+type Secrets struct{ KeyPepper, EncryptionKeys string }
+
+// Peppers returns the peppers; none when they are not known.
+func (s Secrets) Peppers() ([][]byte, error) {
+	if s.KeyPepper == "" {
+		return nil, nil
+	}
+	return parsePeppers(strings.Split(s.KeyPepper, ","))
+}
+
+// FindSecrets returns the configured secrets or, otherwise, those in the data directory. It generates none.
+func (c Config) FindSecrets() (Secrets, error) {
+	var found Secrets
+	for _, secret := range []struct {
+		value  *string
+		set    [][]byte
+		encode func([]byte) string
+		file   fileSecret
+	}{
+		{&found.KeyPepper, c.KeyPeppers, func(pepper []byte) string { return string(pepper) }, c.pepperFile()},
+		{&found.EncryptionKeys, c.EncryptionKeys, base64.StdEncoding.EncodeToString, c.encryptionKeyFile()},
+	} {
+		if secret.set != nil {
+			var texts []string
+			for _, one := range secret.set {
+				texts = append(texts, secret.encode(one))
+			}
+			*secret.value = strings.Join(texts, ",")
+			continue
+		}
+		if c.DatabaseURL != "" {
+			continue
+		}
+		kept, err := secret.file.read()
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return Secrets{}, err
+		}
+		*secret.value = kept
+	}
+	return found, nil
+}
+
+// SaveSecrets writes the secrets of a backup into the data directory, where no others may be.
+func (c Config) SaveSecrets(secrets Secrets) error {
+	for text, file := range map[string]fileSecret{secrets.KeyPepper: c.pepperFile(), secrets.EncryptionKeys: c.encryptionKeyFile()} {
+		if text == "" {
+			continue
+		}
+		if err := file.validate(text); err != nil {
+			return err
+		}
+		switch kept, err := file.save(text); {
+		case err != nil:
+			return err
+		case kept != text:
+			return fmt.Errorf("%s has another secret than the backup: move it away, or restore into another directory", file.path)
+		}
+	}
+	return nil
+}
+
+// IsSecretFile reports whether a file of the data directory has a secret.
+func IsSecretFile(name string) bool { return name == pepperFile || name == encryptionKeyFile }
 
 // fileSecret is a file of the data directory with 32 random bytes, or with a list that the operator has written.
 type fileSecret struct {
@@ -87,16 +160,20 @@ func (s fileSecret) read() (string, error) {
 	return secret, nil
 }
 
-// generate writes the whole file or nothing, and keeps a file that another process created concurrently.
 func (s fileSecret) generate() (string, error) {
 	secret := make([]byte, 32)
-	_, _ = rand.Read(secret)                                                      // never fails
+	_, _ = rand.Read(secret) // never fails
+	return s.save(s.encode(secret))
+}
+
+// save writes the whole file or nothing, and keeps a file that exists. It returns what the file has.
+func (s fileSecret) save(text string) (string, error) {
 	draft, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+".*") // mode 0600
 	if err != nil {
 		return "", fmt.Errorf("save a secret: %w", err)
 	}
 	defer func() { _ = os.Remove(draft.Name()) }()
-	_, err = draft.WriteString(s.encode(secret) + "\n")
+	_, err = draft.WriteString(text + "\n")
 	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
 		return "", fmt.Errorf("save a secret: %w", err)
 	}

@@ -46,15 +46,9 @@ func testProduction(t *testing.T, g *guide) {
 	require.Equal(t, http.StatusOK, event(second.url))
 
 	t.Run("Backup", func(t *testing.T) {
-		for _, program := range []string{"psql", "pg_dump", "pg_restore"} {
-			needs(t, program)
-		}
-		first.env = append(first.env, "BACKUP_URL="+database("versioner_backup:change-me-too", "versioner"), "ADMIN_URL="+database("root", "postgres"),
-			"RESTORED_URL="+database("versioner:change-me", "versioner_restored"))
-		rejected, err := first.try(t, `pg_dump --format=custom --file=rejected.dump "`+p.database+`" 2>&1`)
-		require.Error(t, err)
-		require.Contains(t, rejected, "query would be affected by row-level security policy", "the error that the page quotes")
-		first.shell(t, shells[2].text+shells[3].text)
+		needs(t, "psql")
+		first.env = append(first.env, "ADMIN_URL="+database("root", "postgres"), "RESTORED_URL="+database("versioner:change-me", "versioner_restored"))
+		first.shell(t, strings.ReplaceAll(shells[2].text, "/etc/versioner/env", first.dir+"/env")+shells[3].text)
 		restored := p.serve(t, database("versioner:change-me", "versioner_restored"))
 		require.Len(t, items(t, restored.url+"/deployments/", token), 1)
 		require.Equal(t, http.StatusOK, event(restored.url), "the keys of the backup are valid")

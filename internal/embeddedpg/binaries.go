@@ -49,11 +49,23 @@ func (s *Server) findBinaries(ctx context.Context) (string, error) {
 	return s.downloadBinaries(ctx, wanted)
 }
 
-// findInstallations lists the directories of complete installations where distributions put them.
+// findInstallations lists the directories of complete installations.
 func findInstallations() []string {
+	var complete []string
+	for _, dir := range programDirs("postgres") {
+		if _, err := os.Stat(filepath.Join(dir, "initdb")); err == nil {
+			complete = append(complete, dir)
+		}
+	}
+	return complete
+}
+
+// programDirs lists the directory of a program on PATH, and those in which distributions install PostgreSQL.
+func programDirs(program string) []string {
 	var dirs []string
-	if program, err := exec.LookPath("postgres"); err == nil {
-		if resolved, err := filepath.EvalSymlinks(program); err == nil {
+	if path, err := exec.LookPath(program); err == nil {
+		dirs = append(dirs, filepath.Dir(path))
+		if resolved, err := filepath.EvalSymlinks(path); err == nil {
 			dirs = append(dirs, filepath.Dir(resolved))
 		}
 	}
@@ -65,13 +77,23 @@ func findInstallations() []string {
 		matches, _ := filepath.Glob(pattern) // constant patterns are valid
 		dirs = append(dirs, matches...)
 	}
-	var complete []string
-	for _, dir := range dirs {
-		if _, err := os.Stat(filepath.Join(dir, "initdb")); err == nil {
-			complete = append(complete, dir)
+	return dirs
+}
+
+// FindClient returns the path of a client program of PostgreSQL, such as pg_dump, on this machine: of the oldest major version that is at
+// least minimum and at most maximum.
+func FindClient(ctx context.Context, program string, minimum, maximum int) (string, error) {
+	found, best := "", 0
+	for _, dir := range programDirs(program) {
+		path := filepath.Join(dir, program)
+		if major := binaryMajor(ctx, path); major >= minimum && major <= maximum && (best == 0 || major < best) {
+			found, best = path, major
 		}
 	}
-	return complete
+	if found == "" {
+		return "", fmt.Errorf("%s of PostgreSQL %d is not installed: install the client programs of that version, such as the package postgresql-client-%d", program, minimum, minimum)
+	}
+	return found, nil
 }
 
 // clusterMajor returns the major version that created the cluster; 0 when there is none.

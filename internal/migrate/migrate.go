@@ -100,6 +100,16 @@ func up(ctx context.Context, dsn string, logger *slog.Logger, locks lockRetry) e
 	return verifyRowLevelSecurity(ctx, pool)
 }
 
+// EnsureAppRole creates the role of requests, which the grants and policies of a restored database name.
+func EnsureAppRole(ctx context.Context, dsn string) error {
+	pool, err := open(ctx, dsn, lockTimeout)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	return ensureAppRole(ctx, pool)
+}
+
 // open opens a pool whose statements wait no longer than the timeout for a lock.
 func open(ctx context.Context, dsn string, timeout time.Duration) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(dsn)
