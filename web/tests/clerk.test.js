@@ -57,7 +57,8 @@ describe("application with Clerk", suite, () => {
       VERSIONER_JWT_AUTHORIZED_PARTY: application.url,
       VERSIONER_SIGN_IN_URL: `${application.url}/sign-in`,
     };
-    [server, browser] = await Promise.all([startServer({ address, settings }), startBrowser()]);
+    server = await startServer({ address, settings });
+    browser = await startBrowser();
     expected = [/401/, new RegExp(`^foreign: ${application.url}/`)];
   });
 

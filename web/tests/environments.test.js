@@ -21,7 +21,9 @@ describe("environments", suite, () => {
   let server, empty, browser, token, emptyToken;
 
   before(async () => {
-    [server, empty, browser] = await Promise.all([startServer({ demo: true }), startServer(), startBrowser()]);
+    server = await startServer({ demo: true });
+    empty = await startServer();
+    browser = await startBrowser();
     [token, emptyToken] = await Promise.all([server.token(), empty.token()]);
   });
 

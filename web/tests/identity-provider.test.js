@@ -21,7 +21,8 @@ describe("identity provider", suite, () => {
       client_secret: "secret",
     };
     const settings = { VERSIONER_PUBLIC_URL: url, VERSIONER_JWT_ISSUERS: JSON.stringify([issuer]) };
-    [server, browser] = await Promise.all([startServer({ address, settings }), startBrowser()]);
+    server = await startServer({ address, settings });
+    browser = await startBrowser();
     // The pages of the provider are foreign; they load a font and have no icon.
     const foreign = [provider.url, "https://fonts.googleapis.com/"].map((origin) => new RegExp(`: ${origin}`));
     expected = [/401/, /ERR_NAME_NOT_RESOLVED|404 \(Not Found\)/, ...foreign];

@@ -51,7 +51,8 @@ describe("matrix", suite, () => {
   let server, browser, token;
 
   before(async () => {
-    [server, browser] = await Promise.all([startServer(), startBrowser()]);
+    server = await startServer();
+    browser = await startBrowser();
     token = await server.token();
   });
 

@@ -12,7 +12,8 @@ describe("notifications", suite, () => {
   let server, browser, admin, viewer;
 
   before(async () => {
-    [server, browser] = await Promise.all([startServer({ demo: true }), startBrowser()]);
+    server = await startServer({ demo: true });
+    browser = await startBrowser();
     [admin, viewer] = await Promise.all(["admin", "viewer"].map((role) => server.token(role)));
     await createChannel(HOSTILE);
   });

@@ -11,7 +11,8 @@ describe("products and environments", suite, () => {
   let server, browser, token, viewer;
 
   before(async () => {
-    [server, browser] = await Promise.all([startServer({ demo: true }), startBrowser()]);
+    server = await startServer({ demo: true });
+    browser = await startBrowser();
     [token, viewer] = await Promise.all([server.token(), server.token("viewer")]);
   });
 

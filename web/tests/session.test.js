@@ -12,7 +12,8 @@ describe("session", suite, () => {
   let server, browser;
 
   before(async () => {
-    [server, browser] = await Promise.all([startServer(), startBrowser()]);
+    server = await startServer();
+    browser = await startBrowser();
   });
 
   after(async () => {

@@ -19,7 +19,8 @@ describe("settings", suite, () => {
   let server, browser, admin, developer, viewer;
 
   before(async () => {
-    [server, browser] = await Promise.all([startServer({ demo: true }), startBrowser()]);
+    server = await startServer({ demo: true });
+    browser = await startBrowser();
     [admin, developer, viewer] = await Promise.all(["admin", "developer", "viewer"].map((role) => server.token(role)));
     await call("POST", "/api-keys/", { name: HOSTILE, description: HOSTILE });
   });

@@ -9,7 +9,8 @@ describe("shell", suite, () => {
   let server, browser, token;
 
   before(async () => {
-    [server, browser] = await Promise.all([startServer({ demo: true }), startBrowser()]);
+    server = await startServer({ demo: true });
+    browser = await startBrowser();
     token = await server.token();
   });
 
