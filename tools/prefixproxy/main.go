@@ -36,5 +36,8 @@ func serve(server, prefix string) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	fmt.Println("http://" + listener.Addr().String() + prefix)
-	return (&http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}).Serve(listener)
+	if err := (&http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}).Serve(listener); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
 }
