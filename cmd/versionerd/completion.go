@@ -18,7 +18,7 @@ zsh:  source <(versionerd completion zsh)
 fish: versionerd completion fish | source`
 }
 
-// Run prints a script that makes the shell ask this program for completions.
+// Run prints a script that makes the shell call this program for completions.
 func (c completionCommand) Run() error {
 	program := c.Program
 	if program == "" {

@@ -32,7 +32,7 @@ UPDATE user_sessions
 SET last_used_at = @now, idle_expires_at = @idle_expires_at
 WHERE account_id = @account_id AND id = @id AND last_used_at < @now;
 
--- ClaimSessionRefresh returns a session whose refresh is due, and postpones it: of all servers one asks the identity provider.
+-- ClaimSessionRefresh returns a session whose refresh is due, and postpones it: one server calls the identity provider.
 -- name: ClaimSessionRefresh :one
 UPDATE user_sessions
 SET refresh_at = @next_at

@@ -26,7 +26,7 @@ type ClaimSessionRefreshParams struct {
 	Now       time.Time
 }
 
-// ClaimSessionRefresh returns a session whose refresh is due, and postpones it: of all servers one asks the identity provider.
+// ClaimSessionRefresh returns a session whose refresh is due, and postpones it: one server calls the identity provider.
 func (q *Queries) ClaimSessionRefresh(ctx context.Context, arg ClaimSessionRefreshParams) (UserSession, error) {
 	row := q.db.QueryRow(ctx, ClaimSessionRefresh,
 		arg.NextAt,

@@ -86,7 +86,7 @@ func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, open Data
 	return a, a.Keys.VerifyPepper(ctx)
 }
 
-// prepareSchema does about pending migrations what the mode says.
+// prepareSchema handles pending migrations as the mode requires.
 func prepareSchema(ctx context.Context, mode config.MigrateMode, dsn string, logger *slog.Logger) error {
 	switch mode {
 	case config.MigrateCheck:

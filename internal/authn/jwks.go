@@ -368,7 +368,7 @@ func (i Issuer) checkKeySource() error {
 		return checkKeyURL(i.JWKSURL)
 	default:
 		if err := checkKeyURL(i.URL); err != nil {
-			return fmt.Errorf("no public key, no JWKS URL, and the issuer's URL cannot be asked: %w", err)
+			return fmt.Errorf("no public key, no JWKS URL, and the issuer's URL cannot be requested: %w", err)
 		}
 		return nil
 	}

@@ -23,11 +23,11 @@ import (
 // hurried gives up sooner than fetchTimeout, so that tests of servers that hang do not take as long.
 func hurried() *http.Client { return &http.Client{Timeout: time.Second} }
 
-// counting counts what is asked for, whether or not it gets there in time.
-type counting struct{ asked atomic.Int64 }
+// counting counts requests, whether or not they are sent in time.
+type counting struct{ sent atomic.Int64 }
 
 func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
-	c.asked.Add(1)
+	c.sent.Add(1)
 	return http.DefaultTransport.RoundTrip(r)
 }
 
@@ -114,7 +114,7 @@ func TestFaultyJWKSNeverReplacesAGoodOne(t *testing.T) {
 				b.refresh(t.Context())
 				require.NoError(t, b.try(t.Context(), token()))
 			}
-			require.GreaterOrEqual(t, requests.asked.Load(), int64(7), "each refresh asks")
+			require.GreaterOrEqual(t, requests.sent.Load(), int64(7), "each refresh sends a request")
 			b.clock.advance(keySetTTL)
 			requireCode(t, apperr.Unavailable, b.try(t.Context(), token()))
 
@@ -265,13 +265,13 @@ func TestJWKSReadersAreNotBlockedByAHangingFetch(t *testing.T) {
 	unknown := sign(t, jwa.RS256, key, header("kid", `"k2"`), payload(p.URL))
 	require.NoError(t, b.try(t.Context(), known))
 
-	asked := make(chan struct{})
+	received := make(chan struct{})
 	release := make(chan struct{})
-	p.respond(func(http.ResponseWriter, *http.Request) { close(asked); <-release })
+	p.respond(func(http.ResponseWriter, *http.Request) { close(received); <-release })
 	t.Cleanup(sync.OnceFunc(func() { close(release) }))
 	waiting := make(chan error, 1)
 	go func() { waiting <- b.try(t.Context(), unknown) }()
-	<-asked
+	<-received
 
 	began := time.Now()
 	for range 100 {

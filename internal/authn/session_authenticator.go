@@ -12,7 +12,7 @@ import (
 	"github.com/versioner-io/versioner/internal/sessions"
 )
 
-// Refresher asks the identity provider about a session.
+// Refresher refreshes sessions with the identity provider.
 type Refresher interface {
 	// RefreshSession renews a session whose refresh is due, or ends it when the provider does not renew it. A provider that cannot be
 	// reached changes nothing. An error means that the session must not be used now.
@@ -72,7 +72,7 @@ func (s *Sessions) verify(ctx context.Context, clientAddress, token string) (Pri
 	found, ok, generation := s.cache.get(key, time.Now())
 	if !ok {
 		var err error
-		if found, err = s.lookUp(ctx, clientAddress, key, token); err != nil {
+		if found, err = s.findUncached(ctx, clientAddress, key, token); err != nil {
 			return Principal{}, err
 		}
 		s.cache.put(key, found, generation, time.Now(), found.session.ID, found.session.UserID, found.session.AccountID)
@@ -83,9 +83,9 @@ func (s *Sessions) verify(ctx context.Context, clientAddress, token string) (Pri
 	return found.principal, nil
 }
 
-// lookUp reads a session that is not cached. At least every maxAge a session in use passes here, where its use is recorded, and the
-// identity provider is asked when that is due.
-func (s *Sessions) lookUp(ctx context.Context, clientAddress string, key fingerprint, token string) (cachedSession, error) {
+// findUncached reads a session that is not cached. At least every maxAge a session in use passes here, where its use is recorded, and the
+// session is refreshed when that is due.
+func (s *Sessions) findUncached(ctx context.Context, clientAddress string, key fingerprint, token string) (cachedSession, error) {
 	fetch := func(ctx context.Context) (cachedSession, error) { return s.fetch(ctx, token) }
 	found, err := s.lookUps.do(ctx, clientAddress, key, fetch)
 	if err != nil || isExpired(found.session, time.Now()) {

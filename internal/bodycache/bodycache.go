@@ -115,7 +115,7 @@ func (c *Cache) Get(ctx context.Context, key Key, isFresh bool, compute func() (
 	id := c.id(key)
 	if isFresh {
 		c.flights.Forget(id)
-	} else if found, ok := c.lookUp(id); ok {
+	} else if found, ok := c.load(id); ok {
 		return found, nil
 	}
 	computed := c.flights.DoChan(id, func() (any, error) {
@@ -153,7 +153,7 @@ func (c *Cache) id(key Key) string {
 	return string(key.Account[:]) + strconv.FormatUint(c.generation(key.Account).Load(), 36) + "\x00" + key.Request
 }
 
-func (c *Cache) lookUp(id string) (Body, bool) {
+func (c *Cache) load(id string) (Body, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	found, ok := c.entries.Peek(id)

@@ -296,7 +296,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	require.NoError(t, stopOrphan(t.Context(), filepath.Join(dir, "pgdata")))
 }
 
-// TestDownloadsBinaries downloads some ten megabytes, so it runs only when asked to.
+// TestDownloadsBinaries downloads some ten megabytes, so it runs only on request.
 func TestDownloadsBinaries(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("VERSIONER_TEST_FETCH") == "" {

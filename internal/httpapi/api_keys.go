@@ -17,7 +17,7 @@ import (
 	"github.com/versioner-io/versioner/internal/ptr"
 )
 
-// defaultGrace is for how many hours a rotated key goes on working, if nothing else is said.
+// defaultGrace is for how many hours a rotated key remains valid by default.
 const defaultGrace = 24
 
 type apiKeyHandlers struct {
@@ -33,7 +33,7 @@ func (h apiKeyHandlers) ListAPIKeys(ctx context.Context, req apigen.ListAPIKeysR
 		scope: listScope{account: principal.AccountID, operation: "listAPIKeys", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.ListAPIKeysPageRow, error) {
 			rows, err := db.ListAPIKeysPage(ctx, dbgen.ListAPIKeysPageParams{
-				AccountID: principal.AccountID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AccountID: principal.AccountID, AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},

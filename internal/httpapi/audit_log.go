@@ -22,7 +22,7 @@ func (h auditLogHandlers) ListAuditLog(ctx context.Context, req apigen.ListAudit
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.AuditLog, error) {
 			rows, err := db.ListAuditLog(ctx, dbgen.ListAuditLogParams{
 				AccountID: account, ActorID: req.Params.ActorID, Action: req.Params.Action, ObjectID: req.Params.ObjectID,
-				Since: req.Params.Since, Until: req.Params.Until, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				Since: req.Params.Since, Until: req.Params.Until, AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},

@@ -81,7 +81,7 @@ func (h authenticationHandlers) ListSessions(ctx context.Context, req apigen.Lis
 		scope: listScope{account: principal.AccountID, operation: "listSessions", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.UserSession, error) {
 			rows, err := db.ListSessions(ctx, dbgen.ListSessionsParams{
-				AccountID: principal.AccountID, UserID: principal.UserID, Now: h.flow.Now(), AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AccountID: principal.AccountID, UserID: principal.UserID, Now: h.flow.Now(), AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},

@@ -32,7 +32,7 @@ func (h buildHandlers) ListBuilds(ctx context.Context, req apigen.ListBuildsRequ
 			rows, err := db.ListBuilds(ctx, dbgen.ListBuildsParams{
 				AccountID: account, ProductID: names.product, VersionID: versionID, Version: version, Status: (*string)(req.Params.Status),
 				Commit: normalizeSHA(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
-				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
@@ -60,7 +60,7 @@ func (h buildHandlers) ListBuildEvents(ctx context.Context, req apigen.ListBuild
 		scope: listScope{account: account, operation: "listBuildEvents", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.ListBuildEventsRow, error) {
 			rows, err := db.ListBuildEvents(ctx, dbgen.ListBuildEventsParams{
-				AccountID: account, BuildID: &req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AccountID: account, BuildID: &req.ID, AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},

@@ -87,7 +87,7 @@ func (c runCase) send(t *testing.T, api *testapi.API, clock *testClock) {
 	}
 }
 
-// read returns what the API says about an expectation.
+// read returns what the API answers for an expectation.
 func (c runCase) read(t *testing.T, api *testapi.API, key string) any {
 	t.Helper()
 	state := func(member string) any {

@@ -34,7 +34,7 @@ func (h catalogueHandlers) ListProducts(ctx context.Context, req apigen.ListProd
 		scope: listScope{account: account, operation: "listProducts", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.Product, error) {
 			rows, err := db.ListProducts(ctx, dbgen.ListProductsParams{
-				AccountID: account, Q: req.Params.Q, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AccountID: account, Q: req.Params.Q, AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
@@ -90,7 +90,7 @@ func (h catalogueHandlers) ListEnvironments(ctx context.Context, req apigen.List
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.Environment, error) {
 			rows, err := db.ListEnvironments(ctx, dbgen.ListEnvironmentsParams{
 				AccountID: account, Q: req.Params.Q, Type: (*string)(req.Params.Type),
-				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
@@ -153,7 +153,7 @@ func (h catalogueHandlers) ListVersions(ctx context.Context, req apigen.ListVers
 			}
 			rows, err := db.ListVersions(ctx, dbgen.ListVersionsParams{
 				AccountID: account, Q: req.Params.Q, ProductID: names.product, Commit: normalizeSHA(req.Params.SCMSHA),
-				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},

@@ -29,15 +29,15 @@ type confirmationHandlers struct {
 }
 
 func (h confirmationHandlers) register(e *echo.Echo) {
-	e.GET(notify.ConfirmationPath, h.ask)
+	e.GET(notify.ConfirmationPath, h.form)
 	e.POST(notify.ConfirmationPath, h.confirm)
 }
 
-func (h confirmationHandlers) ask(c echo.Context) error {
+func (h confirmationHandlers) form(c echo.Context) error {
 	if h.channels.CheckConfirmation(c.QueryParam("token")) != nil {
 		return confirmationPage(c, http.StatusNotFound, "invalid")
 	}
-	return confirmationPage(c, http.StatusOK, "ask")
+	return confirmationPage(c, http.StatusOK, "form")
 }
 
 func (h confirmationHandlers) confirm(c echo.Context) error {

@@ -14,7 +14,7 @@ import (
 func TestPagesOfTrustedOriginsMayCall(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
-	ask := func(method, path, origin string) testapi.Answer {
+	send := func(method, path, origin string) testapi.Answer {
 		request := api.Request(t, method, path, nil)
 		request.Header.Set("Authorization", "Bearer "+api.Token(t, testapi.Account, "admin"))
 		if origin != "" {
@@ -26,7 +26,7 @@ func TestPagesOfTrustedOriginsMayCall(t *testing.T) {
 		return api.Do(t, request)
 	}
 
-	preflight := ask(http.MethodOptions, "/products/01a208e8-398d-77cf-869d-63489d46d0e3", testapi.TrustedOrigin)
+	preflight := send(http.MethodOptions, "/products/01a208e8-398d-77cf-869d-63489d46d0e3", testapi.TrustedOrigin)
 	require.Equal(t, http.StatusNoContent, preflight.Status)
 	require.Equal(t, testapi.TrustedOrigin, preflight.Header.Get("Access-Control-Allow-Origin"))
 	require.Equal(t, "true", preflight.Header.Get("Access-Control-Allow-Credentials"))
@@ -34,7 +34,7 @@ func TestPagesOfTrustedOriginsMayCall(t *testing.T) {
 	for _, header := range []string{"Authorization", "Content-Type", "If-Match", "Idempotency-Key"} { // those the clients send
 		require.Contains(t, preflight.Header.Get("Access-Control-Allow-Headers"), header)
 	}
-	answer := ask(http.MethodGet, "/products/", testapi.TrustedOrigin)
+	answer := send(http.MethodGet, "/products/", testapi.TrustedOrigin)
 	require.Equal(t, testapi.TrustedOrigin, answer.Header.Get("Access-Control-Allow-Origin"))
 	exposed := strings.Split(answer.Header.Get("Access-Control-Expose-Headers"), ", ")
 	for _, header := range []string{
@@ -49,7 +49,7 @@ func TestPagesOfTrustedOriginsMayCall(t *testing.T) {
 		"https://evil-app.example.com", "https://app.example.com/", "HTTPS://APP.EXAMPLE.COM", "https://app.example.com, https://evil.com",
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodOptions} {
-			got := ask(method, "/products/", origin)
+			got := send(method, "/products/", origin)
 			require.Empty(t, got.Header.Values("Access-Control-Allow-Origin"), "%s from %q", method, origin)
 			require.Empty(t, got.Header.Values("Access-Control-Allow-Credentials"), "%s from %q", method, origin)
 			require.Contains(t, got.Header.Values("Vary"), "Origin")
@@ -57,7 +57,7 @@ func TestPagesOfTrustedOriginsMayCall(t *testing.T) {
 	}
 	for _, path := range []string{"/deployment-events/", "/deployment-events", "//build-events/", "/version-events/"} {
 		for _, method := range []string{http.MethodPost, http.MethodOptions} {
-			require.Empty(t, ask(method, path, testapi.TrustedOrigin).Header.Values("Access-Control-Allow-Origin"), "%s %s", method, path)
+			require.Empty(t, send(method, path, testapi.TrustedOrigin).Header.Values("Access-Control-Allow-Origin"), "%s %s", method, path)
 		}
 	}
 }

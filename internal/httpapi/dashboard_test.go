@@ -49,7 +49,7 @@ func TestLinksOfPublishedClients(t *testing.T) {
 func TestObjectsOpenedInABrowser(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
-	ask := func(method, path string, header ...string) testapi.Answer {
+	send := func(method, path string, header ...string) testapi.Answer {
 		request := api.Request(t, method, path, nil)
 		for i := 0; i < len(header); i += 2 {
 			request.Header.Set(header[i], header[i+1])
@@ -60,19 +60,19 @@ func TestObjectsOpenedInABrowser(t *testing.T) {
 	for _, kind := range []string{"deployments", "deployment-requests"} {
 		path := "/" + kind + "/" + dashboardID
 		for _, header := range [][]string{{"Sec-Fetch-Dest", "document"}, {"Accept", html}} {
-			answer := ask(http.MethodGet, path, header...)
+			answer := send(http.MethodGet, path, header...)
 			require.Equal(t, http.StatusFound, answer.Status, path)
 			require.Equal(t, "/app"+path, answer.Header.Get("Location"))
 			require.Contains(t, answer.Header.Values("Vary"), "Sec-Fetch-Dest, Accept")
 		}
 		for _, header := range [][]string{{}, {"Accept", "application/json"}, {"Sec-Fetch-Dest", "empty", "Accept", html}} {
-			answer := ask(http.MethodGet, path, header...)
+			answer := send(http.MethodGet, path, header...)
 			require.Contains(t, []int{http.StatusUnauthorized, http.StatusNotFound}, answer.Status, path)
 			require.Contains(t, answer.Header.Values("Vary"), "Sec-Fetch-Dest, Accept")
 		}
 	}
 	for _, path := range []string{"/deployments/", "/deployments/" + dashboardID + "/events", "/deployment-events/", "/products/" + dashboardID} {
-		require.NotEqual(t, http.StatusFound, ask(http.MethodGet, path, "Sec-Fetch-Dest", "document", "Accept", html).Status, path)
+		require.NotEqual(t, http.StatusFound, send(http.MethodGet, path, "Sec-Fetch-Dest", "document", "Accept", html).Status, path)
 	}
-	require.NotEqual(t, http.StatusFound, ask(http.MethodPost, "/deployment-events/", "Sec-Fetch-Dest", "document", "Accept", html).Status)
+	require.NotEqual(t, http.StatusFound, send(http.MethodPost, "/deployment-events/", "Sec-Fetch-Dest", "document", "Accept", html).Status)
 }

@@ -36,7 +36,7 @@ func (h deploymentHandlers) ListDeployments(ctx context.Context, req apigen.List
 			rows, err := db.ListDeployments(ctx, dbgen.ListDeploymentsParams{
 				AccountID: account, ProductID: names.product, EnvironmentID: names.environment, VersionID: versionID, Version: version,
 				Status: (*string)(req.Params.Status), Commit: normalizeSHA(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
-				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
@@ -79,7 +79,7 @@ func (h deploymentHandlers) ListEnvironmentState(ctx context.Context, req apigen
 			}
 			return environmentStates(ctx, db, dbgen.ListEnvironmentStateParams{
 				AccountID: account, ProductID: names.product, EnvironmentID: names.environment, Type: (*string)(req.Params.Type),
-				AfterProductID: firstOfPosition(after), AfterEnvironmentID: idOf(after), RowLimit: limit,
+				AfterProductID: after.firstID(), AfterEnvironmentID: after.lastID(), RowLimit: limit,
 			}, now)
 		},
 		at: func(row environmentStateRow) keyset {
@@ -99,7 +99,7 @@ func (h deploymentHandlers) ListDeploymentEvents(ctx context.Context, req apigen
 		scope: listScope{account: account, operation: "listDeploymentEvents", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.ListDeploymentEventsRow, error) {
 			rows, err := db.ListDeploymentEvents(ctx, dbgen.ListDeploymentEventsParams{
-				AccountID: account, DeploymentID: &req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AccountID: account, DeploymentID: &req.ID, AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},

@@ -19,9 +19,9 @@ import (
 func requireRecordedOnce(t *testing.T, api *testapi.API, clock *testClock) testapi.Answer {
 	t.Helper()
 	clock.advance(time.Hour)
-	answer := named(t, api, api.Key, deploymentEvents, "k", aDeployment)
+	answer := postWithKey(t, api, api.Key, deploymentEvents, "k", aDeployment)
 	require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
-	replay := named(t, api, api.Key, deploymentEvents, "k", aDeployment)
+	replay := postWithKey(t, api, api.Key, deploymentEvents, "k", aDeployment)
 	require.Equal(t, "true", replay.Header.Get("Idempotent-Replayed"))
 	require.Equal(t, string(answer.Body), string(replay.Body))
 	require.Equal(t, 1, api.Count(t, "deployments"))
@@ -70,7 +70,7 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 		unlock := lock(t, api, "SELECT FROM environment_state FOR UPDATE")
 		var answer testapi.Answer
 		var group sync.WaitGroup
-		group.Go(func() { answer = named(t, api, api.Key, deploymentEvents, "k", aDeployment) })
+		group.Go(func() { answer = postWithKey(t, api, api.Key, deploymentEvents, "k", aDeployment) })
 		waitForBlocked(t, api)
 		api.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 		unlock()
@@ -84,9 +84,9 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 		t.Parallel()
 		proxy := newLossyProxy(t, testdb.New(t), `(stmtcache_[0-9a-f]+)\x00-- name: InsertEvents`)
 		api, clock := newAPI(t, testapi.WithDatabase(proxy.dsn))
-		require.Equal(t, http.StatusOK, named(t, api, api.Key, deploymentEvents, "another", started).Status)
+		require.Equal(t, http.StatusOK, postWithKey(t, api, api.Key, deploymentEvents, "another", started).Status)
 		proxy.loseNext()
-		answer := named(t, api, api.Key, deploymentEvents, "k", aDeployment)
+		answer := postWithKey(t, api, api.Key, deploymentEvents, "k", aDeployment)
 		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
 		require.Equal(t, 1, proxy.lost())
 		require.Equal(t, string(answer.Body), string(requireRecordedOnce(t, api, clock).Body))
@@ -95,7 +95,7 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 	t.Run("WhenTheServerIsKilledAfterTheCommit", func(t *testing.T) {
 		t.Parallel()
 		api, clock := newAPI(t)
-		first := named(t, api, api.Key, deploymentEvents, "k", aDeployment)
+		first := postWithKey(t, api, api.Key, deploymentEvents, "k", aDeployment)
 		require.Equal(t, http.StatusOK, first.Status, "%s", first.Body)
 		another := testapi.New(t, testapi.WithDatabase(api.DSN), testapi.WithClock(clock.Now)) // shares nothing but the database
 		require.Equal(t, string(first.Body), string(requireRecordedOnce(t, another, clock).Body))
@@ -107,7 +107,7 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 		require.Equal(t, http.StatusOK, api.Post(t, deploymentEvents, started).Status)
 		api.Exec(t, `CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full' USING ERRCODE = 'P0001'; END $$;
 			CREATE TRIGGER fail BEFORE INSERT ON event_fingerprints FOR EACH ROW EXECUTE FUNCTION fail()`) // the last write
-		require.Equal(t, http.StatusInternalServerError, named(t, api, api.Key, deploymentEvents, "k", aDeployment).Status)
+		require.Equal(t, http.StatusInternalServerError, postWithKey(t, api, api.Key, deploymentEvents, "k", aDeployment).Status)
 		require.Zero(t, api.Count(t, "events WHERE status = 'completed'"))
 		require.Zero(t, api.Count(t, "deployments WHERE status = 'completed'"))
 		api.Exec(t, "DROP TRIGGER fail ON event_fingerprints")
@@ -117,8 +117,8 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 	t.Run("WhileTheDatabaseIsReadOnly", func(t *testing.T) {
 		t.Parallel()
 		api, clock := newAPI(t)
-		refuse(t, api, "INSERT ON event_fingerprints")
-		answer := named(t, api, api.Key, deploymentEvents, "k", aDeployment)
+		failStatements(t, api, "INSERT ON event_fingerprints")
+		answer := postWithKey(t, api, api.Key, deploymentEvents, "k", aDeployment)
 		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
 		require.Equal(t, string(answer.Body), string(requireRecordedOnce(t, api, clock).Body))
 	})
@@ -130,7 +130,7 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 		var withKey, without time.Time
 		var group sync.WaitGroup
 		group.Go(func() {
-			require.Equal(t, http.StatusServiceUnavailable, named(t, api, api.Key, deploymentEvents, "k", aDeployment).Status)
+			require.Equal(t, http.StatusServiceUnavailable, postWithKey(t, api, api.Key, deploymentEvents, "k", aDeployment).Status)
 			withKey = time.Now()
 		})
 		group.Go(func() {
@@ -164,7 +164,7 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 						body = sent("product_name", `"r"`)
 					}
 				}
-				answer := named(t, api, api.Key, deploymentEvents, key, body)
+				answer := postWithKey(t, api, api.Key, deploymentEvents, key, body)
 				mu.Lock()
 				defer mu.Unlock()
 				switch {
@@ -188,23 +188,23 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 		require.Equal(t, 2, api.Count(t, "events"))
 		require.Equal(t, 2, api.Count(t, "products"), "p, and either q or r")
 		clock.advance(time.Hour)
-		require.Equal(t, "true", named(t, api, api.Key, deploymentEvents, "k", aDeployment).Header.Get("Idempotent-Replayed"))
+		require.Equal(t, "true", postWithKey(t, api, api.Key, deploymentEvents, "k", aDeployment).Header.Get("Idempotent-Replayed"))
 	})
 
 	t.Run("OfBuilds", func(t *testing.T) {
 		t.Parallel()
 		api, clock := newAPI(t)
 		const build = `{"product_name":"p","version":"1"}`
-		recorded := named(t, api, api.Key, builds, "k", build)
+		recorded := postWithKey(t, api, api.Key, builds, "k", build)
 		require.Equal(t, http.StatusOK, recorded.Status, "%s", recorded.Body)
 		clock.advance(time.Hour)
 		for _, path := range []string{builds, "/version-events/"} {
-			replay := named(t, api, api.Key, path, "k", build)
+			replay := postWithKey(t, api, api.Key, path, "k", build)
 			require.Equal(t, "true", replay.Header.Get("Idempotent-Replayed"), path)
 			require.Equal(t, string(recorded.Body), string(replay.Body), path)
 		}
 		require.Equal(t, 1, api.Count(t, "builds"))
-		deployed := named(t, api, api.Key, deploymentEvents, "k", aDeployment)
+		deployed := postWithKey(t, api, api.Key, deploymentEvents, "k", aDeployment)
 		require.Equal(t, http.StatusOK, deployed.Status, "a key belongs to an operation")
 		require.Empty(t, deployed.Header.Get("Idempotent-Replayed"))
 	})
@@ -212,10 +212,10 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 	t.Run("AnswersWithTheRecordAsItIsNow", func(t *testing.T) {
 		t.Parallel()
 		api, clock := newAPI(t)
-		begun := named(t, api, api.Key, deploymentEvents, "start", started)
+		begun := postWithKey(t, api, api.Key, deploymentEvents, "start", started)
 		clock.advance(time.Minute)
-		require.Equal(t, http.StatusOK, named(t, api, api.Key, deploymentEvents, "end", aDeployment).Status)
-		replay := named(t, api, api.Key, deploymentEvents, "start", started)
+		require.Equal(t, http.StatusOK, postWithKey(t, api, api.Key, deploymentEvents, "end", aDeployment).Status)
+		replay := postWithKey(t, api, api.Key, deploymentEvents, "start", started)
 		require.Equal(t, "true", replay.Header.Get("Idempotent-Replayed"), "without the key it would be another deployment")
 		require.Equal(t, begun.Field(t, "id"), replay.Field(t, "id"))
 		require.Equal(t, begun.Field(t, "event_id"), replay.Field(t, "event_id"))
@@ -226,8 +226,8 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 	t.Run("AreRefusedWithAnotherBody", func(t *testing.T) {
 		t.Parallel()
 		api, _ := newAPI(t)
-		require.Equal(t, http.StatusOK, named(t, api, api.Key, deploymentEvents, "k", aDeployment).Status)
-		require.Equal(t, http.StatusOK, named(t, api, api.Key, builds, "k", `{"product_name":"p","version":"1"}`).Status)
+		require.Equal(t, http.StatusOK, postWithKey(t, api, api.Key, deploymentEvents, "k", aDeployment).Status)
+		require.Equal(t, http.StatusOK, postWithKey(t, api, api.Key, builds, "k", `{"product_name":"p","version":"1"}`).Status)
 		tables := []string{"products", "product_names", "environments", "environment_names", "environment_state", "versions", "deployments", "builds", "events", "event_fingerprints"}
 		before := make(map[string]int)
 		for _, table := range tables {
@@ -242,7 +242,7 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 			{builds, `{"product_name":"new","version":"1"}`},
 			{"/version-events/", `{"product_name":"p","version":"new"}`},
 		} {
-			answer := named(t, api, api.Key, request.path, "k", request.body)
+			answer := postWithKey(t, api, api.Key, request.path, "k", request.body)
 			require.Equal(t, []string{`["header","Idempotency-Key"]`}, locs(t, answer), request.body)
 		}
 		for _, table := range tables {
@@ -255,28 +255,28 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 		api, _ := newAPI(t)
 		theirs := api.NewKey(t, "other")
 		for _, key := range []string{api.Key, theirs} {
-			answer := named(t, api, key, deploymentEvents, "k", aDeployment)
+			answer := postWithKey(t, api, key, deploymentEvents, "k", aDeployment)
 			require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
 			require.Empty(t, answer.Header.Get("Idempotent-Replayed"))
 		}
 		mine := api.NewKey(t, testapi.Account) // such as after a rotation
-		require.Equal(t, "true", named(t, api, mine, deploymentEvents, "k", aDeployment).Header.Get("Idempotent-Replayed"))
+		require.Equal(t, "true", postWithKey(t, api, mine, deploymentEvents, "k", aDeployment).Header.Get("Idempotent-Replayed"))
 		require.Equal(t, 2, api.Count(t, "deployments"))
 	})
 
 	t.Run("AreGoodForADay", func(t *testing.T) {
 		t.Parallel()
 		api, clock := newAPI(t)
-		first := named(t, api, api.Key, deploymentEvents, "k", aDeployment)
+		first := postWithKey(t, api, api.Key, deploymentEvents, "k", aDeployment)
 		require.Equal(t, http.StatusOK, first.Status, "%s", first.Body)
 		without := api.Post(t, deploymentEvents, sent("product_name", `"q"`))
 		clock.advance(4 * time.Minute)
 		require.NotEqual(t, without.Field(t, "id"), api.Post(t, deploymentEvents, sent("product_name", `"q"`)).Field(t, "id"), "a body is not")
 		clock.advance(23*time.Hour + 55*time.Minute)
-		require.Equal(t, string(first.Body), string(named(t, api, api.Key, deploymentEvents, "k", aDeployment).Body))
-		require.Equal(t, http.StatusUnprocessableEntity, named(t, api, api.Key, deploymentEvents, "k", sent("version", `"2"`)).Status)
+		require.Equal(t, string(first.Body), string(postWithKey(t, api, api.Key, deploymentEvents, "k", aDeployment).Body))
+		require.Equal(t, http.StatusUnprocessableEntity, postWithKey(t, api, api.Key, deploymentEvents, "k", sent("version", `"2"`)).Status)
 		clock.advance(time.Minute)
-		answer := named(t, api, api.Key, deploymentEvents, "k", sent("version", `"2"`))
+		answer := postWithKey(t, api, api.Key, deploymentEvents, "k", sent("version", `"2"`))
 		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
 		require.Empty(t, answer.Header.Get("Idempotent-Replayed"))
 		require.Equal(t, "2", answer.Field(t, "version"))
@@ -291,16 +291,16 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 				t.Parallel()
 				api, clock := newAPI(t)
 				first := api.Post(t, event.path, event.body)
-				repeat := named(t, api, api.Key, event.path, "k", event.body)
+				repeat := postWithKey(t, api, api.Key, event.path, "k", event.body)
 				require.Equal(t, string(first.Body), string(repeat.Body))
 				require.Empty(t, repeat.Header.Get("Idempotent-Replayed"), "the key is new")
 				require.Equal(t, http.StatusOK, api.Post(t, deploymentEvents, strings.Replace(started, "started", "failed", 1)).Status)
 				clock.advance(time.Hour) // the body alone would be another record
-				replay := named(t, api, api.Key, event.path, "k", event.body)
+				replay := postWithKey(t, api, api.Key, event.path, "k", event.body)
 				require.Equal(t, "true", replay.Header.Get("Idempotent-Replayed"))
 				require.Equal(t, first.Field(t, "id"), replay.Field(t, "id"))
 				require.Equal(t, first.Field(t, "event_id"), replay.Field(t, "event_id"))
-				require.Equal(t, http.StatusUnprocessableEntity, named(t, api, api.Key, event.path, "k", event.body+" ").Status)
+				require.Equal(t, http.StatusUnprocessableEntity, postWithKey(t, api, api.Key, event.path, "k", event.body+" ").Status)
 			})
 		}
 	})
@@ -309,8 +309,8 @@ func TestEventsWithAnIdempotencyKey(t *testing.T) {
 		t.Parallel()
 		api, _ := newAPI(t)
 		require.Equal(t, http.StatusOK, api.Post(t, builds, `{"product_name":"p","version":"1","scm_sha":"abcdef1"}`).Status)
-		require.Equal(t, http.StatusConflict, named(t, api, api.Key, builds, "k", `{"product_name":"p","version":"1","scm_sha":"1234567"}`).Status)
-		require.Equal(t, http.StatusUnprocessableEntity, named(t, api, api.Key, builds, "k", `{"product_name":"p","version":""}`).Status)
-		require.Equal(t, http.StatusOK, named(t, api, api.Key, builds, "k", `{"product_name":"p","version":"2","scm_sha":"1234567"}`).Status)
+		require.Equal(t, http.StatusConflict, postWithKey(t, api, api.Key, builds, "k", `{"product_name":"p","version":"1","scm_sha":"1234567"}`).Status)
+		require.Equal(t, http.StatusUnprocessableEntity, postWithKey(t, api, api.Key, builds, "k", `{"product_name":"p","version":""}`).Status)
+		require.Equal(t, http.StatusOK, postWithKey(t, api, api.Key, builds, "k", `{"product_name":"p","version":"2","scm_sha":"1234567"}`).Status)
 	})
 }

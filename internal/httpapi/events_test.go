@@ -262,7 +262,7 @@ func TestBuildEvent(t *testing.T) {
 		require.Equal(t, http.StatusOK, build("abc123", 2).Status, "fills it")
 		require.Equal(t, http.StatusOK, build("ABC123def456", 3).Status, "the long one of the same")
 		require.Equal(t, http.StatusOK, build("abc123d", 4).Status, "a short one of the same")
-		require.Equal(t, http.StatusOK, build("", 5).Status, "says nothing of it")
+		require.Equal(t, http.StatusOK, build("", 5).Status, "without a SHA")
 		refused := build("abc123e", 6)
 		require.Equal(t, http.StatusConflict, refused.Status)
 		require.Equal(t, "Version 1.2.3 already exists with different SHA", refused.Field(t, "detail"))

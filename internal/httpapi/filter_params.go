@@ -70,7 +70,7 @@ func normalizeSHA(sha *string) *string {
 	return &commit
 }
 
-// patchText is what a merge patch says of a text: null empties it, absence leaves it.
+// patchText is the change of a text by a merge patch: null empties it, absence leaves it.
 func patchText(value nullable.Nullable[string]) *string {
 	if !value.IsSpecified() {
 		return nil
@@ -79,7 +79,7 @@ func patchText(value nullable.Nullable[string]) *string {
 	return &text
 }
 
-// patchObject is what a merge patch says of an object, null included.
+// patchObject is the change of an object by a merge patch, null included.
 func patchObject(value nullable.Nullable[json.RawMessage]) *json.RawMessage {
 	if !value.IsSpecified() {
 		return nil

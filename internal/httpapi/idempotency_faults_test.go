@@ -27,8 +27,8 @@ func TestIdempotencyKeysOfUsersSurviveAnOutage(t *testing.T) {
 	t.Run("OfWrites", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
-		refuse(t, api, "INSERT ON idempotency_keys")
-		answer := named(t, api, api.Token(t, testapi.Account, "admin"), "/products/", "k", `{"name":"x"}`)
+		failStatements(t, api, "INSERT ON idempotency_keys")
+		answer := postWithKey(t, api, api.Token(t, testapi.Account, "admin"), "/products/", "k", `{"name":"x"}`)
 		require.Equal(t, http.StatusCreated, answer.Status, "%s", answer.Body)
 		require.Equal(t, 1, api.Count(t, "idempotency_keys WHERE response IS NOT NULL"))
 	})
@@ -38,26 +38,26 @@ func TestIdempotencyKeysOfUsersSurviveAnOutage(t *testing.T) {
 		api := testapi.New(t)
 		admin := api.Token(t, testapi.Account, "admin")
 		unlock := lock(t, api, "LOCK TABLE products IN ACCESS EXCLUSIVE MODE")
-		require.Equal(t, http.StatusServiceUnavailable, named(t, api, admin, "/products/", "k", `{"name":"x"}`).Status)
+		require.Equal(t, http.StatusServiceUnavailable, postWithKey(t, api, admin, "/products/", "k", `{"name":"x"}`).Status)
 		unlock()
 		begin := time.Now()
-		answer := named(t, api, admin, "/products/", "k", `{"name":"x"}`)
+		answer := postWithKey(t, api, admin, "/products/", "k", `{"name":"x"}`)
 		require.Equal(t, http.StatusCreated, answer.Status, "%s", answer.Body)
 		require.Empty(t, answer.Header.Get("Idempotent-Replayed"))
 		require.Less(t, time.Since(begin), 20*time.Second, "the claim of the first request does not have to expire")
 	})
 }
 
-// refuse fails the first three statements of that kind as a read-only server does.
-func refuse(t *testing.T, api *testapi.API, when string) {
+// failStatements fails the first three statements of that kind as a read-only server does.
+func failStatements(t *testing.T, api *testapi.API, when string) {
 	t.Helper()
 	api.Exec(t, `CREATE SEQUENCE tries; GRANT USAGE ON SEQUENCE tries TO versioner_app;
-		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+		CREATE FUNCTION fail_statement() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN
 			IF nextval('tries') <= 3 THEN RAISE 'read-only' USING ERRCODE = 'read_only_sql_transaction'; END IF;
 			RETURN NEW;
 		END $$;
-		CREATE TRIGGER refuse BEFORE `+when+` FOR EACH ROW EXECUTE FUNCTION refuse()`)
+		CREATE TRIGGER fail_statement BEFORE `+when+` FOR EACH ROW EXECUTE FUNCTION fail_statement()`)
 }
 
 // lossyProxy stands before PostgreSQL, and can break the connection instead of handing on the answer to a statement.
@@ -170,9 +170,9 @@ func TestLostCommit(t *testing.T) {
 	proxy := newLossyProxy(t, testdb.New(t), `commit\x00`)
 	api := testapi.New(t, testapi.WithDatabase(proxy.dsn))
 	admin := api.Token(t, testapi.Account, "admin")
-	require.Equal(t, http.StatusCreated, named(t, api, admin, "/products/", "another", `{"name":"another"}`).Status)
+	require.Equal(t, http.StatusCreated, postWithKey(t, api, admin, "/products/", "another", `{"name":"another"}`).Status)
 	proxy.loseNext()
-	answer := named(t, api, admin, "/products/", "k", `{"name":"x"}`)
+	answer := postWithKey(t, api, admin, "/products/", "k", `{"name":"x"}`)
 	require.Equal(t, http.StatusCreated, answer.Status, "%s", answer.Body)
 	require.Equal(t, "true", answer.Header.Get("Idempotent-Replayed"))
 	require.Equal(t, 1, proxy.lost())
@@ -196,13 +196,13 @@ func TestCallsHoldNoConnection(t *testing.T) {
 		<-answer
 	}))
 	t.Cleanup(receiver.Close)
-	created := named(t, api, admin, "/notification-channels/", "c", `{"name":"c","channel_type":"webhook","config":{"url":"`+receiver.URL+`"}}`)
+	created := postWithKey(t, api, admin, "/notification-channels/", "c", `{"name":"c","channel_type":"webhook","config":{"url":"`+receiver.URL+`"}}`)
 	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
 
 	var tested testapi.Answer
 	var group sync.WaitGroup
 	group.Go(func() {
-		tested = named(t, api, admin, fmt.Sprintf("/notification-channels/%s/test", created.Field(t, "id")), "k", "")
+		tested = postWithKey(t, api, admin, fmt.Sprintf("/notification-channels/%s/test", created.Field(t, "id")), "k", "")
 	})
 	<-called
 	held := api.Count(t, "pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'")
@@ -220,9 +220,9 @@ func TestChannelReplayLooksUpNoNames(t *testing.T) {
 	api := testapi.New(t)
 	admin := api.Token(t, testapi.Account, "admin")
 	const channel = `{"name":"c","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`
-	require.Equal(t, http.StatusCreated, named(t, api, admin, "/notification-channels/", "k", channel).Status)
+	require.Equal(t, http.StatusCreated, postWithKey(t, api, admin, "/notification-channels/", "k", channel).Status)
 	api.Channels.Sender.HTTP = nil // using it panics
-	again := named(t, api, admin, "/notification-channels/", "k", channel)
+	again := postWithKey(t, api, admin, "/notification-channels/", "k", channel)
 	require.Equal(t, http.StatusCreated, again.Status, "%s", again.Body)
 	require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"))
 }

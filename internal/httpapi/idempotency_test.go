@@ -17,8 +17,8 @@ import (
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
-// named sends a POST with an Idempotency-Key.
-func named(t *testing.T, api *testapi.API, credential, path, key, body string) testapi.Answer {
+// postWithKey sends a POST with an Idempotency-Key.
+func postWithKey(t *testing.T, api *testapi.API, credential, path, key, body string) testapi.Answer {
 	t.Helper()
 	request := api.Request(t, http.MethodPost, path, []byte(body))
 	request.Header.Set("Authorization", "Bearer "+credential)
@@ -56,7 +56,7 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 			answers := make([]testapi.Answer, 8)
 			var group sync.WaitGroup
 			for i := range answers {
-				group.Go(func() { answers[i] = named(t, api, credential, path, "key of "+op.id, bodies[op.id]) })
+				group.Go(func() { answers[i] = postWithKey(t, api, credential, path, "key of "+op.id, bodies[op.id]) })
 			}
 			group.Wait()
 			replayed := 0
@@ -84,7 +84,7 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 			}
 			require.Equal(t, audited+changes, api.Count(t, "audit_log"), "executed once")
 			if bodies[op.id] != "" {
-				other := named(t, api, credential, path, "key of "+op.id, strings.TrimSuffix(bodies[op.id], "}")+" }")
+				other := postWithKey(t, api, credential, path, "key of "+op.id, strings.TrimSuffix(bodies[op.id], "}")+" }")
 				require.Equal(t, http.StatusUnprocessableEntity, other.Status, "%s", other.Body)
 				require.Contains(t, string(other.Body), `["header","Idempotency-Key"]`)
 			}
@@ -105,8 +105,8 @@ func TestIdempotencyKeys(t *testing.T) {
 		api := testapi.New(t)
 		mine, theirs := api.Token(t, testapi.Account, "admin"), api.Token(t, "other", "admin")
 		for _, answer := range []testapi.Answer{
-			named(t, api, mine, "/products/", "k", `{"name":"x"}`), named(t, api, theirs, "/products/", "k", `{"name":"x"}`),
-			named(t, api, mine, "/releases/", "k", `{"name":"x"}`),
+			postWithKey(t, api, mine, "/products/", "k", `{"name":"x"}`), postWithKey(t, api, theirs, "/products/", "k", `{"name":"x"}`),
+			postWithKey(t, api, mine, "/releases/", "k", `{"name":"x"}`),
 		} {
 			require.Equal(t, http.StatusCreated, answer.Status)
 			require.Empty(t, answer.Header.Get("Idempotent-Replayed"))
@@ -119,7 +119,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		users := []string{api.TokenOf(t, testapi.Account, "admin", "ada"), api.TokenOf(t, testapi.Account, "admin", "mona")}
 		var answers []testapi.Answer
 		for _, user := range users {
-			answer := named(t, api, user, "/api-keys/", "k", `{"name":"ci"}`)
+			answer := postWithKey(t, api, user, "/api-keys/", "k", `{"name":"ci"}`)
 			require.Equal(t, http.StatusCreated, answer.Status, "%s", answer.Body)
 			require.Empty(t, answer.Header.Get("Idempotent-Replayed"))
 			answers = append(answers, answer)
@@ -127,12 +127,12 @@ func TestIdempotencyKeys(t *testing.T) {
 		require.NotEqual(t, answers[0].Field(t, "id"), answers[1].Field(t, "id"))
 		require.Equal(t, 2, api.Count(t, "api_keys WHERE name = 'ci'"))
 		for i, user := range users {
-			replay := named(t, api, user, "/api-keys/", "k", `{"name":"ci"}`)
+			replay := postWithKey(t, api, user, "/api-keys/", "k", `{"name":"ci"}`)
 			require.Equal(t, "true", replay.Header.Get("Idempotent-Replayed"))
 			require.Equal(t, string(answers[i].Body), string(replay.Body), "each user is shown their own key")
 			require.NotContains(t, string(replay.Body), answers[1-i].Field(t, "key"))
 		}
-		require.Equal(t, http.StatusUnprocessableEntity, named(t, api, users[0], "/api-keys/", "k", `{"name":"other"}`).Status)
+		require.Equal(t, http.StatusUnprocessableEntity, postWithKey(t, api, users[0], "/api-keys/", "k", `{"name":"other"}`).Status)
 		require.Equal(t, 2, api.Count(t, "idempotency_keys"))
 	})
 
@@ -140,23 +140,23 @@ func TestIdempotencyKeys(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		admin := api.Token(t, testapi.Account, "admin")
-		require.Equal(t, http.StatusCreated, named(t, api, admin, "/products/", "a", `{"name":"taken"}`).Status)
-		require.Equal(t, http.StatusConflict, named(t, api, admin, "/products/", "b", `{"name":"taken"}`).Status)
-		require.Equal(t, http.StatusUnprocessableEntity, named(t, api, admin, "/products/", "c", `{"name":""}`).Status)
-		require.Equal(t, http.StatusForbidden, named(t, api, api.Token(t, testapi.Account, "viewer"), "/products/", "a", `{"name":"taken"}`).Status, "a replay needs the permission")
+		require.Equal(t, http.StatusCreated, postWithKey(t, api, admin, "/products/", "a", `{"name":"taken"}`).Status)
+		require.Equal(t, http.StatusConflict, postWithKey(t, api, admin, "/products/", "b", `{"name":"taken"}`).Status)
+		require.Equal(t, http.StatusUnprocessableEntity, postWithKey(t, api, admin, "/products/", "c", `{"name":""}`).Status)
+		require.Equal(t, http.StatusForbidden, postWithKey(t, api, api.Token(t, testapi.Account, "viewer"), "/products/", "a", `{"name":"taken"}`).Status, "a replay needs the permission")
 		require.Equal(t, 1, api.Count(t, "idempotency_keys"))
-		require.Equal(t, http.StatusCreated, named(t, api, admin, "/products/", "b", `{"name":"free"}`).Status)
+		require.Equal(t, http.StatusCreated, postWithKey(t, api, admin, "/products/", "b", `{"name":"free"}`).Status)
 	})
 
 	t.Run("AreForgottenAfterADay", func(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		admin := api.Token(t, testapi.Account, "admin")
-		named(t, api, admin, "/products/", "k", `{"name":"x"}`)
+		postWithKey(t, api, admin, "/products/", "k", `{"name":"x"}`)
 		api.Exec(t, "UPDATE idempotency_keys SET created_at = created_at - interval '23 hours 59 minutes'")
-		require.Equal(t, "true", named(t, api, admin, "/products/", "k", `{"name":"x"}`).Header.Get("Idempotent-Replayed"))
+		require.Equal(t, "true", postWithKey(t, api, admin, "/products/", "k", `{"name":"x"}`).Header.Get("Idempotent-Replayed"))
 		api.Exec(t, "UPDATE idempotency_keys SET created_at = created_at - interval '1 minute'")
-		require.Equal(t, http.StatusCreated, named(t, api, admin, "/products/", "k", `{"name":"y"}`).Status)
+		require.Equal(t, http.StatusCreated, postWithKey(t, api, admin, "/products/", "k", `{"name":"y"}`).Status)
 	})
 
 	t.Run("AreChecked", func(t *testing.T) {
@@ -174,9 +174,9 @@ func TestIdempotencyKeys(t *testing.T) {
 		t.Parallel()
 		api := testapi.New(t)
 		admin := api.Token(t, testapi.Account, "admin")
-		named(t, api, admin, "/api-keys/", "k", `{"name":"x"}`)
+		postWithKey(t, api, admin, "/api-keys/", "k", `{"name":"x"}`)
 		api.Exec(t, "UPDATE idempotency_keys SET key = 'other'")
-		require.Equal(t, http.StatusInternalServerError, named(t, api, admin, "/api-keys/", "other", `{"name":"x"}`).Status)
+		require.Equal(t, http.StatusInternalServerError, postWithKey(t, api, admin, "/api-keys/", "other", `{"name":"x"}`).Status)
 	})
 
 	t.Run("ManyDuplicatesDoNotExhaustTheConnections", func(t *testing.T) {
@@ -188,7 +188,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range 128 {
 			group.Go(func() {
-				answer := named(t, api, admin, "/products/", strconv.Itoa(i%2), fmt.Sprintf(`{"name":"%d"}`, i%2))
+				answer := postWithKey(t, api, admin, "/products/", strconv.Itoa(i%2), fmt.Sprintf(`{"name":"%d"}`, i%2))
 				require.Equal(t, http.StatusCreated, answer.Status)
 			})
 		}
@@ -205,11 +205,11 @@ func TestAPanicIsAnsweredAndLeavesTheNameFree(t *testing.T) {
 	const channel = `{"name":"c","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`
 	client := api.Channels.Sender.HTTP
 	api.Channels.Sender.HTTP = nil // a call with it panics
-	answer := named(t, api, admin, "/notification-channels/", "k", channel)
+	answer := postWithKey(t, api, admin, "/notification-channels/", "k", channel)
 	require.Equal(t, http.StatusInternalServerError, answer.Status, "%s", answer.Body)
 	require.Zero(t, api.Count(t, "idempotency_keys"))
 	api.Channels.Sender.HTTP = client
-	require.Equal(t, http.StatusCreated, named(t, api, admin, "/notification-channels/", "k", channel).Status)
+	require.Equal(t, http.StatusCreated, postWithKey(t, api, admin, "/notification-channels/", "k", channel).Status)
 }
 
 const aDeployment = `{"product_name":"p","version":"1","environment_name":"e","status":"completed"}`
@@ -242,13 +242,13 @@ func TestAnAddressIsTheSameHoweverItIsWritten(t *testing.T) {
 
 	t.Run("ForAnIdempotencyKey", func(t *testing.T) {
 		t.Parallel()
-		require.Equal(t, http.StatusOK, named(t, api, api.Key, "/deployment-events/", "k", aDeployment).Status)
+		require.Equal(t, http.StatusOK, postWithKey(t, api, api.Key, "/deployment-events/", "k", aDeployment).Status)
 		for _, path := range []string{"/deployment-events", "//deployment-events/", "//deployment-events"} {
-			answer := named(t, api, api.Key, path, "k", aDeployment)
+			answer := postWithKey(t, api, api.Key, path, "k", aDeployment)
 			require.Equal(t, http.StatusOK, answer.Status, "%s: %s", path, answer.Body)
 			require.Equal(t, "true", answer.Header.Get("Idempotent-Replayed"))
 		}
-		require.Equal(t, http.StatusUnprocessableEntity, named(t, api, api.Key, "/deployment-events/?another=1", "k", aDeployment).Status)
+		require.Equal(t, http.StatusUnprocessableEntity, postWithKey(t, api, api.Key, "/deployment-events/?another=1", "k", aDeployment).Status)
 	})
 
 	t.Run("ForACursor", func(t *testing.T) {

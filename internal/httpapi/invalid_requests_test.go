@@ -166,7 +166,7 @@ func TestContentTypes(t *testing.T) {
 	require.Equal(t, http.StatusUnsupportedMediaType, api.Do(t, request).Status)
 }
 
-// endless is a body of 1 GiB that counts how much of it was asked for.
+// endless is a body of 1 GiB that counts how much of it was read.
 type endless struct{ read atomic.Int64 }
 
 func (e *endless) Read(p []byte) (int, error) {

@@ -192,7 +192,7 @@ func TestFilters(t *testing.T) {
 	}
 	require.Empty(t, items(t, get("/deployments/?product=50%25_OFF")), "names are case-sensitive")
 	require.Len(t, items(t, get("/products/?q=F%20P")), 1, "a search is not")
-	require.Empty(t, items(t, get("/products/?q=%25")), "and knows no wildcards")
+	require.Empty(t, items(t, get("/products/?q=%25")), "and has no wildcards")
 	for _, query := range []string{
 		"/deployments/?status=done", "/deployments/?since=yesterday", "/deployments/?until=2026-11-21T18:00:00", "/deployments/?scm_sha=abc",
 		"/environments/?type=prod", "/releases/?status=open", "/products/?q=", "/products/?q=a&q=b", "/products/?q=%ff", "/products/?q=%00",

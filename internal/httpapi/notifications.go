@@ -28,7 +28,7 @@ func (h notificationHandlers) ListNotificationChannels(ctx context.Context, req 
 		scope: listScope{account: account, operation: "listNotificationChannels", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]notify.Channel, error) {
 			rows, err := db.ListNotificationChannels(ctx, dbgen.ListNotificationChannelsParams{
-				AccountID: account, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AccountID: account, AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			if err != nil {
 				return nil, postgres.Classify(err)
@@ -122,7 +122,7 @@ func (h notificationHandlers) ListNotificationPreferences(ctx context.Context, r
 		scope: listScope{account: account, operation: "listNotificationPreferences", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.NotificationPreference, error) {
 			rows, err := db.ListNotificationPreferences(ctx, dbgen.ListNotificationPreferencesParams{
-				AccountID: account, ChannelID: req.Params.ChannelID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AccountID: account, ChannelID: req.Params.ChannelID, AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
@@ -185,7 +185,7 @@ func (h notificationHandlers) ListNotificationHistory(ctx context.Context, req a
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.DeliveryDetail, error) {
 			rows, err := db.ListNotificationHistory(ctx, dbgen.ListNotificationHistoryParams{
 				AccountID: account, ChannelID: req.Params.ChannelID, Status: (*string)(req.Params.Status), EventType: req.Params.EventType,
-				Since: req.Params.Since, Until: req.Params.Until, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				Since: req.Params.Since, Until: req.Params.Until, AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},

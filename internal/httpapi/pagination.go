@@ -113,26 +113,28 @@ func mac(key []byte, scope listScope, cursor []byte) ([]byte, error) {
 	return mac.Sum(nil), nil
 }
 
-// timeOf and the like are what the queries take: nothing on the first page.
-func timeOf(after *keyset) *time.Time {
-	if after == nil {
+// time is the argument of a query for the time of the keyset. Like the following ones, it is nil on the first page.
+func (k *keyset) time() *time.Time {
+	if k == nil {
 		return nil
 	}
-	return &after.at
+	return &k.at
 }
 
-func firstOfPosition(after *keyset) *uuid.UUID {
-	if after == nil {
+// firstID is the argument for the first identifier.
+func (k *keyset) firstID() *uuid.UUID {
+	if k == nil {
 		return nil
 	}
-	return &after.first
+	return &k.first
 }
 
-func idOf(after *keyset) *uuid.UUID {
-	if after == nil {
+// lastID is the argument for the last identifier.
+func (k *keyset) lastID() *uuid.UUID {
+	if k == nil {
 		return nil
 	}
-	return &after.id
+	return &k.id
 }
 
 // page is a page of a list to read.
@@ -162,7 +164,7 @@ func paginate[Row, Item any](ctx context.Context, pool *postgres.TenantPool, cur
 	var rows []Row
 	err := postgres.Retry(ctx, func(context.Context) (err error) {
 		list = pool.Page(p.scope.account, maxPageSize)
-		rows, err = p.rows(list.DB, after, int32(size)+1) //nolint:gosec // at most 1,000, says the specification
+		rows, err = p.rows(list.DB, after, int32(size)+1) //nolint:gosec // at most 1,000 by the specification
 		return err
 	})
 	if err != nil {

@@ -239,20 +239,20 @@ func TestAddresses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api := testapi.New(t, testapi.WithProxies(test.proxies...), testapi.WithLimits(httpapi.Limits{FailuresPerMinute: 1}))
-			ask := func(forwarded []string) int {
+			send := func(forwarded []string) int {
 				request := api.Request(t, http.MethodGet, "/products/", nil)
 				request.Header["X-Forwarded-For"] = forwarded
 				return api.Do(t, request).Status
 			}
-			require.Equal(t, http.StatusUnauthorized, ask(test.forwarded))
+			require.Equal(t, http.StatusUnauthorized, send(test.forwarded))
 			require.Contains(t, api.Logs.String(), `"remote_ip":"`+test.want+`"`)
-			require.Equal(t, http.StatusTooManyRequests, ask(test.forwarded))
+			require.Equal(t, http.StatusTooManyRequests, send(test.forwarded))
 			another := http.StatusUnauthorized // an address has a limit of its own
 			if test.want == "127.0.0.1" {
 				another = http.StatusTooManyRequests
 			}
 			if len(test.forwarded) > 0 && name != "Nonsense" {
-				require.Equal(t, another, ask([]string{"203.0.113.99"}))
+				require.Equal(t, another, send([]string{"203.0.113.99"}))
 			}
 		})
 	}

@@ -34,7 +34,7 @@ func (h releaseHandlers) ListReleases(ctx context.Context, req apigen.ListReleas
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.ListReleasesRow, error) {
 			rows, err := db.ListReleases(ctx, dbgen.ListReleasesParams{
 				AccountID: account, Q: req.Params.Q, Status: (*string)(req.Params.Status), VersionID: req.Params.VersionID,
-				AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
@@ -103,7 +103,7 @@ func (h releaseHandlers) ListReleaseVersions(ctx context.Context, req apigen.Lis
 		scope: listScope{account: account, operation: "listReleaseVersions", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.VersionDetail, error) {
 			rows, err := db.ListReleaseVersions(ctx, dbgen.ListReleaseVersionsParams{
-				AccountID: account, ReleaseID: req.ID, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AccountID: account, ReleaseID: req.ID, AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
@@ -140,7 +140,7 @@ func (h releaseHandlers) GetReleaseProgress(ctx context.Context, req apigen.GetR
 		scope: listScope{account: account, operation: "getReleaseProgress", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]releaseCell, error) {
 			return releaseCells(ctx, db, dbgen.ListReleaseProgressParams{
-				AccountID: account, ReleaseID: req.ID, AfterProductID: firstOfPosition(after), AfterEnvironmentID: idOf(after), RowLimit: limit,
+				AccountID: account, ReleaseID: req.ID, AfterProductID: after.firstID(), AfterEnvironmentID: after.lastID(), RowLimit: limit,
 			}, now)
 		},
 		at:   func(row releaseCell) keyset { return keyset{first: row.ProductID, id: row.EnvironmentID} },

@@ -24,7 +24,7 @@ func (h userHandlers) ListUsers(ctx context.Context, req apigen.ListUsersRequest
 		scope: listScope{account: account, operation: "listUsers", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.User, error) {
 			rows, err := db.ListUsers(ctx, dbgen.ListUsersParams{
-				AccountID: account, Q: req.Params.Q, AfterAt: timeOf(after), AfterID: idOf(after), RowLimit: limit,
+				AccountID: account, Q: req.Params.Q, AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},

@@ -14,7 +14,7 @@ import (
 	"github.com/versioner-io/versioner/internal/testdb"
 )
 
-// TestCountJobs counts the jobs of the database by queue and state, and knows nothing without the database.
+// TestCountJobs counts the jobs of the database by queue and state, and reports nothing without the database.
 func TestCountJobs(t *testing.T) {
 	t.Parallel()
 	dsn := testdb.New(t)

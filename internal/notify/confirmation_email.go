@@ -93,7 +93,7 @@ func (w *confirmationEmailWorker) address(ctx context.Context, args confirmation
 	return "", nil
 }
 
-// confirmationEmail contains no text that the account's users choose freely: it is sent to addresses that did not ask for it.
+// confirmationEmail contains no text that the account's users choose freely: it is sent to addresses that did not request it.
 func confirmationEmail(account, link string) email {
 	return email{
 		Subject: fmt.Sprintf("Confirm notifications of the account %s", account),

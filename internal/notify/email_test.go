@@ -50,7 +50,7 @@ func TestEmail(t *testing.T) {
 		confirmAll(t, api)
 		first := true
 		mails.mu.Lock()
-		mails.refuse = func(to string) error {
+		mails.rejectRecipient = func(to string) error {
 			switch {
 			case to == "unknown@example.com":
 				return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}

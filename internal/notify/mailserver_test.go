@@ -65,9 +65,9 @@ func (l receivedEmail) text(t *testing.T) string { t.Helper(); return l.part(t, 
 type mailServer struct {
 	addr string
 
-	mu       sync.Mutex
-	messages []receivedEmail
-	refuse   func(to string) error
+	mu              sync.Mutex
+	messages        []receivedEmail
+	rejectRecipient func(to string) error
 }
 
 func newMailServer(t *testing.T) *mailServer {
@@ -117,10 +117,10 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.server.mu.Lock()
-	refuse := s.server.refuse
+	rejectRecipient := s.server.rejectRecipient
 	s.server.mu.Unlock()
-	if refuse != nil {
-		if err := refuse(to); err != nil {
+	if rejectRecipient != nil {
+		if err := rejectRecipient(to); err != nil {
 			return err
 		}
 	}

@@ -109,12 +109,12 @@ func TestTasks(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t, testapi.WithMailer(newMailServer(t).mailer(t)))
 	channel(t, api, "email", map[string]any{"to": "expired@example.com, pending@example.com, confirmed@example.com"})
-	age := func(address, change string) {
+	backdate := func(address, change string) {
 		api.Exec(t, "UPDATE notification_recipients SET "+change+" WHERE address_hash = sha256('"+address+"@example.com')")
 	}
-	age("expired", "requested_at = now() - interval '8 days'")
-	age("pending", "requested_at = now() - interval '6 days'")
-	age("confirmed", "requested_at = now() - interval '80 days', confirmed_at = now()")
+	backdate("expired", "requested_at = now() - interval '8 days'")
+	backdate("pending", "requested_at = now() - interval '6 days'")
+	backdate("confirmed", "requested_at = now() - interval '80 days', confirmed_at = now()")
 	api.Exec(t, "INSERT INTO notification_usage SELECT account_id, day - 1, kind, used FROM notification_usage")
 	api.Exec(t, "INSERT INTO confirmation_email_usage VALUES ('\\x00', current_date - 2, 1), ('\\x00', current_date + 1, 1)")
 	for _, task := range notify.Tasks(api.Pool, time.Now) {

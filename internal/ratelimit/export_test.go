@@ -17,5 +17,5 @@ func NewSharedWithTimeout(ctx context.Context, address string, timeout time.Dura
 // Subjects returns the number of subjects that the limiter counts.
 func (l *Local) Subjects() int { return len(l.windows) }
 
-// Asks reports whether the limiter considers Redis available.
-func Asks(s *Shared) bool { return !s.away.Load() }
+// IsAvailable reports whether the limiter considers Redis available.
+func IsAvailable(s *Shared) bool { return !s.unavailable.Load() }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	redisTimeout  = 30 * time.Millisecond // of a request, for asking Redis
+	redisTimeout  = 30 * time.Millisecond // of a request, for calling Redis
 	probeInterval = time.Second
 	connections   = 16
 )
@@ -28,20 +28,20 @@ var takeLua string
 //nolint:gochecknoglobals // a constant
 var takeScript = redis.NewScript(takeLua)
 
-// Shared counts in Redis or Valkey, together with every other server. While that is away or slow each server counts for
+// Shared counts in Redis or Valkey, together with every other server. While that is unavailable or slow each server counts for
 // itself: requests are never refused or delayed for it.
 type Shared struct {
-	client  *redis.Client
-	timeout time.Duration // of asking Redis
-	local   *Local
-	logger  *slog.Logger
-	away    atomic.Bool
-	ctx     context.Context //nolint:containedctx // of the search for a Redis that is away, which no request waits for
-	stop    context.CancelFunc
+	client      *redis.Client
+	timeout     time.Duration // of calling Redis
+	local       *Local
+	logger      *slog.Logger
+	unavailable atomic.Bool
+	ctx         context.Context //nolint:containedctx // of the search for an available Redis, which no request waits for
+	stop        context.CancelFunc
 }
 
 // NewShared reads redis://user:password@host:6379/0 or rediss://. The error never repeats the password. Until Redis has
-// answered for the first time it counts as away.
+// answered for the first time it counts as unavailable.
 func NewShared(ctx context.Context, address string, logger *slog.Logger) (*Shared, error) {
 	return newShared(ctx, address, redisTimeout, logger)
 }
@@ -56,7 +56,7 @@ func newShared(ctx context.Context, address string, timeout time.Duration, logge
 	options.PoolSize, options.MinIdleConns = connections, connections // made before they are needed: the timeout is for an answer
 	s := &Shared{client: redis.NewClient(options), timeout: timeout, local: NewLocal(), logger: logger}
 	s.ctx, s.stop = context.WithCancel(ctx)
-	s.away.Store(true)
+	s.unavailable.Store(true)
 	go s.probeUntilAvailable(s.ctx, 0) //nolint:contextcheck // it outlives the request
 	return s, nil
 }
@@ -90,9 +90,9 @@ func (s *Shared) probeUntilAvailable(ctx context.Context, pause time.Duration) {
 		case <-ctx.Done():
 			return
 		}
-		_, err := s.ask(ctx, []Quota{probe})
+		_, err := s.takeRemote(ctx, []Quota{probe})
 		if err == nil {
-			s.away.Store(false)
+			s.unavailable.Store(false)
 			s.logger.InfoContext(ctx, "redis available, using shared rate limits")
 			return
 		}
@@ -105,12 +105,12 @@ func (s *Shared) probeUntilAvailable(ctx context.Context, pause time.Duration) {
 
 // Take decides in Redis, within redisTimeout; after that it decides by the requests that this server has admitted.
 func (s *Shared) Take(ctx context.Context, quotas ...Quota) Decision {
-	if s.away.Load() {
+	if s.unavailable.Load() {
 		return s.local.Take(ctx, quotas...)
 	}
-	decision, err := s.ask(ctx, quotas)
+	decision, err := s.takeRemote(ctx, quotas)
 	if err != nil {
-		if ctx.Err() == nil && s.away.CompareAndSwap(false, true) { // a client that disconnects is no fault of Redis
+		if ctx.Err() == nil && s.unavailable.CompareAndSwap(false, true) { // a client that disconnects is no fault of Redis
 			s.logger.WarnContext(ctx, "redis unavailable, using local rate limits", "error", err)
 			go s.probeUntilAvailable(s.ctx, probeInterval) //nolint:contextcheck // it outlives the request
 		}
@@ -122,7 +122,7 @@ func (s *Shared) Take(ctx context.Context, quotas ...Quota) Decision {
 	return decision
 }
 
-func (s *Shared) ask(ctx context.Context, quotas []Quota) (Decision, error) {
+func (s *Shared) takeRemote(ctx context.Context, quotas []Quota) (Decision, error) {
 	decision := Decision{Allowed: true}
 	var keys []string
 	var args []any
@@ -140,10 +140,10 @@ func (s *Shared) ask(ctx context.Context, quotas []Quota) (Decision, error) {
 	defer cancel()
 	answer, err := takeScript.Run(ctx, s.client, keys, args...).Int64Slice()
 	if err != nil {
-		return decision, fmt.Errorf("ask Redis: %w", err)
+		return decision, fmt.Errorf("call Redis: %w", err)
 	}
 	if len(answer) != 1+3*len(keys) {
-		return decision, fmt.Errorf("ask Redis: %d numbers came back", len(answer))
+		return decision, fmt.Errorf("call Redis: %d numbers came back", len(answer))
 	}
 	decision.Allowed = answer[0] == 1
 	for i := range decision.States {

@@ -22,7 +22,7 @@ func newShared(t *testing.T, address string) *ratelimit.Shared {
 	limiter, err := ratelimit.NewSharedWithTimeout(t.Context(), address, time.Minute, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = limiter.Close() })
-	require.Eventually(t, func() bool { return ratelimit.Asks(limiter) }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return ratelimit.IsAvailable(limiter) }, time.Minute, 10*time.Millisecond)
 	return limiter
 }
 
@@ -70,7 +70,7 @@ func TestSharedDecisions(t *testing.T) {
 	require.Equal(t, 2, decision.States[1].Remaining, "nothing is taken from the other")
 }
 
-// TestSharedWindowSlides sends requests until one is refused, waits for as long as the answer says, and is admitted. However
+// TestSharedWindowSlides sends requests until one is refused, waits for as long as the answer requires, and is admitted. However
 // long the machine takes for a request, no window admits more than the limit.
 func TestSharedWindowSlides(t *testing.T) {
 	t.Parallel()
@@ -134,7 +134,7 @@ func TestRedisAway(t *testing.T) {
 			limiter, err := ratelimit.NewShared(t.Context(), redisURL(t), slog.New(slog.DiscardHandler))
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = limiter.Close() })
-			require.Never(t, func() bool { return ratelimit.Asks(limiter) }, 500*time.Millisecond, 10*time.Millisecond)
+			require.Never(t, func() bool { return ratelimit.IsAvailable(limiter) }, 500*time.Millisecond, 10*time.Millisecond)
 			admitted := 0
 			begin := time.Now()
 			for range 500 {
@@ -179,9 +179,9 @@ func TestRedisAway(t *testing.T) {
 			test.fail(t, server)
 			decision := limiter.Take(t.Context(), quota)
 			require.Equal(t, 989, decision.States[0].Remaining, "it has counted what it admitted")
-			require.False(t, ratelimit.Asks(limiter))
+			require.False(t, ratelimit.IsAvailable(limiter))
 			test.recover(t, server)
-			require.Eventually(t, func() bool { return ratelimit.Asks(limiter) }, time.Minute, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return ratelimit.IsAvailable(limiter) }, time.Minute, 10*time.Millisecond)
 			decision = limiter.Take(t.Context(), quota)
 			require.Equal(t, test.remaining, decision.States[0].Remaining, "Redis counts again")
 		})
@@ -195,9 +195,9 @@ func TestRedisAway(t *testing.T) {
 		limiter, err := ratelimit.NewSharedWithTimeout(t.Context(), server.URL(), time.Minute, slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = limiter.Close() })
-		require.Never(t, func() bool { return ratelimit.Asks(limiter) }, time.Second, 10*time.Millisecond)
+		require.Never(t, func() bool { return ratelimit.IsAvailable(limiter) }, time.Second, 10*time.Millisecond)
 		require.NoError(t, client.Del(t.Context(), "versioner:rate:probe").Err())
-		require.Eventually(t, func() bool { return ratelimit.Asks(limiter) }, time.Minute, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return ratelimit.IsAvailable(limiter) }, time.Minute, 10*time.Millisecond)
 	})
 
 	t.Run("TheCallerLeaves", func(t *testing.T) {
@@ -206,7 +206,7 @@ func TestRedisAway(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
 		require.True(t, limiter.Take(ctx, ratelimit.Quota{Subject: "key", Limit: 1, Window: time.Hour}).Allowed)
-		require.True(t, ratelimit.Asks(limiter), "that is no fault of Redis")
+		require.True(t, ratelimit.IsAvailable(limiter), "that is no fault of Redis")
 	})
 }
 

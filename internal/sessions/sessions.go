@@ -144,7 +144,7 @@ func (s *Sessions) Touch(ctx context.Context, session dbgen.UserSession) {
 	}
 }
 
-// IsRefreshDue reports whether the identity provider is to be asked about a session.
+// IsRefreshDue reports whether a session is to be refreshed with the identity provider.
 func (s *Sessions) IsRefreshDue(session dbgen.UserSession) bool {
 	return session.EncryptedRefreshToken != nil && !s.now().Before(session.RefreshAt)
 }

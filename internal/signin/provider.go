@@ -14,7 +14,7 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 )
 
-// defaultScopes ask for an ID token with the user's name and address, and for a refresh token.
+// defaultScopes request an ID token with the user's name and address, and for a refresh token.
 func defaultScopes() []string { return []string{"openid", "profile", "email", "offline_access"} }
 
 // oauth returns the client of an issuer. The error is Unavailable when the issuer is not discovered.
@@ -69,7 +69,7 @@ func describe(err error) error {
 	case status == http.StatusTooManyRequests || status >= http.StatusInternalServerError:
 		return apperr.Wrap(apperr.Unavailable, "The identity provider cannot be reached at the moment", summary)
 	case answer.ErrorCode == "" || answer.ErrorCode == "invalid_client" || answer.ErrorCode == "temporarily_unavailable":
-		return summary // a defect of the configuration or of the provider says nothing about the user
+		return summary // a defect of the configuration or of the provider does not concern the user
 	default:
 		return errors.Join(errRefused, summary)
 	}
@@ -123,7 +123,7 @@ func (f *Flow) end(ctx context.Context, session dbgen.UserSession, reason error)
 	return f.Sessions.EndRefused(ctx, session)
 }
 
-// renew asks the provider for new tokens, and stores the user as a new ID token describes them. Providers need not return one.
+// renew requests new tokens, and stores the user as a new ID token describes them. Providers need not return one.
 func (f *Flow) renew(ctx context.Context, session dbgen.UserSession, refreshToken string) error {
 	issuer, ok := f.issuers[session.Issuer]
 	if !ok {

@@ -249,7 +249,7 @@ func (f *Flow) createSession(ctx context.Context, browser Browser, identity auth
 
 // SignOutURL returns where a browser goes after its session of an issuer has ended: to the provider, which ends its own session and returns
 // to the sign-in page (OpenID Connect RP-Initiated Logout 1.0). The ID token is that of the session; without one, the client ID alone
-// identifies this server there, and providers may ask the user. The session of another application is left to that application.
+// identifies this server there, and providers may prompt the user. The session of another application is left to that application.
 func (f *Flow) SignOutURL(ctx context.Context, issuerURL, idToken string) string {
 	issuer, ok := f.issuers[issuerURL]
 	switch {

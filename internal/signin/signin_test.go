@@ -140,7 +140,7 @@ func (s server) role(t *testing.T, cookie *http.Cookie) any {
 	return answer.Field(t, "role")
 }
 
-// makeRefreshDue makes every server ask the provider at the next use of a session.
+// makeRefreshDue makes every server refresh a session at its next use.
 func (s server) makeRefreshDue(t *testing.T) {
 	t.Helper()
 	s.Exec(t, "UPDATE user_sessions SET refresh_at = now()")
@@ -198,13 +198,13 @@ func TestSignIn(t *testing.T) {
 	})
 }
 
-// TestForgedCallbacks changes what the browser sends, and what the provider is asked for.
+// TestForgedCallbacks changes what the browser sends, and the request to the provider.
 func TestForgedCallbacks(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for name, test := range map[string]struct {
 		want   string
-		ask    func(url.Values)
+		login  func(url.Values) // changes the request to the provider
 		change func(*attempt)
 	}{
 		"NonceOfAnother":      {"failed", func(query url.Values) { query.Set("nonce", "other") }, nil},
@@ -223,7 +223,7 @@ func TestForgedCallbacks(t *testing.T) {
 		"Error":               {"denied", nil, func(a *attempt) { a.callback.Set("error", "access_denied") }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			attempt := s.start(t, "", test.ask)
+			attempt := s.start(t, "", test.login)
 			if test.change != nil {
 				test.change(&attempt)
 			}
@@ -233,7 +233,7 @@ func TestForgedCallbacks(t *testing.T) {
 	require.Zero(t, s.Count(t, "user_sessions"))
 }
 
-// TestReturnTo leads to a page of the dashboard, whatever is asked for.
+// TestReturnTo leads to a page of the dashboard, whatever the request contains.
 func TestReturnTo(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// offline describes every base image as an empty one for linux, so that no registry is asked.
+// offline describes every base image as an empty one for linux, so that no registry is called.
 type offline struct{}
 
 func (offline) ResolveImageConfig(_ context.Context, reference string, _ sourceresolver.Opt) (string, digest.Digest, []byte, error) {

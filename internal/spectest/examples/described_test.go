@@ -47,7 +47,7 @@ func TestEverythingIsDescribed(t *testing.T) {
 	for _, op := range operations(document) {
 		described(op.OperationID, op.Description)
 		require.NotEmpty(t, op.Summary, op.OperationID)
-		require.Greater(t, len(op.Description), len(op.Summary), "%s: the description says more than the summary", op.OperationID)
+		require.Greater(t, len(op.Description), len(op.Summary), "%s: the description is longer than the summary", op.OperationID)
 		for _, param := range op.params {
 			described(op.OperationID+" "+param.Value.Name, param.Value.Description)
 		}

@@ -4,7 +4,7 @@ import { ConnectionFailed, Unauthenticated, Unavailable, VersionerError } from "
 import { connection } from "../lib/connection";
 import { requireSignIn } from "../lib/sign-in-state";
 
-/** Reports whether the failure says something about the server or the network, and nothing about the request. */
+/** Reports whether the failure is one of the server or the network, not of the request. */
 export function isAway(error: unknown): boolean {
   return (
     error instanceof ConnectionFailed ||
@@ -27,7 +27,7 @@ export const queryClient = new QueryClient({
   mutationCache: new MutationCache({ onError, onSuccess: () => connection.succeeded() }),
   defaultOptions: {
     queries: {
-      // The session may have been renewed since: 401 is tried once more. A time that the server asks to wait is left to the next poll.
+      // The session may have been renewed since: 401 is tried once more. A wait that the server requests is left to the next poll.
       retry: (failures, error) =>
         failures < 1 && (error instanceof Unauthenticated || (isAway(error) && !asksToWait(error))),
       retryDelay: 500,

@@ -18,7 +18,7 @@ interface ConfirmDialogProps {
   children: ReactNode;
 }
 
-/** Asks before an action that cannot be undone, and says what goes with it. */
+/** Requires a confirmation of an action that cannot be undone, and lists its consequences. */
 export function ConfirmDialog({
   title,
   action,

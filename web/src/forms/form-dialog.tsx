@@ -23,7 +23,7 @@ export interface FormDialogProps {
   children: ReactNode;
 }
 
-/** A form in a dialog. Closing it asks before it discards what was typed. */
+/** A form in a dialog. Closing it requires a confirmation if there is input. */
 export function FormDialog(props: FormDialogProps) {
   const [isAsking, setAsking] = useState(false);
   const close = () => (props.isDirty && !isAsking ? setAsking(true) : props.onClose());

@@ -33,7 +33,7 @@ interface Guide {
   pipeline: string;
 }
 
-/** The first pipeline of a guide, and what it says about the secret. */
+/** The first pipeline of a guide, and its text about the secret. */
 function parseGuide(text: string): Guide {
   return {
     secret: plainText(text.match(/\*\*The secret\*\*: ([\s\S]*?)\n\n/)?.[1] ?? ""),

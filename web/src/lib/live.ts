@@ -19,14 +19,14 @@ export function jittered(milliseconds: number): number {
 
 /**
  * The `refetchInterval` of a query that shows what happens now: 5 s, 30 s in a hidden tab, none after 10 min hidden, not before
- * the time that the server's Retry-After asks for, and not while the user is signed out.
+ * the time of the server's Retry-After, and not while the user is signed out.
  */
 export function liveInterval(query: { state: { error: unknown } }): number | false {
   const { error } = query.state;
   if (error instanceof Unauthenticated) return false;
-  const asked = error instanceof RateLimited || error instanceof Unavailable ? (error.retryAfter ?? 0) : 0;
+  const requested = error instanceof RateLimited || error instanceof Unavailable ? (error.retryAfter ?? 0) : 0;
   if (hiddenSince !== null && Date.now() - hiddenSince > HIDDEN_LIMIT) return false;
-  return Math.max(asked, jittered(hiddenSince === null ? VISIBLE : HIDDEN));
+  return Math.max(requested, jittered(hiddenSince === null ? VISIBLE : HIDDEN));
 }
 
 /** Options of a query that is polled; spread them into `queryOptions`. */

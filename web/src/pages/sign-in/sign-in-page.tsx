@@ -21,7 +21,7 @@ function pageOf(returnTo = ""): string {
   return returnTo.startsWith("/app/") ? returnTo.slice("/app".length) : "/";
 }
 
-/** Shown in place of all pages without a session; afterwards the browser is on the page that was asked for. */
+/** Shown in place of all pages without a session; afterwards the browser is on the page that was requested. */
 export default function SignInPage() {
   const { pathname, searchStr, search } = useRouterState({ select: (state) => state.location });
   const { error, return_to } = search as { error?: string; return_to?: string };
