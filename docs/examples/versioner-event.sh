@@ -47,10 +47,10 @@ body=$(
 answer=$(printf 'header = "Authorization: Bearer %s"\n' "$VERSIONER_API_KEY" | curl --config - --silent --show-error \
 	--max-time 30 --retry 3 --retry-connrefused --retry-max-time 120 --write-out '\n%{http_code}' \
 	--header 'Content-Type: application/json' --data-binary "{${body#,}}" "${VERSIONER_API_URL%/}/deployment-events/") || true
-status=${answer##*
+http_status=${answer##*
 }
-printf '%s\n' "Versioner: $1 of $VERSIONER_PRODUCT $VERSIONER_VERSION in $VERSIONER_ENVIRONMENT: HTTP status ${status:-none}"
-case $status in
+printf '%s\n' "Versioner: $1 of $VERSIONER_PRODUCT $VERSIONER_VERSION in $VERSIONER_ENVIRONMENT: HTTP status ${http_status:-none}"
+case $http_status in
 200)
 	exit 0
 	;;
