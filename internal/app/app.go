@@ -174,7 +174,7 @@ func (a *App) runJobs(ctx context.Context, channels notify.Channels, deliver boo
 	defer pool.Close()
 	config := jobs.Config{
 		Workers: notify.NewWorker(pool, channels, a.logger, a.telemetry.Metrics).Kinds(), Logger: a.logger, Telemetry: a.telemetry,
-		Tasks: slices.Concat(ingest.Tasks(pool, time.Now), idempotency.Tasks(pool, time.Now), notify.Tasks(pool, time.Now), sessions.Tasks(pool, time.Now)),
+		Tasks: slices.Concat(ingest.Tasks(pool, time.Now, a.cfg.RetentionMonths), idempotency.Tasks(pool, time.Now), notify.Tasks(pool, time.Now), sessions.Tasks(pool, time.Now)),
 	}
 	if deliver {
 		config.Queues = notify.Queues()

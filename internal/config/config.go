@@ -3,7 +3,6 @@
 package config
 
 import (
-	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -30,39 +29,6 @@ import (
 // DirectorySettings serve commands that only read the data directory.
 type DirectorySettings struct {
 	DataDir string `env:"VERSIONER_DATA_DIR" group:"Database" help:"Directory of the embedded PostgreSQL and its secrets, used without DATABASE_URL. Default: ${data_dir}." placeholder:"DIR"`
-}
-
-// ConnectionSettings serve commands that work on the database without its secrets.
-type ConnectionSettings struct {
-	DirectorySettings
-
-	DatabaseURL string `env:"DATABASE_URL" group:"Database" help:"External PostgreSQL, 15 or newer. Default: the embedded PostgreSQL in the data directory." placeholder:"URL" secret:""`
-	LogLevel    string `default:"info" env:"VERSIONER_LOG_LEVEL" group:"Database" help:"Least severe level to log: debug, info, warn or error." placeholder:"LEVEL"`
-}
-
-// PepperSettings have the secret of API keys.
-type PepperSettings struct {
-	KeyPepper []string `env:"VERSIONER_KEY_PEPPER" group:"Database" help:"Secret that API keys are hashed with, at least 32 characters; the same on every server of a database. While it is rotated: two, the newest first. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"SECRET" secret:""`
-}
-
-// DatabaseSettings serve every command that opens the database as a server does.
-type DatabaseSettings struct {
-	ConnectionSettings
-	PepperSettings
-
-	Migrate string `default:"auto" env:"VERSIONER_MIGRATE" group:"Database" help:"What a start does about pending migrations of the schema: auto applies them, check refuses to start, off ignores them." placeholder:"MODE"`
-}
-
-// BackupSettings serve commands that copy the database, and its secrets if they are set.
-type BackupSettings struct {
-	ConnectionSettings
-	PepperSettings
-	EncryptionSettings
-}
-
-// EncryptionSettings have the secrets of notification channels and sessions.
-type EncryptionSettings struct {
-	EncryptionKeys []string `env:"VERSIONER_ENCRYPTION_KEYS" group:"Notifications" help:"Keys that encrypt the configuration of notification channels, 32 bytes in base64 each, the newest first; the same on every server of a database. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"KEY" secret:""`
 }
 
 // NotificationSettings serve the delivery of notifications.
@@ -123,6 +89,7 @@ type WorkerSettings struct {
 	OperatorSettings
 	DatabaseSettings
 	NotificationSettings
+	RetentionSettings
 }
 
 // ServerSettings are all settings. The tags define flags, environment variables, help and docs/configuration.md.
@@ -133,6 +100,7 @@ type ServerSettings struct {
 
 	OperatorSettings
 	DatabaseSettings
+	RetentionSettings
 	LimitSettings
 	QuotaSettings
 	NotificationSettings
@@ -148,6 +116,7 @@ type Config struct {
 	DatabaseURL      string // empty: the embedded PostgreSQL
 	LogLevel         slog.Level
 	Migrate          MigrateMode
+	RetentionMonths  int      // 0: events are kept
 	KeyPeppers       [][]byte // nil without DatabaseURL: see LoadPeppers
 	Issuers          []authn.Issuer
 	CreateAccounts   bool
@@ -170,20 +139,11 @@ type Config struct {
 // RateLimits apply without a limit for the account or key; 0 is unlimited.
 type RateLimits struct{ KeyPerMinute, AccountPerHour, UserPerMinute, FailuresPerMinute int }
 
-// MigrateMode is what a start does about pending migrations.
-type MigrateMode string
-
-// The modes.
 const (
-	MigrateAuto  MigrateMode = "auto"
-	MigrateCheck MigrateMode = "check"
-	MigrateOff   MigrateMode = "off"
-)
-
-const (
-	minPepper        = 32
-	maxDrainDelay    = time.Minute
-	defaultAlgorithm = "RS256" // equal to the default in the tag of JWTAlgorithm
+	minPepper          = 32
+	maxRetentionMonths = 1200
+	maxDrainDelay      = time.Minute
+	defaultAlgorithm   = "RS256" // equal to the default in the tag of JWTAlgorithm
 )
 
 // Resolve validates the settings and reports all problems together.
@@ -194,30 +154,9 @@ func (s DirectorySettings) Resolve() (Config, error) {
 }
 
 // Resolve validates the settings and reports all problems together.
-func (s ConnectionSettings) Resolve() (Config, error) {
-	var config Config
-	err := s.apply(&config)
-	return config, err
-}
-
-// Resolve validates the settings and reports all problems together.
-func (s DatabaseSettings) Resolve() (Config, error) {
-	var config Config
-	err := s.apply(&config)
-	return config, err
-}
-
-// Resolve validates the settings and reports all problems together. No secret is required.
-func (s BackupSettings) Resolve() (Config, error) {
-	var config Config
-	err := errors.Join(s.ConnectionSettings.apply(&config), s.PepperSettings.apply(&config), s.EncryptionSettings.apply(&config))
-	return config, err
-}
-
-// Resolve validates the settings and reports all problems together.
 func (s WorkerSettings) Resolve() (Config, error) {
 	var config Config
-	err := errors.Join(s.OperatorSettings.apply(&config), s.DatabaseSettings.apply(&config), s.NotificationSettings.apply(&config))
+	err := errors.Join(s.OperatorSettings.apply(&config), s.DatabaseSettings.apply(&config), s.RetentionSettings.apply(&config), s.NotificationSettings.apply(&config))
 	return config, err
 }
 
@@ -228,46 +167,13 @@ func (s ServerSettings) Resolve() (Config, error) {
 	if s.DrainDelay < 0 || s.DrainDelay > maxDrainDelay {
 		problems = append(problems, fmt.Errorf("VERSIONER_DRAIN_DELAY %v: use at most %v", s.DrainDelay, maxDrainDelay))
 	}
-	problems = append(problems, s.OperatorSettings.apply(&config), s.DatabaseSettings.apply(&config), s.LimitSettings.apply(&config), s.QuotaSettings.apply(&config), s.NotificationSettings.apply(&config), s.UserSettings.apply(&config))
+	problems = append(problems, s.OperatorSettings.apply(&config), s.DatabaseSettings.apply(&config), s.RetentionSettings.apply(&config), s.LimitSettings.apply(&config), s.QuotaSettings.apply(&config), s.NotificationSettings.apply(&config), s.UserSettings.apply(&config))
 	return config, errors.Join(problems...)
 }
 
 func (s DirectorySettings) apply(config *Config) (err error) {
 	config.DataDir, err = absoluteDataDir(s.DataDir)
 	return err
-}
-
-func (s ConnectionSettings) apply(config *Config) error {
-	problems := []error{s.DirectorySettings.apply(config)}
-	if err := config.LogLevel.UnmarshalText([]byte(s.LogLevel)); err != nil {
-		problems = append(problems, fmt.Errorf("VERSIONER_LOG_LEVEL %q: use debug, info, warn or error", s.LogLevel))
-	}
-	if config.DatabaseURL = s.DatabaseURL; s.DatabaseURL != "" {
-		problems = append(problems, validateDatabaseURL(s.DatabaseURL))
-	}
-	return errors.Join(problems...)
-}
-
-func (s PepperSettings) apply(config *Config) (err error) {
-	config.KeyPeppers, err = parsePeppers(s.KeyPepper)
-	return err
-}
-
-func (s EncryptionSettings) apply(config *Config) (err error) {
-	config.EncryptionKeys, err = parseEncryptionKeys(s.EncryptionKeys)
-	return err
-}
-
-func (s DatabaseSettings) apply(config *Config) error {
-	problems := []error{s.ConnectionSettings.apply(config), s.PepperSettings.apply(config)}
-	if len(s.KeyPepper) == 0 && s.DatabaseURL != "" {
-		problems = append(problems, errors.New("VERSIONER_KEY_PEPPER is not set: with DATABASE_URL it is required, and must be the same on all servers of the database; generate one with `openssl rand -hex 32`"))
-	}
-	config.Migrate = cmp.Or(MigrateMode(s.Migrate), MigrateAuto)
-	if !slices.Contains([]MigrateMode{MigrateAuto, MigrateCheck, MigrateOff}, config.Migrate) {
-		problems = append(problems, fmt.Errorf("VERSIONER_MIGRATE %q: use auto, check or off", s.Migrate))
-	}
-	return errors.Join(problems...)
 }
 
 func (s LimitSettings) apply(config *Config) error {

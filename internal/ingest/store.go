@@ -36,7 +36,15 @@ func (w *workingSet) store(ctx context.Context, tx *postgres.BatchTx, accounts [
 		return err
 	}
 	w.queueRepeats(batch, accounts, repeats)
-	return tx.SendAndCommit(ctx, batch)
+	if err := tx.SendAndCommit(ctx, batch); err != nil {
+		return err
+	}
+	for _, repeat := range repeats {
+		if repeat.EventID == uuid.Nil { // the event that it repeats is older than the retention of events
+			repeat.EventID = newID()
+		}
+	}
+	return nil
 }
 
 func (w *workingSet) queueNewVersions(batch *pgx.Batch) {

@@ -407,7 +407,7 @@ func TestTasks(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	runTasks := func(later time.Duration) {
-		for _, task := range ingest.Tasks(pool, func() time.Time { return time.Now().Add(later) }) {
+		for _, task := range ingest.Tasks(pool, func() time.Time { return time.Now().Add(later) }, 0) {
 			require.NoError(t, task.Run(t.Context()), task.Name)
 		}
 	}
@@ -419,6 +419,42 @@ func TestTasks(t *testing.T) {
 	runTasks(25 * time.Hour)
 	require.Zero(t, f.count(t, "SELECT count(*) FROM event_fingerprints"))
 	require.GreaterOrEqual(t, f.count(t, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'events'::regclass"), 5, "the default and four months")
+}
+
+// TestRetention deletes the events of a deployment: it stays, its repeats are recognised, and later events continue it.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	pool, err := postgres.Open(t.Context(), f.dsn, postgres.Observed{})
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	runTasks := func(later time.Duration, months int) {
+		for _, task := range ingest.Tasks(pool, func() time.Time { return time.Now().Add(later) }, months) {
+			require.NoError(t, task.Run(t.Context()), task.Name)
+		}
+	}
+	const month = 31 * 24 * time.Hour
+	finished, err := f.record(t, deployment("shop", "production", "1", "completed", "a"))
+	require.NoError(t, err)
+	_, err = f.record(t, deployment("shop", "staging", "1", "started", "b"))
+	require.NoError(t, err)
+	runTasks(12*month, 0)
+	runTasks(0, 1)
+	runTasks(month, 1)
+	require.Equal(t, 2, f.count(t, "SELECT count(*) FROM events"), "a whole month is kept")
+	runTasks(3*month, 1)
+	require.Zero(t, f.count(t, "SELECT count(*) FROM events"))
+	require.Equal(t, 2, f.count(t, "SELECT count(*) FROM deployments"))
+
+	repeat, err := f.record(t, deployment("shop", "production", "1", "completed", "a"))
+	require.NoError(t, err)
+	require.Equal(t, ingest.Duplicate, repeat.Effect)
+	require.Equal(t, finished.Subject.ID, repeat.Subject.ID)
+	require.NotEqual(t, uuid.Nil, repeat.EventID)
+	continued, err := f.record(t, deployment("shop", "staging", "1", "completed", "b"))
+	require.NoError(t, err)
+	require.Equal(t, ingest.Terminated, continued.Effect)
+	require.Equal(t, 1, f.count(t, "SELECT count(*) FROM events_default"), "events of a dropped month are recorded")
 }
 
 // TestPlansDoNotDependOnStatistics records events while PostgreSQL has no statistics of its tables: on an empty database, and, over

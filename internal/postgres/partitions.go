@@ -48,6 +48,53 @@ func (p *Pool) ensureEventPartition(ctx context.Context, month time.Time) error 
 	})
 }
 
+// DropEventPartitions deletes the events that were received before the month of before, in UTC, and their bodies with them: it drops the
+// partitions of earlier months, a transaction each, and deletes such rows of the default partition. It gives up rather than make
+// events wait for a transaction that reads them for long; callers try again.
+func (p *Pool) DropEventPartitions(ctx context.Context, before time.Time) error {
+	before = time.Date(before.UTC().Year(), before.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
+	rows, _ := p.pool.Query(ctx, `SELECT c.relname::text FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+		WHERE i.inhparent = 'events'::regclass AND c.relname ~ '^events_\d{4}_\d{2}$' AND c.relname::text < $1 ORDER BY 1`, partitionName(before))
+	expired, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return Classify(err)
+	}
+	for _, name := range expired {
+		err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, lockPartitions+"; DROP TABLE IF EXISTS "+name)
+			return err //nolint:wrapcheck // Classify sees it
+		})
+		if err != nil {
+			return Classify(err)
+		}
+	}
+	return Classify(p.deleteDefaultEvents(ctx, before))
+}
+
+// lockPartitions begins the statements of a transaction that deletes partitions.
+const lockPartitions = "SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock(hashtextextended('event_partitions', 0))"
+
+// deleteDefaultEvents deletes from the default partition, whose trigger rejects deletions. It blocks only events of months without a
+// partition.
+func (p *Pool) deleteDefaultEvents(ctx context.Context, before time.Time) error {
+	var exists bool
+	err := p.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM events_default WHERE received_at < $1)", before).Scan(&exists)
+	if err != nil || !exists {
+		return err //nolint:wrapcheck // Classify sees it
+	}
+	//nolint:wrapcheck // Classify sees it
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, lockPartitions+"; ALTER TABLE events_default DISABLE TRIGGER events_append_only"); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "DELETE FROM events_default WHERE received_at < $1", before); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "ALTER TABLE events_default ENABLE TRIGGER events_append_only")
+		return err
+	})
+}
+
 // CountFutureEventPartitions returns how many monthly partitions of the event log begin after that time.
 func (p *Pool) CountFutureEventPartitions(ctx context.Context, now time.Time) (partitions int, err error) {
 	const query = "SELECT count(*) FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid " +

@@ -103,6 +103,48 @@ func TestEventPartitions(t *testing.T) {
 		}
 		require.Len(t, partitions(t, conn), 4)
 	})
+	t.Run("DropsOldMonths", func(t *testing.T) {
+		t.Parallel()
+		pool, conn := setUp(t)
+		require.NoError(t, pool.EnsureEventPartitions(t.Context(), date("2031-11-01T00:00:00Z"), date("2032-02-01T00:00:00Z")))
+		kept := func() (events []string) {
+			rows, _ := conn.Query(t.Context(), "SELECT to_char(received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') FROM events WHERE received_at > '2030-01-01' ORDER BY received_at")
+			events, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			require.NoError(t, err)
+			return events
+		}
+		for _, at := range []string{"2031-10-15T00:00:00Z", "2031-11-15T00:00:00Z", "2031-12-31T23:59:59Z", "2032-01-01T00:00:00Z", "2032-05-01T00:00:00Z"} {
+			insert(t, conn, at)
+		}
+		for range 2 {
+			require.NoError(t, pool.DropEventPartitions(t.Context(), date("2032-01-20T00:00:00Z")))
+			require.Equal(t, []string{"2032-01-01", "2032-05-01"}, kept())
+			require.Equal(t, []string{"events_2032_01", "events_2032_02"}, partitions(t, conn))
+		}
+		require.Equal(t, "events_default", insert(t, conn, "2031-12-15T00:00:00Z"), "a late event of a dropped month is recorded")
+		require.Equal(t, []string{"2031-12-15", "2032-01-01", "2032-05-01"}, kept())
+		require.NoError(t, pool.DropEventPartitions(t.Context(), date("2032-01-20T00:00:00Z")))
+		require.Equal(t, []string{"2032-01-01", "2032-05-01"}, kept())
+		_, err := conn.Exec(t.Context(), "DELETE FROM events WHERE received_at = '2032-05-01T00:00:00Z'")
+		require.ErrorContains(t, err, "append-only", "the trigger of the default partition is enabled again")
+	})
+	t.Run("DropsNothingThatIsInUse", func(t *testing.T) {
+		t.Parallel()
+		pool, conn := setUp(t)
+		require.NoError(t, pool.EnsureEventPartitions(t.Context(), date("2031-11-01T00:00:00Z"), date("2031-12-01T00:00:00Z")))
+		tx, err := conn.Begin(t.Context())
+		require.NoError(t, err)
+		_, err = tx.Exec(t.Context(), "LOCK TABLE events_2031_12 IN ACCESS SHARE MODE")
+		require.NoError(t, err)
+		begun := time.Now()
+		err = pool.DropEventPartitions(t.Context(), date("2032-01-20T00:00:00Z"))
+		require.True(t, postgres.IsLockTimeout(err), "%v", err)
+		require.Less(t, time.Since(begun), 10*time.Second)
+		require.NoError(t, tx.Rollback(t.Context()))
+		require.Equal(t, []string{"events_2031_12"}, partitions(t, conn), "each month has a transaction of its own")
+		require.NoError(t, pool.DropEventPartitions(t.Context(), date("2032-01-20T00:00:00Z")))
+		require.Empty(t, partitions(t, conn))
+	})
 	t.Run("GivesUpRatherThanBlockEvents", func(t *testing.T) {
 		t.Parallel()
 		pool, conn := setUp(t)
