@@ -13,6 +13,7 @@ WHERE r.account_id = @account_id
   AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status')::text)
   AND (sqlc.narg('version_id')::uuid IS NULL OR r.id = ANY (ARRAY(
     SELECT x.release_id FROM release_versions AS x
+    JOIN products AS p ON p.account_id = @account_id AND p.id = x.product_id AND p.deleted_at IS NULL
     WHERE x.account_id = @account_id AND x.version_id = sqlc.narg('version_id')::uuid)))
 ORDER BY r.created_at DESC, r.id DESC
 LIMIT @row_limit;

@@ -324,6 +324,7 @@ WHERE r.account_id = $1
   AND ($5::text IS NULL OR r.status = $5::text)
   AND ($6::uuid IS NULL OR r.id = ANY (ARRAY(
     SELECT x.release_id FROM release_versions AS x
+    JOIN products AS p ON p.account_id = $1 AND p.id = x.product_id AND p.deleted_at IS NULL
     WHERE x.account_id = $1 AND x.version_id = $6::uuid)))
 ORDER BY r.created_at DESC, r.id DESC
 LIMIT $7

@@ -59,6 +59,9 @@ func TestReleasesOfVersion(t *testing.T) {
 	require.Equal(t, http.StatusOK, p.As(t, "admin", http.MethodPost, winter+"/versions", `{"version_id":"`+second+`"}`).Status)
 	require.Equal(t, []string{"Spring"}, names("version_id="+first), "a release has one version of a product")
 	require.Empty(t, names("version_id=01a20337-15ab-7b41-900b-a5897195efeb"))
+	product := items(t, p.As(t, "viewer", http.MethodGet, "/products/", ""))[0]["id"].(string)
+	require.Equal(t, http.StatusNoContent, p.As(t, "admin", http.MethodDelete, "/products/"+product, "").Status)
+	require.Empty(t, names("version_id="+first), "no release has versions of a deleted product")
 	require.Equal(t, []string{`["query","version_id"]`}, locs(t, p.As(t, "viewer", http.MethodGet, "/releases/?version_id=1.1", "")))
 }
 
