@@ -1,6 +1,8 @@
 // Tests of the first page: the summary, the grid, its panel and filters, and the page of an empty account.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 
 import {
@@ -16,6 +18,7 @@ import {
 import { startServer } from "./server.js";
 
 const KB = 1000;
+const run = promisify(execFile);
 
 describe("environments", suite, () => {
   let server, empty, browser, token, emptyToken;
@@ -161,13 +164,19 @@ describe("environments", suite, () => {
       await assertAccessibleInEveryLook(page, "start");
     }));
 
-  test("creates a key and shows the first event when it arrives", () =>
-    visit(browser, empty, "/", { token: emptyToken }, async (page) => {
+  test("creates a key, and shows the first event that its own command sends", () =>
+    visit(browser, empty, "/start", { token: emptyToken }, async (page) => {
       await page.getByRole("button", { name: "Create a key" }).click();
       const key = await page.getByRole("region", { name: "API key" }).textContent();
       const command = await page.getByRole("region", { name: "curl" }).textContent();
       assert.ok(command.includes(`Bearer ${key}"`), "the command contains the key");
       await page.getByText("Waiting for the first event").waitFor();
+      await run("sh", ["-c", command]);
+      const first = page.getByRole("status").filter({ hasText: "checkout 1.4.2 in production" });
+      await first.getByText("completed").waitFor({ timeout: 8_000 });
+      await keepPicture(page, "first-event");
+      await first.getByRole("link", { name: "See the overview" }).click();
+      await page.getByRole("rowheader", { name: "checkout" }).waitFor();
       const hostile = '<img src=x onerror="alert(1)">\u202e';
       await send(empty, key, {
         product_name: hostile,
@@ -176,6 +185,5 @@ describe("environments", suite, () => {
         status: "completed",
       });
       await page.getByRole("rowheader", { name: "<img src=x" }).waitFor({ timeout: 8_000 });
-      await keepPicture(page, "first-event");
     }));
 });

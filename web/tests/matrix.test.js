@@ -120,6 +120,18 @@ describe("matrix", suite, () => {
       assert.ok((await page.locator("[data-row]").count()) <= 60);
     }));
 
+  test("stays usable with 5,000 products", () =>
+    withList(grid(5000, 4), {}, async (page) => {
+      assert.equal(await page.getByRole("grid").getAttribute("aria-rowcount"), "5001");
+      assert.ok((await page.locator("[data-row]").count()) <= 60);
+      await page.getByRole("rowheader").first().focus();
+      await page.keyboard.press("Control+End");
+      await page.getByRole("rowheader", { name: "product-4999" }).waitFor();
+      await page.getByLabel("Product", { exact: true }).fill("product-49");
+      await page.getByText("110 of 5000 products").waitFor();
+      assert.ok((await page.locator("[data-row]").count()) <= 60);
+    }));
+
   test("shows 500 products and 8 environments as soon as a page without data, within a factor, and shifts nothing", (t) =>
     withList(grid(500, 8), {}, async (page) => {
       // Milliseconds from the end of the transfer that the page needs last to the frame that shows the element.

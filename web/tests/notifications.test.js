@@ -3,16 +3,24 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { assertAccessible, assertAccessibleInEveryLook, keepPicture, startBrowser, suite, visit } from "./browser.js";
-import { startServer } from "./server.js";
+import { startMailServer } from "./mail-server.js";
+import { freeAddress, startServer } from "./server.js";
 
 const HOSTILE = `"><img src=x onerror=alert(1)> \u202e ${"x".repeat(120)}`;
 const HOOK = "https://hooks.example.com/versioner";
 
 describe("notifications", suite, () => {
-  let server, browser, admin, viewer;
+  let mails, server, browser, admin, viewer;
 
   before(async () => {
-    server = await startServer({ demo: true });
+    mails = await startMailServer();
+    const address = await freeAddress();
+    const settings = {
+      VERSIONER_SMTP_URL: `smtp://${mails.address}?tls=none`,
+      VERSIONER_MAIL_FROM: "versioner@example.com",
+      VERSIONER_PUBLIC_URL: `http://${address}`,
+    };
+    server = await startServer({ demo: true, address, settings });
     browser = await startBrowser();
     [admin, viewer] = await Promise.all(["admin", "viewer"].map((role) => server.token(role)));
     await createChannel(HOSTILE);
@@ -21,6 +29,7 @@ describe("notifications", suite, () => {
   after(async () => {
     await browser?.close();
     await server?.stop();
+    mails?.stop();
   });
 
   async function call(method, path, body) {
@@ -116,6 +125,60 @@ describe("notifications", suite, () => {
       await form.getByRole("button", { name: "Create", exact: true }).click();
       await form.getByRole("alert").getByText("config: is too large").waitFor();
       await keepPicture(page, "notifications-refused");
+    }));
+
+  test("keeps the form while the server is away, says so, and recovers", () =>
+    visit(
+      browser,
+      server,
+      "/notifications",
+      { token: admin, expected: [/ERR_|Failed to load/] },
+      async (page, context) => {
+        await page.getByRole("list", { name: "Channels", exact: true }).waitFor();
+        await page.getByRole("button", { name: "Create a channel" }).click();
+        const form = page.getByRole("dialog");
+        await form.getByLabel("Name").fill("while away");
+        await form.getByLabel("URL").fill(HOOK);
+        const api = /\/(api-keys|notification-channels|auth)\//;
+        await context.route(api, (route) => route.abort("connectionrefused"));
+        await form.getByRole("button", { name: "Create", exact: true }).click();
+        await form.getByRole("alert").getByText("The server does not answer").waitFor();
+        await page.getByText(/The data on this page are .* old/).waitFor();
+        assert.equal(await form.getByLabel("Name").inputValue(), "while away");
+        assert.ok((await page.getByRole("listitem").count()) > 0, "the page keeps its data");
+        await keepPicture(page, "notifications-away");
+        await context.unroute(api);
+        await page.getByText(/The data on this page are .* old/).waitFor({ state: "detached" });
+        await form.getByRole("button", { name: "Create", exact: true }).click();
+        await form.waitFor({ state: "detached" });
+        await page.getByRole("button", { name: "Edit while away" }).waitFor();
+      },
+    ));
+
+  test("sends confirmations to the recipients of an e-mail channel, shows who confirmed, and resends", () =>
+    visit(browser, server, "/notifications", { token: admin }, async (page, context) => {
+      await page.getByRole("button", { name: "Create a channel" }).click();
+      const form = page.getByRole("dialog");
+      await form.getByLabel("Type").selectOption("email");
+      await form.getByLabel("Name").fill("by e-mail");
+      await form.getByLabel("Recipients").fill("ada@example.com, bob@example.com");
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      await form.waitFor({ state: "detached" });
+      const channel = page.getByRole("listitem").filter({ hasText: "by e-mail" });
+      await channel.getByText("○not confirmed").waitFor();
+      const recipient = (address) => channel.getByRole("listitem").filter({ hasText: address });
+      await recipient("bob@example.com").getByText("not confirmed; asked").waitFor();
+      const mail = await mails.to("ada@example.com");
+      const confirmation = await context.newPage();
+      await confirmation.goto(mail.match(/http\S+\/notification-recipients\/confirm\?token=[\w-]+/)[0]);
+      await confirmation.getByRole("button", { name: "Confirm" }).click();
+      await confirmation.waitForLoadState();
+      await confirmation.close();
+      await recipient("ada@example.com").getByText("✓ confirmed").waitFor();
+      await channel.getByRole("button", { name: "Resend confirmations of by e-mail" }).click();
+      await channel.getByRole("status").getByText("older than an hour").waitFor();
+      await keepPicture(page, "notifications-recipients");
+      await assertAccessible(page);
     }));
 
   test("creates, edits and deletes a preference", () =>

@@ -63,6 +63,37 @@ describe("products and environments", suite, () => {
       await page.getByRole("heading", { name: "No product matches the filter" }).waitFor();
     }));
 
+  test("mounts the rows in view alone of a long list", () =>
+    visit(browser, server, "/start", { token: viewer }, async (page, context) => {
+      const product = (number) => ({
+        id: `01a1f44d-1000-7000-8000-${String(number).padStart(12, "0")}`,
+        name: `product-${number}`,
+        description: "",
+        extra_metadata: {},
+        created_at: "2026-01-05T10:00:00Z",
+        updated_at: "2026-01-05T10:00:00Z",
+      });
+      await context.route(/\/products\/\?/, (route) => {
+        const parameters = new URL(route.request().url()).searchParams;
+        const from = Number(parameters.get("cursor") ?? 0);
+        const next = from + Number(parameters.get("limit"));
+        const items = Array.from({ length: next - from }, (_, index) => product(from + index));
+        return route.fulfill({ json: { items, next_cursor: next < 5000 ? String(next) : null } });
+      });
+      await page.goto(`${server.url}/app/products`);
+      const more = page.getByRole("button", { name: "Load more" });
+      for (const loaded of [400, 600, 800]) {
+        await more.click();
+        await page.getByText(`${loaded} products loaded`).waitFor();
+      }
+      assert.ok((await rows(page, "Products").count()) <= 80);
+      await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+      await page.getByRole("link", { name: "product-799" }).waitFor();
+      await page.evaluate(() => scrollTo(0, 0));
+      await page.getByRole("link", { name: "product-0", exact: true }).waitFor();
+      await assertAccessible(page);
+    }));
+
   for (const [kind, list, empty] of [
     ["product", "/products", "No deployment yet"],
     ["environment", "/environments", "Nothing has been deployed here yet"],

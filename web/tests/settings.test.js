@@ -153,6 +153,32 @@ describe("settings", suite, () => {
     });
   });
 
+  test("keeps the form while the server is away, says so, and recovers", () =>
+    visit(
+      browser,
+      server,
+      "/settings/keys",
+      { token: admin, expected: [/ERR_|Failed to load/] },
+      async (page, context) => {
+        await page.getByRole("list", { name: "API keys", exact: true }).waitFor();
+        await page.getByRole("button", { name: "Create a key" }).click();
+        const form = page.getByRole("dialog");
+        await form.getByLabel("Name").fill("while away");
+        const api = /\/(api-keys|notification-channels|auth)\//;
+        await context.route(api, (route) => route.abort("connectionrefused"));
+        await form.getByRole("button", { name: "Create", exact: true }).click();
+        await form.getByRole("alert").getByText("The server does not answer").waitFor();
+        await page.getByText(/The data on this page are .* old/).waitFor();
+        assert.equal(await form.getByLabel("Name").inputValue(), "while away");
+        assert.ok((await page.getByRole("listitem").count()) > 0, "the page keeps its data");
+        await keepPicture(page, "settings-away");
+        await context.unroute(api);
+        await page.getByText(/The data on this page are .* old/).waitFor({ state: "detached" });
+        await form.getByRole("button", { name: "Create", exact: true }).click();
+        await page.getByRole("dialog", { name: "The key while away" }).waitFor();
+      },
+    ));
+
   test("shows names as text", () =>
     visit(browser, server, "/settings/keys", { token: admin, viewport: phone }, async (page) => {
       await page.getByText('"><img src=x').first().waitFor();
@@ -197,6 +223,20 @@ describe("settings", suite, () => {
       const { items } = await call("GET", "/audit-log/?action=user.assign_role");
       assert.equal(items.length, 1);
     }));
+
+  test("names the object of a change, and its values before and after", async () => {
+    const { id } = await call("POST", "/api-keys/", { name: "audited", description: "first" });
+    await call("PATCH", `/api-keys/${id}`, { description: "second" });
+    await visit(browser, server, `/settings/audit?object_id=${id}`, { token: admin }, async (page) => {
+      const changed = row(page, "changed the API key audited");
+      await changed.waitFor();
+      const values = changed.locator("dl").first();
+      assert.equal((await values.textContent()).trim(), "descriptionfirst→second");
+      await row(page, "created the API key audited").getByText("first").waitFor();
+      await keepPicture(page, "settings-audit-values");
+      await assertAccessible(page);
+    });
+  });
 
   test("filters the audit log by action, user and object, in the address", () =>
     visit(browser, server, "/settings/audit", { token: admin }, async (page) => {

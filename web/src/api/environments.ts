@@ -13,14 +13,14 @@ import {
 
 import type { Search } from "../lib/search";
 import { client } from "./client";
-import { ifMatch, listOptions, objectOptions, PAGE_SIZE, presentIn, type Revised } from "./lists";
+import { ifMatch, listOptions, MAX_PAGE_SIZE, objectOptions, PAGE_SIZE, presentIn, type Revised } from "./lists";
 import { queryClient } from "./query-client";
 
 type Query = NonNullable<ListEnvironmentsData["query"]>;
 
 export const environmentsQuery = (filters: Search) =>
   listOptions(["environments", "list", filters], (page, signal) =>
-    listEnvironments({ client, signal, query: { ...presentIn<Query>(filters), limit: PAGE_SIZE, ...page } }),
+    listEnvironments({ client, signal, query: { ...presentIn<Query>(filters), limit: MAX_PAGE_SIZE, ...page } }),
   );
 
 export const environmentQuery = (id: string) =>

@@ -17,14 +17,14 @@ import {
 import { live } from "../lib/live";
 import type { Search } from "../lib/search";
 import { client } from "./client";
-import { ifMatch, listOptions, MAX_PAGE_SIZE, objectOptions, PAGE_SIZE, presentIn, type Revised } from "./lists";
+import { ifMatch, listOptions, MAX_PAGE_SIZE, objectOptions, presentIn, type Revised } from "./lists";
 import { queryClient } from "./query-client";
 
 type Query = NonNullable<ListProductsData["query"]>;
 
 export const productsQuery = (filters: Search) =>
   listOptions(["products", "list", filters], (page, signal) =>
-    listProducts({ client, signal, query: { ...presentIn<Query>(filters), limit: PAGE_SIZE, ...page } }),
+    listProducts({ client, signal, query: { ...presentIn<Query>(filters), limit: MAX_PAGE_SIZE, ...page } }),
   );
 
 export const productQuery = (id: string) =>

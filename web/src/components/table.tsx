@@ -1,4 +1,5 @@
-import type { ComponentProps, ReactNode } from "react";
+import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { Children, type ComponentProps, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
 
 import { cx } from "../lib/cx";
 
@@ -18,6 +19,9 @@ const FROM = {
   xl: "max-xl:hidden",
 } as const;
 
+/** Above this number, only the rows in view exist. */
+const ROW_LIMIT = 100;
+
 /** A table of objects. */
 export function Table({
   label,
@@ -30,9 +34,11 @@ export function Table({
   isDimmed?: boolean;
   children: ReactNode;
 }) {
+  const rows = Children.toArray(children);
   return (
     <table
       aria-label={label}
+      aria-rowcount={rows.length > ROW_LIMIT ? rows.length + 1 : undefined}
       className={cx("w-full table-fixed border-collapse text-left transition-opacity", isDimmed && "opacity-60")}
     >
       <thead className="border-b border-line text-xs text-muted">
@@ -48,10 +54,45 @@ export function Table({
           ))}
         </tr>
       </thead>
-      <tbody className="divide-y divide-line">{children}</tbody>
+      {rows.length > ROW_LIMIT ? <WindowedRows rows={rows} /> : <tbody className="divide-y divide-line">{rows}</tbody>}
     </table>
   );
 }
+
+/** The rows in view of a long table, between spaces of the height of the others. All rows have about the height of the first one. */
+function WindowedRows({ rows }: { rows: ReactNode[] }) {
+  const body = useRef<HTMLTableSectionElement>(null);
+  const [{ height, top }, setPlace] = useState({ height: 41, top: 0 });
+  useLayoutEffect(() => {
+    const measure = () => {
+      const element = body.current;
+      const row = element?.querySelector<HTMLElement>("tr:not([aria-hidden])");
+      if (element && row) setPlace({ height: row.offsetHeight, top: element.getBoundingClientRect().top + scrollY });
+    };
+    measure();
+    addEventListener("resize", measure);
+    return () => removeEventListener("resize", measure);
+  }, []);
+  const virtual = useWindowVirtualizer({
+    count: rows.length,
+    estimateSize: () => height,
+    overscan: 15,
+    scrollMargin: top,
+  });
+  useEffect(() => virtual.measure(), [virtual, height]);
+  const items = virtual.getVirtualItems();
+  const first = items[0]?.index ?? 0;
+  const end = (items.at(-1)?.index ?? -1) + 1;
+  return (
+    <tbody ref={body} className="divide-y divide-line">
+      <Space height={first * height} />
+      {rows.slice(first, end)}
+      <Space height={(rows.length - end) * height} />
+    </tbody>
+  );
+}
+
+const Space = ({ height }: { height: number }) => (height > 0 ? <tr aria-hidden="true" style={{ height }} /> : null);
 
 /** A cell of a {@link Table}; `from` is that of its column. */
 export function Cell({ from, className, ...props }: ComponentProps<"td"> & { from?: keyof typeof FROM }) {

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useMemo, useRef } from "react";
+import { lazy, Suspense, useDeferredValue, useMemo, useRef } from "react";
 
 import { environmentStateQuery } from "../../api/environment-state";
 import { Page, Panel } from "../../components/page";
@@ -49,9 +49,10 @@ function Content({ cells }: { cells: readonly Cell[] }) {
     () => filterColumns(columns, { type: search["type"], environment: search["environment"] }),
     [columns, search["type"], search["environment"]],
   );
+  const q = useDeferredValue(search["q"]); // so that typing stays fluent however many products there are
   const shownRows = useMemo(
-    () => filterRows(rows, shownColumns, { q: search["q"], state: search["state"] }),
-    [rows, shownColumns, search["q"], search["state"]],
+    () => filterRows(rows, shownColumns, { q, state: search["state"] }),
+    [rows, shownColumns, q, search["state"]],
   );
   const hasReview = isUnfolded || columns.some(({ isFolded }) => isFolded);
   return (

@@ -162,7 +162,7 @@ function TimelineBar({ timeline, colours, position }: TimelineBarProps) {
       {timeline.segments.map(({ deployment, from, to }) => (
         <li
           key={deployment.id}
-          className="absolute inset-y-0"
+          className="@container absolute inset-y-0"
           style={{ left: `${position(from)}%`, width: `${position(to) - position(from)}%` }}
         >
           <AppLink
@@ -174,7 +174,9 @@ function TimelineBar({ timeline, colours, position }: TimelineBarProps) {
               colours.get(deployment.version_id),
             )}
           >
-            <bdi className="block truncate font-mono text-xs leading-7">{deployment.version}</bdi>
+            <bdi className="block truncate font-mono text-xs leading-7 @max-[2.25rem]:invisible">
+              {deployment.version}
+            </bdi>
           </AppLink>
         </li>
       ))}

@@ -125,7 +125,7 @@ function Status({ cell }: { cell: Cell | undefined }) {
       {word}
     </Badge>
   );
-  if (!cell?.deployment_id) return badge;
+  if (!cell?.deployment_id) return <span className="inline-flex min-h-6 items-center">{badge}</span>;
   return (
     <>
       <AppLink

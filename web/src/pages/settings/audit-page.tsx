@@ -1,5 +1,6 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import type { AuditEntry } from "@versioner/client";
+import type { AuditedChange, AuditEntry } from "@versioner/client";
+import { Fragment } from "react";
 
 import { AUDIT_FILTERS, auditQuery } from "../../api/audit";
 import { usePermission } from "../../api/session";
@@ -84,24 +85,28 @@ function Audit() {
 function EntryRow({ entry }: { entry: AuditEntry }) {
   const path = pathOf(entry.object_type, entry.object_id);
   const noun = nounOf(entry.object_type);
+  const object = entry.object_name === null ? noun : <Name className="font-medium">{entry.object_name}</Name>;
   return (
     <RecordRow
       title={
         <span>
           <Name className="font-medium">{entry.actor_name}</Name> {verbOf(entry.action)} the{" "}
+          {entry.object_name === null ? null : `${noun} `}
           {path ? (
             <AppLink to={path} className="text-accent underline">
-              {noun}
+              {object}
             </AppLink>
           ) : (
-            noun
+            object
           )}
         </span>
       }
       facts={
         <>
           <Time at={entry.at} className="text-text" />
-          {entry.fields.length > 0 ? <Fact label="Fields">{entry.fields.join(", ")}</Fact> : null}
+          {entry.fields.length > 0 && entry.changes.length === 0 ? (
+            <Fact label="Fields">{entry.fields.join(", ")}</Fact>
+          ) : null}
           {entry.remote_ip ? <Fact label="From">{entry.remote_ip}</Fact> : null}
         </>
       }
@@ -115,6 +120,7 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
         </AppLink>
       }
     >
+      <Changes changes={entry.changes} />
       <details className="text-sm text-muted">
         <summary className="min-h-6 w-fit rounded hover:text-text">Details</summary>
         <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-4 gap-y-1 pt-1">
@@ -127,6 +133,37 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
         </dl>
       </details>
     </RecordRow>
+  );
+}
+
+/** The changed members with their values before and after; what was empty before is only added, what is empty now only removed. */
+function Changes({ changes }: { changes: readonly AuditedChange[] }) {
+  if (changes.length === 0) return null;
+  return (
+    <dl aria-label="Values" className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-4 gap-y-1 py-1 text-sm">
+      {changes.map(({ field, before, after, truncated }) => (
+        <Fragment key={field}>
+          <dt className="text-muted">{field}</dt>
+          <dd className="flex flex-wrap items-baseline gap-x-2">
+            {before === null ? null : <Value as="del" text={before} />}
+            {before === null || after === null ? null : <span aria-hidden="true">→</span>}
+            {after === null ? null : <Value as="ins" text={after} />}
+            {before === null && after === null ? <span className="text-muted">(empty)</span> : null}
+            {truncated ? <span className="text-muted">(cut)</span> : null}
+          </dd>
+        </Fragment>
+      ))}
+    </dl>
+  );
+}
+
+function Value({ as: Element, text }: { as: "del" | "ins"; text: string }) {
+  return (
+    <Element className={Element === "del" ? "min-w-0 text-muted" : "min-w-0 no-underline"}>
+      <bdi className="line-clamp-6 whitespace-pre-wrap" title={text}>
+        {text}
+      </bdi>
+    </Element>
   );
 }
 

@@ -114,7 +114,7 @@ function FirstEvent() {
             <Time at={first.deployed_at} className="text-muted" />
           </span>
           <Link to="/" className={cx(buttonClass("primary", true), "ml-auto")}>
-            See the environments
+            See the overview
           </Link>
         </div>
       ) : (
