@@ -244,9 +244,10 @@ describe("settings", suite, () => {
       await page.getByRole("link", { name: "All changes of this API key" }).first().click();
       await page.waitForURL(/object_id=/);
       assert.doesNotMatch(page.url(), /action=/);
-      await page.getByRole("list", { name: "Changes" }).getByText("created the").first().waitFor();
-      await page.getByText("Details").first().click();
-      await page.getByText("api_key.create").last().waitFor();
+      await page.locator("main .opacity-60").waitFor({ state: "detached" }); // the rows of the filter before
+      const created = row(page, "created the API key").last();
+      await created.getByText("Details").click();
+      await created.getByText("api_key.create").waitFor();
       await page.getByRole("button", { name: "Clear" }).click();
       await page.waitForURL(/audit$/);
     }));
