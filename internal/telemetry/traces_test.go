@@ -19,9 +19,13 @@ func clearEnvironment(t *testing.T) {
 }
 
 // TestTracingIsOff requires that there is no provider, and so no cost, unless the environment names an exporter or an endpoint.
+//
+//nolint:paralleltest // sets the environment
 func TestTracingIsOff(t *testing.T) {
 	for _, environment := range []map[string]string{
-		{}, {"OTEL_SERVICE_NAME": "x"}, {"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
+		{},
+		{"OTEL_SERVICE_NAME": "x"},
+		{"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
 		{"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
 	} {
 		clearEnvironment(t)
