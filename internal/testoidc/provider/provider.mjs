@@ -5,7 +5,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import Provider from 'oidc-provider';
 
-const [port, kid, redirectUri = 'http://127.0.0.1/unused', pages] = process.argv.slice(2);
+const [port, kid, redirect, pages] = process.argv.slice(2);
+const redirectUri = redirect || 'http://127.0.0.1/unused';
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const issuer = `http://127.0.0.1:${port}`;
 const user = { sub: 'person-1', name: 'Ada Lovelace', email: 'ada@example.com', org_id: 'organisation-1', org_slug: 'acme', org_role: 'org:admin' };
