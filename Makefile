@@ -17,6 +17,7 @@ PYTHON_VENV := clients/python/.venv
 TYPESCRIPT_TOOLS := clients/typescript/node_modules/.package-lock.json
 BROWSER_TESTS := internal/web/browser
 SCHEMATHESIS := test/schemathesis/.venv
+LINT_VENV := .ci/.venv
 # The version of the vulnerability database; `make vulnerabilities VULNDB=latest` uses the newest one.
 VULNDB := v0.0.0-20261105234957-e22db6528018
 
@@ -159,12 +160,15 @@ test-schemathesis: build $(SCHEMATHESIS) ## Test a server with Schemathesis: EXA
 lock-python: $(PYTHON_VENV) ## Lock the newest versions of the tools in Python
 	cd clients/python && .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 		--custom-compile-command 'make lock-python' --group dev pyproject.toml --output-file requirements-dev.txt
+	cd .ci && $(CURDIR)/$(PYTHON_VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--custom-compile-command 'make lock-python' requirements.in --output-file requirements.txt
 	cd test/schemathesis && $(CURDIR)/$(PYTHON_VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--custom-compile-command 'make lock-python' requirements.in --output-file requirements.txt
 
 .PHONY: test-long
 test-long: ## Run the long tests: those that test skips, 50 kills, 20 rolling and 10 database restarts, overload, Schemathesis, fuzzing
 	$(MAKE) test-race
+	$(MAKE) test-previous
 	go run ./tools/testdatabase go test -count 1 -timeout 30m ./internal/... ./cmd/...
 	VERSIONER_TEST_KILLS=50 go test -count 1 -timeout 30m -v -run 'TestKill' ./cmd/versionerd
 	VERSIONER_TEST_RESTARTS=20 go test -count 1 -timeout 30m -v -run "TestRolling" ./cmd/versionerd
@@ -174,6 +178,16 @@ test-long: ## Run the long tests: those that test skips, 50 kills, 20 rolling an
 	VERSIONER_TEST_FETCH=1 go test -count 1 -v -run 'TestDownloadsBinaries' ./internal/embeddedpg
 	$(MAKE) test-schemathesis
 	$(MAKE) fuzz FUZZ_TIME=60s
+
+# The commit before the newest migration.
+PREVIOUS = $(shell git log -1 --diff-filter=A --format=%H -- 'db/migrations/*.sql')^
+
+.PHONY: test-previous
+test-previous: ## Test the program from before the newest migration on the new schema (PREVIOUS=REVISION tests another one)
+	dir=$$(mktemp -d); trap 'git worktree remove --force "$$dir/src" || true; rm -rf "$$dir"' EXIT; \
+	git worktree add --quiet --detach "$$dir/src" '$(PREVIOUS)'; \
+	go run ./tools/testdatabase -schema-for "$$dir/src/db/migrations" \
+		go -C "$$dir/src" test -short -vet=off -timeout 30m ./internal/httpapi/... ./internal/spectest
 
 FUZZ_TIME := 20s
 
@@ -203,12 +217,16 @@ bench: build ## Benchmark ingestion, RLS overhead and notification fan-out (BASE
 	go test -run '^$$' -bench FirstAttempt -benchtime 6000x ./internal/notify
 
 .PHONY: lint
-lint: $(REDOCLY) ## Check the code (golangci-lint), the words (.ci/words) and the specification (Redocly CLI, Spectral)
+lint: $(REDOCLY) lint-migrations ## Check the code (golangci-lint), the words (.ci/words), the migrations (squawk) and the specification (Redocly CLI, Spectral)
 	.ci/words
 	go run $(GOLANGCI_LINT) run
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(REDOCLY) lint --config .ci/redocly.yaml --max-problems 100 openapi.yaml
 	.ci/score openapi.yaml
 	.ci/node_modules/.bin/spectral lint --fail-severity warn --quiet --ruleset .ci/spectral.yaml openapi.yaml
+
+.PHONY: lint-migrations
+lint-migrations: $(LINT_VENV) ## Fail for a migration on which the previous release would not run (.squawk.toml)
+	$(LINT_VENV)/bin/squawk db/migrations/*.sql
 
 .PHONY: words
 words: ## Fail for words that .ci/words bans
@@ -239,7 +257,7 @@ vendor-pages: ## Download Swagger UI and ReDoc in the versions that internal/web
 
 .PHONY: clean
 clean: ## Remove build outputs
-	rm -rf bin dist dist-packages web/node_modules $(PYTHON_VENV) $(SCHEMATHESIS) .ci/node_modules $(BROWSER_TESTS)/node_modules internal/testoidc/provider/node_modules
+	rm -rf bin dist dist-packages web/node_modules $(PYTHON_VENV) $(SCHEMATHESIS) $(LINT_VENV) .ci/node_modules $(BROWSER_TESTS)/node_modules internal/testoidc/provider/node_modules
 	cd clients/typescript && rm -rf node_modules build dist
 
 $(REDOCLY): .ci/package-lock.json
@@ -266,6 +284,11 @@ $(PYTHON_VENV): clients/python/requirements-dev.txt clients/python/pyproject.tom
 	python3 -m venv --clear $@
 	$@/bin/pip install --quiet --require-hashes --requirement $<
 	$@/bin/pip install --quiet --no-deps --no-build-isolation --editable clients/python
+	touch $@
+
+$(LINT_VENV): .ci/requirements.txt
+	python3 -m venv --clear $@
+	$@/bin/pip install --quiet --require-hashes --requirement $<
 	touch $@
 
 $(SCHEMATHESIS): test/schemathesis/requirements.txt

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -40,7 +41,7 @@ type server struct {
 //nolint:gochecknoglobals // the tests of a package share one server
 var (
 	start    = sync.OnceValues(startServer)
-	template = sync.OnceValue(templateName)
+	template = sync.OnceValue(func() string { return templateName(migrations.FS) })
 	started  bool
 	count    struct {
 		sync.Mutex
@@ -174,7 +175,7 @@ func startServer() (server, error) {
 			return server{}, err
 		}
 	}
-	if err := createTemplate(ctx, shared.adminDSN); err != nil {
+	if err := createTemplate(ctx, shared.adminDSN, template()); err != nil {
 		return server{}, errors.Join(err, shared.stop(ctx))
 	}
 	return shared, nil
@@ -205,7 +206,7 @@ func startEmbedded(ctx context.Context) (server, error) {
 
 // createTemplate creates the migrated database that tests clone, unless another process has done so. The template gets its name once
 // it is complete: no connection to it may be open while it is cloned.
-func createTemplate(ctx context.Context, adminDSN string) error {
+func createTemplate(ctx context.Context, adminDSN, name string) error {
 	admin, err := pgx.Connect(ctx, adminDSN)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
@@ -215,10 +216,10 @@ func createTemplate(ctx context.Context, adminDSN string) error {
 		return fmt.Errorf("lock: %w", err)
 	}
 	var exists bool
-	if err := admin.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", template()).Scan(&exists); err != nil || exists {
+	if err := admin.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).Scan(&exists); err != nil || exists {
 		return err
 	}
-	incomplete := template() + "_new"
+	incomplete := name + "_new"
 	for _, statement := range []string{"DROP DATABASE IF EXISTS " + incomplete + " WITH (FORCE)", "CREATE DATABASE " + incomplete + " TEMPLATE template0"} {
 		if _, err := admin.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("create the template: %w", err)
@@ -231,7 +232,7 @@ func createTemplate(ctx context.Context, adminDSN string) error {
 	if err := createSchema(ctx, dsn); err != nil {
 		return fmt.Errorf("migrate the template: %w", err)
 	}
-	if _, err := admin.Exec(ctx, "ALTER DATABASE "+incomplete+" RENAME TO "+template()); err != nil {
+	if _, err := admin.Exec(ctx, "ALTER DATABASE "+incomplete+" RENAME TO "+name); err != nil {
 		return fmt.Errorf("rename the template: %w", err)
 	}
 	return nil
@@ -250,12 +251,18 @@ func createSchema(ctx context.Context, dsn string) error {
 	return pool.EnsureEventPartitions(ctx, time.Now(), time.Now().AddDate(0, 1, 0))
 }
 
+// PrepareTemplate creates the template that the tests of another version of the program clone, with the schema of this one. files are the
+// migrations of that version.
+func PrepareTemplate(ctx context.Context, adminDSN string, files fs.FS) error {
+	return createTemplate(ctx, adminDSN, templateName(files))
+}
+
 // templateName contains a hash of the migrations, as a server of the environment may have templates of other versions.
-func templateName() string {
+func templateName(files fs.FS) string {
 	hash := sha256.New()
-	files, _ := migrations.FS.ReadDir(".")
-	for _, file := range files {
-		text, _ := migrations.FS.ReadFile(file.Name())
+	names, _ := fs.Glob(files, "*.sql") // a constant pattern is valid
+	for _, name := range names {
+		text, _ := fs.ReadFile(files, name)
 		_, _ = hash.Write(text)
 	}
 	return "versioner_template_" + hex.EncodeToString(hash.Sum(nil)[:8])

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,18 +32,30 @@ func main() {
 }
 
 func run(ctx context.Context, arguments []string) (err error) {
-	if len(arguments) == 0 {
-		return errors.New("usage: testdatabase COMMAND [ARGUMENT...]")
+	flags := flag.NewFlagSet("testdatabase", flag.ContinueOnError)
+	schemaFor := flags.String("schema-for", "", "directory with the migrations of another version, whose tests get the schema of this one")
+	if err := flags.Parse(arguments); err != nil {
+		return err //nolint:wrapcheck // names the flag
+	}
+	if arguments = flags.Args(); len(arguments) == 0 {
+		return errors.New("usage: testdatabase [-schema-for DIRECTORY] COMMAND [ARGUMENT...]")
 	}
 	command := exec.CommandContext(ctx, arguments[0], arguments[1:]...) //nolint:gosec // the command of the caller
 	command.Stdin, command.Stdout, command.Stderr, command.Env = os.Stdin, os.Stdout, os.Stderr, os.Environ()
-	if os.Getenv(variable) == "" {
-		dsn, stop, startErr := testdb.Serve(ctx)
+	dsn := os.Getenv(variable)
+	if dsn == "" {
+		served, stop, startErr := testdb.Serve(ctx)
 		if startErr != nil {
 			return startErr
 		}
 		defer func() { err = errors.Join(err, stop(ctx)) }()
+		dsn = served
 		command.Env = append(command.Env, variable+"="+dsn)
+	}
+	if *schemaFor != "" {
+		if err := testdb.PrepareTemplate(ctx, dsn, os.DirFS(*schemaFor)); err != nil {
+			return err
+		}
 	}
 	return command.Run() //nolint:wrapcheck // its exit status is this command's
 }
