@@ -462,7 +462,7 @@ func requireMaintenance(t *testing.T, dir string) {
 	require.Equal(t, 1, count("SELECT count(*) FROM events"))
 	require.Zero(t, count("SELECT count(*) FROM events_default"))
 	require.Eventually(t, func() bool {
-		return count("SELECT count(DISTINCT args) FROM river_job WHERE queue = 'maintenance' AND state = 'completed'") == 8
+		return count("SELECT count(DISTINCT args) FROM river_job WHERE queue = 'maintenance' AND state = 'completed'") == 9
 	}, time.Minute, 50*time.Millisecond)
 }
 

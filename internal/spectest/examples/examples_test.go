@@ -93,7 +93,7 @@ func TestParameterExamples(t *testing.T) {
 			found[param.Name] = found[param.Name] || len(items) > 0
 		}
 	}
-	require.Len(t, found, 15)
+	require.NotEmpty(t, found)
 	for name, finds := range found {
 		require.True(t, finds, "%s finds nothing", name)
 	}
