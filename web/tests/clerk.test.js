@@ -93,7 +93,7 @@ describe("application with Clerk", suite, () => {
       const form = page.getByRole("dialog", { name: "New product" });
       await form.getByLabel("Name").fill("typed-before");
       await context.clearCookies();
-      await form.getByRole("button", { name: "Save" }).click();
+      await form.getByRole("button", { name: "Create" }).click();
       const dialog = page.getByRole("dialog", { name: "Your session has ended" });
       const opened = context.waitForEvent("page");
       await start(dialog);
@@ -103,7 +103,7 @@ describe("application with Clerk", suite, () => {
       await page.evaluate(() => dispatchEvent(new Event("focus"))); // as the window system does
       await dialog.waitFor({ state: "detached" });
       assert.equal(await form.getByLabel("Name").inputValue(), "typed-before");
-      await form.getByRole("button", { name: "Save" }).click();
+      await form.getByRole("button", { name: "Create" }).click();
       await form.waitFor({ state: "detached" });
     }));
 });

@@ -74,7 +74,7 @@ describe("identity provider", suite, () => {
       await form.getByLabel("Description").fill("and kept");
       await endSessions(context);
       await context.clearCookies({ name: /^_/ }); // the provider asks for a login, too
-      await form.getByRole("button", { name: "Save" }).click();
+      await form.getByRole("button", { name: "Create" }).click();
       const dialog = page.getByRole("dialog", { name: "Your session has ended" });
       const opened = context.waitForEvent("page");
       await dialog.getByRole("button", { name: "Continue with Example" }).click();
@@ -87,7 +87,7 @@ describe("identity provider", suite, () => {
       await keepPicture(page, "session-renewed");
       assert.equal(await form.getByLabel("Name").inputValue(), "typed-before");
       assert.equal(await form.getByLabel("Description").inputValue(), "and kept");
-      await form.getByRole("button", { name: "Save" }).click();
+      await form.getByRole("button", { name: "Create" }).click();
       await form.waitFor({ state: "detached" });
       await page.getByRole("heading", { name: "typed-before" }).or(page.getByText("typed-before")).first().waitFor();
     }));
