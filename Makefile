@@ -165,6 +165,10 @@ lock-python: $(PYTHON_VENV) ## Lock the newest versions of the tools in Python
 	cd test/schemathesis && $(CURDIR)/$(PYTHON_VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--custom-compile-command 'make lock-python' requirements.in --output-file requirements.txt
 
+.PHONY: test-replicas
+test-replicas: ## Kill and terminate servers behind nginx (deploy/nginx) under load, with one PostgreSQL and one Redis (RESTARTS times)
+	VERSIONER_TEST_RESTARTS=$(or $(RESTARTS),8) go test -count 1 -vet=off -timeout 15m -v -run 'TestReplicas|TestProxy' ./cmd/versionerd
+
 .PHONY: test-long
 test-long: ## Run the long tests: those that test skips, 50 kills, 20 rolling and 10 database restarts, overload, Schemathesis, fuzzing
 	$(MAKE) test-race
@@ -173,6 +177,7 @@ test-long: ## Run the long tests: those that test skips, 50 kills, 20 rolling an
 	VERSIONER_TEST_KILLS=50 go test -count 1 -timeout 30m -v -run 'TestKill' ./cmd/versionerd
 	VERSIONER_TEST_RESTARTS=20 go test -count 1 -timeout 30m -v -run "TestRolling" ./cmd/versionerd
 	VERSIONER_TEST_RESTARTS=10 go test -count 1 -timeout 30m -v -run "TestDatabaseRestarts" ./cmd/versionerd
+	$(MAKE) test-replicas RESTARTS=20
 	VERSIONER_TEST_OVERLOAD=60s go test -count 1 -timeout 30m -v -run 'TestOverload|TestGreedy|TestSlow' ./cmd/versionerd
 	VERSIONER_TEST_ROUND_TRIPS=1000000 go test -count 1 -timeout 30m -v -run 'TestTokenRoundTrip' ./internal/apikeys
 	VERSIONER_TEST_FETCH=1 go test -count 1 -v -run 'TestDownloadsBinaries' ./internal/embeddedpg

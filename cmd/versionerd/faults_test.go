@@ -207,8 +207,14 @@ func (h *hooks) subscribe(t *testing.T, env []string, server string) {
 	t.Helper()
 	token, _, err := call(t, env, "token", "--account", demoAccount, "--role", "admin")
 	require.NoError(t, err)
+	h.subscribeAs(t, strings.TrimSpace(token), server)
+}
+
+// subscribeAs is subscribe with the token of an admin of any account.
+func (h *hooks) subscribeAs(t *testing.T, token, server string) {
+	t.Helper()
 	create := func(path string, object map[string]any) (id string) {
-		status, answer := postTo(server+path, strings.TrimSpace(token), object)
+		status, answer := postTo(server+path, token, object)
 		require.Equal(t, http.StatusCreated, status, "%s", answer)
 		var made struct{ ID string }
 		require.NoError(t, json.Unmarshal(answer, &made))

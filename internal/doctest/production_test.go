@@ -153,8 +153,12 @@ func (p *production) balance(t *testing.T, g *guide, servers ...productionServer
 	t.Helper()
 	program := needs(t, "nginx", "/usr/sbin/nginx")
 	address := freeAddress(t)
+	shown := g.take(t, "nginx")[0].text
+	file, err := os.ReadFile(filepath.Join(root, "deploy/nginx/versioner.conf"))
+	require.NoError(t, err)
+	require.Equal(t, string(file), shown, "the page shows deploy/nginx/versioner.conf")
 	text := strings.NewReplacer("10.0.0.11:8080", strings.TrimPrefix(servers[0].url, "http://"), "10.0.0.12:8080", strings.TrimPrefix(servers[1].url, "http://"),
-		"listen 80;", "listen "+address+";").Replace(g.take(t, "nginx")[0].text)
+		"listen 80;", "listen "+address+";").Replace(shown)
 	dir := newDir(t)
 	var temporary strings.Builder
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
