@@ -136,7 +136,8 @@ func TestSecretFiles(t *testing.T) {
 
 			_, stderr, err = call(t, with(name+"_FILE="+folder+"/missing"), "serve")
 			require.Error(t, err)
-			require.Contains(t, stderr, name+"_FILE: open "+folder+"/missing: no such file or directory")
+			require.Equal(t, "versionerd: invalid configuration\n"+name+"_FILE: open "+folder+"/missing: no such file or directory; name a file that this user can read\n", stderr,
+				"no rule reports that the setting has no value")
 
 			require.NoError(t, os.WriteFile(file, []byte(" \n"), 0o600))
 			_, stderr, err = call(t, with(name+"_FILE="+file), "serve")

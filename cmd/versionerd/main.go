@@ -115,7 +115,10 @@ func run(ctx context.Context, abort *app.Abort, args []string) error {
 	target := command.Selected().Target
 	if selected, ok := reflect.TypeAssert[resolver](target.Addr()); ok {
 		cfg, err := selected.Resolve()
-		if err := errors.Join(environment, files.Err(), err); err != nil {
+		if unusable := files.Err(); unusable != nil {
+			err = unusable // its settings have no value: the other rules would report what follows from that
+		}
+		if err := errors.Join(environment, err); err != nil {
 			err = fmt.Errorf("invalid configuration\n%w", err)
 			if _, printsSettings := reflect.TypeAssert[configCommand](target); printsSettings {
 				err = errors.Join(command.Run(), err)
