@@ -662,6 +662,8 @@ CREATE INDEX environment_state_environment_idx ON public.environment_state USING
 
 CREATE INDEX environments_account_created_at_idx ON public.environments USING btree (account_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
 
+CREATE INDEX environments_account_name_idx ON public.environments USING btree (account_id, name COLLATE "C", id) WHERE (deleted_at IS NULL);
+
 CREATE INDEX event_fingerprints_received_at_idx ON public.event_fingerprints USING btree (received_at);
 
 CREATE INDEX events_build_idx ON ONLY public.events USING btree (build_id, received_at, id) WHERE (build_id IS NOT NULL);
@@ -697,6 +699,8 @@ CREATE INDEX notification_usage_day_idx ON public.notification_usage USING btree
 CREATE INDEX product_names_product_idx ON public.product_names USING btree (product_id);
 
 CREATE INDEX products_account_created_at_idx ON public.products USING btree (account_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX products_account_name_idx ON public.products USING btree (account_id, name COLLATE "C", id) WHERE (deleted_at IS NULL);
 
 CREATE INDEX release_versions_version_idx ON public.release_versions USING btree (account_id, version_id);
 

@@ -472,6 +472,24 @@ func (e SignInProviderType) Valid() bool {
 	}
 }
 
+// Defines values for SortOrder.
+const (
+	SortOrderName   SortOrder = "name"
+	SortOrderNewest SortOrder = "newest"
+)
+
+// Valid indicates whether the value is a known member of the SortOrder enum.
+func (e SortOrder) Valid() bool {
+	switch e {
+	case SortOrderName:
+		return true
+	case SortOrderNewest:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Status.
 const (
 	StatusAborted   Status = "aborted"
@@ -1212,7 +1230,7 @@ type EnvironmentCreate struct {
 
 // EnvironmentList A page of a list of environments.
 type EnvironmentList struct {
-	// Items Environments of this page, newest first.
+	// Items Environments of this page, in the order of `sort`.
 	Items []Environment `json:"items"`
 
 	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
@@ -1661,7 +1679,7 @@ type ProductCreate struct {
 
 // ProductList A page of a list of products.
 type ProductList struct {
-	// Items Products of this page, newest first.
+	// Items Products of this page, in the order of `sort`.
 	Items []Product `json:"items"`
 
 	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
@@ -2090,6 +2108,9 @@ type SignOut struct {
 	RedirectURL string `json:"redirect_url"`
 }
 
+// SortOrder The order of a list: the newest first, or by name. Names are compared by code points: `Zeta` comes before `alpha`.
+type SortOrder string
+
 // Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 type Status string
 
@@ -2361,6 +2382,9 @@ type SessionID = openapi_types.UUID
 
 // Since defines model for Since.
 type Since = time.Time
+
+// Sort The order of a list: the newest first, or by name. Names are compared by code points: `Zeta` comes before `alpha`.
+type Sort = SortOrder
 
 // StatusFilter The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 type StatusFilter = Status
@@ -2645,6 +2669,9 @@ type ListEnvironmentsParams struct {
 	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
 
+	// Sort The order of the list.
+	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Type Only environments of this type.
 	Type *EnvironmentTypeFilter `form:"type,omitempty" json:"type,omitempty"`
 }
@@ -2793,6 +2820,9 @@ type ListProductsParams struct {
 
 	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
+
+	// Sort The order of the list.
+	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 }
 
 // CreateProductParams defines parameters for CreateProduct.
@@ -3436,7 +3466,7 @@ type ClientInterface interface {
 
 	// ListEnvironments List environments
 	//
-	// Lists the account's environments, newest first: those created by events and those created by users.
+	// Lists the account's environments, newest first or by name: those created by events and those created by users.
 	// A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /environments/ (the `ListEnvironments` operationId).
@@ -3695,7 +3725,7 @@ type ClientInterface interface {
 
 	// ListProducts List products
 	//
-	// Lists the account's products, newest first: those created by events and those created by users.
+	// Lists the account's products, newest first or by name: those created by events and those created by users.
 	// A filter that matches nothing gives an empty list.
 	//
 	// Corresponds with GET /products/ (the `ListProducts` operationId).
@@ -4634,7 +4664,7 @@ func (c *Client) ListEnvironmentState(ctx context.Context, params *ListEnvironme
 
 // ListEnvironments List environments
 //
-// Lists the account's environments, newest first: those created by events and those created by users.
+// Lists the account's environments, newest first or by name: those created by events and those created by users.
 // A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /environments/ (the `ListEnvironments` operationId).
@@ -5173,7 +5203,7 @@ func (c *Client) GetSpecification(ctx context.Context, reqEditors ...RequestEdit
 
 // ListProducts List products
 //
-// Lists the account's products, newest first: those created by events and those created by users.
+// Lists the account's products, newest first or by name: those created by events and those created by users.
 // A filter that matches nothing gives an empty list.
 //
 // Corresponds with GET /products/ (the `ListProducts` operationId).
@@ -7419,6 +7449,18 @@ func NewListEnvironmentsRequest(server string, params *ListEnvironmentsParams) (
 
 		}
 
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Type != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -8598,6 +8640,18 @@ func NewListProductsRequest(server string, params *ListProductsParams) (*http.Re
 		if params.Q != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -10264,7 +10318,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListEnvironmentsWithResponse List environments
 	//
-	// Lists the account's environments, newest first: those created by events and those created by users.
+	// Lists the account's environments, newest first or by name: those created by events and those created by users.
 	// A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -10555,7 +10609,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListProductsWithResponse List products
 	//
-	// Lists the account's products, newest first: those created by events and those created by users.
+	// Lists the account's products, newest first or by name: those created by events and those created by users.
 	// A filter that matches nothing gives an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -19046,7 +19100,7 @@ func (c *ClientWithResponses) ListEnvironmentStateWithResponse(ctx context.Conte
 
 // ListEnvironmentsWithResponse List environments
 //
-// Lists the account's environments, newest first: those created by events and those created by users.
+// Lists the account's environments, newest first or by name: those created by events and those created by users.
 // A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -19505,7 +19559,7 @@ func (c *ClientWithResponses) GetSpecificationWithResponse(ctx context.Context, 
 
 // ListProductsWithResponse List products
 //
-// Lists the account's products, newest first: those created by events and those created by users.
+// Lists the account's products, newest first or by name: those created by events and those created by users.
 // A filter that matches nothing gives an empty list.
 //
 // Returns a wrapper object for the known response body format(s).

@@ -8,6 +8,16 @@ WHERE account_id = @account_id AND deleted_at IS NULL
 ORDER BY created_at DESC, id DESC
 LIMIT @row_limit;
 
+-- ListEnvironmentsByName returns a page of the account's environments, by the code points of their names.
+-- name: ListEnvironmentsByName :many
+SELECT * FROM environments
+WHERE account_id = @account_id AND deleted_at IS NULL
+  AND (sqlc.narg('after_name')::text IS NULL OR (name COLLATE "C", id) > (sqlc.narg('after_name')::text, sqlc.narg('after_id')::uuid))
+  AND (sqlc.narg('q')::text IS NULL OR strpos(lower(name), lower(sqlc.narg('q')::text)) > 0)
+  AND (sqlc.narg('type')::text IS NULL OR type = sqlc.narg('type')::text)
+ORDER BY name COLLATE "C", id
+LIMIT @row_limit;
+
 -- GetEnvironment returns one environment.
 -- name: GetEnvironment :one
 SELECT * FROM environments

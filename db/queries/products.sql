@@ -7,6 +7,15 @@ WHERE account_id = @account_id AND deleted_at IS NULL
 ORDER BY created_at DESC, id DESC
 LIMIT @row_limit;
 
+-- ListProductsByName returns a page of the account's products, by the code points of their names.
+-- name: ListProductsByName :many
+SELECT * FROM products
+WHERE account_id = @account_id AND deleted_at IS NULL
+  AND (sqlc.narg('after_name')::text IS NULL OR (name COLLATE "C", id) > (sqlc.narg('after_name')::text, sqlc.narg('after_id')::uuid))
+  AND (sqlc.narg('q')::text IS NULL OR strpos(lower(name), lower(sqlc.narg('q')::text)) > 0)
+ORDER BY name COLLATE "C", id
+LIMIT @row_limit;
+
 -- GetProduct returns one product.
 -- name: GetProduct :one
 SELECT * FROM products

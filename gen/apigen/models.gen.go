@@ -464,6 +464,24 @@ func (e SignInProviderType) Valid() bool {
 	}
 }
 
+// Defines values for SortOrder.
+const (
+	SortOrderName   SortOrder = "name"
+	SortOrderNewest SortOrder = "newest"
+)
+
+// Valid indicates whether the value is a known member of the SortOrder enum.
+func (e SortOrder) Valid() bool {
+	switch e {
+	case SortOrderName:
+		return true
+	case SortOrderNewest:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Status.
 const (
 	StatusAborted   Status = "aborted"
@@ -1204,7 +1222,7 @@ type EnvironmentCreate struct {
 
 // EnvironmentList A page of a list of environments.
 type EnvironmentList struct {
-	// Items Environments of this page, newest first.
+	// Items Environments of this page, in the order of `sort`.
 	Items []Environment `json:"items"`
 
 	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
@@ -1653,7 +1671,7 @@ type ProductCreate struct {
 
 // ProductList A page of a list of products.
 type ProductList struct {
-	// Items Products of this page, newest first.
+	// Items Products of this page, in the order of `sort`.
 	Items []Product `json:"items"`
 
 	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
@@ -2082,6 +2100,9 @@ type SignOut struct {
 	RedirectURL string `json:"redirect_url"`
 }
 
+// SortOrder The order of a list: the newest first, or by name. Names are compared by code points: `Zeta` comes before `alpha`.
+type SortOrder string
+
 // Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 type Status string
 
@@ -2353,6 +2374,9 @@ type SessionID = openapi_types.UUID
 
 // Since defines model for Since.
 type Since = time.Time
+
+// Sort The order of a list: the newest first, or by name. Names are compared by code points: `Zeta` comes before `alpha`.
+type Sort = SortOrder
 
 // StatusFilter The state of a build or deployment. `completed`, `failed` and `aborted` are final.
 type StatusFilter = Status
@@ -2637,6 +2661,9 @@ type ListEnvironmentsParams struct {
 	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
 
+	// Sort The order of the list.
+	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Type Only environments of this type.
 	Type *EnvironmentTypeFilter `form:"type,omitempty" json:"type,omitempty"`
 }
@@ -2785,6 +2812,9 @@ type ListProductsParams struct {
 
 	// Q Only objects whose name contains this text, ignoring case.
 	Q *Q `form:"q,omitempty" json:"q,omitempty"`
+
+	// Sort The order of the list.
+	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 }
 
 // CreateProductParams defines parameters for CreateProduct.

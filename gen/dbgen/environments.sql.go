@@ -345,6 +345,64 @@ func (q *Queries) ListEnvironments(ctx context.Context, arg ListEnvironmentsPara
 	return items, nil
 }
 
+const ListEnvironmentsByName = `-- name: ListEnvironmentsByName :many
+SELECT account_id, id, name, type, description, metadata, revision, created_at, updated_at, deleted_at FROM environments
+WHERE account_id = $1 AND deleted_at IS NULL
+  AND ($2::text IS NULL OR (name COLLATE "C", id) > ($2::text, $3::uuid))
+  AND ($4::text IS NULL OR strpos(lower(name), lower($4::text)) > 0)
+  AND ($5::text IS NULL OR type = $5::text)
+ORDER BY name COLLATE "C", id
+LIMIT $6
+`
+
+type ListEnvironmentsByNameParams struct {
+	AccountID uuid.UUID
+	AfterName *string
+	AfterID   *uuid.UUID
+	Q         *string
+	Type      *string
+	RowLimit  int32
+}
+
+// ListEnvironmentsByName returns a page of the account's environments, by the code points of their names.
+func (q *Queries) ListEnvironmentsByName(ctx context.Context, arg ListEnvironmentsByNameParams) ([]Environment, error) {
+	rows, err := q.db.Query(ctx, ListEnvironmentsByName,
+		arg.AccountID,
+		arg.AfterName,
+		arg.AfterID,
+		arg.Q,
+		arg.Type,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Environment{}
+	for rows.Next() {
+		var i Environment
+		if err := rows.Scan(
+			&i.AccountID,
+			&i.ID,
+			&i.Name,
+			&i.Type,
+			&i.Description,
+			&i.Metadata,
+			&i.Revision,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.DeletedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ReserveEnvironmentName = `-- name: ReserveEnvironmentName :one
 INSERT INTO environment_names AS n (account_id, name, environment_id)
 VALUES ($1, $2, $3)

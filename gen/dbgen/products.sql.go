@@ -309,6 +309,60 @@ func (q *Queries) ListProducts(ctx context.Context, arg ListProductsParams) ([]P
 	return items, nil
 }
 
+const ListProductsByName = `-- name: ListProductsByName :many
+SELECT account_id, id, name, description, extra_metadata, revision, created_at, updated_at, deleted_at FROM products
+WHERE account_id = $1 AND deleted_at IS NULL
+  AND ($2::text IS NULL OR (name COLLATE "C", id) > ($2::text, $3::uuid))
+  AND ($4::text IS NULL OR strpos(lower(name), lower($4::text)) > 0)
+ORDER BY name COLLATE "C", id
+LIMIT $5
+`
+
+type ListProductsByNameParams struct {
+	AccountID uuid.UUID
+	AfterName *string
+	AfterID   *uuid.UUID
+	Q         *string
+	RowLimit  int32
+}
+
+// ListProductsByName returns a page of the account's products, by the code points of their names.
+func (q *Queries) ListProductsByName(ctx context.Context, arg ListProductsByNameParams) ([]Product, error) {
+	rows, err := q.db.Query(ctx, ListProductsByName,
+		arg.AccountID,
+		arg.AfterName,
+		arg.AfterID,
+		arg.Q,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Product{}
+	for rows.Next() {
+		var i Product
+		if err := rows.Scan(
+			&i.AccountID,
+			&i.ID,
+			&i.Name,
+			&i.Description,
+			&i.ExtraMetadata,
+			&i.Revision,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.DeletedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ReserveProductName = `-- name: ReserveProductName :one
 INSERT INTO product_names AS n (account_id, name, product_id)
 VALUES ($1, $2, $3)

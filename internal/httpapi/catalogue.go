@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -30,15 +31,22 @@ func ifMatchRef(ctx context.Context, id uuid.UUID, ifMatch *string) etag.Ref {
 
 func (h catalogueHandlers) ListProducts(ctx context.Context, req apigen.ListProductsRequestObject) (apigen.ListProductsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
+	byName := ptr.Or(req.Params.Sort, apigen.SortOrderNewest) == apigen.SortOrderName
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.Product, apigen.Product]{
 		scope: listScope{account: account, operation: "listProducts", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.Product, error) {
+			if byName {
+				rows, err := db.ListProductsByName(ctx, dbgen.ListProductsByNameParams{
+					AccountID: account, Q: req.Params.Q, AfterName: after.lastName(), AfterID: after.lastID(), RowLimit: limit,
+				})
+				return rows, postgres.Classify(err)
+			}
 			rows, err := db.ListProducts(ctx, dbgen.ListProductsParams{
 				AccountID: account, Q: req.Params.Q, AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.Product) keyset { return keyset{at: row.CreatedAt, id: row.ID} },
+		at:   func(row dbgen.Product) keyset { return positionOf(byName, row.Name, row.CreatedAt, row.ID) },
 		item: toAPIProduct,
 	})
 	return apigen.ListProducts200JSONResponse{Items: items, NextCursor: next}, err
@@ -85,16 +93,24 @@ func (h catalogueHandlers) DeleteProduct(ctx context.Context, req apigen.DeleteP
 
 func (h catalogueHandlers) ListEnvironments(ctx context.Context, req apigen.ListEnvironmentsRequestObject) (apigen.ListEnvironmentsResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
+	byName := ptr.Or(req.Params.Sort, apigen.SortOrderNewest) == apigen.SortOrderName
 	items, next, err := paginate(ctx, h.db, h.cursors, page[dbgen.Environment, apigen.Environment]{
 		scope: listScope{account: account, operation: "listEnvironments", request: req}, limit: req.Params.Limit, cursor: req.Params.Cursor,
 		rows: func(db *postgres.DB, after *keyset, limit int32) ([]dbgen.Environment, error) {
+			if byName {
+				rows, err := db.ListEnvironmentsByName(ctx, dbgen.ListEnvironmentsByNameParams{
+					AccountID: account, Q: req.Params.Q, Type: (*string)(req.Params.Type),
+					AfterName: after.lastName(), AfterID: after.lastID(), RowLimit: limit,
+				})
+				return rows, postgres.Classify(err)
+			}
 			rows, err := db.ListEnvironments(ctx, dbgen.ListEnvironmentsParams{
 				AccountID: account, Q: req.Params.Q, Type: (*string)(req.Params.Type),
 				AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.Environment) keyset { return keyset{at: row.CreatedAt, id: row.ID} },
+		at:   func(row dbgen.Environment) keyset { return positionOf(byName, row.Name, row.CreatedAt, row.ID) },
 		item: toAPIEnvironment,
 	})
 	return apigen.ListEnvironments200JSONResponse{Items: items, NextCursor: next}, err
@@ -170,6 +186,14 @@ func (h catalogueHandlers) GetVersion(ctx context.Context, req apigen.GetVersion
 		return nil, postgres.Classify(err)
 	}
 	return apigen.GetVersion200JSONResponse(toAPIVersion(row)), nil
+}
+
+// positionOf is the position of a product or environment in a list by name, or by age.
+func positionOf(byName bool, name string, createdAt time.Time, id uuid.UUID) keyset {
+	if byName {
+		return keyset{name: name, id: id}
+	}
+	return keyset{at: createdAt, id: id}
 }
 
 func toAPIProduct(row dbgen.Product) apigen.Product {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -20,23 +21,23 @@ func scopeOf(account uuid.UUID, operation, q string, limit *int, cursor *string)
 
 // FuzzCursor verifies that a cursor is decoded to its position, and that any other text is rejected.
 func FuzzCursor(f *testing.F) {
-	f.Add("", int64(0), []byte{1})
-	f.Add(strings.Repeat("A", 96), int64(1<<60), []byte("0123456789abcdef"))
+	f.Add("", int64(0), []byte{1}, "")
+	f.Add(strings.Repeat("A", 96), int64(1<<60), []byte("0123456789abcdef"), strings.Repeat("\U0001F680", 255))
 	lists := cursorCodec{keys: [][]byte{[]byte("key")}}
 	account := uuid.New()
-	f.Fuzz(func(t *testing.T, text string, micros int64, id []byte) {
+	f.Fuzz(func(t *testing.T, text string, micros int64, id []byte, name string) {
 		scope := scopeOf(account, "listThings", "x", nil, nil)
 		if at, err := lists.decode(scope, text); err == nil {
 			t.Fatalf("%q was accepted: %v", text, at)
 		} else if apperr.CodeOf(err) != apperr.Invalid {
 			t.Fatal(err)
 		}
-		want := keyset{at: time.UnixMicro(micros).UTC(), id: uuid.NewSHA1(uuid.Nil, id), first: uuid.NewSHA1(uuid.Max, id)}
+		want := keyset{at: time.UnixMicro(micros).UTC(), id: uuid.NewSHA1(uuid.Nil, id), first: uuid.NewSHA1(uuid.Max, id), name: name}
 		cursor, err := lists.encode(scope, want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(cursor) > 512 {
+		if utf8.RuneCountInString(name) <= 255 && len(cursor) > 1456 {
 			t.Fatal("longer than specified")
 		}
 		got, err := lists.decode(scopeOf(account, "listThings", "x", new(7), &cursor), cursor)

@@ -204,6 +204,54 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// TestSortByName reads products and environments by name, by pages: by code points, names of the largest size too.
+func TestSortByName(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	rocket, kanji := strings.Repeat("\U0001F680", 255), strings.Repeat("\u6f22", 255)
+	sorted := []string{"Zeta", "alpha", "alpha-10", "alpha-2", "beta", kanji, rocket}
+	for _, list := range []string{"/products/", "/environments/"} {
+		var inOrderOfCreation []string
+		for _, i := range []int{3, 6, 0, 5, 1, 4, 2} {
+			created(t, api, list, fmt.Sprintf(`{"name":%q}`, sorted[i]))
+			inOrderOfCreation = append(inOrderOfCreation, sorted[i])
+		}
+		get := func(query string) testapi.Answer { return api.As(t, "viewer", http.MethodGet, list+query, "") }
+		names := func(query string) (names []string) {
+			for cursor, pages := "", 0; pages < 20; pages++ {
+				answer := get(query + cursor)
+				require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
+				for _, item := range items(t, answer) {
+					names = append(names, item["name"].(string))
+				}
+				next := nextCursor(t, answer)
+				if next == "" {
+					break
+				}
+				cursor = "&cursor=" + next
+			}
+			return names
+		}
+		for _, limit := range []int{1, 2, 6, 7, 200} {
+			require.Equal(t, sorted, names(fmt.Sprintf("?sort=name&limit=%d", limit)), "%s by %d", list, limit)
+		}
+		require.Equal(t, []string{"alpha", "alpha-10", "alpha-2"}, names("?sort=name&limit=1&q=ALPHA"))
+		slices.Reverse(inOrderOfCreation)
+		require.Equal(t, inOrderOfCreation, names("?limit=2"))
+		require.Equal(t, inOrderOfCreation, names("?limit=2&sort=newest"))
+		require.Equal(t, []string{`["query","cursor"]`}, locs(t, get("?cursor="+nextCursor(t, get("?sort=name&limit=1")))), "a cursor of another order")
+		require.Equal(t, []string{`["query","sort"]`}, locs(t, get("?sort=-name")))
+
+		// The position is a name, not an object: renaming or deleting the last object of a page changes no later page.
+		first := get("?sort=name&limit=2")
+		last := strings.TrimSuffix(list, "/") + "/" + items(t, first)[1]["id"].(string)
+		require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPatch, last, `{"name":"zz"}`).Status)
+		require.Equal(t, "alpha-10", items(t, get("?sort=name&limit=2&cursor="+nextCursor(t, first)))[0]["name"])
+		require.Equal(t, http.StatusNoContent, api.As(t, "admin", http.MethodDelete, last, "").Status)
+		require.Equal(t, "alpha-10", items(t, get("?sort=name&limit=2&cursor="+nextCursor(t, first)))[0]["name"])
+	}
+}
+
 // TestCursorsOfConditionalRequests continues a list whose first page was read with If-None-Match.
 func TestCursorsOfConditionalRequests(t *testing.T) {
 	t.Parallel()

@@ -29,18 +29,19 @@ const (
 	alwaysFits = maxPageSize / 16
 )
 
-// keyset is the position of a row in a list: after a time, or after another identifier, and then its own.
+// keyset is the position of a row in a list: after a time, another identifier or a name, and then its own identifier.
 type keyset struct {
 	at    time.Time
 	first uuid.UUID
 	id    uuid.UUID
+	name  string
 }
 
 var errInvalidCursor = apperr.NewInvalid(apperr.Field{
 	Loc: []any{"query", "cursor"}, Msg: "invalid cursor; restart from the first page", Type: "value_error.cursor",
 })
 
-// positionSize is what a position takes in a cursor: microseconds and two identifiers.
+// positionSize is what a position takes in a cursor before its name: microseconds and two identifiers.
 const positionSize = 8 + 16 + 16
 
 // listScope is the list that a cursor belongs to.
@@ -74,26 +75,28 @@ type cursorCodec struct{ keys [][]byte }
 
 func (c cursorCodec) encode(scope listScope, at keyset) (string, error) {
 	cursor := binary.BigEndian.AppendUint64(nil, uint64(at.at.UnixMicro()))
-	cursor = append(append(cursor, at.first[:]...), at.id[:]...)
+	cursor = append(append(append(cursor, at.first[:]...), at.id[:]...), at.name...)
 	mac, err := mac(c.keys[0], scope, cursor)
 	return base64.RawURLEncoding.EncodeToString(append(cursor, mac...)), err
 }
 
 func (c cursorCodec) decode(scope listScope, text string) (*keyset, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(raw) != positionSize+sha256.Size {
+	if err != nil || len(raw) < positionSize+sha256.Size {
 		return nil, errInvalidCursor
 	}
+	position, sum := raw[:len(raw)-sha256.Size], raw[len(raw)-sha256.Size:]
 	for _, key := range c.keys {
-		mac, err := mac(key, scope, raw[:positionSize])
+		mac, err := mac(key, scope, position)
 		if err != nil {
 			return nil, err
 		}
-		if hmac.Equal(raw[positionSize:], mac) {
+		if hmac.Equal(sum, mac) {
 			return &keyset{
-				at:    time.UnixMicro(int64(binary.BigEndian.Uint64(raw))).UTC(), //nolint:gosec // bits are bits
-				first: uuid.UUID(raw[8:24]),
-				id:    uuid.UUID(raw[24:40]),
+				at:    time.UnixMicro(int64(binary.BigEndian.Uint64(position))).UTC(), //nolint:gosec // bits are bits
+				first: uuid.UUID(position[8:24]),
+				id:    uuid.UUID(position[24:40]),
+				name:  string(position[positionSize:]),
 			}, nil
 		}
 	}
@@ -135,6 +138,14 @@ func (k *keyset) lastID() *uuid.UUID {
 		return nil
 	}
 	return &k.id
+}
+
+// lastName is the argument for the name.
+func (k *keyset) lastName() *string {
+	if k == nil {
+		return nil
+	}
+	return &k.name
 }
 
 // page is a page of a list to read.

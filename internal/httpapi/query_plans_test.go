@@ -281,8 +281,24 @@ func TestListsReadFromAnIndex(t *testing.T) {
 		"listVersions":              {"versions", page, versionsWhere(func(*dbgen.ListVersionsParams) {})},
 		"listVersions of a product": {"versions", page, versionsWhere(func(p *dbgen.ListVersionsParams) { p.ProductID = &product })},
 		"listVersions of a commit":  {"versions", 2000, versionsWhere(func(p *dbgen.ListVersionsParams) { p.Commit = &commit })},
+		"listProducts by name": {"products", page, func(_ *time.Time, id *uuid.UUID) error {
+			params := dbgen.ListProductsByNameParams{AccountID: account, RowLimit: page}
+			if id != nil {
+				params.AfterName, params.AfterID = new("product 11"), id
+			}
+			_, err := db.ListProductsByName(t.Context(), params)
+			return err
+		}},
 		"listProducts": {"products", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListProducts(t.Context(), dbgen.ListProductsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"listEnvironments by name": {"environments", page, func(_ *time.Time, id *uuid.UUID) error {
+			params := dbgen.ListEnvironmentsByNameParams{AccountID: account, RowLimit: page}
+			if id != nil {
+				params.AfterName, params.AfterID = new("env 11"), id
+			}
+			_, err := db.ListEnvironmentsByName(t.Context(), params)
 			return err
 		}},
 		"listEnvironments": {"environments", page, func(at *time.Time, id *uuid.UUID) error {

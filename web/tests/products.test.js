@@ -50,6 +50,25 @@ describe("products and environments", suite, () => {
       }));
   }
 
+  test("lists and suggests products and environments by name", () =>
+    visit(browser, server, "/products", { token: viewer }, async (page) => {
+      const names = () => page.locator("tbody tr td:first-child").allTextContents();
+      const assertSorted = (names) => assert.deepEqual(names, names.toSorted());
+      for (const path of ["/products", "/environments"]) {
+        await page.goto(`${server.url}/app${path}`);
+        await page.locator("tbody tr").nth(1).waitFor();
+        assertSorted(await names());
+      }
+      await page.goto(`${server.url}/app/deployments`);
+      for (const label of ["Product", "Environment"]) {
+        const options = page.locator(
+          `datalist[id="${await page.getByLabel(label, { exact: true }).getAttribute("list")}"] option`,
+        );
+        await options.nth(1).waitFor({ state: "attached" });
+        assertSorted(await options.evaluateAll((all) => all.map(({ value }) => value)));
+      }
+    }));
+
   test("finds products by a part of the name, which is in the address", () =>
     visit(browser, server, "/products", { token }, async (page) => {
       await rows(page, "Products").first().waitFor();

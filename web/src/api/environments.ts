@@ -20,7 +20,11 @@ type Query = NonNullable<ListEnvironmentsData["query"]>;
 
 export const environmentsQuery = (filters: Search) =>
   listOptions(["environments", "list", filters], (page, signal) =>
-    listEnvironments({ client, signal, query: { ...presentIn<Query>(filters), limit: MAX_PAGE_SIZE, ...page } }),
+    listEnvironments({
+      client,
+      signal,
+      query: { ...presentIn<Query>(filters), sort: "name", limit: MAX_PAGE_SIZE, ...page },
+    }),
   );
 
 export const environmentQuery = (id: string) =>

@@ -5,9 +5,9 @@ import { client } from "./client";
 
 const LIMIT = 20;
 
-const query = (q: string) => ({ limit: LIMIT, ...(q.trim() ? { q: q.trim() } : {}) });
+const query = (q: string) => ({ sort: "name" as const, limit: LIMIT, ...(q.trim() ? { q: q.trim() } : {}) });
 
-/** Names of products that contain the text. */
+/** The first names of products that contain the text. */
 export const productNamesQuery = (text: string) =>
   queryOptions({
     queryKey: ["products", "names", text.trim()],
@@ -16,7 +16,7 @@ export const productNamesQuery = (text: string) =>
       (await listProducts({ client, signal, query: query(text) })).items.map(({ name }) => name),
   });
 
-/** Names of environments that contain the text. */
+/** The first names of environments that contain the text. */
 export const environmentNamesQuery = (text: string) =>
   queryOptions({
     queryKey: ["environments", "names", text.trim()],

@@ -13,8 +13,8 @@ export const paletteQuery = (text: string) =>
     staleTime: 30_000,
     queryFn: async ({ signal }) => {
       const [products, environments] = await Promise.all([
-        listProducts({ client, signal, query: { q: text, limit: LIMIT } }),
-        listEnvironments({ client, signal, query: { q: text, limit: LIMIT } }),
+        listProducts({ client, signal, query: { q: text, sort: "name", limit: LIMIT } }),
+        listEnvironments({ client, signal, query: { q: text, sort: "name", limit: LIMIT } }),
       ]);
       return [
         ...products.items.map(({ id, name }) => ({

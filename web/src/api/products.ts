@@ -24,7 +24,11 @@ type Query = NonNullable<ListProductsData["query"]>;
 
 export const productsQuery = (filters: Search) =>
   listOptions(["products", "list", filters], (page, signal) =>
-    listProducts({ client, signal, query: { ...presentIn<Query>(filters), limit: MAX_PAGE_SIZE, ...page } }),
+    listProducts({
+      client,
+      signal,
+      query: { ...presentIn<Query>(filters), sort: "name", limit: MAX_PAGE_SIZE, ...page },
+    }),
   );
 
 export const productQuery = (id: string) =>

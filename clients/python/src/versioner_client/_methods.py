@@ -101,16 +101,21 @@ class Methods(ABC):
         return (self.send(operations.create_version_event(body, idempotency_key=idempotency_key))).data
 
     def list_products(
-        self, *, limit: int | None = None, cursor: str | None = None, q: str | None = None
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        q: str | None = None,
+        sort: models.SortOrder | None = None,
     ) -> Pages[models.Product]:
         """List products.
 
-        Lists the account's products, newest first: those created by events and those created by users.
+        Lists the account's products, newest first or by name: those created by events and those created by users.
         A filter that matches nothing gives an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
-        return Pages(self.send, operations.list_products(limit=limit, cursor=cursor, q=q))
+        return Pages(self.send, operations.list_products(limit=limit, cursor=cursor, q=q, sort=sort))
 
     def create_product(self, body: models.ProductCreate, *, idempotency_key: str | None = None) -> models.Product:
         """Create a product.
@@ -152,16 +157,17 @@ class Methods(ABC):
         limit: int | None = None,
         cursor: str | None = None,
         q: str | None = None,
+        sort: models.SortOrder | None = None,
         type: models.EnvironmentType | None = None,
     ) -> Pages[models.Environment]:
         """List environments.
 
-        Lists the account's environments, newest first: those created by events and those created by users.
+        Lists the account's environments, newest first or by name: those created by events and those created by users.
         A filter that matches nothing gives an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
-        return Pages(self.send, operations.list_environments(limit=limit, cursor=cursor, q=q, type=type))
+        return Pages(self.send, operations.list_environments(limit=limit, cursor=cursor, q=q, sort=sort, type=type))
 
     def create_environment(
         self, body: models.EnvironmentCreate, *, idempotency_key: str | None = None
@@ -913,16 +919,21 @@ class AsyncMethods(ABC):
         return (await self.send(operations.create_version_event(body, idempotency_key=idempotency_key))).data
 
     def list_products(
-        self, *, limit: int | None = None, cursor: str | None = None, q: str | None = None
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        q: str | None = None,
+        sort: models.SortOrder | None = None,
     ) -> AsyncPages[models.Product]:
         """List products.
 
-        Lists the account's products, newest first: those created by events and those created by users.
+        Lists the account's products, newest first or by name: those created by events and those created by users.
         A filter that matches nothing gives an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
-        return AsyncPages(self.send, operations.list_products(limit=limit, cursor=cursor, q=q))
+        return AsyncPages(self.send, operations.list_products(limit=limit, cursor=cursor, q=q, sort=sort))
 
     async def create_product(self, body: models.ProductCreate, *, idempotency_key: str | None = None) -> models.Product:
         """Create a product.
@@ -964,16 +975,19 @@ class AsyncMethods(ABC):
         limit: int | None = None,
         cursor: str | None = None,
         q: str | None = None,
+        sort: models.SortOrder | None = None,
         type: models.EnvironmentType | None = None,
     ) -> AsyncPages[models.Environment]:
         """List environments.
 
-        Lists the account's environments, newest first: those created by events and those created by users.
+        Lists the account's environments, newest first or by name: those created by events and those created by users.
         A filter that matches nothing gives an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
-        return AsyncPages(self.send, operations.list_environments(limit=limit, cursor=cursor, q=q, type=type))
+        return AsyncPages(
+            self.send, operations.list_environments(limit=limit, cursor=cursor, q=q, sort=sort, type=type)
+        )
 
     async def create_environment(
         self, body: models.EnvironmentCreate, *, idempotency_key: str | None = None

@@ -465,6 +465,13 @@ class RecordedBuild(BaseModel):
     """
 
 
+SortOrder = TypeAliasType("SortOrder", Literal["newest", "name"])
+"""
+The order of a list: the newest first, or by name. Names are compared by code points: `Zeta` comes before `alpha`.
+
+"""
+
+
 EnvironmentType = TypeAliasType("EnvironmentType", Literal["dev", "test", "staging", "production", "other"])
 """
 The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
@@ -551,7 +558,7 @@ class ProductList(BaseModel):
     )
     items: list[Product]
     """
-    Products of this page, newest first.
+    Products of this page, in the order of `sort`.
     """
     next_cursor: Annotated[str | None, Field(...)]
     """
@@ -654,7 +661,7 @@ class EnvironmentList(BaseModel):
     )
     items: list[Environment]
     """
-    Environments of this page, newest first.
+    Environments of this page, in the order of `sort`.
     """
     next_cursor: Annotated[str | None, Field(...)]
     """

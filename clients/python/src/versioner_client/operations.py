@@ -118,11 +118,11 @@ def create_version_event(
 
 
 def list_products(
-    *, limit: int | None = None, cursor: str | None = None, q: str | None = None
+    *, limit: int | None = None, cursor: str | None = None, q: str | None = None, sort: models.SortOrder | None = None
 ) -> Operation[models.ProductList]:
     """List products.
 
-    Lists the account's products, newest first: those created by events and those created by users.
+    Lists the account's products, newest first or by name: those created by events and those created by users.
     A filter that matches nothing gives an empty list.
     """
     return Operation(
@@ -133,6 +133,7 @@ def list_products(
             "limit": limit,
             "cursor": cursor,
             "q": q,
+            "sort": sort,
         },
     )
 
@@ -207,11 +208,12 @@ def list_environments(
     limit: int | None = None,
     cursor: str | None = None,
     q: str | None = None,
+    sort: models.SortOrder | None = None,
     type: models.EnvironmentType | None = None,
 ) -> Operation[models.EnvironmentList]:
     """List environments.
 
-    Lists the account's environments, newest first: those created by events and those created by users.
+    Lists the account's environments, newest first or by name: those created by events and those created by users.
     A filter that matches nothing gives an empty list.
     """
     return Operation(
@@ -222,6 +224,7 @@ def list_environments(
             "limit": limit,
             "cursor": cursor,
             "q": q,
+            "sort": sort,
             "type": type,
         },
     )

@@ -328,7 +328,7 @@ export const createVersionEvent = (
 /**
  * List products
  *
- * Lists the account's products, newest first: those created by events and those created by users.
+ * Lists the account's products, newest first or by name: those created by events and those created by users.
  * A filter that matches nothing gives an empty list.
  *
  */
@@ -444,7 +444,7 @@ export const updateProduct = (
 /**
  * List environments
  *
- * Lists the account's environments, newest first: those created by events and those created by users.
+ * Lists the account's environments, newest first or by name: those created by events and those created by users.
  * A filter that matches nothing gives an empty list.
  *
  */

@@ -436,6 +436,12 @@ export type MetadataOutput = {
 };
 
 /**
+ * The order of a list: the newest first, or by name. Names are compared by code points: `Zeta` comes before `alpha`.
+ *
+ */
+export type SortOrder = "newest" | "name";
+
+/**
  * The type of an environment. Unless a user sets it, it is inferred from the words in the environment's name, separated by
  * anything but letters and digits; digits at the end of a word do not count. The first row that has one of the words
  * decides: `review/fix-live-chat` is `dev`, `qa-prod-mirror` is `test`.
@@ -518,7 +524,7 @@ export type Product = {
  */
 export type ProductList = {
   /**
-   * Products of this page, newest first.
+   * Products of this page, in the order of `sort`.
    */
   items: Array<Product>;
   /**
@@ -591,7 +597,7 @@ export type Environment = {
  */
 export type EnvironmentList = {
   /**
-   * Environments of this page, newest first.
+   * Environments of this page, in the order of `sort`.
    */
   items: Array<Environment>;
   /**
@@ -2346,6 +2352,11 @@ export type Cursor = string;
 export type Q = string;
 
 /**
+ * The order of the list.
+ */
+export type Sort = SortOrder;
+
+/**
  * Only objects of this product, by name (a former one too) or identifier.
  */
 export type ProductFilter = string;
@@ -2661,6 +2672,10 @@ export type ListProductsData = {
      * Only objects whose name contains this text, ignoring case.
      */
     q?: string;
+    /**
+     * The order of the list.
+     */
+    sort?: SortOrder;
   };
   url: "/products/";
 };
@@ -2981,6 +2996,10 @@ export type ListEnvironmentsData = {
      * Only objects whose name contains this text, ignoring case.
      */
     q?: string;
+    /**
+     * The order of the list.
+     */
+    sort?: SortOrder;
     /**
      * Only environments of this type.
      */

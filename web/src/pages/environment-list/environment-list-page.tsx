@@ -19,7 +19,7 @@ import { useFilters } from "../../lib/search";
 import { TYPE_NAMES } from "../environments/matrix-data";
 import { NEW_FIELDS } from "./environment-form";
 
-/** All environments with their types, newest first. */
+/** All environments with their types, by name. */
 export default function EnvironmentListPage() {
   const [{ q, type }, change] = useFilters();
   const query = useInfiniteQuery(environmentsQuery({ q, type }));
@@ -29,7 +29,7 @@ export default function EnvironmentListPage() {
   return (
     <Page
       title="Environments"
-      lead="Names, types and descriptions of the environments, newest first"
+      lead="Names, types and descriptions of the environments"
       actions={
         mayWrite ? (
           <Button kind="primary" onClick={() => setOpen(true)}>

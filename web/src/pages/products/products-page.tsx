@@ -18,7 +18,7 @@ import { CreateDialog } from "../../forms/create-dialog";
 import { useFilters } from "../../lib/search";
 import { PRODUCT_FIELDS } from "./product-form";
 
-/** All products, newest first. */
+/** All products, by name. */
 export default function ProductsPage() {
   const [{ q }, change] = useFilters();
   const query = useInfiniteQuery(productsQuery({ q }));
@@ -27,7 +27,7 @@ export default function ProductsPage() {
   return (
     <Page
       title="Products"
-      lead="What pipelines deploy, newest first"
+      lead="What pipelines deploy"
       actions={
         mayWrite ? (
           <Button kind="primary" onClick={() => setOpen(true)}>
