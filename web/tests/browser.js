@@ -11,6 +11,9 @@ export const desk = { width: 1280, height: 800 };
 export const phone = { width: 390, height: 844 };
 const looks = [desk, phone].flatMap((viewport) => ["light", "dark"].map((colorScheme) => ({ viewport, colorScheme })));
 
+/** Failures of requests to a server that is stopped, starts or stops. */
+export const AWAY = [/ERR_CONNECTION|ERR_EMPTY_RESPONSE|Failed to load resource|50\d/];
+
 const programs = ["chromium", "chromium-browser", "google-chrome"];
 
 function isProgram(path) {
@@ -116,4 +119,30 @@ export async function assertAccessibleInEveryLook(page, name) {
   }
   await page.setViewportSize(desk);
   await page.emulateMedia({ colorScheme: "light" });
+}
+
+/**
+ * Submits a form of the page while the server is stopped, and requires that the reason and the age of the data are shown and that page and form
+ * keep their content. Then it starts the server again, and submits the form once more.
+ */
+export async function submitWithoutServer(page, server, form, picture) {
+  const submit = form.getByRole("button", { name: "Create", exact: true });
+  const age = page.getByText(/The data on this page are .* old/);
+  const texts = () => form.getByRole("textbox").evaluateAll((fields) => fields.map(({ value }) => value));
+  const typed = await texts();
+  const items = await page.getByRole("listitem").count();
+  assert.ok(items > 0 && typed.some(Boolean));
+  await server.end();
+  try {
+    await submit.click();
+    await form.getByRole("alert").getByText("The server does not answer").waitFor();
+    await age.waitFor();
+    assert.deepEqual(await texts(), typed);
+    assert.equal(await page.getByRole("listitem").count(), items, "the page keeps its data");
+    await keepPicture(page, picture);
+  } finally {
+    await server.restart();
+  }
+  await age.waitFor({ state: "detached" });
+  await submit.click();
 }

@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { assertAccessibleInEveryLook, keepPicture, startBrowser, suite, visit } from "./browser.js";
+import { AWAY, assertAccessibleInEveryLook, keepPicture, startBrowser, suite, visit } from "./browser.js";
 import { startServer } from "./server.js";
 
 const SIGNED_OUT = [/401/];
-const AWAY = [/ERR_CONNECTION|ERR_EMPTY_RESPONSE|Failed to load resource|50\d/];
 
 describe("session", suite, () => {
   let server, browser;
