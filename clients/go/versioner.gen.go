@@ -3124,7 +3124,7 @@ type ClientInterface interface {
 
 	// RevokeAPIKey Revoke an API key
 	//
-	// Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
+	// Revokes the key permanently; every server rejects it within a second. Revoking it again changes nothing.
 	//
 	// Corresponds with DELETE /api-keys/{id} (the `RevokeAPIKey` operationId).
 	RevokeAPIKey(ctx context.Context, id APIKeyID, params *RevokeAPIKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3224,8 +3224,8 @@ type ClientInterface interface {
 
 	// GetSession Get the current session
 	//
-	// Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A page asks
-	// for it first, and offers to sign in when the answer is 401.
+	// Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A client
+	// requests it first, and offers to sign in when the status is 401.
 	//
 	// Corresponds with GET /auth/session (the `GetSession` operationId).
 	GetSession(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3288,7 +3288,7 @@ type ClientInterface interface {
 	//
 	// Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
 	// builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
-	// gives an empty list.
+	// returns an empty list.
 	//
 	// Corresponds with GET /builds/ (the `ListBuilds` operationId).
 	ListBuilds(ctx context.Context, params *ListBuildsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3414,7 +3414,7 @@ type ClientInterface interface {
 	//
 	// Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
 	// since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
-	// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
+	// compare `occurred_at`, by which the list is sorted. A filter that matches nothing returns an empty list.
 	//
 	// Corresponds with GET /deployments/ (the `ListDeployments` operationId).
 	ListDeployments(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3459,7 +3459,7 @@ type ClientInterface interface {
 	// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
 	// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
 	// the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
-	// matches nothing gives an empty list.
+	// matches nothing returns an empty list.
 	//
 	// Corresponds with GET /environment-state/ (the `ListEnvironmentState` operationId).
 	ListEnvironmentState(ctx context.Context, params *ListEnvironmentStateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3467,7 +3467,7 @@ type ClientInterface interface {
 	// ListEnvironments List environments
 	//
 	// Lists the account's environments, newest first or by name: those created by events and those created by users.
-	// A filter that matches nothing gives an empty list.
+	// A filter that matches nothing returns an empty list.
 	//
 	// Corresponds with GET /environments/ (the `ListEnvironments` operationId).
 	ListEnvironments(ctx context.Context, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3632,7 +3632,7 @@ type ClientInterface interface {
 	//
 	// Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
 	// The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
-	// tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+	// tested, too. The operation is not idempotent and has no `Idempotency-Key`: each request sends a message.
 	//
 	// Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
 	TestNotificationChannel(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3648,7 +3648,7 @@ type ClientInterface interface {
 	// RedeliverNotification Redeliver a notification
 	//
 	// Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
-	// immediately. A channel that is deleted or disabled is refused with 409.
+	// immediately. A channel that is deleted or disabled is rejected with 409.
 	//
 	// Corresponds with POST /notification-history/{id}/redeliver (the `RedeliverNotification` operationId).
 	RedeliverNotification(ctx context.Context, id DeliveryID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3726,7 +3726,7 @@ type ClientInterface interface {
 	// ListProducts List products
 	//
 	// Lists the account's products, newest first or by name: those created by events and those created by users.
-	// A filter that matches nothing gives an empty list.
+	// A filter that matches nothing returns an empty list.
 	//
 	// Corresponds with GET /products/ (the `ListProducts` operationId).
 	ListProducts(ctx context.Context, params *ListProductsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3798,7 +3798,7 @@ type ClientInterface interface {
 	// ListReleases List releases
 	//
 	// Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
-	// that matches nothing gives an empty list.
+	// that matches nothing returns an empty list.
 	//
 	// Corresponds with GET /releases/ (the `ListReleases` operationId).
 	ListReleases(ctx context.Context, params *ListReleasesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3968,7 +3968,7 @@ type ClientInterface interface {
 	// ListVersions List versions
 	//
 	// Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-	// commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
+	// commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
 	//
 	// Corresponds with GET /versions/ (the `ListVersions` operationId).
 	ListVersions(ctx context.Context, params *ListVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4042,7 +4042,7 @@ func (c *Client) CreateAPIKey(ctx context.Context, params *CreateAPIKeyParams, b
 
 // RevokeAPIKey Revoke an API key
 //
-// Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
+// Revokes the key permanently; every server rejects it within a second. Revoking it again changes nothing.
 //
 // Corresponds with DELETE /api-keys/{id} (the `RevokeAPIKey` operationId).
 func (c *Client) RevokeAPIKey(ctx context.Context, id APIKeyID, params *RevokeAPIKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4252,8 +4252,8 @@ func (c *Client) ListSignInProviders(ctx context.Context, reqEditors ...RequestE
 
 // GetSession Get the current session
 //
-// Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A page asks
-// for it first, and offers to sign in when the answer is 401.
+// Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A client
+// requests it first, and offers to sign in when the status is 401.
 //
 // Corresponds with GET /auth/session (the `GetSession` operationId).
 func (c *Client) GetSession(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4376,7 +4376,7 @@ func (c *Client) CreateBuildEvent(ctx context.Context, params *CreateBuildEventP
 //
 // Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
 // builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
-// gives an empty list.
+// returns an empty list.
 //
 // Corresponds with GET /builds/ (the `ListBuilds` operationId).
 func (c *Client) ListBuilds(ctx context.Context, params *ListBuildsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4552,7 +4552,7 @@ func (c *Client) CreateDeploymentEvent(ctx context.Context, params *CreateDeploy
 //
 // Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
 // since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
-// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
+// compare `occurred_at`, by which the list is sorted. A filter that matches nothing returns an empty list.
 //
 // Corresponds with GET /deployments/ (the `ListDeployments` operationId).
 func (c *Client) ListDeployments(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4647,7 +4647,7 @@ func (c *Client) GetSwaggerUI(ctx context.Context, reqEditors ...RequestEditorFn
 // *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
 // *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
 // the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
-// matches nothing gives an empty list.
+// matches nothing returns an empty list.
 //
 // Corresponds with GET /environment-state/ (the `ListEnvironmentState` operationId).
 func (c *Client) ListEnvironmentState(ctx context.Context, params *ListEnvironmentStateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4665,7 +4665,7 @@ func (c *Client) ListEnvironmentState(ctx context.Context, params *ListEnvironme
 // ListEnvironments List environments
 //
 // Lists the account's environments, newest first or by name: those created by events and those created by users.
-// A filter that matches nothing gives an empty list.
+// A filter that matches nothing returns an empty list.
 //
 // Corresponds with GET /environments/ (the `ListEnvironments` operationId).
 func (c *Client) ListEnvironments(ctx context.Context, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5000,7 +5000,7 @@ func (c *Client) ResendRecipientConfirmations(ctx context.Context, id EmailChann
 //
 // Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
 // The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
-// tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+// tested, too. The operation is not idempotent and has no `Idempotency-Key`: each request sends a message.
 //
 // Corresponds with POST /notification-channels/{id}/test (the `TestNotificationChannel` operationId).
 func (c *Client) TestNotificationChannel(ctx context.Context, id ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5036,7 +5036,7 @@ func (c *Client) ListNotificationHistory(ctx context.Context, params *ListNotifi
 // RedeliverNotification Redeliver a notification
 //
 // Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
-// immediately. A channel that is deleted or disabled is refused with 409.
+// immediately. A channel that is deleted or disabled is rejected with 409.
 //
 // Corresponds with POST /notification-history/{id}/redeliver (the `RedeliverNotification` operationId).
 func (c *Client) RedeliverNotification(ctx context.Context, id DeliveryID, params *RedeliverNotificationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5204,7 +5204,7 @@ func (c *Client) GetSpecification(ctx context.Context, reqEditors ...RequestEdit
 // ListProducts List products
 //
 // Lists the account's products, newest first or by name: those created by events and those created by users.
-// A filter that matches nothing gives an empty list.
+// A filter that matches nothing returns an empty list.
 //
 // Corresponds with GET /products/ (the `ListProducts` operationId).
 func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5356,7 +5356,7 @@ func (c *Client) GetReDoc(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // ListReleases List releases
 //
 // Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
-// that matches nothing gives an empty list.
+// that matches nothing returns an empty list.
 //
 // Corresponds with GET /releases/ (the `ListReleases` operationId).
 func (c *Client) ListReleases(ctx context.Context, params *ListReleasesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5714,7 +5714,7 @@ func (c *Client) CreateVersionEvent(ctx context.Context, params *CreateVersionEv
 // ListVersions List versions
 //
 // Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-// commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
+// commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
 //
 // Corresponds with GET /versions/ (the `ListVersions` operationId).
 func (c *Client) ListVersions(ctx context.Context, params *ListVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9936,7 +9936,7 @@ type ClientWithResponsesInterface interface {
 
 	// RevokeAPIKeyWithResponse Revoke an API key
 	//
-	// Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
+	// Revokes the key permanently; every server rejects it within a second. Revoking it again changes nothing.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10050,8 +10050,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetSessionWithResponse Get the current session
 	//
-	// Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A page asks
-	// for it first, and offers to sign in when the answer is 401.
+	// Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A client
+	// requests it first, and offers to sign in when the status is 401.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10122,7 +10122,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
 	// builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
-	// gives an empty list.
+	// returns an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10254,7 +10254,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
 	// since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
-	// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
+	// compare `occurred_at`, by which the list is sorted. A filter that matches nothing returns an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10309,7 +10309,7 @@ type ClientWithResponsesInterface interface {
 	// *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
 	// *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
 	// the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
-	// matches nothing gives an empty list.
+	// matches nothing returns an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10319,7 +10319,7 @@ type ClientWithResponsesInterface interface {
 	// ListEnvironmentsWithResponse List environments
 	//
 	// Lists the account's environments, newest first or by name: those created by events and those created by users.
-	// A filter that matches nothing gives an empty list.
+	// A filter that matches nothing returns an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10502,7 +10502,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
 	// The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
-	// tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+	// tested, too. The operation is not idempotent and has no `Idempotency-Key`: each request sends a message.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10522,7 +10522,7 @@ type ClientWithResponsesInterface interface {
 	// RedeliverNotificationWithResponse Redeliver a notification
 	//
 	// Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
-	// immediately. A channel that is deleted or disabled is refused with 409.
+	// immediately. A channel that is deleted or disabled is rejected with 409.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10610,7 +10610,7 @@ type ClientWithResponsesInterface interface {
 	// ListProductsWithResponse List products
 	//
 	// Lists the account's products, newest first or by name: those created by events and those created by users.
-	// A filter that matches nothing gives an empty list.
+	// A filter that matches nothing returns an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10690,7 +10690,7 @@ type ClientWithResponsesInterface interface {
 	// ListReleasesWithResponse List releases
 	//
 	// Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
-	// that matches nothing gives an empty list.
+	// that matches nothing returns an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10878,7 +10878,7 @@ type ClientWithResponsesInterface interface {
 	// ListVersionsWithResponse List versions
 	//
 	// Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-	// commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
+	// commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -18550,7 +18550,7 @@ func (c *ClientWithResponses) CreateAPIKeyWithResponse(ctx context.Context, para
 
 // RevokeAPIKeyWithResponse Revoke an API key
 //
-// Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
+// Revokes the key permanently; every server rejects it within a second. Revoking it again changes nothing.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -18730,8 +18730,8 @@ func (c *ClientWithResponses) ListSignInProvidersWithResponse(ctx context.Contex
 
 // GetSessionWithResponse Get the current session
 //
-// Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A page asks
-// for it first, and offers to sign in when the answer is 401.
+// Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A client
+// requests it first, and offers to sign in when the status is 401.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -18838,7 +18838,7 @@ func (c *ClientWithResponses) CreateBuildEventWithResponse(ctx context.Context, 
 //
 // Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
 // builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
-// gives an empty list.
+// returns an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -19000,7 +19000,7 @@ func (c *ClientWithResponses) CreateDeploymentEventWithResponse(ctx context.Cont
 //
 // Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
 // since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
-// compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
+// compare `occurred_at`, by which the list is sorted. A filter that matches nothing returns an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -19085,7 +19085,7 @@ func (c *ClientWithResponses) GetSwaggerUIWithResponse(ctx context.Context, reqE
 // *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
 // *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
 // the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
-// matches nothing gives an empty list.
+// matches nothing returns an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -19101,7 +19101,7 @@ func (c *ClientWithResponses) ListEnvironmentStateWithResponse(ctx context.Conte
 // ListEnvironmentsWithResponse List environments
 //
 // Lists the account's environments, newest first or by name: those created by events and those created by users.
-// A filter that matches nothing gives an empty list.
+// A filter that matches nothing returns an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -19386,7 +19386,7 @@ func (c *ClientWithResponses) ResendRecipientConfirmationsWithResponse(ctx conte
 //
 // Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
 // The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
-// tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+// tested, too. The operation is not idempotent and has no `Idempotency-Key`: each request sends a message.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -19418,7 +19418,7 @@ func (c *ClientWithResponses) ListNotificationHistoryWithResponse(ctx context.Co
 // RedeliverNotificationWithResponse Redeliver a notification
 //
 // Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
-// immediately. A channel that is deleted or disabled is refused with 409.
+// immediately. A channel that is deleted or disabled is rejected with 409.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -19560,7 +19560,7 @@ func (c *ClientWithResponses) GetSpecificationWithResponse(ctx context.Context, 
 // ListProductsWithResponse List products
 //
 // Lists the account's products, newest first or by name: those created by events and those created by users.
-// A filter that matches nothing gives an empty list.
+// A filter that matches nothing returns an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -19688,7 +19688,7 @@ func (c *ClientWithResponses) GetReDocWithResponse(ctx context.Context, reqEdito
 // ListReleasesWithResponse List releases
 //
 // Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
-// that matches nothing gives an empty list.
+// that matches nothing returns an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -19989,7 +19989,7 @@ func (c *ClientWithResponses) CreateVersionEventWithResponse(ctx context.Context
 // ListVersionsWithResponse List versions
 //
 // Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-// commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
+// commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //

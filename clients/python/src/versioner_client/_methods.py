@@ -111,7 +111,7 @@ class Methods(ABC):
         """List products.
 
         Lists the account's products, newest first or by name: those created by events and those created by users.
-        A filter that matches nothing gives an empty list.
+        A filter that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -163,7 +163,7 @@ class Methods(ABC):
         """List environments.
 
         Lists the account's environments, newest first or by name: those created by events and those created by users.
-        A filter that matches nothing gives an empty list.
+        A filter that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -216,7 +216,7 @@ class Methods(ABC):
         """List versions.
 
         Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-        commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
+        commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -250,7 +250,7 @@ class Methods(ABC):
 
         Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
         since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
-        compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
+        compare `occurred_at`, by which the list is sorted. A filter that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -314,7 +314,7 @@ class Methods(ABC):
 
         Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
         builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
-        gives an empty list.
+        returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -372,7 +372,7 @@ class Methods(ABC):
         *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
         *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
         the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
-        matches nothing gives an empty list.
+        matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -400,7 +400,7 @@ class Methods(ABC):
         """List releases.
 
         Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
-        that matches nothing gives an empty list.
+        that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -541,7 +541,7 @@ class Methods(ABC):
 
         Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
         The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
-        tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+        tested, too. The operation is not idempotent and has no `Idempotency-Key`: each request sends a message.
         """
         return (self.send(operations.test_notification_channel(id))).data
 
@@ -642,7 +642,7 @@ class Methods(ABC):
         """Redeliver a notification.
 
         Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
-        immediately. A channel that is deleted or disabled is refused with 409.
+        immediately. A channel that is deleted or disabled is rejected with 409.
         """
         return (self.send(operations.redeliver_notification(id, idempotency_key=idempotency_key))).data
 
@@ -674,7 +674,7 @@ class Methods(ABC):
     def revoke_api_key(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Revoke an API key.
 
-        Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
+        Revokes the key permanently; every server rejects it within a second. Revoking it again changes nothing.
         """
         self.send(operations.revoke_api_key(id, if_match=if_match))
 
@@ -706,8 +706,8 @@ class Methods(ABC):
     def get_session(self) -> models.CurrentSession:
         """Get the current session.
 
-        Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A page asks
-        for it first, and offers to sign in when the answer is 401.
+        Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A client
+        requests it first, and offers to sign in when the status is 401.
         """
         return (self.send(operations.get_session())).data
 
@@ -929,7 +929,7 @@ class AsyncMethods(ABC):
         """List products.
 
         Lists the account's products, newest first or by name: those created by events and those created by users.
-        A filter that matches nothing gives an empty list.
+        A filter that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -981,7 +981,7 @@ class AsyncMethods(ABC):
         """List environments.
 
         Lists the account's environments, newest first or by name: those created by events and those created by users.
-        A filter that matches nothing gives an empty list.
+        A filter that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -1036,7 +1036,7 @@ class AsyncMethods(ABC):
         """List versions.
 
         Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-        commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
+        commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -1070,7 +1070,7 @@ class AsyncMethods(ABC):
 
         Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
         since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
-        compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
+        compare `occurred_at`, by which the list is sorted. A filter that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -1134,7 +1134,7 @@ class AsyncMethods(ABC):
 
         Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
         builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
-        gives an empty list.
+        returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -1192,7 +1192,7 @@ class AsyncMethods(ABC):
         *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
         *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
         the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
-        matches nothing gives an empty list.
+        matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -1220,7 +1220,7 @@ class AsyncMethods(ABC):
         """List releases.
 
         Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
-        that matches nothing gives an empty list.
+        that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -1363,7 +1363,7 @@ class AsyncMethods(ABC):
 
         Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
         The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
-        tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+        tested, too. The operation is not idempotent and has no `Idempotency-Key`: each request sends a message.
         """
         return (await self.send(operations.test_notification_channel(id))).data
 
@@ -1464,7 +1464,7 @@ class AsyncMethods(ABC):
         """Redeliver a notification.
 
         Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
-        immediately. A channel that is deleted or disabled is refused with 409.
+        immediately. A channel that is deleted or disabled is rejected with 409.
         """
         return (await self.send(operations.redeliver_notification(id, idempotency_key=idempotency_key))).data
 
@@ -1498,7 +1498,7 @@ class AsyncMethods(ABC):
     async def revoke_api_key(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Revoke an API key.
 
-        Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
+        Revokes the key permanently; every server rejects it within a second. Revoking it again changes nothing.
         """
         await self.send(operations.revoke_api_key(id, if_match=if_match))
 
@@ -1532,8 +1532,8 @@ class AsyncMethods(ABC):
     async def get_session(self) -> models.CurrentSession:
         """Get the current session.
 
-        Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A page asks
-        for it first, and offers to sign in when the answer is 401.
+        Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A client
+        requests it first, and offers to sign in when the status is 401.
         """
         return (await self.send(operations.get_session())).data
 

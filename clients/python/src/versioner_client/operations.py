@@ -123,7 +123,7 @@ def list_products(
     """List products.
 
     Lists the account's products, newest first or by name: those created by events and those created by users.
-    A filter that matches nothing gives an empty list.
+    A filter that matches nothing returns an empty list.
     """
     return Operation(
         method="GET",
@@ -214,7 +214,7 @@ def list_environments(
     """List environments.
 
     Lists the account's environments, newest first or by name: those created by events and those created by users.
-    A filter that matches nothing gives an empty list.
+    A filter that matches nothing returns an empty list.
     """
     return Operation(
         method="GET",
@@ -307,7 +307,7 @@ def list_versions(
     """List versions.
 
     Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-    commit: their own, or that of any of their builds or deployments. A filter that matches nothing gives an empty list.
+    commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
     """
     return Operation(
         method="GET",
@@ -353,7 +353,7 @@ def list_deployments(
 
     Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
     since Monday, failed deployments of a product, deployments of a commit. `since` and `until`
-    compare `occurred_at`, by which the list is sorted. A filter that matches nothing gives an empty list.
+    compare `occurred_at`, by which the list is sorted. A filter that matches nothing returns an empty list.
     """
     return Operation(
         method="GET",
@@ -436,7 +436,7 @@ def list_builds(
 
     Lists the account's builds, newest first, whatever their status. Filters are combined: failed builds of a product,
     builds of a commit. `since` and `until` compare `occurred_at`, by which the list is sorted. A filter that matches nothing
-    gives an empty list.
+    returns an empty list.
     """
     return Operation(
         method="GET",
@@ -508,7 +508,7 @@ def list_environment_state(
     *In progress* is the newest `started` deployment that is unfinished and not stale, else the newest `pending` one.
     *Newer* is decided by SemVer precedence where both versions are SemVer (a leading `v` is allowed), else by the time of
     the first build or completed deployment. Sorted by the product's, then the environment's identifier. A filter that
-    matches nothing gives an empty list.
+    matches nothing returns an empty list.
     """
     return Operation(
         method="GET",
@@ -538,7 +538,7 @@ def list_releases(
     """List releases.
 
     Lists the account's releases, newest first, finished ones too. `version_id` finds the releases that contain a version. A filter
-    that matches nothing gives an empty list.
+    that matches nothing returns an empty list.
     """
     return Operation(
         method="GET",
@@ -787,7 +787,7 @@ def test_notification_channel(id: UUID | str) -> Operation[models.NotificationTe
 
     Sends a message of the type `test` to the channel, once, and waits for the receiver's answer, for 15 seconds at most.
     The answer is 200 regardless of the receiver's answer: see `delivered`. The attempt is in the history. Disabled channels can be
-    tested, too. The operation is not idempotent and takes no `Idempotency-Key`: each request sends a message.
+    tested, too. The operation is not idempotent and has no `Idempotency-Key`: each request sends a message.
     """
     return Operation(
         method="POST",
@@ -940,7 +940,7 @@ def redeliver_notification(
     """Redeliver a notification.
 
     Queues a message again, with the same body and `webhook-id`, whatever its status; one that is pending is sent
-    immediately. A channel that is deleted or disabled is refused with 409.
+    immediately. A channel that is deleted or disabled is rejected with 409.
     """
     return Operation(
         method="POST",
@@ -1001,7 +1001,7 @@ def get_api_key(id: UUID | str) -> Operation[models.APIKey]:
 def revoke_api_key(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
     """Revoke an API key.
 
-    Revokes the key permanently; every server refuses it within a second. Revoking it again changes nothing.
+    Revokes the key permanently; every server rejects it within a second. Revoking it again changes nothing.
     """
     return Operation(
         method="DELETE",
@@ -1067,8 +1067,8 @@ def list_sign_in_providers() -> Operation[models.SignInProviderList]:
 def get_session() -> Operation[models.CurrentSession]:
     """Get the current session.
 
-    Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A page asks
-    for it first, and offers to sign in when the answer is 401.
+    Returns who is signed in: the user, the account, the role and its permissions, and the session of the cookie. A client
+    requests it first, and offers to sign in when the status is 401.
     """
     return Operation(
         method="GET",

@@ -2312,7 +2312,7 @@ export type EmailChannelID = string;
 export type PreferenceID = string;
 
 /**
- * The delivery's identifier, a UUID; receivers know it as `webhook-id`.
+ * The delivery's identifier, a UUID; receivers get it as `webhook-id`.
  */
 export type DeliveryID = string;
 
@@ -5404,7 +5404,7 @@ export type RedeliverNotificationData = {
   };
   path: {
     /**
-     * The delivery's identifier, a UUID; receivers know it as `webhook-id`.
+     * The delivery's identifier, a UUID; receivers get it as `webhook-id`.
      */
     id: string;
   };
