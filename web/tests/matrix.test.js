@@ -132,6 +132,38 @@ describe("matrix", suite, () => {
       assert.ok((await page.locator("[data-row]").count()) <= 60);
     }));
 
+  test("shows the first page of a large account at once, and no summary of it", () =>
+    visit(browser, server, "/start", { token, expected: [/503/] }, async (page, context) => {
+      const items = grid(500, 4).map((item, index) => (index % 4 === 0 ? { ...item, ...FAILED } : item));
+      let refusals = 0;
+      let release;
+      const released = new Promise((resolve) => (release = resolve));
+      await context.route(LIST, async (route) => {
+        if (!route.request().url().includes("cursor=")) {
+          return route.fulfill({ json: { items: items.slice(1000), next_cursor: "second" } });
+        }
+        await released;
+        if (refusals++ < 2) return route.fulfill({ status: 503, json: { detail: "Service temporarily unavailable" } });
+        return route.fulfill({ json: { items: items.slice(0, 1000), next_cursor: null } });
+      });
+      await page.goto(`${server.url}/app/`);
+      await page.getByRole("rowheader", { name: "product-250" }).waitFor();
+      await page.getByText("250 products, loading the others …").waitFor();
+      assert.equal(await page.getByRole("list", { name: "Summary" }).count(), 0);
+      await page.getByLabel("Product", { exact: true }).fill("product-001");
+      await page.getByText("0 products, loading the others …").waitFor();
+      assert.equal(await page.getByText("No product matches the filters").count(), 0);
+      await keepPicture(page, "matrix-loading");
+      await page.evaluate(observeAnnouncements);
+      release(); // the next two answers are 503: what is shown stays
+      await page.getByText("1 of 500 products").waitFor();
+      await page.getByRole("rowheader", { name: "product-001" }).waitFor();
+      await page.getByRole("list", { name: "Summary" }).waitFor();
+      assert.equal(refusals, 3);
+      await page.waitForTimeout(300);
+      assert.deepEqual(await page.evaluate(() => window.announced), [], "failures before the page was opened");
+    }));
+
   test("shows 500 products and 8 environments as soon as a page without data, within a factor, and shifts nothing", (t) =>
     withList(grid(500, 8), {}, async (page) => {
       // Milliseconds from the end of the transfer that the page needs last to the frame that shows the element.
@@ -234,6 +266,15 @@ describe("matrix", suite, () => {
     });
   });
 });
+
+/** Runs in the page. */
+function observeAnnouncements() {
+  window.announced = [];
+  new MutationObserver(() => {
+    const text = document.querySelector("p[aria-live=polite]")?.textContent;
+    if (text) window.announced.push(text);
+  }).observe(document.body, { subtree: true, childList: true, characterData: true });
+}
 
 /** Runs in the page. */
 async function timeToFrame({ selector, resource }) {

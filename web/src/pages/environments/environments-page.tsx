@@ -3,7 +3,7 @@ import { lazy, Suspense, useDeferredValue, useMemo, useRef } from "react";
 
 import { environmentStateQuery } from "../../api/environment-state";
 import { Page, Panel } from "../../components/page";
-import { EmptyState, ErrorState, Skeleton } from "../../components/states";
+import { EmptyState, ErrorState, Skeleton, SkeletonRows } from "../../components/states";
 import { useFilters } from "../../lib/search";
 import { CellPanel } from "./cell-panel";
 import type { Cell } from "./cell-state";
@@ -12,7 +12,7 @@ import { FilterBar } from "./filter-bar";
 import { Matrix } from "./matrix";
 import { cellsOf, columnsOf, filterColumns, filterRows, REVIEW, type Row, rowsOf, summaries } from "./matrix-data";
 import { ReviewPanel } from "./review-panel";
-import { Strip } from "./strip";
+import { Strip, type StripProps } from "./strip";
 
 /** Only new accounts need it. */
 const GetStarted = lazy(() => import("../start/start-page"));
@@ -20,7 +20,7 @@ const GetStarted = lazy(() => import("../start/start-page"));
 /** Which version of each product runs in each environment. */
 export default function EnvironmentsPage() {
   const { data, error, refetch } = useQuery(environmentStateQuery);
-  if (data?.length === 0) {
+  if (data?.isComplete && data.rows.length === 0) {
     return (
       <Suspense>
         <GetStarted />
@@ -29,7 +29,7 @@ export default function EnvironmentsPage() {
   }
   return (
     <Page title="Overview" lead="Which version runs where, since when, and who deployed it">
-      {data ? <Content cells={data} /> : null}
+      {data ? <Content cells={data.rows} isComplete={data.isComplete} /> : null}
       {!data && error ? (
         <Panel>
           <ErrorState error={error} onRetry={() => void refetch()} />
@@ -40,7 +40,8 @@ export default function EnvironmentsPage() {
   );
 }
 
-function Content({ cells }: { cells: readonly Cell[] }) {
+/** The matrix; until all of its cells are loaded, without what would be wrong for a part of them. */
+function Content({ cells, isComplete }: { cells: readonly Cell[]; isComplete: boolean }) {
   const [search, change] = useFilters();
   const isUnfolded = search["review"] === "1";
   const rows = useRows(cells);
@@ -57,7 +58,7 @@ function Content({ cells }: { cells: readonly Cell[] }) {
   const hasReview = isUnfolded || columns.some(({ isFolded }) => isFolded);
   return (
     <>
-      <Strip summaries={useMemo(() => summaries(cells), [cells])} filters={search} onFilter={change} />
+      {isComplete ? <CompleteStrip cells={cells} filters={search} onFilter={change} /> : <StripSkeleton />}
       <div className="flex flex-wrap items-center justify-between gap-2">
         <FilterBar filters={search} onFilter={change} />
         <div className="flex flex-wrap items-center gap-x-4 text-sm text-muted">
@@ -72,10 +73,11 @@ function Content({ cells }: { cells: readonly Cell[] }) {
               Show each review environment
             </label>
           ) : null}
-          <span
-            role="status"
-            className="whitespace-nowrap tabular-nums"
-          >{`${shownRows.length} of ${rows.length} products`}</span>
+          <span role="status" className="whitespace-nowrap tabular-nums">
+            {isComplete
+              ? `${shownRows.length} of ${rows.length} products`
+              : `${shownRows.length} products, loading the others …`}
+          </span>
         </div>
       </div>
       {shownRows.length > 0 ? (
@@ -85,14 +87,16 @@ function Content({ cells }: { cells: readonly Cell[] }) {
           onOpen={(row, column) => change({ open: `${row.id}.${column.id}` }, true)}
         />
       ) : (
-        <Panel>
-          <EmptyState title="No product matches the filters" />
-        </Panel>
+        <Panel>{isComplete ? <EmptyState title="No product matches the filters" /> : <SkeletonRows rows={10} />}</Panel>
       )}
       <OpenPanel rows={rows} open={search["open"]} onChange={(open) => change({ open })} />
-      <FailureAnnouncer cells={cells} />
+      {isComplete ? <FailureAnnouncer cells={cells} /> : null}
     </>
   );
+}
+
+function CompleteStrip({ cells, ...filter }: { cells: readonly Cell[] } & Omit<StripProps, "summaries">) {
+  return <Strip summaries={useMemo(() => summaries(cells), [cells])} {...filter} />;
 }
 
 function OpenPanel({
@@ -143,13 +147,19 @@ function useStableColumns(cells: readonly Cell[], unfold: boolean) {
 function Loading() {
   return (
     <div role="status" aria-label="Loading" className="flex flex-col gap-4">
-      <div className="grid grid-cols-3 gap-2 sm:grid-cols-[repeat(auto-fit,minmax(11rem,1fr))] sm:gap-3">
-        {Array.from({ length: 4 }, (_, index) => (
-          <Skeleton key={index} className="h-[4.625rem] border border-line max-sm:first:col-span-3" />
-        ))}
-      </div>
+      <StripSkeleton />
       <Skeleton className="h-8 w-80 max-w-full" />
       <Skeleton className="h-[max(24rem,calc(100dvh-18rem))] border border-line lg:h-[max(24rem,calc(100dvh-15rem))]" />
+    </div>
+  );
+}
+
+function StripSkeleton() {
+  return (
+    <div className="grid grid-cols-3 gap-2 sm:grid-cols-[repeat(auto-fit,minmax(11rem,1fr))] sm:gap-3">
+      {Array.from({ length: 4 }, (_, index) => (
+        <Skeleton key={index} className="h-[4.625rem] border border-line max-sm:first:col-span-3" />
+      ))}
     </div>
   );
 }

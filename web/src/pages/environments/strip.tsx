@@ -6,16 +6,14 @@ const SHOWN: readonly CellState[] = ["failed", "in_progress", "stale"];
 
 const TEXT: Partial<Record<CellState, string>> = { failed: "text-bad", in_progress: "text-busy", stale: "text-warn" };
 
-/** How each type of environment is, in a line; a number filters the matrix. */
-export function Strip({
-  summaries,
-  filters,
-  onFilter,
-}: {
+export interface StripProps {
   summaries: Summary[];
   filters: Filters;
   onFilter: (filters: Filters) => void;
-}) {
+}
+
+/** How each type of environment is, in a line; a number filters the matrix. */
+export function Strip({ summaries, filters, onFilter }: StripProps) {
   return (
     <ul
       aria-label="Summary"
