@@ -18,6 +18,7 @@ import (
 func secretValues() map[string]string {
 	return map[string]string{
 		"DATABASE_URL":                    "postgres://user:canary@127.0.0.1:1/versioner",
+		"VERSIONER_READ_DATABASE_URL":     "postgres://user:canary@127.0.0.1:1/versioner",
 		"REDIS_URL":                       "redis://user:canary@127.0.0.1:1/0",
 		"VERSIONER_KEY_PEPPER":            "canary-0123456789-0123456789-0123456789",
 		"VERSIONER_ENCRYPTION_KEYS":       "canary" + strings.Repeat("A", 37) + "=," + strings.Repeat("B", 43) + "=",
@@ -35,7 +36,7 @@ func otherSettings(dir string) []string {
 
 func secretNames(t *testing.T) []string {
 	t.Helper()
-	isSecret := regexp.MustCompile(`SECRET|PEPPER|PASSWORD|ENCRYPTION_KEYS|^DATABASE_URL$|^REDIS_URL$|SMTP_URL|ISSUERS`)
+	isSecret := regexp.MustCompile(`SECRET|PEPPER|PASSWORD|ENCRYPTION_KEYS|DATABASE_URL$|^REDIS_URL$|SMTP_URL|ISSUERS`)
 	var names []string
 	for _, setting := range config.AllSettings() {
 		require.Equal(t, isSecret.MatchString(setting.Env), setting.Secret, setting.Env)

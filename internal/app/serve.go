@@ -75,6 +75,11 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, development *si
 		return err
 	}
 	defer apiPool.Close()
+	stopReplica, err := a.readFromReplica(ctx, apiPool, users.validators.APIKeys)
+	if err != nil {
+		return err
+	}
+	defer stopReplica()
 	a.ensurePartitions(ctx)
 	recorder := ingest.NewRecorder(ingestPool, a.cfg.Quotas, time.Now, a.telemetry)
 	stop := a.runBackground(ctx, recorder, users.validators, channels)
@@ -144,6 +149,27 @@ func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, vali
 		stopBackground()
 		running.Wait()
 	}
+}
+
+// readFromReplica makes the pool read lists from the read replica, if there is one.
+func (a *App) readFromReplica(ctx context.Context, pool *postgres.TenantPool, announcements *authn.APIKeys) (stop func(), err error) {
+	if a.cfg.ReadDatabaseURL == "" {
+		return func() {}, nil
+	}
+	replica, err := postgres.OpenReplica(ctx, a.cfg.ReadDatabaseURL, a.Pool, postgres.APILimits{}, a.observed("replica"), a.logger)
+	if err != nil {
+		return nil, err
+	}
+	pool.ReadFrom(replica)
+	announcements.Observe(replica)
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx)) // requests in flight read lists
+	var measuring sync.WaitGroup
+	measuring.Go(func() { replica.Run(running) })
+	return func() {
+		cancel()
+		measuring.Wait()
+		replica.Close()
+	}, nil
 }
 
 func (a *App) limits(limiter ratelimit.Limiter) httpapi.Limits {

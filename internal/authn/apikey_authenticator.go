@@ -34,7 +34,19 @@ type APIKeys struct {
 	caches   []invalidator // cache, and those of users and sessions
 	lookUps  *keyLookUps[cachedKey]
 	lastUsed apikeys.LastUsed
+	observer Observer // nil: none
 }
+
+// Observer follows what servers announce to each other.
+type Observer interface {
+	// Received is called when everything that was announced until asOf has been received.
+	Received(asOf time.Time)
+	// Wrote is called when a user has changed something in an account, on another server.
+	Wrote(account uuid.UUID)
+}
+
+// Observe registers an observer. It is called before Run.
+func (k *APIKeys) Observe(observer Observer) { k.observer = observer }
 
 type fingerprint [32]byte
 
@@ -136,7 +148,7 @@ func (k *APIKeys) watchRevocations(ctx context.Context) {
 	for ctx.Err() == nil {
 		connected := false
 		err := k.pool.Listen(ctx, postgres.Listener{
-			Channel:  "principal_changed",
+			Channel:  postgres.PrincipalChannel,
 			Interval: listenInterval,
 			OnHeartbeat: func(asOf time.Time) {
 				for _, cached := range k.caches {
@@ -144,6 +156,9 @@ func (k *APIKeys) watchRevocations(ctx context.Context) {
 						cached.invalidateAll() // changes during the disconnection are unknown
 					}
 					cached.extendValidity(asOf)
+				}
+				if k.observer != nil {
+					k.observer.Received(asOf)
 				}
 				if !connected {
 					connected = true
@@ -155,8 +170,13 @@ func (k *APIKeys) watchRevocations(ctx context.Context) {
 				}
 			},
 			OnNotify: func(payload string) {
-				if id, err := uuid.Parse(payload); err == nil {
+				account, isWrite := strings.CutPrefix(payload, postgres.WrotePrefix)
+				switch id, err := uuid.Parse(account); {
+				case err != nil:
+				case !isWrite:
 					k.invalidate(id)
+				case k.observer != nil:
+					k.observer.Wrote(id)
 				}
 			},
 		})

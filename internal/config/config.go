@@ -100,6 +100,7 @@ type ServerSettings struct {
 
 	OperatorSettings
 	DatabaseSettings
+	ReadSettings
 	RetentionSettings
 	LimitSettings
 	QuotaSettings
@@ -114,6 +115,7 @@ type Config struct {
 	OperatorPprof    bool   // profiles also at an address that is not loopback
 	DataDir          string // absolute
 	DatabaseURL      string // empty: the embedded PostgreSQL
+	ReadDatabaseURL  string // empty: lists are read from the database itself
 	LogLevel         slog.Level
 	Migrate          MigrateMode
 	RetentionMonths  int      // 0: events are kept
@@ -167,7 +169,7 @@ func (s ServerSettings) Resolve() (Config, error) {
 	if s.DrainDelay < 0 || s.DrainDelay > maxDrainDelay {
 		problems = append(problems, fmt.Errorf("VERSIONER_DRAIN_DELAY %v: use at most %v", s.DrainDelay, maxDrainDelay))
 	}
-	problems = append(problems, s.OperatorSettings.apply(&config), s.DatabaseSettings.apply(&config), s.RetentionSettings.apply(&config), s.LimitSettings.apply(&config), s.QuotaSettings.apply(&config), s.NotificationSettings.apply(&config), s.UserSettings.apply(&config))
+	problems = append(problems, s.OperatorSettings.apply(&config), s.DatabaseSettings.apply(&config), s.ReadSettings.apply(&config), s.RetentionSettings.apply(&config), s.LimitSettings.apply(&config), s.QuotaSettings.apply(&config), s.NotificationSettings.apply(&config), s.UserSettings.apply(&config))
 	return config, errors.Join(problems...)
 }
 
@@ -375,9 +377,9 @@ func parsePeppers(texts []string) ([][]byte, error) {
 }
 
 // validateDatabaseURL never repeats the URL, which may hold a password.
-func validateDatabaseURL(dsn string) error {
+func validateDatabaseURL(name, dsn string) error {
 	if _, err := pgx.ParseConfig(dsn); err != nil {
-		return errors.New("DATABASE_URL cannot be read: use postgres://user:password@host:5432/database")
+		return errors.New(name + " cannot be read: use postgres://user:password@host:5432/database")
 	}
 	return nil
 }

@@ -28,6 +28,11 @@ type DatabaseSettings struct {
 	Migrate string `default:"auto" env:"VERSIONER_MIGRATE" group:"Database" help:"What a start does about pending migrations of the schema: auto applies them, check refuses to start, off ignores them." placeholder:"MODE"`
 }
 
+// ReadSettings serve what reads lists.
+type ReadSettings struct {
+	ReadDatabaseURL string `env:"VERSIONER_READ_DATABASE_URL" group:"Database" help:"Streaming standby of DATABASE_URL from which lists are read while it is at most a second behind. Default: none, lists are read from DATABASE_URL." name:"read-database-url" placeholder:"URL" secret:""`
+}
+
 // BackupSettings serve commands that copy the database, and its secrets if they are set.
 type BackupSettings struct {
 	ConnectionSettings
@@ -82,7 +87,7 @@ func (s ConnectionSettings) apply(config *Config) error {
 		problems = append(problems, fmt.Errorf("VERSIONER_LOG_LEVEL %q: use debug, info, warn or error", s.LogLevel))
 	}
 	if config.DatabaseURL = s.DatabaseURL; s.DatabaseURL != "" {
-		problems = append(problems, validateDatabaseURL(s.DatabaseURL))
+		problems = append(problems, validateDatabaseURL("DATABASE_URL", s.DatabaseURL))
 	}
 	return errors.Join(problems...)
 }
@@ -95,6 +100,17 @@ func (s PepperSettings) apply(config *Config) (err error) {
 func (s EncryptionSettings) apply(config *Config) (err error) {
 	config.EncryptionKeys, err = parseEncryptionKeys(s.EncryptionKeys)
 	return err
+}
+
+// apply runs after that of DatabaseSettings.
+func (s ReadSettings) apply(config *Config) error {
+	if config.ReadDatabaseURL = s.ReadDatabaseURL; s.ReadDatabaseURL == "" {
+		return nil
+	}
+	if config.DatabaseURL == "" {
+		return errors.New("VERSIONER_READ_DATABASE_URL is set without DATABASE_URL, of which it is a standby")
+	}
+	return validateDatabaseURL("VERSIONER_READ_DATABASE_URL", s.ReadDatabaseURL)
 }
 
 func (s RetentionSettings) apply(config *Config) error {

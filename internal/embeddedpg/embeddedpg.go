@@ -114,6 +114,9 @@ func WaitForHolder(ctx context.Context, config Config) (dsn string, err error) {
 // DSN returns the connection string of the database.
 func (s *Server) DSN() string { return s.layout.dsn(embeddedDatabase) }
 
+// Binaries returns the directory of PostgreSQL's programs.
+func (s *Server) Binaries() string { return s.bin }
+
 // Stop shuts PostgreSQL down, immediately when ctx ends, and unlocks the directory.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopping()

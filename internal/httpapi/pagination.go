@@ -173,8 +173,8 @@ func paginate[Row, Item any](ctx context.Context, pool *postgres.TenantPool, cur
 	size := ptr.Or(p.limit, defaultLimit)
 	var list *postgres.Page
 	var rows []Row
-	err := postgres.Retry(ctx, func(context.Context) (err error) {
-		list = pool.Page(p.scope.account, maxPageSize)
+	err := pool.ReadPage(ctx, p.scope.account, maxPageSize, func(page *postgres.Page) (err error) {
+		list = page
 		rows, err = p.rows(list.DB, after, int32(size)+1) //nolint:gosec // at most 1,000 by the specification
 		return err
 	})

@@ -260,7 +260,7 @@ func newOperationMiddlewares(document *openapi3.T, deps Dependencies) (map[strin
 				}
 				middlewares[id] = append(middlewares[id], validator.Middleware)
 			}
-			middlewares[id] = append(middlewares[id], sharing(method, operation, lists, deps.Logger)...)
+			middlewares[id] = append(middlewares[id], sharing(method, operation, lists, deps)...)
 		}
 	}
 	return middlewares, nil
@@ -268,13 +268,13 @@ func newOperationMiddlewares(document *openapi3.T, deps Dependencies) (map[strin
 
 // sharing returns the middleware by which users share lists: of the operations that have If-None-Match, and of changes by users. Other
 // lists are compressed for each request.
-func sharing(method string, operation *openapi3.Operation, lists *bodycache.Cache, logger *slog.Logger) []echo.MiddlewareFunc {
+func sharing(method string, operation *openapi3.Operation, lists *bodycache.Cache, deps Dependencies) []echo.MiddlewareFunc {
 	isForUsers := slices.Contains(apigen.OperationSchemes[operation.OperationID], "JWTAuth")
 	switch {
 	case operation.Parameters.GetByInAndName(openapi3.ParameterInHeader, "If-None-Match") != nil:
-		return []echo.MiddlewareFunc{middleware.SharedBody(lists, timeoutOf(operation.OperationID), logger)}
+		return []echo.MiddlewareFunc{middleware.SharedBody(lists, timeoutOf(operation.OperationID), deps.Logger)}
 	case isForUsers && method != http.MethodGet:
-		return []echo.MiddlewareFunc{middleware.InvalidateSharedBodies(lists)}
+		return []echo.MiddlewareFunc{middleware.InvalidateSharedBodies(lists, deps.DB.UserWrote)}
 	case isForUsers && operation.Parameters.GetByInAndName(openapi3.ParameterInQuery, "cursor") != nil:
 		return []echo.MiddlewareFunc{middleware.Gzip()}
 	default:

@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"math"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -15,13 +17,24 @@ type Page struct {
 
 	maxSize, size, rows int
 	isUsed, isCut       bool
+	deadline            time.Time // of its lists, if not zero
 }
 
-// Page returns a handle whose first list has at most maxSize bytes.
-func (p *TenantPool) Page(accountID uuid.UUID, maxSize int) *Page {
+// newPage returns a handle whose first list has at most maxSize bytes. All lists on it end within the timeout, if that is not 0.
+func (p *TenantPool) newPage(accountID uuid.UUID, maxSize int, timeout time.Duration) *Page {
 	page := &Page{maxSize: maxSize}
+	if timeout > 0 {
+		page.deadline = time.Now().Add(timeout)
+	}
 	page.DB = newDB(pageConn{beginner: p.Tenant(accountID).conn, page: page})
 	return page
+}
+
+func (p *Page) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if p.deadline.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, p.deadline)
 }
 
 // Size returns the bytes of the rows that were read.
@@ -38,17 +51,18 @@ type pageConn struct {
 
 // Query implements dbgen.DBTX. The generated code calls it for lists.
 func (c pageConn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if c.page.isUsed {
-		return c.beginner.Query(ctx, sql, args...)
-	}
-	c.page.isUsed = true
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := c.page.withDeadline(ctx)
 	rows, err := c.beginner.Query(ctx, sql, args...)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	return &pageRows{Rows: rows, page: c.page, cancel: cancel}, nil
+	page := c.page
+	if page.isUsed {
+		page = &Page{maxSize: math.MaxInt}
+	}
+	c.page.isUsed = true
+	return &pageRows{Rows: rows, page: page, cancel: cancel}, nil
 }
 
 type pageRows struct {

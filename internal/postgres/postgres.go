@@ -173,8 +173,21 @@ func openTenants(ctx context.Context, dsn string, maxConns int32, settings strin
 	return &TenantPool{connections: connections{pool}, observed: observed}, nil
 }
 
-// open opens a pool whose connections have the settings.
+// open opens a pool whose connections have the settings, and verifies the version of the server.
 func open(ctx context.Context, dsn string, maxConns int32, settings string, observed Observed) (*pgxpool.Pool, error) {
+	pool, err := newPool(ctx, dsn, maxConns, settings, observed)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkServer(ctx, pool); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return pool, nil
+}
+
+// newPool returns a pool that connects when a connection is needed.
+func newPool(ctx context.Context, dsn string, maxConns int32, settings string, observed Observed) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("read DATABASE_URL: %w", err)
@@ -199,10 +212,6 @@ func open(ctx context.Context, dsn string, maxConns int32, settings string, obse
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
-	}
-	if err := checkServer(ctx, pool); err != nil {
-		pool.Close()
-		return nil, err
 	}
 	return pool, nil
 }

@@ -30,6 +30,7 @@ type TenantPool struct {
 
 	admission *admission.Limiter // of callers that need a connection; nil: callers wait for the pool
 	observed  Observed
+	replica   *Replica // nil: lists are read here
 }
 
 // APILimits bound the pool of the user API; zero values are the defaults.
@@ -42,12 +43,19 @@ type APILimits struct {
 // many wait. The database has been migrated.
 func OpenAPI(ctx context.Context, dsn string, limits APILimits, observed Observed) (*TenantPool, error) {
 	limits.MaxConns = cmp.Or(limits.MaxConns, defaultAPIConns)
-	pool, err := openTenants(ctx, dsn, int32(limits.MaxConns), "SET ROLE "+AppRole, observed) //nolint:gosec // a small number
+	pool, err := openTenants(ctx, dsn, int32(limits.MaxConns), apiSettings, observed) //nolint:gosec // a small number
 	if err != nil {
 		return nil, err
 	}
-	pool.admission = admission.NewLimiter(min(limits.MaxConns, pool.MaxConns()), cmp.Or(limits.MaxQueued, defaultAPIQueue))
+	pool.limit(limits)
 	return pool, nil
+}
+
+const apiSettings = "SET ROLE " + AppRole
+
+// limit makes callers wait for admission.
+func (p *TenantPool) limit(limits APILimits) {
+	p.admission = admission.NewLimiter(min(limits.MaxConns, p.MaxConns()), cmp.Or(limits.MaxQueued, defaultAPIQueue))
 }
 
 // Tenant returns the handle of one account: its statements see and write rows of that account only.

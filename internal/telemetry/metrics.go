@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"math"
 	"strconv"
 	"time"
 
@@ -42,6 +43,8 @@ type Metrics struct {
 
 	poolAcquire      *prometheus.HistogramVec
 	databaseErrors   *prometheus.CounterVec
+	listReads        *prometheus.CounterVec
+	replicaLag       *prometheus.GaugeVec
 	embeddedRestarts *prometheus.CounterVec
 
 	jobs        *prometheus.GaugeVec
@@ -77,6 +80,8 @@ func NewMetrics(build buildinfo.Info) *Metrics {
 
 		poolAcquire:      f.histogram("db_pool_acquire_seconds", "Time until a caller has a connection, admission included.", requestSeconds(), "pool"),
 		databaseErrors:   f.counter("db_errors_total", "Failed statements and connections, by class of SQLSTATE, or connection, timeout, canceled, other.", "class"),
+		listReads:        f.counter("list_reads_total", "Lists, by the pool that they were read with.", "pool"),
+		replicaLag:       f.gauge("replica_lag_seconds", "Age of the newest moment whose changes the read replica is known to have; +Inf while it is not known."),
 		embeddedRestarts: f.counter("embedded_postgres_restarts_total", "Restarts of the embedded PostgreSQL."),
 
 		jobs:        f.gauge("jobs", "Background jobs of the database, by queue and state.", "queue", "state"),
@@ -174,6 +179,25 @@ func (m *Metrics) ListenerUp(isUp bool) {
 		value = 1
 	}
 	m.listenerUp.WithLabelValues().Set(value)
+}
+
+// ListRead counts a list.
+func (m *Metrics) ListRead(pool string) {
+	if m != nil {
+		m.listReads.WithLabelValues(pool).Inc()
+	}
+}
+
+// ReplicaLag sets the lag of the read replica; the longest duration is an unknown one.
+func (m *Metrics) ReplicaLag(lag time.Duration) {
+	if m == nil {
+		return
+	}
+	seconds := lag.Seconds()
+	if lag == math.MaxInt64 {
+		seconds = math.Inf(1)
+	}
+	m.replicaLag.WithLabelValues().Set(seconds)
 }
 
 // Event counts a recorded event.

@@ -33,6 +33,8 @@ func recordAll(m *Metrics) {
 	m.PoolAcquired("api", time.Millisecond)
 	m.Pool("api", []string{"idle"}, func() map[string]int32 { return map[string]int32{"idle": 2} })
 	m.DatabaseError("57")
+	m.ListRead("api")
+	m.ReplicaLag(time.Second)
 	m.Jobs([]JobCount{{Queue: "maintenance", State: "available", Count: 1}}, map[string]time.Duration{"maintenance": time.Second})
 	m.Job("maintenance", "completed", time.Millisecond)
 	m.Delivery("slack", "delivered")

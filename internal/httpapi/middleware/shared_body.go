@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/versioner-io/versioner/internal/authn"
@@ -58,12 +59,16 @@ func SharedBody(cache *bodycache.Cache, timeout time.Duration, logger *slog.Logg
 	}
 }
 
-// InvalidateSharedBodies makes the changes of users visible in the lists that this server answers next.
-func InvalidateSharedBodies(cache *bodycache.Cache) echo.MiddlewareFunc {
+// InvalidateSharedBodies makes the changes of users visible in the lists that this server answers next. wrote announces a change.
+func InvalidateSharedBodies(cache *bodycache.Cache, wrote func(ctx context.Context, account uuid.UUID)) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			account := authn.PrincipalFrom(c.Request().Context()).AccountID
-			c.Response().Before(func() { cache.Invalidate(account) }) // before the client can send its next request
+			ctx := c.Request().Context()
+			account := authn.PrincipalFrom(ctx).AccountID
+			c.Response().Before(func() { // before the client can send its next request
+				wrote(ctx, account)
+				cache.Invalidate(account)
+			})
 			return next(c)
 		}
 	}
