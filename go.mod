@@ -44,6 +44,7 @@ require (
 	github.com/sqlc-dev/sqlc v1.31.1
 	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1
 	github.com/stretchr/testify v1.12.1
+	github.com/teambition/rrule-go v1.8.2
 	github.com/tidwall/gjson v1.20.1
 	github.com/vgarvardt/pgx-google-uuid/v5 v5.6.0
 	github.com/willabides/kongplete v0.4.0

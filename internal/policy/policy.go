@@ -112,7 +112,7 @@ type Schedule struct {
 	Timezone string   `json:"timezone"`
 	Windows  []Window `json:"windows"`
 
-	// Expansion has the occurrences of the windows. Compile requires it; internal/calendar computes it.
+	// Expansion has the occurrences of the windows. Compile requires it; internal/calendar computes it, and its Compile adds it.
 	Expansion *Expansion `json:"-"`
 }
 
