@@ -221,6 +221,10 @@ bench: build ## Benchmark ingestion, RLS overhead and notification fan-out (BASE
 	go test -run '^$$' -bench 'Record|RowLevelSecurity' -benchtime 20000x ./internal/ingest
 	go test -run '^$$' -bench FirstAttempt -benchtime 6000x ./internal/notify
 
+.PHONY: bench-growth
+bench-growth: build ## Compare lists and ingestion at 10,000 with those at 10,000,000 deployments (an hour, 40 GB; BENCH_FLAGS='-sizes 10000,1000000' is quicker)
+	go run ./test/bench growth $(BENCH_FLAGS)
+
 .PHONY: lint
 lint: $(REDOCLY) lint-migrations ## Check the code (golangci-lint), the words (.ci/words), the migrations (squawk) and the specification (Redocly CLI, Spectral)
 	.ci/words

@@ -25,6 +25,7 @@ type bench struct {
 	options
 
 	dir      string // temporary files
+	keepsDir bool   // after the run
 	progress io.Writer
 	keys     *secrets
 	ids      *runIDs
@@ -65,11 +66,6 @@ func measure(ctx context.Context, o options, progress io.Writer) (_ report, err 
 	if err := b.runRounds(ctx, b.series, "round"); err != nil {
 		return report{}, err
 	}
-	if b.has(phaseGrowth) {
-		if err := b.grow(ctx); err != nil {
-			return report{}, err
-		}
-	}
 	return b.report(ctx), nil
 }
 
@@ -83,6 +79,9 @@ func (b *bench) close(ctx context.Context) error {
 	var err error
 	if b.postgres != nil {
 		err = b.postgres.stop(ctx)
+	}
+	if b.keepsDir {
+		return err
 	}
 	return errors.Join(err, os.RemoveAll(b.dir))
 }

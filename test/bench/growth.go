@@ -2,64 +2,661 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
-	"io/fs"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 )
 
-const fillSQL = "fill.sql"
+// growthProgram is the argument that measures growth instead of the phases.
+const growthProgram = "growth"
 
-// grow measures a server on an empty database, fills that database, and measures the same server process again: its connections still
-// have the plans of the empty database, and only autovacuum updates the statistics. The minimal transaction is measured interleaved
-// with both, to show how much the speed of the machine has changed.
-func (b *bench) grow(ctx context.Context) error {
-	fill, err := sqlFiles.ReadFile(fillSQL)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		b.note(phaseGrowth, "there is no test/bench/"+fillSQL)
+// Accounts of a filled database, in the order of fill.sql.
+const (
+	largeAccount = "growth-large" // a third of everything
+	smallAccount = "growth-small"
+
+	ingestAccounts = 20 // ordinary ones, to which events are sent
+)
+
+// growthOptions holds the values of the flags.
+type growthOptions struct {
+	Server   string
+	Document string
+	Sizes    []int
+	Variants []variant
+	Requests int
+	Runs     int
+	Duration time.Duration
+	WarmUp   time.Duration
+	Mix      string
+	Settings map[string]string
+	JSON     string
+	Dir      string
+}
+
+// variant is a change of the schema whose cost at ingestion is measured.
+type variant struct{ name, sql string }
+
+func parseGrowthOptions(args []string, output io.Writer) (growthOptions, error) {
+	o := growthOptions{Settings: map[string]string{}}
+	flags := flag.NewFlagSet(growthProgram, flag.ContinueOnError)
+	flags.SetOutput(output)
+	flags.StringVar(&o.Server, "server", "bin/versionerd", "server `binary` to measure")
+	flags.StringVar(&o.Document, "document", "openapi.yaml", "`file` of the specification, which has the lists and their filters")
+	flags.IntVar(&o.Requests, "requests", 51, "`requests` of which each figure of a list is the median; 0: no lists")
+	flags.IntVar(&o.Runs, "runs", 5, "short `runs` of which each figure of ingestion is the median; 0: no ingestion")
+	flags.DurationVar(&o.Duration, "duration", 3*time.Second, "measured `time` of a run")
+	flags.DurationVar(&o.WarmUp, "warmup", time.Second, "`time` that a run takes before it is measured")
+	flags.StringVar(&o.Mix, "mix", mixEnd, "events of a deployment: `end` (completed) or pair (started, completed)")
+	flags.StringVar(&o.JSON, "json", "", "`file` to write all figures to")
+	flags.StringVar(&o.Dir, "dir", "", "`directory` to keep the filled databases in, and to find those of an earlier run (default: a temporary one)")
+	sizes := flags.String("sizes", "10000,1000000,10000000", "`numbers` of deployments, separated by commas")
+	flags.Func("variant", "`NAME=SQL` to compare the ingestion of a database with that SQL against one without it, at the largest size (repeatable; no lists)", func(text string) error {
+		name, sql, ok := strings.Cut(text, "=")
+		if !ok {
+			return errors.New("use NAME=SQL")
+		}
+		o.Variants = append(o.Variants, variant{name: name, sql: sql})
 		return nil
-	case err != nil:
-		return fmt.Errorf("read %s: %w", fillSQL, err)
-	case b.Growth == 0:
+	})
+	flags.Func("set", "`NAME=VALUE` of a setting of PostgreSQL (repeatable)", func(text string) error {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return errors.New("use NAME=VALUE")
+		}
+		o.Settings[name] = value
 		return nil
+	})
+	if err := flags.Parse(args); err != nil {
+		return o, err //nolint:wrapcheck // the flag package has reported it
 	}
-	s, tenants, err := b.startServer(ctx, "growth", b.Server, []string{"bench-growth"})
+	for part := range strings.SplitSeq(*sizes, ",") {
+		size, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil || size < minSize {
+			return o, fmt.Errorf("-sizes: %q is not a number from %d", part, minSize)
+		}
+		o.Sizes = append(o.Sizes, size)
+	}
+	slices.Sort(o.Sizes)
+	o.Sizes = slices.Compact(o.Sizes)
+	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case o.Mix != mixEnd && o.Mix != mixPair:
+		return o, fmt.Errorf("-mix: %q is neither %s nor %s", o.Mix, mixEnd, mixPair)
+	case o.Runs < 0 || o.Requests < 0 || o.Duration <= 0 || o.WarmUp < 0:
+		return o, errors.New("use positive numbers and durations")
+	}
+	return o, nil
+}
+
+// minSize leaves the small account enough rows for a page.
+const minSize = 10_000
+
+// growth compares servers whose databases have different numbers of rows.
+type growth struct {
+	growthOptions
+
+	bench    *bench
+	document *document
+	sizes    []*grown
+	report   growthReport
+}
+
+// grown is a filled database with its server.
+type grown struct {
+	name     string
+	size     int
+	dsn      string
+	server   *server
+	large    *tenant
+	small    *tenant
+	ordinary []*tenant
+	from     time.Time // before the first event of a measurement
+	events   *series
+	big      *series // events to the large account
+}
+
+// measureGrowth runs the program. It stops every process and removes every file before it returns.
+func measureGrowth(ctx context.Context, args []string, stdout, progress io.Writer) (err error) {
+	options, err := parseGrowthOptions(args, progress)
 	if err != nil {
 		return err
 	}
-	half := func(label, minimalLabel, round string) error {
-		if err := b.postgres.checkpoint(ctx); err != nil {
+	g := &growth{growthOptions: options}
+	if g.document, err = readDocument(options.Document); err != nil {
+		return err
+	}
+	g.bench = &bench{progress: progress, ids: newRunIDs(), options: options.ofSeries()}
+	if g.bench.keys, err = newSecrets(); err != nil {
+		return err
+	}
+	if g.bench.dir, g.bench.keepsDir = options.Dir, options.Dir != ""; !g.bench.keepsDir {
+		if g.bench.dir, err = os.MkdirTemp("", "versioner-bench-"); err != nil {
+			return fmt.Errorf("create a directory: %w", err)
+		}
+	}
+	defer func() {
+		if err := g.bench.close(ctx); err != nil {
+			g.bench.logf("cleaning up: %v", err)
+		}
+	}()
+	if err := errors.Join(os.MkdirAll(g.bench.dir, 0o755), os.Chmod(g.bench.dir, 0o755)); err != nil { //nolint:gosec // PostgreSQL's user must be able to pass
+		return fmt.Errorf("create a directory: %w", err)
+	}
+	if err := g.prepare(ctx); err != nil {
+		return err
+	}
+	if options.Requests == 0 && options.Runs == 0 {
+		return nil
+	}
+	if err := g.run(ctx); err != nil {
+		return err
+	}
+	if err := g.report.print(stdout, g); err != nil {
+		return err
+	}
+	if g.JSON != "" {
+		if err := g.report.writeJSON(g.JSON); err != nil {
 			return err
 		}
-		measured := []*series{b.serverSeries(phaseGrowth, label, s, middleConnections, tenants)}
-		if b.minimal != nil {
-			beside := b.minimalSeries(minimalLabel, middleConnections)
-			beside.phase = phaseGrowth
-			measured = append(measured, beside)
+	}
+	return g.report.failure()
+}
+
+// ofSeries returns the options of series.
+func (o growthOptions) ofSeries() options {
+	return options{Server: o.Server, Runs: o.Runs, Duration: o.Duration, WarmUp: o.WarmUp, Mix: o.Mix}
+}
+
+// bulkSettings are those of PostgreSQL while databases are filled: a crash would lose them, and nobody would miss them.
+func bulkSettings() map[string]string {
+	return map[string]string{
+		"max_connections": maxConnections, "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0",
+		"max_wal_size": "8GB", "shared_buffers": "2GB", "maintenance_work_mem": "1GB", "work_mem": "256MB", "autovacuum": "off", "checkpoint_timeout": "30min",
+	}
+}
+
+// prepare fills the databases, and then starts PostgreSQL with the settings of production, and a server for each.
+func (g *growth) prepare(ctx context.Context) (err error) {
+	b := g.bench
+	b.logf("starting PostgreSQL to fill databases")
+	if b.postgres, err = launchPostgres(ctx, b.dir, bulkSettings()); err != nil {
+		return err
+	}
+	filled, err := g.readFilled()
+	if err != nil {
+		return err
+	}
+	for _, size := range g.Sizes {
+		if of, ok := filled.Sizes[size]; ok {
+			if err := g.reuse(size, of); err != nil {
+				return err
+			}
+			continue
 		}
-		b.series = append(b.series, measured...)
-		return b.runRounds(ctx, measured, round)
+		if err := g.fill(ctx, size); err != nil {
+			return fmt.Errorf("fill %d deployments: %w", size, err)
+		}
+		if err := g.writeFilled(filled); err != nil {
+			return err
+		}
 	}
-	if err := half(labelEmpty, labelEmptyMinimal, "before the growth, round"); err != nil {
+	if err := g.copyVariants(ctx); err != nil {
 		return err
 	}
-	if _, err := s.verify(ctx); err != nil {
+	for _, s := range b.servers {
+		s.process.stop()
+	}
+	b.servers = nil
+	if err := b.postgres.stop(ctx); err != nil {
 		return err
 	}
-	before, err := countEvents(ctx, s.dsn)
+	b.logf("starting PostgreSQL to measure")
+	settings := map[string]string{"max_connections": maxConnections}
+	for name, value := range g.Settings {
+		settings[name] = value
+	}
+	if b.postgres, err = launchPostgres(ctx, b.dir, settings); err != nil {
+		return err
+	}
+	if err := b.postgres.inspect(ctx); err != nil {
+		return err
+	}
+	for _, d := range g.sizes {
+		if d.server, err = startServer(ctx, command{name: d.name, program: g.Server, args: []string{"serve"}, dsn: d.dsn}, b.keys, b.dir); err != nil {
+			return err
+		}
+		b.servers = append(b.servers, d.server)
+		for _, t := range d.tenants() {
+			t.useKey(d.server.address, t.key)
+		}
+		if err := g.settle(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle waits until the server has done its hourly maintenance, which deletes the fingerprints of more than a day ago.
+func (g *growth) settle(ctx context.Context, d *grown) error {
+	conn, err := pgx.Connect(ctx, d.dsn)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	began := time.Now()
+	for expired := true; expired; {
+		if err := sleep(ctx, time.Second); err != nil {
+			return err
+		}
+		err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM event_fingerprints WHERE received_at < now() - interval '25 hours')
+			OR EXISTS (SELECT FROM river_job WHERE kind = 'maintenance' AND state <> 'completed')`).Scan(&expired)
+		if err != nil {
+			return fmt.Errorf("wait for the maintenance: %w", err)
+		}
+	}
+	g.bench.logf("%s: the first maintenance took %v", d.name, time.Since(began).Round(time.Second))
+	return execute(ctx, d.dsn, nil, "VACUUM (ANALYZE) event_fingerprints")
+}
+
+func (d *grown) tenants() []*tenant { return append([]*tenant{d.large, d.small}, d.ordinary...) }
+
+func databaseName(size int) string { return "growth_" + strconv.Itoa(size) }
+
+// filled is what a directory of filled databases is used with.
+type filled struct {
+	Pepper        string                    `json:"pepper"`
+	EncryptionKey string                    `json:"encryption_key"`
+	SigningKey    []byte                    `json:"signing_key"` // PKCS #1
+	Sizes         map[int]map[string]string `json:"sizes"`       // API keys by the slug of their account
+}
+
+func (g *growth) filledFile() string { return filepath.Join(g.bench.dir, "filled.json") }
+
+// readFilled reads what an earlier run has written, and takes over its keys.
+func (g *growth) readFilled() (filled, error) {
+	f := filled{Sizes: map[int]map[string]string{}}
+	text, err := os.ReadFile(g.filledFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return f, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &f)
+	}
+	if err == nil {
+		g.bench.keys, err = restoreSecrets(f.Pepper, f.EncryptionKey, f.SigningKey)
+	}
+	if err != nil {
+		return f, fmt.Errorf("read %s: %w", g.filledFile(), err)
+	}
+	return f, nil
+}
+
+func (g *growth) writeFilled(f filled) error {
+	keys := g.bench.keys
+	f.Pepper, f.EncryptionKey, f.SigningKey = keys.pepper, keys.encryptionKey, x509.MarshalPKCS1PrivateKey(keys.issuer.key)
+	for _, d := range g.sizes {
+		f.Sizes[d.size] = map[string]string{}
+		for _, t := range d.tenants() {
+			f.Sizes[d.size][t.slug] = t.key
+		}
+	}
+	text, err := json.Marshal(f)
+	if err == nil {
+		err = os.WriteFile(g.filledFile(), text, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", g.filledFile(), err)
+	}
+	return nil
+}
+
+// reuse finds a database that an earlier run has filled.
+func (g *growth) reuse(size int, keys map[string]string) error {
+	dsn, err := g.bench.postgres.database(databaseName(size))
 	if err != nil {
 		return err
 	}
-	b.logf("adding %d rows", b.Growth)
-	settings := map[string]string{"bench.rows": strconv.Itoa(b.Growth), "bench.account": tenants[0].slug}
-	if err := execute(ctx, s.dsn, settings, string(fill)); err != nil {
-		return fmt.Errorf("%s: %w", fillSQL, err)
+	var tenants []*tenant
+	for _, slug := range accountSlugs() {
+		token, err := g.bench.keys.issuer.token(slug, time.Now())
+		if err != nil {
+			return err
+		}
+		t := newTenant(slug, token)
+		t.key = keys[slug]
+		tenants = append(tenants, t)
 	}
-	after, err := countEvents(ctx, s.dsn)
+	g.sizes = append(g.sizes, &grown{name: databaseName(size), size: size, dsn: dsn, large: tenants[0], small: tenants[1], ordinary: tenants[2:]})
+	return nil
+}
+
+// accountSlugs returns the accounts that are created by requests.
+func accountSlugs() []string {
+	slugs := []string{largeAccount, smallAccount}
+	for i := range ingestAccounts {
+		slugs = append(slugs, fmt.Sprintf("growth-%02d", i+1))
+	}
+	return slugs
+}
+
+// fill creates a database of a size. A server creates the schema, and the accounts that are measured.
+func (g *growth) fill(ctx context.Context, size int) error {
+	b := g.bench
+	name := databaseName(size)
+	began := time.Now()
+	dsn, err := b.postgres.createDatabase(ctx, name)
 	if err != nil {
 		return err
 	}
-	s.base += after - before
-	return half(labelFull, labelFullMinimal, "after the growth, round")
+	s, err := startServer(ctx, command{name: name, program: g.Server, args: []string{"serve"}, dsn: dsn}, b.keys, b.dir)
+	if err != nil {
+		return err
+	}
+	b.servers = append(b.servers, s)
+	slugs := accountSlugs()
+	tenants, err := createTenants(ctx, s, b.keys, slugs)
+	if err != nil {
+		return err
+	}
+	if err := s.seed(ctx, tenants, b.ids); err != nil {
+		return err
+	}
+	s.process.stop()
+	if err := g.fillRows(ctx, dsn, size, slugs); err != nil {
+		return err
+	}
+	g.sizes = append(g.sizes, &grown{name: databaseName(size), size: size, dsn: dsn, large: tenants[0], small: tenants[1], ordinary: tenants[2:]})
+	b.logf("filled %d deployments in %v", size, time.Since(began).Round(time.Second))
+	return nil
+}
+
+// fillParts is the number of sessions that run a step in parts.
+const fillParts = 4
+
+// fillRows runs fill.sql: all steps of one number together.
+func (g *growth) fillRows(ctx context.Context, dsn string, size int, slugs []string) error {
+	text, err := sqlFiles.ReadFile("fill.sql")
+	if err != nil {
+		return fmt.Errorf("read fill.sql: %w", err)
+	}
+	now := time.Now()
+	settings := map[string]string{
+		"bench.deployments": strconv.Itoa(size), "bench.accounts": strings.Join(slugs, ","), "bench.now": now.Format(time.RFC3339),
+		"session_replication_role": "replica", // the rows are consistent: foreign keys need not be checked
+	}
+	partitions := "SET timezone = 'UTC';"
+	for month := time.Date(now.Year(), now.Month()-6, 1, 0, 0, 0, 0, time.UTC); month.Before(now.AddDate(0, -1, 0)) || month.Month() != now.UTC().Month(); month = month.AddDate(0, 1, 0) {
+		partitions += fmt.Sprintf("CREATE TABLE %s PARTITION OF events FOR VALUES FROM ('%s') TO ('%s');",
+			month.Format("events_2006_01"), month.Format(time.RFC3339), month.AddDate(0, 1, 0).Format(time.RFC3339))
+	}
+	if err := execute(ctx, dsn, nil, partitions); err != nil {
+		return fmt.Errorf("create partitions: %w", err)
+	}
+	steps := strings.Split(string(text), "\n-- step ")
+	for len(steps) > 0 {
+		number := steps[0]
+		number = strings.TrimPrefix(number, "-- step ")[:1]
+		together := 0
+		for together < len(steps) && strings.TrimPrefix(steps[together], "-- step ")[:1] == number {
+			together++
+		}
+		group, groupCtx := errgroup.WithContext(ctx)
+		for _, step := range steps[:together] {
+			text := "-- step " + strings.TrimPrefix(step, "-- step ")
+			for part := range partsOf(step) {
+				settings := maps.Clone(settings)
+				settings["bench.part"] = strconv.Itoa(part)
+				group.Go(func() error { return execute(groupCtx, dsn, settings, text) })
+			}
+		}
+		if err := group.Wait(); err != nil {
+			return fmt.Errorf("step %s: %w", number, err)
+		}
+		g.bench.logf("%d deployments: step %s", size, number)
+		steps = steps[together:]
+	}
+	if err := execute(ctx, dsn, nil, "VACUUM (ANALYZE)"); err != nil {
+		return fmt.Errorf("vacuum: %w", err)
+	}
+	return nil
+}
+
+func partsOf(step string) int {
+	title, _, _ := strings.Cut(step, "\n")
+	if strings.Contains(title, "in parts") {
+		return fillParts
+	}
+	return 1
+}
+
+// copyVariants copies the largest database for each variant, and applies it there.
+func (g *growth) copyVariants(ctx context.Context) error {
+	if len(g.Variants) == 0 {
+		return nil
+	}
+	base := g.sizes[len(g.sizes)-1]
+	g.sizes = []*grown{base}
+	for i, v := range g.Variants {
+		name := fmt.Sprintf("growth_variant_%d", i+1)
+		if err := execute(ctx, g.bench.postgres.dsn, nil, "DROP DATABASE IF EXISTS "+name+"; "); err != nil {
+			return err
+		}
+		if err := execute(ctx, g.bench.postgres.dsn, nil, "CREATE DATABASE "+name+" TEMPLATE "+base.name); err != nil {
+			return err
+		}
+		dsn, err := g.bench.postgres.database(name)
+		if err != nil {
+			return err
+		}
+		if err := execute(ctx, dsn, nil, v.sql); err != nil {
+			return fmt.Errorf("variant %s: %w", v.name, err)
+		}
+		if err := execute(ctx, dsn, nil, "VACUUM (ANALYZE)"); err != nil {
+			return fmt.Errorf("variant %s: %w", v.name, err)
+		}
+		d := &grown{name: v.name, size: base.size, dsn: dsn, large: base.large.clone(), small: base.small.clone()}
+		for _, t := range base.ordinary {
+			d.ordinary = append(d.ordinary, t.clone())
+		}
+		g.sizes = append(g.sizes, d)
+	}
+	base.name = "as it is"
+	return nil
+}
+
+// clone returns the same account of a copy of the database.
+func (t *tenant) clone() *tenant {
+	same := newTenant(t.slug, t.token)
+	same.key = t.key
+	return same
+}
+
+func (g *growth) run(ctx context.Context) error {
+	if g.Requests > 0 && len(g.Variants) == 0 {
+		if err := g.measureReads(ctx); err != nil {
+			return err
+		}
+	}
+	if g.Runs > 0 {
+		if err := g.measureIngestion(ctx); err != nil {
+			return err
+		}
+	}
+	if g.Runs > 0 && len(g.Variants) == 0 {
+		return g.measureRetention(ctx, g.sizes[len(g.sizes)-1])
+	}
+	return nil
+}
+
+// measureIngestion sends events at 64 connections, to ordinary accounts and to the large one.
+func (g *growth) measureIngestion(ctx context.Context) error {
+	b := g.bench
+	var all []*series
+	for _, d := range g.sizes {
+		d.from = time.Now().Add(-time.Second)
+		d.events = b.serverSeries(growthProgram, d.name+", ordinary accounts", d.server, middleConnections, d.ordinary)
+		d.big = b.serverSeries(growthProgram, d.name+", the large account", d.server, middleConnections, []*tenant{d.large})
+		all = append(all, d.events, d.big)
+	}
+	before := make([]writes, len(g.sizes))
+	for i, d := range g.sizes {
+		// Statistics of the filled database, and pages that are not to be written while another one is measured.
+		if err := execute(ctx, d.dsn, nil, "CHECKPOINT"); err != nil {
+			return err
+		}
+		var err error
+		if before[i], err = readWrites(ctx, d.dsn); err != nil {
+			return err
+		}
+	}
+	if err := b.runRounds(ctx, all, "ingestion, round"); err != nil {
+		return err
+	}
+	if err := sleep(ctx, 2*time.Second); err != nil { // until PostgreSQL has reported the last counters
+		return err
+	}
+	for i, d := range g.sizes {
+		after, err := readWrites(ctx, d.dsn)
+		if err != nil {
+			return err
+		}
+		g.report.addIngestion(d, g.sizes[0], after.since(before[i]))
+		if err := g.verify(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verify reports an error unless the database has recorded each acknowledged event once.
+func (g *growth) verify(ctx context.Context, d *grown) error {
+	conn, err := pgx.Connect(ctx, d.dsn)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var recorded int
+	if err := conn.QueryRow(ctx, "SELECT count(*) FROM events WHERE received_at >= $1", d.from).Scan(&recorded); err != nil {
+		return fmt.Errorf("count the events: %w", err)
+	}
+	g.bench.logf("%s: %d events acknowledged, %d recorded, %d failed", d.name, d.server.acknowledged, recorded, d.server.failed)
+	if d.server.failed > 0 || recorded != d.server.acknowledged {
+		return errors.Join(fmt.Errorf("%s: %d events were acknowledged, %d recorded, %d failed; the first: %s", d.name, d.server.acknowledged, recorded,
+			d.server.failed, d.server.firstFailure), d.server.logTail())
+	}
+	return nil
+}
+
+// writes are counters of what a database has written.
+type writes struct {
+	events, updates, hot int64 // events recorded; updates of deployments and versions, and those without a new entry in any index
+	bytes                int64 // of tables and indexes
+}
+
+func (w writes) since(before writes) writes {
+	return writes{events: w.events - before.events, updates: w.updates - before.updates, hot: w.hot - before.hot, bytes: w.bytes - before.bytes}
+}
+
+func readWrites(ctx context.Context, dsn string) (w writes, err error) {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return w, fmt.Errorf("connect: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	err = conn.QueryRow(ctx, `SELECT (SELECT sum(n_tup_ins) FROM pg_stat_user_tables WHERE relname LIKE 'events\_%'),
+		n_tup_upd, n_tup_hot_upd, pg_database_size(current_database()) FROM pg_stat_user_tables WHERE relname = 'deployments'`).Scan(&w.events, &w.updates, &w.hot, &w.bytes)
+	if err != nil {
+		return w, fmt.Errorf("read the counters of PostgreSQL: %w", err)
+	}
+	return w, nil
+}
+
+// retention is what the removal of a month did to the events that were recorded at the same time.
+type retention struct {
+	Size     int           `json:"deployments"`
+	Months   int           `json:"months_dropped"`
+	Events   int64         `json:"events_dropped"`
+	Took     time.Duration `json:"took_ns"`
+	Rate     float64       `json:"rate_per_second"`
+	Before   float64       `json:"rate_before"`
+	Longest  float64       `json:"longest_ms"`
+	Sent     int           `json:"events_acknowledged"`
+	Failures int           `json:"events_failed"`
+}
+
+// measureRetention lets a server delete the oldest months of the largest database, while it records the events of 64 connections: it runs
+// the maintenance as soon as the measured server has stopped.
+func (g *growth) measureRetention(ctx context.Context, d *grown) error {
+	b := g.bench
+	conn, err := pgx.Connect(ctx, d.dsn)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	const keep = 3
+	now := time.Now().UTC()
+	before := time.Date(now.Year(), now.Month()-keep, 1, 0, 0, 0, 0, time.UTC)
+	r := retention{Size: d.size, Before: medianRun(d.events.runs).Rate}
+	oldest := `SELECT count(*) FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = 'events'::regclass AND c.relname < $1 AND c.relname ~ '^events_[0-9]'`
+	if err := conn.QueryRow(ctx, oldest, before.Format("events_2006_01")).Scan(&r.Months); err != nil {
+		return fmt.Errorf("count the partitions: %w", err)
+	}
+	if err := conn.QueryRow(ctx, "SELECT count(*) FROM events WHERE received_at < $1", before).Scan(&r.Events); err != nil {
+		return fmt.Errorf("count the events: %w", err)
+	}
+	next, err := startServer(ctx, command{
+		name: "retention", program: g.Server, args: []string{"serve"}, dsn: d.dsn, environment: []string{"VERSIONER_RETENTION_EVENTS=" + strconv.Itoa(keep)},
+	}, b.keys, b.dir)
+	if err != nil {
+		return err
+	}
+	b.servers = append(b.servers, next)
+	l, err := startLoad(ctx, next.address, randomStreams(middleConnections, d.ordinary, g.Mix, b.ids))
+	if err != nil {
+		return err
+	}
+	if err := sleep(ctx, g.WarmUp); err != nil {
+		return err
+	}
+	began := time.Now()
+	d.server.process.stop()
+	for left := r.Months; left > 0; {
+		if time.Since(began) > 5*time.Minute {
+			return errors.Join(fmt.Errorf("%d months have not been dropped", left), next.logTail())
+		}
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+		if err := conn.QueryRow(ctx, oldest, before.Format("events_2006_01")).Scan(&left); err != nil {
+			return fmt.Errorf("count the partitions: %w", err)
+		}
+	}
+	r.Took = time.Since(began)
+	if err := sleep(ctx, g.Duration); err != nil {
+		return err
+	}
+	elapsed := time.Since(l.began)
+	o := l.finish()
+	d.server.count(o)
+	r.Sent, r.Failures, r.Rate = len(o.answers), o.failures, float64(len(o.answers))/elapsed.Seconds()
+	for _, a := range o.answers {
+		r.Longest = max(r.Longest, milliseconds(a.latency))
+	}
+	g.report.Retention = &r
+	return g.verify(ctx, d)
 }

@@ -31,6 +31,10 @@ func newIssuer() (*issuer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("generate a key: %w", err)
 	}
+	return issuerOf(key)
+}
+
+func issuerOf(key *rsa.PrivateKey) (*issuer, error) {
 	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	if err != nil {
 		return nil, fmt.Errorf("encode the public key: %w", err)

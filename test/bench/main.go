@@ -2,6 +2,8 @@
 // minimal transaction of the same content, sent by pgbench. All phases run interleaved on one managed PostgreSQL with durable commits,
 // which the program starts and removes. docs/performance.md describes the method.
 //
+// With the argument growth it compares servers whose databases have different numbers of rows instead.
+//
 // The program drives the binary of the server over HTTP alone, so that it can compare revisions.
 package main
 
@@ -33,6 +35,9 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	}
 	if len(args) == 2 && args[0] == profiledServer {
 		return serveProfiled(ctx, args[1])
+	}
+	if len(args) > 0 && args[0] == growthProgram {
+		return measureGrowth(ctx, args[1:], stdout, stderr)
 	}
 	options, err := parseOptions(args, stderr)
 	if err != nil {

@@ -19,12 +19,11 @@ const (
 	phaseEmpty         = "empty"
 	phaseNotifications = "notifications"
 	phaseBaseline      = "baseline"
-	phaseGrowth        = "growth"
 	phaseTelemetry     = "telemetry"
 )
 
 func allPhases() []string {
-	return []string{phaseMinimal, phaseServer, phaseAccounts, phaseEmpty, phaseNotifications, phaseBaseline, phaseGrowth, phaseTelemetry}
+	return []string{phaseMinimal, phaseServer, phaseAccounts, phaseEmpty, phaseNotifications, phaseBaseline, phaseTelemetry}
 }
 
 // middleConnections is the number of connections of the phases that are measured with one number only.
@@ -39,7 +38,6 @@ type options struct {
 	WarmUp      time.Duration `json:"warm_up_ns"`
 	Mix         string        `json:"mix"`
 	Accounts    int           `json:"accounts"`
-	Growth      int           `json:"growth"`
 	Connections []int         `json:"connections"`
 	Phases      []string      `json:"phases"`
 	JSON        string        `json:"-"`
@@ -57,7 +55,6 @@ func parseOptions(args []string, output io.Writer) (options, error) {
 	flags.DurationVar(&o.WarmUp, "warmup", time.Second, "`time` that a run takes before it is measured")
 	flags.StringVar(&o.Mix, "mix", mixEnd, "events of a deployment: `end` (completed) or pair (started, completed)")
 	flags.IntVar(&o.Accounts, "accounts", 200, "`number` of accounts of the phase accounts")
-	flags.IntVar(&o.Growth, "growth", 500_000, "`rows` that fill.sql adds in the phase growth; 0: no such phase")
 	flags.StringVar(&o.JSON, "json", "", "`file` to write all figures to")
 	flags.StringVar(&o.Profile, "profile", "", "`file` to write a CPU profile to, of a server in this program instead of -server")
 	connections := flags.String("connections", "1,8,64,256", "`numbers` of connections, separated by commas")
@@ -70,7 +67,7 @@ func parseOptions(args []string, output io.Writer) (options, error) {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if *quick {
-		if err := setUnlessGiven(flags, map[string]string{"runs": "1", "duration": "1s", "warmup": "300ms", "accounts": "20", "growth": "20000"}); err != nil {
+		if err := setUnlessGiven(flags, map[string]string{"runs": "1", "duration": "1s", "warmup": "300ms", "accounts": "20"}); err != nil {
 			return o, err
 		}
 	}
@@ -122,8 +119,8 @@ func (o options) validate() error {
 	switch {
 	case o.Mix != mixEnd && o.Mix != mixPair:
 		return fmt.Errorf("-mix: %q is neither %s nor %s", o.Mix, mixEnd, mixPair)
-	case o.Runs < 1 || o.Accounts < 1 || o.Growth < 0:
-		return errors.New("-runs, -accounts and -growth: use positive numbers")
+	case o.Runs < 1 || o.Accounts < 1:
+		return errors.New("-runs and -accounts: use positive numbers")
 	case o.Duration <= 0 || o.WarmUp < 0:
 		return errors.New("-duration and -warmup: use positive durations")
 	}

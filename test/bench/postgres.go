@@ -15,7 +15,7 @@ import (
 	"github.com/versioner-io/versioner/internal/embeddedpg"
 )
 
-// sqlFiles holds the minimal transaction, its tables and, if it exists, fill.sql.
+// sqlFiles holds the minimal transaction, its tables and fill.sql.
 //
 //go:embed *.sql
 var sqlFiles embed.FS
@@ -33,17 +33,23 @@ type postgresServer struct {
 
 // startPostgres starts PostgreSQL in a directory. Nothing else in this program depends on how that is done.
 func startPostgres(ctx context.Context, dir string) (*postgresServer, error) {
-	embedded, err := embeddedpg.Start(ctx, embeddedpg.Config{
-		Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"max_connections": maxConnections},
-	})
+	p, err := launchPostgres(ctx, dir, map[string]string{"max_connections": maxConnections})
 	if err != nil {
 		return nil, err
 	}
-	p := &postgresServer{dsn: embedded.DSN(), stop: embedded.Stop}
 	if err := p.inspect(ctx); err != nil {
-		return nil, errors.Join(err, embedded.Stop(ctx))
+		return nil, errors.Join(err, p.stop(ctx))
 	}
 	return p, nil
+}
+
+// launchPostgres starts PostgreSQL with settings.
+func launchPostgres(ctx context.Context, dir string, settings map[string]string) (*postgresServer, error) {
+	embedded, err := embeddedpg.Start(ctx, embeddedpg.Config{Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler), Settings: settings})
+	if err != nil {
+		return nil, err
+	}
+	return &postgresServer{dsn: embedded.DSN(), stop: embedded.Stop}, nil
 }
 
 // inspect reads the settings and rejects a PostgreSQL whose commits are not durable.
@@ -91,6 +97,11 @@ func (p *postgresServer) createDatabase(ctx context.Context, name string) (strin
 	if err := execute(ctx, p.dsn, nil, "CREATE DATABASE "+name); err != nil {
 		return "", fmt.Errorf("create a database: %w", err)
 	}
+	return p.database(name)
+}
+
+// database returns the DSN of a database.
+func (p *postgresServer) database(name string) (string, error) {
 	config, err := pgx.ParseConfig(p.dsn)
 	if err != nil {
 		return "", fmt.Errorf("read the DSN: %w", err)

@@ -16,12 +16,8 @@ import (
 
 // Labels of the series that have a ratio.
 const (
-	labelQuiet        = "(e) server, no channel"
-	labelNotified     = "(e) server, a channel"
-	labelEmpty        = "(d) server, empty database"
-	labelFull         = "(d) server, full database"
-	labelEmptyMinimal = "(a) beside the empty one"
-	labelFullMinimal  = "(a) beside the full one"
+	labelQuiet    = "(e) server, no channel"
+	labelNotified = "(e) server, a channel"
 )
 
 // report is the result of a benchmark.
@@ -109,7 +105,7 @@ func (b *bench) result(s *series) result {
 	r := result{
 		Phase: s.phase, Label: s.label, Connections: s.connections, Median: medianRun(s.runs), RateSpread: spread(figures(s.runs, rateOf)), Runs: s.runs,
 	}
-	if reference := b.find(phaseMinimal, "", s.connections); reference != nil && s.phase != phaseMinimal && s.phase != phaseGrowth {
+	if reference := b.find(phaseMinimal, "", s.connections); reference != nil && s.phase != phaseMinimal {
 		r.RateOverMinimal = medianRatio(s.runs, reference.runs, rateOf)
 		r.P50OverMinimal = medianRatio(s.runs, reference.runs, p50Of)
 	}
@@ -145,11 +141,9 @@ func (b *bench) ratios() []ratio {
 	of := func(phase, label string) *series { return b.find(phase, label, middleConnections) }
 	add("many accounts / one account", of(phaseAccounts, ""), of(phaseServer, ""))
 	add("with / without a notification channel", of(phaseNotifications, labelNotified), of(phaseNotifications, labelQuiet))
-	add(fmt.Sprintf("server after / before %d rows", b.Growth), of(phaseGrowth, labelFull), of(phaseGrowth, labelEmpty))
 	unobserved := of(phaseTelemetry, labelUnobserved)
 	add("with / without metrics", of(phaseTelemetry, labelMetrics), unobserved)
 	add("with metrics and traces of 1% / without", of(phaseTelemetry, labelTraces), unobserved)
-	add("minimal transaction beside it, after / before", of(phaseGrowth, labelFullMinimal), of(phaseGrowth, labelEmptyMinimal))
 	return ratios
 }
 

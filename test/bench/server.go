@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -36,6 +37,16 @@ func newSecrets() (*secrets, error) {
 	}
 	issuer, err := newIssuer()
 	return &secrets{pepper: hex.EncodeToString(random()), encryptionKey: base64.StdEncoding.EncodeToString(random()), issuer: issuer}, err
+}
+
+// restoreSecrets returns the secrets of an earlier run.
+func restoreSecrets(pepper, encryptionKey string, signingKey []byte) (*secrets, error) {
+	key, err := x509.ParsePKCS1PrivateKey(signingKey)
+	if err != nil {
+		return nil, fmt.Errorf("read the signing key: %w", err)
+	}
+	issuer, err := issuerOf(key)
+	return &secrets{pepper: pepper, encryptionKey: encryptionKey, issuer: issuer}, err
 }
 
 // server is a running server and the counters of the events sent to it.
