@@ -278,6 +278,11 @@ CREATE TABLE public.deployments (
     overtaken boolean NOT NULL,
     extra_metadata jsonb NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    unsuccessful_status text GENERATED ALWAYS AS (
+CASE
+    WHEN (status = ANY (ARRAY['failed'::text, 'aborted'::text])) THEN status
+    ELSE NULL::text
+END) STORED,
     CONSTRAINT deployments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'started'::text, 'completed'::text, 'failed'::text, 'aborted'::text])))
 )
 WITH (fillfactor='85');
@@ -329,7 +334,8 @@ CREATE VIEW public.deployment_details WITH (security_invoker='true') AS
     p.name AS product_name,
     v.version,
     e.name AS environment_name,
-    e.type AS environment_type
+    e.type AS environment_type,
+    d.unsuccessful_status
    FROM (((public.deployments d
      JOIN public.products p ON (((p.account_id = d.account_id) AND (p.id = d.product_id) AND (p.deleted_at IS NULL))))
      JOIN public.versions v ON (((v.account_id = d.account_id) AND (v.id = d.version_id))))
@@ -634,11 +640,21 @@ CREATE INDEX api_keys_account_created_at_idx ON public.api_keys USING btree (acc
 
 CREATE INDEX audit_log_account_occurred_at_idx ON public.audit_log USING btree (account_id, occurred_at DESC, id DESC);
 
+CREATE INDEX audit_log_action_idx ON public.audit_log USING btree (account_id, action, occurred_at DESC, id DESC);
+
+CREATE INDEX audit_log_actor_idx ON public.audit_log USING btree (account_id, actor_id, occurred_at DESC, id DESC);
+
+CREATE INDEX audit_log_object_idx ON public.audit_log USING btree (account_id, object_id, occurred_at DESC, id DESC);
+
 CREATE INDEX builds_account_occurred_at_idx ON public.builds USING btree (account_id, occurred_at DESC, id DESC);
+
+CREATE INDEX builds_account_status_idx ON public.builds USING btree (account_id, status, occurred_at DESC, id DESC);
 
 CREATE INDEX builds_commit_idx ON public.builds USING btree (account_id, commit_key) WHERE (commit_key IS NOT NULL);
 
 CREATE INDEX builds_product_occurred_at_idx ON public.builds USING btree (product_id, occurred_at DESC, id DESC);
+
+CREATE INDEX builds_product_status_idx ON public.builds USING btree (product_id, status, occurred_at DESC, id DESC);
 
 CREATE INDEX builds_run_idx ON public.builds USING btree (version_id, invoke_id, id);
 
@@ -650,11 +666,17 @@ CREATE INDEX deployments_commit_idx ON public.deployments USING btree (account_i
 
 CREATE INDEX deployments_environment_occurred_at_idx ON public.deployments USING btree (environment_id, occurred_at DESC, id DESC);
 
+CREATE INDEX deployments_environment_unsuccessful_idx ON public.deployments USING btree (environment_id, unsuccessful_status, occurred_at DESC, id DESC) WHERE (unsuccessful_status IS NOT NULL);
+
 CREATE INDEX deployments_pair_occurred_at_idx ON public.deployments USING btree (product_id, environment_id, occurred_at DESC, id DESC);
 
 CREATE INDEX deployments_product_occurred_at_idx ON public.deployments USING btree (product_id, occurred_at DESC, id DESC);
 
+CREATE INDEX deployments_product_unsuccessful_idx ON public.deployments USING btree (product_id, unsuccessful_status, occurred_at DESC, id DESC) WHERE (unsuccessful_status IS NOT NULL);
+
 CREATE INDEX deployments_run_idx ON public.deployments USING btree (version_id, environment_id, invoke_id, id);
+
+CREATE INDEX deployments_unsuccessful_idx ON public.deployments USING btree (account_id, unsuccessful_status, occurred_at DESC, id DESC) WHERE (unsuccessful_status IS NOT NULL);
 
 CREATE INDEX environment_names_environment_idx ON public.environment_names USING btree (environment_id);
 
@@ -682,7 +704,11 @@ CREATE INDEX notification_deliveries_account_created_at_idx ON public.notificati
 
 CREATE INDEX notification_deliveries_channel_idx ON public.notification_deliveries USING btree (channel_id, created_at DESC, id DESC);
 
+CREATE INDEX notification_deliveries_event_type_idx ON public.notification_deliveries USING btree (account_id, event_type, created_at DESC, id DESC);
+
 CREATE INDEX notification_deliveries_finished_at_idx ON public.notification_deliveries USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE INDEX notification_deliveries_status_idx ON public.notification_deliveries USING btree (account_id, status, created_at DESC, id DESC);
 
 CREATE UNIQUE INDEX notification_deliveries_subject_channel_event_key ON public.notification_deliveries USING btree (account_id, subject_id, channel_id, event_type) WHERE (subject_id IS NOT NULL);
 
@@ -706,6 +732,8 @@ CREATE INDEX release_versions_version_idx ON public.release_versions USING btree
 
 CREATE INDEX releases_account_created_at_idx ON public.releases USING btree (account_id, created_at DESC, id DESC);
 
+CREATE INDEX releases_account_status_idx ON public.releases USING btree (account_id, status, created_at DESC, id DESC);
+
 CREATE INDEX user_sessions_idle_expires_at_idx ON public.user_sessions USING btree (idle_expires_at);
 
 CREATE INDEX user_sessions_user_created_at_idx ON public.user_sessions USING btree (account_id, user_id, created_at DESC, id DESC);
@@ -714,9 +742,17 @@ CREATE INDEX users_account_created_at_idx ON public.users USING btree (account_i
 
 CREATE INDEX versions_account_created_at_idx ON public.versions USING btree (account_id, created_at DESC, id DESC);
 
+CREATE INDEX versions_account_version_idx ON public.versions USING btree (account_id, version COLLATE "C", id);
+
 CREATE INDEX versions_commit_idx ON public.versions USING btree (account_id, commit_key) WHERE (commit_key IS NOT NULL);
 
+CREATE INDEX versions_precedence_idx ON public.versions USING btree (product_id, semver_key, occurred_at) WHERE (first_completed_at IS NOT NULL);
+
 CREATE INDEX versions_product_created_at_idx ON public.versions USING btree (product_id, created_at DESC, id DESC);
+
+CREATE INDEX versions_product_occurred_at_idx ON public.versions USING btree (product_id, occurred_at) WHERE (first_completed_at IS NOT NULL);
+
+CREATE INDEX versions_product_version_idx ON public.versions USING btree (product_id, version COLLATE "C", id);
 
 ALTER INDEX public.events_build_idx ATTACH PARTITION public.events_default_build_id_received_at_id_idx;
 

@@ -1332,7 +1332,7 @@ type EnvironmentState struct {
 	// VersionID The version that runs in the environment.
 	VersionID nullable.Nullable[openapi_types.UUID] `json:"version_id"`
 
-	// VersionsBehind How many newer versions of the product have completed in any environment; null while nothing runs here.
+	// VersionsBehind How many newer versions of the product have completed in any environment, counted up to 100; null while nothing runs here.
 	VersionsBehind nullable.Nullable[int] `json:"versions_behind"`
 }
 
@@ -2401,6 +2401,9 @@ type VersionFilter = string
 // VersionID defines model for VersionID.
 type VersionID = openapi_types.UUID
 
+// VersionPrefix defines model for VersionPrefix.
+type VersionPrefix = string
+
 // BadRequest An error.
 type BadRequest = Problem
 
@@ -2954,8 +2957,8 @@ type ListVersionsParams struct {
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Q Only objects whose name contains this text, ignoring case.
-	Q *Q `form:"q,omitempty" json:"q,omitempty"`
+	// Q Only versions that begin with this text, in the same case.
+	Q *VersionPrefix `form:"q,omitempty" json:"q,omitempty"`
 
 	// Product Only objects of this product, by name (a former one too) or identifier.
 	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
@@ -3968,7 +3971,8 @@ type ClientInterface interface {
 	// ListVersions List versions
 	//
 	// Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-	// commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
+	// commit: their own, or that of any of their builds or deployments. `q` finds versions by their beginning, and sorts them by
+	// name instead, in the reverse order of their bytes. A filter that matches nothing returns an empty list.
 	//
 	// Corresponds with GET /versions/ (the `ListVersions` operationId).
 	ListVersions(ctx context.Context, params *ListVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5714,7 +5718,8 @@ func (c *Client) CreateVersionEvent(ctx context.Context, params *CreateVersionEv
 // ListVersions List versions
 //
 // Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-// commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
+// commit: their own, or that of any of their builds or deployments. `q` finds versions by their beginning, and sorts them by
+// name instead, in the reverse order of their bytes. A filter that matches nothing returns an empty list.
 //
 // Corresponds with GET /versions/ (the `ListVersions` operationId).
 func (c *Client) ListVersions(ctx context.Context, params *ListVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10878,7 +10883,8 @@ type ClientWithResponsesInterface interface {
 	// ListVersionsWithResponse List versions
 	//
 	// Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-	// commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
+	// commit: their own, or that of any of their builds or deployments. `q` finds versions by their beginning, and sorts them by
+	// name instead, in the reverse order of their bytes. A filter that matches nothing returns an empty list.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -19989,7 +19995,8 @@ func (c *ClientWithResponses) CreateVersionEventWithResponse(ctx context.Context
 // ListVersionsWithResponse List versions
 //
 // Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-// commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
+// commit: their own, or that of any of their builds or deployments. `q` finds versions by their beginning, and sorts them by
+// name instead, in the reverse order of their bytes. A filter that matches nothing returns an empty list.
 //
 // Returns a wrapper object for the known response body format(s).
 //

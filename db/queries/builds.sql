@@ -6,7 +6,9 @@ WHERE b.account_id = @account_id
   AND (sqlc.narg('after_at')::timestamptz IS NULL OR (b.occurred_at, b.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
   AND (sqlc.narg('product_id')::uuid IS NULL OR b.product_id = sqlc.narg('product_id')::uuid)
   AND (sqlc.narg('version_id')::uuid IS NULL OR b.version_id = sqlc.narg('version_id')::uuid)
-  AND (sqlc.narg('version')::text IS NULL OR b.version = sqlc.narg('version')::text)
+  AND (sqlc.narg('version')::text IS NULL OR b.version_id = ANY (ARRAY(
+    SELECT y.id FROM versions AS y
+    WHERE y.account_id = @account_id AND y.version COLLATE "C" = sqlc.narg('version')::text)))
   AND (sqlc.narg('status')::text IS NULL OR b.status = sqlc.narg('status')::text)
   AND (sqlc.narg('commit')::text IS NULL OR b.id = ANY (ARRAY(
     SELECT x.id FROM builds AS x

@@ -1,5 +1,6 @@
 -- ListDeployments returns a page of the account's deployments, newest first. A commit, given whole or abbreviated in lower
--- case, is found by its own index: the planner would prefer a scan backwards in time, which may find none.
+-- case, is found by its own index: the planner would prefer a scan backwards in time, which may find none. Unfinished deployments are those
+-- of ListUnfinishedDeployments, where it is complete.
 -- name: ListDeployments :many
 SELECT d.* FROM deployment_details AS d
 WHERE d.account_id = @account_id
@@ -7,8 +8,12 @@ WHERE d.account_id = @account_id
   AND (sqlc.narg('product_id')::uuid IS NULL OR d.product_id = sqlc.narg('product_id')::uuid)
   AND (sqlc.narg('environment_id')::uuid IS NULL OR d.environment_id = sqlc.narg('environment_id')::uuid)
   AND (sqlc.narg('version_id')::uuid IS NULL OR d.version_id = sqlc.narg('version_id')::uuid)
-  AND (sqlc.narg('version')::text IS NULL OR d.version = sqlc.narg('version')::text)
+  AND (sqlc.narg('version')::text IS NULL OR d.version_id = ANY (ARRAY(
+    SELECT y.id FROM versions AS y
+    WHERE y.account_id = @account_id AND y.version COLLATE "C" = sqlc.narg('version')::text)))
   AND (sqlc.narg('status')::text IS NULL OR d.status = sqlc.narg('status')::text)
+  AND (sqlc.narg('status')::text IS NULL OR sqlc.narg('status')::text NOT IN ('failed', 'aborted') OR d.unsuccessful_status = sqlc.narg('status')::text)
+  AND (sqlc.narg('unfinished')::uuid[] IS NULL OR d.id = ANY (sqlc.narg('unfinished')::uuid[]))
   AND (sqlc.narg('commit')::text IS NULL OR d.id = ANY (ARRAY(
     SELECT x.id FROM deployments AS x
     WHERE x.account_id = @account_id
@@ -17,6 +22,13 @@ WHERE d.account_id = @account_id
   AND (sqlc.narg('until')::timestamptz IS NULL OR d.occurred_at < sqlc.narg('until')::timestamptz)
 ORDER BY d.occurred_at DESC, d.id DESC
 LIMIT @row_limit;
+
+-- ListUnfinishedDeployments returns the unfinished deployments that each pair of product and environment keeps track of.
+-- name: ListUnfinishedDeployments :many
+SELECT s.open_deployment_ids FROM environment_state AS s
+WHERE s.account_id = @account_id AND s.open_deployment_ids <> '{}'
+  AND (sqlc.narg('product_id')::uuid IS NULL OR s.product_id = sqlc.narg('product_id')::uuid)
+  AND (sqlc.narg('environment_id')::uuid IS NULL OR s.environment_id = sqlc.narg('environment_id')::uuid);
 
 -- GetDeployment returns one deployment.
 -- name: GetDeployment :one

@@ -52,11 +52,12 @@ RETURNING *;
 DELETE FROM releases
 WHERE account_id = @account_id AND id = @id;
 
--- ListReleaseVersions returns a page of a release's versions, newest first.
+-- ListReleaseVersions returns a page of a release's versions, newest first: one for each product at most, which are sorted. The planner
+-- would prefer to look up all versions of the account in the release, newest first.
 -- name: ListReleaseVersions :many
-SELECT v.* FROM release_versions AS rv
-JOIN version_details AS v ON v.account_id = @account_id AND v.id = rv.version_id
-WHERE rv.account_id = @account_id AND rv.release_id = @release_id
+SELECT v.* FROM version_details AS v
+WHERE v.account_id = @account_id
+  AND v.id = ANY (ARRAY(SELECT rv.version_id FROM release_versions AS rv WHERE rv.account_id = @account_id AND rv.release_id = @release_id))
   AND (sqlc.narg('after_at')::timestamptz IS NULL OR (v.created_at, v.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
 ORDER BY v.created_at DESC, v.id DESC
 LIMIT @row_limit;

@@ -17,8 +17,30 @@ WHERE v.account_id = @account_id
     SELECT d.version_id FROM deployments AS d
     WHERE d.account_id = @account_id
       AND d.commit_key >= sqlc.narg('commit')::text AND d.commit_key < sqlc.narg('commit')::text || chr(1114111))))
-  AND (sqlc.narg('q')::text IS NULL OR strpos(lower(v.version), lower(sqlc.narg('q')::text)) > 0)
 ORDER BY v.created_at DESC, v.id DESC
+LIMIT @row_limit;
+
+-- SearchVersions returns a page of the account's versions that begin with a text, in the reverse order of their bytes: any number of
+-- versions may begin with it, and an index has them in this order.
+-- name: SearchVersions :many
+SELECT v.* FROM version_details AS v
+WHERE v.account_id = @account_id
+  AND v.version COLLATE "C" >= @q::text AND v.version COLLATE "C" < @q::text || chr(1114111)
+  AND (sqlc.narg('after_name')::text IS NULL OR (v.version COLLATE "C", v.id) < (sqlc.narg('after_name')::text, sqlc.narg('after_id')::uuid))
+  AND (sqlc.narg('product_id')::uuid IS NULL OR v.product_id = sqlc.narg('product_id')::uuid)
+  AND (sqlc.narg('commit')::text IS NULL OR v.id = ANY (ARRAY(
+    SELECT x.id FROM versions AS x
+    WHERE x.account_id = @account_id
+      AND x.commit_key >= sqlc.narg('commit')::text AND x.commit_key < sqlc.narg('commit')::text || chr(1114111)
+    UNION
+    SELECT b.version_id FROM builds AS b
+    WHERE b.account_id = @account_id
+      AND b.commit_key >= sqlc.narg('commit')::text AND b.commit_key < sqlc.narg('commit')::text || chr(1114111)
+    UNION
+    SELECT d.version_id FROM deployments AS d
+    WHERE d.account_id = @account_id
+      AND d.commit_key >= sqlc.narg('commit')::text AND d.commit_key < sqlc.narg('commit')::text || chr(1114111))))
+ORDER BY v.version COLLATE "C" DESC, v.id DESC
 LIMIT @row_limit;
 
 -- GetVersion returns one version.

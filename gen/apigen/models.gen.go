@@ -1324,7 +1324,7 @@ type EnvironmentState struct {
 	// VersionID The version that runs in the environment.
 	VersionID nullable.Nullable[openapi_types.UUID] `json:"version_id"`
 
-	// VersionsBehind How many newer versions of the product have completed in any environment; null while nothing runs here.
+	// VersionsBehind How many newer versions of the product have completed in any environment, counted up to 100; null while nothing runs here.
 	VersionsBehind nullable.Nullable[int] `json:"versions_behind"`
 }
 
@@ -2393,6 +2393,9 @@ type VersionFilter = string
 // VersionID defines model for VersionID.
 type VersionID = openapi_types.UUID
 
+// VersionPrefix defines model for VersionPrefix.
+type VersionPrefix = string
+
 // BadRequest An error.
 type BadRequest = Problem
 
@@ -2946,8 +2949,8 @@ type ListVersionsParams struct {
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Q Only objects whose name contains this text, ignoring case.
-	Q *Q `form:"q,omitempty" json:"q,omitempty"`
+	// Q Only versions that begin with this text, in the same case.
+	Q *VersionPrefix `form:"q,omitempty" json:"q,omitempty"`
 
 	// Product Only objects of this product, by name (a former one too) or identifier.
 	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`

@@ -65,7 +65,9 @@ WHERE b.account_id = $1
   AND ($2::timestamptz IS NULL OR (b.occurred_at, b.id) < ($2::timestamptz, $3::uuid))
   AND ($4::uuid IS NULL OR b.product_id = $4::uuid)
   AND ($5::uuid IS NULL OR b.version_id = $5::uuid)
-  AND ($6::text IS NULL OR b.version = $6::text)
+  AND ($6::text IS NULL OR b.version_id = ANY (ARRAY(
+    SELECT y.id FROM versions AS y
+    WHERE y.account_id = $1 AND y.version COLLATE "C" = $6::text)))
   AND ($7::text IS NULL OR b.status = $7::text)
   AND ($8::text IS NULL OR b.id = ANY (ARRAY(
     SELECT x.id FROM builds AS x

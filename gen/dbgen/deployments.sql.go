@@ -14,7 +14,7 @@ import (
 )
 
 const GetDeployment = `-- name: GetDeployment :one
-SELECT account_id, id, product_id, version_id, environment_id, status, invoke_id, source_system, build_number, scm_sha, scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at, completed_at, last_event_at, superseded, overtaken, extra_metadata, created_at, product_name, version, environment_name, environment_type FROM deployment_details
+SELECT account_id, id, product_id, version_id, environment_id, status, invoke_id, source_system, build_number, scm_sha, scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at, completed_at, last_event_at, superseded, overtaken, extra_metadata, created_at, product_name, version, environment_name, environment_type, unsuccessful_status FROM deployment_details
 WHERE account_id = $1 AND id = $2
 `
 
@@ -57,6 +57,7 @@ func (q *Queries) GetDeployment(ctx context.Context, arg GetDeploymentParams) (D
 		&i.Version,
 		&i.EnvironmentName,
 		&i.EnvironmentType,
+		&i.UnsuccessfulStatus,
 	)
 	return i, err
 }
@@ -102,22 +103,26 @@ func (q *Queries) GetDeploymentNeighbours(ctx context.Context, arg GetDeployment
 }
 
 const ListDeployments = `-- name: ListDeployments :many
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.source_system, d.build_number, d.scm_sha, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.product_name, d.version, d.environment_name, d.environment_type FROM deployment_details AS d
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.source_system, d.build_number, d.scm_sha, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.product_name, d.version, d.environment_name, d.environment_type, d.unsuccessful_status FROM deployment_details AS d
 WHERE d.account_id = $1
   AND ($2::timestamptz IS NULL OR (d.occurred_at, d.id) < ($2::timestamptz, $3::uuid))
   AND ($4::uuid IS NULL OR d.product_id = $4::uuid)
   AND ($5::uuid IS NULL OR d.environment_id = $5::uuid)
   AND ($6::uuid IS NULL OR d.version_id = $6::uuid)
-  AND ($7::text IS NULL OR d.version = $7::text)
+  AND ($7::text IS NULL OR d.version_id = ANY (ARRAY(
+    SELECT y.id FROM versions AS y
+    WHERE y.account_id = $1 AND y.version COLLATE "C" = $7::text)))
   AND ($8::text IS NULL OR d.status = $8::text)
-  AND ($9::text IS NULL OR d.id = ANY (ARRAY(
+  AND ($8::text IS NULL OR $8::text NOT IN ('failed', 'aborted') OR d.unsuccessful_status = $8::text)
+  AND ($9::uuid[] IS NULL OR d.id = ANY ($9::uuid[]))
+  AND ($10::text IS NULL OR d.id = ANY (ARRAY(
     SELECT x.id FROM deployments AS x
     WHERE x.account_id = $1
-      AND x.commit_key >= $9::text AND x.commit_key < $9::text || chr(1114111))))
-  AND ($10::timestamptz IS NULL OR d.occurred_at >= $10::timestamptz)
-  AND ($11::timestamptz IS NULL OR d.occurred_at < $11::timestamptz)
+      AND x.commit_key >= $10::text AND x.commit_key < $10::text || chr(1114111))))
+  AND ($11::timestamptz IS NULL OR d.occurred_at >= $11::timestamptz)
+  AND ($12::timestamptz IS NULL OR d.occurred_at < $12::timestamptz)
 ORDER BY d.occurred_at DESC, d.id DESC
-LIMIT $12
+LIMIT $13
 `
 
 type ListDeploymentsParams struct {
@@ -129,6 +134,7 @@ type ListDeploymentsParams struct {
 	VersionID     *uuid.UUID
 	Version       *string
 	Status        *string
+	Unfinished    []uuid.UUID
 	Commit        *string
 	Since         *time.Time
 	Until         *time.Time
@@ -136,7 +142,8 @@ type ListDeploymentsParams struct {
 }
 
 // ListDeployments returns a page of the account's deployments, newest first. A commit, given whole or abbreviated in lower
-// case, is found by its own index: the planner would prefer a scan backwards in time, which may find none.
+// case, is found by its own index: the planner would prefer a scan backwards in time, which may find none. Unfinished deployments are those
+// of ListUnfinishedDeployments, where it is complete.
 func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams) ([]DeploymentDetail, error) {
 	rows, err := q.db.Query(ctx, ListDeployments,
 		arg.AccountID,
@@ -147,6 +154,7 @@ func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams
 		arg.VersionID,
 		arg.Version,
 		arg.Status,
+		arg.Unfinished,
 		arg.Commit,
 		arg.Since,
 		arg.Until,
@@ -189,6 +197,7 @@ func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams
 			&i.Version,
 			&i.EnvironmentName,
 			&i.EnvironmentType,
+			&i.UnsuccessfulStatus,
 		); err != nil {
 			return nil, err
 		}
@@ -257,6 +266,40 @@ func (q *Queries) ListDeploymentsByID(ctx context.Context, arg ListDeploymentsBy
 	return items, nil
 }
 
+const ListUnfinishedDeployments = `-- name: ListUnfinishedDeployments :many
+SELECT s.open_deployment_ids FROM environment_state AS s
+WHERE s.account_id = $1 AND s.open_deployment_ids <> '{}'
+  AND ($2::uuid IS NULL OR s.product_id = $2::uuid)
+  AND ($3::uuid IS NULL OR s.environment_id = $3::uuid)
+`
+
+type ListUnfinishedDeploymentsParams struct {
+	AccountID     uuid.UUID
+	ProductID     *uuid.UUID
+	EnvironmentID *uuid.UUID
+}
+
+// ListUnfinishedDeployments returns the unfinished deployments that each pair of product and environment keeps track of.
+func (q *Queries) ListUnfinishedDeployments(ctx context.Context, arg ListUnfinishedDeploymentsParams) ([][]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, ListUnfinishedDeployments, arg.AccountID, arg.ProductID, arg.EnvironmentID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := [][]uuid.UUID{}
+	for rows.Next() {
+		var open_deployment_ids []uuid.UUID
+		if err := rows.Scan(&open_deployment_ids); err != nil {
+			return nil, err
+		}
+		items = append(items, open_deployment_ids)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const LoadDeployments = `-- name: LoadDeployments :many
 WITH of_products AS MATERIALIZED (
   SELECT k.account_id::uuid AS account_id, k.environment_name::text AS environment_name, k.version::text AS version, k.invoke_id::text AS invoke_id, pn.product_id
@@ -292,7 +335,7 @@ WITH of_products AS MATERIALIZED (
   UNION SELECT account_id, id FROM newest
   UNION SELECT account_id, id FROM known
 )
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at FROM wanted AS k
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.unsuccessful_status FROM wanted AS k
 JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id
 `
 
@@ -355,6 +398,7 @@ func (q *Queries) LoadDeployments(ctx context.Context, arg LoadDeploymentsParams
 			&i.Overtaken,
 			&i.ExtraMetadata,
 			&i.CreatedAt,
+			&i.UnsuccessfulStatus,
 		); err != nil {
 			return nil, err
 		}
@@ -367,7 +411,7 @@ func (q *Queries) LoadDeployments(ctx context.Context, arg LoadDeploymentsParams
 }
 
 const LoadDeploymentsOfEvents = `-- name: LoadDeploymentsOfEvents :many
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at FROM events AS e
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.unsuccessful_status FROM events AS e
 JOIN deployments AS d ON d.account_id = e.account_id AND d.id = e.deployment_id
 WHERE e.account_id = ANY ($1::uuid[]) AND e.id = ANY ($2::uuid[]) AND e.received_at >= $3
 `
@@ -417,6 +461,7 @@ func (q *Queries) LoadDeploymentsOfEvents(ctx context.Context, arg LoadDeploymen
 			&i.Overtaken,
 			&i.ExtraMetadata,
 			&i.CreatedAt,
+			&i.UnsuccessfulStatus,
 		); err != nil {
 			return nil, err
 		}

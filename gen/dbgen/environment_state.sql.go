@@ -99,9 +99,19 @@ SELECT
     WHERE os.account_id = $1 AND os.product_id = s.product_id AND od.version_id <> d.version_id
   ) AS has_drift,
   (
-    SELECT count(*) FROM versions AS nv
-    WHERE nv.account_id = $1 AND nv.product_id = s.product_id AND nv.first_completed_at IS NOT NULL
-      AND CASE WHEN nv.semver_key IS NOT NULL AND v.semver_key IS NOT NULL THEN nv.semver_key > v.semver_key ELSE nv.occurred_at > v.occurred_at END
+    SELECT count(*) FROM (
+      SELECT FROM versions AS nv
+      WHERE nv.account_id = $1 AND nv.product_id = s.product_id AND nv.first_completed_at IS NOT NULL AND nv.semver_key > v.semver_key
+      UNION ALL
+      SELECT FROM versions AS nv
+      WHERE nv.account_id = $1 AND nv.product_id = s.product_id AND nv.first_completed_at IS NOT NULL
+        AND nv.semver_key IS NULL AND nv.occurred_at > v.occurred_at AND v.semver_key IS NOT NULL
+      UNION ALL
+      SELECT FROM versions AS nv
+      WHERE nv.account_id = $1 AND nv.product_id = s.product_id AND nv.first_completed_at IS NOT NULL
+        AND nv.occurred_at > v.occurred_at AND v.semver_key IS NULL
+      LIMIT 100
+    ) AS newer
   ) AS versions_behind
 FROM environment_state AS s
 JOIN products AS p ON p.account_id = $1 AND p.id = s.product_id AND p.deleted_at IS NULL
@@ -148,7 +158,8 @@ type ListEnvironmentStateRow struct {
 
 // ListEnvironmentState returns a row for each product and environment with its current version, by their identifiers. Drift compares
 // the product's environments; versions_behind counts the product's newer versions that have completed somewhere: newer by
-// SemVer precedence where both are SemVer, else by the first build or completion.
+// SemVer precedence where both are SemVer, else by the first build or completion. It stops at 100: an environment that is not used any more would
+// have all of them counted.
 func (q *Queries) ListEnvironmentState(ctx context.Context, arg ListEnvironmentStateParams) ([]ListEnvironmentStateRow, error) {
 	rows, err := q.db.Query(ctx, ListEnvironmentState,
 		arg.AccountID,

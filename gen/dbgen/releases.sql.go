@@ -257,9 +257,9 @@ func (q *Queries) ListReleaseProgress(ctx context.Context, arg ListReleaseProgre
 }
 
 const ListReleaseVersions = `-- name: ListReleaseVersions :many
-SELECT v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.created_at, v.product_name, v.build_id, v.build_status, v.build_url FROM release_versions AS rv
-JOIN version_details AS v ON v.account_id = $1 AND v.id = rv.version_id
-WHERE rv.account_id = $1 AND rv.release_id = $2
+SELECT v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.created_at, v.product_name, v.build_id, v.build_status, v.build_url FROM version_details AS v
+WHERE v.account_id = $1
+  AND v.id = ANY (ARRAY(SELECT rv.version_id FROM release_versions AS rv WHERE rv.account_id = $1 AND rv.release_id = $2))
   AND ($3::timestamptz IS NULL OR (v.created_at, v.id) < ($3::timestamptz, $4::uuid))
 ORDER BY v.created_at DESC, v.id DESC
 LIMIT $5
@@ -273,7 +273,8 @@ type ListReleaseVersionsParams struct {
 	RowLimit  int32
 }
 
-// ListReleaseVersions returns a page of a release's versions, newest first.
+// ListReleaseVersions returns a page of a release's versions, newest first: one for each product at most, which are sorted. The planner
+// would prefer to look up all versions of the account in the release, newest first.
 func (q *Queries) ListReleaseVersions(ctx context.Context, arg ListReleaseVersionsParams) ([]VersionDetail, error) {
 	rows, err := q.db.Query(ctx, ListReleaseVersions,
 		arg.AccountID,

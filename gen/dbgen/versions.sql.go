@@ -107,9 +107,8 @@ WHERE v.account_id = $1
     SELECT d.version_id FROM deployments AS d
     WHERE d.account_id = $1
       AND d.commit_key >= $5::text AND d.commit_key < $5::text || chr(1114111))))
-  AND ($6::text IS NULL OR strpos(lower(v.version), lower($6::text)) > 0)
 ORDER BY v.created_at DESC, v.id DESC
-LIMIT $7
+LIMIT $6
 `
 
 type ListVersionsParams struct {
@@ -118,7 +117,6 @@ type ListVersionsParams struct {
 	AfterID   *uuid.UUID
 	ProductID *uuid.UUID
 	Commit    *string
-	Q         *string
 	RowLimit  int32
 }
 
@@ -131,7 +129,6 @@ func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]V
 		arg.AfterID,
 		arg.ProductID,
 		arg.Commit,
-		arg.Q,
 		arg.RowLimit,
 	)
 	if err != nil {
@@ -321,6 +318,79 @@ type LockVersionsByIDParams struct {
 func (q *Queries) LockVersionsByID(ctx context.Context, arg LockVersionsByIDParams) error {
 	_, err := q.db.Exec(ctx, LockVersionsByID, arg.AccountIDs, arg.IDs)
 	return err
+}
+
+const SearchVersions = `-- name: SearchVersions :many
+SELECT v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.created_at, v.product_name, v.build_id, v.build_status, v.build_url FROM version_details AS v
+WHERE v.account_id = $1
+  AND v.version COLLATE "C" >= $2::text AND v.version COLLATE "C" < $2::text || chr(1114111)
+  AND ($3::text IS NULL OR (v.version COLLATE "C", v.id) < ($3::text, $4::uuid))
+  AND ($5::uuid IS NULL OR v.product_id = $5::uuid)
+  AND ($6::text IS NULL OR v.id = ANY (ARRAY(
+    SELECT x.id FROM versions AS x
+    WHERE x.account_id = $1
+      AND x.commit_key >= $6::text AND x.commit_key < $6::text || chr(1114111)
+    UNION
+    SELECT b.version_id FROM builds AS b
+    WHERE b.account_id = $1
+      AND b.commit_key >= $6::text AND b.commit_key < $6::text || chr(1114111)
+    UNION
+    SELECT d.version_id FROM deployments AS d
+    WHERE d.account_id = $1
+      AND d.commit_key >= $6::text AND d.commit_key < $6::text || chr(1114111))))
+ORDER BY v.version COLLATE "C" DESC, v.id DESC
+LIMIT $7
+`
+
+type SearchVersionsParams struct {
+	AccountID uuid.UUID
+	Q         string
+	AfterName *string
+	AfterID   *uuid.UUID
+	ProductID *uuid.UUID
+	Commit    *string
+	RowLimit  int32
+}
+
+// SearchVersions returns a page of the account's versions that begin with a text, in the reverse order of their bytes: any number of
+// versions may begin with it, and an index has them in this order.
+func (q *Queries) SearchVersions(ctx context.Context, arg SearchVersionsParams) ([]VersionDetail, error) {
+	rows, err := q.db.Query(ctx, SearchVersions,
+		arg.AccountID,
+		arg.Q,
+		arg.AfterName,
+		arg.AfterID,
+		arg.ProductID,
+		arg.Commit,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []VersionDetail{}
+	for rows.Next() {
+		var i VersionDetail
+		if err := rows.Scan(
+			&i.AccountID,
+			&i.ID,
+			&i.ProductID,
+			&i.Version,
+			&i.SCMSHA,
+			&i.CreatedAt,
+			&i.ProductName,
+			&i.BuildID,
+			&i.BuildStatus,
+			&i.BuildURL,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const UpdateVersionBuilds = `-- name: UpdateVersionBuilds :exec

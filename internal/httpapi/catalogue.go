@@ -167,13 +167,13 @@ func (h catalogueHandlers) ListVersions(ctx context.Context, req apigen.ListVers
 			if names.matchNothing {
 				return nil, nil
 			}
-			rows, err := db.ListVersions(ctx, dbgen.ListVersionsParams{
-				AccountID: account, Q: req.Params.Q, ProductID: names.product, Commit: normalizeSHA(req.Params.SCMSHA),
-				AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
+			return listVersions(ctx, db, req.Params.Q, after, dbgen.ListVersionsParams{
+				AccountID: account, ProductID: names.product, Commit: normalizeSHA(req.Params.SCMSHA), RowLimit: limit,
 			})
-			return rows, postgres.Classify(err)
 		},
-		at:   func(row dbgen.VersionDetail) keyset { return keyset{at: row.CreatedAt, id: row.ID} },
+		at: func(row dbgen.VersionDetail) keyset {
+			return positionOf(req.Params.Q != nil, row.Version, row.CreatedAt, row.ID)
+		},
 		item: toAPIVersion,
 	})
 	return apigen.ListVersions200JSONResponse{Items: items, NextCursor: next}, err
@@ -188,12 +188,25 @@ func (h catalogueHandlers) GetVersion(ctx context.Context, req apigen.GetVersion
 	return apigen.GetVersion200JSONResponse(toAPIVersion(row)), nil
 }
 
-// positionOf is the position of a product or environment in a list by name, or by age.
+// positionOf is the position of an object in a list by name, or by age.
 func positionOf(byName bool, name string, createdAt time.Time, id uuid.UUID) keyset {
 	if byName {
 		return keyset{name: name, id: id}
 	}
 	return keyset{at: createdAt, id: id}
+}
+
+// listVersions reads a page of the versions, or of those that begin with a text.
+func listVersions(ctx context.Context, db *postgres.DB, q *string, after *keyset, params dbgen.ListVersionsParams) ([]dbgen.VersionDetail, error) {
+	if q != nil {
+		rows, err := db.SearchVersions(ctx, dbgen.SearchVersionsParams{
+			AccountID: params.AccountID, Q: *q, ProductID: params.ProductID, Commit: params.Commit, AfterName: after.lastName(), AfterID: after.lastID(), RowLimit: params.RowLimit,
+		})
+		return rows, postgres.Classify(err)
+	}
+	params.AfterAt, params.AfterID = after.time(), after.lastID()
+	rows, err := db.ListVersions(ctx, params)
+	return rows, postgres.Classify(err)
 }
 
 func toAPIProduct(row dbgen.Product) apigen.Product {

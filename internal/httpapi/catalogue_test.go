@@ -213,6 +213,21 @@ func TestVersions(t *testing.T) {
 	require.Equal(t, 1, count("?scm_sha=ABCDEF1"))
 	require.Equal(t, 0, count("?scm_sha=abc%25f"))
 	require.Equal(t, 1, count("?q=1.1"))
+	require.Equal(t, 3, count("?q=1."))
+	require.Equal(t, 1, count("?q=1.&product=p1"))
+	require.Equal(t, 2, count("?q=1.&scm_sha=abcdef"))
+	require.Equal(t, 0, count("?q=.1"), "only their beginning is found")
+	require.Equal(t, 0, count("?q=1%25"), "there are no wildcards")
+	var found []any
+	for next := "?limit=1&q=1."; next != ""; {
+		page := api.As(t, "viewer", http.MethodGet, "/versions/"+next, "")
+		found = append(found, items(t, page)[0]["version"])
+		next = ""
+		if cursor, ok := page.Field(t, "next_cursor").(string); ok {
+			next = "?limit=1&q=1.&cursor=" + cursor
+		}
+	}
+	require.Equal(t, []any{"1.2", "1.1", "1.0"}, found, "by name, backwards")
 	require.Equal(t, 0, count("?product=nothing"))
 }
 

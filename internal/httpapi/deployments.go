@@ -33,9 +33,13 @@ func (h deploymentHandlers) ListDeployments(ctx context.Context, req apigen.List
 			if names.matchNothing {
 				return nil, nil
 			}
+			unfinished, err := unfinishedDeployments(ctx, db, account, names, req.Params.Status)
+			if err != nil {
+				return nil, err
+			}
 			rows, err := db.ListDeployments(ctx, dbgen.ListDeploymentsParams{
 				AccountID: account, ProductID: names.product, EnvironmentID: names.environment, VersionID: versionID, Version: version,
-				Status: (*string)(req.Params.Status), Commit: normalizeSHA(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
+				Status: (*string)(req.Params.Status), Unfinished: unfinished, Commit: normalizeSHA(req.Params.SCMSHA), Since: req.Params.Since, Until: req.Params.Until,
 				AfterAt: after.time(), AfterID: after.lastID(), RowLimit: limit,
 			})
 			return rows, postgres.Classify(err)
@@ -44,6 +48,25 @@ func (h deploymentHandlers) ListDeployments(ctx context.Context, req apigen.List
 		item: func(row dbgen.DeploymentDetail) apigen.Deployment { return toAPIDeployment(row, h.clock()) },
 	})
 	return apigen.ListDeployments200JSONResponse{Items: items, NextCursor: next}, err
+}
+
+// unfinishedDeployments returns the deployments among which those of an unfinished status are; nil: they may be anywhere, as the status is
+// another one, or as a pair has more unfinished deployments than it keeps track of.
+func unfinishedDeployments(ctx context.Context, db *postgres.DB, account uuid.UUID, names nameFilters, status *apigen.Status) ([]uuid.UUID, error) {
+	if status == nil || ingest.Status(*status).IsTerminal() {
+		return nil, nil
+	}
+	pairs, err := db.ListUnfinishedDeployments(ctx, dbgen.ListUnfinishedDeploymentsParams{
+		AccountID: account, ProductID: names.product, EnvironmentID: names.environment,
+	})
+	unfinished := []uuid.UUID{}
+	for _, ids := range pairs {
+		if len(ids) >= ingest.MaxOpen {
+			return nil, nil
+		}
+		unfinished = append(unfinished, ids...)
+	}
+	return unfinished, postgres.Classify(err)
 }
 
 func (h deploymentHandlers) GetDeployment(ctx context.Context, req apigen.GetDeploymentRequestObject) (apigen.GetDeploymentResponseObject, error) {

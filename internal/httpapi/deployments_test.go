@@ -261,3 +261,24 @@ func TestNeighbours(t *testing.T) {
 		require.Equal(t, after, answer.Field(t, "next_deployment_id"), "%d", i)
 	}
 }
+
+// TestUnfinishedDeployments lists more unfinished deployments of a product and environment than its state keeps track of.
+func TestUnfinishedDeployments(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	other := p.send(t, time.Second, "1", "other", "started", map[string]any{"environment_name": "qa"})
+	var started []string
+	for i := range 40 {
+		if i < 2 {
+			require.Len(t, p.list(t, "?status=started"), 1+i)
+		}
+		started = append(started, p.send(t, time.Second, "1", "run "+strconv.Itoa(i), "started", nil))
+	}
+	require.ElementsMatch(t, append(started, other), p.list(t, "?status=started"))
+	require.Equal(t, []string{other}, p.list(t, "?status=started&environment=qa"))
+	require.Len(t, p.list(t, "?status=started&environment=production&limit=100"), len(started))
+	require.Empty(t, p.list(t, "?status=pending"))
+	p.send(t, time.Second, "1", "other", "failed", map[string]any{"environment_name": "qa"})
+	require.Empty(t, p.list(t, "?status=started&environment=qa"))
+	require.Equal(t, []string{other}, p.list(t, "?status=failed"))
+}

@@ -83,6 +83,25 @@ INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, pay
   FROM notification_channels c, generate_series(1, 30) n;
 ANALYZE`
 
+// fewRows adds, to the oldest rows of each account, a few that have what no other row has: statuses, a version and its name, an actor, an action, an
+// object and a type of event.
+const fewRows = `
+INSERT INTO versions (account_id, id, product_id, version, created_at)
+  SELECT DISTINCT ON (account_id) account_id, gen_random_uuid(), id, 'rare-1', now() - interval '1 year' FROM products ORDER BY account_id, name;
+INSERT INTO builds (account_id, id, product_id, version_id, status, seen_statuses, occurred_at, last_event_at, superseded, overtaken, extra_metadata, created_at)
+  SELECT account_id, gen_random_uuid(), product_id, id, 'aborted', '{}', created_at, created_at, false, false, '{}', created_at FROM versions WHERE version = 'rare-1';
+INSERT INTO deployments (account_id, id, product_id, version_id, environment_id, status, seen_statuses, occurred_at, last_event_at, superseded, overtaken, extra_metadata, created_at)
+  SELECT v.account_id, gen_random_uuid(), v.product_id, v.id, (SELECT e.id FROM environments e WHERE e.account_id = v.account_id AND e.name = 'env 1'), s, '{}', at, at, false, false, '{}', at
+  FROM (SELECT * FROM versions WHERE version = 'rare-1') v CROSS JOIN unnest('{aborted, pending}'::text[]) s CROSS JOIN LATERAL (SELECT v.created_at AS at) t;
+UPDATE environment_state s SET open_deployment_ids = ARRAY[d.id] FROM deployments d
+  WHERE d.account_id = s.account_id AND d.product_id = s.product_id AND d.environment_id = s.environment_id AND d.status = 'pending';
+INSERT INTO releases (account_id, id, name, status, created_at, updated_at) SELECT id, gen_random_uuid(), 'rare', 'cancelled', now() - interval '1 year', now() FROM accounts;
+INSERT INTO audit_log (account_id, id, occurred_at, actor_type, actor_id, actor_name, credential, action, object_type, object_id, fields)
+  SELECT id, gen_random_uuid(), now() - interval '1 year', 'user', md5('rare')::uuid, 'x', 'x', 'product.delete', 'product', md5('rare')::uuid, '{}' FROM accounts;
+INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, payload, status, generation, attempts_in_generation, total_attempts, created_at)
+  SELECT DISTINCT ON (account_id) account_id, gen_random_uuid(), id, 'build.aborted', '{}', 'cancelled', 1, 1, 1, now() - interval '1 year' FROM notification_channels ORDER BY account_id;
+ANALYZE`
+
 // rareDeployments adds three deployments of another product to an environment of their own, before, amid and after all others, and returns the second one.
 const rareDeployments = `
 WITH added AS (
@@ -188,6 +207,10 @@ func TestListsReadFromAnIndex(t *testing.T) {
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM deployments WHERE product_id = $1 AND environment_id = $2 AND occurred_at = $3", product, environment, at).Scan(&middle))
 	var rare uuid.UUID // between the first and the last deployment of its pair
 	require.NoError(t, conn.QueryRow(t.Context(), rareDeployments, product).Scan(&rare))
+	_, err = conn.Exec(t.Context(), fewRows)
+	require.NoError(t, err)
+	var rareProduct, rareEnvironment uuid.UUID
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT product_id, environment_id FROM deployments WHERE account_id = $1 AND status = 'aborted'", account).Scan(&rareProduct, &rareEnvironment))
 	var release, user uuid.UUID // with 200 versions, and with 200 sessions
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM releases WHERE account_id = $1 AND name = 'release 1'", account).Scan(&release))
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM users WHERE account_id = $1 AND subject = '1'", account).Scan(&user))
@@ -199,6 +222,10 @@ func TestListsReadFromAnIndex(t *testing.T) {
 	require.NoError(t, err)
 	plans := &planner{Conn: conn, t: t}
 	db := dbgen.New(plans)
+	const few = 5 // rows that are read where one or two match
+	rareBuild, rareDelivery, rareAction, rareType, rareRelease, rareVersion := "aborted", "cancelled", "product.delete", "build.aborted", "cancelled", "rare-1"
+	var rareID uuid.UUID
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT md5('rare')::uuid").Scan(&rareID))
 	type list struct {
 		table string // that the list is of
 		most  float64
@@ -233,6 +260,24 @@ func TestListsReadFromAnIndex(t *testing.T) {
 			params := dbgen.ListNotificationHistoryParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page}
 			set(&params)
 			_, err := db.ListNotificationHistory(t.Context(), params)
+			return err
+		}
+	}
+	auditWhere := func(set func(*dbgen.ListAuditLogParams)) func(*time.Time, *uuid.UUID) error {
+		return func(at *time.Time, id *uuid.UUID) error {
+			params := dbgen.ListAuditLogParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page}
+			set(&params)
+			_, err := db.ListAuditLog(t.Context(), params)
+			return err
+		}
+	}
+	search := func(q string, product *uuid.UUID) func(*time.Time, *uuid.UUID) error {
+		return func(_ *time.Time, id *uuid.UUID) error {
+			params := dbgen.SearchVersionsParams{AccountID: account, Q: q, ProductID: product, RowLimit: page}
+			if id != nil {
+				params.AfterName, params.AfterID = new(q+"4"), id
+			}
+			_, err := db.SearchVersions(t.Context(), params)
 			return err
 		}
 	}
@@ -289,6 +334,31 @@ func TestListsReadFromAnIndex(t *testing.T) {
 			_, err := db.ListProductsByName(t.Context(), params)
 			return err
 		}},
+		"listVersions that begin with a text":                 {"versions", page, search("1.", nil)},
+		"listVersions of a product that begin with a text":    {"versions", few, search("1.", &product)},
+		"listVersions of which few begin with a text":         {"versions", few, search("rare", nil)},
+		"listDeployments of a rare version's name":            {"deployments", few, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.Version = &rareVersion })},
+		"listDeployments of a rare status":                    {"deployments", few, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.Status = &rareBuild })},
+		"listDeployments of a product and a rare status":      {"deployments", few, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.ProductID, p.Status = &rareProduct, &rareBuild })},
+		"listDeployments of an environment and a rare status": {"deployments", few, deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.EnvironmentID, p.Status = &rareEnvironment, &rareBuild })},
+		"listDeployments of an unfinished status": {"deployments", few, func(at *time.Time, id *uuid.UUID) error {
+			unfinished, err := dbgen.New(conn).ListUnfinishedDeployments(t.Context(), dbgen.ListUnfinishedDeploymentsParams{AccountID: account})
+			require.Len(t, unfinished, 1)
+			require.NoError(t, err)
+			return deploymentsWhere(func(p *dbgen.ListDeploymentsParams) { p.Status, p.Unfinished = new("pending"), unfinished[0] })(at, id)
+		}},
+		"listBuilds of a rare version's name":       {"builds", few, buildsWhere(func(p *dbgen.ListBuildsParams) { p.Version = &rareVersion })},
+		"listBuilds of a rare status":               {"builds", few, buildsWhere(func(p *dbgen.ListBuildsParams) { p.Status = &rareBuild })},
+		"listBuilds of a product and a rare status": {"builds", few, buildsWhere(func(p *dbgen.ListBuildsParams) { p.ProductID, p.Status = &rareProduct, &rareBuild })},
+		"listAuditLog of a rare actor":              {"audit_log", few, auditWhere(func(p *dbgen.ListAuditLogParams) { p.ActorID = &rareID })},
+		"listAuditLog of a rare action":             {"audit_log", few, auditWhere(func(p *dbgen.ListAuditLogParams) { p.Action = &rareAction })},
+		"listAuditLog of a rare object":             {"audit_log", few, auditWhere(func(p *dbgen.ListAuditLogParams) { p.ObjectID = &rareID })},
+		"listNotificationHistory of a rare type":    {"notification_deliveries", few, historyWhere(func(p *dbgen.ListNotificationHistoryParams) { p.EventType = &rareType })},
+		"listNotificationHistory of a rare status":  {"notification_deliveries", few, historyWhere(func(p *dbgen.ListNotificationHistoryParams) { p.Status = &rareDelivery })},
+		"listReleases of a rare status": {"releases", few, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListReleases(t.Context(), dbgen.ListReleasesParams{AccountID: account, Status: &rareRelease, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
 		"listProducts": {"products", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListProducts(t.Context(), dbgen.ListProductsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
@@ -314,8 +384,8 @@ func TestListsReadFromAnIndex(t *testing.T) {
 			_, err := db.ListReleases(t.Context(), dbgen.ListReleasesParams{AccountID: account, VersionID: &version, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
-		// There is no index by age: all versions of the release are sorted or, as here, the newest versions are looked up in it.
-		"listReleaseVersions": {"release_versions", 2500, func(at *time.Time, id *uuid.UUID) error {
+		// All versions of the release are sorted: one of each product at most.
+		"listReleaseVersions": {"versions", 200, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListReleaseVersions(t.Context(), dbgen.ListReleaseVersionsParams{AccountID: account, ReleaseID: release, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},

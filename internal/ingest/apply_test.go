@@ -450,12 +450,12 @@ func TestIsStale(t *testing.T) {
 func TestOpenSubjectsAreBounded(t *testing.T) {
 	t.Parallel()
 	l := newLedger(Deployment)
-	for i := range 3 * maxOpen {
+	for i := range 3 * MaxOpen {
 		l.now = l.now.Add(time.Second)
 		_, err := l.send(t, Event{Version: "1", Status: Started, InvokeID: strconv.Itoa(i)})
 		require.NoError(t, err)
 	}
-	require.Len(t, l.pair().OpenIDs, maxOpen)
+	require.Len(t, l.pair().OpenIDs, MaxOpen)
 	ended, err := l.send(t, Event{Version: "1", Status: Failed, InvokeID: "0"})
 	require.NoError(t, err)
 	require.Equal(t, Terminated, ended.Effect)

@@ -8,9 +8,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxOpen bounds the unfinished subjects that a pair keeps track of: clients that never report an end would otherwise make
+// MaxOpen bounds the unfinished subjects that a pair keeps track of: clients that never report an end would otherwise make
 // every event read them all. Older ones are still found by their run.
-const maxOpen = 32
+const MaxOpen = 32
 
 // settle updates what the pair and the version share after the subject was created or changed.
 func (o *Outcome) settle(state State, event Event, now time.Time) {
@@ -52,7 +52,7 @@ func openAfter(ids []uuid.UUID, subject Subject) []uuid.UUID {
 		return ids
 	}
 	ids = append(slices.Clone(ids), subject.ID)
-	return ids[max(0, len(ids)-maxOpen):]
+	return ids[max(0, len(ids)-MaxOpen):]
 }
 
 // markOvertaken marks the other unfinished subjects of the pair when the outcome's subject has completed: those of the same

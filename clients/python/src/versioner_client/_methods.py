@@ -216,7 +216,8 @@ class Methods(ABC):
         """List versions.
 
         Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-        commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
+        commit: their own, or that of any of their builds or deployments. `q` finds versions by their beginning, and sorts them by
+        name instead, in the reverse order of their bytes. A filter that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -1036,7 +1037,8 @@ class AsyncMethods(ABC):
         """List versions.
 
         Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-        commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
+        commit: their own, or that of any of their builds or deployments. `q` finds versions by their beginning, and sorts them by
+        name instead, in the reverse order of their bytes. A filter that matches nothing returns an empty list.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """

@@ -1193,7 +1193,7 @@ class EnvironmentState(BaseModel):
     """
     versions_behind: Annotated[int | None, Field(...)]
     """
-    How many newer versions of the product have completed in any environment; null while nothing runs here.
+    How many newer versions of the product have completed in any environment, counted up to 100; null while nothing runs here.
     """
 
 

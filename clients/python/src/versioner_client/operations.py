@@ -307,7 +307,8 @@ def list_versions(
     """List versions.
 
     Lists the account's versions, newest first. Versions are created by events only. `scm_sha` finds the versions of a
-    commit: their own, or that of any of their builds or deployments. A filter that matches nothing returns an empty list.
+    commit: their own, or that of any of their builds or deployments. `q` finds versions by their beginning, and sorts them by
+    name instead, in the reverse order of their bytes. A filter that matches nothing returns an empty list.
     """
     return Operation(
         method="GET",

@@ -1069,7 +1069,7 @@ export type EnvironmentState = {
    */
   has_drift: boolean;
   /**
-   * How many newer versions of the product have completed in any environment; null while nothing runs here.
+   * How many newer versions of the product have completed in any environment, counted up to 100; null while nothing runs here.
    */
   versions_behind: number | null;
 };
@@ -2357,6 +2357,11 @@ export type Q = string;
 export type Sort = SortOrder;
 
 /**
+ * Only versions that begin with this text, in the same case.
+ */
+export type VersionPrefix = string;
+
+/**
  * Only objects of this product, by name (a former one too) or identifier.
  */
 export type ProductFilter = string;
@@ -3321,7 +3326,7 @@ export type ListVersionsData = {
      */
     cursor?: string;
     /**
-     * Only objects whose name contains this text, ignoring case.
+     * Only versions that begin with this text, in the same case.
      */
     q?: string;
     /**
