@@ -198,7 +198,7 @@ func (b *bench) prepareBaseline(ctx context.Context) error {
 		return err
 	}
 	for _, n := range b.baselineConnections() {
-		b.series = append(b.series, b.serverSeries(phaseBaseline, "(f) baseline", s, n, tenants))
+		b.series = append(b.series, b.serverSeries(phaseBaseline, "(e) baseline", s, n, tenants))
 	}
 	return nil
 }

@@ -1,8 +1,8 @@
 -- step 1: accounts, a generator of events, and no indexes but those of constraints until all rows are there
 -- Fills a database with bench.deployments deployments of the last six months over 1,000 accounts, and with everything that comes with them. The
 -- accounts, products and environments that the benchmark has created by requests exist already: bench.accounts has their slugs. The first one
--- has a third of all deployments, the second one at least 200, and the others have equal shares. Steps of one number may run at the same time, as may the
--- four parts of a step, of which bench.part is the number.
+-- has a third of all deployments, the second one at least 200, and the others have equal shares. Steps of one number may run concurrently, as may the
+-- eight parts of a step, of which bench.part is the number.
 CREATE TABLE bench_indexes AS
 SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition
 FROM pg_index AS i
@@ -115,14 +115,14 @@ CROSS JOIN LATERAL (SELECT at + e * interval '1 second' AS at, k * 8 + e AS n,
     WHEN k BETWEEN 1000 AND 1100 AND e = 1 OR k > s.deployments / 4 - 300 AND (k * 5 + e) % 7 = 0 THEN 'started'
     WHEN NOT never_fails AND (k * 5 + e) % 19 = 0 THEN 'failed'
     ELSE 'completed' END AS status) AS d
-WHERE k % 4 = current_setting('bench.part')::integer;
+WHERE k % 8 = current_setting('bench.part')::integer;
 
 INSERT INTO events (account_id, id, received_at, api_key_id, status, effect, deployment_id, body)
 SELECT d.account_id, d.id, d.occurred_at, a.api_key_id, d.status, 'created', d.id,
   json_build_object('product_name', 'checkout', 'version', d.build_number, 'status', d.status, 'scm_sha', d.scm_sha, 'extra_metadata', repeat(d.scm_sha, 17))
 FROM deployments AS d
 JOIN bench_accounts AS a ON a.account_id = d.account_id
-WHERE d.deploy_url LIKE 'https://github.com/acme/shop/%' AND d.build_number::bigint % 4 = current_setting('bench.part')::integer;
+WHERE d.deploy_url LIKE 'https://github.com/acme/shop/%' AND d.build_number::bigint % 8 = current_setting('bench.part')::integer;
 
 -- step 3: the fingerprints of the last day: a server deletes older ones
 INSERT INTO event_fingerprints (account_id, fingerprint, event_id, subject_id, received_at)

@@ -182,7 +182,7 @@ func (o growthOptions) ofSeries() options {
 	return options{Server: o.Server, Runs: o.Runs, Duration: o.Duration, WarmUp: o.WarmUp, Mix: o.Mix}
 }
 
-// bulkSettings are those of PostgreSQL while databases are filled: a crash would lose them, and nobody would miss them.
+// bulkSettings are those of PostgreSQL while databases are filled. A crash would lose them.
 func bulkSettings() map[string]string {
 	return map[string]string{
 		"max_connections": maxConnections, "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0",
@@ -203,7 +203,7 @@ func (g *growth) prepare(ctx context.Context) (err error) {
 	}
 	for _, size := range g.Sizes {
 		if of, ok := filled.Sizes[size]; ok {
-			if err := g.reuse(size, of); err != nil {
+			if err := g.reuse(ctx, size, of); err != nil {
 				return err
 			}
 			continue
@@ -235,6 +235,9 @@ func (g *growth) prepare(ctx context.Context) (err error) {
 	}
 	if err := b.postgres.inspect(ctx); err != nil {
 		return err
+	}
+	if g.Requests == 0 && g.Runs == 0 {
+		return nil
 	}
 	for _, d := range g.sizes {
 		if d.server, err = startServer(ctx, command{name: d.name, program: g.Server, args: []string{"serve"}, dsn: d.dsn}, b.keys, b.dir); err != nil {
@@ -325,11 +328,23 @@ func (g *growth) writeFilled(f filled) error {
 	return nil
 }
 
-// reuse finds a database that an earlier run has filled.
-func (g *growth) reuse(size int, keys map[string]string) error {
+// reuse finds a database that an earlier run has filled, and migrates it.
+func (g *growth) reuse(ctx context.Context, size int, keys map[string]string) error {
 	dsn, err := g.bench.postgres.database(databaseName(size))
 	if err != nil {
 		return err
+	}
+	began := time.Now()
+	migrate, err := startProcess(ctx, g.Server, []string{"migrate", "up"}, []string{"DATABASE_URL=" + dsn}, g.bench.progress)
+	if err != nil {
+		return err
+	}
+	if err := migrate.wait(); err != nil {
+		return fmt.Errorf("migrate %s: %w", databaseName(size), err)
+	}
+	g.bench.logf("%s: migrations took %v", databaseName(size), time.Since(began).Round(time.Second))
+	if err := execute(ctx, dsn, nil, "VACUUM (ANALYZE)"); err != nil {
+		return fmt.Errorf("vacuum: %w", err)
 	}
 	var tenants []*tenant
 	for _, slug := range accountSlugs() {
@@ -386,7 +401,7 @@ func (g *growth) fill(ctx context.Context, size int) error {
 }
 
 // fillParts is the number of sessions that run a step in parts.
-const fillParts = 4
+const fillParts = 8
 
 // fillRows runs fill.sql: all steps of one number together.
 func (g *growth) fillRows(ctx context.Context, dsn string, size int, slugs []string) error {
@@ -586,7 +601,7 @@ func readWrites(ctx context.Context, dsn string) (w writes, err error) {
 	return w, nil
 }
 
-// retention is what the removal of a month did to the events that were recorded at the same time.
+// retention has the figures of the removal of months while events are recorded.
 type retention struct {
 	Size     int           `json:"deployments"`
 	Months   int           `json:"months_dropped"`

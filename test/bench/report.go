@@ -16,8 +16,8 @@ import (
 
 // Labels of the series that have a ratio.
 const (
-	labelQuiet    = "(e) server, no channel"
-	labelNotified = "(e) server, a channel"
+	labelQuiet    = "(d) server, no channel"
+	labelNotified = "(d) server, a channel"
 )
 
 // report is the result of a benchmark.

@@ -12,9 +12,9 @@ import (
 
 // The servers of the phase telemetry.
 const (
-	labelUnobserved = "(g) server, no telemetry"
-	labelMetrics    = "(g) server, metrics"
-	labelTraces     = "(g) server, metrics and traces of 1%"
+	labelUnobserved = "(f) server, no telemetry"
+	labelMetrics    = "(f) server, metrics"
+	labelTraces     = "(f) server, metrics and traces of 1%"
 )
 
 // prepareTelemetry compares servers that are equal but for what operators observe of them.
