@@ -117,7 +117,7 @@ func (e *expander) window(index int, window *policy.Window) error {
 		return err
 	}
 	for _, local := range starts {
-		if !slices.Contains(window.ExDates, local.Format(time.DateOnly)) {
+		if len(window.ExDates) == 0 || !slices.Contains(window.ExDates, local.Format(time.DateOnly)) {
 			e.add(index, local, length, recurrence.Until)
 		}
 	}
