@@ -19,6 +19,13 @@ describe("shell", suite, () => {
     await server?.stop();
   });
 
+  test("leads from an unknown address to the overview", () =>
+    visit(browser, server, "/nowhere", { token }, async (page) => {
+      await page.getByRole("heading", { name: "Not found" }).waitFor();
+      await page.getByRole("link", { name: "Go to the overview" }).click();
+      await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+    }));
+
   test("opens the palette, the list of shortcuts and the account menu", () =>
     visit(browser, server, "/", { token }, async (page) => {
       await page.getByRole("heading", { level: 1 }).waitFor();

@@ -11,8 +11,8 @@ import { CopyButton } from "./copy-button";
 export function EmptyState({ title, children }: { title: string; children?: ReactNode }) {
   return (
     <div className="mx-auto flex max-w-prose flex-col items-center gap-1 px-4 py-8 text-center">
-      <h2 className="text-lg font-semibold">{title}</h2>
-      {children ? <div className="text-muted">{children}</div> : null}
+      <h2 className="text-lg font-semibold text-balance">{title}</h2>
+      {children ? <div className="text-balance text-muted">{children}</div> : null}
     </div>
   );
 }

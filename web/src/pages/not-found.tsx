@@ -9,7 +9,7 @@ export function NotFoundPage() {
     <Page title="Not found">
       <EmptyState title="There is no page with this address">
         <Link to="/" className="text-accent underline">
-          Go to the environments
+          Go to the overview
         </Link>
       </EmptyState>
     </Page>

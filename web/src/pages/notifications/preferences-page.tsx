@@ -134,7 +134,8 @@ function PreferenceRow({
     <RecordRow
       title={
         <span className="min-w-0">
-          <span className="font-medium">{event}</span> to <Name>{channel?.name ?? preference.channel_id}</Name>
+          <span className="inline-block font-medium first-letter:uppercase">{event}</span> to{" "}
+          <Name>{channel?.name ?? preference.channel_id}</Name>
         </span>
       }
       facts={
