@@ -169,6 +169,10 @@ lock-python: $(PYTHON_VENV) ## Lock the newest versions of the tools in Python
 test-replicas: ## Kill and terminate servers behind nginx (deploy/nginx) under load, with one PostgreSQL and one Redis (RESTARTS times)
 	VERSIONER_TEST_RESTARTS=$(or $(RESTARTS),8) go test -count 1 -vet=off -timeout 15m -v -run 'TestReplicas|TestProxy' ./cmd/versionerd
 
+.PHONY: test-cells
+test-cells: ## Route accounts to two servers with a PostgreSQL each (deploy/cells), and stop one of them
+	go test -count 1 -vet=off -timeout 15m -v -run 'TestCells' ./cmd/versionerd
+
 .PHONY: test-long
 test-long: ## Run the long tests: those that test skips, 50 kills, 20 rolling and 10 database restarts, overload, Schemathesis, fuzzing
 	$(MAKE) test-race

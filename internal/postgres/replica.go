@@ -40,10 +40,10 @@ type Replica struct {
 
 	samples []sample // of the primary, in the order of time; only Run uses them
 
-	mu        sync.Mutex
-	asOf      time.Time // everything that was committed until then has been replayed
+	mu            sync.Mutex
+	asOf          time.Time // everything that was committed until then has been replayed
 	receivedUntil time.Time // every announcement that was sent until then has been received
-	writes    map[uuid.UUID]time.Time
+	writes        map[uuid.UUID]time.Time
 }
 
 // sample is what the primary had written to its log when it was asked.
