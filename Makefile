@@ -170,8 +170,8 @@ test-replicas: ## Kill and terminate servers behind nginx (deploy/nginx) under l
 	VERSIONER_TEST_RESTARTS=$(or $(RESTARTS),8) go test -count 1 -vet=off -timeout 15m -v -run 'TestReplicas|TestProxy' ./cmd/versionerd
 
 .PHONY: test-cells
-test-cells: ## Route accounts to two servers with a PostgreSQL each (deploy/cells), and stop one of them
-	go test -count 1 -vet=off -timeout 15m -v -run 'TestCells' ./cmd/versionerd
+test-cells: ## Route accounts to two servers with a PostgreSQL each (deploy/cells), stop one of them, and move an account under load
+	go test -count 1 -vet=off -timeout 15m -v -run 'TestCells|TestMove' ./cmd/versionerd
 
 .PHONY: test-long
 test-long: ## Run the long tests: those that test skips, 50 kills, 20 rolling and 10 database restarts, overload, Schemathesis, fuzzing

@@ -16,6 +16,7 @@ CREATE TABLE public.accounts (
     requests_per_hour integer,
     deliveries_per_day integer,
     created_at timestamp with time zone NOT NULL,
+    moving_since timestamp with time zone,
     CONSTRAINT accounts_deliveries_per_day_check CHECK ((deliveries_per_day >= 0)),
     CONSTRAINT accounts_organization_check CHECK ((num_nulls(issuer, organization_id) = ANY (ARRAY[0, 2]))),
     CONSTRAINT accounts_requests_per_hour_check CHECK ((requests_per_hour >= 0)),

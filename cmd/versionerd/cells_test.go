@@ -1,16 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/embeddedpg"
@@ -31,9 +36,12 @@ func startCell(t *testing.T) *cell {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = database.Stop(context.Background()) })
 	c := &cell{database: database, address: freeAddr(t), issuer: newClerk(t)}
-	c.env = append(environment(newDataDir(t), "DATABASE_URL="+database.DSN(), "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789",
-		"VERSIONER_ENCRYPTION_KEYS="+strings.Repeat("A", 43)+"=", "VERSIONER_JWT_ISSUER="+c.issuer.URL, "VERSIONER_JWT_AUTHORIZED_PARTY=https://app.example.com",
-		"VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0", "VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0"), "VERSIONER_ADDR="+c.address)
+	dir, encryptionKey := newDataDir(t), strings.Repeat("A", 43)+"="
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "encryption-key"), []byte(encryptionKey), 0o600)) // where demo reads it
+	c.env = append(environment(dir, "DATABASE_URL="+database.DSN(), "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789",
+		"VERSIONER_ENCRYPTION_KEYS="+encryptionKey, "VERSIONER_JWT_ISSUER="+c.issuer.URL, "VERSIONER_JWT_AUTHORIZED_PARTY=https://app.example.com",
+		"VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8", "VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0", "VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0"), "VERSIONER_ADDR="+c.address)
 	c.server = launch(t, c.env, "serve")
 	return c
 }
@@ -163,4 +171,135 @@ func TestCells(t *testing.T) {
 		require.GreaterOrEqual(t, float64(after), 0.95*float64(before))
 	})
 	two.server.stop(t)
+}
+
+// eventIDs returns the events of a cell.
+func (c *cell) eventIDs(t *testing.T) []string {
+	t.Helper()
+	rows, err := connect(t, c.database.DSN()).Query(t.Context(), "SELECT e.id::text FROM events AS e JOIN accounts AS a ON a.id = e.account_id AND a.slug = 'acme'")
+	require.NoError(t, err)
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	return ids
+}
+
+// TestMoveAnAccountUnderLoad moves an account to another cell while eight writers send events to it, and loses and doubles none.
+func TestMoveAnAccountUnderLoad(t *testing.T) {
+	t.Parallel()
+	one, two := startCell(t), startCell(t)
+	listen := freeAddr(t)
+	proxy := startNginx(t, "cells/nginx.conf", "10.0.1.11:8080", one.address, "    server 10.0.1.12:8080 max_fails=3 fail_timeout=1s;\n", "",
+		"10.0.2.11:8080", two.address, "    server 10.0.2.12:8080 max_fails=3 fail_timeout=1s;\n", "", "listen 80;", "listen "+listen+";", "    acme cell2;\n", "    acme cell1;\n")
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	t.Cleanup(receiver.Close)
+	token := one.issuer.session(t, map[string]any{"exp": time.Now().Add(time.Hour).Unix()}).Value
+	(&hooks{url: receiver.URL}).subscribeAs(t, token, one.server.url) // creates the account acme
+	key, otherKey := one.createKey(t, "acme"), one.createKey(t, "other")
+	newcomer := two.createKey(t, "newcomer")
+
+	load := newWriters("http://"+listen, key, 8)
+	load.awaitStatus(t, http.StatusOK)
+	others := startSenders("http://"+listen, otherKey)
+	time.Sleep(time.Second)
+	file := filepath.Join(t.TempDir(), "acme.account")
+	_, stderr, err := call(t, one.env, "account", "export", "--account", "acme", "--to", file)
+	require.NoError(t, err, stderr)
+	t.Log(strings.TrimSpace(stderr))
+	require.NotContains(t, stderr, " 0 jobs", "deliveries that wait for their next attempt")
+	load.awaitStatus(t, http.StatusServiceUnavailable)
+	_, stderr, err = call(t, one.env, "account", "import", "--from", file)
+	require.Error(t, err)
+	require.Contains(t, stderr, `the database has an account "acme" already`)
+	_, stderr, err = call(t, append(two.env, "VERSIONER_KEY_PEPPER=another-pepper-of-32-characters-and-more,0123456789012345678901234567890123456789x"), "account", "import", "--from", file)
+	require.Error(t, err, "another pepper")
+	_, stderr, err = call(t, append(two.env, "VERSIONER_ENCRYPTION_KEYS="+strings.Repeat("B", 43)+"="), "account", "import", "--from", file)
+	require.Error(t, err)
+	require.Contains(t, stderr, "VERSIONER_ENCRYPTION_KEYS lacks")
+	_, stderr, err = call(t, two.env, "account", "import", "--from", file)
+	require.NoError(t, err, stderr)
+	t.Log(strings.TrimSpace(stderr))
+	proxy.reload(t, "    acme cell1;", "    acme cell2;")
+	imported := len(two.eventIDs(t))
+	require.Eventually(t, func() bool { return len(two.eventIDs(t)) > imported+50 }, time.Minute, 50*time.Millisecond, "events of the load reach the other cell")
+	load.stop()
+	others.stop()
+
+	require.Equal(t, load.statuses[http.StatusOK]+load.statuses[http.StatusServiceUnavailable], sumOf(load.statuses), "%v", load.statuses)
+	require.Equal(t, others.statuses[http.StatusOK], sumOf(others.statuses), "no other account is affected: %v", others.statuses)
+	load.requireExactlyOnce(t, two.database.DSN())
+	require.Subset(t, two.eventIDs(t), one.eventIDs(t), "nothing was recorded in the source after the export")
+	status, _ := post(two.server.url, newcomer, someEvent())
+	require.Equal(t, http.StatusOK, status)
+
+	jobs := func(c *cell, queue string) (n int) {
+		require.NoError(t, connect(t, c.database.DSN()).QueryRow(t.Context(), `SELECT count(*) FROM river_job AS j JOIN accounts AS a ON a.id::text = j.args ->> 'account_id' AND a.slug = 'acme'
+			WHERE queue = $1 AND finalized_at IS NULL`, queue).Scan(&n))
+		return n
+	}
+	require.Zero(t, jobs(one, "notifications"), "the source delivers nothing of the account any more")
+	require.NotZero(t, jobs(two, "notifications"))
+	status, _ = post(one.server.url, key, someEvent())
+	require.Equal(t, http.StatusServiceUnavailable, status, "the source keeps the lock")
+	status, _ = request(t, http.MethodGet, one.server.url+"/products/", token)
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	_, stderr, err = call(t, one.env, "account", "abandon", "--account", "acme")
+	require.NoError(t, err, stderr)
+	require.Eventually(t, func() bool { status, _ := post(one.server.url, key, someEvent()); return status == http.StatusOK }, 5*time.Second, 50*time.Millisecond)
+	require.NotZero(t, jobs(one, "notifications"))
+	_, stderr, err = call(t, one.env, "account", "export", "--account", "missing", "--to", file)
+	require.Error(t, err)
+	require.Contains(t, stderr, `there is no account "missing"`)
+	one.server.stop(t)
+	two.server.stop(t)
+}
+
+func sumOf(statuses map[int]int) (sum int) {
+	for _, n := range statuses {
+		sum += n
+	}
+	return sum
+}
+
+// TestMoveASampleAccount moves rows of every kind, and refuses a damaged file.
+func TestMoveASampleAccount(t *testing.T) {
+	t.Parallel()
+	one, two := startCell(t), startCell(t)
+	_, stderr, err := call(t, one.env, "demo", "--account", "sample", "--days", "10")
+	require.NoError(t, err, stderr)
+	file := filepath.Join(t.TempDir(), "sample.account")
+	_, stderr, err = call(t, one.env, "account", "export", "--account", "sample", "--to", file, "--wait", "0s")
+	require.NoError(t, err, stderr)
+	t.Log(strings.TrimSpace(stderr))
+
+	whole, err := os.ReadFile(file)
+	require.NoError(t, err)
+	damaged := bytes.Replace(whole, []byte("production"), []byte("Production"), -1)
+	for name, content := range map[string][]byte{"changed": damaged, "truncated": whole[:len(whole)/2], "empty": nil} {
+		path := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+		_, stderr, err = call(t, two.env, "account", "import", "--from", path)
+		require.Error(t, err, name)
+		require.NotContains(t, stderr, "panic")
+		require.Zero(t, two.count(t, "accounts"), name)
+	}
+	_, stderr, err = call(t, two.env, "account", "import", "--from", file)
+	require.NoError(t, err, stderr)
+	for _, table := range []string{
+		"accounts", "api_keys", "users", "products", "product_names", "environments", "environment_names", "versions", "versions WHERE latest_build_id IS NOT NULL",
+		"builds", "deployments", "environment_state", "events", "event_fingerprints", "releases", "release_versions",
+	} {
+		require.Equal(t, one.count(t, table), two.count(t, table), table)
+		t.Logf("%s: %d rows", table, two.count(t, table))
+	}
+	require.NotZero(t, two.count(t, "versions WHERE latest_build_id IS NOT NULL"))
+	require.NotZero(t, two.count(t, "events"))
+	one.server.stop(t)
+	two.server.stop(t)
+}
+
+// count returns the number of rows of a table, or of those of a condition.
+func (c *cell) count(t *testing.T, table string) (n int) {
+	t.Helper()
+	require.NoError(t, connect(t, c.database.DSN()).QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&n))
+	return n
 }

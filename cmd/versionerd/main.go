@@ -33,6 +33,7 @@ type cli struct {
 	Limits     limitsCommand     `cmd:"" help:"Set rate limits for an account or API key."`
 	Token      tokenCommand      `cmd:"" help:"Mint a development session token (accepted by versionerd dev only)."`
 	Migrate    migrateCommand    `cmd:"" help:"Migrate the schema of the database, or list its migrations."`
+	Account    accountCommand    `cmd:"" help:"Move an account to another database."`
 	Backup     backupCommand     `cmd:"" help:"Write the database into one file, optionally encrypted."`
 	Restore    restoreCommand    `cmd:"" help:"Restore a backup into an empty database or data directory."`
 	Demo       demoCommand       `cmd:"" help:"Seed an account with sample data."`

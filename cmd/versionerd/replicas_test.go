@@ -29,6 +29,17 @@ import (
 type nginx struct {
 	command *exec.Cmd
 	log     string
+	config  string // its file
+}
+
+// reload changes the configuration.
+func (n *nginx) reload(t *testing.T, old, replacement string) {
+	t.Helper()
+	text, err := os.ReadFile(n.config)
+	require.NoError(t, err)
+	require.Contains(t, string(text), old)
+	require.NoError(t, os.WriteFile(n.config, []byte(strings.Replace(string(text), old, replacement, 1)), 0o600))
+	require.NoError(t, n.command.Process.Signal(syscall.SIGHUP))
 }
 
 // startNginx runs nginx with configurations of deploy/ in its http block, in which the replacements are made, until the test ends.
@@ -58,7 +69,7 @@ func startNginx(t *testing.T, file string, replacements ...string) *nginx {
 	}
 	config += strings.NewReplacer(replacements...).Replace(string(text)) + "}\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(config), 0o600))
-	n := &nginx{command: exec.Command(program, "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf")), log: filepath.Join(dir, "error.log")} //nolint:gosec // a test
+	n := &nginx{command: exec.Command(program, "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf")), log: filepath.Join(dir, "error.log"), config: filepath.Join(dir, "nginx.conf")} //nolint:gosec // a test
 	n.command.Stderr = os.Stderr
 	require.NoError(t, n.command.Start())
 	require.Eventually(t, func() bool {

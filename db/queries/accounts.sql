@@ -26,6 +26,13 @@ SET deliveries_per_day = sqlc.narg('deliveries_per_day')
 WHERE id = @account_id
 RETURNING *;
 
+-- SetAccountMoving sets since when an account is moved, if it is not moved already; null ends that.
+-- name: SetAccountMoving :one
+UPDATE accounts
+SET moving_since = CASE WHEN sqlc.narg('moving_since')::timestamptz IS NULL THEN NULL ELSE coalesce(moving_since, sqlc.narg('moving_since')::timestamptz) END
+WHERE id = @account_id
+RETURNING *;
+
 -- SetAccountLimit sets how many requests an hour an account may send; null is the server-wide limit.
 -- name: SetAccountLimit :one
 UPDATE accounts

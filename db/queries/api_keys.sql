@@ -1,7 +1,7 @@
 -- GetAPIKeyByHMAC finds the key of a presented token, by its hash under any of the peppers. Cross-tenant: the row, not the token's text,
 -- authorises.
 -- name: GetAPIKeyByHMAC :one
-SELECT sqlc.embed(k), a.slug AS account_slug, a.requests_per_hour
+SELECT sqlc.embed(k), a.slug AS account_slug, a.requests_per_hour, a.moving_since
 FROM api_keys AS k
 JOIN accounts AS a ON a.id = k.account_id
 WHERE k.token_hmac = ANY (@token_hmacs::bytea[]);

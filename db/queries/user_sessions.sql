@@ -1,7 +1,7 @@
 -- GetSessionByHMAC finds the session of a presented cookie, by its hash under any of the peppers, with its user as of the last sign-in or
 -- refresh. Cross-tenant: a cookie is a random token without its account, which is that of the row.
 -- name: GetSessionByHMAC :one
-SELECT sqlc.embed(s), a.slug AS account_slug, a.requests_per_hour, u.subject, u.name, u.email, coalesce(u.assigned_role, u.claimed_role) AS role
+SELECT sqlc.embed(s), a.slug AS account_slug, a.requests_per_hour, a.moving_since, u.subject, u.name, u.email, coalesce(u.assigned_role, u.claimed_role) AS role
 FROM user_sessions AS s
 JOIN accounts AS a ON a.id = s.account_id
 JOIN users AS u ON u.account_id = s.account_id AND u.id = s.user_id

@@ -1,7 +1,7 @@
 -- GetTenant finds the account of an organisation, and the user in it if known. Cross-tenant: a verified token names its issuer and
 -- organisation, one account has both, and no account is known before. The user is looked up in that account only.
 -- name: GetTenant :one
-SELECT a.id AS account_id, a.slug, a.requests_per_hour, u.id AS user_id, u.name, u.email, u.claimed_role, u.assigned_role, u.last_seen_at
+SELECT a.id AS account_id, a.slug, a.requests_per_hour, a.moving_since, u.id AS user_id, u.name, u.email, u.claimed_role, u.assigned_role, u.last_seen_at
 FROM accounts AS a
 LEFT JOIN users AS u ON u.account_id = a.id AND u.subject = @subject
 WHERE a.issuer = @issuer::text AND a.organization_id = @organization_id::text;

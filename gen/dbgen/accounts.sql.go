@@ -16,7 +16,7 @@ const EnsureAccount = `-- name: EnsureAccount :one
 INSERT INTO accounts (id, slug, created_at)
 VALUES ($1, $2, $3)
 ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug
-RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at
+RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at, moving_since
 `
 
 type EnsureAccountParams struct {
@@ -37,12 +37,13 @@ func (q *Queries) EnsureAccount(ctx context.Context, arg EnsureAccountParams) (A
 		&i.RequestsPerHour,
 		&i.DeliveriesPerDay,
 		&i.CreatedAt,
+		&i.MovingSince,
 	)
 	return i, err
 }
 
 const GetAccount = `-- name: GetAccount :one
-SELECT id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at FROM accounts
+SELECT id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at, moving_since FROM accounts
 WHERE id = $1
 `
 
@@ -58,12 +59,13 @@ func (q *Queries) GetAccount(ctx context.Context, accountID uuid.UUID) (Account,
 		&i.RequestsPerHour,
 		&i.DeliveriesPerDay,
 		&i.CreatedAt,
+		&i.MovingSince,
 	)
 	return i, err
 }
 
 const GetAccountBySlug = `-- name: GetAccountBySlug :one
-SELECT id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at FROM accounts
+SELECT id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at, moving_since FROM accounts
 WHERE slug = $1
 `
 
@@ -79,6 +81,7 @@ func (q *Queries) GetAccountBySlug(ctx context.Context, slug string) (Account, e
 		&i.RequestsPerHour,
 		&i.DeliveriesPerDay,
 		&i.CreatedAt,
+		&i.MovingSince,
 	)
 	return i, err
 }
@@ -99,7 +102,7 @@ const SetAccountLimit = `-- name: SetAccountLimit :one
 UPDATE accounts
 SET requests_per_hour = $1
 WHERE id = $2
-RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at
+RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at, moving_since
 `
 
 type SetAccountLimitParams struct {
@@ -119,6 +122,36 @@ func (q *Queries) SetAccountLimit(ctx context.Context, arg SetAccountLimitParams
 		&i.RequestsPerHour,
 		&i.DeliveriesPerDay,
 		&i.CreatedAt,
+		&i.MovingSince,
+	)
+	return i, err
+}
+
+const SetAccountMoving = `-- name: SetAccountMoving :one
+UPDATE accounts
+SET moving_since = CASE WHEN $1::timestamptz IS NULL THEN NULL ELSE coalesce(moving_since, $1::timestamptz) END
+WHERE id = $2
+RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at, moving_since
+`
+
+type SetAccountMovingParams struct {
+	MovingSince *time.Time
+	AccountID   uuid.UUID
+}
+
+// SetAccountMoving sets since when an account is moved, if it is not moved already; null ends that.
+func (q *Queries) SetAccountMoving(ctx context.Context, arg SetAccountMovingParams) (Account, error) {
+	row := q.db.QueryRow(ctx, SetAccountMoving, arg.MovingSince, arg.AccountID)
+	var i Account
+	err := row.Scan(
+		&i.ID,
+		&i.Slug,
+		&i.Issuer,
+		&i.OrganizationID,
+		&i.RequestsPerHour,
+		&i.DeliveriesPerDay,
+		&i.CreatedAt,
+		&i.MovingSince,
 	)
 	return i, err
 }
@@ -127,7 +160,7 @@ const SetDeliveryLimit = `-- name: SetDeliveryLimit :one
 UPDATE accounts
 SET deliveries_per_day = $1
 WHERE id = $2
-RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at
+RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at, moving_since
 `
 
 type SetDeliveryLimitParams struct {
@@ -147,6 +180,7 @@ func (q *Queries) SetDeliveryLimit(ctx context.Context, arg SetDeliveryLimitPara
 		&i.RequestsPerHour,
 		&i.DeliveriesPerDay,
 		&i.CreatedAt,
+		&i.MovingSince,
 	)
 	return i, err
 }

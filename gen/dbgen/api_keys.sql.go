@@ -107,7 +107,7 @@ func (q *Queries) GetAPIKey(ctx context.Context, arg GetAPIKeyParams) (GetAPIKey
 }
 
 const GetAPIKeyByHMAC = `-- name: GetAPIKeyByHMAC :one
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.pepper_id, a.slug AS account_slug, a.requests_per_hour
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.pepper_id, a.slug AS account_slug, a.requests_per_hour, a.moving_since
 FROM api_keys AS k
 JOIN accounts AS a ON a.id = k.account_id
 WHERE k.token_hmac = ANY ($1::bytea[])
@@ -117,6 +117,7 @@ type GetAPIKeyByHMACRow struct {
 	APIKey          APIKey
 	AccountSlug     string
 	RequestsPerHour *int32
+	MovingSince     *time.Time
 }
 
 // GetAPIKeyByHMAC finds the key of a presented token, by its hash under any of the peppers. Cross-tenant: the row, not the token's text,
@@ -141,6 +142,7 @@ func (q *Queries) GetAPIKeyByHMAC(ctx context.Context, tokenHmacs [][]byte) (Get
 		&i.APIKey.PepperID,
 		&i.AccountSlug,
 		&i.RequestsPerHour,
+		&i.MovingSince,
 	)
 	return i, err
 }
@@ -368,7 +370,7 @@ func (q *Queries) ListAPIKeysPage(ctx context.Context, arg ListAPIKeysPageParams
 }
 
 const LockAccount = `-- name: LockAccount :one
-SELECT id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at FROM accounts
+SELECT id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at, moving_since FROM accounts
 WHERE id = $1
 FOR UPDATE
 `
@@ -385,6 +387,7 @@ func (q *Queries) LockAccount(ctx context.Context, accountID uuid.UUID) (Account
 		&i.RequestsPerHour,
 		&i.DeliveriesPerDay,
 		&i.CreatedAt,
+		&i.MovingSince,
 	)
 	return i, err
 }

@@ -36,6 +36,7 @@ type Account struct {
 	RequestsPerHour  *int32
 	DeliveriesPerDay *int32
 	CreatedAt        time.Time
+	MovingSince      *time.Time
 }
 
 type AuditLog struct {

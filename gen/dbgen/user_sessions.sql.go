@@ -258,7 +258,7 @@ func (q *Queries) DeleteSessions(ctx context.Context, arg DeleteSessionsParams) 
 }
 
 const GetSessionByHMAC = `-- name: GetSessionByHMAC :one
-SELECT s.account_id, s.id, s.user_id, s.token_hmac, s.issuer, s.provider_sid, s.encrypted_refresh_token, s.user_agent, s.remote_ip, s.created_at, s.last_used_at, s.refresh_at, s.idle_expires_at, s.expires_at, s.encrypted_id_token, a.slug AS account_slug, a.requests_per_hour, u.subject, u.name, u.email, coalesce(u.assigned_role, u.claimed_role) AS role
+SELECT s.account_id, s.id, s.user_id, s.token_hmac, s.issuer, s.provider_sid, s.encrypted_refresh_token, s.user_agent, s.remote_ip, s.created_at, s.last_used_at, s.refresh_at, s.idle_expires_at, s.expires_at, s.encrypted_id_token, a.slug AS account_slug, a.requests_per_hour, a.moving_since, u.subject, u.name, u.email, coalesce(u.assigned_role, u.claimed_role) AS role
 FROM user_sessions AS s
 JOIN accounts AS a ON a.id = s.account_id
 JOIN users AS u ON u.account_id = s.account_id AND u.id = s.user_id
@@ -269,6 +269,7 @@ type GetSessionByHMACRow struct {
 	UserSession     UserSession
 	AccountSlug     string
 	RequestsPerHour *int32
+	MovingSince     *time.Time
 	Subject         string
 	Name            string
 	Email           string
@@ -298,6 +299,7 @@ func (q *Queries) GetSessionByHMAC(ctx context.Context, tokenHmacs [][]byte) (Ge
 		&i.UserSession.EncryptedIDToken,
 		&i.AccountSlug,
 		&i.RequestsPerHour,
+		&i.MovingSince,
 		&i.Subject,
 		&i.Name,
 		&i.Email,

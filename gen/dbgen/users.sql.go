@@ -48,7 +48,7 @@ const CreateTenant = `-- name: CreateTenant :one
 INSERT INTO accounts (id, slug, issuer, organization_id, created_at)
 VALUES ($1, $2, $3::text, $4::text, $5)
 ON CONFLICT DO NOTHING
-RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at
+RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at, moving_since
 `
 
 type CreateTenantParams struct {
@@ -77,12 +77,13 @@ func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (Acc
 		&i.RequestsPerHour,
 		&i.DeliveriesPerDay,
 		&i.CreatedAt,
+		&i.MovingSince,
 	)
 	return i, err
 }
 
 const GetTenant = `-- name: GetTenant :one
-SELECT a.id AS account_id, a.slug, a.requests_per_hour, u.id AS user_id, u.name, u.email, u.claimed_role, u.assigned_role, u.last_seen_at
+SELECT a.id AS account_id, a.slug, a.requests_per_hour, a.moving_since, u.id AS user_id, u.name, u.email, u.claimed_role, u.assigned_role, u.last_seen_at
 FROM accounts AS a
 LEFT JOIN users AS u ON u.account_id = a.id AND u.subject = $1
 WHERE a.issuer = $2::text AND a.organization_id = $3::text
@@ -98,6 +99,7 @@ type GetTenantRow struct {
 	AccountID       uuid.UUID
 	Slug            string
 	RequestsPerHour *int32
+	MovingSince     *time.Time
 	UserID          *uuid.UUID
 	Name            *string
 	Email           *string
@@ -115,6 +117,7 @@ func (q *Queries) GetTenant(ctx context.Context, arg GetTenantParams) (GetTenant
 		&i.AccountID,
 		&i.Slug,
 		&i.RequestsPerHour,
+		&i.MovingSince,
 		&i.UserID,
 		&i.Name,
 		&i.Email,
@@ -159,7 +162,7 @@ INSERT INTO accounts (id, slug, issuer, organization_id, created_at)
 VALUES ($1, $2, $3::text, $4::text, $5)
 ON CONFLICT (slug) DO UPDATE SET issuer = excluded.issuer, organization_id = excluded.organization_id
 WHERE accounts.issuer IS NULL
-RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at
+RETURNING id, slug, issuer, organization_id, requests_per_hour, deliveries_per_day, created_at, moving_since
 `
 
 type LinkAccountToOrganizationParams struct {
@@ -188,6 +191,7 @@ func (q *Queries) LinkAccountToOrganization(ctx context.Context, arg LinkAccount
 		&i.RequestsPerHour,
 		&i.DeliveriesPerDay,
 		&i.CreatedAt,
+		&i.MovingSince,
 	)
 	return i, err
 }

@@ -59,6 +59,8 @@ func (p *Provisioner) resolve(ctx context.Context, identity authn.Identity, role
 		return p.provision(ctx, identity, role)
 	case err != nil:
 		return authn.Principal{}, err
+	case known.MovingSince != nil:
+		return authn.Principal{}, authn.ErrMoving
 	}
 	var principal authn.Principal
 	if isUpToDate(known, identity, role) {

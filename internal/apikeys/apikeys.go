@@ -315,6 +315,29 @@ func (k *Keys) SetAccountLimit(ctx context.Context, accountSlug string, requests
 	})
 }
 
+// AccountID returns the identifier of an account. The error is NotFound when there is no such account.
+func (k *Keys) AccountID(ctx context.Context, accountSlug string) (uuid.UUID, error) {
+	return k.account(ctx, accountSlug)
+}
+
+// SetAccountMoving makes every server answer requests of an account with 503 while it is moved to another database.
+func (k *Keys) SetAccountMoving(ctx context.Context, accountSlug string, isMoving bool) error {
+	account, err := k.account(ctx, accountSlug)
+	if err != nil {
+		return err
+	}
+	var since *time.Time
+	if isMoving {
+		now := time.Now()
+		since = &now
+	}
+	if _, err := k.pool.SetAccountMoving(ctx, dbgen.SetAccountMovingParams{AccountID: account, MovingSince: since}); err != nil {
+		return postgres.Classify(err)
+	}
+	k.Announce(ctx, k.pool.DB, account)
+	return nil
+}
+
 // SetDeliveryLimit sets the notifications per day of an account: 0 is unlimited, nil the server-wide default.
 func (k *Keys) SetDeliveryLimit(ctx context.Context, accountSlug string, deliveriesPerDay *int32) error {
 	account, err := k.account(ctx, accountSlug)

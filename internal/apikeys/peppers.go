@@ -1,6 +1,7 @@
 package apikeys
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -53,6 +54,11 @@ func digest(pepper []byte, text string) []byte {
 
 // ErrPepperMismatch means that the pepper of the database is not configured: keys would be refused.
 var ErrPepperMismatch = errors.New("VERSIONER_KEY_PEPPER does not match this database: set the one that it was first used with, or last rotated to, and further ones behind a comma")
+
+// HasPepper reports whether the pepper with that identifier is configured.
+func (k *Keys) HasPepper(id []byte) bool {
+	return slices.ContainsFunc(k.peppers, func(pepper []byte) bool { return bytes.Equal(verifier(pepper)[:pepperIDSize], id) })
+}
 
 // VerifyPepper requires the pepper of the database: the one that it was first used with, or last rotated to.
 func (k *Keys) VerifyPepper(ctx context.Context) error {

@@ -115,6 +115,8 @@ func (k *APIKeys) fetchKey(ctx context.Context, token string) (cachedKey, error)
 		return cachedKey{}, err
 	case row.APIKey.RevokedAt != nil:
 		return cachedKey{}, unauthenticated(errors.New("the API key is revoked"))
+	case row.MovingSince != nil:
+		return cachedKey{}, ErrMoving
 	}
 	k.keys.Rehash(ctx, row.APIKey, token)
 	return cachedKey{
@@ -228,6 +230,9 @@ func bearer(header http.Header) (string, error) {
 	}
 	return strings.TrimSpace(value[end:]), nil
 }
+
+// ErrMoving answers requests of an account that is moved to another database.
+var ErrMoving = apperr.New(apperr.Unavailable, "the account is moved to another database")
 
 // unauthenticated returns the same message for every reason.
 func unauthenticated(reason error) error {

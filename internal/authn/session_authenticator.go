@@ -116,6 +116,8 @@ func (s *Sessions) fetch(ctx context.Context, token string) (cachedSession, erro
 		return cachedSession{}, unauthenticated(errors.New("the session is unknown"))
 	case err != nil:
 		return cachedSession{}, err
+	case row.MovingSince != nil:
+		return cachedSession{}, ErrMoving
 	}
 	principal := Principal{
 		AccountID: row.UserSession.AccountID, AccountSlug: row.AccountSlug, RequestsPerHour: row.RequestsPerHour, UserID: row.UserSession.UserID,

@@ -55,6 +55,7 @@ func tests() map[string]func(*testing.T, *guide) {
 		"docs/notifications.md":          testNotifications,
 		"docs/operations.md":             testOperations,
 		"docs/production.md":             testProduction,
+		"docs/scaling.md":                testScaling,
 		"docs/errors.md":                 testErrors,
 		"docs/ci/README.md":              testAnyCI,
 		"docs/ci/github-actions.md":      testGitHubActions,

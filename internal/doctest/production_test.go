@@ -170,3 +170,14 @@ func (p *production) balance(t *testing.T, g *guide, servers ...productionServer
 	awaitReady(t, "http://"+address, output)
 	return "http://" + address
 }
+
+// testScaling runs the queries of the page.
+func testScaling(t *testing.T, g *guide) {
+	t.Helper()
+	dsn := newPostgres(t)
+	s := newClone(t, "DATABASE_URL="+dsn)
+	s.shell(t, "bin/versionerd migrate up")
+	for _, query := range g.take(t, "sql") {
+		execute(t, dsn, query.text)
+	}
+}

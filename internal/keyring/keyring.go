@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 const (
@@ -56,6 +57,11 @@ func New(keys ...[]byte) (*Keyring, error) {
 
 // KeyID returns the identifier of the key that encrypts: the first bytes of each ciphertext it makes.
 func (k *Keyring) KeyID() []byte { return bytes.Clone(k.keys[0].id) }
+
+// HasKey reports whether the key with that identifier is in the keyring.
+func (k *Keyring) HasKey(id []byte) bool {
+	return slices.ContainsFunc(k.keys, func(key encryptionKey) bool { return bytes.Equal(key.id, id) })
+}
 
 // Encrypt returns the key's identifier, a nonce and the ciphertext. Decrypt requires the same additional data, which binds
 // the ciphertext to its purpose, such as the row that holds it.
