@@ -1,7 +1,7 @@
 -- +goose Up
 -- The deployments that have failed or were aborted, by age. An index on the status, partial ones included, would end HOT updates: a deployment
 -- that is started and then completed would have new entries in every index. This column changes only when a deployment ends without success.
--- It rewrites the table, during which requests wait: about half a minute for a million deployments.
+-- It rewrites the table, during which requests wait (docs/performance.md has a figure).
 -- squawk-ignore adding-field-with-default
 ALTER TABLE deployments ADD COLUMN unsuccessful_status text GENERATED ALWAYS AS (CASE WHEN status IN ('failed', 'aborted') THEN status END) STORED;
 

@@ -38,6 +38,7 @@ type growthOptions struct {
 	Sizes    []int
 	Variants []variant
 	Requests int
+	Page     int
 	Runs     int
 	Duration time.Duration
 	WarmUp   time.Duration
@@ -57,6 +58,7 @@ func parseGrowthOptions(args []string, output io.Writer) (growthOptions, error) 
 	flags.StringVar(&o.Server, "server", "bin/versionerd", "server `binary` to measure")
 	flags.StringVar(&o.Document, "document", "openapi.yaml", "`file` of the specification, which has the lists and their filters")
 	flags.IntVar(&o.Requests, "requests", 51, "`requests` of which each figure of a list is the median; 0: no lists")
+	flags.IntVar(&o.Page, "page", 1000, "`number` of the page that is compared with the first one")
 	flags.IntVar(&o.Runs, "runs", 5, "short `runs` of which each figure of ingestion is the median; 0: no ingestion")
 	flags.DurationVar(&o.Duration, "duration", 3*time.Second, "measured `time` of a run")
 	flags.DurationVar(&o.WarmUp, "warmup", time.Second, "`time` that a run takes before it is measured")
@@ -97,7 +99,7 @@ func parseGrowthOptions(args []string, output io.Writer) (growthOptions, error) 
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case o.Mix != mixEnd && o.Mix != mixPair:
 		return o, fmt.Errorf("-mix: %q is neither %s nor %s", o.Mix, mixEnd, mixPair)
-	case o.Runs < 0 || o.Requests < 0 || o.Duration <= 0 || o.WarmUp < 0:
+	case o.Runs < 0 || o.Requests < 0 || o.Page < 2 || o.Duration <= 0 || o.WarmUp < 0:
 		return o, errors.New("use positive numbers and durations")
 	}
 	return o, nil
@@ -141,6 +143,7 @@ func measureGrowth(ctx context.Context, args []string, stdout, progress io.Write
 		return err
 	}
 	g.bench = &bench{progress: progress, ids: newRunIDs(), options: options.ofSeries()}
+	g.bench.ids.last.Store(time.Now().UnixMilli()) // a database of an earlier run knows the runs of that one
 	if g.bench.keys, err = newSecrets(); err != nil {
 		return err
 	}
@@ -163,18 +166,12 @@ func measureGrowth(ctx context.Context, args []string, stdout, progress io.Write
 	if options.Requests == 0 && options.Runs == 0 {
 		return nil
 	}
-	if err := g.run(ctx); err != nil {
-		return err
-	}
-	if err := g.report.print(stdout, g); err != nil {
-		return err
-	}
+	failure := g.run(ctx)
+	err = g.report.write(stdout, g)
 	if g.JSON != "" {
-		if err := g.report.writeJSON(g.JSON); err != nil {
-			return err
-		}
+		err = errors.Join(err, g.report.writeJSON(g.JSON))
 	}
-	return g.report.failure()
+	return errors.Join(failure, err, g.report.failure())
 }
 
 // ofSeries returns the options of series.
@@ -227,9 +224,7 @@ func (g *growth) prepare(ctx context.Context) (err error) {
 	}
 	b.logf("starting PostgreSQL to measure")
 	settings := map[string]string{"max_connections": maxConnections}
-	for name, value := range g.Settings {
-		settings[name] = value
-	}
+	maps.Copy(settings, g.Settings)
 	if b.postgres, err = launchPostgres(ctx, b.dir, settings); err != nil {
 		return err
 	}
@@ -414,12 +409,13 @@ func (g *growth) fillRows(ctx context.Context, dsn string, size int, slugs []str
 		"bench.deployments": strconv.Itoa(size), "bench.accounts": strings.Join(slugs, ","), "bench.now": now.Format(time.RFC3339),
 		"session_replication_role": "replica", // the rows are consistent: foreign keys need not be checked
 	}
-	partitions := "SET timezone = 'UTC';"
+	var partitions strings.Builder
+	partitions.WriteString("SET timezone = 'UTC';")
 	for month := time.Date(now.Year(), now.Month()-6, 1, 0, 0, 0, 0, time.UTC); month.Before(now.AddDate(0, -1, 0)) || month.Month() != now.UTC().Month(); month = month.AddDate(0, 1, 0) {
-		partitions += fmt.Sprintf("CREATE TABLE %s PARTITION OF events FOR VALUES FROM ('%s') TO ('%s');",
+		fmt.Fprintf(&partitions, "CREATE TABLE %s PARTITION OF events FOR VALUES FROM ('%s') TO ('%s');",
 			month.Format("events_2006_01"), month.Format(time.RFC3339), month.AddDate(0, 1, 0).Format(time.RFC3339))
 	}
-	if err := execute(ctx, dsn, nil, partitions); err != nil {
+	if err := execute(ctx, dsn, nil, partitions.String()); err != nil {
 		return fmt.Errorf("create partitions: %w", err)
 	}
 	steps := strings.Split(string(text), "\n-- step ")
@@ -530,7 +526,7 @@ func (g *growth) measureIngestion(ctx context.Context) error {
 	}
 	before := make([]writes, len(g.sizes))
 	for i, d := range g.sizes {
-		// Statistics of the filled database, and pages that are not to be written while another one is measured.
+		// Dirty pages are not to be written while another database is measured.
 		if err := execute(ctx, d.dsn, nil, "CHECKPOINT"); err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 const (
 	minRateRatio  = 0.8 // of ingestion, largest to smallest size
 	maxReadRatio  = 1.3 // of a read, largest to smallest size
-	maxDeepRatio  = 1.3 // of the thousandth page to the first one
+	maxDeepRatio  = 1.3 // of the later page to the first one
 	maxLargeRatio = 1.5 // of the account with a third of everything to a small one
 )
 
@@ -34,11 +34,11 @@ type readResult struct {
 	Items   int       `json:"items"`
 	Large   []float64 `json:"large_ms"` // medians, by size
 	Small   []float64 `json:"small_ms"`
-	Deep    []float64 `json:"thousandth_page_ms"` // of the large account; 0: it has no such page
+	Deep    []float64 `json:"later_page_ms"` // of the large account; 0: it has no such page
 
 	LargeGrowth float64 `json:"large_growth"` // largest to smallest size
 	SmallGrowth float64 `json:"small_growth"`
-	DeepToFirst float64 `json:"thousandth_to_first"`
+	DeepToFirst float64 `json:"later_to_first"`
 	LargeSmall  float64 `json:"large_to_small"`
 }
 
@@ -76,7 +76,7 @@ func (r *growthReport) addReads(requests []request, reads []*read, sizes []*grow
 		r.Reads = append(r.Reads, one)
 		r.check(one.Request+", large account, growth", one.LargeGrowth, one.LargeGrowth > maxReadRatio)
 		r.check(one.Request+", small account, growth", one.SmallGrowth, one.SmallGrowth > maxReadRatio)
-		r.check(one.Request+", thousandth to first page", one.DeepToFirst, one.DeepToFirst > maxDeepRatio)
+		r.check(one.Request+", later to first page", one.DeepToFirst, one.DeepToFirst > maxDeepRatio)
 		r.check(one.Request+", large to small account", one.LargeSmall, one.LargeSmall > maxLargeRatio)
 	}
 }
@@ -108,8 +108,8 @@ func (r *growthReport) failure() error {
 	return fmt.Errorf("%d ratios exceed their limits", len(r.Exceeded))
 }
 
-// print writes the tables. A ratio over its limit has an exclamation mark.
-func (r *growthReport) print(w io.Writer, g *growth) error {
+// write writes the tables. A ratio over its limit has an exclamation mark.
+func (r *growthReport) write(w io.Writer, g *growth) error {
 	var text strings.Builder
 	mark := func(value float64, isExceeded bool) string {
 		if isExceeded {
@@ -123,7 +123,7 @@ func (r *growthReport) print(w io.Writer, g *growth) error {
 		for _, d := range g.sizes {
 			head = append(head, "large "+strconv.Itoa(d.size))
 		}
-		rows := [][]string{append(head, "growth", "page 1000", "to first", "small", "growth", "large/small")}
+		rows := [][]string{append(head, "growth", "page "+strconv.Itoa(g.Page), "to first", "small", "growth", "large/small")}
 		for _, one := range r.Reads {
 			row := []string{one.Request, strconv.Itoa(one.Items)}
 			for _, value := range one.Large {

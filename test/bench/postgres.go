@@ -110,11 +110,6 @@ func (p *postgresServer) database(name string) (string, error) {
 	return fmt.Sprintf("host='%s' port=%d user=%s dbname=%s sslmode=disable", host, config.Port, config.User, name), nil
 }
 
-// checkpoint writes all dirty pages, so that they do not slow down the following runs.
-func (p *postgresServer) checkpoint(ctx context.Context) error {
-	return execute(ctx, p.dsn, nil, "CHECKPOINT")
-}
-
 // execute runs statements in one session that has the given settings.
 func execute(ctx context.Context, dsn string, settings map[string]string, statements string) error {
 	conn, err := pgx.Connect(ctx, dsn)

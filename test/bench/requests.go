@@ -40,11 +40,14 @@ type request struct {
 type filter struct{ parameter, value string }
 
 func (r request) name() string {
-	text := r.path
+	parts := make([]string, len(r.filters))
 	for i, f := range r.filters {
-		text += map[bool]string{true: "?", false: "&"}[i == 0] + f.parameter + "=" + f.value
+		parts[i] = f.parameter + "=" + f.value
 	}
-	return text
+	if len(parts) == 0 {
+		return r.path
+	}
+	return r.path + "?" + strings.Join(parts, "&")
 }
 
 // requests returns a request for every operation of users that reads, with each value of each filter, and lists by status of a product and of an environment.
@@ -183,8 +186,8 @@ type target struct {
 // address returns the address of a page of a request.
 func (t *target) address(r request, limit int, cursor string) string {
 	path := r.path
-	if name := sampleOfPath(path); name != "" && strings.Contains(path, "{") {
-		path = path[:strings.Index(path, "{")] + t.sample[name] + path[strings.Index(path, "}")+1:]
+	if before, after, ok := strings.Cut(path, "{id}"); ok {
+		path = before + t.sample[sampleOfPath(path)] + after
 	}
 	query := url.Values{}
 	for _, f := range r.filters {
@@ -242,8 +245,7 @@ func (t *target) get(ctx context.Context, address string) (items int, next strin
 
 const (
 	pageItems = 50
-	pageMost  = 200  // the largest limit
-	deepPage  = 1000 // the page that is compared with the first one
+	pageMost  = 200 // the largest limit
 
 	sharedFor = 2500 * time.Millisecond // a server answers equal requests of an account with the same bytes for a shorter time
 )
@@ -254,7 +256,7 @@ type read struct {
 
 	target *target
 	items  int    // the limit: as many as every compared account has
-	deep   string // the cursor of the thousandth page; empty: there is none
+	deep   string // the cursor of the later page; empty: there is none
 	first  []float64
 	later  []float64
 }
@@ -278,7 +280,10 @@ func (g *growth) measureReads(ctx context.Context) error {
 	}
 	slices.SortFunc(targets, func(a, b *target) int { return strings.Compare(a.account, b.account)*1_000_000_000 + a.size - b.size })
 	var reads []*read
-	for _, r := range requests {
+	for i, r := range requests {
+		if i%25 == 0 {
+			g.bench.logf("finding page %d: request %d of %d", g.Page, i+1, len(requests))
+		}
 		of, err := g.prepareReads(ctx, r, targets)
 		if err != nil {
 			return err
@@ -306,7 +311,7 @@ func (g *growth) measureReads(ctx context.Context) error {
 	return nil
 }
 
-// prepareReads finds how many items every account has for a request, and where its thousandth page begins.
+// prepareReads finds how many items every account has for a request, and where its later page begins.
 func (g *growth) prepareReads(ctx context.Context, r request, targets []*target) ([]*read, error) {
 	items := pageItems
 	for _, t := range targets {
@@ -324,7 +329,7 @@ func (g *growth) prepareReads(ctx context.Context, r request, targets []*target)
 		reads[i] = &read{request: r, target: t, items: items}
 		if r.isList && t.account == "large" {
 			var err error
-			if reads[i].deep, err = t.walk(ctx, r, items); err != nil {
+			if reads[i].deep, err = t.walk(ctx, r, items, g.Page); err != nil {
 				return nil, err
 			}
 		}
@@ -332,10 +337,10 @@ func (g *growth) prepareReads(ctx context.Context, r request, targets []*target)
 	return reads, nil
 }
 
-// walk returns the cursor of the thousandth page, if it is full.
-func (t *target) walk(ctx context.Context, r request, items int) (string, error) {
+// walk returns the cursor of a later page, if it is full.
+func (t *target) walk(ctx context.Context, r request, items, page int) (string, error) {
 	cursor := ""
-	for left := (deepPage - 1) * items; left > 0; {
+	for left := (page - 1) * items; left > 0; {
 		limit := min(left, pageMost)
 		found, next, _, err := t.get(ctx, t.address(r, limit, cursor))
 		if err != nil || found < limit || next == "" {

@@ -59,7 +59,7 @@ func TestGrowthReport(t *testing.T) {
 	var report growthReport
 	report.addReads(requests, reads, []*grown{small, large})
 	require.ElementsMatch(t, []string{
-		"/slow/, large account, growth: 2.00", "/slow/, small account, growth: 2.00", "/slow/, thousandth to first page: 1.40", "/fast/, thousandth to first page: 1.40",
+		"/slow/, large account, growth: 2.00", "/slow/, small account, growth: 2.00", "/slow/, later to first page: 1.40", "/fast/, later to first page: 1.40",
 	}, report.Exceeded)
 	require.Error(t, report.failure())
 	require.NoError(t, (&growthReport{}).failure())
