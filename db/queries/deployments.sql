@@ -1,6 +1,6 @@
 -- ListDeployments returns a page of the account's deployments, newest first. A commit, given whole or abbreviated in lower
 -- case, is found by its own index: the planner would prefer a scan backwards in time, which may find none. Unfinished deployments are those
--- of ListUnfinishedDeployments, where it is complete.
+-- of ListUnfinishedDeployments, where it is complete. A status has one condition: of two, the planner would expect far fewer rows.
 -- name: ListDeployments :many
 SELECT d.* FROM deployment_details AS d
 WHERE d.account_id = @account_id
@@ -11,7 +11,7 @@ WHERE d.account_id = @account_id
   AND (sqlc.narg('version')::text IS NULL OR d.version_id = ANY (ARRAY(
     SELECT y.id FROM versions AS y
     WHERE y.account_id = @account_id AND y.version COLLATE "C" = sqlc.narg('version')::text)))
-  AND (sqlc.narg('status')::text IS NULL OR d.status = sqlc.narg('status')::text)
+  AND (sqlc.narg('status')::text IS NULL OR sqlc.narg('status')::text IN ('failed', 'aborted') OR d.status = sqlc.narg('status')::text)
   AND (sqlc.narg('status')::text IS NULL OR sqlc.narg('status')::text NOT IN ('failed', 'aborted') OR d.unsuccessful_status = sqlc.narg('status')::text)
   AND (sqlc.narg('unfinished')::uuid[] IS NULL OR d.id = ANY (sqlc.narg('unfinished')::uuid[]))
   AND (sqlc.narg('commit')::text IS NULL OR d.id = ANY (ARRAY(

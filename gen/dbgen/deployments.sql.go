@@ -112,7 +112,7 @@ WHERE d.account_id = $1
   AND ($7::text IS NULL OR d.version_id = ANY (ARRAY(
     SELECT y.id FROM versions AS y
     WHERE y.account_id = $1 AND y.version COLLATE "C" = $7::text)))
-  AND ($8::text IS NULL OR d.status = $8::text)
+  AND ($8::text IS NULL OR $8::text IN ('failed', 'aborted') OR d.status = $8::text)
   AND ($8::text IS NULL OR $8::text NOT IN ('failed', 'aborted') OR d.unsuccessful_status = $8::text)
   AND ($9::uuid[] IS NULL OR d.id = ANY ($9::uuid[]))
   AND ($10::text IS NULL OR d.id = ANY (ARRAY(
@@ -143,7 +143,7 @@ type ListDeploymentsParams struct {
 
 // ListDeployments returns a page of the account's deployments, newest first. A commit, given whole or abbreviated in lower
 // case, is found by its own index: the planner would prefer a scan backwards in time, which may find none. Unfinished deployments are those
-// of ListUnfinishedDeployments, where it is complete.
+// of ListUnfinishedDeployments, where it is complete. A status has one condition: of two, the planner would expect far fewer rows.
 func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams) ([]DeploymentDetail, error) {
 	rows, err := q.db.Query(ctx, ListDeployments,
 		arg.AccountID,
