@@ -210,7 +210,7 @@ func TestMoveAnAccountUnderLoad(t *testing.T) {
 	_, stderr, err = call(t, one.env, "account", "import", "--from", file)
 	require.Error(t, err)
 	require.Contains(t, stderr, `the database has an account "acme" already`)
-	_, stderr, err = call(t, append(two.env, "VERSIONER_KEY_PEPPER=another-pepper-of-32-characters-and-more,0123456789012345678901234567890123456789x"), "account", "import", "--from", file)
+	_, _, err = call(t, append(two.env, "VERSIONER_KEY_PEPPER=another-pepper-of-32-characters-and-more,0123456789012345678901234567890123456789x"), "account", "import", "--from", file)
 	require.Error(t, err, "another pepper")
 	_, stderr, err = call(t, append(two.env, "VERSIONER_ENCRYPTION_KEYS="+strings.Repeat("B", 43)+"="), "account", "import", "--from", file)
 	require.Error(t, err)
@@ -273,7 +273,7 @@ func TestMoveASampleAccount(t *testing.T) {
 
 	whole, err := os.ReadFile(file)
 	require.NoError(t, err)
-	damaged := bytes.Replace(whole, []byte("production"), []byte("Production"), -1)
+	damaged := bytes.ReplaceAll(whole, []byte("production"), []byte("Production"))
 	for name, content := range map[string][]byte{"changed": damaged, "truncated": whole[:len(whole)/2], "empty": nil} {
 		path := filepath.Join(t.TempDir(), name)
 		require.NoError(t, os.WriteFile(path, content, 0o600))

@@ -64,12 +64,13 @@ func startNginx(t *testing.T, file string, replacements ...string) *nginx {
 	if os.Geteuid() == 0 {
 		config = "user root;\n" + config
 	}
+	var temporary strings.Builder
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		config += kind + "_temp_path " + filepath.Join(dir, kind) + ";\n"
+		_, _ = fmt.Fprintf(&temporary, "%s_temp_path %s;\n", kind, filepath.Join(dir, kind))
 	}
-	config += strings.NewReplacer(replacements...).Replace(string(text)) + "}\n"
+	config += temporary.String() + strings.NewReplacer(replacements...).Replace(string(text)) + "}\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(config), 0o600))
-	n := &nginx{command: exec.Command(program, "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf")), log: filepath.Join(dir, "error.log"), config: filepath.Join(dir, "nginx.conf")} //nolint:gosec // a test
+	n := &nginx{command: exec.Command(program, "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf")), log: filepath.Join(dir, "error.log"), config: filepath.Join(dir, "nginx.conf")}
 	n.command.Stderr = os.Stderr
 	require.NoError(t, n.command.Start())
 	require.Eventually(t, func() bool {

@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -27,7 +26,7 @@ func TestReplicaOfAnIdlePrimary(t *testing.T) {
 	pool, err := postgres.OpenAPI(t.Context(), standby.PrimaryDSN, postgres.APILimits{}, postgres.Observed{})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	replica, err := postgres.OpenReplica(t.Context(), standby.DSN, primary, postgres.APILimits{}, postgres.Observed{}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	replica, err := postgres.OpenReplica(t.Context(), standby.DSN, primary, postgres.APILimits{}, postgres.Observed{}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(replica.Close)
 	pool.ReadFrom(replica)

@@ -63,12 +63,12 @@ func findBaseBackup(binaries string) (string, error) {
 	const name = "pg_basebackup"
 	server, err := filepath.EvalSymlinks(filepath.Join(binaries, "postgres"))
 	if err != nil {
-		return "", err //nolint:wrapcheck // names the file
+		return "", err
 	}
 	if program, err := exec.LookPath(filepath.Join(filepath.Dir(server), name)); err == nil {
 		return program, nil
 	}
-	return exec.LookPath(name) //nolint:wrapcheck // names the program
+	return exec.LookPath(name)
 }
 
 // Start starts the standby after Stop.
@@ -93,7 +93,7 @@ func newServerDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pg") //nolint:usetesting // t.TempDir is closed to PostgreSQL's user, and its path too long for a socket
 	require.NoError(t, err)
-	require.NoError(t, os.Chmod(dir, 0o755)) //nolint:gosec // as above
+	require.NoError(t, os.Chmod(dir, 0o755))
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }
