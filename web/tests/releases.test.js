@@ -86,11 +86,12 @@ describe("versions, builds and releases", suite, () => {
 
   test("filters versions and builds by the address", async () => {
     const { scm_sha, version } = await first("/builds/?product=search-api&status=completed");
+    const failed = await first("/builds/?status=failed");
     await visit(browser, server, `/versions?scm_sha=${scm_sha}`, { token }, async (page) => {
       await page.getByRole("link", { name: version, exact: true }).first().waitFor();
       await page.getByLabel("Filter versions").fill("no such version");
       await page.getByRole("heading", { name: "No version matches the filters" }).waitFor();
-      await page.goto(`${server.url}/app/builds?status=failed&product=search-api`);
+      await page.goto(`${server.url}/app/builds?status=failed&product=${failed.product_name}`);
       await page.locator("tbody tr").first().getByText("failed").waitFor();
       await page.getByRole("button", { name: "Clear" }).click();
       await page.waitForURL((url) => url.search === "");
