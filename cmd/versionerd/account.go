@@ -22,7 +22,7 @@ type accountExport struct {
 
 	Account string        `help:"Account to export."                                                                          placeholder:"NAME" required:""`
 	To      string        `help:"File to write, readable by its owner only; - is standard output."                            placeholder:"FILE" required:""`
-	Wait    time.Duration `default:"12s"                                                               help:"How long requests that were accepted before the lock may take." placeholder:"DURATION"`
+	Wait    time.Duration `default:"27s"                                                               help:"How long requests that were accepted before the lock may take." placeholder:"DURATION"`
 }
 
 // Help describes the file.

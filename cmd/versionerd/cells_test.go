@@ -63,7 +63,9 @@ type senders struct {
 
 const eventsPerSecond = 50
 
+// startSenders sends each event over a connection of its own, as curl does: nginx closes idle ones when it reloads its configuration.
 func startSenders(url, key string) *senders {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	s := &senders{done: make(chan struct{}), statuses: make(map[int]int)}
 	s.group.Go(func() {
 		ticker := time.NewTicker(time.Second / eventsPerSecond)
@@ -75,7 +77,7 @@ func startSenders(url, key string) *senders {
 			case <-ticker.C:
 			}
 			s.group.Go(func() {
-				status, _ := post(url, key, map[string]any{
+				status, _ := postBy(client, url+"/deployment-events/", key, "", map[string]any{
 					"product_name": "product " + strconv.Itoa(i%5), "version": strconv.Itoa(i), "environment_name": "production", "status": "completed",
 				})
 				s.mu.Lock()

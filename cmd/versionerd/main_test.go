@@ -142,6 +142,10 @@ func postTo(address, credential string, object map[string]any) (int, []byte) {
 
 // postWithKey sends a request, with an Idempotency-Key unless idempotencyKey is empty.
 func postWithKey(address, credential, idempotencyKey string, object map[string]any) (int, []byte) {
+	return postBy(http.DefaultClient, address, credential, idempotencyKey, object)
+}
+
+func postBy(client *http.Client, address, credential, idempotencyKey string, object map[string]any) (int, []byte) {
 	body, err := json.Marshal(object)
 	if err != nil {
 		return 0, nil
@@ -157,7 +161,7 @@ func postWithKey(address, credential, idempotencyKey string, object map[string]a
 	if idempotencyKey != "" {
 		request.Header.Set("Idempotency-Key", idempotencyKey)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return 0, nil
 	}
