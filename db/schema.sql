@@ -40,9 +40,11 @@ CREATE TABLE public.api_keys (
     revoked_at timestamp with time zone,
     last_used_at timestamp with time zone,
     pepper_id bytea,
+    scopes text[] DEFAULT '{events}'::text[] NOT NULL,
     CONSTRAINT api_keys_key_id_check CHECK ((key_id ~ '^[a-z0-9]{2,32}$'::text)),
     CONSTRAINT api_keys_pepper_id_check CHECK ((length(pepper_id) = 8)),
     CONSTRAINT api_keys_requests_per_minute_check CHECK ((requests_per_minute >= 0)),
+    CONSTRAINT api_keys_scopes_check CHECK (((scopes <> '{}'::text[]) AND (scopes <@ '{events,preflight,skip_preflight}'::text[]))),
     CONSTRAINT api_keys_token_hmac_check CHECK ((length(token_hmac) = 32))
 );
 
@@ -68,6 +70,42 @@ CREATE TABLE public.audit_log (
 );
 
 ALTER TABLE ONLY public.audit_log FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.break_glass_grants (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    product_id uuid NOT NULL,
+    environment_id uuid NOT NULL,
+    version text NOT NULL,
+    reason text NOT NULL,
+    minutes integer NOT NULL,
+    rule_types text[] NOT NULL,
+    status text NOT NULL,
+    created_by uuid,
+    created_by_name text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    confirm_until timestamp with time zone,
+    confirmed_by uuid,
+    confirmed_by_name text,
+    confirmed_at timestamp with time zone,
+    activated_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    used_at timestamp with time zone,
+    used_deployment_id uuid,
+    revoked_by uuid,
+    revoked_by_name text,
+    revoked_at timestamp with time zone,
+    reviewed_by uuid,
+    reviewed_by_name text,
+    reviewed_at timestamp with time zone,
+    review_comments text,
+    revision bigint DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT break_glass_grants_minutes_check CHECK (((minutes >= 1) AND (minutes <= 240))),
+    CONSTRAINT break_glass_grants_status_check CHECK ((status = ANY (ARRAY['awaiting_second'::text, 'active'::text, 'used'::text, 'expired'::text, 'revoked'::text])))
+);
+
+ALTER TABLE ONLY public.break_glass_grants FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.builds (
     account_id uuid NOT NULL,
@@ -171,6 +209,23 @@ CREATE VIEW public.build_details WITH (security_invoker='true') AS
    FROM ((public.builds b
      JOIN public.products p ON (((p.account_id = b.account_id) AND (p.id = b.product_id) AND (p.deleted_at IS NULL))))
      JOIN public.versions v ON (((v.account_id = b.account_id) AND (v.id = b.version_id))));
+
+CREATE TABLE public.calendar_feeds (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    token_hmac bytea NOT NULL,
+    pepper_id bytea,
+    created_by uuid,
+    created_by_name text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT calendar_feeds_pepper_id_check CHECK ((length(pepper_id) = 8)),
+    CONSTRAINT calendar_feeds_token_hmac_check CHECK ((length(token_hmac) = 32))
+);
+
+ALTER TABLE ONLY public.calendar_feeds FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.cluster_identity (
     singleton boolean DEFAULT true NOT NULL,
@@ -284,7 +339,9 @@ CASE
     WHEN (status = ANY (ARRAY['failed'::text, 'aborted'::text])) THEN status
     ELSE NULL::text
 END) STORED,
-    CONSTRAINT deployments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'started'::text, 'completed'::text, 'failed'::text, 'aborted'::text])))
+    rejections integer DEFAULT 0 NOT NULL,
+    last_rejected_at timestamp with time zone,
+    previous_attempt_id uuid
 )
 WITH (fillfactor='85');
 
@@ -336,11 +393,45 @@ CREATE VIEW public.deployment_details WITH (security_invoker='true') AS
     v.version,
     e.name AS environment_name,
     e.type AS environment_type,
-    d.unsuccessful_status
+    d.unsuccessful_status,
+    d.rejections,
+    d.last_rejected_at,
+    d.previous_attempt_id
    FROM (((public.deployments d
      JOIN public.products p ON (((p.account_id = d.account_id) AND (p.id = d.product_id) AND (p.deleted_at IS NULL))))
      JOIN public.versions v ON (((v.account_id = d.account_id) AND (v.id = d.version_id))))
      JOIN public.environments e ON (((e.account_id = d.account_id) AND (e.id = d.environment_id) AND (e.deleted_at IS NULL))));
+
+CREATE TABLE public.deployment_rules (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    rule_type text NOT NULL,
+    mode text NOT NULL,
+    priority integer NOT NULL,
+    rollback text,
+    scope jsonb NOT NULL,
+    config jsonb NOT NULL,
+    revision bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT deployment_rules_mode_check CHECK ((mode = ANY (ARRAY['enabled'::text, 'report_only'::text, 'disabled'::text]))),
+    CONSTRAINT deployment_rules_rollback_check CHECK ((rollback = ANY (ARRAY['allow'::text, 'enforce'::text]))),
+    CONSTRAINT deployment_rules_type_check CHECK ((rule_type = ANY (ARRAY['schedule'::text, 'flow'::text, 'concurrency'::text, 'deployment_request_required'::text, 'version_approval_required'::text])))
+);
+
+ALTER TABLE ONLY public.deployment_rules FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.deployment_slots (
+    account_id uuid NOT NULL,
+    deployment_id uuid NOT NULL,
+    admitted_at timestamp with time zone NOT NULL,
+    heartbeat_at timestamp with time zone NOT NULL,
+    fingerprint bytea
+);
+
+ALTER TABLE ONLY public.deployment_slots FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.environment_names (
     account_id uuid NOT NULL,
@@ -385,7 +476,6 @@ CREATE TABLE public.events (
     deployment_id uuid,
     build_id uuid,
     body json NOT NULL,
-    CONSTRAINT events_effect_check CHECK ((effect = ANY (ARRAY['created'::text, 'progressed'::text, 'terminated'::text, 'out_of_order'::text, 'conflicting'::text]))),
     CONSTRAINT events_subject_check CHECK ((num_nonnulls(deployment_id, build_id) = 1))
 )
 PARTITION BY RANGE (received_at);
@@ -402,9 +492,22 @@ CREATE TABLE public.events_default (
     deployment_id uuid,
     build_id uuid,
     body json NOT NULL,
-    CONSTRAINT events_effect_check CHECK ((effect = ANY (ARRAY['created'::text, 'progressed'::text, 'terminated'::text, 'out_of_order'::text, 'conflicting'::text]))),
     CONSTRAINT events_subject_check CHECK ((num_nonnulls(deployment_id, build_id) = 1))
 );
+
+CREATE TABLE public.governance_state (
+    account_id uuid NOT NULL,
+    revision bigint DEFAULT 1 NOT NULL,
+    requester_may_approve boolean DEFAULT false NOT NULL,
+    break_glass_second_person boolean DEFAULT false NOT NULL,
+    break_glass_max_minutes integer DEFAULT 60 NOT NULL,
+    approval_mails boolean DEFAULT true NOT NULL,
+    settings_revision bigint DEFAULT 1 NOT NULL,
+    settings_updated_at timestamp with time zone,
+    CONSTRAINT governance_state_break_glass_max_minutes_check CHECK (((break_glass_max_minutes >= 1) AND (break_glass_max_minutes <= 240)))
+);
+
+ALTER TABLE ONLY public.governance_state FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.idempotency_keys (
     account_id uuid NOT NULL,
@@ -485,6 +588,30 @@ CREATE TABLE public.releases (
 
 ALTER TABLE ONLY public.releases FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.rule_violations (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    rule_id uuid,
+    rule_name text NOT NULL,
+    rule_type text NOT NULL,
+    action text NOT NULL,
+    code text NOT NULL,
+    message text NOT NULL,
+    clears_at timestamp with time zone,
+    certain boolean NOT NULL,
+    details jsonb NOT NULL,
+    deployment_id uuid NOT NULL,
+    product_id uuid NOT NULL,
+    environment_id uuid NOT NULL,
+    version_id uuid NOT NULL,
+    grant_id uuid,
+    api_key_id uuid,
+    CONSTRAINT rule_violations_action_check CHECK ((action = ANY (ARRAY['blocked'::text, 'reported'::text, 'overridden'::text, 'skipped'::text, 'observed'::text])))
+);
+
+ALTER TABLE ONLY public.rule_violations FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.user_sessions (
     account_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -520,6 +647,27 @@ CREATE TABLE public.users (
 );
 
 ALTER TABLE ONLY public.users FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.version_approvals (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    version_id uuid NOT NULL,
+    environment_id uuid,
+    approval_type text NOT NULL,
+    decision text NOT NULL,
+    comments text,
+    approver_role text NOT NULL,
+    given_by uuid,
+    given_by_name text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    revoked_by uuid,
+    revoked_by_name text,
+    CONSTRAINT version_approvals_decision_check CHECK ((decision = ANY (ARRAY['approved'::text, 'rejected'::text]))),
+    CONSTRAINT version_approvals_type_check CHECK ((approval_type = ANY (ARRAY['uat'::text, 'qa'::text, 'performance'::text, 'security'::text, 'code_review'::text, 'compliance'::text, 'release_manager'::text])))
+);
+
+ALTER TABLE ONLY public.version_approvals FORCE ROW LEVEL SECURITY;
 
 CREATE VIEW public.version_details WITH (security_invoker='true') AS
  SELECT v.account_id,
@@ -559,8 +707,17 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.audit_log
     ADD CONSTRAINT audit_log_pkey PRIMARY KEY (account_id, id);
 
+ALTER TABLE ONLY public.break_glass_grants
+    ADD CONSTRAINT break_glass_grants_pkey PRIMARY KEY (account_id, id);
+
 ALTER TABLE ONLY public.builds
     ADD CONSTRAINT builds_pkey PRIMARY KEY (account_id, id);
+
+ALTER TABLE ONLY public.calendar_feeds
+    ADD CONSTRAINT calendar_feeds_pkey PRIMARY KEY (account_id, id);
+
+ALTER TABLE ONLY public.calendar_feeds
+    ADD CONSTRAINT calendar_feeds_token_hmac_key UNIQUE (token_hmac);
 
 ALTER TABLE ONLY public.cluster_identity
     ADD CONSTRAINT cluster_identity_pkey PRIMARY KEY (singleton);
@@ -568,8 +725,20 @@ ALTER TABLE ONLY public.cluster_identity
 ALTER TABLE ONLY public.confirmation_email_usage
     ADD CONSTRAINT confirmation_email_usage_pkey PRIMARY KEY (address_hash, day);
 
+ALTER TABLE ONLY public.deployment_rules
+    ADD CONSTRAINT deployment_rules_pkey PRIMARY KEY (account_id, id);
+
+ALTER TABLE ONLY public.deployment_slots
+    ADD CONSTRAINT deployment_slots_pkey PRIMARY KEY (account_id, deployment_id);
+
 ALTER TABLE ONLY public.deployments
     ADD CONSTRAINT deployments_pkey PRIMARY KEY (account_id, id);
+
+ALTER TABLE public.deployments
+    ADD CONSTRAINT deployments_rejected_check CHECK (((status = 'preflight_failed'::text) = (last_rejected_at IS NOT NULL))) NOT VALID;
+
+ALTER TABLE public.deployments
+    ADD CONSTRAINT deployments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'started'::text, 'completed'::text, 'failed'::text, 'aborted'::text, 'preflight_failed'::text]))) NOT VALID;
 
 ALTER TABLE ONLY public.environment_names
     ADD CONSTRAINT environment_names_pkey PRIMARY KEY (account_id, name);
@@ -588,6 +757,12 @@ ALTER TABLE ONLY public.events
 
 ALTER TABLE ONLY public.events_default
     ADD CONSTRAINT events_default_pkey PRIMARY KEY (account_id, id, received_at);
+
+ALTER TABLE public.events
+    ADD CONSTRAINT events_effect_check CHECK ((effect = ANY (ARRAY['created'::text, 'progressed'::text, 'terminated'::text, 'out_of_order'::text, 'conflicting'::text, 'rejected'::text]))) NOT VALID;
+
+ALTER TABLE ONLY public.governance_state
+    ADD CONSTRAINT governance_state_pkey PRIMARY KEY (account_id);
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (account_id, user_id, operation, key);
@@ -619,6 +794,9 @@ ALTER TABLE ONLY public.release_versions
 ALTER TABLE ONLY public.releases
     ADD CONSTRAINT releases_pkey PRIMARY KEY (account_id, id);
 
+ALTER TABLE ONLY public.rule_violations
+    ADD CONSTRAINT rule_violations_pkey PRIMARY KEY (account_id, id);
+
 ALTER TABLE ONLY public.user_sessions
     ADD CONSTRAINT user_sessions_pkey PRIMARY KEY (account_id, id);
 
@@ -630,6 +808,9 @@ ALTER TABLE ONLY public.users
 
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (account_id, id);
+
+ALTER TABLE ONLY public.version_approvals
+    ADD CONSTRAINT version_approvals_pkey PRIMARY KEY (account_id, id);
 
 ALTER TABLE ONLY public.versions
     ADD CONSTRAINT versions_pkey PRIMARY KEY (account_id, id);
@@ -647,6 +828,10 @@ CREATE INDEX audit_log_actor_idx ON public.audit_log USING btree (account_id, ac
 
 CREATE INDEX audit_log_object_idx ON public.audit_log USING btree (account_id, object_id, occurred_at DESC, id DESC);
 
+CREATE INDEX break_glass_grants_account_created_at_idx ON public.break_glass_grants USING btree (account_id, created_at DESC, id DESC);
+
+CREATE INDEX break_glass_grants_active_idx ON public.break_glass_grants USING btree (account_id, product_id, environment_id) WHERE (status = ANY (ARRAY['awaiting_second'::text, 'active'::text]));
+
 CREATE INDEX builds_account_occurred_at_idx ON public.builds USING btree (account_id, occurred_at DESC, id DESC);
 
 CREATE INDEX builds_account_status_idx ON public.builds USING btree (account_id, status, occurred_at DESC, id DESC);
@@ -659,17 +844,29 @@ CREATE INDEX builds_product_status_idx ON public.builds USING btree (product_id,
 
 CREATE INDEX builds_run_idx ON public.builds USING btree (version_id, invoke_id, id);
 
+CREATE INDEX calendar_feeds_account_created_at_idx ON public.calendar_feeds USING btree (account_id, created_at DESC, id DESC);
+
 CREATE INDEX confirmation_email_usage_day_idx ON public.confirmation_email_usage USING btree (day);
+
+CREATE INDEX deployment_rules_account_created_at_idx ON public.deployment_rules USING btree (account_id, created_at DESC, id DESC);
+
+CREATE UNIQUE INDEX deployment_rules_name_key ON public.deployment_rules USING btree (account_id, lower(name)) WHERE (deleted_at IS NULL);
 
 CREATE INDEX deployments_account_occurred_at_idx ON public.deployments USING btree (account_id, occurred_at DESC, id DESC);
 
+CREATE INDEX deployments_attempts_idx ON public.deployments USING btree (account_id, occurred_at DESC, id DESC) WHERE (last_rejected_at IS NOT NULL);
+
 CREATE INDEX deployments_commit_idx ON public.deployments USING btree (account_id, commit_key) WHERE (commit_key IS NOT NULL);
+
+CREATE INDEX deployments_environment_attempts_idx ON public.deployments USING btree (environment_id, occurred_at DESC, id DESC) WHERE (last_rejected_at IS NOT NULL);
 
 CREATE INDEX deployments_environment_occurred_at_idx ON public.deployments USING btree (environment_id, occurred_at DESC, id DESC);
 
 CREATE INDEX deployments_environment_unsuccessful_idx ON public.deployments USING btree (environment_id, unsuccessful_status, occurred_at DESC, id DESC) WHERE (unsuccessful_status IS NOT NULL);
 
 CREATE INDEX deployments_pair_occurred_at_idx ON public.deployments USING btree (product_id, environment_id, occurred_at DESC, id DESC);
+
+CREATE INDEX deployments_product_attempts_idx ON public.deployments USING btree (product_id, occurred_at DESC, id DESC) WHERE (last_rejected_at IS NOT NULL);
 
 CREATE INDEX deployments_product_occurred_at_idx ON public.deployments USING btree (product_id, occurred_at DESC, id DESC);
 
@@ -735,11 +932,23 @@ CREATE INDEX releases_account_created_at_idx ON public.releases USING btree (acc
 
 CREATE INDEX releases_account_status_idx ON public.releases USING btree (account_id, status, created_at DESC, id DESC);
 
+CREATE INDEX rule_violations_account_occurred_at_idx ON public.rule_violations USING btree (account_id, occurred_at DESC, id DESC);
+
+CREATE INDEX rule_violations_deployment_idx ON public.rule_violations USING btree (deployment_id, occurred_at DESC, id DESC);
+
+CREATE INDEX rule_violations_environment_occurred_at_idx ON public.rule_violations USING btree (environment_id, occurred_at DESC, id DESC);
+
+CREATE INDEX rule_violations_product_occurred_at_idx ON public.rule_violations USING btree (product_id, occurred_at DESC, id DESC);
+
+CREATE INDEX rule_violations_rule_occurred_at_idx ON public.rule_violations USING btree (rule_id, occurred_at DESC, id DESC);
+
 CREATE INDEX user_sessions_idle_expires_at_idx ON public.user_sessions USING btree (idle_expires_at);
 
 CREATE INDEX user_sessions_user_created_at_idx ON public.user_sessions USING btree (account_id, user_id, created_at DESC, id DESC);
 
 CREATE INDEX users_account_created_at_idx ON public.users USING btree (account_id, created_at DESC, id DESC);
+
+CREATE INDEX version_approvals_version_created_at_idx ON public.version_approvals USING btree (version_id, created_at DESC, id DESC);
 
 CREATE INDEX versions_account_created_at_idx ON public.versions USING btree (account_id, created_at DESC, id DESC);
 
@@ -774,11 +983,29 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.audit_log
     ADD CONSTRAINT audit_log_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 
+ALTER TABLE ONLY public.break_glass_grants
+    ADD CONSTRAINT break_glass_grants_environment_fkey FOREIGN KEY (account_id, environment_id) REFERENCES public.environments(account_id, id);
+
+ALTER TABLE ONLY public.break_glass_grants
+    ADD CONSTRAINT break_glass_grants_product_fkey FOREIGN KEY (account_id, product_id) REFERENCES public.products(account_id, id);
+
+ALTER TABLE ONLY public.break_glass_grants
+    ADD CONSTRAINT break_glass_grants_used_deployment_fkey FOREIGN KEY (account_id, used_deployment_id) REFERENCES public.deployments(account_id, id);
+
 ALTER TABLE ONLY public.builds
     ADD CONSTRAINT builds_product_fkey FOREIGN KEY (account_id, product_id) REFERENCES public.products(account_id, id);
 
 ALTER TABLE ONLY public.builds
     ADD CONSTRAINT builds_version_fkey FOREIGN KEY (account_id, version_id) REFERENCES public.versions(account_id, id);
+
+ALTER TABLE ONLY public.calendar_feeds
+    ADD CONSTRAINT calendar_feeds_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
+ALTER TABLE ONLY public.deployment_rules
+    ADD CONSTRAINT deployment_rules_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
+ALTER TABLE ONLY public.deployment_slots
+    ADD CONSTRAINT deployment_slots_deployment_fkey FOREIGN KEY (account_id, deployment_id) REFERENCES public.deployments(account_id, id);
 
 ALTER TABLE ONLY public.deployments
     ADD CONSTRAINT deployments_environment_fkey FOREIGN KEY (account_id, environment_id) REFERENCES public.environments(account_id, id);
@@ -813,6 +1040,9 @@ ALTER TABLE public.events
 ALTER TABLE public.events
     ADD CONSTRAINT events_deployment_fkey FOREIGN KEY (account_id, deployment_id) REFERENCES public.deployments(account_id, id);
 
+ALTER TABLE ONLY public.governance_state
+    ADD CONSTRAINT governance_state_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_user_fkey FOREIGN KEY (account_id, user_id) REFERENCES public.users(account_id, id);
 
@@ -846,11 +1076,23 @@ ALTER TABLE ONLY public.release_versions
 ALTER TABLE ONLY public.releases
     ADD CONSTRAINT releases_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 
+ALTER TABLE ONLY public.rule_violations
+    ADD CONSTRAINT rule_violations_deployment_fkey FOREIGN KEY (account_id, deployment_id) REFERENCES public.deployments(account_id, id);
+
+ALTER TABLE ONLY public.rule_violations
+    ADD CONSTRAINT rule_violations_rule_fkey FOREIGN KEY (account_id, rule_id) REFERENCES public.deployment_rules(account_id, id);
+
 ALTER TABLE ONLY public.user_sessions
     ADD CONSTRAINT user_sessions_user_fkey FOREIGN KEY (account_id, user_id) REFERENCES public.users(account_id, id);
 
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
+ALTER TABLE ONLY public.version_approvals
+    ADD CONSTRAINT version_approvals_environment_fkey FOREIGN KEY (account_id, environment_id) REFERENCES public.environments(account_id, id);
+
+ALTER TABLE ONLY public.version_approvals
+    ADD CONSTRAINT version_approvals_version_fkey FOREIGN KEY (account_id, version_id) REFERENCES public.versions(account_id, id);
 
 ALTER TABLE ONLY public.versions
     ADD CONSTRAINT versions_latest_build_fkey FOREIGN KEY (account_id, latest_build_id) REFERENCES public.builds(account_id, id);
@@ -864,7 +1106,15 @@ ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.audit_log ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.break_glass_grants ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.builds ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.calendar_feeds ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.deployment_rules ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.deployment_slots ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.deployments ENABLE ROW LEVEL SECURITY;
 
@@ -877,6 +1127,8 @@ ALTER TABLE public.environments ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.event_fingerprints ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.events ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.governance_state ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
@@ -896,7 +1148,15 @@ CREATE POLICY owner_bypass ON public.api_keys TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.audit_log TO versioner USING (true);
 
+CREATE POLICY owner_bypass ON public.break_glass_grants TO versioner USING (true);
+
 CREATE POLICY owner_bypass ON public.builds TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.calendar_feeds TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.deployment_rules TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.deployment_slots TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.deployments TO versioner USING (true);
 
@@ -909,6 +1169,8 @@ CREATE POLICY owner_bypass ON public.environments TO versioner USING (true);
 CREATE POLICY owner_bypass ON public.event_fingerprints TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.events TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.governance_state TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.idempotency_keys TO versioner USING (true);
 
@@ -930,9 +1192,13 @@ CREATE POLICY owner_bypass ON public.release_versions TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.releases TO versioner USING (true);
 
+CREATE POLICY owner_bypass ON public.rule_violations TO versioner USING (true);
+
 CREATE POLICY owner_bypass ON public.user_sessions TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.users TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.version_approvals TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.versions TO versioner USING (true);
 
@@ -944,13 +1210,23 @@ ALTER TABLE public.release_versions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.releases ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.rule_violations ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY tenant_isolation ON public.accounts TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.api_keys TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.audit_log TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
+CREATE POLICY tenant_isolation ON public.break_glass_grants TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
 CREATE POLICY tenant_isolation ON public.builds TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.calendar_feeds TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.deployment_rules TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.deployment_slots TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.deployments TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
@@ -963,6 +1239,8 @@ CREATE POLICY tenant_isolation ON public.environments TO versioner_app USING ((a
 CREATE POLICY tenant_isolation ON public.event_fingerprints TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.events TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.governance_state TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.idempotency_keys TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
@@ -984,15 +1262,21 @@ CREATE POLICY tenant_isolation ON public.release_versions TO versioner_app USING
 
 CREATE POLICY tenant_isolation ON public.releases TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
+CREATE POLICY tenant_isolation ON public.rule_violations TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
 CREATE POLICY tenant_isolation ON public.user_sessions TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.users TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.version_approvals TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.versions TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 ALTER TABLE public.user_sessions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.version_approvals ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.versions ENABLE ROW LEVEL SECURITY;
 
@@ -1004,6 +1288,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.api_keys TO versioner_app;
 
 GRANT SELECT,INSERT ON TABLE public.audit_log TO versioner_app;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.break_glass_grants TO versioner_app;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.builds TO versioner_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.products TO versioner_app;
@@ -1011,6 +1297,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.products TO versioner_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.versions TO versioner_app;
 
 GRANT SELECT ON TABLE public.build_details TO versioner_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.calendar_feeds TO versioner_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.notification_channels TO versioner_app;
 
@@ -1024,6 +1312,10 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.environments TO versioner_app;
 
 GRANT SELECT ON TABLE public.deployment_details TO versioner_app;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.deployment_rules TO versioner_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deployment_slots TO versioner_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.environment_names TO versioner_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.environment_state TO versioner_app;
@@ -1031,6 +1323,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.environment_state TO versioner
 GRANT SELECT,INSERT,UPDATE ON TABLE public.event_fingerprints TO versioner_app;
 
 GRANT SELECT,INSERT ON TABLE public.events TO versioner_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.governance_state TO versioner_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.idempotency_keys TO versioner_app;
 
@@ -1046,8 +1340,18 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.release_versions TO versioner_
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.releases TO versioner_app;
 
+GRANT SELECT,INSERT ON TABLE public.rule_violations TO versioner_app;
+
 GRANT SELECT,DELETE ON TABLE public.user_sessions TO versioner_app;
 
 GRANT SELECT,UPDATE ON TABLE public.users TO versioner_app;
+
+GRANT SELECT,INSERT ON TABLE public.version_approvals TO versioner_app;
+
+GRANT UPDATE(revoked_at) ON TABLE public.version_approvals TO versioner_app;
+
+GRANT UPDATE(revoked_by) ON TABLE public.version_approvals TO versioner_app;
+
+GRANT UPDATE(revoked_by_name) ON TABLE public.version_approvals TO versioner_app;
 
 GRANT SELECT ON TABLE public.version_details TO versioner_app;

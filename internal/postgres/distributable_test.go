@@ -71,7 +71,7 @@ func requireDistributable(t *testing.T, conn *pgx.Conn) {
 	require.Empty(t, list("SELECT relname FROM pg_class AS c WHERE "+ours+" AND "+accountID+" IS DISTINCT FROM 1"), "tables whose first column is not account_id")
 	// A request has a token only, of 256 random bits. Its account is that of the row with the hash of the token, so the hash must be
 	// unique across accounts.
-	require.ElementsMatch(t, []string{"api_keys_token_hmac_key", "user_sessions_token_hmac_key"}, list(`SELECT x.relname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid JOIN pg_class AS x ON x.oid = i.indexrelid
+	require.ElementsMatch(t, []string{"api_keys_token_hmac_key", "calendar_feeds_token_hmac_key", "user_sessions_token_hmac_key"}, list(`SELECT x.relname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid JOIN pg_class AS x ON x.oid = i.indexrelid
 		WHERE `+ours+` AND i.indisunique AND NOT `+accountID+` = ANY (i.indkey)`), "unique keys without the account")
 	require.Empty(t, list(`SELECT k.conname FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
 		WHERE `+ours+` AND k.contype = 'f' AND k.conkey[1] <> `+accountID), "foreign keys that do not lead with account_id")
