@@ -15,7 +15,7 @@ import (
 const CreateAPIKey = `-- name: CreateAPIKey :one
 INSERT INTO api_keys (account_id, id, key_id, name, description, token_hmac, pepper_id, expires_at, created_by, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id
+RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id, scopes
 `
 
 type CreateAPIKeyParams struct {
@@ -61,12 +61,13 @@ func (q *Queries) CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (API
 		&i.RevokedAt,
 		&i.LastUsedAt,
 		&i.PepperID,
+		&i.Scopes,
 	)
 	return i, err
 }
 
 const GetAPIKey = `-- name: GetAPIKey :one
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.pepper_id, u.name AS created_by_name
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.pepper_id, k.scopes, u.name AS created_by_name
 FROM api_keys AS k
 LEFT JOIN users AS u ON u.account_id = $1 AND u.id = k.created_by
 WHERE k.account_id = $1 AND k.id = $2
@@ -101,13 +102,14 @@ func (q *Queries) GetAPIKey(ctx context.Context, arg GetAPIKeyParams) (GetAPIKey
 		&i.APIKey.RevokedAt,
 		&i.APIKey.LastUsedAt,
 		&i.APIKey.PepperID,
+		&i.APIKey.Scopes,
 		&i.CreatedByName,
 	)
 	return i, err
 }
 
 const GetAPIKeyByHMAC = `-- name: GetAPIKeyByHMAC :one
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.pepper_id, a.slug AS account_slug, a.requests_per_hour, a.moving_since
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.pepper_id, k.scopes, a.slug AS account_slug, a.requests_per_hour, a.moving_since
 FROM api_keys AS k
 JOIN accounts AS a ON a.id = k.account_id
 WHERE k.token_hmac = ANY ($1::bytea[])
@@ -140,6 +142,7 @@ func (q *Queries) GetAPIKeyByHMAC(ctx context.Context, tokenHmacs [][]byte) (Get
 		&i.APIKey.RevokedAt,
 		&i.APIKey.LastUsedAt,
 		&i.APIKey.PepperID,
+		&i.APIKey.Scopes,
 		&i.AccountSlug,
 		&i.RequestsPerHour,
 		&i.MovingSince,
@@ -148,7 +151,7 @@ func (q *Queries) GetAPIKeyByHMAC(ctx context.Context, tokenHmacs [][]byte) (Get
 }
 
 const GetAPIKeyByKeyIDForUpdate = `-- name: GetAPIKeyByKeyIDForUpdate :one
-SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id FROM api_keys
+SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id, scopes FROM api_keys
 WHERE account_id = $1 AND key_id = $2
 FOR UPDATE
 `
@@ -177,12 +180,13 @@ func (q *Queries) GetAPIKeyByKeyIDForUpdate(ctx context.Context, arg GetAPIKeyBy
 		&i.RevokedAt,
 		&i.LastUsedAt,
 		&i.PepperID,
+		&i.Scopes,
 	)
 	return i, err
 }
 
 const GetAPIKeyForUpdate = `-- name: GetAPIKeyForUpdate :one
-SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id FROM api_keys
+SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id, scopes FROM api_keys
 WHERE account_id = $1 AND id = $2
 FOR UPDATE
 `
@@ -211,12 +215,13 @@ func (q *Queries) GetAPIKeyForUpdate(ctx context.Context, arg GetAPIKeyForUpdate
 		&i.RevokedAt,
 		&i.LastUsedAt,
 		&i.PepperID,
+		&i.Scopes,
 	)
 	return i, err
 }
 
 const ListAPIKeys = `-- name: ListAPIKeys :many
-SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id FROM api_keys
+SELECT account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id, scopes FROM api_keys
 WHERE account_id = $1
 ORDER BY created_at, id
 `
@@ -246,6 +251,7 @@ func (q *Queries) ListAPIKeys(ctx context.Context, accountID uuid.UUID) ([]APIKe
 			&i.RevokedAt,
 			&i.LastUsedAt,
 			&i.PepperID,
+			&i.Scopes,
 		); err != nil {
 			return nil, err
 		}
@@ -306,7 +312,7 @@ func (q *Queries) ListAPIKeysOfOtherPeppers(ctx context.Context, arg ListAPIKeys
 }
 
 const ListAPIKeysPage = `-- name: ListAPIKeysPage :many
-SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.pepper_id, u.name AS created_by_name
+SELECT k.account_id, k.id, k.key_id, k.name, k.description, k.token_hmac, k.requests_per_minute, k.created_by, k.revision, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.pepper_id, k.scopes, u.name AS created_by_name
 FROM api_keys AS k
 LEFT JOIN users AS u ON u.account_id = $1 AND u.id = k.created_by
 WHERE k.account_id = $1
@@ -357,6 +363,7 @@ func (q *Queries) ListAPIKeysPage(ctx context.Context, arg ListAPIKeysPageParams
 			&i.APIKey.RevokedAt,
 			&i.APIKey.LastUsedAt,
 			&i.APIKey.PepperID,
+			&i.APIKey.Scopes,
 			&i.CreatedByName,
 		); err != nil {
 			return nil, err
@@ -447,7 +454,7 @@ const SetAPIKeyLimit = `-- name: SetAPIKeyLimit :one
 UPDATE api_keys
 SET requests_per_minute = $1, revision = revision + 1
 WHERE account_id = $2 AND key_id = $3
-RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id
+RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id, scopes
 `
 
 type SetAPIKeyLimitParams struct {
@@ -475,6 +482,7 @@ func (q *Queries) SetAPIKeyLimit(ctx context.Context, arg SetAPIKeyLimitParams) 
 		&i.RevokedAt,
 		&i.LastUsedAt,
 		&i.PepperID,
+		&i.Scopes,
 	)
 	return i, err
 }
@@ -483,7 +491,7 @@ const UpdateAPIKey = `-- name: UpdateAPIKey :one
 UPDATE api_keys
 SET name = $1, description = $2, expires_at = $3, revoked_at = $4, revision = revision + 1
 WHERE account_id = $5 AND id = $6
-RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id
+RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id, scopes
 `
 
 type UpdateAPIKeyParams struct {
@@ -521,6 +529,7 @@ func (q *Queries) UpdateAPIKey(ctx context.Context, arg UpdateAPIKeyParams) (API
 		&i.RevokedAt,
 		&i.LastUsedAt,
 		&i.PepperID,
+		&i.Scopes,
 	)
 	return i, err
 }

@@ -26,6 +26,7 @@ type APIKey struct {
 	RevokedAt         *time.Time
 	LastUsedAt        *time.Time
 	PepperID          []byte
+	Scopes            []string
 }
 
 type Account struct {
@@ -55,6 +56,38 @@ type AuditLog struct {
 	RequestID     *string
 	ObjectName    *string
 	ChangedValues json.RawMessage
+}
+
+type BreakGlassGrant struct {
+	AccountID        uuid.UUID
+	ID               uuid.UUID
+	ProductID        uuid.UUID
+	EnvironmentID    uuid.UUID
+	Version          string
+	Reason           string
+	Minutes          int32
+	RuleTypes        []string
+	Status           string
+	CreatedBy        *uuid.UUID
+	CreatedByName    string
+	CreatedAt        time.Time
+	ConfirmUntil     *time.Time
+	ConfirmedBy      *uuid.UUID
+	ConfirmedByName  *string
+	ConfirmedAt      *time.Time
+	ActivatedAt      *time.Time
+	ExpiresAt        *time.Time
+	UsedAt           *time.Time
+	UsedDeploymentID *uuid.UUID
+	RevokedBy        *uuid.UUID
+	RevokedByName    *string
+	RevokedAt        *time.Time
+	ReviewedBy       *uuid.UUID
+	ReviewedByName   *string
+	ReviewedAt       *time.Time
+	ReviewComments   *string
+	Revision         int64
+	UpdatedAt        time.Time
 }
 
 type Build struct {
@@ -116,6 +149,19 @@ type BuildDetail struct {
 	CreatedAt     time.Time
 	ProductName   string
 	Version       string
+}
+
+type CalendarFeed struct {
+	AccountID     uuid.UUID
+	ID            uuid.UUID
+	Name          string
+	TokenHMAC     []byte
+	PepperID      []byte
+	CreatedBy     *uuid.UUID
+	CreatedByName string
+	CreatedAt     time.Time
+	LastUsedAt    *time.Time
+	RevokedAt     *time.Time
 }
 
 type ClusterIdentity struct {
@@ -180,6 +226,9 @@ type Deployment struct {
 	ExtraMetadata      json.RawMessage
 	CreatedAt          time.Time
 	UnsuccessfulStatus *string
+	Rejections         int32
+	LastRejectedAt     *time.Time
+	PreviousAttemptID  *uuid.UUID
 }
 
 type DeploymentDetail struct {
@@ -213,6 +262,33 @@ type DeploymentDetail struct {
 	EnvironmentName    string
 	EnvironmentType    string
 	UnsuccessfulStatus *string
+	Rejections         int32
+	LastRejectedAt     *time.Time
+	PreviousAttemptID  *uuid.UUID
+}
+
+type DeploymentRule struct {
+	AccountID uuid.UUID
+	ID        uuid.UUID
+	Name      string
+	RuleType  string
+	Mode      string
+	Priority  int32
+	Rollback  *string
+	Scope     json.RawMessage
+	Config    json.RawMessage
+	Revision  int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	DeletedAt *time.Time
+}
+
+type DeploymentSlot struct {
+	AccountID    uuid.UUID
+	DeploymentID uuid.UUID
+	AdmittedAt   time.Time
+	HeartbeatAt  time.Time
+	Fingerprint  []byte
 }
 
 type Environment struct {
@@ -275,6 +351,17 @@ type EventsDefault struct {
 	DeploymentID *uuid.UUID
 	BuildID      *uuid.UUID
 	Body         []byte
+}
+
+type GovernanceState struct {
+	AccountID              uuid.UUID
+	Revision               int64
+	RequesterMayApprove    bool
+	BreakGlassSecondPerson bool
+	BreakGlassMaxMinutes   int32
+	ApprovalMails          bool
+	SettingsRevision       int64
+	SettingsUpdatedAt      *time.Time
 }
 
 type IdempotencyKey struct {
@@ -400,6 +487,27 @@ type RiverJob struct {
 	ScheduledAt time.Time
 }
 
+type RuleViolation struct {
+	AccountID     uuid.UUID
+	ID            uuid.UUID
+	OccurredAt    time.Time
+	RuleID        *uuid.UUID
+	RuleName      string
+	RuleType      string
+	Action        string
+	Code          string
+	Message       string
+	ClearsAt      *time.Time
+	Certain       bool
+	Details       json.RawMessage
+	DeploymentID  uuid.UUID
+	ProductID     uuid.UUID
+	EnvironmentID uuid.UUID
+	VersionID     uuid.UUID
+	GrantID       *uuid.UUID
+	APIKeyID      *uuid.UUID
+}
+
 type User struct {
 	AccountID    uuid.UUID
 	ID           uuid.UUID
@@ -449,6 +557,23 @@ type Version struct {
 	TestCompletedAt    *time.Time
 	StagingCompletedAt *time.Time
 	CreatedAt          time.Time
+}
+
+type VersionApproval struct {
+	AccountID     uuid.UUID
+	ID            uuid.UUID
+	VersionID     uuid.UUID
+	EnvironmentID *uuid.UUID
+	ApprovalType  string
+	Decision      string
+	Comments      *string
+	ApproverRole  string
+	GivenBy       *uuid.UUID
+	GivenByName   string
+	CreatedAt     time.Time
+	RevokedAt     *time.Time
+	RevokedBy     *uuid.UUID
+	RevokedByName *string
 }
 
 type VersionDetail struct {
