@@ -40,6 +40,78 @@ func (e APIKeyState) Valid() bool {
 	}
 }
 
+// Defines values for ApprovalType.
+const (
+	ApprovalTypeCodeReview     ApprovalType = "code_review"
+	ApprovalTypeCompliance     ApprovalType = "compliance"
+	ApprovalTypePerformance    ApprovalType = "performance"
+	ApprovalTypeQa             ApprovalType = "qa"
+	ApprovalTypeReleaseManager ApprovalType = "release_manager"
+	ApprovalTypeSecurity       ApprovalType = "security"
+	ApprovalTypeUat            ApprovalType = "uat"
+)
+
+// Valid indicates whether the value is a known member of the ApprovalType enum.
+func (e ApprovalType) Valid() bool {
+	switch e {
+	case ApprovalTypeCodeReview:
+		return true
+	case ApprovalTypeCompliance:
+		return true
+	case ApprovalTypePerformance:
+		return true
+	case ApprovalTypeQa:
+		return true
+	case ApprovalTypeReleaseManager:
+		return true
+	case ApprovalTypeSecurity:
+		return true
+	case ApprovalTypeUat:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ApprovalTypeInput.
+const (
+	ApprovalTypeInputCodeReview     ApprovalTypeInput = "code_review"
+	ApprovalTypeInputCompliance     ApprovalTypeInput = "compliance"
+	ApprovalTypeInputPerformance    ApprovalTypeInput = "performance"
+	ApprovalTypeInputProduct        ApprovalTypeInput = "product"
+	ApprovalTypeInputQa             ApprovalTypeInput = "qa"
+	ApprovalTypeInputQaEngineer     ApprovalTypeInput = "qa_engineer"
+	ApprovalTypeInputReleaseManager ApprovalTypeInput = "release_manager"
+	ApprovalTypeInputSecurity       ApprovalTypeInput = "security"
+	ApprovalTypeInputUat            ApprovalTypeInput = "uat"
+)
+
+// Valid indicates whether the value is a known member of the ApprovalTypeInput enum.
+func (e ApprovalTypeInput) Valid() bool {
+	switch e {
+	case ApprovalTypeInputCodeReview:
+		return true
+	case ApprovalTypeInputCompliance:
+		return true
+	case ApprovalTypeInputPerformance:
+		return true
+	case ApprovalTypeInputProduct:
+		return true
+	case ApprovalTypeInputQa:
+		return true
+	case ApprovalTypeInputQaEngineer:
+		return true
+	case ApprovalTypeInputReleaseManager:
+		return true
+	case ApprovalTypeInputSecurity:
+		return true
+	case ApprovalTypeInputUat:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AuditEntryActorType.
 const (
 	AuditEntryActorTypeCommand   AuditEntryActorType = "command"
@@ -76,6 +148,30 @@ func (e ChannelType) Valid() bool {
 	case ChannelTypeSlackWebhook:
 		return true
 	case ChannelTypeWebhook:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ConcurrencyGroup.
+const (
+	ConcurrencyGroupEnvironment        ConcurrencyGroup = "environment"
+	ConcurrencyGroupProduct            ConcurrencyGroup = "product"
+	ConcurrencyGroupProductEnvironment ConcurrencyGroup = "product_environment"
+	ConcurrencyGroupScope              ConcurrencyGroup = "scope"
+)
+
+// Valid indicates whether the value is a known member of the ConcurrencyGroup enum.
+func (e ConcurrencyGroup) Valid() bool {
+	switch e {
+	case ConcurrencyGroupEnvironment:
+		return true
+	case ConcurrencyGroupProduct:
+		return true
+	case ConcurrencyGroupProductEnvironment:
+		return true
+	case ConcurrencyGroupScope:
 		return true
 	default:
 		return false
@@ -316,6 +412,36 @@ func (e NotifiableEventType) Valid() bool {
 	}
 }
 
+// Defines values for PolicyCode.
+const (
+	PolicyCodeAPPROVALREQUIRED        PolicyCode = "APPROVAL_REQUIRED"
+	PolicyCodeDEPLOYMENTINPROGRESS    PolicyCode = "DEPLOYMENT_IN_PROGRESS"
+	PolicyCodeFLOWVIOLATION           PolicyCode = "FLOW_VIOLATION"
+	PolicyCodeINSUFFICIENTSOAKTIME    PolicyCode = "INSUFFICIENT_SOAK_TIME"
+	PolicyCodeNODEPLOYWINDOW          PolicyCode = "NO_DEPLOY_WINDOW"
+	PolicyCodeQUALITYAPPROVALREQUIRED PolicyCode = "QUALITY_APPROVAL_REQUIRED"
+)
+
+// Valid indicates whether the value is a known member of the PolicyCode enum.
+func (e PolicyCode) Valid() bool {
+	switch e {
+	case PolicyCodeAPPROVALREQUIRED:
+		return true
+	case PolicyCodeDEPLOYMENTINPROGRESS:
+		return true
+	case PolicyCodeFLOWVIOLATION:
+		return true
+	case PolicyCodeINSUFFICIENTSOAKTIME:
+		return true
+	case PolicyCodeNODEPLOYWINDOW:
+		return true
+	case PolicyCodeQUALITYAPPROVALREQUIRED:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecordedEventEffect.
 const (
 	RecordedEventEffectConflicting RecordedEventEffect = "conflicting"
@@ -451,6 +577,72 @@ func (e RolloutStatus) Valid() bool {
 	}
 }
 
+// Defines values for RuleMode.
+const (
+	RuleModeDisabled   RuleMode = "disabled"
+	RuleModeEnabled    RuleMode = "enabled"
+	RuleModeReportOnly RuleMode = "report_only"
+)
+
+// Valid indicates whether the value is a known member of the RuleMode enum.
+func (e RuleMode) Valid() bool {
+	switch e {
+	case RuleModeDisabled:
+		return true
+	case RuleModeEnabled:
+		return true
+	case RuleModeReportOnly:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RuleRollback.
+const (
+	RuleRollbackAllow   RuleRollback = "allow"
+	RuleRollbackEnforce RuleRollback = "enforce"
+)
+
+// Valid indicates whether the value is a known member of the RuleRollback enum.
+func (e RuleRollback) Valid() bool {
+	switch e {
+	case RuleRollbackAllow:
+		return true
+	case RuleRollbackEnforce:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RuleType.
+const (
+	RuleTypeConcurrency               RuleType = "concurrency"
+	RuleTypeDeploymentRequestRequired RuleType = "deployment_request_required"
+	RuleTypeFlow                      RuleType = "flow"
+	RuleTypeSchedule                  RuleType = "schedule"
+	RuleTypeVersionApprovalRequired   RuleType = "version_approval_required"
+)
+
+// Valid indicates whether the value is a known member of the RuleType enum.
+func (e RuleType) Valid() bool {
+	switch e {
+	case RuleTypeConcurrency:
+		return true
+	case RuleTypeDeploymentRequestRequired:
+		return true
+	case RuleTypeFlow:
+		return true
+	case RuleTypeSchedule:
+		return true
+	case RuleTypeVersionApprovalRequired:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SignInProviderType.
 const (
 	SignInProviderTypeDevelopment   SignInProviderType = "development"
@@ -526,6 +718,51 @@ const (
 func (e VersionConflictError) Valid() bool {
 	switch e {
 	case VersionConflictErrorVersionConflict:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ViolationAction.
+const (
+	ViolationActionBlocked    ViolationAction = "blocked"
+	ViolationActionObserved   ViolationAction = "observed"
+	ViolationActionOverridden ViolationAction = "overridden"
+	ViolationActionReported   ViolationAction = "reported"
+	ViolationActionSkipped    ViolationAction = "skipped"
+)
+
+// Valid indicates whether the value is a known member of the ViolationAction enum.
+func (e ViolationAction) Valid() bool {
+	switch e {
+	case ViolationActionBlocked:
+		return true
+	case ViolationActionObserved:
+		return true
+	case ViolationActionOverridden:
+		return true
+	case ViolationActionReported:
+		return true
+	case ViolationActionSkipped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WindowEffect.
+const (
+	WindowEffectAllow WindowEffect = "allow"
+	WindowEffectDeny  WindowEffect = "deny"
+)
+
+// Valid indicates whether the value is a known member of the WindowEffect enum.
+func (e WindowEffect) Valid() bool {
+	switch e {
+	case WindowEffectAllow:
+		return true
+	case WindowEffectDeny:
 		return true
 	default:
 		return false
@@ -615,6 +852,12 @@ type AccountSummary struct {
 	// Slug The account's name, which is a part of its API keys.
 	Slug string `json:"slug"`
 }
+
+// ApprovalType What an approval is about.
+type ApprovalType string
+
+// ApprovalTypeInput What an approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+type ApprovalTypeInput string
 
 // AuditEntry A change of an object of the account.
 type AuditEntry struct {
@@ -885,6 +1128,10 @@ type ChannelConfigPatch struct {
 
 // ChannelType The kind of receiver.
 type ChannelType string
+
+// ConcurrencyGroup Which deployments are counted together: those of the same product and environment, of the same product, of the same environment,
+// or all in the scope of the rule.
+type ConcurrencyGroup string
 
 // CreatedAPIKey A new key, with its secret.
 type CreatedAPIKey struct {
@@ -1168,6 +1415,151 @@ type DeploymentNeighbours struct {
 	PreviousDeploymentID nullable.Nullable[openapi_types.UUID] `json:"previous_deployment_id"`
 }
 
+// DeploymentRule A rule that deployments must pass. It has the member that `rule_type` names, and none of the others.
+type DeploymentRule struct {
+	// Concurrency The limit of a rule of the type `concurrency`.
+	Concurrency *RuleConcurrency `json:"concurrency,omitempty"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// DeploymentRequestRequired What a rule of the type `deployment_request_required` requires.
+	DeploymentRequestRequired *RuleDeploymentRequest `json:"deployment_request_required,omitempty"`
+
+	// Flow The prerequisites of a rule of the type `flow`.
+	Flow *RuleFlow `json:"flow,omitempty"`
+
+	// ID The rule's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Mode Whether a violation blocks (`enabled`) or is only reported (`report_only`), or the rule is not evaluated (`disabled`).
+	Mode RuleMode `json:"mode"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Priority The order in which violations are shown, the lowest first.
+	Priority int `json:"priority"`
+
+	// Rollback What the rule does with rollbacks: it passes them (`allow`), or requires of them the same as of others (`enforce`).
+	Rollback *RuleRollback `json:"rollback,omitempty"`
+
+	// RuleType What a rule requires. The member of that name has the details.
+	//
+	// | type | a deployment must |
+	// |---|---|
+	// | `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+	// | `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+	// | `concurrency` | find fewer deployments in progress than the limit |
+	// | `deployment_request_required` | be named by an approved deployment request |
+	// | `version_approval_required` | be of a version with certain approvals |
+	RuleType RuleType `json:"rule_type"`
+
+	// Schedule The times of a rule of the type `schedule`.
+	Schedule *RuleSchedule `json:"schedule,omitempty"`
+
+	// Scope Where a rule applies: one entry of each list that is not empty matches. Products and environments are identifiers, or names in any
+	// case, former ones too.
+	Scope RuleScope `json:"scope"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// VersionApprovalRequired What a rule of the type `version_approval_required` requires.
+	VersionApprovalRequired *RuleVersionApproval `json:"version_approval_required,omitempty"`
+}
+
+// DeploymentRuleCreate A rule to create. The member that `rule_type` names is required. Unknown members, and those of other types, are rejected.
+type DeploymentRuleCreate struct {
+	// Concurrency The limit of a rule of the type `concurrency`. `max_in_progress` is required in a new rule. Unknown members are rejected.
+	Concurrency *RuleConcurrencyInput `json:"concurrency,omitempty"`
+
+	// DeploymentRequestRequired What a rule of the type `deployment_request_required` requires. Unknown members are rejected.
+	DeploymentRequestRequired *RuleDeploymentRequestInput `json:"deployment_request_required,omitempty"`
+
+	// Flow The prerequisites of a rule of the type `flow`. `prerequisites` is required in a new rule. Unknown members are rejected.
+	Flow *RuleFlowInput `json:"flow,omitempty"`
+
+	// Mode Whether a violation blocks (`enabled`) or is only reported (`report_only`), or the rule is not evaluated (`disabled`).
+	Mode *RuleMode `json:"mode,omitempty"`
+
+	// Name Its name, 1 to 100 characters; unique, ignoring case.
+	Name string `json:"name"`
+
+	// Priority The order in which violations are shown, the lowest first; 100 by default.
+	Priority *int `json:"priority,omitempty"`
+
+	// Rollback What the rule does with rollbacks: it passes them (`allow`), or requires of them the same as of others (`enforce`).
+	Rollback *RuleRollback `json:"rollback,omitempty"`
+
+	// RuleType What a rule requires. The member of that name has the details.
+	//
+	// | type | a deployment must |
+	// |---|---|
+	// | `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+	// | `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+	// | `concurrency` | find fewer deployments in progress than the limit |
+	// | `deployment_request_required` | be named by an approved deployment request |
+	// | `version_approval_required` | be of a version with certain approvals |
+	RuleType RuleType `json:"rule_type"`
+
+	// Schedule The times of a rule of the type `schedule`. Both members are required in a new rule. Unknown members are rejected.
+	Schedule *RuleScheduleInput `json:"schedule,omitempty"`
+
+	// Scope Where a rule applies: one entry of each list that is not empty matches. Together they have at most 200 entries. Products and
+	// environments are identifiers, or names in any case, and need not exist yet. Unknown members are rejected.
+	Scope *RuleScopeInput `json:"scope,omitempty"`
+
+	// VersionApprovalRequired What a rule of the type `version_approval_required` requires. `required_approvals` is required in a new rule. Unknown members are rejected.
+	VersionApprovalRequired *RuleVersionApprovalInput `json:"version_approval_required,omitempty"`
+}
+
+// DeploymentRuleList A page of a list of deployment rules.
+type DeploymentRuleList struct {
+	// Items Deployment rules of this page, newest first.
+	Items []DeploymentRule `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRulePatch The members to change; absent ones stay. Unknown members, and those of other types, are rejected.
+type DeploymentRulePatch struct {
+	// Concurrency The limit of a rule of the type `concurrency`. `max_in_progress` is required in a new rule. Unknown members are rejected.
+	Concurrency *RuleConcurrencyInput `json:"concurrency,omitempty"`
+
+	// DeploymentRequestRequired What a rule of the type `deployment_request_required` requires. Unknown members are rejected.
+	DeploymentRequestRequired *RuleDeploymentRequestInput `json:"deployment_request_required,omitempty"`
+
+	// Enabled Sets `mode` to `enabled` or `disabled`; not together with `mode`.
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// Flow The prerequisites of a rule of the type `flow`. `prerequisites` is required in a new rule. Unknown members are rejected.
+	Flow *RuleFlowInput `json:"flow,omitempty"`
+
+	// Mode Whether a violation blocks (`enabled`) or is only reported (`report_only`), or the rule is not evaluated (`disabled`).
+	Mode *RuleMode `json:"mode,omitempty"`
+
+	// Name Its name, 1 to 100 characters; unique, ignoring case.
+	Name *string `json:"name,omitempty"`
+
+	// Priority The order in which violations are shown, the lowest first.
+	Priority *int `json:"priority,omitempty"`
+
+	// Rollback What the rule does with rollbacks: it passes them (`allow`), or requires of them the same as of others (`enforce`).
+	Rollback *RuleRollback `json:"rollback,omitempty"`
+
+	// Schedule The times of a rule of the type `schedule`. Both members are required in a new rule. Unknown members are rejected.
+	Schedule *RuleScheduleInput `json:"schedule,omitempty"`
+
+	// Scope Where a rule applies: one entry of each list that is not empty matches. Together they have at most 200 entries. Products and
+	// environments are identifiers, or names in any case, and need not exist yet. Unknown members are rejected.
+	Scope *RuleScopeInput `json:"scope,omitempty"`
+
+	// VersionApprovalRequired What a rule of the type `version_approval_required` requires. `required_approvals` is required in a new rule. Unknown members are rejected.
+	VersionApprovalRequired *RuleVersionApprovalInput `json:"version_approval_required,omitempty"`
+}
+
 // Environment An environment that versions are deployed to. `metadata` and `extra_metadata` are the same.
 type Environment struct {
 	// CreatedAt When the server created it.
@@ -1381,6 +1773,39 @@ type EventMetadataInput = json.RawMessage
 // | `failed` | failed, fail, failure, error |
 // | `aborted` | aborted, abort, cancelled, canceled, cancel, skipped |
 type EventStatus string
+
+// GovernanceSettings An account's settings for approvals and break-glass grants.
+type GovernanceSettings struct {
+	// ApprovalMails Whether those who may approve get e-mail about it.
+	ApprovalMails bool `json:"approval_mails"`
+
+	// BreakGlassMaxMinutes For how many minutes a break-glass grant may be active.
+	BreakGlassMaxMinutes int `json:"break_glass_max_minutes"`
+
+	// BreakGlassSecondPerson Whether another user must confirm a break-glass grant before it is active.
+	BreakGlassSecondPerson bool `json:"break_glass_second_person"`
+
+	// RequesterMayApprove Whether users may approve what they have requested.
+	RequesterMayApprove bool `json:"requester_may_approve"`
+
+	// UpdatedAt When the settings were last changed; null when they are the defaults.
+	UpdatedAt nullable.Nullable[time.Time] `json:"updated_at"`
+}
+
+// GovernanceSettingsPatch The settings to change; absent ones stay. Unknown members are rejected.
+type GovernanceSettingsPatch struct {
+	// ApprovalMails Whether those who may approve get e-mail about it.
+	ApprovalMails *bool `json:"approval_mails,omitempty"`
+
+	// BreakGlassMaxMinutes For how many minutes a break-glass grant may be active: 1 to 240.
+	BreakGlassMaxMinutes *int `json:"break_glass_max_minutes,omitempty"`
+
+	// BreakGlassSecondPerson Whether another user must confirm a break-glass grant before it is active.
+	BreakGlassSecondPerson *bool `json:"break_glass_second_person,omitempty"`
+
+	// RequesterMayApprove Whether users may approve what they have requested.
+	RequesterMayApprove *bool `json:"requester_may_approve,omitempty"`
+}
 
 // Health The server can serve requests.
 type Health struct {
@@ -1637,6 +2062,17 @@ type NotificationTestResult struct {
 	// ResponseStatus The HTTP or SMTP status that the receiver answered with, if it answered.
 	ResponseStatus nullable.Nullable[int] `json:"response_status"`
 }
+
+// PolicyCode What a rule has found.
+//
+// | code | a rule of the type | status |
+// |---|---|---|
+// | `NO_DEPLOY_WINDOW` | `schedule` | 423 |
+// | `DEPLOYMENT_IN_PROGRESS` | `concurrency` | 409 |
+// | `FLOW_VIOLATION`, `INSUFFICIENT_SOAK_TIME` | `flow` | 428 |
+// | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
+// | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
+type PolicyCode string
 
 // Problem An error.
 type Problem struct {
@@ -2038,6 +2474,297 @@ type Role string
 // RolloutStatus `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and neither applies; aborted deployments do not count.
 type RolloutStatus string
 
+// RuleConcurrency The limit of a rule of the type `concurrency`.
+type RuleConcurrency struct {
+	// MaxInProgress How many deployments may be in progress.
+	MaxInProgress int `json:"max_in_progress"`
+
+	// Per Which deployments are counted together: those of the same product and environment, of the same product, of the same environment,
+	// or all in the scope of the rule.
+	Per ConcurrencyGroup `json:"per"`
+
+	// StaleAfterMinutes After how many minutes without an event a deployment does not count any more.
+	StaleAfterMinutes int `json:"stale_after_minutes"`
+}
+
+// RuleConcurrencyInput The limit of a rule of the type `concurrency`. `max_in_progress` is required in a new rule. Unknown members are rejected.
+type RuleConcurrencyInput struct {
+	// MaxInProgress How many deployments may be in progress: 1 to 100.
+	MaxInProgress *int `json:"max_in_progress,omitempty"`
+
+	// Per Which deployments are counted together: those of the same product and environment, of the same product, of the same environment,
+	// or all in the scope of the rule.
+	Per *ConcurrencyGroup `json:"per,omitempty"`
+
+	// StaleAfterMinutes After how many minutes without an event a deployment does not count any more: 5 to 10,080, by default 60.
+	StaleAfterMinutes *int `json:"stale_after_minutes,omitempty"`
+}
+
+// RuleDeploymentRequest What a rule of the type `deployment_request_required` requires.
+type RuleDeploymentRequest struct {
+	// ApprovalTimeoutHours For how many hours an approval counts; null: for any time.
+	ApprovalTimeoutHours nullable.Nullable[int] `json:"approval_timeout_hours"`
+
+	// RequirePreSteps Whether the steps before the deployment must be done.
+	RequirePreSteps bool `json:"require_pre_steps"`
+
+	// RequiredApprovals The approvals that the request must have, beside those that it requires itself.
+	RequiredApprovals []ApprovalType `json:"required_approvals"`
+}
+
+// RuleDeploymentRequestInput What a rule of the type `deployment_request_required` requires. Unknown members are rejected.
+type RuleDeploymentRequestInput struct {
+	// ApprovalTimeoutHours For how many hours an approval counts: 1 to 8,760; by default for any time.
+	ApprovalTimeoutHours nullable.Nullable[int] `json:"approval_timeout_hours,omitempty"`
+
+	// RequirePreSteps Whether the steps before the deployment must be done; true by default.
+	RequirePreSteps *bool `json:"require_pre_steps,omitempty"`
+
+	// RequiredApprovals The approvals that the request must have, beside those that it requires itself; each once.
+	RequiredApprovals []ApprovalTypeInput `json:"required_approvals,omitempty"`
+}
+
+// RuleFlow The prerequisites of a rule of the type `flow`.
+type RuleFlow struct {
+	// MinSoakMinutes For how many minutes the version must have been the current one of the last of them, without interruption.
+	MinSoakMinutes int `json:"min_soak_minutes"`
+
+	// Prerequisites Identifiers or names of the environments in which the version must have completed.
+	Prerequisites []string `json:"prerequisites"`
+
+	// StrictOrder Whether it must have completed in them in this order.
+	StrictOrder bool `json:"strict_order"`
+}
+
+// RuleFlowInput The prerequisites of a rule of the type `flow`. `prerequisites` is required in a new rule. Unknown members are rejected.
+type RuleFlowInput struct {
+	// MinSoakMinutes For how many minutes the version must have been the current one of the last of them, without interruption; 0 by default, at most 43,200.
+	MinSoakMinutes *int `json:"min_soak_minutes,omitempty"`
+
+	// Prerequisites Identifiers or names of the environments in which the version must have completed: 1 to 10.
+	Prerequisites []string `json:"prerequisites,omitempty"`
+
+	// StrictOrder Whether it must have completed in them in this order; false by default.
+	StrictOrder *bool `json:"strict_order,omitempty"`
+}
+
+// RuleMode Whether a violation blocks (`enabled`) or is only reported (`report_only`), or the rule is not evaluated (`disabled`).
+type RuleMode string
+
+// RuleRollback What the rule does with rollbacks: it passes them (`allow`), or requires of them the same as of others (`enforce`).
+type RuleRollback string
+
+// RuleSchedule The times of a rule of the type `schedule`.
+type RuleSchedule struct {
+	// Timezone The time zone of all windows, as an IANA name or UTC.
+	Timezone string `json:"timezone"`
+
+	// Windows The windows.
+	Windows []RuleWindow `json:"windows"`
+}
+
+// RuleScheduleInput The times of a rule of the type `schedule`. Both members are required in a new rule. Unknown members are rejected.
+type RuleScheduleInput struct {
+	// Timezone The time zone of all windows: `UTC`, or an IANA name with a slash, such as `Europe/Berlin`.
+	Timezone *string `json:"timezone,omitempty"`
+
+	// Windows The windows: 1 to 500, of which at most 50 recur.
+	Windows []RuleWindowInput `json:"windows,omitempty"`
+}
+
+// RuleScope Where a rule applies: one entry of each list that is not empty matches. Products and environments are identifiers, or names in any
+// case, former ones too.
+type RuleScope struct {
+	// EnvironmentTypes Types of environments; empty: all.
+	EnvironmentTypes []EnvironmentType `json:"environment_types"`
+
+	// Environments Identifiers or names of environments; empty: all.
+	Environments []string `json:"environments"`
+
+	// Products Identifiers or names of products; empty: all.
+	Products []string `json:"products"`
+}
+
+// RuleScopeInput Where a rule applies: one entry of each list that is not empty matches. Together they have at most 200 entries. Products and
+// environments are identifiers, or names in any case, and need not exist yet. Unknown members are rejected.
+type RuleScopeInput struct {
+	// EnvironmentTypes Types of environments; empty: all.
+	EnvironmentTypes []EnvironmentType `json:"environment_types,omitempty"`
+
+	// Environments Identifiers or names of environments; empty: all.
+	Environments []string `json:"environments,omitempty"`
+
+	// Products Identifiers or names of products; empty: all.
+	Products []string `json:"products,omitempty"`
+}
+
+// RuleType What a rule requires. The member of that name has the details.
+//
+// | type | a deployment must |
+// |---|---|
+// | `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+// | `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+// | `concurrency` | find fewer deployments in progress than the limit |
+// | `deployment_request_required` | be named by an approved deployment request |
+// | `version_approval_required` | be of a version with certain approvals |
+type RuleType string
+
+// RuleVersionApproval What a rule of the type `version_approval_required` requires.
+type RuleVersionApproval struct {
+	// ApprovalTimeoutHours For how many hours an approval counts; null: for any time.
+	ApprovalTimeoutHours nullable.Nullable[int] `json:"approval_timeout_hours"`
+
+	// Environment The identifier or name of the environment whose approvals count; null: those for all environments and those for the environment of the deployment.
+	Environment nullable.Nullable[string] `json:"environment"`
+
+	// RequiredApprovals The approvals that the version must have.
+	RequiredApprovals []ApprovalType `json:"required_approvals"`
+}
+
+// RuleVersionApprovalInput What a rule of the type `version_approval_required` requires. `required_approvals` is required in a new rule. Unknown members are rejected.
+type RuleVersionApprovalInput struct {
+	// ApprovalTimeoutHours For how many hours an approval counts: 1 to 8,760; by default for any time.
+	ApprovalTimeoutHours nullable.Nullable[int] `json:"approval_timeout_hours,omitempty"`
+
+	// Environment The identifier or name of the environment whose approvals count; by default those for all environments and those for the environment of the deployment.
+	Environment nullable.Nullable[string] `json:"environment,omitempty"`
+
+	// RequiredApprovals The approvals that the version must have: at least one, each once.
+	RequiredApprovals []ApprovalTypeInput `json:"required_approvals,omitempty"`
+}
+
+// RuleViolation What a rule has found about a deployment.
+type RuleViolation struct {
+	// Action What followed from a violation: the deployment was blocked; the rule only reports; a break-glass grant overrode the rule; an API key
+	// that may do so skipped it; or the deployment was reported at its end only, when nothing could be blocked (`observed`).
+	Action ViolationAction `json:"action"`
+
+	// Certain Whether nothing else could change `clears_at`.
+	Certain bool `json:"certain"`
+
+	// ClearsAt When the rule passes if nothing else happens, as known at the time; null when waiting does not suffice.
+	ClearsAt nullable.Nullable[time.Time] `json:"clears_at"`
+
+	// Code What a rule has found.
+	//
+	// | code | a rule of the type | status |
+	// |---|---|---|
+	// | `NO_DEPLOY_WINDOW` | `schedule` | 423 |
+	// | `DEPLOYMENT_IN_PROGRESS` | `concurrency` | 409 |
+	// | `FLOW_VIOLATION`, `INSUFFICIENT_SOAK_TIME` | `flow` | 428 |
+	// | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
+	// | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
+	Code PolicyCode `json:"code"`
+
+	// DeploymentID The deployment's identifier.
+	DeploymentID openapi_types.UUID `json:"deployment_id"`
+
+	// EnvironmentID The environment's identifier.
+	EnvironmentID openapi_types.UUID `json:"environment_id"`
+
+	// EnvironmentName The environment's name.
+	EnvironmentName string `json:"environment_name"`
+
+	// ID The violation's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Message What the rule has found, as a sentence.
+	Message string `json:"message"`
+
+	// OccurredAt When the deployment would have started.
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// ProductID The product's identifier.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// ProductName The product's name.
+	ProductName string `json:"product_name"`
+
+	// RuleID The rule's identifier; null when a deployment request blocks by itself.
+	RuleID nullable.Nullable[openapi_types.UUID] `json:"rule_id"`
+
+	// RuleName The rule's name at the time.
+	RuleName string `json:"rule_name"`
+
+	// RuleType What a rule requires. The member of that name has the details.
+	//
+	// | type | a deployment must |
+	// |---|---|
+	// | `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+	// | `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+	// | `concurrency` | find fewer deployments in progress than the limit |
+	// | `deployment_request_required` | be named by an approved deployment request |
+	// | `version_approval_required` | be of a version with certain approvals |
+	RuleType RuleType `json:"rule_type"`
+
+	// Version The version's name.
+	Version string `json:"version"`
+
+	// VersionID The version's identifier.
+	VersionID openapi_types.UUID `json:"version_id"`
+}
+
+// RuleViolationList A page of a list of rule violations.
+type RuleViolationList struct {
+	// Items Rule violations of this page, newest first.
+	Items []RuleViolation `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// RuleWindow A time, or a series of times, in which deployments are denied or allowed.
+type RuleWindow struct {
+	// Effect What a window does: no deployments inside of it (`deny`), or outside of all that are `allow`.
+	Effect WindowEffect `json:"effect"`
+
+	// End When it ends, as a local time of the schedule's zone.
+	End string `json:"end"`
+
+	// Exdates Local dates on which it does not begin although `rrule` has them.
+	Exdates []string `json:"exdates"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Reason Why, for those whose deployment is blocked.
+	Reason nullable.Nullable[string] `json:"reason"`
+
+	// Rrule How it recurs (RFC 5545); null when it does not.
+	Rrule nullable.Nullable[string] `json:"rrule"`
+
+	// Start When it begins, as a local time of the schedule's zone; with `rrule`, the first time.
+	Start string `json:"start"`
+}
+
+// RuleWindowInput A time, or a series of times, in which deployments are denied or allowed. `start` and `end` are local times, such as
+// `2026-12-18T18:00`, in the years 2000 to 2099. What the change to daylight-saving time skips or repeats is resolved as RFC 5545
+// specifies: 02:30 that does not exist is 03:30, and of two the first counts. Unknown members are rejected.
+type RuleWindowInput struct {
+	// Effect What a window does: no deployments inside of it (`deny`), or outside of all that are `allow`.
+	Effect WindowEffect `json:"effect"`
+
+	// End When it ends, after `start`: at most 366 days later, and 31 days with `rrule`.
+	End string `json:"end"`
+
+	// Exdates Local dates, such as `2026-12-25`, on which it does not begin although `rrule` has them.
+	Exdates []string `json:"exdates,omitempty"`
+
+	// Name Its name, 1 to 100 characters.
+	Name string `json:"name"`
+
+	// Reason Why, for those whose deployment is blocked; at most 500 characters.
+	Reason nullable.Nullable[string] `json:"reason,omitempty"`
+
+	// Rrule How it recurs, in the syntax of RFC 5545, such as `FREQ=WEEKLY;BYDAY=FR`. FREQ is DAILY, WEEKLY, MONTHLY or YEARLY. INTERVAL (1 to 99), BYDAY
+	// (with numbers if MONTHLY), BYMONTHDAY, BYMONTH, WKST and UNTIL may follow; other parts are rejected. `start` must be an
+	// occurrence. Without it, the window occurs once.
+	Rrule nullable.Nullable[string] `json:"rrule,omitempty"`
+
+	// Start When it begins, such as `2026-12-18T18:00`; with `rrule`, the first time.
+	Start string `json:"start"`
+}
+
 // Session A session of a user's browser.
 type Session struct {
 	// CreatedAt When the user signed in.
@@ -2237,6 +2964,10 @@ type VersionList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
+// ViolationAction What followed from a violation: the deployment was blocked; the rule only reports; a break-glass grant overrode the rule; an API key
+// that may do so skipped it; or the deployment was reported at its end only, when nothing could be blocked (`observed`).
+type ViolationAction string
+
 // WebhookMessage The body of the request that a webhook receives. Every member is always present.
 //
 // Example: {"commit_sha":"c3a1f6e0b7d24985ac61e7f3d0982b5e4f7a6c18","deployed_at":"2026-11-23T15:49:45.000984Z","deployer":"Ada Lovelace","environment":"production","event_type":"deployment.failed","id":"01a20919-55a9-778c-b3f3-63031a7e5dd2","is_successful":false,"preflight_status":null,"product_name":"checkout","repo_name":"acme/checkout","source_url":"https://github.com/acme/checkout/actions/runs/16421402915","version":"1.4.3"}
@@ -2278,6 +3009,9 @@ type WebhookMessage struct {
 	Version nullable.Nullable[string] `json:"version"`
 }
 
+// WindowEffect What a window does: no deployments inside of it (`deny`), or outside of all that are `allow`.
+type WindowEffect string
+
 // APIKeyID defines model for APIKeyID.
 type APIKeyID = openapi_types.UUID
 
@@ -2310,6 +3044,9 @@ type DeliveryStatusFilter = DeliveryStatus
 
 // DeploymentID defines model for DeploymentID.
 type DeploymentID = openapi_types.UUID
+
+// DeploymentRuleID defines model for DeploymentRuleID.
+type DeploymentRuleID = openapi_types.UUID
 
 // EmailChannelID defines model for EmailChannelID.
 type EmailChannelID = openapi_types.UUID
@@ -2374,6 +3111,9 @@ type ReleaseStatusFilter = ReleaseStatus
 // ReleaseVersionID defines model for ReleaseVersionID.
 type ReleaseVersionID = openapi_types.UUID
 
+// RuleFilter defines model for RuleFilter.
+type RuleFilter = string
+
 // SCMSHAFilter defines model for SCMSHAFilter.
 type SCMSHAFilter = string
 
@@ -2403,6 +3143,21 @@ type VersionID = openapi_types.UUID
 
 // VersionPrefix defines model for VersionPrefix.
 type VersionPrefix = string
+
+// ViolationActionFilter What followed from a violation: the deployment was blocked; the rule only reports; a break-glass grant overrode the rule; an API key
+// that may do so skipped it; or the deployment was reported at its end only, when nothing could be blocked (`observed`).
+type ViolationActionFilter = ViolationAction
+
+// ViolationCodeFilter What a rule has found.
+//
+// | code | a rule of the type | status |
+// |---|---|---|
+// | `NO_DEPLOY_WINDOW` | `schedule` | 423 |
+// | `DEPLOYMENT_IN_PROGRESS` | `concurrency` | 409 |
+// | `FLOW_VIOLATION`, `INSUFFICIENT_SOAK_TIME` | `flow` | 428 |
+// | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
+// | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
+type ViolationCodeFilter = PolicyCode
 
 // BadRequest An error.
 type BadRequest = Problem
@@ -2598,6 +3353,67 @@ type CreateDeploymentEventParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListDeploymentRulesParams defines parameters for ListDeploymentRules.
+type ListDeploymentRulesParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateDeploymentRuleParams defines parameters for CreateDeploymentRule.
+type CreateDeploymentRuleParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListRuleViolationsParams defines parameters for ListRuleViolations.
+type ListRuleViolationsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Rule Only violations of this rule, by name (in any case) or identifier. A deleted rule is found by its identifier.
+	Rule *RuleFilter `form:"rule,omitempty" json:"rule,omitempty"`
+
+	// Product Only objects of this product, by name (a former one too) or identifier.
+	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
+
+	// Environment Only objects of this environment, by name (a former one too) or identifier.
+	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
+
+	// Action Only violations with this consequence.
+	Action *ViolationActionFilter `form:"action,omitempty" json:"action,omitempty"`
+
+	// Code Only violations with this code.
+	Code *ViolationCodeFilter `form:"code,omitempty" json:"code,omitempty"`
+
+	// Since Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// DeleteDeploymentRuleParams defines parameters for DeleteDeploymentRule.
+type DeleteDeploymentRuleParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateDeploymentRuleParams defines parameters for UpdateDeploymentRule.
+type UpdateDeploymentRuleParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
 	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
@@ -2697,6 +3513,12 @@ type DeleteEnvironmentParams struct {
 
 // UpdateEnvironmentParams defines parameters for UpdateEnvironment.
 type UpdateEnvironmentParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateGovernanceSettingsParams defines parameters for UpdateGovernanceSettings.
+type UpdateGovernanceSettingsParams struct {
 	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -2982,11 +3804,20 @@ type CreateBuildEventJSONRequestBody = BuildEvent
 // CreateDeploymentEventJSONRequestBody defines body for CreateDeploymentEvent for application/json ContentType.
 type CreateDeploymentEventJSONRequestBody = DeploymentEvent
 
+// CreateDeploymentRuleJSONRequestBody defines body for CreateDeploymentRule for application/json ContentType.
+type CreateDeploymentRuleJSONRequestBody = DeploymentRuleCreate
+
+// UpdateDeploymentRuleJSONRequestBody defines body for UpdateDeploymentRule for application/json ContentType.
+type UpdateDeploymentRuleJSONRequestBody = DeploymentRulePatch
+
 // CreateEnvironmentJSONRequestBody defines body for CreateEnvironment for application/json ContentType.
 type CreateEnvironmentJSONRequestBody = EnvironmentCreate
 
 // UpdateEnvironmentJSONRequestBody defines body for UpdateEnvironment for application/json ContentType.
 type UpdateEnvironmentJSONRequestBody = EnvironmentPatch
+
+// UpdateGovernanceSettingsJSONRequestBody defines body for UpdateGovernanceSettings for application/json ContentType.
+type UpdateGovernanceSettingsJSONRequestBody = GovernanceSettingsPatch
 
 // CreateNotificationChannelJSONRequestBody defines body for CreateNotificationChannel for application/json ContentType.
 type CreateNotificationChannelJSONRequestBody = NotificationChannelCreate
@@ -3413,6 +4244,80 @@ type ClientInterface interface {
 	// Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
 	CreateDeploymentEvent(ctx context.Context, params *CreateDeploymentEventParams, body CreateDeploymentEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDeploymentRules List deployment rules
+	//
+	// Lists the account's rules, newest first, disabled ones included.
+	//
+	// Corresponds with GET /deployment-rules/ (the `ListDeploymentRules` operationId).
+	ListDeploymentRules(ctx context.Context, params *ListDeploymentRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDeploymentRuleWithBody Create a deployment rule
+	//
+	// Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
+	// Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
+	//
+	// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /deployment-rules/ (the `CreateDeploymentRule` operationId).
+	CreateDeploymentRuleWithBody(ctx context.Context, params *CreateDeploymentRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDeploymentRule Create a deployment rule
+	//
+	// Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
+	// Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
+	//
+	// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /deployment-rules/ (the `CreateDeploymentRule` operationId).
+	CreateDeploymentRule(ctx context.Context, params *CreateDeploymentRuleParams, body CreateDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListRuleViolations List rule violations
+	//
+	// Lists what rules have found about deployments, newest first: what was blocked, and what was only reported, overridden or skipped.
+	// A deployment that violates several rules has an entry for each. Entries are never changed, and stay when their rule is deleted. A
+	// filter that matches nothing returns an empty list.
+	//
+	// Corresponds with GET /deployment-rules/violations (the `ListRuleViolations` operationId).
+	ListRuleViolations(ctx context.Context, params *ListRuleViolationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteDeploymentRule Delete a deployment rule
+	//
+	// Deletes the rule, which applies to no deployment that starts after the answer. Its violations stay. Its name may be used again.
+	//
+	// Corresponds with DELETE /deployment-rules/{id} (the `DeleteDeploymentRule` operationId).
+	DeleteDeploymentRule(ctx context.Context, id DeploymentRuleID, params *DeleteDeploymentRuleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDeploymentRule Get a deployment rule
+	//
+	// Returns one rule. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
+	//
+	// Corresponds with GET /deployment-rules/{id} (the `GetDeploymentRule` operationId).
+	GetDeploymentRule(ctx context.Context, id DeploymentRuleID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateDeploymentRuleWithBody Update a deployment rule
+	//
+	// Changes the members in the body (JSON merge patch, RFC 7396). A list replaces the former one. The type of a rule cannot change.
+	// `{"enabled": true}` is short for `{"mode": "enabled"}`, and `{"enabled": false}` for `{"mode": "disabled"}`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /deployment-rules/{id} (the `UpdateDeploymentRule` operationId).
+	UpdateDeploymentRuleWithBody(ctx context.Context, id DeploymentRuleID, params *UpdateDeploymentRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateDeploymentRule Update a deployment rule
+	//
+	// Changes the members in the body (JSON merge patch, RFC 7396). A list replaces the former one. The type of a rule cannot change.
+	// `{"enabled": true}` is short for `{"mode": "enabled"}`, and `{"enabled": false}` for `{"mode": "disabled"}`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /deployment-rules/{id} (the `UpdateDeploymentRule` operationId).
+	UpdateDeploymentRule(ctx context.Context, id DeploymentRuleID, params *UpdateDeploymentRuleParams, body UpdateDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListDeployments List deployments
 	//
 	// Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
@@ -3529,6 +4434,31 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
 	UpdateEnvironment(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetGovernanceSettings Get the governance settings
+	//
+	// Returns the account's settings for approvals and break-glass grants. An account that has changed none has the defaults.
+	//
+	// Corresponds with GET /governance-settings (the `GetGovernanceSettings` operationId).
+	GetGovernanceSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateGovernanceSettingsWithBody Update the governance settings
+	//
+	// Changes the settings in the body (JSON merge patch, RFC 7396). Grants that exist keep the minutes that they were created with.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /governance-settings (the `UpdateGovernanceSettings` operationId).
+	UpdateGovernanceSettingsWithBody(ctx context.Context, params *UpdateGovernanceSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateGovernanceSettings Update the governance settings
+	//
+	// Changes the settings in the body (JSON merge patch, RFC 7396). Grants that exist keep the minutes that they were created with.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /governance-settings (the `UpdateGovernanceSettings` operationId).
+	UpdateGovernanceSettings(ctx context.Context, params *UpdateGovernanceSettingsParams, body UpdateGovernanceSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetHealth Liveness probe
 	//
@@ -4552,6 +5482,160 @@ func (c *Client) CreateDeploymentEvent(ctx context.Context, params *CreateDeploy
 	return c.Client.Do(req)
 }
 
+// ListDeploymentRules List deployment rules
+//
+// Lists the account's rules, newest first, disabled ones included.
+//
+// Corresponds with GET /deployment-rules/ (the `ListDeploymentRules` operationId).
+func (c *Client) ListDeploymentRules(ctx context.Context, params *ListDeploymentRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeploymentRulesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDeploymentRuleWithBody Create a deployment rule
+//
+// Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
+// Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
+//
+// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /deployment-rules/ (the `CreateDeploymentRule` operationId).
+func (c *Client) CreateDeploymentRuleWithBody(ctx context.Context, params *CreateDeploymentRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDeploymentRuleRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDeploymentRule Create a deployment rule
+//
+// Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
+// Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
+//
+// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /deployment-rules/ (the `CreateDeploymentRule` operationId).
+func (c *Client) CreateDeploymentRule(ctx context.Context, params *CreateDeploymentRuleParams, body CreateDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDeploymentRuleRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRuleViolations List rule violations
+//
+// Lists what rules have found about deployments, newest first: what was blocked, and what was only reported, overridden or skipped.
+// A deployment that violates several rules has an entry for each. Entries are never changed, and stay when their rule is deleted. A
+// filter that matches nothing returns an empty list.
+//
+// Corresponds with GET /deployment-rules/violations (the `ListRuleViolations` operationId).
+func (c *Client) ListRuleViolations(ctx context.Context, params *ListRuleViolationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRuleViolationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteDeploymentRule Delete a deployment rule
+//
+// Deletes the rule, which applies to no deployment that starts after the answer. Its violations stay. Its name may be used again.
+//
+// Corresponds with DELETE /deployment-rules/{id} (the `DeleteDeploymentRule` operationId).
+func (c *Client) DeleteDeploymentRule(ctx context.Context, id DeploymentRuleID, params *DeleteDeploymentRuleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteDeploymentRuleRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDeploymentRule Get a deployment rule
+//
+// Returns one rule. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
+//
+// Corresponds with GET /deployment-rules/{id} (the `GetDeploymentRule` operationId).
+func (c *Client) GetDeploymentRule(ctx context.Context, id DeploymentRuleID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDeploymentRuleRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateDeploymentRuleWithBody Update a deployment rule
+//
+// Changes the members in the body (JSON merge patch, RFC 7396). A list replaces the former one. The type of a rule cannot change.
+// `{"enabled": true}` is short for `{"mode": "enabled"}`, and `{"enabled": false}` for `{"mode": "disabled"}`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /deployment-rules/{id} (the `UpdateDeploymentRule` operationId).
+func (c *Client) UpdateDeploymentRuleWithBody(ctx context.Context, id DeploymentRuleID, params *UpdateDeploymentRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateDeploymentRuleRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateDeploymentRule Update a deployment rule
+//
+// Changes the members in the body (JSON merge patch, RFC 7396). A list replaces the former one. The type of a rule cannot change.
+// `{"enabled": true}` is short for `{"mode": "enabled"}`, and `{"enabled": false}` for `{"mode": "disabled"}`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /deployment-rules/{id} (the `UpdateDeploymentRule` operationId).
+func (c *Client) UpdateDeploymentRule(ctx context.Context, id DeploymentRuleID, params *UpdateDeploymentRuleParams, body UpdateDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateDeploymentRuleRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListDeployments List deployments
 //
 // Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
@@ -4789,6 +5873,61 @@ func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, id EnvironmentID
 // Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
 func (c *Client) UpdateEnvironment(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateEnvironmentRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetGovernanceSettings Get the governance settings
+//
+// Returns the account's settings for approvals and break-glass grants. An account that has changed none has the defaults.
+//
+// Corresponds with GET /governance-settings (the `GetGovernanceSettings` operationId).
+func (c *Client) GetGovernanceSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetGovernanceSettingsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateGovernanceSettingsWithBody Update the governance settings
+//
+// Changes the settings in the body (JSON merge patch, RFC 7396). Grants that exist keep the minutes that they were created with.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /governance-settings (the `UpdateGovernanceSettings` operationId).
+func (c *Client) UpdateGovernanceSettingsWithBody(ctx context.Context, params *UpdateGovernanceSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateGovernanceSettingsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateGovernanceSettings Update the governance settings
+//
+// Changes the settings in the body (JSON merge patch, RFC 7396). Grants that exist keep the minutes that they were created with.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /governance-settings (the `UpdateGovernanceSettings` operationId).
+func (c *Client) UpdateGovernanceSettings(ctx context.Context, params *UpdateGovernanceSettingsParams, body UpdateGovernanceSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateGovernanceSettingsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6940,6 +8079,422 @@ func NewCreateDeploymentEventRequestWithBody(server string, params *CreateDeploy
 	return req, nil
 }
 
+// NewListDeploymentRulesRequest constructs an http.Request for the ListDeploymentRules method
+func NewListDeploymentRulesRequest(server string, params *ListDeploymentRulesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-rules/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateDeploymentRuleRequest calls the generic CreateDeploymentRule builder with application/json body
+func NewCreateDeploymentRuleRequest(server string, params *CreateDeploymentRuleParams, body CreateDeploymentRuleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateDeploymentRuleRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateDeploymentRuleRequestWithBody constructs an http.Request for the CreateDeploymentRule method, with any body, and a specified content type
+func NewCreateDeploymentRuleRequestWithBody(server string, params *CreateDeploymentRuleParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-rules/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListRuleViolationsRequest constructs an http.Request for the ListRuleViolations method
+func NewListRuleViolationsRequest(server string, params *ListRuleViolationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-rules/violations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Rule != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "rule", *params.Rule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Product != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "product", *params.Product, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Environment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "environment", *params.Environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Code != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "code", *params.Code, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteDeploymentRuleRequest constructs an http.Request for the DeleteDeploymentRule method
+func NewDeleteDeploymentRuleRequest(server string, id DeploymentRuleID, params *DeleteDeploymentRuleParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-rules/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetDeploymentRuleRequest constructs an http.Request for the GetDeploymentRule method
+func NewGetDeploymentRuleRequest(server string, id DeploymentRuleID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-rules/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateDeploymentRuleRequest calls the generic UpdateDeploymentRule builder with application/json body
+func NewUpdateDeploymentRuleRequest(server string, id DeploymentRuleID, params *UpdateDeploymentRuleParams, body UpdateDeploymentRuleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateDeploymentRuleRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewUpdateDeploymentRuleRequestWithBody constructs an http.Request for the UpdateDeploymentRule method, with any body, and a specified content type
+func NewUpdateDeploymentRuleRequestWithBody(server string, id DeploymentRuleID, params *UpdateDeploymentRuleParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-rules/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListDeploymentsRequest constructs an http.Request for the ListDeployments method
 func NewListDeploymentsRequest(server string, params *ListDeploymentsParams) (*http.Request, error) {
 	var err error
@@ -7658,6 +9213,88 @@ func NewUpdateEnvironmentRequestWithBody(server string, id EnvironmentID, params
 	}
 
 	operationPath := fmt.Sprintf("/environments/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetGovernanceSettingsRequest constructs an http.Request for the GetGovernanceSettings method
+func NewGetGovernanceSettingsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/governance-settings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateGovernanceSettingsRequest calls the generic UpdateGovernanceSettings builder with application/json body
+func NewUpdateGovernanceSettingsRequest(server string, params *UpdateGovernanceSettingsParams, body UpdateGovernanceSettingsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateGovernanceSettingsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewUpdateGovernanceSettingsRequestWithBody constructs an http.Request for the UpdateGovernanceSettings method, with any body, and a specified content type
+func NewUpdateGovernanceSettingsRequestWithBody(server string, params *UpdateGovernanceSettingsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/governance-settings")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -10255,6 +11892,88 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
 	CreateDeploymentEventWithResponse(ctx context.Context, params *CreateDeploymentEventParams, body CreateDeploymentEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentEventResponse, error)
 
+	// ListDeploymentRulesWithResponse List deployment rules
+	//
+	// Lists the account's rules, newest first, disabled ones included.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-rules/ (the `ListDeploymentRules` operationId).
+	ListDeploymentRulesWithResponse(ctx context.Context, params *ListDeploymentRulesParams, reqEditors ...RequestEditorFn) (*ListDeploymentRulesResponse, error)
+
+	// CreateDeploymentRuleWithBodyWithResponse Create a deployment rule
+	//
+	// Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
+	// Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
+	//
+	// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-rules/ (the `CreateDeploymentRule` operationId).
+	CreateDeploymentRuleWithBodyWithResponse(ctx context.Context, params *CreateDeploymentRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDeploymentRuleResponse, error)
+
+	// CreateDeploymentRuleWithResponse Create a deployment rule
+	//
+	// Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
+	// Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
+	//
+	// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-rules/ (the `CreateDeploymentRule` operationId).
+	CreateDeploymentRuleWithResponse(ctx context.Context, params *CreateDeploymentRuleParams, body CreateDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentRuleResponse, error)
+
+	// ListRuleViolationsWithResponse List rule violations
+	//
+	// Lists what rules have found about deployments, newest first: what was blocked, and what was only reported, overridden or skipped.
+	// A deployment that violates several rules has an entry for each. Entries are never changed, and stay when their rule is deleted. A
+	// filter that matches nothing returns an empty list.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-rules/violations (the `ListRuleViolations` operationId).
+	ListRuleViolationsWithResponse(ctx context.Context, params *ListRuleViolationsParams, reqEditors ...RequestEditorFn) (*ListRuleViolationsResponse, error)
+
+	// DeleteDeploymentRuleWithResponse Delete a deployment rule
+	//
+	// Deletes the rule, which applies to no deployment that starts after the answer. Its violations stay. Its name may be used again.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /deployment-rules/{id} (the `DeleteDeploymentRule` operationId).
+	DeleteDeploymentRuleWithResponse(ctx context.Context, id DeploymentRuleID, params *DeleteDeploymentRuleParams, reqEditors ...RequestEditorFn) (*DeleteDeploymentRuleResponse, error)
+
+	// GetDeploymentRuleWithResponse Get a deployment rule
+	//
+	// Returns one rule. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-rules/{id} (the `GetDeploymentRule` operationId).
+	GetDeploymentRuleWithResponse(ctx context.Context, id DeploymentRuleID, reqEditors ...RequestEditorFn) (*GetDeploymentRuleResponse, error)
+
+	// UpdateDeploymentRuleWithBodyWithResponse Update a deployment rule
+	//
+	// Changes the members in the body (JSON merge patch, RFC 7396). A list replaces the former one. The type of a rule cannot change.
+	// `{"enabled": true}` is short for `{"mode": "enabled"}`, and `{"enabled": false}` for `{"mode": "disabled"}`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /deployment-rules/{id} (the `UpdateDeploymentRule` operationId).
+	UpdateDeploymentRuleWithBodyWithResponse(ctx context.Context, id DeploymentRuleID, params *UpdateDeploymentRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateDeploymentRuleResponse, error)
+
+	// UpdateDeploymentRuleWithResponse Update a deployment rule
+	//
+	// Changes the members in the body (JSON merge patch, RFC 7396). A list replaces the former one. The type of a rule cannot change.
+	// `{"enabled": true}` is short for `{"mode": "enabled"}`, and `{"enabled": false}` for `{"mode": "disabled"}`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /deployment-rules/{id} (the `UpdateDeploymentRule` operationId).
+	UpdateDeploymentRuleWithResponse(ctx context.Context, id DeploymentRuleID, params *UpdateDeploymentRuleParams, body UpdateDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateDeploymentRuleResponse, error)
+
 	// ListDeploymentsWithResponse List deployments
 	//
 	// Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
@@ -10389,6 +12108,33 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /environments/{id} (the `UpdateEnvironment` operationId).
 	UpdateEnvironmentWithResponse(ctx context.Context, id EnvironmentID, params *UpdateEnvironmentParams, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error)
+
+	// GetGovernanceSettingsWithResponse Get the governance settings
+	//
+	// Returns the account's settings for approvals and break-glass grants. An account that has changed none has the defaults.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /governance-settings (the `GetGovernanceSettings` operationId).
+	GetGovernanceSettingsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetGovernanceSettingsResponse, error)
+
+	// UpdateGovernanceSettingsWithBodyWithResponse Update the governance settings
+	//
+	// Changes the settings in the body (JSON merge patch, RFC 7396). Grants that exist keep the minutes that they were created with.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /governance-settings (the `UpdateGovernanceSettings` operationId).
+	UpdateGovernanceSettingsWithBodyWithResponse(ctx context.Context, params *UpdateGovernanceSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateGovernanceSettingsResponse, error)
+
+	// UpdateGovernanceSettingsWithResponse Update the governance settings
+	//
+	// Changes the settings in the body (JSON merge patch, RFC 7396). Grants that exist keep the minutes that they were created with.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /governance-settings (the `UpdateGovernanceSettings` operationId).
+	UpdateGovernanceSettingsWithResponse(ctx context.Context, params *UpdateGovernanceSettingsParams, body UpdateGovernanceSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateGovernanceSettingsResponse, error)
 
 	// GetHealthWithResponse Liveness probe
 	//
@@ -12993,6 +14739,722 @@ func (r CreateDeploymentEventResponse) ContentType() string {
 	return ""
 }
 
+// ListDeploymentRulesResponse401Headers the declared response headers of an HTTP 401 response for ListDeploymentRules
+type ListDeploymentRulesResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListDeploymentRulesResponse429Headers the declared response headers of an HTTP 429 response for ListDeploymentRules
+type ListDeploymentRulesResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListDeploymentRulesResponse503Headers the declared response headers of an HTTP 503 response for ListDeploymentRules
+type ListDeploymentRulesResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListDeploymentRulesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRuleList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListDeploymentRulesResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListDeploymentRulesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListDeploymentRulesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeploymentRulesResponse) GetJSON200() *DeploymentRuleList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListDeploymentRulesResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListDeploymentRulesResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListDeploymentRulesResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListDeploymentRulesResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListDeploymentRulesResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListDeploymentRulesResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeploymentRulesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeploymentRulesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeploymentRulesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeploymentRulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateDeploymentRuleResponse201Headers the declared response headers of an HTTP 201 response for CreateDeploymentRule
+type CreateDeploymentRuleResponse201Headers struct {
+	ETag     string
+	Location string
+}
+
+// CreateDeploymentRuleResponse401Headers the declared response headers of an HTTP 401 response for CreateDeploymentRule
+type CreateDeploymentRuleResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateDeploymentRuleResponse429Headers the declared response headers of an HTTP 429 response for CreateDeploymentRule
+type CreateDeploymentRuleResponse429Headers struct {
+	RetryAfter int
+}
+
+// CreateDeploymentRuleResponse503Headers the declared response headers of an HTTP 503 response for CreateDeploymentRule
+type CreateDeploymentRuleResponse503Headers struct {
+	RetryAfter int
+}
+
+type CreateDeploymentRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *DeploymentRule
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateDeploymentRuleResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateDeploymentRuleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateDeploymentRuleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateDeploymentRuleResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateDeploymentRuleResponse) GetJSON201() *DeploymentRule {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateDeploymentRuleResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateDeploymentRuleResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CreateDeploymentRuleResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreateDeploymentRuleResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateDeploymentRuleResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CreateDeploymentRuleResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateDeploymentRuleResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CreateDeploymentRuleResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CreateDeploymentRuleResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateDeploymentRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateDeploymentRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateDeploymentRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateDeploymentRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListRuleViolationsResponse401Headers the declared response headers of an HTTP 401 response for ListRuleViolations
+type ListRuleViolationsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListRuleViolationsResponse429Headers the declared response headers of an HTTP 429 response for ListRuleViolations
+type ListRuleViolationsResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListRuleViolationsResponse503Headers the declared response headers of an HTTP 503 response for ListRuleViolations
+type ListRuleViolationsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListRuleViolationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RuleViolationList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListRuleViolationsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListRuleViolationsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListRuleViolationsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRuleViolationsResponse) GetJSON200() *RuleViolationList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListRuleViolationsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListRuleViolationsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListRuleViolationsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListRuleViolationsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListRuleViolationsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListRuleViolationsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRuleViolationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRuleViolationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRuleViolationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRuleViolationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteDeploymentRuleResponse401Headers the declared response headers of an HTTP 401 response for DeleteDeploymentRule
+type DeleteDeploymentRuleResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteDeploymentRuleResponse429Headers the declared response headers of an HTTP 429 response for DeleteDeploymentRule
+type DeleteDeploymentRuleResponse429Headers struct {
+	RetryAfter int
+}
+
+// DeleteDeploymentRuleResponse503Headers the declared response headers of an HTTP 503 response for DeleteDeploymentRule
+type DeleteDeploymentRuleResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeleteDeploymentRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteDeploymentRuleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteDeploymentRuleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteDeploymentRuleResponse503Headers
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r DeleteDeploymentRuleResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r DeleteDeploymentRuleResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r DeleteDeploymentRuleResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r DeleteDeploymentRuleResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r DeleteDeploymentRuleResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r DeleteDeploymentRuleResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r DeleteDeploymentRuleResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r DeleteDeploymentRuleResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteDeploymentRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteDeploymentRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteDeploymentRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteDeploymentRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetDeploymentRuleResponse200Headers the declared response headers of an HTTP 200 response for GetDeploymentRule
+type GetDeploymentRuleResponse200Headers struct {
+	ETag string
+}
+
+// GetDeploymentRuleResponse401Headers the declared response headers of an HTTP 401 response for GetDeploymentRule
+type GetDeploymentRuleResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetDeploymentRuleResponse429Headers the declared response headers of an HTTP 429 response for GetDeploymentRule
+type GetDeploymentRuleResponse429Headers struct {
+	RetryAfter int
+}
+
+// GetDeploymentRuleResponse503Headers the declared response headers of an HTTP 503 response for GetDeploymentRule
+type GetDeploymentRuleResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetDeploymentRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRule
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetDeploymentRuleResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetDeploymentRuleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetDeploymentRuleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetDeploymentRuleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDeploymentRuleResponse) GetJSON200() *DeploymentRule {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetDeploymentRuleResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetDeploymentRuleResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetDeploymentRuleResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetDeploymentRuleResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetDeploymentRuleResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetDeploymentRuleResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetDeploymentRuleResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDeploymentRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDeploymentRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDeploymentRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDeploymentRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateDeploymentRuleResponse200Headers the declared response headers of an HTTP 200 response for UpdateDeploymentRule
+type UpdateDeploymentRuleResponse200Headers struct {
+	ETag string
+}
+
+// UpdateDeploymentRuleResponse401Headers the declared response headers of an HTTP 401 response for UpdateDeploymentRule
+type UpdateDeploymentRuleResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// UpdateDeploymentRuleResponse429Headers the declared response headers of an HTTP 429 response for UpdateDeploymentRule
+type UpdateDeploymentRuleResponse429Headers struct {
+	RetryAfter int
+}
+
+// UpdateDeploymentRuleResponse503Headers the declared response headers of an HTTP 503 response for UpdateDeploymentRule
+type UpdateDeploymentRuleResponse503Headers struct {
+	RetryAfter int
+}
+
+type UpdateDeploymentRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRule
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateDeploymentRuleResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UpdateDeploymentRuleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateDeploymentRuleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *UpdateDeploymentRuleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateDeploymentRuleResponse) GetJSON200() *DeploymentRule {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r UpdateDeploymentRuleResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r UpdateDeploymentRuleResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r UpdateDeploymentRuleResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r UpdateDeploymentRuleResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r UpdateDeploymentRuleResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r UpdateDeploymentRuleResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r UpdateDeploymentRuleResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r UpdateDeploymentRuleResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r UpdateDeploymentRuleResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r UpdateDeploymentRuleResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r UpdateDeploymentRuleResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateDeploymentRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateDeploymentRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateDeploymentRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateDeploymentRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListDeploymentsResponse401Headers the declared response headers of an HTTP 401 response for ListDeployments
 type ListDeploymentsResponse401Headers struct {
 	WWWAuthenticate string
@@ -14181,6 +16643,249 @@ func (r UpdateEnvironmentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdateEnvironmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetGovernanceSettingsResponse200Headers the declared response headers of an HTTP 200 response for GetGovernanceSettings
+type GetGovernanceSettingsResponse200Headers struct {
+	ETag string
+}
+
+// GetGovernanceSettingsResponse401Headers the declared response headers of an HTTP 401 response for GetGovernanceSettings
+type GetGovernanceSettingsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetGovernanceSettingsResponse429Headers the declared response headers of an HTTP 429 response for GetGovernanceSettings
+type GetGovernanceSettingsResponse429Headers struct {
+	RetryAfter int
+}
+
+// GetGovernanceSettingsResponse503Headers the declared response headers of an HTTP 503 response for GetGovernanceSettings
+type GetGovernanceSettingsResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetGovernanceSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *GovernanceSettings
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetGovernanceSettingsResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetGovernanceSettingsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetGovernanceSettingsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetGovernanceSettingsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetGovernanceSettingsResponse) GetJSON200() *GovernanceSettings {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetGovernanceSettingsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetGovernanceSettingsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetGovernanceSettingsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetGovernanceSettingsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetGovernanceSettingsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetGovernanceSettingsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetGovernanceSettingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetGovernanceSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetGovernanceSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetGovernanceSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateGovernanceSettingsResponse200Headers the declared response headers of an HTTP 200 response for UpdateGovernanceSettings
+type UpdateGovernanceSettingsResponse200Headers struct {
+	ETag string
+}
+
+// UpdateGovernanceSettingsResponse401Headers the declared response headers of an HTTP 401 response for UpdateGovernanceSettings
+type UpdateGovernanceSettingsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// UpdateGovernanceSettingsResponse429Headers the declared response headers of an HTTP 429 response for UpdateGovernanceSettings
+type UpdateGovernanceSettingsResponse429Headers struct {
+	RetryAfter int
+}
+
+// UpdateGovernanceSettingsResponse503Headers the declared response headers of an HTTP 503 response for UpdateGovernanceSettings
+type UpdateGovernanceSettingsResponse503Headers struct {
+	RetryAfter int
+}
+
+type UpdateGovernanceSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *GovernanceSettings
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateGovernanceSettingsResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UpdateGovernanceSettingsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateGovernanceSettingsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *UpdateGovernanceSettingsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateGovernanceSettingsResponse) GetJSON200() *GovernanceSettings {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r UpdateGovernanceSettingsResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r UpdateGovernanceSettingsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r UpdateGovernanceSettingsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r UpdateGovernanceSettingsResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r UpdateGovernanceSettingsResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r UpdateGovernanceSettingsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r UpdateGovernanceSettingsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r UpdateGovernanceSettingsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r UpdateGovernanceSettingsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateGovernanceSettingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateGovernanceSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateGovernanceSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateGovernanceSettingsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -19002,6 +21707,136 @@ func (c *ClientWithResponses) CreateDeploymentEventWithResponse(ctx context.Cont
 	return ParseCreateDeploymentEventResponse(rsp)
 }
 
+// ListDeploymentRulesWithResponse List deployment rules
+//
+// Lists the account's rules, newest first, disabled ones included.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-rules/ (the `ListDeploymentRules` operationId).
+func (c *ClientWithResponses) ListDeploymentRulesWithResponse(ctx context.Context, params *ListDeploymentRulesParams, reqEditors ...RequestEditorFn) (*ListDeploymentRulesResponse, error) {
+	rsp, err := c.ListDeploymentRules(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeploymentRulesResponse(rsp)
+}
+
+// CreateDeploymentRuleWithBodyWithResponse Create a deployment rule
+//
+// Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
+// Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
+//
+// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-rules/ (the `CreateDeploymentRule` operationId).
+func (c *ClientWithResponses) CreateDeploymentRuleWithBodyWithResponse(ctx context.Context, params *CreateDeploymentRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDeploymentRuleResponse, error) {
+	rsp, err := c.CreateDeploymentRuleWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDeploymentRuleResponse(rsp)
+}
+
+// CreateDeploymentRuleWithResponse Create a deployment rule
+//
+// Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
+// Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
+//
+// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-rules/ (the `CreateDeploymentRule` operationId).
+func (c *ClientWithResponses) CreateDeploymentRuleWithResponse(ctx context.Context, params *CreateDeploymentRuleParams, body CreateDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentRuleResponse, error) {
+	rsp, err := c.CreateDeploymentRule(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDeploymentRuleResponse(rsp)
+}
+
+// ListRuleViolationsWithResponse List rule violations
+//
+// Lists what rules have found about deployments, newest first: what was blocked, and what was only reported, overridden or skipped.
+// A deployment that violates several rules has an entry for each. Entries are never changed, and stay when their rule is deleted. A
+// filter that matches nothing returns an empty list.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-rules/violations (the `ListRuleViolations` operationId).
+func (c *ClientWithResponses) ListRuleViolationsWithResponse(ctx context.Context, params *ListRuleViolationsParams, reqEditors ...RequestEditorFn) (*ListRuleViolationsResponse, error) {
+	rsp, err := c.ListRuleViolations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRuleViolationsResponse(rsp)
+}
+
+// DeleteDeploymentRuleWithResponse Delete a deployment rule
+//
+// Deletes the rule, which applies to no deployment that starts after the answer. Its violations stay. Its name may be used again.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /deployment-rules/{id} (the `DeleteDeploymentRule` operationId).
+func (c *ClientWithResponses) DeleteDeploymentRuleWithResponse(ctx context.Context, id DeploymentRuleID, params *DeleteDeploymentRuleParams, reqEditors ...RequestEditorFn) (*DeleteDeploymentRuleResponse, error) {
+	rsp, err := c.DeleteDeploymentRule(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteDeploymentRuleResponse(rsp)
+}
+
+// GetDeploymentRuleWithResponse Get a deployment rule
+//
+// Returns one rule. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-rules/{id} (the `GetDeploymentRule` operationId).
+func (c *ClientWithResponses) GetDeploymentRuleWithResponse(ctx context.Context, id DeploymentRuleID, reqEditors ...RequestEditorFn) (*GetDeploymentRuleResponse, error) {
+	rsp, err := c.GetDeploymentRule(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDeploymentRuleResponse(rsp)
+}
+
+// UpdateDeploymentRuleWithBodyWithResponse Update a deployment rule
+//
+// Changes the members in the body (JSON merge patch, RFC 7396). A list replaces the former one. The type of a rule cannot change.
+// `{"enabled": true}` is short for `{"mode": "enabled"}`, and `{"enabled": false}` for `{"mode": "disabled"}`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /deployment-rules/{id} (the `UpdateDeploymentRule` operationId).
+func (c *ClientWithResponses) UpdateDeploymentRuleWithBodyWithResponse(ctx context.Context, id DeploymentRuleID, params *UpdateDeploymentRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateDeploymentRuleResponse, error) {
+	rsp, err := c.UpdateDeploymentRuleWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateDeploymentRuleResponse(rsp)
+}
+
+// UpdateDeploymentRuleWithResponse Update a deployment rule
+//
+// Changes the members in the body (JSON merge patch, RFC 7396). A list replaces the former one. The type of a rule cannot change.
+// `{"enabled": true}` is short for `{"mode": "enabled"}`, and `{"enabled": false}` for `{"mode": "disabled"}`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /deployment-rules/{id} (the `UpdateDeploymentRule` operationId).
+func (c *ClientWithResponses) UpdateDeploymentRuleWithResponse(ctx context.Context, id DeploymentRuleID, params *UpdateDeploymentRuleParams, body UpdateDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateDeploymentRuleResponse, error) {
+	rsp, err := c.UpdateDeploymentRule(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateDeploymentRuleResponse(rsp)
+}
+
 // ListDeploymentsWithResponse List deployments
 //
 // Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
@@ -19213,6 +22048,51 @@ func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseUpdateEnvironmentResponse(rsp)
+}
+
+// GetGovernanceSettingsWithResponse Get the governance settings
+//
+// Returns the account's settings for approvals and break-glass grants. An account that has changed none has the defaults.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /governance-settings (the `GetGovernanceSettings` operationId).
+func (c *ClientWithResponses) GetGovernanceSettingsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetGovernanceSettingsResponse, error) {
+	rsp, err := c.GetGovernanceSettings(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetGovernanceSettingsResponse(rsp)
+}
+
+// UpdateGovernanceSettingsWithBodyWithResponse Update the governance settings
+//
+// Changes the settings in the body (JSON merge patch, RFC 7396). Grants that exist keep the minutes that they were created with.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /governance-settings (the `UpdateGovernanceSettings` operationId).
+func (c *ClientWithResponses) UpdateGovernanceSettingsWithBodyWithResponse(ctx context.Context, params *UpdateGovernanceSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateGovernanceSettingsResponse, error) {
+	rsp, err := c.UpdateGovernanceSettingsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateGovernanceSettingsResponse(rsp)
+}
+
+// UpdateGovernanceSettingsWithResponse Update the governance settings
+//
+// Changes the settings in the body (JSON merge patch, RFC 7396). Grants that exist keep the minutes that they were created with.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /governance-settings (the `UpdateGovernanceSettings` operationId).
+func (c *ClientWithResponses) UpdateGovernanceSettingsWithResponse(ctx context.Context, params *UpdateGovernanceSettingsParams, body UpdateGovernanceSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateGovernanceSettingsResponse, error) {
+	rsp, err := c.UpdateGovernanceSettings(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateGovernanceSettingsResponse(rsp)
 }
 
 // GetHealthWithResponse Liveness probe
@@ -22095,6 +24975,722 @@ func ParseCreateDeploymentEventResponse(rsp *http.Response) (*CreateDeploymentEv
 	return response, nil
 }
 
+// ParseListDeploymentRulesResponse parses an HTTP response from a ListDeploymentRulesWithResponse call
+func ParseListDeploymentRulesResponse(rsp *http.Response) (*ListDeploymentRulesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeploymentRulesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRuleList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListDeploymentRulesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListDeploymentRulesResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListDeploymentRulesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateDeploymentRuleResponse parses an HTTP response from a CreateDeploymentRuleWithResponse call
+func ParseCreateDeploymentRuleResponse(rsp *http.Response) (*CreateDeploymentRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateDeploymentRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest DeploymentRule
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateDeploymentRuleResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateDeploymentRuleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateDeploymentRuleResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateDeploymentRuleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListRuleViolationsResponse parses an HTTP response from a ListRuleViolationsWithResponse call
+func ParseListRuleViolationsResponse(rsp *http.Response) (*ListRuleViolationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRuleViolationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RuleViolationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListRuleViolationsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListRuleViolationsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListRuleViolationsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteDeploymentRuleResponse parses an HTTP response from a DeleteDeploymentRuleWithResponse call
+func ParseDeleteDeploymentRuleResponse(rsp *http.Response) (*DeleteDeploymentRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteDeploymentRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteDeploymentRuleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteDeploymentRuleResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteDeploymentRuleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetDeploymentRuleResponse parses an HTTP response from a GetDeploymentRuleWithResponse call
+func ParseGetDeploymentRuleResponse(rsp *http.Response) (*GetDeploymentRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDeploymentRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRule
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetDeploymentRuleResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetDeploymentRuleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetDeploymentRuleResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetDeploymentRuleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateDeploymentRuleResponse parses an HTTP response from a UpdateDeploymentRuleWithResponse call
+func ParseUpdateDeploymentRuleResponse(rsp *http.Response) (*UpdateDeploymentRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateDeploymentRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRule
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateDeploymentRuleResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers UpdateDeploymentRuleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateDeploymentRuleResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers UpdateDeploymentRuleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListDeploymentsResponse parses an HTTP response from a ListDeploymentsWithResponse call
 func ParseListDeploymentsResponse(rsp *http.Response) (*ListDeploymentsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -23252,6 +26848,249 @@ func ParseUpdateEnvironmentResponse(rsp *http.Response) (*UpdateEnvironmentRespo
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers UpdateEnvironmentResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetGovernanceSettingsResponse parses an HTTP response from a GetGovernanceSettingsWithResponse call
+func ParseGetGovernanceSettingsResponse(rsp *http.Response) (*GetGovernanceSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetGovernanceSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest GovernanceSettings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetGovernanceSettingsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetGovernanceSettingsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetGovernanceSettingsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetGovernanceSettingsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateGovernanceSettingsResponse parses an HTTP response from a UpdateGovernanceSettingsWithResponse call
+func ParseUpdateGovernanceSettingsResponse(rsp *http.Response) (*UpdateGovernanceSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateGovernanceSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest GovernanceSettings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateGovernanceSettingsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers UpdateGovernanceSettingsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateGovernanceSettingsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers UpdateGovernanceSettingsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

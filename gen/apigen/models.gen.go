@@ -32,6 +32,78 @@ func (e APIKeyState) Valid() bool {
 	}
 }
 
+// Defines values for ApprovalType.
+const (
+	ApprovalTypeCodeReview     ApprovalType = "code_review"
+	ApprovalTypeCompliance     ApprovalType = "compliance"
+	ApprovalTypePerformance    ApprovalType = "performance"
+	ApprovalTypeQa             ApprovalType = "qa"
+	ApprovalTypeReleaseManager ApprovalType = "release_manager"
+	ApprovalTypeSecurity       ApprovalType = "security"
+	ApprovalTypeUat            ApprovalType = "uat"
+)
+
+// Valid indicates whether the value is a known member of the ApprovalType enum.
+func (e ApprovalType) Valid() bool {
+	switch e {
+	case ApprovalTypeCodeReview:
+		return true
+	case ApprovalTypeCompliance:
+		return true
+	case ApprovalTypePerformance:
+		return true
+	case ApprovalTypeQa:
+		return true
+	case ApprovalTypeReleaseManager:
+		return true
+	case ApprovalTypeSecurity:
+		return true
+	case ApprovalTypeUat:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ApprovalTypeInput.
+const (
+	ApprovalTypeInputCodeReview     ApprovalTypeInput = "code_review"
+	ApprovalTypeInputCompliance     ApprovalTypeInput = "compliance"
+	ApprovalTypeInputPerformance    ApprovalTypeInput = "performance"
+	ApprovalTypeInputProduct        ApprovalTypeInput = "product"
+	ApprovalTypeInputQa             ApprovalTypeInput = "qa"
+	ApprovalTypeInputQaEngineer     ApprovalTypeInput = "qa_engineer"
+	ApprovalTypeInputReleaseManager ApprovalTypeInput = "release_manager"
+	ApprovalTypeInputSecurity       ApprovalTypeInput = "security"
+	ApprovalTypeInputUat            ApprovalTypeInput = "uat"
+)
+
+// Valid indicates whether the value is a known member of the ApprovalTypeInput enum.
+func (e ApprovalTypeInput) Valid() bool {
+	switch e {
+	case ApprovalTypeInputCodeReview:
+		return true
+	case ApprovalTypeInputCompliance:
+		return true
+	case ApprovalTypeInputPerformance:
+		return true
+	case ApprovalTypeInputProduct:
+		return true
+	case ApprovalTypeInputQa:
+		return true
+	case ApprovalTypeInputQaEngineer:
+		return true
+	case ApprovalTypeInputReleaseManager:
+		return true
+	case ApprovalTypeInputSecurity:
+		return true
+	case ApprovalTypeInputUat:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AuditEntryActorType.
 const (
 	AuditEntryActorTypeCommand   AuditEntryActorType = "command"
@@ -68,6 +140,30 @@ func (e ChannelType) Valid() bool {
 	case ChannelTypeSlackWebhook:
 		return true
 	case ChannelTypeWebhook:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ConcurrencyGroup.
+const (
+	ConcurrencyGroupEnvironment        ConcurrencyGroup = "environment"
+	ConcurrencyGroupProduct            ConcurrencyGroup = "product"
+	ConcurrencyGroupProductEnvironment ConcurrencyGroup = "product_environment"
+	ConcurrencyGroupScope              ConcurrencyGroup = "scope"
+)
+
+// Valid indicates whether the value is a known member of the ConcurrencyGroup enum.
+func (e ConcurrencyGroup) Valid() bool {
+	switch e {
+	case ConcurrencyGroupEnvironment:
+		return true
+	case ConcurrencyGroupProduct:
+		return true
+	case ConcurrencyGroupProductEnvironment:
+		return true
+	case ConcurrencyGroupScope:
 		return true
 	default:
 		return false
@@ -308,6 +404,36 @@ func (e NotifiableEventType) Valid() bool {
 	}
 }
 
+// Defines values for PolicyCode.
+const (
+	PolicyCodeAPPROVALREQUIRED        PolicyCode = "APPROVAL_REQUIRED"
+	PolicyCodeDEPLOYMENTINPROGRESS    PolicyCode = "DEPLOYMENT_IN_PROGRESS"
+	PolicyCodeFLOWVIOLATION           PolicyCode = "FLOW_VIOLATION"
+	PolicyCodeINSUFFICIENTSOAKTIME    PolicyCode = "INSUFFICIENT_SOAK_TIME"
+	PolicyCodeNODEPLOYWINDOW          PolicyCode = "NO_DEPLOY_WINDOW"
+	PolicyCodeQUALITYAPPROVALREQUIRED PolicyCode = "QUALITY_APPROVAL_REQUIRED"
+)
+
+// Valid indicates whether the value is a known member of the PolicyCode enum.
+func (e PolicyCode) Valid() bool {
+	switch e {
+	case PolicyCodeAPPROVALREQUIRED:
+		return true
+	case PolicyCodeDEPLOYMENTINPROGRESS:
+		return true
+	case PolicyCodeFLOWVIOLATION:
+		return true
+	case PolicyCodeINSUFFICIENTSOAKTIME:
+		return true
+	case PolicyCodeNODEPLOYWINDOW:
+		return true
+	case PolicyCodeQUALITYAPPROVALREQUIRED:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecordedEventEffect.
 const (
 	RecordedEventEffectConflicting RecordedEventEffect = "conflicting"
@@ -443,6 +569,72 @@ func (e RolloutStatus) Valid() bool {
 	}
 }
 
+// Defines values for RuleMode.
+const (
+	RuleModeDisabled   RuleMode = "disabled"
+	RuleModeEnabled    RuleMode = "enabled"
+	RuleModeReportOnly RuleMode = "report_only"
+)
+
+// Valid indicates whether the value is a known member of the RuleMode enum.
+func (e RuleMode) Valid() bool {
+	switch e {
+	case RuleModeDisabled:
+		return true
+	case RuleModeEnabled:
+		return true
+	case RuleModeReportOnly:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RuleRollback.
+const (
+	RuleRollbackAllow   RuleRollback = "allow"
+	RuleRollbackEnforce RuleRollback = "enforce"
+)
+
+// Valid indicates whether the value is a known member of the RuleRollback enum.
+func (e RuleRollback) Valid() bool {
+	switch e {
+	case RuleRollbackAllow:
+		return true
+	case RuleRollbackEnforce:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RuleType.
+const (
+	RuleTypeConcurrency               RuleType = "concurrency"
+	RuleTypeDeploymentRequestRequired RuleType = "deployment_request_required"
+	RuleTypeFlow                      RuleType = "flow"
+	RuleTypeSchedule                  RuleType = "schedule"
+	RuleTypeVersionApprovalRequired   RuleType = "version_approval_required"
+)
+
+// Valid indicates whether the value is a known member of the RuleType enum.
+func (e RuleType) Valid() bool {
+	switch e {
+	case RuleTypeConcurrency:
+		return true
+	case RuleTypeDeploymentRequestRequired:
+		return true
+	case RuleTypeFlow:
+		return true
+	case RuleTypeSchedule:
+		return true
+	case RuleTypeVersionApprovalRequired:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SignInProviderType.
 const (
 	SignInProviderTypeDevelopment   SignInProviderType = "development"
@@ -518,6 +710,51 @@ const (
 func (e VersionConflictError) Valid() bool {
 	switch e {
 	case VersionConflictErrorVersionConflict:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ViolationAction.
+const (
+	ViolationActionBlocked    ViolationAction = "blocked"
+	ViolationActionObserved   ViolationAction = "observed"
+	ViolationActionOverridden ViolationAction = "overridden"
+	ViolationActionReported   ViolationAction = "reported"
+	ViolationActionSkipped    ViolationAction = "skipped"
+)
+
+// Valid indicates whether the value is a known member of the ViolationAction enum.
+func (e ViolationAction) Valid() bool {
+	switch e {
+	case ViolationActionBlocked:
+		return true
+	case ViolationActionObserved:
+		return true
+	case ViolationActionOverridden:
+		return true
+	case ViolationActionReported:
+		return true
+	case ViolationActionSkipped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WindowEffect.
+const (
+	WindowEffectAllow WindowEffect = "allow"
+	WindowEffectDeny  WindowEffect = "deny"
+)
+
+// Valid indicates whether the value is a known member of the WindowEffect enum.
+func (e WindowEffect) Valid() bool {
+	switch e {
+	case WindowEffectAllow:
+		return true
+	case WindowEffectDeny:
 		return true
 	default:
 		return false
@@ -607,6 +844,12 @@ type AccountSummary struct {
 	// Slug The account's name, which is a part of its API keys.
 	Slug string `json:"slug"`
 }
+
+// ApprovalType What an approval is about.
+type ApprovalType string
+
+// ApprovalTypeInput What an approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+type ApprovalTypeInput string
 
 // AuditEntry A change of an object of the account.
 type AuditEntry struct {
@@ -877,6 +1120,10 @@ type ChannelConfigPatch struct {
 
 // ChannelType The kind of receiver.
 type ChannelType string
+
+// ConcurrencyGroup Which deployments are counted together: those of the same product and environment, of the same product, of the same environment,
+// or all in the scope of the rule.
+type ConcurrencyGroup string
 
 // CreatedAPIKey A new key, with its secret.
 type CreatedAPIKey struct {
@@ -1160,6 +1407,151 @@ type DeploymentNeighbours struct {
 	PreviousDeploymentID nullable.Nullable[openapi_types.UUID] `json:"previous_deployment_id"`
 }
 
+// DeploymentRule A rule that deployments must pass. It has the member that `rule_type` names, and none of the others.
+type DeploymentRule struct {
+	// Concurrency The limit of a rule of the type `concurrency`.
+	Concurrency *RuleConcurrency `json:"concurrency,omitempty"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// DeploymentRequestRequired What a rule of the type `deployment_request_required` requires.
+	DeploymentRequestRequired *RuleDeploymentRequest `json:"deployment_request_required,omitempty"`
+
+	// Flow The prerequisites of a rule of the type `flow`.
+	Flow *RuleFlow `json:"flow,omitempty"`
+
+	// ID The rule's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Mode Whether a violation blocks (`enabled`) or is only reported (`report_only`), or the rule is not evaluated (`disabled`).
+	Mode RuleMode `json:"mode"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Priority The order in which violations are shown, the lowest first.
+	Priority int `json:"priority"`
+
+	// Rollback What the rule does with rollbacks: it passes them (`allow`), or requires of them the same as of others (`enforce`).
+	Rollback *RuleRollback `json:"rollback,omitempty"`
+
+	// RuleType What a rule requires. The member of that name has the details.
+	//
+	// | type | a deployment must |
+	// |---|---|
+	// | `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+	// | `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+	// | `concurrency` | find fewer deployments in progress than the limit |
+	// | `deployment_request_required` | be named by an approved deployment request |
+	// | `version_approval_required` | be of a version with certain approvals |
+	RuleType RuleType `json:"rule_type"`
+
+	// Schedule The times of a rule of the type `schedule`.
+	Schedule *RuleSchedule `json:"schedule,omitempty"`
+
+	// Scope Where a rule applies: one entry of each list that is not empty matches. Products and environments are identifiers, or names in any
+	// case, former ones too.
+	Scope RuleScope `json:"scope"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// VersionApprovalRequired What a rule of the type `version_approval_required` requires.
+	VersionApprovalRequired *RuleVersionApproval `json:"version_approval_required,omitempty"`
+}
+
+// DeploymentRuleCreate A rule to create. The member that `rule_type` names is required. Unknown members, and those of other types, are rejected.
+type DeploymentRuleCreate struct {
+	// Concurrency The limit of a rule of the type `concurrency`. `max_in_progress` is required in a new rule. Unknown members are rejected.
+	Concurrency *RuleConcurrencyInput `json:"concurrency,omitempty"`
+
+	// DeploymentRequestRequired What a rule of the type `deployment_request_required` requires. Unknown members are rejected.
+	DeploymentRequestRequired *RuleDeploymentRequestInput `json:"deployment_request_required,omitempty"`
+
+	// Flow The prerequisites of a rule of the type `flow`. `prerequisites` is required in a new rule. Unknown members are rejected.
+	Flow *RuleFlowInput `json:"flow,omitempty"`
+
+	// Mode Whether a violation blocks (`enabled`) or is only reported (`report_only`), or the rule is not evaluated (`disabled`).
+	Mode *RuleMode `json:"mode,omitempty"`
+
+	// Name Its name, 1 to 100 characters; unique, ignoring case.
+	Name string `json:"name"`
+
+	// Priority The order in which violations are shown, the lowest first; 100 by default.
+	Priority *int `json:"priority,omitempty"`
+
+	// Rollback What the rule does with rollbacks: it passes them (`allow`), or requires of them the same as of others (`enforce`).
+	Rollback *RuleRollback `json:"rollback,omitempty"`
+
+	// RuleType What a rule requires. The member of that name has the details.
+	//
+	// | type | a deployment must |
+	// |---|---|
+	// | `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+	// | `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+	// | `concurrency` | find fewer deployments in progress than the limit |
+	// | `deployment_request_required` | be named by an approved deployment request |
+	// | `version_approval_required` | be of a version with certain approvals |
+	RuleType RuleType `json:"rule_type"`
+
+	// Schedule The times of a rule of the type `schedule`. Both members are required in a new rule. Unknown members are rejected.
+	Schedule *RuleScheduleInput `json:"schedule,omitempty"`
+
+	// Scope Where a rule applies: one entry of each list that is not empty matches. Together they have at most 200 entries. Products and
+	// environments are identifiers, or names in any case, and need not exist yet. Unknown members are rejected.
+	Scope *RuleScopeInput `json:"scope,omitempty"`
+
+	// VersionApprovalRequired What a rule of the type `version_approval_required` requires. `required_approvals` is required in a new rule. Unknown members are rejected.
+	VersionApprovalRequired *RuleVersionApprovalInput `json:"version_approval_required,omitempty"`
+}
+
+// DeploymentRuleList A page of a list of deployment rules.
+type DeploymentRuleList struct {
+	// Items Deployment rules of this page, newest first.
+	Items []DeploymentRule `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRulePatch The members to change; absent ones stay. Unknown members, and those of other types, are rejected.
+type DeploymentRulePatch struct {
+	// Concurrency The limit of a rule of the type `concurrency`. `max_in_progress` is required in a new rule. Unknown members are rejected.
+	Concurrency *RuleConcurrencyInput `json:"concurrency,omitempty"`
+
+	// DeploymentRequestRequired What a rule of the type `deployment_request_required` requires. Unknown members are rejected.
+	DeploymentRequestRequired *RuleDeploymentRequestInput `json:"deployment_request_required,omitempty"`
+
+	// Enabled Sets `mode` to `enabled` or `disabled`; not together with `mode`.
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// Flow The prerequisites of a rule of the type `flow`. `prerequisites` is required in a new rule. Unknown members are rejected.
+	Flow *RuleFlowInput `json:"flow,omitempty"`
+
+	// Mode Whether a violation blocks (`enabled`) or is only reported (`report_only`), or the rule is not evaluated (`disabled`).
+	Mode *RuleMode `json:"mode,omitempty"`
+
+	// Name Its name, 1 to 100 characters; unique, ignoring case.
+	Name *string `json:"name,omitempty"`
+
+	// Priority The order in which violations are shown, the lowest first.
+	Priority *int `json:"priority,omitempty"`
+
+	// Rollback What the rule does with rollbacks: it passes them (`allow`), or requires of them the same as of others (`enforce`).
+	Rollback *RuleRollback `json:"rollback,omitempty"`
+
+	// Schedule The times of a rule of the type `schedule`. Both members are required in a new rule. Unknown members are rejected.
+	Schedule *RuleScheduleInput `json:"schedule,omitempty"`
+
+	// Scope Where a rule applies: one entry of each list that is not empty matches. Together they have at most 200 entries. Products and
+	// environments are identifiers, or names in any case, and need not exist yet. Unknown members are rejected.
+	Scope *RuleScopeInput `json:"scope,omitempty"`
+
+	// VersionApprovalRequired What a rule of the type `version_approval_required` requires. `required_approvals` is required in a new rule. Unknown members are rejected.
+	VersionApprovalRequired *RuleVersionApprovalInput `json:"version_approval_required,omitempty"`
+}
+
 // Environment An environment that versions are deployed to. `metadata` and `extra_metadata` are the same.
 type Environment struct {
 	// CreatedAt When the server created it.
@@ -1373,6 +1765,39 @@ type EventMetadataInput = json.RawMessage
 // | `failed` | failed, fail, failure, error |
 // | `aborted` | aborted, abort, cancelled, canceled, cancel, skipped |
 type EventStatus string
+
+// GovernanceSettings An account's settings for approvals and break-glass grants.
+type GovernanceSettings struct {
+	// ApprovalMails Whether those who may approve get e-mail about it.
+	ApprovalMails bool `json:"approval_mails"`
+
+	// BreakGlassMaxMinutes For how many minutes a break-glass grant may be active.
+	BreakGlassMaxMinutes int `json:"break_glass_max_minutes"`
+
+	// BreakGlassSecondPerson Whether another user must confirm a break-glass grant before it is active.
+	BreakGlassSecondPerson bool `json:"break_glass_second_person"`
+
+	// RequesterMayApprove Whether users may approve what they have requested.
+	RequesterMayApprove bool `json:"requester_may_approve"`
+
+	// UpdatedAt When the settings were last changed; null when they are the defaults.
+	UpdatedAt nullable.Nullable[time.Time] `json:"updated_at"`
+}
+
+// GovernanceSettingsPatch The settings to change; absent ones stay. Unknown members are rejected.
+type GovernanceSettingsPatch struct {
+	// ApprovalMails Whether those who may approve get e-mail about it.
+	ApprovalMails *bool `json:"approval_mails,omitempty"`
+
+	// BreakGlassMaxMinutes For how many minutes a break-glass grant may be active: 1 to 240.
+	BreakGlassMaxMinutes *int `json:"break_glass_max_minutes,omitempty"`
+
+	// BreakGlassSecondPerson Whether another user must confirm a break-glass grant before it is active.
+	BreakGlassSecondPerson *bool `json:"break_glass_second_person,omitempty"`
+
+	// RequesterMayApprove Whether users may approve what they have requested.
+	RequesterMayApprove *bool `json:"requester_may_approve,omitempty"`
+}
 
 // Health The server can serve requests.
 type Health struct {
@@ -1629,6 +2054,17 @@ type NotificationTestResult struct {
 	// ResponseStatus The HTTP or SMTP status that the receiver answered with, if it answered.
 	ResponseStatus nullable.Nullable[int] `json:"response_status"`
 }
+
+// PolicyCode What a rule has found.
+//
+// | code | a rule of the type | status |
+// |---|---|---|
+// | `NO_DEPLOY_WINDOW` | `schedule` | 423 |
+// | `DEPLOYMENT_IN_PROGRESS` | `concurrency` | 409 |
+// | `FLOW_VIOLATION`, `INSUFFICIENT_SOAK_TIME` | `flow` | 428 |
+// | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
+// | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
+type PolicyCode string
 
 // Problem An error.
 type Problem struct {
@@ -2030,6 +2466,297 @@ type Role string
 // RolloutStatus `success` while the version runs there or when it has last completed there; `failed` if its last finished deployment there failed; `in_progress` while it is being deployed and neither applies; aborted deployments do not count.
 type RolloutStatus string
 
+// RuleConcurrency The limit of a rule of the type `concurrency`.
+type RuleConcurrency struct {
+	// MaxInProgress How many deployments may be in progress.
+	MaxInProgress int `json:"max_in_progress"`
+
+	// Per Which deployments are counted together: those of the same product and environment, of the same product, of the same environment,
+	// or all in the scope of the rule.
+	Per ConcurrencyGroup `json:"per"`
+
+	// StaleAfterMinutes After how many minutes without an event a deployment does not count any more.
+	StaleAfterMinutes int `json:"stale_after_minutes"`
+}
+
+// RuleConcurrencyInput The limit of a rule of the type `concurrency`. `max_in_progress` is required in a new rule. Unknown members are rejected.
+type RuleConcurrencyInput struct {
+	// MaxInProgress How many deployments may be in progress: 1 to 100.
+	MaxInProgress *int `json:"max_in_progress,omitempty"`
+
+	// Per Which deployments are counted together: those of the same product and environment, of the same product, of the same environment,
+	// or all in the scope of the rule.
+	Per *ConcurrencyGroup `json:"per,omitempty"`
+
+	// StaleAfterMinutes After how many minutes without an event a deployment does not count any more: 5 to 10,080, by default 60.
+	StaleAfterMinutes *int `json:"stale_after_minutes,omitempty"`
+}
+
+// RuleDeploymentRequest What a rule of the type `deployment_request_required` requires.
+type RuleDeploymentRequest struct {
+	// ApprovalTimeoutHours For how many hours an approval counts; null: for any time.
+	ApprovalTimeoutHours nullable.Nullable[int] `json:"approval_timeout_hours"`
+
+	// RequirePreSteps Whether the steps before the deployment must be done.
+	RequirePreSteps bool `json:"require_pre_steps"`
+
+	// RequiredApprovals The approvals that the request must have, beside those that it requires itself.
+	RequiredApprovals []ApprovalType `json:"required_approvals"`
+}
+
+// RuleDeploymentRequestInput What a rule of the type `deployment_request_required` requires. Unknown members are rejected.
+type RuleDeploymentRequestInput struct {
+	// ApprovalTimeoutHours For how many hours an approval counts: 1 to 8,760; by default for any time.
+	ApprovalTimeoutHours nullable.Nullable[int] `json:"approval_timeout_hours,omitempty"`
+
+	// RequirePreSteps Whether the steps before the deployment must be done; true by default.
+	RequirePreSteps *bool `json:"require_pre_steps,omitempty"`
+
+	// RequiredApprovals The approvals that the request must have, beside those that it requires itself; each once.
+	RequiredApprovals []ApprovalTypeInput `json:"required_approvals,omitempty"`
+}
+
+// RuleFlow The prerequisites of a rule of the type `flow`.
+type RuleFlow struct {
+	// MinSoakMinutes For how many minutes the version must have been the current one of the last of them, without interruption.
+	MinSoakMinutes int `json:"min_soak_minutes"`
+
+	// Prerequisites Identifiers or names of the environments in which the version must have completed.
+	Prerequisites []string `json:"prerequisites"`
+
+	// StrictOrder Whether it must have completed in them in this order.
+	StrictOrder bool `json:"strict_order"`
+}
+
+// RuleFlowInput The prerequisites of a rule of the type `flow`. `prerequisites` is required in a new rule. Unknown members are rejected.
+type RuleFlowInput struct {
+	// MinSoakMinutes For how many minutes the version must have been the current one of the last of them, without interruption; 0 by default, at most 43,200.
+	MinSoakMinutes *int `json:"min_soak_minutes,omitempty"`
+
+	// Prerequisites Identifiers or names of the environments in which the version must have completed: 1 to 10.
+	Prerequisites []string `json:"prerequisites,omitempty"`
+
+	// StrictOrder Whether it must have completed in them in this order; false by default.
+	StrictOrder *bool `json:"strict_order,omitempty"`
+}
+
+// RuleMode Whether a violation blocks (`enabled`) or is only reported (`report_only`), or the rule is not evaluated (`disabled`).
+type RuleMode string
+
+// RuleRollback What the rule does with rollbacks: it passes them (`allow`), or requires of them the same as of others (`enforce`).
+type RuleRollback string
+
+// RuleSchedule The times of a rule of the type `schedule`.
+type RuleSchedule struct {
+	// Timezone The time zone of all windows, as an IANA name or UTC.
+	Timezone string `json:"timezone"`
+
+	// Windows The windows.
+	Windows []RuleWindow `json:"windows"`
+}
+
+// RuleScheduleInput The times of a rule of the type `schedule`. Both members are required in a new rule. Unknown members are rejected.
+type RuleScheduleInput struct {
+	// Timezone The time zone of all windows: `UTC`, or an IANA name with a slash, such as `Europe/Berlin`.
+	Timezone *string `json:"timezone,omitempty"`
+
+	// Windows The windows: 1 to 500, of which at most 50 recur.
+	Windows []RuleWindowInput `json:"windows,omitempty"`
+}
+
+// RuleScope Where a rule applies: one entry of each list that is not empty matches. Products and environments are identifiers, or names in any
+// case, former ones too.
+type RuleScope struct {
+	// EnvironmentTypes Types of environments; empty: all.
+	EnvironmentTypes []EnvironmentType `json:"environment_types"`
+
+	// Environments Identifiers or names of environments; empty: all.
+	Environments []string `json:"environments"`
+
+	// Products Identifiers or names of products; empty: all.
+	Products []string `json:"products"`
+}
+
+// RuleScopeInput Where a rule applies: one entry of each list that is not empty matches. Together they have at most 200 entries. Products and
+// environments are identifiers, or names in any case, and need not exist yet. Unknown members are rejected.
+type RuleScopeInput struct {
+	// EnvironmentTypes Types of environments; empty: all.
+	EnvironmentTypes []EnvironmentType `json:"environment_types,omitempty"`
+
+	// Environments Identifiers or names of environments; empty: all.
+	Environments []string `json:"environments,omitempty"`
+
+	// Products Identifiers or names of products; empty: all.
+	Products []string `json:"products,omitempty"`
+}
+
+// RuleType What a rule requires. The member of that name has the details.
+//
+// | type | a deployment must |
+// |---|---|
+// | `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+// | `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+// | `concurrency` | find fewer deployments in progress than the limit |
+// | `deployment_request_required` | be named by an approved deployment request |
+// | `version_approval_required` | be of a version with certain approvals |
+type RuleType string
+
+// RuleVersionApproval What a rule of the type `version_approval_required` requires.
+type RuleVersionApproval struct {
+	// ApprovalTimeoutHours For how many hours an approval counts; null: for any time.
+	ApprovalTimeoutHours nullable.Nullable[int] `json:"approval_timeout_hours"`
+
+	// Environment The identifier or name of the environment whose approvals count; null: those for all environments and those for the environment of the deployment.
+	Environment nullable.Nullable[string] `json:"environment"`
+
+	// RequiredApprovals The approvals that the version must have.
+	RequiredApprovals []ApprovalType `json:"required_approvals"`
+}
+
+// RuleVersionApprovalInput What a rule of the type `version_approval_required` requires. `required_approvals` is required in a new rule. Unknown members are rejected.
+type RuleVersionApprovalInput struct {
+	// ApprovalTimeoutHours For how many hours an approval counts: 1 to 8,760; by default for any time.
+	ApprovalTimeoutHours nullable.Nullable[int] `json:"approval_timeout_hours,omitempty"`
+
+	// Environment The identifier or name of the environment whose approvals count; by default those for all environments and those for the environment of the deployment.
+	Environment nullable.Nullable[string] `json:"environment,omitempty"`
+
+	// RequiredApprovals The approvals that the version must have: at least one, each once.
+	RequiredApprovals []ApprovalTypeInput `json:"required_approvals,omitempty"`
+}
+
+// RuleViolation What a rule has found about a deployment.
+type RuleViolation struct {
+	// Action What followed from a violation: the deployment was blocked; the rule only reports; a break-glass grant overrode the rule; an API key
+	// that may do so skipped it; or the deployment was reported at its end only, when nothing could be blocked (`observed`).
+	Action ViolationAction `json:"action"`
+
+	// Certain Whether nothing else could change `clears_at`.
+	Certain bool `json:"certain"`
+
+	// ClearsAt When the rule passes if nothing else happens, as known at the time; null when waiting does not suffice.
+	ClearsAt nullable.Nullable[time.Time] `json:"clears_at"`
+
+	// Code What a rule has found.
+	//
+	// | code | a rule of the type | status |
+	// |---|---|---|
+	// | `NO_DEPLOY_WINDOW` | `schedule` | 423 |
+	// | `DEPLOYMENT_IN_PROGRESS` | `concurrency` | 409 |
+	// | `FLOW_VIOLATION`, `INSUFFICIENT_SOAK_TIME` | `flow` | 428 |
+	// | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
+	// | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
+	Code PolicyCode `json:"code"`
+
+	// DeploymentID The deployment's identifier.
+	DeploymentID openapi_types.UUID `json:"deployment_id"`
+
+	// EnvironmentID The environment's identifier.
+	EnvironmentID openapi_types.UUID `json:"environment_id"`
+
+	// EnvironmentName The environment's name.
+	EnvironmentName string `json:"environment_name"`
+
+	// ID The violation's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Message What the rule has found, as a sentence.
+	Message string `json:"message"`
+
+	// OccurredAt When the deployment would have started.
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// ProductID The product's identifier.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// ProductName The product's name.
+	ProductName string `json:"product_name"`
+
+	// RuleID The rule's identifier; null when a deployment request blocks by itself.
+	RuleID nullable.Nullable[openapi_types.UUID] `json:"rule_id"`
+
+	// RuleName The rule's name at the time.
+	RuleName string `json:"rule_name"`
+
+	// RuleType What a rule requires. The member of that name has the details.
+	//
+	// | type | a deployment must |
+	// |---|---|
+	// | `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+	// | `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+	// | `concurrency` | find fewer deployments in progress than the limit |
+	// | `deployment_request_required` | be named by an approved deployment request |
+	// | `version_approval_required` | be of a version with certain approvals |
+	RuleType RuleType `json:"rule_type"`
+
+	// Version The version's name.
+	Version string `json:"version"`
+
+	// VersionID The version's identifier.
+	VersionID openapi_types.UUID `json:"version_id"`
+}
+
+// RuleViolationList A page of a list of rule violations.
+type RuleViolationList struct {
+	// Items Rule violations of this page, newest first.
+	Items []RuleViolation `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// RuleWindow A time, or a series of times, in which deployments are denied or allowed.
+type RuleWindow struct {
+	// Effect What a window does: no deployments inside of it (`deny`), or outside of all that are `allow`.
+	Effect WindowEffect `json:"effect"`
+
+	// End When it ends, as a local time of the schedule's zone.
+	End string `json:"end"`
+
+	// Exdates Local dates on which it does not begin although `rrule` has them.
+	Exdates []string `json:"exdates"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Reason Why, for those whose deployment is blocked.
+	Reason nullable.Nullable[string] `json:"reason"`
+
+	// Rrule How it recurs (RFC 5545); null when it does not.
+	Rrule nullable.Nullable[string] `json:"rrule"`
+
+	// Start When it begins, as a local time of the schedule's zone; with `rrule`, the first time.
+	Start string `json:"start"`
+}
+
+// RuleWindowInput A time, or a series of times, in which deployments are denied or allowed. `start` and `end` are local times, such as
+// `2026-12-18T18:00`, in the years 2000 to 2099. What the change to daylight-saving time skips or repeats is resolved as RFC 5545
+// specifies: 02:30 that does not exist is 03:30, and of two the first counts. Unknown members are rejected.
+type RuleWindowInput struct {
+	// Effect What a window does: no deployments inside of it (`deny`), or outside of all that are `allow`.
+	Effect WindowEffect `json:"effect"`
+
+	// End When it ends, after `start`: at most 366 days later, and 31 days with `rrule`.
+	End string `json:"end"`
+
+	// Exdates Local dates, such as `2026-12-25`, on which it does not begin although `rrule` has them.
+	Exdates []string `json:"exdates,omitempty"`
+
+	// Name Its name, 1 to 100 characters.
+	Name string `json:"name"`
+
+	// Reason Why, for those whose deployment is blocked; at most 500 characters.
+	Reason nullable.Nullable[string] `json:"reason,omitempty"`
+
+	// Rrule How it recurs, in the syntax of RFC 5545, such as `FREQ=WEEKLY;BYDAY=FR`. FREQ is DAILY, WEEKLY, MONTHLY or YEARLY. INTERVAL (1 to 99), BYDAY
+	// (with numbers if MONTHLY), BYMONTHDAY, BYMONTH, WKST and UNTIL may follow; other parts are rejected. `start` must be an
+	// occurrence. Without it, the window occurs once.
+	Rrule nullable.Nullable[string] `json:"rrule,omitempty"`
+
+	// Start When it begins, such as `2026-12-18T18:00`; with `rrule`, the first time.
+	Start string `json:"start"`
+}
+
 // Session A session of a user's browser.
 type Session struct {
 	// CreatedAt When the user signed in.
@@ -2229,6 +2956,10 @@ type VersionList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
+// ViolationAction What followed from a violation: the deployment was blocked; the rule only reports; a break-glass grant overrode the rule; an API key
+// that may do so skipped it; or the deployment was reported at its end only, when nothing could be blocked (`observed`).
+type ViolationAction string
+
 // WebhookMessage The body of the request that a webhook receives. Every member is always present.
 //
 // Example: {"commit_sha":"c3a1f6e0b7d24985ac61e7f3d0982b5e4f7a6c18","deployed_at":"2026-11-23T15:49:45.000984Z","deployer":"Ada Lovelace","environment":"production","event_type":"deployment.failed","id":"01a20919-55a9-778c-b3f3-63031a7e5dd2","is_successful":false,"preflight_status":null,"product_name":"checkout","repo_name":"acme/checkout","source_url":"https://github.com/acme/checkout/actions/runs/16421402915","version":"1.4.3"}
@@ -2270,6 +3001,9 @@ type WebhookMessage struct {
 	Version nullable.Nullable[string] `json:"version"`
 }
 
+// WindowEffect What a window does: no deployments inside of it (`deny`), or outside of all that are `allow`.
+type WindowEffect string
+
 // APIKeyID defines model for APIKeyID.
 type APIKeyID = openapi_types.UUID
 
@@ -2302,6 +3036,9 @@ type DeliveryStatusFilter = DeliveryStatus
 
 // DeploymentID defines model for DeploymentID.
 type DeploymentID = openapi_types.UUID
+
+// DeploymentRuleID defines model for DeploymentRuleID.
+type DeploymentRuleID = openapi_types.UUID
 
 // EmailChannelID defines model for EmailChannelID.
 type EmailChannelID = openapi_types.UUID
@@ -2366,6 +3103,9 @@ type ReleaseStatusFilter = ReleaseStatus
 // ReleaseVersionID defines model for ReleaseVersionID.
 type ReleaseVersionID = openapi_types.UUID
 
+// RuleFilter defines model for RuleFilter.
+type RuleFilter = string
+
 // SCMSHAFilter defines model for SCMSHAFilter.
 type SCMSHAFilter = string
 
@@ -2395,6 +3135,21 @@ type VersionID = openapi_types.UUID
 
 // VersionPrefix defines model for VersionPrefix.
 type VersionPrefix = string
+
+// ViolationActionFilter What followed from a violation: the deployment was blocked; the rule only reports; a break-glass grant overrode the rule; an API key
+// that may do so skipped it; or the deployment was reported at its end only, when nothing could be blocked (`observed`).
+type ViolationActionFilter = ViolationAction
+
+// ViolationCodeFilter What a rule has found.
+//
+// | code | a rule of the type | status |
+// |---|---|---|
+// | `NO_DEPLOY_WINDOW` | `schedule` | 423 |
+// | `DEPLOYMENT_IN_PROGRESS` | `concurrency` | 409 |
+// | `FLOW_VIOLATION`, `INSUFFICIENT_SOAK_TIME` | `flow` | 428 |
+// | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
+// | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
+type ViolationCodeFilter = PolicyCode
 
 // BadRequest An error.
 type BadRequest = Problem
@@ -2590,6 +3345,67 @@ type CreateDeploymentEventParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListDeploymentRulesParams defines parameters for ListDeploymentRules.
+type ListDeploymentRulesParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateDeploymentRuleParams defines parameters for CreateDeploymentRule.
+type CreateDeploymentRuleParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListRuleViolationsParams defines parameters for ListRuleViolations.
+type ListRuleViolationsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Rule Only violations of this rule, by name (in any case) or identifier. A deleted rule is found by its identifier.
+	Rule *RuleFilter `form:"rule,omitempty" json:"rule,omitempty"`
+
+	// Product Only objects of this product, by name (a former one too) or identifier.
+	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
+
+	// Environment Only objects of this environment, by name (a former one too) or identifier.
+	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
+
+	// Action Only violations with this consequence.
+	Action *ViolationActionFilter `form:"action,omitempty" json:"action,omitempty"`
+
+	// Code Only violations with this code.
+	Code *ViolationCodeFilter `form:"code,omitempty" json:"code,omitempty"`
+
+	// Since Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// DeleteDeploymentRuleParams defines parameters for DeleteDeploymentRule.
+type DeleteDeploymentRuleParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateDeploymentRuleParams defines parameters for UpdateDeploymentRule.
+type UpdateDeploymentRuleParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
 	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
@@ -2689,6 +3505,12 @@ type DeleteEnvironmentParams struct {
 
 // UpdateEnvironmentParams defines parameters for UpdateEnvironment.
 type UpdateEnvironmentParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateGovernanceSettingsParams defines parameters for UpdateGovernanceSettings.
+type UpdateGovernanceSettingsParams struct {
 	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -2974,11 +3796,20 @@ type CreateBuildEventJSONRequestBody = BuildEvent
 // CreateDeploymentEventJSONRequestBody defines body for CreateDeploymentEvent for application/json ContentType.
 type CreateDeploymentEventJSONRequestBody = DeploymentEvent
 
+// CreateDeploymentRuleJSONRequestBody defines body for CreateDeploymentRule for application/json ContentType.
+type CreateDeploymentRuleJSONRequestBody = DeploymentRuleCreate
+
+// UpdateDeploymentRuleJSONRequestBody defines body for UpdateDeploymentRule for application/json ContentType.
+type UpdateDeploymentRuleJSONRequestBody = DeploymentRulePatch
+
 // CreateEnvironmentJSONRequestBody defines body for CreateEnvironment for application/json ContentType.
 type CreateEnvironmentJSONRequestBody = EnvironmentCreate
 
 // UpdateEnvironmentJSONRequestBody defines body for UpdateEnvironment for application/json ContentType.
 type UpdateEnvironmentJSONRequestBody = EnvironmentPatch
+
+// UpdateGovernanceSettingsJSONRequestBody defines body for UpdateGovernanceSettings for application/json ContentType.
+type UpdateGovernanceSettingsJSONRequestBody = GovernanceSettingsPatch
 
 // CreateNotificationChannelJSONRequestBody defines body for CreateNotificationChannel for application/json ContentType.
 type CreateNotificationChannelJSONRequestBody = NotificationChannelCreate

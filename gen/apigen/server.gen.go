@@ -77,6 +77,24 @@ type ServerInterface interface {
 	// CreateDeploymentEvent Record a deployment event
 	// (POST /deployment-events/)
 	CreateDeploymentEvent(ctx echo.Context, params CreateDeploymentEventParams) error
+	// ListDeploymentRules List deployment rules
+	// (GET /deployment-rules/)
+	ListDeploymentRules(ctx echo.Context, params ListDeploymentRulesParams) error
+	// CreateDeploymentRule Create a deployment rule
+	// (POST /deployment-rules/)
+	CreateDeploymentRule(ctx echo.Context, params CreateDeploymentRuleParams) error
+	// ListRuleViolations List rule violations
+	// (GET /deployment-rules/violations)
+	ListRuleViolations(ctx echo.Context, params ListRuleViolationsParams) error
+	// DeleteDeploymentRule Delete a deployment rule
+	// (DELETE /deployment-rules/{id})
+	DeleteDeploymentRule(ctx echo.Context, id DeploymentRuleID, params DeleteDeploymentRuleParams) error
+	// GetDeploymentRule Get a deployment rule
+	// (GET /deployment-rules/{id})
+	GetDeploymentRule(ctx echo.Context, id DeploymentRuleID) error
+	// UpdateDeploymentRule Update a deployment rule
+	// (PATCH /deployment-rules/{id})
+	UpdateDeploymentRule(ctx echo.Context, id DeploymentRuleID, params UpdateDeploymentRuleParams) error
 	// ListDeployments List deployments
 	// (GET /deployments/)
 	ListDeployments(ctx echo.Context, params ListDeploymentsParams) error
@@ -110,6 +128,12 @@ type ServerInterface interface {
 	// UpdateEnvironment Update an environment
 	// (PATCH /environments/{id})
 	UpdateEnvironment(ctx echo.Context, id EnvironmentID, params UpdateEnvironmentParams) error
+	// GetGovernanceSettings Get the governance settings
+	// (GET /governance-settings)
+	GetGovernanceSettings(ctx echo.Context) error
+	// UpdateGovernanceSettings Update the governance settings
+	// (PATCH /governance-settings)
+	UpdateGovernanceSettings(ctx echo.Context, params UpdateGovernanceSettingsParams) error
 	// GetHealth Liveness probe
 	// (GET /health)
 	GetHealth(ctx echo.Context) error
@@ -805,6 +829,222 @@ func (w *ServerInterfaceWrapper) CreateDeploymentEvent(ctx echo.Context) error {
 	return err
 }
 
+// ListDeploymentRules converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeploymentRules(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeploymentRulesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeploymentRules(ctx, params)
+	return err
+}
+
+// CreateDeploymentRule converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateDeploymentRule(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateDeploymentRuleParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateDeploymentRule(ctx, params)
+	return err
+}
+
+// ListRuleViolations converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRuleViolations(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRuleViolationsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "rule" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rule", ctx.QueryParams(), &params.Rule, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter rule: %s", err))
+	}
+
+	// ------------- Optional query parameter "product" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "product", ctx.QueryParams(), &params.Product, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter product: %s", err))
+	}
+
+	// ------------- Optional query parameter "environment" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "environment", ctx.QueryParams(), &params.Environment, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter environment: %s", err))
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", ctx.QueryParams(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter action: %s", err))
+	}
+
+	// ------------- Optional query parameter "code" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "code", ctx.QueryParams(), &params.Code, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter code: %s", err))
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", ctx.QueryParams(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter until: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListRuleViolations(ctx, params)
+	return err
+}
+
+// DeleteDeploymentRule converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteDeploymentRule(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRuleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteDeploymentRuleParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteDeploymentRule(ctx, id, params)
+	return err
+}
+
+// GetDeploymentRule converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDeploymentRule(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRuleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDeploymentRule(ctx, id)
+	return err
+}
+
+// UpdateDeploymentRule converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateDeploymentRule(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRuleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateDeploymentRuleParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateDeploymentRule(ctx, id, params)
+	return err
+}
+
 // ListDeployments converts echo context to params.
 func (w *ServerInterfaceWrapper) ListDeployments(ctx echo.Context) error {
 	var err error
@@ -1192,6 +1432,44 @@ func (w *ServerInterfaceWrapper) UpdateEnvironment(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UpdateEnvironment(ctx, id, params)
+	return err
+}
+
+// GetGovernanceSettings converts echo context to params.
+func (w *ServerInterfaceWrapper) GetGovernanceSettings(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetGovernanceSettings(ctx)
+	return err
+}
+
+// UpdateGovernanceSettings converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateGovernanceSettings(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateGovernanceSettingsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateGovernanceSettings(ctx, params)
 	return err
 }
 
@@ -2398,6 +2676,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/builds/:id", wrapper.GetBuild, options.OperationMiddlewares["getBuild"]...)
 	router.GET(options.BaseURL+"/builds/:id/events", wrapper.ListBuildEvents, options.OperationMiddlewares["listBuildEvents"]...)
 	router.POST(options.BaseURL+"/deployment-events/", wrapper.CreateDeploymentEvent, options.OperationMiddlewares["createDeploymentEvent"]...)
+	router.GET(options.BaseURL+"/deployment-rules/", wrapper.ListDeploymentRules, options.OperationMiddlewares["listDeploymentRules"]...)
+	router.POST(options.BaseURL+"/deployment-rules/", wrapper.CreateDeploymentRule, options.OperationMiddlewares["createDeploymentRule"]...)
+	router.DELETE(options.BaseURL+"/deployment-rules/:id", wrapper.DeleteDeploymentRule, options.OperationMiddlewares["deleteDeploymentRule"]...)
+	router.GET(options.BaseURL+"/deployment-rules/:id", wrapper.GetDeploymentRule, options.OperationMiddlewares["getDeploymentRule"]...)
+	router.PATCH(options.BaseURL+"/deployment-rules/:id", wrapper.UpdateDeploymentRule, options.OperationMiddlewares["updateDeploymentRule"]...)
+	router.GET(options.BaseURL+"/deployment-rules/violations", wrapper.ListRuleViolations, options.OperationMiddlewares["listRuleViolations"]...)
 	router.GET(options.BaseURL+"/deployments/", wrapper.ListDeployments, options.OperationMiddlewares["listDeployments"]...)
 	router.GET(options.BaseURL+"/deployments/:id", wrapper.GetDeployment, options.OperationMiddlewares["getDeployment"]...)
 	router.GET(options.BaseURL+"/deployments/:id/events", wrapper.ListDeploymentEvents, options.OperationMiddlewares["listDeploymentEvents"]...)
@@ -2409,6 +2693,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/environments/:id", wrapper.DeleteEnvironment, options.OperationMiddlewares["deleteEnvironment"]...)
 	router.GET(options.BaseURL+"/environments/:id", wrapper.GetEnvironment, options.OperationMiddlewares["getEnvironment"]...)
 	router.PATCH(options.BaseURL+"/environments/:id", wrapper.UpdateEnvironment, options.OperationMiddlewares["updateEnvironment"]...)
+	router.GET(options.BaseURL+"/governance-settings", wrapper.GetGovernanceSettings, options.OperationMiddlewares["getGovernanceSettings"]...)
+	router.PATCH(options.BaseURL+"/governance-settings", wrapper.UpdateGovernanceSettings, options.OperationMiddlewares["updateGovernanceSettings"]...)
 	router.GET(options.BaseURL+"/health", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
 	router.GET(options.BaseURL+"/health/ready", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 	router.GET(options.BaseURL+"/notification-channels/", wrapper.ListNotificationChannels, options.OperationMiddlewares["listNotificationChannels"]...)
@@ -4897,6 +5183,866 @@ func (response CreateDeploymentEvent503JSONResponse) VisitCreateDeploymentEventR
 	return err
 }
 
+type ListDeploymentRulesRequestObject struct {
+	Params ListDeploymentRulesParams
+}
+
+type ListDeploymentRulesResponseObject interface {
+	VisitListDeploymentRulesResponse(w http.ResponseWriter) error
+}
+
+type ListDeploymentRules200JSONResponse DeploymentRuleList
+
+func (response ListDeploymentRules200JSONResponse) VisitListDeploymentRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRules401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListDeploymentRules401JSONResponse) VisitListDeploymentRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRules403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListDeploymentRules403JSONResponse) VisitListDeploymentRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRules422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListDeploymentRules422JSONResponse) VisitListDeploymentRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRules429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListDeploymentRules429JSONResponse) VisitListDeploymentRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRules500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListDeploymentRules500JSONResponse) VisitListDeploymentRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRules503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListDeploymentRules503JSONResponse) VisitListDeploymentRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRuleRequestObject struct {
+	Params CreateDeploymentRuleParams
+	Body   *CreateDeploymentRuleJSONRequestBody
+}
+
+type CreateDeploymentRuleResponseObject interface {
+	VisitCreateDeploymentRuleResponse(w http.ResponseWriter) error
+}
+
+type CreateDeploymentRule201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateDeploymentRule201JSONResponse struct {
+	Body    DeploymentRule
+	Headers CreateDeploymentRule201ResponseHeaders
+}
+
+func (response CreateDeploymentRule201JSONResponse) VisitCreateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRule400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response CreateDeploymentRule400JSONResponse) VisitCreateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRule401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CreateDeploymentRule401JSONResponse) VisitCreateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRule403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CreateDeploymentRule403JSONResponse) VisitCreateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRule409JSONResponse struct{ ConflictJSONResponse }
+
+func (response CreateDeploymentRule409JSONResponse) VisitCreateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRule415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response CreateDeploymentRule415JSONResponse) VisitCreateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRule422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response CreateDeploymentRule422JSONResponse) VisitCreateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRule429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateDeploymentRule429JSONResponse) VisitCreateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRule500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CreateDeploymentRule500JSONResponse) VisitCreateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRule503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CreateDeploymentRule503JSONResponse) VisitCreateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRuleViolationsRequestObject struct {
+	Params ListRuleViolationsParams
+}
+
+type ListRuleViolationsResponseObject interface {
+	VisitListRuleViolationsResponse(w http.ResponseWriter) error
+}
+
+type ListRuleViolations200JSONResponse RuleViolationList
+
+func (response ListRuleViolations200JSONResponse) VisitListRuleViolationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRuleViolations401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListRuleViolations401JSONResponse) VisitListRuleViolationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRuleViolations403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListRuleViolations403JSONResponse) VisitListRuleViolationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRuleViolations422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListRuleViolations422JSONResponse) VisitListRuleViolationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRuleViolations429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListRuleViolations429JSONResponse) VisitListRuleViolationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRuleViolations500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListRuleViolations500JSONResponse) VisitListRuleViolationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRuleViolations503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListRuleViolations503JSONResponse) VisitListRuleViolationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRuleRequestObject struct {
+	ID     DeploymentRuleID `json:"id"`
+	Params DeleteDeploymentRuleParams
+}
+
+type DeleteDeploymentRuleResponseObject interface {
+	VisitDeleteDeploymentRuleResponse(w http.ResponseWriter) error
+}
+
+type DeleteDeploymentRule204Response struct {
+}
+
+func (response DeleteDeploymentRule204Response) VisitDeleteDeploymentRuleResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteDeploymentRule401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response DeleteDeploymentRule401JSONResponse) VisitDeleteDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRule403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response DeleteDeploymentRule403JSONResponse) VisitDeleteDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRule404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response DeleteDeploymentRule404JSONResponse) VisitDeleteDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRule412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response DeleteDeploymentRule412JSONResponse) VisitDeleteDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRule422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response DeleteDeploymentRule422JSONResponse) VisitDeleteDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRule429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response DeleteDeploymentRule429JSONResponse) VisitDeleteDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRule500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response DeleteDeploymentRule500JSONResponse) VisitDeleteDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRule503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response DeleteDeploymentRule503JSONResponse) VisitDeleteDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRuleRequestObject struct {
+	ID DeploymentRuleID `json:"id"`
+}
+
+type GetDeploymentRuleResponseObject interface {
+	VisitGetDeploymentRuleResponse(w http.ResponseWriter) error
+}
+
+type GetDeploymentRule200ResponseHeaders struct {
+	ETag string
+}
+
+type GetDeploymentRule200JSONResponse struct {
+	Body    DeploymentRule
+	Headers GetDeploymentRule200ResponseHeaders
+}
+
+func (response GetDeploymentRule200JSONResponse) VisitGetDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRule401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetDeploymentRule401JSONResponse) VisitGetDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRule403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetDeploymentRule403JSONResponse) VisitGetDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRule404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetDeploymentRule404JSONResponse) VisitGetDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRule422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response GetDeploymentRule422JSONResponse) VisitGetDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRule429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetDeploymentRule429JSONResponse) VisitGetDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRule500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetDeploymentRule500JSONResponse) VisitGetDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRule503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetDeploymentRule503JSONResponse) VisitGetDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRuleRequestObject struct {
+	ID     DeploymentRuleID `json:"id"`
+	Params UpdateDeploymentRuleParams
+	Body   *UpdateDeploymentRuleJSONRequestBody
+}
+
+type UpdateDeploymentRuleResponseObject interface {
+	VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error
+}
+
+type UpdateDeploymentRule200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateDeploymentRule200JSONResponse struct {
+	Body    DeploymentRule
+	Headers UpdateDeploymentRule200ResponseHeaders
+}
+
+func (response UpdateDeploymentRule200JSONResponse) VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRule400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response UpdateDeploymentRule400JSONResponse) VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRule401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response UpdateDeploymentRule401JSONResponse) VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRule403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response UpdateDeploymentRule403JSONResponse) VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRule404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response UpdateDeploymentRule404JSONResponse) VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRule409JSONResponse struct{ ConflictJSONResponse }
+
+func (response UpdateDeploymentRule409JSONResponse) VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRule412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response UpdateDeploymentRule412JSONResponse) VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRule415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response UpdateDeploymentRule415JSONResponse) VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRule422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response UpdateDeploymentRule422JSONResponse) VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRule429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response UpdateDeploymentRule429JSONResponse) VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRule500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response UpdateDeploymentRule500JSONResponse) VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRule503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response UpdateDeploymentRule503JSONResponse) VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListDeploymentsRequestObject struct {
 	Params ListDeploymentsParams
 }
@@ -6273,6 +7419,292 @@ func (response UpdateEnvironment500JSONResponse) VisitUpdateEnvironmentResponse(
 type UpdateEnvironment503JSONResponse struct{ ServiceUnavailableJSONResponse }
 
 func (response UpdateEnvironment503JSONResponse) VisitUpdateEnvironmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGovernanceSettingsRequestObject struct {
+}
+
+type GetGovernanceSettingsResponseObject interface {
+	VisitGetGovernanceSettingsResponse(w http.ResponseWriter) error
+}
+
+type GetGovernanceSettings200ResponseHeaders struct {
+	ETag string
+}
+
+type GetGovernanceSettings200JSONResponse struct {
+	Body    GovernanceSettings
+	Headers GetGovernanceSettings200ResponseHeaders
+}
+
+func (response GetGovernanceSettings200JSONResponse) VisitGetGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGovernanceSettings401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetGovernanceSettings401JSONResponse) VisitGetGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGovernanceSettings403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetGovernanceSettings403JSONResponse) VisitGetGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGovernanceSettings422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response GetGovernanceSettings422JSONResponse) VisitGetGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGovernanceSettings429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetGovernanceSettings429JSONResponse) VisitGetGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGovernanceSettings500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetGovernanceSettings500JSONResponse) VisitGetGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGovernanceSettings503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetGovernanceSettings503JSONResponse) VisitGetGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateGovernanceSettingsRequestObject struct {
+	Params UpdateGovernanceSettingsParams
+	Body   *UpdateGovernanceSettingsJSONRequestBody
+}
+
+type UpdateGovernanceSettingsResponseObject interface {
+	VisitUpdateGovernanceSettingsResponse(w http.ResponseWriter) error
+}
+
+type UpdateGovernanceSettings200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateGovernanceSettings200JSONResponse struct {
+	Body    GovernanceSettings
+	Headers UpdateGovernanceSettings200ResponseHeaders
+}
+
+func (response UpdateGovernanceSettings200JSONResponse) VisitUpdateGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateGovernanceSettings400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response UpdateGovernanceSettings400JSONResponse) VisitUpdateGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateGovernanceSettings401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response UpdateGovernanceSettings401JSONResponse) VisitUpdateGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateGovernanceSettings403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response UpdateGovernanceSettings403JSONResponse) VisitUpdateGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateGovernanceSettings412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response UpdateGovernanceSettings412JSONResponse) VisitUpdateGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateGovernanceSettings415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response UpdateGovernanceSettings415JSONResponse) VisitUpdateGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateGovernanceSettings422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response UpdateGovernanceSettings422JSONResponse) VisitUpdateGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateGovernanceSettings429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response UpdateGovernanceSettings429JSONResponse) VisitUpdateGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateGovernanceSettings500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response UpdateGovernanceSettings500JSONResponse) VisitUpdateGovernanceSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateGovernanceSettings503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response UpdateGovernanceSettings503JSONResponse) VisitUpdateGovernanceSettingsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -11407,6 +12839,24 @@ type StrictServerInterface interface {
 	// CreateDeploymentEvent Record a deployment event
 	// (POST /deployment-events/)
 	CreateDeploymentEvent(ctx context.Context, request CreateDeploymentEventRequestObject) (CreateDeploymentEventResponseObject, error)
+	// ListDeploymentRules List deployment rules
+	// (GET /deployment-rules/)
+	ListDeploymentRules(ctx context.Context, request ListDeploymentRulesRequestObject) (ListDeploymentRulesResponseObject, error)
+	// CreateDeploymentRule Create a deployment rule
+	// (POST /deployment-rules/)
+	CreateDeploymentRule(ctx context.Context, request CreateDeploymentRuleRequestObject) (CreateDeploymentRuleResponseObject, error)
+	// ListRuleViolations List rule violations
+	// (GET /deployment-rules/violations)
+	ListRuleViolations(ctx context.Context, request ListRuleViolationsRequestObject) (ListRuleViolationsResponseObject, error)
+	// DeleteDeploymentRule Delete a deployment rule
+	// (DELETE /deployment-rules/{id})
+	DeleteDeploymentRule(ctx context.Context, request DeleteDeploymentRuleRequestObject) (DeleteDeploymentRuleResponseObject, error)
+	// GetDeploymentRule Get a deployment rule
+	// (GET /deployment-rules/{id})
+	GetDeploymentRule(ctx context.Context, request GetDeploymentRuleRequestObject) (GetDeploymentRuleResponseObject, error)
+	// UpdateDeploymentRule Update a deployment rule
+	// (PATCH /deployment-rules/{id})
+	UpdateDeploymentRule(ctx context.Context, request UpdateDeploymentRuleRequestObject) (UpdateDeploymentRuleResponseObject, error)
 	// ListDeployments List deployments
 	// (GET /deployments/)
 	ListDeployments(ctx context.Context, request ListDeploymentsRequestObject) (ListDeploymentsResponseObject, error)
@@ -11440,6 +12890,12 @@ type StrictServerInterface interface {
 	// UpdateEnvironment Update an environment
 	// (PATCH /environments/{id})
 	UpdateEnvironment(ctx context.Context, request UpdateEnvironmentRequestObject) (UpdateEnvironmentResponseObject, error)
+	// GetGovernanceSettings Get the governance settings
+	// (GET /governance-settings)
+	GetGovernanceSettings(ctx context.Context, request GetGovernanceSettingsRequestObject) (GetGovernanceSettingsResponseObject, error)
+	// UpdateGovernanceSettings Update the governance settings
+	// (PATCH /governance-settings)
+	UpdateGovernanceSettings(ctx context.Context, request UpdateGovernanceSettingsRequestObject) (UpdateGovernanceSettingsResponseObject, error)
 	// GetHealth Liveness probe
 	// (GET /health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
@@ -12184,6 +13640,204 @@ func (sh *strictHandler) CreateDeploymentEvent(ctx echo.Context, params CreateDe
 	return nil
 }
 
+// ListDeploymentRules operation middleware
+func (sh *strictHandler) ListDeploymentRules(ctx echo.Context, params ListDeploymentRulesParams) error {
+	var request ListDeploymentRulesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeploymentRules(ctx.Request().Context(), request.(ListDeploymentRulesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeploymentRules")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeploymentRulesResponseObject); ok {
+		return validResponse.VisitListDeploymentRulesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateDeploymentRule operation middleware
+func (sh *strictHandler) CreateDeploymentRule(ctx echo.Context, params CreateDeploymentRuleParams) error {
+	var request CreateDeploymentRuleRequestObject
+
+	request.Params = params
+
+	var body CreateDeploymentRuleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateDeploymentRule(ctx.Request().Context(), request.(CreateDeploymentRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateDeploymentRule")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateDeploymentRuleResponseObject); ok {
+		return validResponse.VisitCreateDeploymentRuleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListRuleViolations operation middleware
+func (sh *strictHandler) ListRuleViolations(ctx echo.Context, params ListRuleViolationsParams) error {
+	var request ListRuleViolationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRuleViolations(ctx.Request().Context(), request.(ListRuleViolationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRuleViolations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListRuleViolationsResponseObject); ok {
+		return validResponse.VisitListRuleViolationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteDeploymentRule operation middleware
+func (sh *strictHandler) DeleteDeploymentRule(ctx echo.Context, id DeploymentRuleID, params DeleteDeploymentRuleParams) error {
+	var request DeleteDeploymentRuleRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteDeploymentRule(ctx.Request().Context(), request.(DeleteDeploymentRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteDeploymentRule")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteDeploymentRuleResponseObject); ok {
+		return validResponse.VisitDeleteDeploymentRuleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDeploymentRule operation middleware
+func (sh *strictHandler) GetDeploymentRule(ctx echo.Context, id DeploymentRuleID) error {
+	var request GetDeploymentRuleRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDeploymentRule(ctx.Request().Context(), request.(GetDeploymentRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDeploymentRule")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDeploymentRuleResponseObject); ok {
+		return validResponse.VisitGetDeploymentRuleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateDeploymentRule operation middleware
+func (sh *strictHandler) UpdateDeploymentRule(ctx echo.Context, id DeploymentRuleID, params UpdateDeploymentRuleParams) error {
+	var request UpdateDeploymentRuleRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body UpdateDeploymentRuleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateDeploymentRule(ctx.Request().Context(), request.(UpdateDeploymentRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateDeploymentRule")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateDeploymentRuleResponseObject); ok {
+		return validResponse.VisitUpdateDeploymentRuleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListDeployments operation middleware
 func (sh *strictHandler) ListDeployments(ctx echo.Context, params ListDeploymentsParams) error {
 	var request ListDeploymentsRequestObject
@@ -12500,6 +14154,77 @@ func (sh *strictHandler) UpdateEnvironment(ctx echo.Context, id EnvironmentID, p
 		return err
 	} else if validResponse, ok := response.(UpdateEnvironmentResponseObject); ok {
 		return validResponse.VisitUpdateEnvironmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetGovernanceSettings operation middleware
+func (sh *strictHandler) GetGovernanceSettings(ctx echo.Context) error {
+	var request GetGovernanceSettingsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetGovernanceSettings(ctx.Request().Context(), request.(GetGovernanceSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetGovernanceSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetGovernanceSettingsResponseObject); ok {
+		return validResponse.VisitGetGovernanceSettingsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateGovernanceSettings operation middleware
+func (sh *strictHandler) UpdateGovernanceSettings(ctx echo.Context, params UpdateGovernanceSettingsParams) error {
+	var request UpdateGovernanceSettingsRequestObject
+
+	request.Params = params
+
+	var body UpdateGovernanceSettingsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateGovernanceSettings(ctx.Request().Context(), request.(UpdateGovernanceSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateGovernanceSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateGovernanceSettingsResponseObject); ok {
+		return validResponse.VisitUpdateGovernanceSettingsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

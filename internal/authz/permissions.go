@@ -27,6 +27,8 @@ func rolesByPermission() map[string][]string {
 		"environments.write": {Admin, "release_manager", "sre"},
 		"releases.write":     {Admin, "release_manager", "product", "developer"},
 		"integrations.write": {Admin, "sre"},
+		"rules.write":        {Admin, "release_manager", "sre"},
+		"governance.manage":  {Admin},
 		"keys.view":          {Admin, "developer"},
 		"keys.manage":        {Admin},
 		"roles.manage":       {Admin},

@@ -38,6 +38,7 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 		"createNotificationChannel":    `{"name":"once","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`,
 		"createNotificationPreference": `{"channel_id":"` + mine.ids["channel"] + `","event_type":"build.failed"}`,
 		"addReleaseVersion":            `{"version_id":"` + mine.ids["version"] + `"}`, "rotateAPIKey": `{}`,
+		"createDeploymentRule":  scheduleRule("once", "other"),
 		"redeliverNotification": ``, "resendRecipientConfirmations": ``,
 	}
 	for _, op := range operations(t) {

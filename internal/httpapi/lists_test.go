@@ -92,6 +92,7 @@ func TestPagesHoldEverythingOnce(t *testing.T) {
 		for _, post := range [][2]string{{channel + "/test", ""}, {release + "/versions", `{"version_id":"` + event.Field(t, "version_id").(string) + `"}`}} {
 			require.Less(t, api.As(t, "admin", http.MethodPost, post[0], post[1]).Status, 300, post[0])
 		}
+		violate(t, api, path.Base(created(t, api, "/deployment-rules/", scheduleRule(fmt.Sprint("r", number), "other"))), event.Field(t, "deployment_id").(string))
 		api.SignIn(t, testapi.Account, "admin")
 		api.SignInAs(t, testapi.Account, "viewer", fmt.Sprint("user ", number))
 	}

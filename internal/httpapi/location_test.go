@@ -22,7 +22,8 @@ func TestCreatedObjectsAreAtTheirLocation(t *testing.T) {
 		"createNotificationChannel":    `{"name":"other","channel_type":"webhook","config":{"url":"https://example.com/hook"}}`,
 		"createNotificationPreference": `{"channel_id":"` + channel + `","event_type":"deployment.failed"}`,
 		"createAPIKey":                 `{"name":"other"}`, "rotateAPIKey": `{}`,
-		"createProduct": `{"name":"p"}`, "createEnvironment": `{"name":"e"}`, "createRelease": `{"name":"r"}`,
+		"createDeploymentRule": scheduleRule("r", "other"),
+		"createProduct":        `{"name":"p"}`, "createEnvironment": `{"name":"e"}`, "createRelease": `{"name":"r"}`,
 	}
 	document, err := apigen.GetSpec()
 	require.NoError(t, err)

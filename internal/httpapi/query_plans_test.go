@@ -66,6 +66,11 @@ INSERT INTO release_versions (account_id, release_id, product_id, version_id)
   SELECT r.account_id, r.id, v.product_id, v.id
   FROM (SELECT *, split_part(name, ' ', 2)::integer AS n FROM releases) r JOIN versions v ON v.account_id = r.account_id AND v.version = '1.' || 1 + r.n % 5
   WHERE r.n <= 40 AND r.account_id = (SELECT id FROM accounts WHERE slug = 'large');
+INSERT INTO deployment_rules (account_id, id, name, rule_type, mode, priority, rollback, scope, config, created_at, updated_at)
+  SELECT a.id, gen_random_uuid(), 'rule ' || n, 'schedule', 'enabled', 100, 'allow', '{}', '{}', now() - make_interval(secs => n), now() FROM accounts a, generate_series(1, 200) n;
+INSERT INTO rule_violations (account_id, id, occurred_at, rule_id, rule_name, rule_type, action, code, message, certain, details, deployment_id, product_id, environment_id, version_id)
+  SELECT d.account_id, gen_random_uuid(), d.occurred_at, r.id, r.name, r.rule_type, 'blocked', 'NO_DEPLOY_WINDOW', '', true, '{}', d.id, d.product_id, d.environment_id, d.version_id
+  FROM deployments d JOIN (SELECT *, row_number() OVER (PARTITION BY account_id ORDER BY name) AS n FROM deployment_rules) r ON r.account_id = d.account_id AND r.n <= 2;
 INSERT INTO user_sessions (account_id, id, user_id, token_hmac, issuer, provider_sid, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at)
   SELECT u.account_id, gen_random_uuid(), u.id, sha256((u.id::text || n)::bytea), '', '', '', '', now() - make_interval(secs => n), now(), now(), now() + interval '1 hour',
     now() + interval '1 day'
@@ -196,6 +201,8 @@ func TestListsReadFromAnIndex(t *testing.T) {
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT account_id, product_id, environment_id, version_id, occurred_at FROM deployments
 		WHERE account_id = (SELECT id FROM accounts WHERE slug = 'large') ORDER BY occurred_at OFFSET 5000 LIMIT 1`).Scan(&account, &product, &environment, &version, &at))
 	completed, failedBuild, failed := "completed", "build.failed", "failed"
+	var rule uuid.UUID
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT rule_id FROM rule_violations WHERE account_id = $1 LIMIT 1", account).Scan(&rule))
 	var commit string // an abbreviation that several commits begin with
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT left(scm_sha, 4) FROM versions WHERE id = $1", version).Scan(&commit))
 	var channel uuid.UUID
@@ -278,6 +285,14 @@ func TestListsReadFromAnIndex(t *testing.T) {
 				params.AfterName, params.AfterID = new(q+"4"), id
 			}
 			_, err := db.SearchVersions(t.Context(), params)
+			return err
+		}
+	}
+	violationsWhere := func(set func(*dbgen.ListRuleViolationsParams)) func(*time.Time, *uuid.UUID) error {
+		return func(at *time.Time, id *uuid.UUID) error {
+			params := dbgen.ListRuleViolationsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page}
+			set(&params)
+			_, err := db.ListRuleViolations(t.Context(), params)
 			return err
 		}
 	}
@@ -406,6 +421,15 @@ func TestListsReadFromAnIndex(t *testing.T) {
 			_, err := db.ListUsers(t.Context(), dbgen.ListUsersParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
+		"listDeploymentRules": {"deployment_rules", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListDeploymentRules(t.Context(), dbgen.ListDeploymentRulesParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"listRuleViolations":                   {"rule_violations", page, violationsWhere(func(*dbgen.ListRuleViolationsParams) {})},
+		"listRuleViolations of a rule":         {"rule_violations", 3 * page, violationsWhere(func(p *dbgen.ListRuleViolationsParams) { p.RuleID = &rule })},
+		"listRuleViolations of a product":      {"rule_violations", 2 * page, violationsWhere(func(p *dbgen.ListRuleViolationsParams) { p.ProductID = &product })},
+		"listRuleViolations of an environment": {"rule_violations", 20 * page, violationsWhere(func(p *dbgen.ListRuleViolationsParams) { p.EnvironmentID = &environment })},
+		"listRuleViolations of an age":         {"rule_violations", page, violationsWhere(func(p *dbgen.ListRuleViolationsParams) { p.Since, p.Until = &since, &at })},
 		"listAPIKeys": {"api_keys", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListAPIKeysPage(t.Context(), dbgen.ListAPIKeysPageParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err

@@ -18,8 +18,10 @@ import (
 	"github.com/versioner-io/versioner/gen/apigen"
 	"github.com/versioner-io/versioner/internal/admission"
 	"github.com/versioner-io/versioner/internal/apikeys"
+	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authz"
 	"github.com/versioner-io/versioner/internal/bodycache"
+	"github.com/versioner-io/versioner/internal/governance"
 	"github.com/versioner-io/versioner/internal/httpapi/middleware"
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/idempotency"
@@ -78,6 +80,7 @@ type api struct {
 	buildHandlers
 	releaseHandlers
 	notificationHandlers
+	deploymentRuleHandlers
 	apiKeyHandlers
 	authenticationHandlers
 	userHandlers
@@ -156,6 +159,7 @@ func newAPI(document *openapi3.T, deps Dependencies) (api, error) {
 		buildHandlers:          buildHandlers{db: deps.DB, cursors: lists, clock: deps.Clock},
 		releaseHandlers:        releaseHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, clock: deps.Clock},
 		notificationHandlers:   notificationHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, channels: deps.Channels},
+		deploymentRuleHandlers: deploymentRuleHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: governance.Announcer{Pool: deps.DB, Logger: deps.Logger}},
 		apiKeyHandlers:         apiKeyHandlers{db: deps.DB, idempotency: responses, cursors: lists, keys: deps.Keys},
 		authenticationHandlers: authenticationHandlers{db: deps.DB, cursors: lists, flow: deps.SignIn, sessions: deps.Sessions},
 		userHandlers:           userHandlers{db: deps.DB, cursors: lists, changes: deps.Keys},
@@ -255,6 +259,9 @@ func newOperationMiddlewares(document *openapi3.T, deps Dependencies) (map[strin
 				middlewares[id] = append(middlewares[id], middleware.Browser(deps.SignIn.Cookies))
 			}
 			if validator != nil {
+				if problems := bodyProblems(id); problems != nil {
+					validator.Require(problems)
+				}
 				if deps.Limits.BodyBytes > 0 {
 					middlewares[id] = append(middlewares[id], middleware.BodyBudget(bodies, deps.Telemetry.Metrics))
 				}
@@ -264,6 +271,14 @@ func newOperationMiddlewares(document *openapi3.T, deps Dependencies) (map[strin
 		}
 	}
 	return middlewares, nil
+}
+
+// bodyProblems returns the function that finds the problems of an operation's body that schemas cannot express, nil if there is none.
+func bodyProblems(operation string) func(value any) []apperr.Field {
+	if operation == "createDeploymentRule" {
+		return governance.RuleProblems
+	}
+	return nil
 }
 
 // sharing returns the middleware by which users share lists: of the operations that have If-None-Match, and of changes by users. Other

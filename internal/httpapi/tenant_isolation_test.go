@@ -64,13 +64,19 @@ func newTenant(t *testing.T, api *testapi.API, account string) tenant {
 	made.deleted["channel"] = channel("gone")
 	made.deleted["preference"] = preference(made.ids["channel"])
 
+	rule := func(name string) string {
+		return id(as(http.MethodPost, "/deployment-rules/", scheduleRule(name, "other")), "id")
+	}
+	made.ids["rule"], made.deleted["rule"] = rule("rule"), rule("gone")
+	violate(t, api, made.ids["rule"], made.ids["deployment"])
+
 	gone := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"product_name": "gone", "environment_name": "gone"}))
 	for _, kind := range []string{"product", "environment", "version", "deployment"} {
 		made.deleted[kind] = id(gone, kind+"_id")
 	}
 	made.deleted["build"] = id(api.PostEvent(t, builds, map[string]any{"product_name": "gone", "version": "1.4.2"}), "build_id")
 	made.deleted["release"] = id(as(http.MethodPost, "/releases/", `{"name":"gone"}`), "id")
-	for kind, path := range map[string]string{"product": "/products/", "environment": "/environments/", "release": "/releases/", "preference": "/notification-preferences/", "channel": "/notification-channels/"} {
+	for kind, path := range map[string]string{"product": "/products/", "environment": "/environments/", "release": "/releases/", "preference": "/notification-preferences/", "channel": "/notification-channels/", "rule": "/deployment-rules/"} {
 		require.Equal(t, http.StatusNoContent, as(http.MethodDelete, path+made.deleted[kind], "").Status)
 	}
 	return made
@@ -107,7 +113,9 @@ func idLocations() map[string]map[string]string {
 		"listVersions":         {"query product": "product"},
 		"listDeployments":      {"query product": "product", "query environment": "environment", "query version": "version"},
 		"listEnvironmentState": {"query product": "product", "query environment": "environment"},
-		"listAuditLog":         {"query actor_id": "user", "query object_id": "product"},
+		"listRuleViolations":   {"query product": "product", "query environment": "environment", "query rule": "rule"},
+		"getDeploymentRule":    {"id": "rule"}, "updateDeploymentRule": {"id": "rule"}, "deleteDeploymentRule": {"id": "rule"},
+		"listAuditLog": {"query actor_id": "user", "query object_id": "product"},
 	}
 }
 
@@ -209,7 +217,7 @@ func identifiers(document *openapi3.T, op operation) []string {
 		switch isID := param.Schema.Value.Format == "uuid"; {
 		case param.In == openapi3.ParameterInPath && isID:
 			found = append(found, param.Name)
-		case param.In == openapi3.ParameterInQuery && (isID || slices.Contains([]string{"product", "environment", "version"}, param.Name)):
+		case param.In == openapi3.ParameterInQuery && (isID || slices.Contains([]string{"product", "environment", "version", "rule"}, param.Name)):
 			found = append(found, "query "+param.Name)
 		}
 	}

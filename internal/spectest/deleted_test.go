@@ -29,6 +29,7 @@ func visibleAfter() map[string]visibility {
 		},
 		"deleteNotificationPreference": {lists: history},
 		"deleteNotificationChannel":    {lists: []string{"listAuditLog", "listNotificationHistory"}}, // "its history stays"
+		"deleteDeploymentRule":         {lists: []string{"listAuditLog", "listRuleViolations"}},      // "Its violations stay"
 		"endSession":                   {lists: history},
 		// The list itself stays, and a new session is not affected.
 		"endSessions": {
@@ -133,7 +134,7 @@ func (f *fixture) children(t *testing.T, op operation, c requestCase) map[string
 	case "removeReleaseVersion":
 		found["/versions/"+c.path["version_id"]] = http.StatusOK
 		found["/releases/"+c.path["id"]] = http.StatusOK
-	case "revokeAPIKey", "deleteNotificationPreference", "endSession", "endSessions": // without children
+	case "revokeAPIKey", "deleteNotificationPreference", "deleteDeploymentRule", "endSession", "endSessions": // without children
 	default:
 		require.Fail(t, "no children defined", op.OperationID)
 	}

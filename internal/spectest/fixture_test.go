@@ -138,6 +138,10 @@ func (f *fixture) factories() map[string]func(t *testing.T, body map[string]any)
 			t.Helper()
 			return f.create(t, "/api-keys/", map[string]any{"name": f.uniqueName()})
 		},
+		"DeploymentRuleID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			return f.create(t, "/deployment-rules/", f.rule())
+		},
 		"SessionID": func(t *testing.T, _ map[string]any) string {
 			t.Helper()
 			f.api.SignIn(t, testapi.Account, "admin")
@@ -154,6 +158,22 @@ func (f *fixture) factories() map[string]func(t *testing.T, body map[string]any)
 			return page.Items[0].ID
 		},
 	}
+}
+
+// rule returns a rule that applies to no deployment.
+func (f *fixture) rule() map[string]any {
+	return map[string]any{
+		"name": f.uniqueName(), "rule_type": "schedule", "scope": map[string]any{"products": []string{"payments"}},
+		"schedule": map[string]any{"timezone": "UTC", "windows": []any{map[string]any{"name": "w", "effect": "deny", "start": "2026-12-18T18:00", "end": "2027-01-04T06:00"}}},
+	}
+}
+
+// violate records a violation of a rule by a deployment.
+func (f *fixture) violate(t *testing.T) {
+	t.Helper()
+	f.api.Exec(t, `INSERT INTO rule_violations (account_id, id, occurred_at, rule_id, rule_name, rule_type, action, code, message, certain, details, deployment_id, product_id, environment_id, version_id)
+		SELECT d.account_id, gen_random_uuid(), now(), r.id, r.name, r.rule_type, 'reported', 'NO_DEPLOY_WINDOW', 'No deployments.', true, '{}', d.id, d.product_id, d.environment_id, d.version_id
+		FROM deployments AS d JOIN deployment_rules AS r ON r.account_id = d.account_id LIMIT 1`)
 }
 
 func (f *fixture) channel(kind string) map[string]any {
@@ -247,6 +267,7 @@ func (f *fixture) populate(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(factories)) {
 			factories[name](t, nil)
 		}
+		f.violate(t)
 	}
 }
 

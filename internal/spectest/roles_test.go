@@ -21,6 +21,8 @@ func rolesByPermission() map[string]string {
 		"environments.write": "admin release_manager sre",
 		"releases.write":     "admin release_manager product developer",
 		"integrations.write": "admin sre",
+		"rules.write":        "admin release_manager sre",
+		"governance.manage":  "admin",
 		"keys.view":          "admin developer",
 		"keys.manage":        "admin",
 		"roles.manage":       "admin",
@@ -47,6 +49,7 @@ func permissionOf(t *testing.T, op operation) string {
 	}
 	writes := map[string]string{
 		"products": "products.write", "environments": "environments.write", "releases": "releases.write", "api-keys": "keys.manage", "users": "roles.manage",
+		"deployment-rules": "rules.write", "governance-settings": "governance.manage",
 	}
 	require.Contains(t, writes, collection, "%s: no permission specified", op.OperationID)
 	return writes[collection]

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -98,7 +99,14 @@ func conflicts() map[string]func(*testing.T, *fixture, *requestCase) {
 		body := clone(c.body).(map[string]any)
 		f.api.PostEvent(t, "/build-events/", map[string]any{"product_name": body["product_name"], "version": body["version"], "scm_sha": "abcdef1"})
 	}
+	ruleNameInUse := func(t *testing.T, f *fixture, c *requestCase) {
+		t.Helper()
+		other := f.rule()
+		f.create(t, "/deployment-rules/", other)
+		c.body.(map[string]any)["name"] = strings.ToUpper(other["name"].(string))
+	}
 	return map[string]func(*testing.T, *fixture, *requestCase){
+		"createDeploymentRule": ruleNameInUse, "updateDeploymentRule": ruleNameInUse,
 		"createProduct": nameInUse("/products/"), "updateProduct": nameInUse("/products/"),
 		"createEnvironment": nameInUse("/environments/"), "updateEnvironment": nameInUse("/environments/"),
 		"createBuildEvent": otherCommit, "createVersionEvent": otherCommit,

@@ -55,7 +55,12 @@ type Body struct {
 	limits       map[string]int // x-max-bytes by field
 	names        []string       // fields that are names, sorted
 	isLenient    bool           // whether the operation receives events
+	more         func(value any) []apperr.Field
 }
+
+// Require adds rules that schemas cannot express: their problems are listed with those of the schema, unless it has one of the same
+// location. problems gets the decoded body, which may violate the schema.
+func (v *Body) Require(problems func(value any) []apperr.Field) { v.more = problems }
 
 // NewBody returns the validator of an operation, nil for an operation without a body. The error reports a schema that
 // cannot be validated within bounds.
@@ -154,12 +159,24 @@ func (b validatedBody) ValidatedValue() any { return b.value }
 // Close implements io.Closer. The body was read to its end.
 func (b validatedBody) Close() error { return nil }
 
-type rawBodyKey struct{}
+type (
+	rawBodyKey   struct{}
+	validBodyKey struct{}
+)
 
 // RawBody returns the body that Body.Middleware read: as received, or cleaned for storage for an event.
 func RawBody(ctx context.Context) []byte {
 	raw, _ := ctx.Value(rawBodyKey{}).([]byte)
 	return raw
+}
+
+// ValidBody returns the body that Body.Middleware has validated and normalized, as JSON: with the members that the client sent.
+func ValidBody(ctx context.Context) (json.RawMessage, error) {
+	encoded, err := json.Marshal(ctx.Value(validBodyKey{}))
+	if err != nil {
+		return nil, fmt.Errorf("encode a validated body: %w", err)
+	}
+	return encoded, nil
 }
 
 // Middleware reads, validates and normalizes the body. The error of an invalid one lists its problems.
@@ -189,7 +206,7 @@ func (v *Body) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 			return apperr.NewInvalid(problems...)
 		}
 		canonicalizeIntegers(&v.schema, value)
-		r = r.WithContext(context.WithValue(r.Context(), rawBodyKey{}, raw))
+		r = r.WithContext(context.WithValue(context.WithValue(r.Context(), rawBodyKey{}, raw), validBodyKey{}, value))
 		r.Body = validatedBody{Reader: strings.NewReader(""), value: value}
 		r.ContentLength = int64(len(raw))
 		r.Header.Set("Content-Type", echo.MIMEApplicationJSON) // the only type that the binder accepts
@@ -322,6 +339,11 @@ func (v *Body) check(value any, invalidNames []string) []apperr.Field {
 	}
 	for _, problem := range problems {
 		indexArrayPositions(value, problem.Loc[1:])
+	}
+	if v.more != nil {
+		problems = append(problems, slices.DeleteFunc(v.more(value), func(field apperr.Field) bool {
+			return slices.ContainsFunc(problems, func(other apperr.Field) bool { return slices.Equal(other.Loc, field.Loc) })
+		})...)
 	}
 	slices.SortStableFunc(problems, func(one, other apperr.Field) int {
 		return strings.Compare(fmt.Sprint(one.Loc...), fmt.Sprint(other.Loc...))

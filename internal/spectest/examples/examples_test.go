@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -87,7 +88,7 @@ func TestParameterExamples(t *testing.T) {
 				continue
 			}
 			path, _, _ := strings.Cut(op.target(), "?")
-			answer := scenario.getAs(t, scenario.Token, scenario.toServerIDs(path+"?"+param.Name+"="+text(param.Example)))
+			answer := scenario.getAs(t, scenario.Token, scenario.toServerIDs(path+"?"+param.Name+"="+url.QueryEscape(text(param.Example))))
 			require.Equal(t, http.StatusOK, answer.Status, "%s %s: %s", op.OperationID, param.Name, answer.Body)
 			items, _ := answer.Field(t, "items").([]any)
 			found[param.Name] = found[param.Name] || len(items) > 0

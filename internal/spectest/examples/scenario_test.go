@@ -98,6 +98,14 @@ func steps() []step {
 		{operation: "listUsers"},
 		{operation: "getUser"},
 		{operation: "updateUser"},
+		{operation: "createDeploymentRule", example: "freeze"},
+		{operation: "listDeploymentRules"},
+		{operation: "getDeploymentRule"},
+		{operation: "listRuleViolations"},
+		{operation: "updateDeploymentRule"},
+		{operation: "createDeploymentRule", example: "soak"},
+		{operation: "getGovernanceSettings"},
+		{operation: "updateGovernanceSettings"},
 		{operation: "createAPIKey"},
 		{operation: "listAPIKeys"},
 		{operation: "getAPIKey"},
@@ -109,6 +117,7 @@ func steps() []step {
 		{operation: "deleteNotificationChannel"},
 		{operation: "removeReleaseVersion"},
 		{operation: "deleteRelease"},
+		{operation: "deleteDeploymentRule"},
 		{operation: "deleteEnvironment"},
 		{operation: "deleteProduct"},
 	}
@@ -199,6 +208,13 @@ func (s *scenario) prepare(t *testing.T, current step) {
 		require.Eventually(t, func() bool {
 			return strings.Contains(string(s.getAs(t, s.Token, "/notification-history/?event_type=deployment.failed").Body), `"delivered"`)
 		}, deliveryTimeout, 50*time.Millisecond, "the message is delivered")
+	case "listRuleViolations":
+		s.api.Exec(t, `INSERT INTO rule_violations (account_id, id, occurred_at, rule_id, rule_name, rule_type, action, code, message, clears_at, certain, details,
+				deployment_id, product_id, environment_id, version_id)
+			SELECT d.account_id, gen_random_uuid(), now(), r.id, r.name, r.rule_type, 'blocked', 'NO_DEPLOY_WINDOW',
+				'Holiday freeze: no deployments in the window Christmas (Peak season).', now(), true, '{}', d.id, d.product_id, d.environment_id, d.version_id
+			FROM deployments AS d JOIN deployment_rules AS r ON r.account_id = d.account_id
+			WHERE d.id = '`+s.toServerIDs("01a208e6-c459-73f8-bdf5-c5aae566f28d")+`'`)
 	case "listSessions":
 		s.api.SignInAs(t, testapi.Account, "admin", "Ada Lovelace")
 	case "listAPIKeys":

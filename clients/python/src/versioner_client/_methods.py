@@ -647,6 +647,105 @@ class Methods(ABC):
         """
         return (self.send(operations.redeliver_notification(id, idempotency_key=idempotency_key))).data
 
+    def list_deployment_rules(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.DeploymentRule]:
+        """List deployment rules.
+
+        Lists the account's rules, newest first, disabled ones included.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_deployment_rules(limit=limit, cursor=cursor))
+
+    def create_deployment_rule(
+        self, body: models.DeploymentRuleCreate, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRule:
+        """Create a deployment rule.
+
+        Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
+        Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
+
+        A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
+        """
+        return (self.send(operations.create_deployment_rule(body, idempotency_key=idempotency_key))).data
+
+    def list_rule_violations(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        rule: str | None = None,
+        product: str | None = None,
+        environment: str | None = None,
+        action: models.ViolationAction | None = None,
+        code: models.PolicyCode | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Pages[models.RuleViolation]:
+        """List rule violations.
+
+        Lists what rules have found about deployments, newest first: what was blocked, and what was only reported, overridden or skipped.
+        A deployment that violates several rules has an entry for each. Entries are never changed, and stay when their rule is deleted. A
+        filter that matches nothing returns an empty list.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(
+            self.send,
+            operations.list_rule_violations(
+                limit=limit,
+                cursor=cursor,
+                rule=rule,
+                product=product,
+                environment=environment,
+                action=action,
+                code=code,
+                since=since,
+                until=until,
+            ),
+        )
+
+    def get_deployment_rule(self, id: UUID | str) -> models.DeploymentRule:
+        """Get a deployment rule.
+
+        Returns one rule. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
+        """
+        return (self.send(operations.get_deployment_rule(id))).data
+
+    def delete_deployment_rule(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a deployment rule.
+
+        Deletes the rule, which applies to no deployment that starts after the answer. Its violations stay. Its name may be used again.
+        """
+        self.send(operations.delete_deployment_rule(id, if_match=if_match))
+
+    def update_deployment_rule(
+        self, id: UUID | str, body: models.DeploymentRulePatch, *, if_match: str | None = None
+    ) -> models.DeploymentRule:
+        """Update a deployment rule.
+
+        Changes the members in the body (JSON merge patch, RFC 7396). A list replaces the former one. The type of a rule cannot change.
+        `{"enabled": true}` is short for `{"mode": "enabled"}`, and `{"enabled": false}` for `{"mode": "disabled"}`.
+        """
+        return (self.send(operations.update_deployment_rule(id, body, if_match=if_match))).data
+
+    def get_governance_settings(self) -> models.GovernanceSettings:
+        """Get the governance settings.
+
+        Returns the account's settings for approvals and break-glass grants. An account that has changed none has the defaults.
+        """
+        return (self.send(operations.get_governance_settings())).data
+
+    def update_governance_settings(
+        self, body: models.GovernanceSettingsPatch, *, if_match: str | None = None
+    ) -> models.GovernanceSettings:
+        """Update the governance settings.
+
+        Changes the settings in the body (JSON merge patch, RFC 7396). Grants that exist keep the minutes that they were created with.
+        """
+        return (self.send(operations.update_governance_settings(body, if_match=if_match))).data
+
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> Pages[models.APIKey]:
         """List API keys.
 
@@ -1469,6 +1568,105 @@ class AsyncMethods(ABC):
         immediately. A channel that is deleted or disabled is rejected with 409.
         """
         return (await self.send(operations.redeliver_notification(id, idempotency_key=idempotency_key))).data
+
+    def list_deployment_rules(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.DeploymentRule]:
+        """List deployment rules.
+
+        Lists the account's rules, newest first, disabled ones included.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_deployment_rules(limit=limit, cursor=cursor))
+
+    async def create_deployment_rule(
+        self, body: models.DeploymentRuleCreate, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRule:
+        """Create a deployment rule.
+
+        Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
+        Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
+
+        A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
+        """
+        return (await self.send(operations.create_deployment_rule(body, idempotency_key=idempotency_key))).data
+
+    def list_rule_violations(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        rule: str | None = None,
+        product: str | None = None,
+        environment: str | None = None,
+        action: models.ViolationAction | None = None,
+        code: models.PolicyCode | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncPages[models.RuleViolation]:
+        """List rule violations.
+
+        Lists what rules have found about deployments, newest first: what was blocked, and what was only reported, overridden or skipped.
+        A deployment that violates several rules has an entry for each. Entries are never changed, and stay when their rule is deleted. A
+        filter that matches nothing returns an empty list.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(
+            self.send,
+            operations.list_rule_violations(
+                limit=limit,
+                cursor=cursor,
+                rule=rule,
+                product=product,
+                environment=environment,
+                action=action,
+                code=code,
+                since=since,
+                until=until,
+            ),
+        )
+
+    async def get_deployment_rule(self, id: UUID | str) -> models.DeploymentRule:
+        """Get a deployment rule.
+
+        Returns one rule. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
+        """
+        return (await self.send(operations.get_deployment_rule(id))).data
+
+    async def delete_deployment_rule(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a deployment rule.
+
+        Deletes the rule, which applies to no deployment that starts after the answer. Its violations stay. Its name may be used again.
+        """
+        await self.send(operations.delete_deployment_rule(id, if_match=if_match))
+
+    async def update_deployment_rule(
+        self, id: UUID | str, body: models.DeploymentRulePatch, *, if_match: str | None = None
+    ) -> models.DeploymentRule:
+        """Update a deployment rule.
+
+        Changes the members in the body (JSON merge patch, RFC 7396). A list replaces the former one. The type of a rule cannot change.
+        `{"enabled": true}` is short for `{"mode": "enabled"}`, and `{"enabled": false}` for `{"mode": "disabled"}`.
+        """
+        return (await self.send(operations.update_deployment_rule(id, body, if_match=if_match))).data
+
+    async def get_governance_settings(self) -> models.GovernanceSettings:
+        """Get the governance settings.
+
+        Returns the account's settings for approvals and break-glass grants. An account that has changed none has the defaults.
+        """
+        return (await self.send(operations.get_governance_settings())).data
+
+    async def update_governance_settings(
+        self, body: models.GovernanceSettingsPatch, *, if_match: str | None = None
+    ) -> models.GovernanceSettings:
+        """Update the governance settings.
+
+        Changes the settings in the body (JSON merge patch, RFC 7396). Grants that exist keep the minutes that they were created with.
+        """
+        return (await self.send(operations.update_governance_settings(body, if_match=if_match))).data
 
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> AsyncPages[models.APIKey]:
         """List API keys.

@@ -1388,6 +1388,698 @@ class ReleaseEnvironmentStatus(BaseModel):
     """
 
 
+RuleType = TypeAliasType(
+    "RuleType", Literal["schedule", "flow", "concurrency", "deployment_request_required", "version_approval_required"]
+)
+"""
+What a rule requires. The member of that name has the details.
+
+| type | a deployment must |
+|---|---|
+| `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+| `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+| `concurrency` | find fewer deployments in progress than the limit |
+| `deployment_request_required` | be named by an approved deployment request |
+| `version_approval_required` | be of a version with certain approvals |
+
+"""
+
+
+RuleMode = TypeAliasType("RuleMode", Literal["enabled", "report_only", "disabled"])
+"""
+Whether a violation blocks (`enabled`) or is only reported (`report_only`), or the rule is not evaluated (`disabled`).
+"""
+
+
+RuleRollback = TypeAliasType("RuleRollback", Literal["allow", "enforce"])
+"""
+What the rule does with rollbacks: it passes them (`allow`), or requires of them the same as of others (`enforce`).
+"""
+
+
+WindowEffect = TypeAliasType("WindowEffect", Literal["deny", "allow"])
+"""
+What a window does: no deployments inside of it (`deny`), or outside of all that are `allow`.
+"""
+
+
+ConcurrencyGroup = TypeAliasType("ConcurrencyGroup", Literal["product_environment", "product", "environment", "scope"])
+"""
+Which deployments are counted together: those of the same product and environment, of the same product, of the same environment,
+or all in the scope of the rule.
+
+"""
+
+
+ApprovalType = TypeAliasType(
+    "ApprovalType", Literal["uat", "qa", "performance", "security", "code_review", "compliance", "release_manager"]
+)
+"""
+What an approval is about.
+"""
+
+
+ApprovalTypeInput = TypeAliasType(
+    "ApprovalTypeInput",
+    Literal[
+        "uat", "qa", "performance", "security", "code_review", "compliance", "release_manager", "product", "qa_engineer"
+    ],
+)
+"""
+What an approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+"""
+
+
+PolicyCode = TypeAliasType(
+    "PolicyCode",
+    Literal[
+        "NO_DEPLOY_WINDOW",
+        "DEPLOYMENT_IN_PROGRESS",
+        "FLOW_VIOLATION",
+        "INSUFFICIENT_SOAK_TIME",
+        "APPROVAL_REQUIRED",
+        "QUALITY_APPROVAL_REQUIRED",
+    ],
+)
+"""
+What a rule has found.
+
+| code | a rule of the type | status |
+|---|---|---|
+| `NO_DEPLOY_WINDOW` | `schedule` | 423 |
+| `DEPLOYMENT_IN_PROGRESS` | `concurrency` | 409 |
+| `FLOW_VIOLATION`, `INSUFFICIENT_SOAK_TIME` | `flow` | 428 |
+| `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
+| `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
+
+"""
+
+
+ViolationAction = TypeAliasType("ViolationAction", Literal["blocked", "reported", "overridden", "skipped", "observed"])
+"""
+What followed from a violation: the deployment was blocked; the rule only reports; a break-glass grant overrode the rule; an API key
+that may do so skipped it; or the deployment was reported at its end only, when nothing could be blocked (`observed`).
+
+"""
+
+
+class RuleScope(BaseModel):
+    """
+    Where a rule applies: one entry of each list that is not empty matches. Products and environments are identifiers, or names in any
+    case, former ones too.
+
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    products: list[str]
+    """
+    Identifiers or names of products; empty: all.
+    """
+    environments: list[str]
+    """
+    Identifiers or names of environments; empty: all.
+    """
+    environment_types: list[EnvironmentType | str]
+    """
+    Types of environments; empty: all.
+    """
+
+
+class RuleWindow(BaseModel):
+    """
+    A time, or a series of times, in which deployments are denied or allowed.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    name: str
+    """
+    Its name.
+    """
+    effect: WindowEffect | str
+    start: str
+    """
+    When it begins, as a local time of the schedule's zone; with `rrule`, the first time.
+    """
+    end: str
+    """
+    When it ends, as a local time of the schedule's zone.
+    """
+    rrule: Annotated[str | None, Field(...)]
+    """
+    How it recurs (RFC 5545); null when it does not.
+    """
+    exdates: list[str]
+    """
+    Local dates on which it does not begin although `rrule` has them.
+    """
+    reason: Annotated[str | None, Field(...)]
+    """
+    Why, for those whose deployment is blocked.
+    """
+
+
+class RuleSchedule(BaseModel):
+    """
+    The times of a rule of the type `schedule`.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    timezone: str
+    """
+    The time zone of all windows, as an IANA name or UTC.
+    """
+    windows: list[RuleWindow]
+    """
+    The windows.
+    """
+
+
+class RuleFlow(BaseModel):
+    """
+    The prerequisites of a rule of the type `flow`.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    prerequisites: list[str]
+    """
+    Identifiers or names of the environments in which the version must have completed.
+    """
+    strict_order: bool
+    """
+    Whether it must have completed in them in this order.
+    """
+    min_soak_minutes: int
+    """
+    For how many minutes the version must have been the current one of the last of them, without interruption.
+    """
+
+
+class RuleConcurrency(BaseModel):
+    """
+    The limit of a rule of the type `concurrency`.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    max_in_progress: int
+    """
+    How many deployments may be in progress.
+    """
+    per: ConcurrencyGroup | str
+    stale_after_minutes: int
+    """
+    After how many minutes without an event a deployment does not count any more.
+    """
+
+
+class RuleDeploymentRequest(BaseModel):
+    """
+    What a rule of the type `deployment_request_required` requires.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    required_approvals: list[ApprovalType | str]
+    """
+    The approvals that the request must have, beside those that it requires itself.
+    """
+    approval_timeout_hours: Annotated[int | None, Field(...)]
+    """
+    For how many hours an approval counts; null: for any time.
+    """
+    require_pre_steps: bool
+    """
+    Whether the steps before the deployment must be done.
+    """
+
+
+class RuleVersionApproval(BaseModel):
+    """
+    What a rule of the type `version_approval_required` requires.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    required_approvals: list[ApprovalType | str]
+    """
+    The approvals that the version must have.
+    """
+    environment: Annotated[str | None, Field(...)]
+    """
+    The identifier or name of the environment whose approvals count; null: those for all environments and those for the environment of the deployment.
+    """
+    approval_timeout_hours: Annotated[int | None, Field(...)]
+    """
+    For how many hours an approval counts; null: for any time.
+    """
+
+
+class DeploymentRule(BaseModel):
+    """
+    A rule that deployments must pass. It has the member that `rule_type` names, and none of the others.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The rule's identifier.
+    """
+    name: str
+    """
+    Its name.
+    """
+    rule_type: RuleType | str
+    mode: RuleMode | str
+    priority: int
+    """
+    The order in which violations are shown, the lowest first.
+    """
+    rollback: RuleRollback | str | None = None
+    scope: RuleScope
+    schedule: RuleSchedule | None = None
+    flow: RuleFlow | None = None
+    concurrency: RuleConcurrency | None = None
+    deployment_request_required: RuleDeploymentRequest | None = None
+    version_approval_required: RuleVersionApproval | None = None
+    created_at: AwareDatetime
+    """
+    When it was created.
+    """
+    updated_at: AwareDatetime
+    """
+    When it was last changed.
+    """
+
+
+class DeploymentRuleList(BaseModel):
+    """
+    A page of a list of deployment rules.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[DeploymentRule]
+    """
+    Deployment rules of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class RuleScopeInput(BaseModel):
+    """
+    Where a rule applies: one entry of each list that is not empty matches. Together they have at most 200 entries. Products and
+    environments are identifiers, or names in any case, and need not exist yet. Unknown members are rejected.
+
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    products: list[str] | None = None
+    """
+    Identifiers or names of products; empty: all.
+    """
+    environments: list[str] | None = None
+    """
+    Identifiers or names of environments; empty: all.
+    """
+    environment_types: list[EnvironmentType] | None = None
+    """
+    Types of environments; empty: all.
+    """
+
+
+class RuleWindowInput(BaseModel):
+    """
+    A time, or a series of times, in which deployments are denied or allowed. `start` and `end` are local times, such as
+    `2026-12-18T18:00`, in the years 2000 to 2099. What the change to daylight-saving time skips or repeats is resolved as RFC 5545
+    specifies: 02:30 that does not exist is 03:30, and of two the first counts. Unknown members are rejected.
+
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    name: str
+    """
+    Its name, 1 to 100 characters.
+    """
+    effect: WindowEffect
+    start: str
+    """
+    When it begins, such as `2026-12-18T18:00`; with `rrule`, the first time.
+    """
+    end: str
+    """
+    When it ends, after `start`: at most 366 days later, and 31 days with `rrule`.
+    """
+    rrule: str | None = None
+    """
+    How it recurs, in the syntax of RFC 5545, such as `FREQ=WEEKLY;BYDAY=FR`. FREQ is DAILY, WEEKLY, MONTHLY or YEARLY. INTERVAL (1 to 99), BYDAY
+    (with numbers if MONTHLY), BYMONTHDAY, BYMONTH, WKST and UNTIL may follow; other parts are rejected. `start` must be an
+    occurrence. Without it, the window occurs once.
+
+    """
+    exdates: list[str] | None = None
+    """
+    Local dates, such as `2026-12-25`, on which it does not begin although `rrule` has them.
+    """
+    reason: str | None = None
+    """
+    Why, for those whose deployment is blocked; at most 500 characters.
+    """
+
+
+class RuleScheduleInput(BaseModel):
+    """
+    The times of a rule of the type `schedule`. Both members are required in a new rule. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    timezone: str | None = None
+    """
+    The time zone of all windows: `UTC`, or an IANA name with a slash, such as `Europe/Berlin`.
+    """
+    windows: list[RuleWindowInput] | None = None
+    """
+    The windows: 1 to 500, of which at most 50 recur.
+    """
+
+
+class RuleFlowInput(BaseModel):
+    """
+    The prerequisites of a rule of the type `flow`. `prerequisites` is required in a new rule. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    prerequisites: list[str] | None = None
+    """
+    Identifiers or names of the environments in which the version must have completed: 1 to 10.
+    """
+    strict_order: bool | None = None
+    """
+    Whether it must have completed in them in this order; false by default.
+    """
+    min_soak_minutes: int | None = None
+    """
+    For how many minutes the version must have been the current one of the last of them, without interruption; 0 by default, at most 43,200.
+    """
+
+
+class RuleConcurrencyInput(BaseModel):
+    """
+    The limit of a rule of the type `concurrency`. `max_in_progress` is required in a new rule. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    max_in_progress: int | None = None
+    """
+    How many deployments may be in progress: 1 to 100.
+    """
+    per: ConcurrencyGroup | None = None
+    stale_after_minutes: int | None = None
+    """
+    After how many minutes without an event a deployment does not count any more: 5 to 10,080, by default 60.
+    """
+
+
+class RuleDeploymentRequestInput(BaseModel):
+    """
+    What a rule of the type `deployment_request_required` requires. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    required_approvals: list[ApprovalTypeInput] | None = None
+    """
+    The approvals that the request must have, beside those that it requires itself; each once.
+    """
+    approval_timeout_hours: int | None = None
+    """
+    For how many hours an approval counts: 1 to 8,760; by default for any time.
+    """
+    require_pre_steps: bool | None = None
+    """
+    Whether the steps before the deployment must be done; true by default.
+    """
+
+
+class RuleVersionApprovalInput(BaseModel):
+    """
+    What a rule of the type `version_approval_required` requires. `required_approvals` is required in a new rule. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    required_approvals: list[ApprovalTypeInput] | None = None
+    """
+    The approvals that the version must have: at least one, each once.
+    """
+    environment: str | None = None
+    """
+    The identifier or name of the environment whose approvals count; by default those for all environments and those for the environment of the deployment.
+    """
+    approval_timeout_hours: int | None = None
+    """
+    For how many hours an approval counts: 1 to 8,760; by default for any time.
+    """
+
+
+class DeploymentRuleCreate(BaseModel):
+    """
+    A rule to create. The member that `rule_type` names is required. Unknown members, and those of other types, are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    name: str
+    """
+    Its name, 1 to 100 characters; unique, ignoring case.
+    """
+    rule_type: RuleType
+    mode: RuleMode | None = None
+    priority: int = 100
+    """
+    The order in which violations are shown, the lowest first; 100 by default.
+    """
+    rollback: RuleRollback | None = None
+    scope: RuleScopeInput | None = None
+    schedule: RuleScheduleInput | None = None
+    flow: RuleFlowInput | None = None
+    concurrency: RuleConcurrencyInput | None = None
+    deployment_request_required: RuleDeploymentRequestInput | None = None
+    version_approval_required: RuleVersionApprovalInput | None = None
+
+
+class DeploymentRulePatch(BaseModel):
+    """
+    The members to change; absent ones stay. Unknown members, and those of other types, are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    name: str | None = None
+    """
+    Its name, 1 to 100 characters; unique, ignoring case.
+    """
+    mode: RuleMode | None = None
+    enabled: bool | None = None
+    """
+    Sets `mode` to `enabled` or `disabled`; not together with `mode`.
+    """
+    priority: int | None = None
+    """
+    The order in which violations are shown, the lowest first.
+    """
+    rollback: RuleRollback | None = None
+    scope: RuleScopeInput | None = None
+    schedule: RuleScheduleInput | None = None
+    flow: RuleFlowInput | None = None
+    concurrency: RuleConcurrencyInput | None = None
+    deployment_request_required: RuleDeploymentRequestInput | None = None
+    version_approval_required: RuleVersionApprovalInput | None = None
+
+
+class RuleViolation(BaseModel):
+    """
+    What a rule has found about a deployment.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The violation's identifier.
+    """
+    rule_id: Annotated[UUID | None, Field(...)]
+    """
+    The rule's identifier; null when a deployment request blocks by itself.
+    """
+    rule_name: str
+    """
+    The rule's name at the time.
+    """
+    rule_type: RuleType | str
+    action: ViolationAction | str
+    code: PolicyCode | str
+    message: str
+    """
+    What the rule has found, as a sentence.
+    """
+    clears_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When the rule passes if nothing else happens, as known at the time; null when waiting does not suffice.
+    """
+    certain: bool
+    """
+    Whether nothing else could change `clears_at`.
+    """
+    deployment_id: UUID
+    """
+    The deployment's identifier.
+    """
+    product_id: UUID
+    """
+    The product's identifier.
+    """
+    product_name: str
+    """
+    The product's name.
+    """
+    version_id: UUID
+    """
+    The version's identifier.
+    """
+    version: str
+    """
+    The version's name.
+    """
+    environment_id: UUID
+    """
+    The environment's identifier.
+    """
+    environment_name: str
+    """
+    The environment's name.
+    """
+    occurred_at: AwareDatetime
+    """
+    When the deployment would have started.
+    """
+
+
+class RuleViolationList(BaseModel):
+    """
+    A page of a list of rule violations.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[RuleViolation]
+    """
+    Rule violations of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class GovernanceSettings(BaseModel):
+    """
+    An account's settings for approvals and break-glass grants.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    requester_may_approve: bool
+    """
+    Whether users may approve what they have requested.
+    """
+    break_glass_second_person: bool
+    """
+    Whether another user must confirm a break-glass grant before it is active.
+    """
+    break_glass_max_minutes: int
+    """
+    For how many minutes a break-glass grant may be active.
+    """
+    approval_mails: bool
+    """
+    Whether those who may approve get e-mail about it.
+    """
+    updated_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When the settings were last changed; null when they are the defaults.
+    """
+
+
+class GovernanceSettingsPatch(BaseModel):
+    """
+    The settings to change; absent ones stay. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    requester_may_approve: bool | None = None
+    """
+    Whether users may approve what they have requested.
+    """
+    break_glass_second_person: bool | None = None
+    """
+    Whether another user must confirm a break-glass grant before it is active.
+    """
+    break_glass_max_minutes: int | None = None
+    """
+    For how many minutes a break-glass grant may be active: 1 to 240.
+    """
+    approval_mails: bool | None = None
+    """
+    Whether those who may approve get e-mail about it.
+    """
+
+
 class APIKey(BaseModel):
     """
     A credential of a CI system, without its secret.

@@ -953,6 +953,157 @@ def redeliver_notification(
     )
 
 
+def list_deployment_rules(
+    *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.DeploymentRuleList]:
+    """List deployment rules.
+
+    Lists the account's rules, newest first, disabled ones included.
+    """
+    return Operation(
+        method="GET",
+        path="/deployment-rules/",
+        answer=models.DeploymentRuleList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def create_deployment_rule(
+    body: models.DeploymentRuleCreate, *, idempotency_key: str | None = None
+) -> Operation[models.DeploymentRule]:
+    """Create a deployment rule.
+
+    Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
+    Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
+
+    A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
+    """
+    return Operation(
+        method="POST",
+        path="/deployment-rules/",
+        answer=models.DeploymentRule,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def list_rule_violations(
+    *,
+    limit: int | None = None,
+    cursor: str | None = None,
+    rule: str | None = None,
+    product: str | None = None,
+    environment: str | None = None,
+    action: models.ViolationAction | None = None,
+    code: models.PolicyCode | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Operation[models.RuleViolationList]:
+    """List rule violations.
+
+    Lists what rules have found about deployments, newest first: what was blocked, and what was only reported, overridden or skipped.
+    A deployment that violates several rules has an entry for each. Entries are never changed, and stay when their rule is deleted. A
+    filter that matches nothing returns an empty list.
+    """
+    return Operation(
+        method="GET",
+        path="/deployment-rules/violations",
+        answer=models.RuleViolationList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+            "rule": rule,
+            "product": product,
+            "environment": environment,
+            "action": action,
+            "code": code,
+            "since": since,
+            "until": until,
+        },
+    )
+
+
+def get_deployment_rule(id: UUID | str) -> Operation[models.DeploymentRule]:
+    """Get a deployment rule.
+
+    Returns one rule. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
+    """
+    return Operation(
+        method="GET",
+        path=f"/deployment-rules/{segment(id)}",
+        answer=models.DeploymentRule,
+    )
+
+
+def delete_deployment_rule(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
+    """Delete a deployment rule.
+
+    Deletes the rule, which applies to no deployment that starts after the answer. Its violations stay. Its name may be used again.
+    """
+    return Operation(
+        method="DELETE",
+        path=f"/deployment-rules/{segment(id)}",
+        answer=None,
+        headers={
+            "If-Match": if_match,
+        },
+    )
+
+
+def update_deployment_rule(
+    id: UUID | str, body: models.DeploymentRulePatch, *, if_match: str | None = None
+) -> Operation[models.DeploymentRule]:
+    """Update a deployment rule.
+
+    Changes the members in the body (JSON merge patch, RFC 7396). A list replaces the former one. The type of a rule cannot change.
+    `{"enabled": true}` is short for `{"mode": "enabled"}`, and `{"enabled": false}` for `{"mode": "disabled"}`.
+    """
+    return Operation(
+        method="PATCH",
+        path=f"/deployment-rules/{segment(id)}",
+        answer=models.DeploymentRule,
+        headers={
+            "If-Match": if_match,
+        },
+        body=body,
+    )
+
+
+def get_governance_settings() -> Operation[models.GovernanceSettings]:
+    """Get the governance settings.
+
+    Returns the account's settings for approvals and break-glass grants. An account that has changed none has the defaults.
+    """
+    return Operation(
+        method="GET",
+        path="/governance-settings",
+        answer=models.GovernanceSettings,
+    )
+
+
+def update_governance_settings(
+    body: models.GovernanceSettingsPatch, *, if_match: str | None = None
+) -> Operation[models.GovernanceSettings]:
+    """Update the governance settings.
+
+    Changes the settings in the body (JSON merge patch, RFC 7396). Grants that exist keep the minutes that they were created with.
+    """
+    return Operation(
+        method="PATCH",
+        path="/governance-settings",
+        answer=models.GovernanceSettings,
+        headers={
+            "If-Match": if_match,
+        },
+        body=body,
+    )
+
+
 def list_api_keys(*, limit: int | None = None, cursor: str | None = None) -> Operation[models.APIKeyList]:
     """List API keys.
 

@@ -15,6 +15,9 @@ import type {
   CreateDeploymentEventData,
   CreateDeploymentEventErrors,
   CreateDeploymentEventResponses,
+  CreateDeploymentRuleData,
+  CreateDeploymentRuleErrors,
+  CreateDeploymentRuleResponses,
   CreateEnvironmentData,
   CreateEnvironmentErrors,
   CreateEnvironmentResponses,
@@ -33,6 +36,9 @@ import type {
   CreateVersionEventData,
   CreateVersionEventErrors,
   CreateVersionEventResponses,
+  DeleteDeploymentRuleData,
+  DeleteDeploymentRuleErrors,
+  DeleteDeploymentRuleResponses,
   DeleteEnvironmentData,
   DeleteEnvironmentErrors,
   DeleteEnvironmentResponses,
@@ -69,9 +75,15 @@ import type {
   GetDeploymentNeighboursErrors,
   GetDeploymentNeighboursResponses,
   GetDeploymentResponses,
+  GetDeploymentRuleData,
+  GetDeploymentRuleErrors,
+  GetDeploymentRuleResponses,
   GetEnvironmentData,
   GetEnvironmentErrors,
   GetEnvironmentResponses,
+  GetGovernanceSettingsData,
+  GetGovernanceSettingsErrors,
+  GetGovernanceSettingsResponses,
   GetHealthData,
   GetHealthResponses,
   GetNotificationChannelData,
@@ -118,6 +130,9 @@ import type {
   ListDeploymentEventsData,
   ListDeploymentEventsErrors,
   ListDeploymentEventsResponses,
+  ListDeploymentRulesData,
+  ListDeploymentRulesErrors,
+  ListDeploymentRulesResponses,
   ListDeploymentsData,
   ListDeploymentsErrors,
   ListDeploymentsResponses,
@@ -145,6 +160,9 @@ import type {
   ListReleaseVersionsData,
   ListReleaseVersionsErrors,
   ListReleaseVersionsResponses,
+  ListRuleViolationsData,
+  ListRuleViolationsErrors,
+  ListRuleViolationsResponses,
   ListSessionsData,
   ListSessionsErrors,
   ListSessionsResponses,
@@ -180,9 +198,15 @@ import type {
   UpdateApiKeyData,
   UpdateApiKeyErrors,
   UpdateApiKeyResponses,
+  UpdateDeploymentRuleData,
+  UpdateDeploymentRuleErrors,
+  UpdateDeploymentRuleResponses,
   UpdateEnvironmentData,
   UpdateEnvironmentErrors,
   UpdateEnvironmentResponses,
+  UpdateGovernanceSettingsData,
+  UpdateGovernanceSettingsErrors,
+  UpdateGovernanceSettingsResponses,
   UpdateNotificationChannelData,
   UpdateNotificationChannelErrors,
   UpdateNotificationChannelResponses,
@@ -1313,6 +1337,192 @@ export const redeliverNotification = (
     ],
     url: "/notification-history/{id}/redeliver",
     ...options,
+  });
+
+/**
+ * List deployment rules
+ *
+ * Lists the account's rules, newest first, disabled ones included.
+ *
+ */
+export const listDeploymentRules = (
+  options: Options<ListDeploymentRulesData>,
+): RequestResult<ListDeploymentRulesResponses, ListDeploymentRulesErrors> =>
+  options.client.get<ListDeploymentRulesResponses, ListDeploymentRulesErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-rules/",
+    ...options,
+  });
+
+/**
+ * Create a deployment rule
+ *
+ * Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
+ * Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
+ *
+ * A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
+ *
+ */
+export const createDeploymentRule = (
+  options: Options<CreateDeploymentRuleData>,
+): RequestResult<CreateDeploymentRuleResponses, CreateDeploymentRuleErrors> =>
+  options.client.post<CreateDeploymentRuleResponses, CreateDeploymentRuleErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-rules/",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * List rule violations
+ *
+ * Lists what rules have found about deployments, newest first: what was blocked, and what was only reported, overridden or skipped.
+ * A deployment that violates several rules has an entry for each. Entries are never changed, and stay when their rule is deleted. A
+ * filter that matches nothing returns an empty list.
+ *
+ */
+export const listRuleViolations = (
+  options: Options<ListRuleViolationsData>,
+): RequestResult<ListRuleViolationsResponses, ListRuleViolationsErrors> =>
+  options.client.get<ListRuleViolationsResponses, ListRuleViolationsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-rules/violations",
+    ...options,
+  });
+
+/**
+ * Delete a deployment rule
+ *
+ * Deletes the rule, which applies to no deployment that starts after the answer. Its violations stay. Its name may be used again.
+ *
+ */
+export const deleteDeploymentRule = (
+  options: Options<DeleteDeploymentRuleData>,
+): RequestResult<DeleteDeploymentRuleResponses, DeleteDeploymentRuleErrors> =>
+  options.client.delete<DeleteDeploymentRuleResponses, DeleteDeploymentRuleErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-rules/{id}",
+    ...options,
+  });
+
+/**
+ * Get a deployment rule
+ *
+ * Returns one rule. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
+ *
+ */
+export const getDeploymentRule = (
+  options: Options<GetDeploymentRuleData>,
+): RequestResult<GetDeploymentRuleResponses, GetDeploymentRuleErrors> =>
+  options.client.get<GetDeploymentRuleResponses, GetDeploymentRuleErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-rules/{id}",
+    ...options,
+  });
+
+/**
+ * Update a deployment rule
+ *
+ * Changes the members in the body (JSON merge patch, RFC 7396). A list replaces the former one. The type of a rule cannot change.
+ * `{"enabled": true}` is short for `{"mode": "enabled"}`, and `{"enabled": false}` for `{"mode": "disabled"}`.
+ *
+ */
+export const updateDeploymentRule = (
+  options: Options<UpdateDeploymentRuleData>,
+): RequestResult<UpdateDeploymentRuleResponses, UpdateDeploymentRuleErrors> =>
+  options.client.patch<UpdateDeploymentRuleResponses, UpdateDeploymentRuleErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-rules/{id}",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Get the governance settings
+ *
+ * Returns the account's settings for approvals and break-glass grants. An account that has changed none has the defaults.
+ *
+ */
+export const getGovernanceSettings = (
+  options: Options<GetGovernanceSettingsData>,
+): RequestResult<GetGovernanceSettingsResponses, GetGovernanceSettingsErrors> =>
+  options.client.get<GetGovernanceSettingsResponses, GetGovernanceSettingsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/governance-settings",
+    ...options,
+  });
+
+/**
+ * Update the governance settings
+ *
+ * Changes the settings in the body (JSON merge patch, RFC 7396). Grants that exist keep the minutes that they were created with.
+ *
+ */
+export const updateGovernanceSettings = (
+  options: Options<UpdateGovernanceSettingsData>,
+): RequestResult<UpdateGovernanceSettingsResponses, UpdateGovernanceSettingsErrors> =>
+  options.client.patch<UpdateGovernanceSettingsResponses, UpdateGovernanceSettingsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/governance-settings",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
   });
 
 /**

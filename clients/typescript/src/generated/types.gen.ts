@@ -1243,6 +1243,588 @@ export type ReleaseEnvironmentStatus = {
 };
 
 /**
+ * What a rule requires. The member of that name has the details.
+ *
+ * | type | a deployment must |
+ * |---|---|
+ * | `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+ * | `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+ * | `concurrency` | find fewer deployments in progress than the limit |
+ * | `deployment_request_required` | be named by an approved deployment request |
+ * | `version_approval_required` | be of a version with certain approvals |
+ *
+ */
+export type RuleType =
+  "schedule" | "flow" | "concurrency" | "deployment_request_required" | "version_approval_required";
+
+/**
+ * Whether a violation blocks (`enabled`) or is only reported (`report_only`), or the rule is not evaluated (`disabled`).
+ */
+export type RuleMode = "enabled" | "report_only" | "disabled";
+
+/**
+ * What the rule does with rollbacks: it passes them (`allow`), or requires of them the same as of others (`enforce`).
+ */
+export type RuleRollback = "allow" | "enforce";
+
+/**
+ * What a window does: no deployments inside of it (`deny`), or outside of all that are `allow`.
+ */
+export type WindowEffect = "deny" | "allow";
+
+/**
+ * Which deployments are counted together: those of the same product and environment, of the same product, of the same environment,
+ * or all in the scope of the rule.
+ *
+ */
+export type ConcurrencyGroup = "product_environment" | "product" | "environment" | "scope";
+
+/**
+ * What an approval is about.
+ */
+export type ApprovalType = "uat" | "qa" | "performance" | "security" | "code_review" | "compliance" | "release_manager";
+
+/**
+ * What an approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+ */
+export type ApprovalTypeInput =
+  | "uat"
+  | "qa"
+  | "performance"
+  | "security"
+  | "code_review"
+  | "compliance"
+  | "release_manager"
+  | "product"
+  | "qa_engineer";
+
+/**
+ * What a rule has found.
+ *
+ * | code | a rule of the type | status |
+ * |---|---|---|
+ * | `NO_DEPLOY_WINDOW` | `schedule` | 423 |
+ * | `DEPLOYMENT_IN_PROGRESS` | `concurrency` | 409 |
+ * | `FLOW_VIOLATION`, `INSUFFICIENT_SOAK_TIME` | `flow` | 428 |
+ * | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
+ * | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
+ *
+ */
+export type PolicyCode =
+  | "NO_DEPLOY_WINDOW"
+  | "DEPLOYMENT_IN_PROGRESS"
+  | "FLOW_VIOLATION"
+  | "INSUFFICIENT_SOAK_TIME"
+  | "APPROVAL_REQUIRED"
+  | "QUALITY_APPROVAL_REQUIRED";
+
+/**
+ * What followed from a violation: the deployment was blocked; the rule only reports; a break-glass grant overrode the rule; an API key
+ * that may do so skipped it; or the deployment was reported at its end only, when nothing could be blocked (`observed`).
+ *
+ */
+export type ViolationAction = "blocked" | "reported" | "overridden" | "skipped" | "observed";
+
+/**
+ * Where a rule applies: one entry of each list that is not empty matches. Products and environments are identifiers, or names in any
+ * case, former ones too.
+ *
+ */
+export type RuleScope = {
+  /**
+   * Identifiers or names of products; empty: all.
+   */
+  products: Array<string>;
+  /**
+   * Identifiers or names of environments; empty: all.
+   */
+  environments: Array<string>;
+  /**
+   * Types of environments; empty: all.
+   */
+  environment_types: Array<EnvironmentType>;
+};
+
+/**
+ * A time, or a series of times, in which deployments are denied or allowed.
+ */
+export type RuleWindow = {
+  /**
+   * Its name.
+   */
+  name: string;
+  effect: WindowEffect;
+  /**
+   * When it begins, as a local time of the schedule's zone; with `rrule`, the first time.
+   */
+  start: string;
+  /**
+   * When it ends, as a local time of the schedule's zone.
+   */
+  end: string;
+  /**
+   * How it recurs (RFC 5545); null when it does not.
+   */
+  rrule: string | null;
+  /**
+   * Local dates on which it does not begin although `rrule` has them.
+   */
+  exdates: Array<string>;
+  /**
+   * Why, for those whose deployment is blocked.
+   */
+  reason: string | null;
+};
+
+/**
+ * The times of a rule of the type `schedule`.
+ */
+export type RuleSchedule = {
+  /**
+   * The time zone of all windows, as an IANA name or UTC.
+   */
+  timezone: string;
+  /**
+   * The windows.
+   */
+  windows: Array<RuleWindow>;
+};
+
+/**
+ * The prerequisites of a rule of the type `flow`.
+ */
+export type RuleFlow = {
+  /**
+   * Identifiers or names of the environments in which the version must have completed.
+   */
+  prerequisites: Array<string>;
+  /**
+   * Whether it must have completed in them in this order.
+   */
+  strict_order: boolean;
+  /**
+   * For how many minutes the version must have been the current one of the last of them, without interruption.
+   */
+  min_soak_minutes: number;
+};
+
+/**
+ * The limit of a rule of the type `concurrency`.
+ */
+export type RuleConcurrency = {
+  /**
+   * How many deployments may be in progress.
+   */
+  max_in_progress: number;
+  per: ConcurrencyGroup;
+  /**
+   * After how many minutes without an event a deployment does not count any more.
+   */
+  stale_after_minutes: number;
+};
+
+/**
+ * What a rule of the type `deployment_request_required` requires.
+ */
+export type RuleDeploymentRequest = {
+  /**
+   * The approvals that the request must have, beside those that it requires itself.
+   */
+  required_approvals: Array<ApprovalType>;
+  /**
+   * For how many hours an approval counts; null: for any time.
+   */
+  approval_timeout_hours: number | null;
+  /**
+   * Whether the steps before the deployment must be done.
+   */
+  require_pre_steps: boolean;
+};
+
+/**
+ * What a rule of the type `version_approval_required` requires.
+ */
+export type RuleVersionApproval = {
+  /**
+   * The approvals that the version must have.
+   */
+  required_approvals: Array<ApprovalType>;
+  /**
+   * The identifier or name of the environment whose approvals count; null: those for all environments and those for the environment of the deployment.
+   */
+  environment: string | null;
+  /**
+   * For how many hours an approval counts; null: for any time.
+   */
+  approval_timeout_hours: number | null;
+};
+
+/**
+ * A rule that deployments must pass. It has the member that `rule_type` names, and none of the others.
+ */
+export type DeploymentRule = {
+  /**
+   * The rule's identifier.
+   */
+  id: string;
+  /**
+   * Its name.
+   */
+  name: string;
+  rule_type: RuleType;
+  mode: RuleMode;
+  /**
+   * The order in which violations are shown, the lowest first.
+   */
+  priority: number;
+  rollback?: RuleRollback;
+  scope: RuleScope;
+  schedule?: RuleSchedule;
+  flow?: RuleFlow;
+  concurrency?: RuleConcurrency;
+  deployment_request_required?: RuleDeploymentRequest;
+  version_approval_required?: RuleVersionApproval;
+  /**
+   * When it was created.
+   */
+  created_at: string;
+  /**
+   * When it was last changed.
+   */
+  updated_at: string;
+};
+
+/**
+ * A page of a list of deployment rules.
+ */
+export type DeploymentRuleList = {
+  /**
+   * Deployment rules of this page, newest first.
+   */
+  items: Array<DeploymentRule>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * Where a rule applies: one entry of each list that is not empty matches. Together they have at most 200 entries. Products and
+ * environments are identifiers, or names in any case, and need not exist yet. Unknown members are rejected.
+ *
+ */
+export type RuleScopeInput = {
+  /**
+   * Identifiers or names of products; empty: all.
+   */
+  products?: Array<string>;
+  /**
+   * Identifiers or names of environments; empty: all.
+   */
+  environments?: Array<string>;
+  /**
+   * Types of environments; empty: all.
+   */
+  environment_types?: Array<EnvironmentType>;
+};
+
+/**
+ * A time, or a series of times, in which deployments are denied or allowed. `start` and `end` are local times, such as
+ * `2026-12-18T18:00`, in the years 2000 to 2099. What the change to daylight-saving time skips or repeats is resolved as RFC 5545
+ * specifies: 02:30 that does not exist is 03:30, and of two the first counts. Unknown members are rejected.
+ *
+ */
+export type RuleWindowInput = {
+  /**
+   * Its name, 1 to 100 characters.
+   */
+  name: string;
+  effect: WindowEffect;
+  /**
+   * When it begins, such as `2026-12-18T18:00`; with `rrule`, the first time.
+   */
+  start: string;
+  /**
+   * When it ends, after `start`: at most 366 days later, and 31 days with `rrule`.
+   */
+  end: string;
+  /**
+   * How it recurs, in the syntax of RFC 5545, such as `FREQ=WEEKLY;BYDAY=FR`. FREQ is DAILY, WEEKLY, MONTHLY or YEARLY. INTERVAL (1 to 99), BYDAY
+   * (with numbers if MONTHLY), BYMONTHDAY, BYMONTH, WKST and UNTIL may follow; other parts are rejected. `start` must be an
+   * occurrence. Without it, the window occurs once.
+   *
+   */
+  rrule?: string | null;
+  /**
+   * Local dates, such as `2026-12-25`, on which it does not begin although `rrule` has them.
+   */
+  exdates?: Array<string>;
+  /**
+   * Why, for those whose deployment is blocked; at most 500 characters.
+   */
+  reason?: string | null;
+};
+
+/**
+ * The times of a rule of the type `schedule`. Both members are required in a new rule. Unknown members are rejected.
+ */
+export type RuleScheduleInput = {
+  /**
+   * The time zone of all windows: `UTC`, or an IANA name with a slash, such as `Europe/Berlin`.
+   */
+  timezone?: string;
+  /**
+   * The windows: 1 to 500, of which at most 50 recur.
+   */
+  windows?: Array<RuleWindowInput>;
+};
+
+/**
+ * The prerequisites of a rule of the type `flow`. `prerequisites` is required in a new rule. Unknown members are rejected.
+ */
+export type RuleFlowInput = {
+  /**
+   * Identifiers or names of the environments in which the version must have completed: 1 to 10.
+   */
+  prerequisites?: Array<string>;
+  /**
+   * Whether it must have completed in them in this order; false by default.
+   */
+  strict_order?: boolean;
+  /**
+   * For how many minutes the version must have been the current one of the last of them, without interruption; 0 by default, at most 43,200.
+   */
+  min_soak_minutes?: number;
+};
+
+/**
+ * The limit of a rule of the type `concurrency`. `max_in_progress` is required in a new rule. Unknown members are rejected.
+ */
+export type RuleConcurrencyInput = {
+  /**
+   * How many deployments may be in progress: 1 to 100.
+   */
+  max_in_progress?: number;
+  per?: ConcurrencyGroup;
+  /**
+   * After how many minutes without an event a deployment does not count any more: 5 to 10,080, by default 60.
+   */
+  stale_after_minutes?: number;
+};
+
+/**
+ * What a rule of the type `deployment_request_required` requires. Unknown members are rejected.
+ */
+export type RuleDeploymentRequestInput = {
+  /**
+   * The approvals that the request must have, beside those that it requires itself; each once.
+   */
+  required_approvals?: Array<ApprovalTypeInput>;
+  /**
+   * For how many hours an approval counts: 1 to 8,760; by default for any time.
+   */
+  approval_timeout_hours?: number | null;
+  /**
+   * Whether the steps before the deployment must be done; true by default.
+   */
+  require_pre_steps?: boolean;
+};
+
+/**
+ * What a rule of the type `version_approval_required` requires. `required_approvals` is required in a new rule. Unknown members are rejected.
+ */
+export type RuleVersionApprovalInput = {
+  /**
+   * The approvals that the version must have: at least one, each once.
+   */
+  required_approvals?: Array<ApprovalTypeInput>;
+  /**
+   * The identifier or name of the environment whose approvals count; by default those for all environments and those for the environment of the deployment.
+   */
+  environment?: string | null;
+  /**
+   * For how many hours an approval counts: 1 to 8,760; by default for any time.
+   */
+  approval_timeout_hours?: number | null;
+};
+
+/**
+ * A rule to create. The member that `rule_type` names is required. Unknown members, and those of other types, are rejected.
+ */
+export type DeploymentRuleCreate = {
+  /**
+   * Its name, 1 to 100 characters; unique, ignoring case.
+   */
+  name: string;
+  rule_type: RuleType;
+  mode?: RuleMode;
+  /**
+   * The order in which violations are shown, the lowest first; 100 by default.
+   */
+  priority?: number;
+  rollback?: RuleRollback;
+  scope?: RuleScopeInput;
+  schedule?: RuleScheduleInput;
+  flow?: RuleFlowInput;
+  concurrency?: RuleConcurrencyInput;
+  deployment_request_required?: RuleDeploymentRequestInput;
+  version_approval_required?: RuleVersionApprovalInput;
+};
+
+/**
+ * The members to change; absent ones stay. Unknown members, and those of other types, are rejected.
+ */
+export type DeploymentRulePatch = {
+  /**
+   * Its name, 1 to 100 characters; unique, ignoring case.
+   */
+  name?: string;
+  mode?: RuleMode;
+  /**
+   * Sets `mode` to `enabled` or `disabled`; not together with `mode`.
+   */
+  enabled?: boolean;
+  /**
+   * The order in which violations are shown, the lowest first.
+   */
+  priority?: number;
+  rollback?: RuleRollback;
+  scope?: RuleScopeInput;
+  schedule?: RuleScheduleInput;
+  flow?: RuleFlowInput;
+  concurrency?: RuleConcurrencyInput;
+  deployment_request_required?: RuleDeploymentRequestInput;
+  version_approval_required?: RuleVersionApprovalInput;
+};
+
+/**
+ * What a rule has found about a deployment.
+ */
+export type RuleViolation = {
+  /**
+   * The violation's identifier.
+   */
+  id: string;
+  /**
+   * The rule's identifier; null when a deployment request blocks by itself.
+   */
+  rule_id: string | null;
+  /**
+   * The rule's name at the time.
+   */
+  rule_name: string;
+  rule_type: RuleType;
+  action: ViolationAction;
+  code: PolicyCode;
+  /**
+   * What the rule has found, as a sentence.
+   */
+  message: string;
+  /**
+   * When the rule passes if nothing else happens, as known at the time; null when waiting does not suffice.
+   */
+  clears_at: string | null;
+  /**
+   * Whether nothing else could change `clears_at`.
+   */
+  certain: boolean;
+  /**
+   * The deployment's identifier.
+   */
+  deployment_id: string;
+  /**
+   * The product's identifier.
+   */
+  product_id: string;
+  /**
+   * The product's name.
+   */
+  product_name: string;
+  /**
+   * The version's identifier.
+   */
+  version_id: string;
+  /**
+   * The version's name.
+   */
+  version: string;
+  /**
+   * The environment's identifier.
+   */
+  environment_id: string;
+  /**
+   * The environment's name.
+   */
+  environment_name: string;
+  /**
+   * When the deployment would have started.
+   */
+  occurred_at: string;
+};
+
+/**
+ * A page of a list of rule violations.
+ */
+export type RuleViolationList = {
+  /**
+   * Rule violations of this page, newest first.
+   */
+  items: Array<RuleViolation>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * An account's settings for approvals and break-glass grants.
+ */
+export type GovernanceSettings = {
+  /**
+   * Whether users may approve what they have requested.
+   */
+  requester_may_approve: boolean;
+  /**
+   * Whether another user must confirm a break-glass grant before it is active.
+   */
+  break_glass_second_person: boolean;
+  /**
+   * For how many minutes a break-glass grant may be active.
+   */
+  break_glass_max_minutes: number;
+  /**
+   * Whether those who may approve get e-mail about it.
+   */
+  approval_mails: boolean;
+  /**
+   * When the settings were last changed; null when they are the defaults.
+   */
+  updated_at: string | null;
+};
+
+/**
+ * The settings to change; absent ones stay. Unknown members are rejected.
+ */
+export type GovernanceSettingsPatch = {
+  /**
+   * Whether users may approve what they have requested.
+   */
+  requester_may_approve?: boolean;
+  /**
+   * Whether another user must confirm a break-glass grant before it is active.
+   */
+  break_glass_second_person?: boolean;
+  /**
+   * For how many minutes a break-glass grant may be active: 1 to 240.
+   */
+  break_glass_max_minutes?: number;
+  /**
+   * Whether those who may approve get e-mail about it.
+   */
+  approval_mails?: boolean;
+};
+
+/**
  * A credential of a CI system, without its secret.
  */
 export type APIKey = {
@@ -2327,6 +2909,11 @@ export type APIKeyID = string;
 export type SessionID = string;
 
 /**
+ * The deployment rule's identifier, a UUID.
+ */
+export type DeploymentRuleID = string;
+
+/**
  * The user's identifier, a UUID.
  */
 export type UserID = string;
@@ -2440,6 +3027,21 @@ export type DeliveryStatusFilter = DeliveryStatus;
  * Only deliveries for this type of event, as in a preference, or `test`.
  */
 export type EventTypeFilter = string;
+
+/**
+ * Only violations of this rule, by name (in any case) or identifier. A deleted rule is found by its identifier.
+ */
+export type RuleFilter = string;
+
+/**
+ * Only violations with this consequence.
+ */
+export type ViolationActionFilter = ViolationAction;
+
+/**
+ * Only violations with this code.
+ */
+export type ViolationCodeFilter = PolicyCode;
 
 /**
  * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
@@ -5462,6 +6064,513 @@ export type RedeliverNotificationResponses = {
 };
 
 export type RedeliverNotificationResponse = RedeliverNotificationResponses[keyof RedeliverNotificationResponses];
+
+export type ListDeploymentRulesData = {
+  body?: never;
+  path?: never;
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/deployment-rules/";
+};
+
+export type ListDeploymentRulesErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListDeploymentRulesError = ListDeploymentRulesErrors[keyof ListDeploymentRulesErrors];
+
+export type ListDeploymentRulesResponses = {
+  /**
+   * A page of deployment rules.
+   */
+  200: DeploymentRuleList;
+};
+
+export type ListDeploymentRulesResponse = ListDeploymentRulesResponses[keyof ListDeploymentRulesResponses];
+
+export type CreateDeploymentRuleData = {
+  body: DeploymentRuleCreate;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path?: never;
+  query?: never;
+  url: "/deployment-rules/";
+};
+
+export type CreateDeploymentRuleErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type CreateDeploymentRuleError = CreateDeploymentRuleErrors[keyof CreateDeploymentRuleErrors];
+
+export type CreateDeploymentRuleResponses = {
+  /**
+   * The new rule.
+   */
+  201: DeploymentRule;
+};
+
+export type CreateDeploymentRuleResponse = CreateDeploymentRuleResponses[keyof CreateDeploymentRuleResponses];
+
+export type ListRuleViolationsData = {
+  body?: never;
+  path?: never;
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+    /**
+     * Only violations of this rule, by name (in any case) or identifier. A deleted rule is found by its identifier.
+     */
+    rule?: string;
+    /**
+     * Only objects of this product, by name (a former one too) or identifier.
+     */
+    product?: string;
+    /**
+     * Only objects of this environment, by name (a former one too) or identifier.
+     */
+    environment?: string;
+    /**
+     * Only violations with this consequence.
+     */
+    action?: ViolationAction;
+    /**
+     * Only violations with this code.
+     */
+    code?: PolicyCode;
+    /**
+     * Only objects of this time or later, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+     */
+    since?: string;
+    /**
+     * Only objects before this time, in RFC 3339 with a time zone. Deployments and builds are compared by `occurred_at`.
+     */
+    until?: string;
+  };
+  url: "/deployment-rules/violations";
+};
+
+export type ListRuleViolationsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListRuleViolationsError = ListRuleViolationsErrors[keyof ListRuleViolationsErrors];
+
+export type ListRuleViolationsResponses = {
+  /**
+   * A page of rule violations.
+   */
+  200: RuleViolationList;
+};
+
+export type ListRuleViolationsResponse = ListRuleViolationsResponses[keyof ListRuleViolationsResponses];
+
+export type DeleteDeploymentRuleData = {
+  body?: never;
+  headers?: {
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The deployment rule's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-rules/{id}";
+};
+
+export type DeleteDeploymentRuleErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type DeleteDeploymentRuleError = DeleteDeploymentRuleErrors[keyof DeleteDeploymentRuleErrors];
+
+export type DeleteDeploymentRuleResponses = {
+  /**
+   * Deleted.
+   */
+  204: void;
+};
+
+export type DeleteDeploymentRuleResponse = DeleteDeploymentRuleResponses[keyof DeleteDeploymentRuleResponses];
+
+export type GetDeploymentRuleData = {
+  body?: never;
+  path: {
+    /**
+     * The deployment rule's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-rules/{id}";
+};
+
+export type GetDeploymentRuleErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type GetDeploymentRuleError = GetDeploymentRuleErrors[keyof GetDeploymentRuleErrors];
+
+export type GetDeploymentRuleResponses = {
+  /**
+   * The deployment rule.
+   */
+  200: DeploymentRule;
+};
+
+export type GetDeploymentRuleResponse = GetDeploymentRuleResponses[keyof GetDeploymentRuleResponses];
+
+export type UpdateDeploymentRuleData = {
+  body: DeploymentRulePatch;
+  headers?: {
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The deployment rule's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-rules/{id}";
+};
+
+export type UpdateDeploymentRuleErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type UpdateDeploymentRuleError = UpdateDeploymentRuleErrors[keyof UpdateDeploymentRuleErrors];
+
+export type UpdateDeploymentRuleResponses = {
+  /**
+   * The rule as it is now.
+   */
+  200: DeploymentRule;
+};
+
+export type UpdateDeploymentRuleResponse = UpdateDeploymentRuleResponses[keyof UpdateDeploymentRuleResponses];
+
+export type GetGovernanceSettingsData = {
+  body?: never;
+  path?: never;
+  query?: never;
+  url: "/governance-settings";
+};
+
+export type GetGovernanceSettingsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type GetGovernanceSettingsError = GetGovernanceSettingsErrors[keyof GetGovernanceSettingsErrors];
+
+export type GetGovernanceSettingsResponses = {
+  /**
+   * The settings.
+   */
+  200: GovernanceSettings;
+};
+
+export type GetGovernanceSettingsResponse = GetGovernanceSettingsResponses[keyof GetGovernanceSettingsResponses];
+
+export type UpdateGovernanceSettingsData = {
+  body: GovernanceSettingsPatch;
+  headers?: {
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path?: never;
+  query?: never;
+  url: "/governance-settings";
+};
+
+export type UpdateGovernanceSettingsErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type UpdateGovernanceSettingsError = UpdateGovernanceSettingsErrors[keyof UpdateGovernanceSettingsErrors];
+
+export type UpdateGovernanceSettingsResponses = {
+  /**
+   * The settings as they are now.
+   */
+  200: GovernanceSettings;
+};
+
+export type UpdateGovernanceSettingsResponse =
+  UpdateGovernanceSettingsResponses[keyof UpdateGovernanceSettingsResponses];
 
 export type ListApiKeysData = {
   body?: never;

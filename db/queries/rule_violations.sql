@@ -1,0 +1,17 @@
+-- ListRuleViolations returns a page of what rules have found about deployments of products and environments that are not deleted, newest
+-- first.
+-- name: ListRuleViolations :many
+SELECT sqlc.embed(v), d.product_name, d.version, d.environment_name
+FROM rule_violations AS v
+JOIN deployment_details AS d ON d.account_id = v.account_id AND d.id = v.deployment_id
+WHERE v.account_id = @account_id
+  AND (sqlc.narg('after_at')::timestamptz IS NULL OR (v.occurred_at, v.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
+  AND (sqlc.narg('rule_id')::uuid IS NULL OR v.rule_id = sqlc.narg('rule_id')::uuid)
+  AND (sqlc.narg('product_id')::uuid IS NULL OR v.product_id = sqlc.narg('product_id')::uuid)
+  AND (sqlc.narg('environment_id')::uuid IS NULL OR v.environment_id = sqlc.narg('environment_id')::uuid)
+  AND (sqlc.narg('action')::text IS NULL OR v.action = sqlc.narg('action')::text)
+  AND (sqlc.narg('code')::text IS NULL OR v.code = sqlc.narg('code')::text)
+  AND (sqlc.narg('since')::timestamptz IS NULL OR v.occurred_at >= sqlc.narg('since')::timestamptz)
+  AND (sqlc.narg('until')::timestamptz IS NULL OR v.occurred_at < sqlc.narg('until')::timestamptz)
+ORDER BY v.occurred_at DESC, v.id DESC
+LIMIT @row_limit;
