@@ -15,7 +15,7 @@ import (
 )
 
 type demoCommand struct {
-	config.DatabaseSettings
+	config.SeedSettings
 
 	Addr    string `default:"127.0.0.1:8080" env:"VERSIONER_ADDR" help:"Address of the server in the printed commands." placeholder:"HOST:PORT"`
 	Account string `default:"demo" help:"Account to seed. It is created if missing, and rejected if it has data." placeholder:"NAME"`

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -12,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/testdb"
 )
 
 // pasteLine runs the curl line that a command has printed, against that server.
@@ -97,6 +102,24 @@ func TestDemoBesideAServer(t *testing.T) {
 	require.Contains(t, string(shown), `"storefront"`, "the link signs in to the account of the data")
 	require.Nil(t, followed(t, link), "once")
 	server.stop(t)
+}
+
+// TestDemoOfAnExternalDatabase encrypts the channels with the key of the servers. It needs no data directory.
+func TestDemoOfAnExternalDatabase(t *testing.T) {
+	t.Parallel()
+	missing := filepath.Join(t.TempDir(), "missing")
+	withDatabase := environment(missing, "DATABASE_URL="+testdb.New(t), "VERSIONER_KEY_PEPPER="+strings.Repeat("p", 40))
+	_, stderr, err := call(t, withDatabase, "demo", "--days", "7")
+	require.Error(t, err)
+	require.Contains(t, stderr, "VERSIONER_ENCRYPTION_KEYS is not set")
+
+	env := append(withDatabase, "VERSIONER_ENCRYPTION_KEYS="+base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("k"), 32)))
+	_, stderr, err = call(t, env, "demo", "--days", "7")
+	require.NoError(t, err, stderr)
+	stdout, stderr, err := call(t, env, "keyring", "status")
+	require.NoError(t, err, stderr)
+	require.Contains(t, stdout, "another key than the first one: 0 notification channels")
+	require.NoDirExists(t, missing)
 }
 
 // TestDemoIsInterrupted sends SIGINT during seeding, and seeds again.

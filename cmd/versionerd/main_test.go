@@ -24,6 +24,7 @@ import (
 	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/embeddedpg"
 	"github.com/versioner-io/versioner/internal/testapi"
+	"github.com/versioner-io/versioner/internal/testdb"
 )
 
 // beProgram makes this test binary the program itself.
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	testdb.Main(m)
 }
 
 // program is a running versionerd.

@@ -234,11 +234,8 @@ func (s QuotaSettings) apply(config *Config) error {
 // apply runs after that of DatabaseSettings.
 func (s NotificationSettings) apply(config *Config) error {
 	var problems []error
-	err := s.EncryptionSettings.apply(config)
-	if err == nil && len(s.EncryptionKeys) == 0 && config.DatabaseURL != "" {
-		err = errors.New("VERSIONER_ENCRYPTION_KEYS is not set: with DATABASE_URL it is required, and must be the same on all servers of the database; generate one with `openssl rand -base64 32`")
-	}
-	problems = append(problems, err)
+	problems = append(problems, s.EncryptionSettings.applyRequired(config))
+	var err error
 	config.Webhooks, err = egress.ParsePolicy(s.WebhookAllowCIDRs, s.WebhookAllowHosts)
 	problems = append(problems, err)
 	config.Mailer, err = s.mailer()

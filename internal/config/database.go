@@ -45,6 +45,12 @@ type EncryptionSettings struct {
 	EncryptionKeys []string `env:"VERSIONER_ENCRYPTION_KEYS" group:"Notifications" help:"Keys that encrypt the configuration of notification channels, 32 bytes in base64 each, the newest first; the same on every server of a database. Required with DATABASE_URL. Default: generated in the data directory." placeholder:"KEY" secret:""`
 }
 
+// SeedSettings serve a command that writes what the servers of the database encrypt.
+type SeedSettings struct {
+	DatabaseSettings
+	EncryptionSettings
+}
+
 // RetentionSettings serve the maintenance of the database, which servers and workers run.
 type RetentionSettings struct {
 	RetentionEvents int `default:"0" env:"VERSIONER_RETENTION_EVENTS" group:"Retention" help:"Whole months that the event log is kept; the same on every server and worker of a database. Deployments and builds are kept. 0 keeps everything." placeholder:"MONTHS"`
@@ -81,6 +87,13 @@ func (s BackupSettings) Resolve() (Config, error) {
 	return config, err
 }
 
+// Resolve validates the settings and reports all problems together.
+func (s SeedSettings) Resolve() (Config, error) {
+	var config Config
+	err := errors.Join(s.DatabaseSettings.apply(&config), s.EncryptionSettings.applyRequired(&config))
+	return config, err
+}
+
 func (s ConnectionSettings) apply(config *Config) error {
 	problems := []error{s.DirectorySettings.apply(config)}
 	if err := config.LogLevel.UnmarshalText([]byte(s.LogLevel)); err != nil {
@@ -99,6 +112,15 @@ func (s PepperSettings) apply(config *Config) (err error) {
 
 func (s EncryptionSettings) apply(config *Config) (err error) {
 	config.EncryptionKeys, err = parseEncryptionKeys(s.EncryptionKeys)
+	return err
+}
+
+// applyRequired runs after that of ConnectionSettings: an external database has servers that must share the keys.
+func (s EncryptionSettings) applyRequired(config *Config) error {
+	err := s.apply(config)
+	if err == nil && len(s.EncryptionKeys) == 0 && config.DatabaseURL != "" {
+		return errors.New("VERSIONER_ENCRYPTION_KEYS is not set: with DATABASE_URL it is required, and must be the same on all servers of the database; generate one with `openssl rand -base64 32`")
+	}
 	return err
 }
 
