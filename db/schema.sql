@@ -834,13 +834,13 @@ CREATE INDEX break_glass_grants_active_idx ON public.break_glass_grants USING bt
 
 CREATE INDEX builds_account_occurred_at_idx ON public.builds USING btree (account_id, occurred_at DESC, id DESC);
 
-CREATE INDEX builds_account_status_idx ON public.builds USING btree (account_id, status, occurred_at DESC, id DESC);
+CREATE INDEX builds_account_status_idx ON public.builds USING btree (account_id, status, occurred_at DESC, id DESC) WHERE (status <> ''::text);
 
 CREATE INDEX builds_commit_idx ON public.builds USING btree (account_id, commit_key) WHERE (commit_key IS NOT NULL);
 
 CREATE INDEX builds_product_occurred_at_idx ON public.builds USING btree (product_id, occurred_at DESC, id DESC);
 
-CREATE INDEX builds_product_status_idx ON public.builds USING btree (product_id, status, occurred_at DESC, id DESC);
+CREATE INDEX builds_product_status_idx ON public.builds USING btree (product_id, status, occurred_at DESC, id DESC) WHERE (status <> ''::text);
 
 CREATE INDEX builds_run_idx ON public.builds USING btree (version_id, invoke_id, id);
 
@@ -952,7 +952,7 @@ CREATE INDEX version_approvals_version_created_at_idx ON public.version_approval
 
 CREATE INDEX versions_account_created_at_idx ON public.versions USING btree (account_id, created_at DESC, id DESC);
 
-CREATE INDEX versions_account_version_idx ON public.versions USING btree (account_id, version COLLATE "C", id);
+CREATE INDEX versions_account_version_idx ON public.versions USING btree (account_id, version COLLATE "C", id) WHERE ((version COLLATE "C") <> ''::text);
 
 CREATE INDEX versions_commit_idx ON public.versions USING btree (account_id, commit_key) WHERE (commit_key IS NOT NULL);
 
@@ -962,7 +962,7 @@ CREATE INDEX versions_product_created_at_idx ON public.versions USING btree (pro
 
 CREATE INDEX versions_product_occurred_at_idx ON public.versions USING btree (product_id, occurred_at) WHERE (first_completed_at IS NOT NULL);
 
-CREATE INDEX versions_product_version_idx ON public.versions USING btree (product_id, version COLLATE "C", id);
+CREATE INDEX versions_product_version_idx ON public.versions USING btree (product_id, version COLLATE "C", id) WHERE ((version COLLATE "C") <> ''::text);
 
 ALTER INDEX public.events_build_idx ATTACH PARTITION public.events_default_build_id_received_at_id_idx;
 

@@ -1,13 +1,16 @@
 -- +goose Up
 -- Lists whose filters few of an account's rows match: an index by age alone would be read to its end.
 
+-- The conditions of these indexes hold for every row. Without statistics, all indexes that begin with the account or the product cost
+-- the same, and the look-ups by key of ingestion would use one of these: a look-up by key does not imply the condition, a filter does.
+
 -- Versions by name. Their text is compared by bytes, as prefixes are, whatever the collation of the database is.
-CREATE INDEX versions_account_version_idx ON versions (account_id, version COLLATE pg_catalog."C", id);
-CREATE INDEX versions_product_version_idx ON versions (product_id, version COLLATE pg_catalog."C", id);
+CREATE INDEX versions_account_version_idx ON versions (account_id, version COLLATE pg_catalog."C", id) WHERE version COLLATE pg_catalog."C" <> '';
+CREATE INDEX versions_product_version_idx ON versions (product_id, version COLLATE pg_catalog."C", id) WHERE version COLLATE pg_catalog."C" <> '';
 
 -- A version has a few events of builds: a change of the status, which has new entries in every index, is rare.
-CREATE INDEX builds_account_status_idx ON builds (account_id, status, occurred_at DESC, id DESC);
-CREATE INDEX builds_product_status_idx ON builds (product_id, status, occurred_at DESC, id DESC);
+CREATE INDEX builds_account_status_idx ON builds (account_id, status, occurred_at DESC, id DESC) WHERE status <> '';
+CREATE INDEX builds_product_status_idx ON builds (product_id, status, occurred_at DESC, id DESC) WHERE status <> '';
 
 CREATE INDEX releases_account_status_idx ON releases (account_id, status, created_at DESC, id DESC);
 
