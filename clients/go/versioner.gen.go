@@ -40,6 +40,45 @@ func (e APIKeyState) Valid() bool {
 	}
 }
 
+// Defines values for APIKeyScope.
+const (
+	APIKeyScopeEvents        APIKeyScope = "events"
+	APIKeyScopePreflight     APIKeyScope = "preflight"
+	APIKeyScopeSkipPreflight APIKeyScope = "skip_preflight"
+)
+
+// Valid indicates whether the value is a known member of the APIKeyScope enum.
+func (e APIKeyScope) Valid() bool {
+	switch e {
+	case APIKeyScopeEvents:
+		return true
+	case APIKeyScopePreflight:
+		return true
+	case APIKeyScopeSkipPreflight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ApprovalDecision.
+const (
+	ApprovalDecisionApproved ApprovalDecision = "approved"
+	ApprovalDecisionRejected ApprovalDecision = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the ApprovalDecision enum.
+func (e ApprovalDecision) Valid() bool {
+	switch e {
+	case ApprovalDecisionApproved:
+		return true
+	case ApprovalDecisionRejected:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ApprovalType.
 const (
 	ApprovalTypeCodeReview     ApprovalType = "code_review"
@@ -127,6 +166,33 @@ func (e AuditEntryActorType) Valid() bool {
 	case AuditEntryActorTypeRecipient:
 		return true
 	case AuditEntryActorTypeUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BreakGlassStatus.
+const (
+	BreakGlassStatusActive         BreakGlassStatus = "active"
+	BreakGlassStatusAwaitingSecond BreakGlassStatus = "awaiting_second"
+	BreakGlassStatusExpired        BreakGlassStatus = "expired"
+	BreakGlassStatusRevoked        BreakGlassStatus = "revoked"
+	BreakGlassStatusUsed           BreakGlassStatus = "used"
+)
+
+// Valid indicates whether the value is a known member of the BreakGlassStatus enum.
+func (e BreakGlassStatus) Valid() bool {
+	switch e {
+	case BreakGlassStatusActive:
+		return true
+	case BreakGlassStatusAwaitingSecond:
+		return true
+	case BreakGlassStatusExpired:
+		return true
+	case BreakGlassStatusRevoked:
+		return true
+	case BreakGlassStatusUsed:
 		return true
 	default:
 		return false
@@ -801,6 +867,9 @@ type APIKey struct {
 	// RevokedAt When it was revoked.
 	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
 
+	// Scopes What the key may do.
+	Scopes []APIKeyScope `json:"scopes"`
+
 	// State Whether the key is accepted.
 	State APIKeyState `json:"state"`
 }
@@ -818,6 +887,9 @@ type APIKeyCreate struct {
 
 	// Name Its name.
 	Name string `json:"name"`
+
+	// Scopes What the key may do; to report events (`events`) when absent or empty.
+	Scopes []APIKeyScope `json:"scopes,omitempty"`
 }
 
 // APIKeyList A page of a list of API keys.
@@ -844,6 +916,10 @@ type APIKeyRotate struct {
 	GracePeriodHours *int `json:"grace_period_hours,omitempty"`
 }
 
+// APIKeyScope What an API key may do: report events (`events`), ask whether a deployment may start (`preflight`), and have `skip_preflight_checks` of
+// its events honoured (`skip_preflight`). `x-scope` of an operation names the scope that it requires.
+type APIKeyScope string
+
 // AccountSummary The account of a user.
 type AccountSummary struct {
 	// ID The account's identifier.
@@ -852,6 +928,9 @@ type AccountSummary struct {
 	// Slug The account's name, which is a part of its API keys.
 	Slug string `json:"slug"`
 }
+
+// ApprovalDecision The decision of an approver.
+type ApprovalDecision string
 
 // ApprovalType What an approval is about.
 type ApprovalType string
@@ -931,6 +1010,132 @@ type AuditedChange struct {
 	// Truncated Whether a value is cut, which then ends in `…`. Values of more than 2 KiB are.
 	Truncated bool `json:"truncated"`
 }
+
+// BreakGlassGrant A permission to deploy a version once although rules block it.
+type BreakGlassGrant struct {
+	// ActivatedAt When it became active.
+	ActivatedAt nullable.Nullable[time.Time] `json:"activated_at"`
+
+	// ConfirmUntil Until when another user had to confirm it; null when that was not required.
+	ConfirmUntil nullable.Nullable[time.Time] `json:"confirm_until"`
+
+	// ConfirmedAt When it was confirmed.
+	ConfirmedAt nullable.Nullable[time.Time] `json:"confirmed_at"`
+
+	// ConfirmedBy The user who confirmed it.
+	ConfirmedBy nullable.Nullable[openapi_types.UUID] `json:"confirmed_by"`
+
+	// ConfirmedByName The name of the user who confirmed it.
+	ConfirmedByName nullable.Nullable[string] `json:"confirmed_by_name"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The user who created it.
+	CreatedBy nullable.Nullable[openapi_types.UUID] `json:"created_by"`
+
+	// CreatedByName The user's name at the time.
+	CreatedByName string `json:"created_by_name"`
+
+	// EnvironmentID The environment's identifier.
+	EnvironmentID openapi_types.UUID `json:"environment_id"`
+
+	// EnvironmentName The environment's name.
+	EnvironmentName string `json:"environment_name"`
+
+	// ExpiresAt Until when it may be used; null before it is active.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
+
+	// ID The grant's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Minutes For how many minutes it may be active.
+	Minutes int `json:"minutes"`
+
+	// ProductID The product's identifier.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// ProductName The product's name.
+	ProductName string `json:"product_name"`
+
+	// Reason Why it is needed.
+	Reason string `json:"reason"`
+
+	// ReviewComments The reviewer's comments.
+	ReviewComments nullable.Nullable[string] `json:"review_comments"`
+
+	// ReviewedAt When it was reviewed.
+	ReviewedAt nullable.Nullable[time.Time] `json:"reviewed_at"`
+
+	// ReviewedBy The user who reviewed it.
+	ReviewedBy nullable.Nullable[openapi_types.UUID] `json:"reviewed_by"`
+
+	// ReviewedByName The name of the user who reviewed it.
+	ReviewedByName nullable.Nullable[string] `json:"reviewed_by_name"`
+
+	// RevokedAt When it was revoked.
+	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
+
+	// RevokedBy The user who revoked it.
+	RevokedBy nullable.Nullable[openapi_types.UUID] `json:"revoked_by"`
+
+	// RevokedByName The name of the user who revoked it.
+	RevokedByName nullable.Nullable[string] `json:"revoked_by_name"`
+
+	// RuleTypes The types of rules that it covers.
+	RuleTypes []RuleType `json:"rule_types"`
+
+	// Status The state of a break-glass grant.
+	Status BreakGlassStatus `json:"status"`
+
+	// UsedAt When a deployment started with it.
+	UsedAt nullable.Nullable[time.Time] `json:"used_at"`
+
+	// UsedDeploymentID The deployment that started with it.
+	UsedDeploymentID nullable.Nullable[openapi_types.UUID] `json:"used_deployment_id"`
+
+	// Version The version's name.
+	Version string `json:"version"`
+}
+
+// BreakGlassGrantCreate A break-glass grant to create. Unknown members are rejected.
+type BreakGlassGrantCreate struct {
+	// EnvironmentID The environment to deploy to.
+	EnvironmentID openapi_types.UUID `json:"environment_id"`
+
+	// Minutes For how many minutes it may be active: at most as many as the settings permit.
+	Minutes *int `json:"minutes,omitempty"`
+
+	// ProductID The product to deploy.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Reason Why it is needed: 20 to 2,000 characters, without the white space at its ends.
+	Reason string `json:"reason"`
+
+	// RuleTypes The types of rules that it covers, each once; by default all but `concurrency`.
+	RuleTypes []RuleType `json:"rule_types,omitempty"`
+
+	// Version The version to deploy, which need not exist yet.
+	Version string `json:"version"`
+}
+
+// BreakGlassGrantList A page of a list of break-glass grants.
+type BreakGlassGrantList struct {
+	// Items Break-glass grants of this page, newest first.
+	Items []BreakGlassGrant `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// BreakGlassGrantReview The review of a break-glass grant. Unknown members are rejected.
+type BreakGlassGrantReview struct {
+	// Comments Comments, at most 4,000 characters.
+	Comments nullable.Nullable[string] `json:"comments,omitempty"`
+}
+
+// BreakGlassStatus The state of a break-glass grant.
+type BreakGlassStatus string
 
 // Build A build of a version of a product.
 type Build struct {
@@ -1167,6 +1372,9 @@ type CreatedAPIKey struct {
 
 	// RevokedAt When it was revoked.
 	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
+
+	// Scopes What the key may do.
+	Scopes []APIKeyScope `json:"scopes"`
 
 	// State Whether the key is accepted.
 	State CreatedAPIKeyState `json:"state"`
@@ -2938,6 +3146,86 @@ type Version struct {
 	Version string `json:"version"`
 }
 
+// VersionApproval A decision of a user about a version.
+type VersionApproval struct {
+	// ApprovalType What an approval is about.
+	ApprovalType ApprovalType `json:"approval_type"`
+
+	// ApproverRole The permissions of a user. Every role may view everything but API keys and the audit log.
+	//
+	// | may | roles |
+	// |---|---|
+	// | change products | admin, release_manager |
+	// | change environments | admin, release_manager, sre |
+	// | change releases | admin, release_manager, product, developer |
+	// | list API keys | admin, developer |
+	// | manage API keys, roles; read the audit log | admin |
+	ApproverRole Role `json:"approver_role"`
+
+	// Comments The approver's comments.
+	Comments nullable.Nullable[string] `json:"comments"`
+
+	// Counts Whether it is the latest of its type and environment that is not revoked.
+	Counts bool `json:"counts"`
+
+	// CreatedAt When it was given.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Decision The decision of an approver.
+	Decision ApprovalDecision `json:"decision"`
+
+	// EnvironmentID The environment that it is for; null: all environments.
+	EnvironmentID nullable.Nullable[openapi_types.UUID] `json:"environment_id"`
+
+	// EnvironmentName The environment's name; null: all environments.
+	EnvironmentName nullable.Nullable[string] `json:"environment_name"`
+
+	// GivenBy The user who gave it.
+	GivenBy nullable.Nullable[openapi_types.UUID] `json:"given_by"`
+
+	// GivenByName The user's name at the time.
+	GivenByName string `json:"given_by_name"`
+
+	// ID The approval's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// RevokedAt When it was revoked.
+	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
+
+	// RevokedBy The user who revoked it.
+	RevokedBy nullable.Nullable[openapi_types.UUID] `json:"revoked_by"`
+
+	// RevokedByName The name of the user who revoked it.
+	RevokedByName nullable.Nullable[string] `json:"revoked_by_name"`
+
+	// VersionID The version's identifier.
+	VersionID openapi_types.UUID `json:"version_id"`
+}
+
+// VersionApprovalCreate A decision about a version. Unknown members are rejected.
+type VersionApprovalCreate struct {
+	// ApprovalType What an approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+	ApprovalType ApprovalTypeInput `json:"approval_type"`
+
+	// Comments Comments, at most 4,000 characters; required for a rejection.
+	Comments nullable.Nullable[string] `json:"comments,omitempty"`
+
+	// Decision The decision of an approver.
+	Decision ApprovalDecision `json:"decision"`
+
+	// EnvironmentID The environment that it is for; by default all environments.
+	EnvironmentID nullable.Nullable[openapi_types.UUID] `json:"environment_id,omitempty"`
+}
+
+// VersionApprovalList A page of a list of approvals.
+type VersionApprovalList struct {
+	// Items Approvals of this page, newest first.
+	Items []VersionApproval `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
 // VersionConflict The version exists with another commit.
 type VersionConflict struct {
 	// Detail The message, for humans.
@@ -3021,6 +3309,9 @@ type ActionFilter = string
 // ActorFilter defines model for ActorFilter.
 type ActorFilter = openapi_types.UUID
 
+// BreakGlassGrantID defines model for BreakGlassGrantID.
+type BreakGlassGrantID = openapi_types.UUID
+
 // BuildID defines model for BuildID.
 type BuildID = openapi_types.UUID
 
@@ -3050,6 +3341,9 @@ type DeploymentRuleID = openapi_types.UUID
 
 // EmailChannelID defines model for EmailChannelID.
 type EmailChannelID = openapi_types.UUID
+
+// EndedGrantID defines model for EndedGrantID.
+type EndedGrantID = openapi_types.UUID
 
 // EnvironmentFilter defines model for EnvironmentFilter.
 type EnvironmentFilter = string
@@ -3135,6 +3429,9 @@ type Until = time.Time
 // UserID defines model for UserID.
 type UserID = openapi_types.UUID
 
+// VersionApprovalID defines model for VersionApprovalID.
+type VersionApprovalID = openapi_types.UUID
+
 // VersionFilter defines model for VersionFilter.
 type VersionFilter = string
 
@@ -3158,6 +3455,9 @@ type ViolationActionFilter = ViolationAction
 // | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
 // | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
 type ViolationCodeFilter = PolicyCode
+
+// WaitingGrantID defines model for WaitingGrantID.
+type WaitingGrantID = openapi_types.UUID
 
 // BadRequest An error.
 type BadRequest = Problem
@@ -3292,6 +3592,55 @@ type ListSessionsParams struct {
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListBreakGlassGrantsParams defines parameters for ListBreakGlassGrants.
+type ListBreakGlassGrantsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateBreakGlassGrantParams defines parameters for CreateBreakGlassGrant.
+type CreateBreakGlassGrantParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ConfirmBreakGlassGrantParams defines parameters for ConfirmBreakGlassGrant.
+type ConfirmBreakGlassGrantParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ReviewBreakGlassGrantParams defines parameters for ReviewBreakGlassGrant.
+type ReviewBreakGlassGrantParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RevokeBreakGlassGrantParams defines parameters for RevokeBreakGlassGrant.
+type RevokeBreakGlassGrantParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateBuildEventParams defines parameters for CreateBuildEvent.
@@ -3789,6 +4138,25 @@ type ListVersionsParams struct {
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 }
 
+// ListVersionApprovalsParams defines parameters for ListVersionApprovals.
+type ListVersionApprovalsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateVersionApprovalParams defines parameters for CreateVersionApproval.
+type CreateVersionApprovalParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = APIKeyCreate
 
@@ -3797,6 +4165,12 @@ type UpdateAPIKeyJSONRequestBody = APIKeyPatch
 
 // RotateAPIKeyJSONRequestBody defines body for RotateAPIKey for application/json ContentType.
 type RotateAPIKeyJSONRequestBody = APIKeyRotate
+
+// CreateBreakGlassGrantJSONRequestBody defines body for CreateBreakGlassGrant for application/json ContentType.
+type CreateBreakGlassGrantJSONRequestBody = BreakGlassGrantCreate
+
+// ReviewBreakGlassGrantJSONRequestBody defines body for ReviewBreakGlassGrant for application/json ContentType.
+type ReviewBreakGlassGrantJSONRequestBody = BreakGlassGrantReview
 
 // CreateBuildEventJSONRequestBody defines body for CreateBuildEvent for application/json ContentType.
 type CreateBuildEventJSONRequestBody = BuildEvent
@@ -3853,6 +4227,9 @@ type UpdateUserJSONRequestBody = UserPatch
 //
 // Deprecated: this type has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 type CreateVersionEventJSONRequestBody = BuildEvent
+
+// CreateVersionApprovalJSONRequestBody defines body for CreateVersionApproval for application/json ContentType.
+type CreateVersionApprovalJSONRequestBody = VersionApprovalCreate
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -4085,6 +4462,76 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /auth/sessions/{id} (the `EndSession` operationId).
 	EndSession(ctx context.Context, id SessionID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListBreakGlassGrants List break-glass grants
+	//
+	// Lists the account's grants, newest first, ended ones included.
+	//
+	// Corresponds with GET /break-glass-grants/ (the `ListBreakGlassGrants` operationId).
+	ListBreakGlassGrants(ctx context.Context, params *ListBreakGlassGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateBreakGlassGrantWithBody Create a break-glass grant
+	//
+	// Creates a grant for one version, which need not exist yet, of a product in an environment. It is active at once, unless the settings
+	// require another user to confirm it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /break-glass-grants/ (the `CreateBreakGlassGrant` operationId).
+	CreateBreakGlassGrantWithBody(ctx context.Context, params *CreateBreakGlassGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateBreakGlassGrant Create a break-glass grant
+	//
+	// Creates a grant for one version, which need not exist yet, of a product in an environment. It is active at once, unless the settings
+	// require another user to confirm it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /break-glass-grants/ (the `CreateBreakGlassGrant` operationId).
+	CreateBreakGlassGrant(ctx context.Context, params *CreateBreakGlassGrantParams, body CreateBreakGlassGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBreakGlassGrant Get a break-glass grant
+	//
+	// Returns one grant: for what it is, who is responsible for it, and whether it was used.
+	//
+	// Corresponds with GET /break-glass-grants/{id} (the `GetBreakGlassGrant` operationId).
+	GetBreakGlassGrant(ctx context.Context, id BreakGlassGrantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmBreakGlassGrant Confirm a break-glass grant
+	//
+	// Activates a grant that needs a second user, whose minutes begin now. Its creator cannot confirm it, and nor can anyone after 15 minutes: the
+	// answer is 409.
+	//
+	// Corresponds with POST /break-glass-grants/{id}/confirm (the `ConfirmBreakGlassGrant` operationId).
+	ConfirmBreakGlassGrant(ctx context.Context, id WaitingGrantID, params *ConfirmBreakGlassGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReviewBreakGlassGrantWithBody Review a break-glass grant
+	//
+	// Records that a user other than its creator has reviewed a grant that has been used, has expired or was revoked, once. The answer
+	// is 409 for a grant that has not ended or was reviewed before, and for its creator.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /break-glass-grants/{id}/review (the `ReviewBreakGlassGrant` operationId).
+	ReviewBreakGlassGrantWithBody(ctx context.Context, id EndedGrantID, params *ReviewBreakGlassGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReviewBreakGlassGrant Review a break-glass grant
+	//
+	// Records that a user other than its creator has reviewed a grant that has been used, has expired or was revoked, once. The answer
+	// is 409 for a grant that has not ended or was reviewed before, and for its creator.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /break-glass-grants/{id}/review (the `ReviewBreakGlassGrant` operationId).
+	ReviewBreakGlassGrant(ctx context.Context, id EndedGrantID, params *ReviewBreakGlassGrantParams, body ReviewBreakGlassGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeBreakGlassGrant Revoke a break-glass grant
+	//
+	// Ends a grant that is active or waits for its confirmation. No deployment that starts after the answer can use it. The answer for any
+	// other grant is 409.
+	//
+	// Corresponds with POST /break-glass-grants/{id}/revoke (the `RevokeBreakGlassGrant` operationId).
+	RevokeBreakGlassGrant(ctx context.Context, id WaitingGrantID, params *RevokeBreakGlassGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateBuildEventWithBody Record a build event
 	//
@@ -4914,6 +5361,43 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /versions/{id} (the `GetVersion` operationId).
 	GetVersion(ctx context.Context, id VersionID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListVersionApprovals List the approvals of a version
+	//
+	// Lists every decision about the version, newest first, with those that are revoked. `counts` marks those that rules consider.
+	//
+	// Corresponds with GET /versions/{id}/approvals (the `ListVersionApprovals` operationId).
+	ListVersionApprovals(ctx context.Context, id VersionID, params *ListVersionApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateVersionApprovalWithBody Approve or reject a version
+	//
+	// Records a decision about the version, for one environment or for all. It replaces the caller's and others' former decisions of the
+	// same type and environment, which stay in the list. A rejection needs comments. The role of the caller must be one that may decide
+	// about the type.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /versions/{id}/approvals (the `CreateVersionApproval` operationId).
+	CreateVersionApprovalWithBody(ctx context.Context, id VersionID, params *CreateVersionApprovalParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateVersionApproval Approve or reject a version
+	//
+	// Records a decision about the version, for one environment or for all. It replaces the caller's and others' former decisions of the
+	// same type and environment, which stay in the list. A rejection needs comments. The role of the caller must be one that may decide
+	// about the type.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /versions/{id}/approvals (the `CreateVersionApproval` operationId).
+	CreateVersionApproval(ctx context.Context, id VersionID, params *CreateVersionApprovalParams, body CreateVersionApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeVersionApproval Revoke the approval of a version
+	//
+	// Revokes a decision, so that it does not count any more; it stays in the list. The user who gave it, an admin or a release manager may
+	// do so. Revoking it again changes nothing.
+	//
+	// Corresponds with DELETE /versions/{id}/approvals/{approval_id} (the `RevokeVersionApproval` operationId).
+	RevokeVersionApproval(ctx context.Context, id VersionID, approvalID VersionApprovalID, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListAPIKeys List API keys
@@ -5244,6 +5728,156 @@ func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, r
 // Corresponds with DELETE /auth/sessions/{id} (the `EndSession` operationId).
 func (c *Client) EndSession(ctx context.Context, id SessionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewEndSessionRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBreakGlassGrants List break-glass grants
+//
+// Lists the account's grants, newest first, ended ones included.
+//
+// Corresponds with GET /break-glass-grants/ (the `ListBreakGlassGrants` operationId).
+func (c *Client) ListBreakGlassGrants(ctx context.Context, params *ListBreakGlassGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBreakGlassGrantsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateBreakGlassGrantWithBody Create a break-glass grant
+//
+// Creates a grant for one version, which need not exist yet, of a product in an environment. It is active at once, unless the settings
+// require another user to confirm it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /break-glass-grants/ (the `CreateBreakGlassGrant` operationId).
+func (c *Client) CreateBreakGlassGrantWithBody(ctx context.Context, params *CreateBreakGlassGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateBreakGlassGrantRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateBreakGlassGrant Create a break-glass grant
+//
+// Creates a grant for one version, which need not exist yet, of a product in an environment. It is active at once, unless the settings
+// require another user to confirm it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /break-glass-grants/ (the `CreateBreakGlassGrant` operationId).
+func (c *Client) CreateBreakGlassGrant(ctx context.Context, params *CreateBreakGlassGrantParams, body CreateBreakGlassGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateBreakGlassGrantRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBreakGlassGrant Get a break-glass grant
+//
+// Returns one grant: for what it is, who is responsible for it, and whether it was used.
+//
+// Corresponds with GET /break-glass-grants/{id} (the `GetBreakGlassGrant` operationId).
+func (c *Client) GetBreakGlassGrant(ctx context.Context, id BreakGlassGrantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBreakGlassGrantRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmBreakGlassGrant Confirm a break-glass grant
+//
+// Activates a grant that needs a second user, whose minutes begin now. Its creator cannot confirm it, and nor can anyone after 15 minutes: the
+// answer is 409.
+//
+// Corresponds with POST /break-glass-grants/{id}/confirm (the `ConfirmBreakGlassGrant` operationId).
+func (c *Client) ConfirmBreakGlassGrant(ctx context.Context, id WaitingGrantID, params *ConfirmBreakGlassGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmBreakGlassGrantRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReviewBreakGlassGrantWithBody Review a break-glass grant
+//
+// Records that a user other than its creator has reviewed a grant that has been used, has expired or was revoked, once. The answer
+// is 409 for a grant that has not ended or was reviewed before, and for its creator.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /break-glass-grants/{id}/review (the `ReviewBreakGlassGrant` operationId).
+func (c *Client) ReviewBreakGlassGrantWithBody(ctx context.Context, id EndedGrantID, params *ReviewBreakGlassGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReviewBreakGlassGrantRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReviewBreakGlassGrant Review a break-glass grant
+//
+// Records that a user other than its creator has reviewed a grant that has been used, has expired or was revoked, once. The answer
+// is 409 for a grant that has not ended or was reviewed before, and for its creator.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /break-glass-grants/{id}/review (the `ReviewBreakGlassGrant` operationId).
+func (c *Client) ReviewBreakGlassGrant(ctx context.Context, id EndedGrantID, params *ReviewBreakGlassGrantParams, body ReviewBreakGlassGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReviewBreakGlassGrantRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeBreakGlassGrant Revoke a break-glass grant
+//
+// Ends a grant that is active or waits for its confirmation. No deployment that starts after the answer can use it. The answer for any
+// other grant is 409.
+//
+// Corresponds with POST /break-glass-grants/{id}/revoke (the `RevokeBreakGlassGrant` operationId).
+func (c *Client) RevokeBreakGlassGrant(ctx context.Context, id WaitingGrantID, params *RevokeBreakGlassGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeBreakGlassGrantRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6891,6 +7525,83 @@ func (c *Client) GetVersion(ctx context.Context, id VersionID, reqEditors ...Req
 	return c.Client.Do(req)
 }
 
+// ListVersionApprovals List the approvals of a version
+//
+// Lists every decision about the version, newest first, with those that are revoked. `counts` marks those that rules consider.
+//
+// Corresponds with GET /versions/{id}/approvals (the `ListVersionApprovals` operationId).
+func (c *Client) ListVersionApprovals(ctx context.Context, id VersionID, params *ListVersionApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListVersionApprovalsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateVersionApprovalWithBody Approve or reject a version
+//
+// Records a decision about the version, for one environment or for all. It replaces the caller's and others' former decisions of the
+// same type and environment, which stay in the list. A rejection needs comments. The role of the caller must be one that may decide
+// about the type.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /versions/{id}/approvals (the `CreateVersionApproval` operationId).
+func (c *Client) CreateVersionApprovalWithBody(ctx context.Context, id VersionID, params *CreateVersionApprovalParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateVersionApprovalRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateVersionApproval Approve or reject a version
+//
+// Records a decision about the version, for one environment or for all. It replaces the caller's and others' former decisions of the
+// same type and environment, which stay in the list. A rejection needs comments. The role of the caller must be one that may decide
+// about the type.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /versions/{id}/approvals (the `CreateVersionApproval` operationId).
+func (c *Client) CreateVersionApproval(ctx context.Context, id VersionID, params *CreateVersionApprovalParams, body CreateVersionApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateVersionApprovalRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeVersionApproval Revoke the approval of a version
+//
+// Revokes a decision, so that it does not count any more; it stays in the list. The user who gave it, an admin or a release manager may
+// do so. Revoking it again changes nothing.
+//
+// Corresponds with DELETE /versions/{id}/approvals/{approval_id} (the `RevokeVersionApproval` operationId).
+func (c *Client) RevokeVersionApproval(ctx context.Context, id VersionID, approvalID VersionApprovalID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeVersionApprovalRequest(c.Server, id, approvalID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // NewListAPIKeysRequest constructs an http.Request for the ListAPIKeys method
 func NewListAPIKeysRequest(server string, params *ListAPIKeysParams) (*http.Request, error) {
 	var err error
@@ -7704,6 +8415,321 @@ func NewEndSessionRequest(server string, id SessionID) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListBreakGlassGrantsRequest constructs an http.Request for the ListBreakGlassGrants method
+func NewListBreakGlassGrantsRequest(server string, params *ListBreakGlassGrantsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/break-glass-grants/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateBreakGlassGrantRequest calls the generic CreateBreakGlassGrant builder with application/json body
+func NewCreateBreakGlassGrantRequest(server string, params *CreateBreakGlassGrantParams, body CreateBreakGlassGrantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateBreakGlassGrantRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateBreakGlassGrantRequestWithBody constructs an http.Request for the CreateBreakGlassGrant method, with any body, and a specified content type
+func NewCreateBreakGlassGrantRequestWithBody(server string, params *CreateBreakGlassGrantParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/break-glass-grants/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetBreakGlassGrantRequest constructs an http.Request for the GetBreakGlassGrant method
+func NewGetBreakGlassGrantRequest(server string, id BreakGlassGrantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/break-glass-grants/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewConfirmBreakGlassGrantRequest constructs an http.Request for the ConfirmBreakGlassGrant method
+func NewConfirmBreakGlassGrantRequest(server string, id WaitingGrantID, params *ConfirmBreakGlassGrantParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/break-glass-grants/%s/confirm", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReviewBreakGlassGrantRequest calls the generic ReviewBreakGlassGrant builder with application/json body
+func NewReviewBreakGlassGrantRequest(server string, id EndedGrantID, params *ReviewBreakGlassGrantParams, body ReviewBreakGlassGrantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReviewBreakGlassGrantRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewReviewBreakGlassGrantRequestWithBody constructs an http.Request for the ReviewBreakGlassGrant method, with any body, and a specified content type
+func NewReviewBreakGlassGrantRequestWithBody(server string, id EndedGrantID, params *ReviewBreakGlassGrantParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/break-glass-grants/%s/review", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeBreakGlassGrantRequest constructs an http.Request for the RevokeBreakGlassGrant method
+func NewRevokeBreakGlassGrantRequest(server string, id WaitingGrantID, params *RevokeBreakGlassGrantParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/break-glass-grants/%s/revoke", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -11502,6 +12528,182 @@ func NewGetVersionRequest(server string, id VersionID) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListVersionApprovalsRequest constructs an http.Request for the ListVersionApprovals method
+func NewListVersionApprovalsRequest(server string, id VersionID, params *ListVersionApprovalsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/versions/%s/approvals", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateVersionApprovalRequest calls the generic CreateVersionApproval builder with application/json body
+func NewCreateVersionApprovalRequest(server string, id VersionID, params *CreateVersionApprovalParams, body CreateVersionApprovalJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateVersionApprovalRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewCreateVersionApprovalRequestWithBody constructs an http.Request for the CreateVersionApproval method, with any body, and a specified content type
+func NewCreateVersionApprovalRequestWithBody(server string, id VersionID, params *CreateVersionApprovalParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/versions/%s/approvals", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeVersionApprovalRequest constructs an http.Request for the RevokeVersionApproval method
+func NewRevokeVersionApprovalRequest(server string, id VersionID, approvalID VersionApprovalID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "approval_id", approvalID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/versions/%s/approvals/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -11727,6 +12929,84 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /auth/sessions/{id} (the `EndSession` operationId).
 	EndSessionWithResponse(ctx context.Context, id SessionID, reqEditors ...RequestEditorFn) (*EndSessionResponse, error)
+
+	// ListBreakGlassGrantsWithResponse List break-glass grants
+	//
+	// Lists the account's grants, newest first, ended ones included.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /break-glass-grants/ (the `ListBreakGlassGrants` operationId).
+	ListBreakGlassGrantsWithResponse(ctx context.Context, params *ListBreakGlassGrantsParams, reqEditors ...RequestEditorFn) (*ListBreakGlassGrantsResponse, error)
+
+	// CreateBreakGlassGrantWithBodyWithResponse Create a break-glass grant
+	//
+	// Creates a grant for one version, which need not exist yet, of a product in an environment. It is active at once, unless the settings
+	// require another user to confirm it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /break-glass-grants/ (the `CreateBreakGlassGrant` operationId).
+	CreateBreakGlassGrantWithBodyWithResponse(ctx context.Context, params *CreateBreakGlassGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateBreakGlassGrantResponse, error)
+
+	// CreateBreakGlassGrantWithResponse Create a break-glass grant
+	//
+	// Creates a grant for one version, which need not exist yet, of a product in an environment. It is active at once, unless the settings
+	// require another user to confirm it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /break-glass-grants/ (the `CreateBreakGlassGrant` operationId).
+	CreateBreakGlassGrantWithResponse(ctx context.Context, params *CreateBreakGlassGrantParams, body CreateBreakGlassGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateBreakGlassGrantResponse, error)
+
+	// GetBreakGlassGrantWithResponse Get a break-glass grant
+	//
+	// Returns one grant: for what it is, who is responsible for it, and whether it was used.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /break-glass-grants/{id} (the `GetBreakGlassGrant` operationId).
+	GetBreakGlassGrantWithResponse(ctx context.Context, id BreakGlassGrantID, reqEditors ...RequestEditorFn) (*GetBreakGlassGrantResponse, error)
+
+	// ConfirmBreakGlassGrantWithResponse Confirm a break-glass grant
+	//
+	// Activates a grant that needs a second user, whose minutes begin now. Its creator cannot confirm it, and nor can anyone after 15 minutes: the
+	// answer is 409.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /break-glass-grants/{id}/confirm (the `ConfirmBreakGlassGrant` operationId).
+	ConfirmBreakGlassGrantWithResponse(ctx context.Context, id WaitingGrantID, params *ConfirmBreakGlassGrantParams, reqEditors ...RequestEditorFn) (*ConfirmBreakGlassGrantResponse, error)
+
+	// ReviewBreakGlassGrantWithBodyWithResponse Review a break-glass grant
+	//
+	// Records that a user other than its creator has reviewed a grant that has been used, has expired or was revoked, once. The answer
+	// is 409 for a grant that has not ended or was reviewed before, and for its creator.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /break-glass-grants/{id}/review (the `ReviewBreakGlassGrant` operationId).
+	ReviewBreakGlassGrantWithBodyWithResponse(ctx context.Context, id EndedGrantID, params *ReviewBreakGlassGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReviewBreakGlassGrantResponse, error)
+
+	// ReviewBreakGlassGrantWithResponse Review a break-glass grant
+	//
+	// Records that a user other than its creator has reviewed a grant that has been used, has expired or was revoked, once. The answer
+	// is 409 for a grant that has not ended or was reviewed before, and for its creator.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /break-glass-grants/{id}/review (the `ReviewBreakGlassGrant` operationId).
+	ReviewBreakGlassGrantWithResponse(ctx context.Context, id EndedGrantID, params *ReviewBreakGlassGrantParams, body ReviewBreakGlassGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*ReviewBreakGlassGrantResponse, error)
+
+	// RevokeBreakGlassGrantWithResponse Revoke a break-glass grant
+	//
+	// Ends a grant that is active or waits for its confirmation. No deployment that starts after the answer can use it. The answer for any
+	// other grant is 409.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /break-glass-grants/{id}/revoke (the `RevokeBreakGlassGrant` operationId).
+	RevokeBreakGlassGrantWithResponse(ctx context.Context, id WaitingGrantID, params *RevokeBreakGlassGrantParams, reqEditors ...RequestEditorFn) (*RevokeBreakGlassGrantResponse, error)
 
 	// CreateBuildEventWithBodyWithResponse Record a build event
 	//
@@ -12646,6 +13926,47 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /versions/{id} (the `GetVersion` operationId).
 	GetVersionWithResponse(ctx context.Context, id VersionID, reqEditors ...RequestEditorFn) (*GetVersionResponse, error)
+
+	// ListVersionApprovalsWithResponse List the approvals of a version
+	//
+	// Lists every decision about the version, newest first, with those that are revoked. `counts` marks those that rules consider.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /versions/{id}/approvals (the `ListVersionApprovals` operationId).
+	ListVersionApprovalsWithResponse(ctx context.Context, id VersionID, params *ListVersionApprovalsParams, reqEditors ...RequestEditorFn) (*ListVersionApprovalsResponse, error)
+
+	// CreateVersionApprovalWithBodyWithResponse Approve or reject a version
+	//
+	// Records a decision about the version, for one environment or for all. It replaces the caller's and others' former decisions of the
+	// same type and environment, which stay in the list. A rejection needs comments. The role of the caller must be one that may decide
+	// about the type.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /versions/{id}/approvals (the `CreateVersionApproval` operationId).
+	CreateVersionApprovalWithBodyWithResponse(ctx context.Context, id VersionID, params *CreateVersionApprovalParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateVersionApprovalResponse, error)
+
+	// CreateVersionApprovalWithResponse Approve or reject a version
+	//
+	// Records a decision about the version, for one environment or for all. It replaces the caller's and others' former decisions of the
+	// same type and environment, which stay in the list. A rejection needs comments. The role of the caller must be one that may decide
+	// about the type.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /versions/{id}/approvals (the `CreateVersionApproval` operationId).
+	CreateVersionApprovalWithResponse(ctx context.Context, id VersionID, params *CreateVersionApprovalParams, body CreateVersionApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateVersionApprovalResponse, error)
+
+	// RevokeVersionApprovalWithResponse Revoke the approval of a version
+	//
+	// Revokes a decision, so that it does not count any more; it stays in the list. The user who gave it, an admin or a release manager may
+	// do so. Revoking it again changes nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /versions/{id}/approvals/{approval_id} (the `RevokeVersionApproval` operationId).
+	RevokeVersionApprovalWithResponse(ctx context.Context, id VersionID, approvalID VersionApprovalID, reqEditors ...RequestEditorFn) (*RevokeVersionApprovalResponse, error)
 }
 
 // ListAPIKeysResponse401Headers the declared response headers of an HTTP 401 response for ListAPIKeys
@@ -14150,6 +15471,750 @@ func (r EndSessionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r EndSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListBreakGlassGrantsResponse401Headers the declared response headers of an HTTP 401 response for ListBreakGlassGrants
+type ListBreakGlassGrantsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListBreakGlassGrantsResponse429Headers the declared response headers of an HTTP 429 response for ListBreakGlassGrants
+type ListBreakGlassGrantsResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListBreakGlassGrantsResponse503Headers the declared response headers of an HTTP 503 response for ListBreakGlassGrants
+type ListBreakGlassGrantsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListBreakGlassGrantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BreakGlassGrantList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListBreakGlassGrantsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListBreakGlassGrantsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListBreakGlassGrantsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBreakGlassGrantsResponse) GetJSON200() *BreakGlassGrantList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListBreakGlassGrantsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListBreakGlassGrantsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListBreakGlassGrantsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListBreakGlassGrantsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListBreakGlassGrantsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListBreakGlassGrantsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBreakGlassGrantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBreakGlassGrantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBreakGlassGrantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBreakGlassGrantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateBreakGlassGrantResponse201Headers the declared response headers of an HTTP 201 response for CreateBreakGlassGrant
+type CreateBreakGlassGrantResponse201Headers struct {
+	ETag     string
+	Location string
+}
+
+// CreateBreakGlassGrantResponse401Headers the declared response headers of an HTTP 401 response for CreateBreakGlassGrant
+type CreateBreakGlassGrantResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateBreakGlassGrantResponse429Headers the declared response headers of an HTTP 429 response for CreateBreakGlassGrant
+type CreateBreakGlassGrantResponse429Headers struct {
+	RetryAfter int
+}
+
+// CreateBreakGlassGrantResponse503Headers the declared response headers of an HTTP 503 response for CreateBreakGlassGrant
+type CreateBreakGlassGrantResponse503Headers struct {
+	RetryAfter int
+}
+
+type CreateBreakGlassGrantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *BreakGlassGrant
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateBreakGlassGrantResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateBreakGlassGrantResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateBreakGlassGrantResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateBreakGlassGrantResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateBreakGlassGrantResponse) GetJSON201() *BreakGlassGrant {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateBreakGlassGrantResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateBreakGlassGrantResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CreateBreakGlassGrantResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CreateBreakGlassGrantResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateBreakGlassGrantResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CreateBreakGlassGrantResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateBreakGlassGrantResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CreateBreakGlassGrantResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CreateBreakGlassGrantResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateBreakGlassGrantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateBreakGlassGrantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateBreakGlassGrantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateBreakGlassGrantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetBreakGlassGrantResponse200Headers the declared response headers of an HTTP 200 response for GetBreakGlassGrant
+type GetBreakGlassGrantResponse200Headers struct {
+	ETag string
+}
+
+// GetBreakGlassGrantResponse401Headers the declared response headers of an HTTP 401 response for GetBreakGlassGrant
+type GetBreakGlassGrantResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetBreakGlassGrantResponse429Headers the declared response headers of an HTTP 429 response for GetBreakGlassGrant
+type GetBreakGlassGrantResponse429Headers struct {
+	RetryAfter int
+}
+
+// GetBreakGlassGrantResponse503Headers the declared response headers of an HTTP 503 response for GetBreakGlassGrant
+type GetBreakGlassGrantResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetBreakGlassGrantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BreakGlassGrant
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetBreakGlassGrantResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetBreakGlassGrantResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetBreakGlassGrantResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetBreakGlassGrantResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetBreakGlassGrantResponse) GetJSON200() *BreakGlassGrant {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetBreakGlassGrantResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetBreakGlassGrantResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetBreakGlassGrantResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetBreakGlassGrantResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetBreakGlassGrantResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetBreakGlassGrantResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetBreakGlassGrantResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetBreakGlassGrantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBreakGlassGrantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBreakGlassGrantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBreakGlassGrantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ConfirmBreakGlassGrantResponse200Headers the declared response headers of an HTTP 200 response for ConfirmBreakGlassGrant
+type ConfirmBreakGlassGrantResponse200Headers struct {
+	ETag string
+}
+
+// ConfirmBreakGlassGrantResponse401Headers the declared response headers of an HTTP 401 response for ConfirmBreakGlassGrant
+type ConfirmBreakGlassGrantResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ConfirmBreakGlassGrantResponse429Headers the declared response headers of an HTTP 429 response for ConfirmBreakGlassGrant
+type ConfirmBreakGlassGrantResponse429Headers struct {
+	RetryAfter int
+}
+
+// ConfirmBreakGlassGrantResponse503Headers the declared response headers of an HTTP 503 response for ConfirmBreakGlassGrant
+type ConfirmBreakGlassGrantResponse503Headers struct {
+	RetryAfter int
+}
+
+type ConfirmBreakGlassGrantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BreakGlassGrant
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ConfirmBreakGlassGrantResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ConfirmBreakGlassGrantResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ConfirmBreakGlassGrantResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ConfirmBreakGlassGrantResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmBreakGlassGrantResponse) GetJSON200() *BreakGlassGrant {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ConfirmBreakGlassGrantResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ConfirmBreakGlassGrantResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ConfirmBreakGlassGrantResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ConfirmBreakGlassGrantResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ConfirmBreakGlassGrantResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ConfirmBreakGlassGrantResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ConfirmBreakGlassGrantResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ConfirmBreakGlassGrantResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmBreakGlassGrantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmBreakGlassGrantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmBreakGlassGrantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmBreakGlassGrantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReviewBreakGlassGrantResponse200Headers the declared response headers of an HTTP 200 response for ReviewBreakGlassGrant
+type ReviewBreakGlassGrantResponse200Headers struct {
+	ETag string
+}
+
+// ReviewBreakGlassGrantResponse401Headers the declared response headers of an HTTP 401 response for ReviewBreakGlassGrant
+type ReviewBreakGlassGrantResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ReviewBreakGlassGrantResponse429Headers the declared response headers of an HTTP 429 response for ReviewBreakGlassGrant
+type ReviewBreakGlassGrantResponse429Headers struct {
+	RetryAfter int
+}
+
+// ReviewBreakGlassGrantResponse503Headers the declared response headers of an HTTP 503 response for ReviewBreakGlassGrant
+type ReviewBreakGlassGrantResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReviewBreakGlassGrantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BreakGlassGrant
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReviewBreakGlassGrantResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ReviewBreakGlassGrantResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ReviewBreakGlassGrantResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReviewBreakGlassGrantResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReviewBreakGlassGrantResponse) GetJSON200() *BreakGlassGrant {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ReviewBreakGlassGrantResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ReviewBreakGlassGrantResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ReviewBreakGlassGrantResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ReviewBreakGlassGrantResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ReviewBreakGlassGrantResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r ReviewBreakGlassGrantResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ReviewBreakGlassGrantResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ReviewBreakGlassGrantResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ReviewBreakGlassGrantResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ReviewBreakGlassGrantResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReviewBreakGlassGrantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReviewBreakGlassGrantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReviewBreakGlassGrantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReviewBreakGlassGrantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RevokeBreakGlassGrantResponse200Headers the declared response headers of an HTTP 200 response for RevokeBreakGlassGrant
+type RevokeBreakGlassGrantResponse200Headers struct {
+	ETag string
+}
+
+// RevokeBreakGlassGrantResponse401Headers the declared response headers of an HTTP 401 response for RevokeBreakGlassGrant
+type RevokeBreakGlassGrantResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RevokeBreakGlassGrantResponse429Headers the declared response headers of an HTTP 429 response for RevokeBreakGlassGrant
+type RevokeBreakGlassGrantResponse429Headers struct {
+	RetryAfter int
+}
+
+// RevokeBreakGlassGrantResponse503Headers the declared response headers of an HTTP 503 response for RevokeBreakGlassGrant
+type RevokeBreakGlassGrantResponse503Headers struct {
+	RetryAfter int
+}
+
+type RevokeBreakGlassGrantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BreakGlassGrant
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RevokeBreakGlassGrantResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RevokeBreakGlassGrantResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RevokeBreakGlassGrantResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RevokeBreakGlassGrantResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RevokeBreakGlassGrantResponse) GetJSON200() *BreakGlassGrant {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RevokeBreakGlassGrantResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r RevokeBreakGlassGrantResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RevokeBreakGlassGrantResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r RevokeBreakGlassGrantResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r RevokeBreakGlassGrantResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RevokeBreakGlassGrantResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r RevokeBreakGlassGrantResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r RevokeBreakGlassGrantResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeBreakGlassGrantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeBreakGlassGrantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeBreakGlassGrantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeBreakGlassGrantResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -21211,6 +23276,346 @@ func (r GetVersionResponse) ContentType() string {
 	return ""
 }
 
+// ListVersionApprovalsResponse401Headers the declared response headers of an HTTP 401 response for ListVersionApprovals
+type ListVersionApprovalsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListVersionApprovalsResponse429Headers the declared response headers of an HTTP 429 response for ListVersionApprovals
+type ListVersionApprovalsResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListVersionApprovalsResponse503Headers the declared response headers of an HTTP 503 response for ListVersionApprovals
+type ListVersionApprovalsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListVersionApprovalsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VersionApprovalList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListVersionApprovalsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListVersionApprovalsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListVersionApprovalsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListVersionApprovalsResponse) GetJSON200() *VersionApprovalList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListVersionApprovalsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListVersionApprovalsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListVersionApprovalsResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListVersionApprovalsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListVersionApprovalsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListVersionApprovalsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListVersionApprovalsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListVersionApprovalsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListVersionApprovalsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListVersionApprovalsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListVersionApprovalsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateVersionApprovalResponse401Headers the declared response headers of an HTTP 401 response for CreateVersionApproval
+type CreateVersionApprovalResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateVersionApprovalResponse429Headers the declared response headers of an HTTP 429 response for CreateVersionApproval
+type CreateVersionApprovalResponse429Headers struct {
+	RetryAfter int
+}
+
+// CreateVersionApprovalResponse503Headers the declared response headers of an HTTP 503 response for CreateVersionApproval
+type CreateVersionApprovalResponse503Headers struct {
+	RetryAfter int
+}
+
+type CreateVersionApprovalResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VersionApproval
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateVersionApprovalResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateVersionApprovalResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateVersionApprovalResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateVersionApprovalResponse) GetJSON200() *VersionApproval {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateVersionApprovalResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateVersionApprovalResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CreateVersionApprovalResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CreateVersionApprovalResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateVersionApprovalResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CreateVersionApprovalResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateVersionApprovalResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CreateVersionApprovalResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CreateVersionApprovalResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateVersionApprovalResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateVersionApprovalResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateVersionApprovalResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateVersionApprovalResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RevokeVersionApprovalResponse401Headers the declared response headers of an HTTP 401 response for RevokeVersionApproval
+type RevokeVersionApprovalResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RevokeVersionApprovalResponse429Headers the declared response headers of an HTTP 429 response for RevokeVersionApproval
+type RevokeVersionApprovalResponse429Headers struct {
+	RetryAfter int
+}
+
+// RevokeVersionApprovalResponse503Headers the declared response headers of an HTTP 503 response for RevokeVersionApproval
+type RevokeVersionApprovalResponse503Headers struct {
+	RetryAfter int
+}
+
+type RevokeVersionApprovalResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RevokeVersionApprovalResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RevokeVersionApprovalResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RevokeVersionApprovalResponse503Headers
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RevokeVersionApprovalResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r RevokeVersionApprovalResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RevokeVersionApprovalResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r RevokeVersionApprovalResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RevokeVersionApprovalResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r RevokeVersionApprovalResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r RevokeVersionApprovalResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeVersionApprovalResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeVersionApprovalResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeVersionApprovalResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeVersionApprovalResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListAPIKeysWithResponse List API keys
 //
 // Lists the account's API keys, newest first, revoked and expired ones too, with the time of their last use. Secrets are
@@ -21499,6 +23904,132 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, id Ses
 		return nil, err
 	}
 	return ParseEndSessionResponse(rsp)
+}
+
+// ListBreakGlassGrantsWithResponse List break-glass grants
+//
+// Lists the account's grants, newest first, ended ones included.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /break-glass-grants/ (the `ListBreakGlassGrants` operationId).
+func (c *ClientWithResponses) ListBreakGlassGrantsWithResponse(ctx context.Context, params *ListBreakGlassGrantsParams, reqEditors ...RequestEditorFn) (*ListBreakGlassGrantsResponse, error) {
+	rsp, err := c.ListBreakGlassGrants(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBreakGlassGrantsResponse(rsp)
+}
+
+// CreateBreakGlassGrantWithBodyWithResponse Create a break-glass grant
+//
+// Creates a grant for one version, which need not exist yet, of a product in an environment. It is active at once, unless the settings
+// require another user to confirm it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /break-glass-grants/ (the `CreateBreakGlassGrant` operationId).
+func (c *ClientWithResponses) CreateBreakGlassGrantWithBodyWithResponse(ctx context.Context, params *CreateBreakGlassGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateBreakGlassGrantResponse, error) {
+	rsp, err := c.CreateBreakGlassGrantWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateBreakGlassGrantResponse(rsp)
+}
+
+// CreateBreakGlassGrantWithResponse Create a break-glass grant
+//
+// Creates a grant for one version, which need not exist yet, of a product in an environment. It is active at once, unless the settings
+// require another user to confirm it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /break-glass-grants/ (the `CreateBreakGlassGrant` operationId).
+func (c *ClientWithResponses) CreateBreakGlassGrantWithResponse(ctx context.Context, params *CreateBreakGlassGrantParams, body CreateBreakGlassGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateBreakGlassGrantResponse, error) {
+	rsp, err := c.CreateBreakGlassGrant(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateBreakGlassGrantResponse(rsp)
+}
+
+// GetBreakGlassGrantWithResponse Get a break-glass grant
+//
+// Returns one grant: for what it is, who is responsible for it, and whether it was used.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /break-glass-grants/{id} (the `GetBreakGlassGrant` operationId).
+func (c *ClientWithResponses) GetBreakGlassGrantWithResponse(ctx context.Context, id BreakGlassGrantID, reqEditors ...RequestEditorFn) (*GetBreakGlassGrantResponse, error) {
+	rsp, err := c.GetBreakGlassGrant(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBreakGlassGrantResponse(rsp)
+}
+
+// ConfirmBreakGlassGrantWithResponse Confirm a break-glass grant
+//
+// Activates a grant that needs a second user, whose minutes begin now. Its creator cannot confirm it, and nor can anyone after 15 minutes: the
+// answer is 409.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /break-glass-grants/{id}/confirm (the `ConfirmBreakGlassGrant` operationId).
+func (c *ClientWithResponses) ConfirmBreakGlassGrantWithResponse(ctx context.Context, id WaitingGrantID, params *ConfirmBreakGlassGrantParams, reqEditors ...RequestEditorFn) (*ConfirmBreakGlassGrantResponse, error) {
+	rsp, err := c.ConfirmBreakGlassGrant(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmBreakGlassGrantResponse(rsp)
+}
+
+// ReviewBreakGlassGrantWithBodyWithResponse Review a break-glass grant
+//
+// Records that a user other than its creator has reviewed a grant that has been used, has expired or was revoked, once. The answer
+// is 409 for a grant that has not ended or was reviewed before, and for its creator.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /break-glass-grants/{id}/review (the `ReviewBreakGlassGrant` operationId).
+func (c *ClientWithResponses) ReviewBreakGlassGrantWithBodyWithResponse(ctx context.Context, id EndedGrantID, params *ReviewBreakGlassGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReviewBreakGlassGrantResponse, error) {
+	rsp, err := c.ReviewBreakGlassGrantWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReviewBreakGlassGrantResponse(rsp)
+}
+
+// ReviewBreakGlassGrantWithResponse Review a break-glass grant
+//
+// Records that a user other than its creator has reviewed a grant that has been used, has expired or was revoked, once. The answer
+// is 409 for a grant that has not ended or was reviewed before, and for its creator.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /break-glass-grants/{id}/review (the `ReviewBreakGlassGrant` operationId).
+func (c *ClientWithResponses) ReviewBreakGlassGrantWithResponse(ctx context.Context, id EndedGrantID, params *ReviewBreakGlassGrantParams, body ReviewBreakGlassGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*ReviewBreakGlassGrantResponse, error) {
+	rsp, err := c.ReviewBreakGlassGrant(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReviewBreakGlassGrantResponse(rsp)
+}
+
+// RevokeBreakGlassGrantWithResponse Revoke a break-glass grant
+//
+// Ends a grant that is active or waits for its confirmation. No deployment that starts after the answer can use it. The answer for any
+// other grant is 409.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /break-glass-grants/{id}/revoke (the `RevokeBreakGlassGrant` operationId).
+func (c *ClientWithResponses) RevokeBreakGlassGrantWithResponse(ctx context.Context, id WaitingGrantID, params *RevokeBreakGlassGrantParams, reqEditors ...RequestEditorFn) (*RevokeBreakGlassGrantResponse, error) {
+	rsp, err := c.RevokeBreakGlassGrant(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeBreakGlassGrantResponse(rsp)
 }
 
 // CreateBuildEventWithBodyWithResponse Record a build event
@@ -22903,6 +25434,71 @@ func (c *ClientWithResponses) GetVersionWithResponse(ctx context.Context, id Ver
 		return nil, err
 	}
 	return ParseGetVersionResponse(rsp)
+}
+
+// ListVersionApprovalsWithResponse List the approvals of a version
+//
+// Lists every decision about the version, newest first, with those that are revoked. `counts` marks those that rules consider.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /versions/{id}/approvals (the `ListVersionApprovals` operationId).
+func (c *ClientWithResponses) ListVersionApprovalsWithResponse(ctx context.Context, id VersionID, params *ListVersionApprovalsParams, reqEditors ...RequestEditorFn) (*ListVersionApprovalsResponse, error) {
+	rsp, err := c.ListVersionApprovals(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListVersionApprovalsResponse(rsp)
+}
+
+// CreateVersionApprovalWithBodyWithResponse Approve or reject a version
+//
+// Records a decision about the version, for one environment or for all. It replaces the caller's and others' former decisions of the
+// same type and environment, which stay in the list. A rejection needs comments. The role of the caller must be one that may decide
+// about the type.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /versions/{id}/approvals (the `CreateVersionApproval` operationId).
+func (c *ClientWithResponses) CreateVersionApprovalWithBodyWithResponse(ctx context.Context, id VersionID, params *CreateVersionApprovalParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateVersionApprovalResponse, error) {
+	rsp, err := c.CreateVersionApprovalWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateVersionApprovalResponse(rsp)
+}
+
+// CreateVersionApprovalWithResponse Approve or reject a version
+//
+// Records a decision about the version, for one environment or for all. It replaces the caller's and others' former decisions of the
+// same type and environment, which stay in the list. A rejection needs comments. The role of the caller must be one that may decide
+// about the type.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /versions/{id}/approvals (the `CreateVersionApproval` operationId).
+func (c *ClientWithResponses) CreateVersionApprovalWithResponse(ctx context.Context, id VersionID, params *CreateVersionApprovalParams, body CreateVersionApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateVersionApprovalResponse, error) {
+	rsp, err := c.CreateVersionApproval(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateVersionApprovalResponse(rsp)
+}
+
+// RevokeVersionApprovalWithResponse Revoke the approval of a version
+//
+// Revokes a decision, so that it does not count any more; it stays in the list. The user who gave it, an admin or a release manager may
+// do so. Revoking it again changes nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /versions/{id}/approvals/{approval_id} (the `RevokeVersionApproval` operationId).
+func (c *ClientWithResponses) RevokeVersionApprovalWithResponse(ctx context.Context, id VersionID, approvalID VersionApprovalID, reqEditors ...RequestEditorFn) (*RevokeVersionApprovalResponse, error) {
+	rsp, err := c.RevokeVersionApproval(ctx, id, approvalID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeVersionApprovalResponse(rsp)
 }
 
 // ParseListAPIKeysResponse parses an HTTP response from a ListAPIKeysWithResponse call
@@ -24388,6 +26984,753 @@ func ParseEndSessionResponse(rsp *http.Response) (*EndSessionResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers EndSessionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListBreakGlassGrantsResponse parses an HTTP response from a ListBreakGlassGrantsWithResponse call
+func ParseListBreakGlassGrantsResponse(rsp *http.Response) (*ListBreakGlassGrantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBreakGlassGrantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BreakGlassGrantList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListBreakGlassGrantsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListBreakGlassGrantsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListBreakGlassGrantsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateBreakGlassGrantResponse parses an HTTP response from a CreateBreakGlassGrantWithResponse call
+func ParseCreateBreakGlassGrantResponse(rsp *http.Response) (*CreateBreakGlassGrantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateBreakGlassGrantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest BreakGlassGrant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateBreakGlassGrantResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateBreakGlassGrantResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateBreakGlassGrantResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateBreakGlassGrantResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetBreakGlassGrantResponse parses an HTTP response from a GetBreakGlassGrantWithResponse call
+func ParseGetBreakGlassGrantResponse(rsp *http.Response) (*GetBreakGlassGrantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBreakGlassGrantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BreakGlassGrant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetBreakGlassGrantResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetBreakGlassGrantResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetBreakGlassGrantResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetBreakGlassGrantResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseConfirmBreakGlassGrantResponse parses an HTTP response from a ConfirmBreakGlassGrantWithResponse call
+func ParseConfirmBreakGlassGrantResponse(rsp *http.Response) (*ConfirmBreakGlassGrantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmBreakGlassGrantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BreakGlassGrant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ConfirmBreakGlassGrantResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ConfirmBreakGlassGrantResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ConfirmBreakGlassGrantResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ConfirmBreakGlassGrantResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReviewBreakGlassGrantResponse parses an HTTP response from a ReviewBreakGlassGrantWithResponse call
+func ParseReviewBreakGlassGrantResponse(rsp *http.Response) (*ReviewBreakGlassGrantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReviewBreakGlassGrantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BreakGlassGrant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReviewBreakGlassGrantResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ReviewBreakGlassGrantResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ReviewBreakGlassGrantResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReviewBreakGlassGrantResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRevokeBreakGlassGrantResponse parses an HTTP response from a RevokeBreakGlassGrantWithResponse call
+func ParseRevokeBreakGlassGrantResponse(rsp *http.Response) (*RevokeBreakGlassGrantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeBreakGlassGrantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BreakGlassGrant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RevokeBreakGlassGrantResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RevokeBreakGlassGrantResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RevokeBreakGlassGrantResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RevokeBreakGlassGrantResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
@@ -31338,6 +34681,340 @@ func ParseGetVersionResponse(rsp *http.Response) (*GetVersionResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetVersionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListVersionApprovalsResponse parses an HTTP response from a ListVersionApprovalsWithResponse call
+func ParseListVersionApprovalsResponse(rsp *http.Response) (*ListVersionApprovalsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListVersionApprovalsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VersionApprovalList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListVersionApprovalsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListVersionApprovalsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListVersionApprovalsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateVersionApprovalResponse parses an HTTP response from a CreateVersionApprovalWithResponse call
+func ParseCreateVersionApprovalResponse(rsp *http.Response) (*CreateVersionApprovalResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateVersionApprovalResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VersionApproval
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CreateVersionApprovalResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateVersionApprovalResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateVersionApprovalResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRevokeVersionApprovalResponse parses an HTTP response from a RevokeVersionApprovalWithResponse call
+func ParseRevokeVersionApprovalResponse(rsp *http.Response) (*RevokeVersionApprovalResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeVersionApprovalResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RevokeVersionApprovalResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RevokeVersionApprovalResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RevokeVersionApprovalResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

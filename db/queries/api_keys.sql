@@ -8,8 +8,8 @@ WHERE k.token_hmac = ANY (@token_hmacs::bytea[]);
 
 -- CreateAPIKey stores a new key, by the hash of its token.
 -- name: CreateAPIKey :one
-INSERT INTO api_keys (account_id, id, key_id, name, description, token_hmac, pepper_id, expires_at, created_by, created_at)
-VALUES (@account_id, @id, @key_id, @name, @description, @token_hmac, @pepper_id, sqlc.narg('expires_at'), sqlc.narg('created_by'), @now)
+INSERT INTO api_keys (account_id, id, key_id, name, description, token_hmac, pepper_id, scopes, expires_at, created_by, created_at)
+VALUES (@account_id, @id, @key_id, @name, @description, @token_hmac, @pepper_id, @scopes::text[], sqlc.narg('expires_at'), sqlc.narg('created_by'), @now)
 RETURNING *;
 
 -- RehashAPIKey stores the hash of a token under the first pepper, unless it has changed concurrently.

@@ -32,6 +32,45 @@ func (e APIKeyState) Valid() bool {
 	}
 }
 
+// Defines values for APIKeyScope.
+const (
+	APIKeyScopeEvents        APIKeyScope = "events"
+	APIKeyScopePreflight     APIKeyScope = "preflight"
+	APIKeyScopeSkipPreflight APIKeyScope = "skip_preflight"
+)
+
+// Valid indicates whether the value is a known member of the APIKeyScope enum.
+func (e APIKeyScope) Valid() bool {
+	switch e {
+	case APIKeyScopeEvents:
+		return true
+	case APIKeyScopePreflight:
+		return true
+	case APIKeyScopeSkipPreflight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ApprovalDecision.
+const (
+	ApprovalDecisionApproved ApprovalDecision = "approved"
+	ApprovalDecisionRejected ApprovalDecision = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the ApprovalDecision enum.
+func (e ApprovalDecision) Valid() bool {
+	switch e {
+	case ApprovalDecisionApproved:
+		return true
+	case ApprovalDecisionRejected:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ApprovalType.
 const (
 	ApprovalTypeCodeReview     ApprovalType = "code_review"
@@ -119,6 +158,33 @@ func (e AuditEntryActorType) Valid() bool {
 	case AuditEntryActorTypeRecipient:
 		return true
 	case AuditEntryActorTypeUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BreakGlassStatus.
+const (
+	BreakGlassStatusActive         BreakGlassStatus = "active"
+	BreakGlassStatusAwaitingSecond BreakGlassStatus = "awaiting_second"
+	BreakGlassStatusExpired        BreakGlassStatus = "expired"
+	BreakGlassStatusRevoked        BreakGlassStatus = "revoked"
+	BreakGlassStatusUsed           BreakGlassStatus = "used"
+)
+
+// Valid indicates whether the value is a known member of the BreakGlassStatus enum.
+func (e BreakGlassStatus) Valid() bool {
+	switch e {
+	case BreakGlassStatusActive:
+		return true
+	case BreakGlassStatusAwaitingSecond:
+		return true
+	case BreakGlassStatusExpired:
+		return true
+	case BreakGlassStatusRevoked:
+		return true
+	case BreakGlassStatusUsed:
 		return true
 	default:
 		return false
@@ -793,6 +859,9 @@ type APIKey struct {
 	// RevokedAt When it was revoked.
 	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
 
+	// Scopes What the key may do.
+	Scopes []APIKeyScope `json:"scopes"`
+
 	// State Whether the key is accepted.
 	State APIKeyState `json:"state"`
 }
@@ -810,6 +879,9 @@ type APIKeyCreate struct {
 
 	// Name Its name.
 	Name string `json:"name"`
+
+	// Scopes What the key may do; to report events (`events`) when absent or empty.
+	Scopes []APIKeyScope `json:"scopes,omitempty"`
 }
 
 // APIKeyList A page of a list of API keys.
@@ -836,6 +908,10 @@ type APIKeyRotate struct {
 	GracePeriodHours *int `json:"grace_period_hours,omitempty"`
 }
 
+// APIKeyScope What an API key may do: report events (`events`), ask whether a deployment may start (`preflight`), and have `skip_preflight_checks` of
+// its events honoured (`skip_preflight`). `x-scope` of an operation names the scope that it requires.
+type APIKeyScope string
+
 // AccountSummary The account of a user.
 type AccountSummary struct {
 	// ID The account's identifier.
@@ -844,6 +920,9 @@ type AccountSummary struct {
 	// Slug The account's name, which is a part of its API keys.
 	Slug string `json:"slug"`
 }
+
+// ApprovalDecision The decision of an approver.
+type ApprovalDecision string
 
 // ApprovalType What an approval is about.
 type ApprovalType string
@@ -923,6 +1002,132 @@ type AuditedChange struct {
 	// Truncated Whether a value is cut, which then ends in `…`. Values of more than 2 KiB are.
 	Truncated bool `json:"truncated"`
 }
+
+// BreakGlassGrant A permission to deploy a version once although rules block it.
+type BreakGlassGrant struct {
+	// ActivatedAt When it became active.
+	ActivatedAt nullable.Nullable[time.Time] `json:"activated_at"`
+
+	// ConfirmUntil Until when another user had to confirm it; null when that was not required.
+	ConfirmUntil nullable.Nullable[time.Time] `json:"confirm_until"`
+
+	// ConfirmedAt When it was confirmed.
+	ConfirmedAt nullable.Nullable[time.Time] `json:"confirmed_at"`
+
+	// ConfirmedBy The user who confirmed it.
+	ConfirmedBy nullable.Nullable[openapi_types.UUID] `json:"confirmed_by"`
+
+	// ConfirmedByName The name of the user who confirmed it.
+	ConfirmedByName nullable.Nullable[string] `json:"confirmed_by_name"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The user who created it.
+	CreatedBy nullable.Nullable[openapi_types.UUID] `json:"created_by"`
+
+	// CreatedByName The user's name at the time.
+	CreatedByName string `json:"created_by_name"`
+
+	// EnvironmentID The environment's identifier.
+	EnvironmentID openapi_types.UUID `json:"environment_id"`
+
+	// EnvironmentName The environment's name.
+	EnvironmentName string `json:"environment_name"`
+
+	// ExpiresAt Until when it may be used; null before it is active.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
+
+	// ID The grant's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Minutes For how many minutes it may be active.
+	Minutes int `json:"minutes"`
+
+	// ProductID The product's identifier.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// ProductName The product's name.
+	ProductName string `json:"product_name"`
+
+	// Reason Why it is needed.
+	Reason string `json:"reason"`
+
+	// ReviewComments The reviewer's comments.
+	ReviewComments nullable.Nullable[string] `json:"review_comments"`
+
+	// ReviewedAt When it was reviewed.
+	ReviewedAt nullable.Nullable[time.Time] `json:"reviewed_at"`
+
+	// ReviewedBy The user who reviewed it.
+	ReviewedBy nullable.Nullable[openapi_types.UUID] `json:"reviewed_by"`
+
+	// ReviewedByName The name of the user who reviewed it.
+	ReviewedByName nullable.Nullable[string] `json:"reviewed_by_name"`
+
+	// RevokedAt When it was revoked.
+	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
+
+	// RevokedBy The user who revoked it.
+	RevokedBy nullable.Nullable[openapi_types.UUID] `json:"revoked_by"`
+
+	// RevokedByName The name of the user who revoked it.
+	RevokedByName nullable.Nullable[string] `json:"revoked_by_name"`
+
+	// RuleTypes The types of rules that it covers.
+	RuleTypes []RuleType `json:"rule_types"`
+
+	// Status The state of a break-glass grant.
+	Status BreakGlassStatus `json:"status"`
+
+	// UsedAt When a deployment started with it.
+	UsedAt nullable.Nullable[time.Time] `json:"used_at"`
+
+	// UsedDeploymentID The deployment that started with it.
+	UsedDeploymentID nullable.Nullable[openapi_types.UUID] `json:"used_deployment_id"`
+
+	// Version The version's name.
+	Version string `json:"version"`
+}
+
+// BreakGlassGrantCreate A break-glass grant to create. Unknown members are rejected.
+type BreakGlassGrantCreate struct {
+	// EnvironmentID The environment to deploy to.
+	EnvironmentID openapi_types.UUID `json:"environment_id"`
+
+	// Minutes For how many minutes it may be active: at most as many as the settings permit.
+	Minutes *int `json:"minutes,omitempty"`
+
+	// ProductID The product to deploy.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Reason Why it is needed: 20 to 2,000 characters, without the white space at its ends.
+	Reason string `json:"reason"`
+
+	// RuleTypes The types of rules that it covers, each once; by default all but `concurrency`.
+	RuleTypes []RuleType `json:"rule_types,omitempty"`
+
+	// Version The version to deploy, which need not exist yet.
+	Version string `json:"version"`
+}
+
+// BreakGlassGrantList A page of a list of break-glass grants.
+type BreakGlassGrantList struct {
+	// Items Break-glass grants of this page, newest first.
+	Items []BreakGlassGrant `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// BreakGlassGrantReview The review of a break-glass grant. Unknown members are rejected.
+type BreakGlassGrantReview struct {
+	// Comments Comments, at most 4,000 characters.
+	Comments nullable.Nullable[string] `json:"comments,omitempty"`
+}
+
+// BreakGlassStatus The state of a break-glass grant.
+type BreakGlassStatus string
 
 // Build A build of a version of a product.
 type Build struct {
@@ -1159,6 +1364,9 @@ type CreatedAPIKey struct {
 
 	// RevokedAt When it was revoked.
 	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
+
+	// Scopes What the key may do.
+	Scopes []APIKeyScope `json:"scopes"`
 
 	// State Whether the key is accepted.
 	State CreatedAPIKeyState `json:"state"`
@@ -2930,6 +3138,86 @@ type Version struct {
 	Version string `json:"version"`
 }
 
+// VersionApproval A decision of a user about a version.
+type VersionApproval struct {
+	// ApprovalType What an approval is about.
+	ApprovalType ApprovalType `json:"approval_type"`
+
+	// ApproverRole The permissions of a user. Every role may view everything but API keys and the audit log.
+	//
+	// | may | roles |
+	// |---|---|
+	// | change products | admin, release_manager |
+	// | change environments | admin, release_manager, sre |
+	// | change releases | admin, release_manager, product, developer |
+	// | list API keys | admin, developer |
+	// | manage API keys, roles; read the audit log | admin |
+	ApproverRole Role `json:"approver_role"`
+
+	// Comments The approver's comments.
+	Comments nullable.Nullable[string] `json:"comments"`
+
+	// Counts Whether it is the latest of its type and environment that is not revoked.
+	Counts bool `json:"counts"`
+
+	// CreatedAt When it was given.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Decision The decision of an approver.
+	Decision ApprovalDecision `json:"decision"`
+
+	// EnvironmentID The environment that it is for; null: all environments.
+	EnvironmentID nullable.Nullable[openapi_types.UUID] `json:"environment_id"`
+
+	// EnvironmentName The environment's name; null: all environments.
+	EnvironmentName nullable.Nullable[string] `json:"environment_name"`
+
+	// GivenBy The user who gave it.
+	GivenBy nullable.Nullable[openapi_types.UUID] `json:"given_by"`
+
+	// GivenByName The user's name at the time.
+	GivenByName string `json:"given_by_name"`
+
+	// ID The approval's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// RevokedAt When it was revoked.
+	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
+
+	// RevokedBy The user who revoked it.
+	RevokedBy nullable.Nullable[openapi_types.UUID] `json:"revoked_by"`
+
+	// RevokedByName The name of the user who revoked it.
+	RevokedByName nullable.Nullable[string] `json:"revoked_by_name"`
+
+	// VersionID The version's identifier.
+	VersionID openapi_types.UUID `json:"version_id"`
+}
+
+// VersionApprovalCreate A decision about a version. Unknown members are rejected.
+type VersionApprovalCreate struct {
+	// ApprovalType What an approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+	ApprovalType ApprovalTypeInput `json:"approval_type"`
+
+	// Comments Comments, at most 4,000 characters; required for a rejection.
+	Comments nullable.Nullable[string] `json:"comments,omitempty"`
+
+	// Decision The decision of an approver.
+	Decision ApprovalDecision `json:"decision"`
+
+	// EnvironmentID The environment that it is for; by default all environments.
+	EnvironmentID nullable.Nullable[openapi_types.UUID] `json:"environment_id,omitempty"`
+}
+
+// VersionApprovalList A page of a list of approvals.
+type VersionApprovalList struct {
+	// Items Approvals of this page, newest first.
+	Items []VersionApproval `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
 // VersionConflict The version exists with another commit.
 type VersionConflict struct {
 	// Detail The message, for humans.
@@ -3013,6 +3301,9 @@ type ActionFilter = string
 // ActorFilter defines model for ActorFilter.
 type ActorFilter = openapi_types.UUID
 
+// BreakGlassGrantID defines model for BreakGlassGrantID.
+type BreakGlassGrantID = openapi_types.UUID
+
 // BuildID defines model for BuildID.
 type BuildID = openapi_types.UUID
 
@@ -3042,6 +3333,9 @@ type DeploymentRuleID = openapi_types.UUID
 
 // EmailChannelID defines model for EmailChannelID.
 type EmailChannelID = openapi_types.UUID
+
+// EndedGrantID defines model for EndedGrantID.
+type EndedGrantID = openapi_types.UUID
 
 // EnvironmentFilter defines model for EnvironmentFilter.
 type EnvironmentFilter = string
@@ -3127,6 +3421,9 @@ type Until = time.Time
 // UserID defines model for UserID.
 type UserID = openapi_types.UUID
 
+// VersionApprovalID defines model for VersionApprovalID.
+type VersionApprovalID = openapi_types.UUID
+
 // VersionFilter defines model for VersionFilter.
 type VersionFilter = string
 
@@ -3150,6 +3447,9 @@ type ViolationActionFilter = ViolationAction
 // | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
 // | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
 type ViolationCodeFilter = PolicyCode
+
+// WaitingGrantID defines model for WaitingGrantID.
+type WaitingGrantID = openapi_types.UUID
 
 // BadRequest An error.
 type BadRequest = Problem
@@ -3284,6 +3584,55 @@ type ListSessionsParams struct {
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListBreakGlassGrantsParams defines parameters for ListBreakGlassGrants.
+type ListBreakGlassGrantsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateBreakGlassGrantParams defines parameters for CreateBreakGlassGrant.
+type CreateBreakGlassGrantParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ConfirmBreakGlassGrantParams defines parameters for ConfirmBreakGlassGrant.
+type ConfirmBreakGlassGrantParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ReviewBreakGlassGrantParams defines parameters for ReviewBreakGlassGrant.
+type ReviewBreakGlassGrantParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RevokeBreakGlassGrantParams defines parameters for RevokeBreakGlassGrant.
+type RevokeBreakGlassGrantParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateBuildEventParams defines parameters for CreateBuildEvent.
@@ -3781,6 +4130,25 @@ type ListVersionsParams struct {
 	SCMSHA *SCMSHAFilter `form:"scm_sha,omitempty" json:"scm_sha,omitempty"`
 }
 
+// ListVersionApprovalsParams defines parameters for ListVersionApprovals.
+type ListVersionApprovalsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateVersionApprovalParams defines parameters for CreateVersionApproval.
+type CreateVersionApprovalParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = APIKeyCreate
 
@@ -3789,6 +4157,12 @@ type UpdateAPIKeyJSONRequestBody = APIKeyPatch
 
 // RotateAPIKeyJSONRequestBody defines body for RotateAPIKey for application/json ContentType.
 type RotateAPIKeyJSONRequestBody = APIKeyRotate
+
+// CreateBreakGlassGrantJSONRequestBody defines body for CreateBreakGlassGrant for application/json ContentType.
+type CreateBreakGlassGrantJSONRequestBody = BreakGlassGrantCreate
+
+// ReviewBreakGlassGrantJSONRequestBody defines body for ReviewBreakGlassGrant for application/json ContentType.
+type ReviewBreakGlassGrantJSONRequestBody = BreakGlassGrantReview
 
 // CreateBuildEventJSONRequestBody defines body for CreateBuildEvent for application/json ContentType.
 type CreateBuildEventJSONRequestBody = BuildEvent
@@ -3845,3 +4219,6 @@ type UpdateUserJSONRequestBody = UserPatch
 //
 // Deprecated: this type has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 type CreateVersionEventJSONRequestBody = BuildEvent
+
+// CreateVersionApprovalJSONRequestBody defines body for CreateVersionApproval for application/json ContentType.
+type CreateVersionApprovalJSONRequestBody = VersionApprovalCreate

@@ -63,6 +63,12 @@ var OperationSchemes = map[string][]string{
 	"endSessions":                  {"JWTAuth", "SessionCookie"},
 	"listSessions":                 {"JWTAuth", "SessionCookie"},
 	"endSession":                   {"JWTAuth", "SessionCookie"},
+	"listBreakGlassGrants":         {"JWTAuth", "SessionCookie"},
+	"createBreakGlassGrant":        {"JWTAuth", "SessionCookie"},
+	"getBreakGlassGrant":           {"JWTAuth", "SessionCookie"},
+	"confirmBreakGlassGrant":       {"JWTAuth", "SessionCookie"},
+	"reviewBreakGlassGrant":        {"JWTAuth", "SessionCookie"},
+	"revokeBreakGlassGrant":        {"JWTAuth", "SessionCookie"},
 	"createBuildEvent":             {"ApiKeyAuth"},
 	"listBuilds":                   {"JWTAuth", "SessionCookie"},
 	"getBuild":                     {"JWTAuth", "SessionCookie"},
@@ -126,6 +132,9 @@ var OperationSchemes = map[string][]string{
 	"createVersionEvent":           {"ApiKeyAuth"},
 	"listVersions":                 {"JWTAuth", "SessionCookie"},
 	"getVersion":                   {"JWTAuth", "SessionCookie"},
+	"listVersionApprovals":         {"JWTAuth", "SessionCookie"},
+	"createVersionApproval":        {"JWTAuth", "SessionCookie"},
+	"revokeVersionApproval":        {"JWTAuth", "SessionCookie"},
 }
 
 // OperationPermission is the capability that each operation asks of a user, from x-permission.
@@ -142,6 +151,12 @@ var OperationPermission = map[string]string{
 	"endSessions":                  "view",
 	"listSessions":                 "view",
 	"endSession":                   "view",
+	"listBreakGlassGrants":         "view",
+	"createBreakGlassGrant":        "breakglass.write",
+	"getBreakGlassGrant":           "view",
+	"confirmBreakGlassGrant":       "breakglass.write",
+	"reviewBreakGlassGrant":        "breakglass.write",
+	"revokeBreakGlassGrant":        "breakglass.write",
 	"listBuilds":                   "view",
 	"getBuild":                     "view",
 	"listBuildEvents":              "view",
@@ -197,6 +212,16 @@ var OperationPermission = map[string]string{
 	"updateUser":                   "roles.manage",
 	"listVersions":                 "view",
 	"getVersion":                   "view",
+	"listVersionApprovals":         "view",
+	"createVersionApproval":        "versions.approve",
+	"revokeVersionApproval":        "versions.approve",
+}
+
+// OperationScope is the scope that each operation requires of an API key, from x-scope.
+var OperationScope = map[string]string{
+	"createBuildEvent":      "events",
+	"createDeploymentEvent": "events",
+	"createVersionEvent":    "events",
 }
 
 // OutboundOperations are the operations that wait for another server, from x-outbound.

@@ -62,6 +62,24 @@ type ServerInterface interface {
 	// EndSession End a session
 	// (DELETE /auth/sessions/{id})
 	EndSession(ctx echo.Context, id SessionID) error
+	// ListBreakGlassGrants List break-glass grants
+	// (GET /break-glass-grants/)
+	ListBreakGlassGrants(ctx echo.Context, params ListBreakGlassGrantsParams) error
+	// CreateBreakGlassGrant Create a break-glass grant
+	// (POST /break-glass-grants/)
+	CreateBreakGlassGrant(ctx echo.Context, params CreateBreakGlassGrantParams) error
+	// GetBreakGlassGrant Get a break-glass grant
+	// (GET /break-glass-grants/{id})
+	GetBreakGlassGrant(ctx echo.Context, id BreakGlassGrantID) error
+	// ConfirmBreakGlassGrant Confirm a break-glass grant
+	// (POST /break-glass-grants/{id}/confirm)
+	ConfirmBreakGlassGrant(ctx echo.Context, id WaitingGrantID, params ConfirmBreakGlassGrantParams) error
+	// ReviewBreakGlassGrant Review a break-glass grant
+	// (POST /break-glass-grants/{id}/review)
+	ReviewBreakGlassGrant(ctx echo.Context, id EndedGrantID, params ReviewBreakGlassGrantParams) error
+	// RevokeBreakGlassGrant Revoke a break-glass grant
+	// (POST /break-glass-grants/{id}/revoke)
+	RevokeBreakGlassGrant(ctx echo.Context, id WaitingGrantID, params RevokeBreakGlassGrantParams) error
 	// CreateBuildEvent Record a build event
 	// (POST /build-events/)
 	CreateBuildEvent(ctx echo.Context, params CreateBuildEventParams) error
@@ -253,6 +271,15 @@ type ServerInterface interface {
 	// GetVersion Get a version
 	// (GET /versions/{id})
 	GetVersion(ctx echo.Context, id VersionID) error
+	// ListVersionApprovals List the approvals of a version
+	// (GET /versions/{id}/approvals)
+	ListVersionApprovals(ctx echo.Context, id VersionID, params ListVersionApprovalsParams) error
+	// CreateVersionApproval Approve or reject a version
+	// (POST /versions/{id}/approvals)
+	CreateVersionApproval(ctx echo.Context, id VersionID, params CreateVersionApprovalParams) error
+	// RevokeVersionApproval Revoke the approval of a version
+	// (DELETE /versions/{id}/approvals/{approval_id})
+	RevokeVersionApproval(ctx echo.Context, id VersionID, approvalID VersionApprovalID) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -636,6 +663,184 @@ func (w *ServerInterfaceWrapper) EndSession(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.EndSession(ctx, id)
+	return err
+}
+
+// ListBreakGlassGrants converts echo context to params.
+func (w *ServerInterfaceWrapper) ListBreakGlassGrants(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBreakGlassGrantsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListBreakGlassGrants(ctx, params)
+	return err
+}
+
+// CreateBreakGlassGrant converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateBreakGlassGrant(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateBreakGlassGrantParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateBreakGlassGrant(ctx, params)
+	return err
+}
+
+// GetBreakGlassGrant converts echo context to params.
+func (w *ServerInterfaceWrapper) GetBreakGlassGrant(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id BreakGlassGrantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetBreakGlassGrant(ctx, id)
+	return err
+}
+
+// ConfirmBreakGlassGrant converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmBreakGlassGrant(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id WaitingGrantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ConfirmBreakGlassGrantParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmBreakGlassGrant(ctx, id, params)
+	return err
+}
+
+// ReviewBreakGlassGrant converts echo context to params.
+func (w *ServerInterfaceWrapper) ReviewBreakGlassGrant(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id EndedGrantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReviewBreakGlassGrantParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReviewBreakGlassGrant(ctx, id, params)
+	return err
+}
+
+// RevokeBreakGlassGrant converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokeBreakGlassGrant(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id WaitingGrantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RevokeBreakGlassGrantParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokeBreakGlassGrant(ctx, id, params)
 	return err
 }
 
@@ -2609,6 +2814,98 @@ func (w *ServerInterfaceWrapper) GetVersion(ctx echo.Context) error {
 	return err
 }
 
+// ListVersionApprovals converts echo context to params.
+func (w *ServerInterfaceWrapper) ListVersionApprovals(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id VersionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListVersionApprovalsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListVersionApprovals(ctx, id, params)
+	return err
+}
+
+// CreateVersionApproval converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateVersionApproval(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id VersionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateVersionApprovalParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateVersionApproval(ctx, id, params)
+	return err
+}
+
+// RevokeVersionApproval converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokeVersionApproval(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id VersionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "approval_id" -------------
+	var approvalID VersionApprovalID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "approval_id", ctx.Param("approval_id"), &approvalID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter approval_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokeVersionApproval(ctx, id, approvalID)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -2671,6 +2968,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/auth/sessions/", wrapper.EndSessions, options.OperationMiddlewares["endSessions"]...)
 	router.GET(options.BaseURL+"/auth/sessions/", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
 	router.DELETE(options.BaseURL+"/auth/sessions/:id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
+	router.GET(options.BaseURL+"/break-glass-grants/", wrapper.ListBreakGlassGrants, options.OperationMiddlewares["listBreakGlassGrants"]...)
+	router.POST(options.BaseURL+"/break-glass-grants/", wrapper.CreateBreakGlassGrant, options.OperationMiddlewares["createBreakGlassGrant"]...)
+	router.GET(options.BaseURL+"/break-glass-grants/:id", wrapper.GetBreakGlassGrant, options.OperationMiddlewares["getBreakGlassGrant"]...)
+	router.POST(options.BaseURL+"/break-glass-grants/:id/confirm", wrapper.ConfirmBreakGlassGrant, options.OperationMiddlewares["confirmBreakGlassGrant"]...)
+	router.POST(options.BaseURL+"/break-glass-grants/:id/review", wrapper.ReviewBreakGlassGrant, options.OperationMiddlewares["reviewBreakGlassGrant"]...)
+	router.POST(options.BaseURL+"/break-glass-grants/:id/revoke", wrapper.RevokeBreakGlassGrant, options.OperationMiddlewares["revokeBreakGlassGrant"]...)
 	router.POST(options.BaseURL+"/build-events/", wrapper.CreateBuildEvent, options.OperationMiddlewares["createBuildEvent"]...)
 	router.GET(options.BaseURL+"/builds/", wrapper.ListBuilds, options.OperationMiddlewares["listBuilds"]...)
 	router.GET(options.BaseURL+"/builds/:id", wrapper.GetBuild, options.OperationMiddlewares["getBuild"]...)
@@ -2734,6 +3037,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/version-events/", wrapper.CreateVersionEvent, options.OperationMiddlewares["createVersionEvent"]...)
 	router.GET(options.BaseURL+"/versions/", wrapper.ListVersions, options.OperationMiddlewares["listVersions"]...)
 	router.GET(options.BaseURL+"/versions/:id", wrapper.GetVersion, options.OperationMiddlewares["getVersion"]...)
+	router.GET(options.BaseURL+"/versions/:id/approvals", wrapper.ListVersionApprovals, options.OperationMiddlewares["listVersionApprovals"]...)
+	router.POST(options.BaseURL+"/versions/:id/approvals", wrapper.CreateVersionApproval, options.OperationMiddlewares["createVersionApproval"]...)
+	router.DELETE(options.BaseURL+"/versions/:id/approvals/:approval_id", wrapper.RevokeVersionApproval, options.OperationMiddlewares["revokeVersionApproval"]...)
 
 }
 
@@ -4488,6 +4794,903 @@ func (response EndSession500JSONResponse) VisitEndSessionResponse(w http.Respons
 type EndSession503JSONResponse struct{ ServiceUnavailableJSONResponse }
 
 func (response EndSession503JSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBreakGlassGrantsRequestObject struct {
+	Params ListBreakGlassGrantsParams
+}
+
+type ListBreakGlassGrantsResponseObject interface {
+	VisitListBreakGlassGrantsResponse(w http.ResponseWriter) error
+}
+
+type ListBreakGlassGrants200JSONResponse BreakGlassGrantList
+
+func (response ListBreakGlassGrants200JSONResponse) VisitListBreakGlassGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBreakGlassGrants401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListBreakGlassGrants401JSONResponse) VisitListBreakGlassGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBreakGlassGrants403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListBreakGlassGrants403JSONResponse) VisitListBreakGlassGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBreakGlassGrants422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListBreakGlassGrants422JSONResponse) VisitListBreakGlassGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBreakGlassGrants429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListBreakGlassGrants429JSONResponse) VisitListBreakGlassGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBreakGlassGrants500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListBreakGlassGrants500JSONResponse) VisitListBreakGlassGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBreakGlassGrants503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListBreakGlassGrants503JSONResponse) VisitListBreakGlassGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBreakGlassGrantRequestObject struct {
+	Params CreateBreakGlassGrantParams
+	Body   *CreateBreakGlassGrantJSONRequestBody
+}
+
+type CreateBreakGlassGrantResponseObject interface {
+	VisitCreateBreakGlassGrantResponse(w http.ResponseWriter) error
+}
+
+type CreateBreakGlassGrant201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateBreakGlassGrant201JSONResponse struct {
+	Body    BreakGlassGrant
+	Headers CreateBreakGlassGrant201ResponseHeaders
+}
+
+func (response CreateBreakGlassGrant201JSONResponse) VisitCreateBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBreakGlassGrant400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response CreateBreakGlassGrant400JSONResponse) VisitCreateBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBreakGlassGrant401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CreateBreakGlassGrant401JSONResponse) VisitCreateBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBreakGlassGrant403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CreateBreakGlassGrant403JSONResponse) VisitCreateBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBreakGlassGrant404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response CreateBreakGlassGrant404JSONResponse) VisitCreateBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBreakGlassGrant415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response CreateBreakGlassGrant415JSONResponse) VisitCreateBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBreakGlassGrant422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response CreateBreakGlassGrant422JSONResponse) VisitCreateBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBreakGlassGrant429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateBreakGlassGrant429JSONResponse) VisitCreateBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBreakGlassGrant500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CreateBreakGlassGrant500JSONResponse) VisitCreateBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBreakGlassGrant503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CreateBreakGlassGrant503JSONResponse) VisitCreateBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBreakGlassGrantRequestObject struct {
+	ID BreakGlassGrantID `json:"id"`
+}
+
+type GetBreakGlassGrantResponseObject interface {
+	VisitGetBreakGlassGrantResponse(w http.ResponseWriter) error
+}
+
+type GetBreakGlassGrant200ResponseHeaders struct {
+	ETag string
+}
+
+type GetBreakGlassGrant200JSONResponse struct {
+	Body    BreakGlassGrant
+	Headers GetBreakGlassGrant200ResponseHeaders
+}
+
+func (response GetBreakGlassGrant200JSONResponse) VisitGetBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBreakGlassGrant401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetBreakGlassGrant401JSONResponse) VisitGetBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBreakGlassGrant403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetBreakGlassGrant403JSONResponse) VisitGetBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBreakGlassGrant404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetBreakGlassGrant404JSONResponse) VisitGetBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBreakGlassGrant422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response GetBreakGlassGrant422JSONResponse) VisitGetBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBreakGlassGrant429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetBreakGlassGrant429JSONResponse) VisitGetBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBreakGlassGrant500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetBreakGlassGrant500JSONResponse) VisitGetBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBreakGlassGrant503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetBreakGlassGrant503JSONResponse) VisitGetBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmBreakGlassGrantRequestObject struct {
+	ID     WaitingGrantID `json:"id"`
+	Params ConfirmBreakGlassGrantParams
+}
+
+type ConfirmBreakGlassGrantResponseObject interface {
+	VisitConfirmBreakGlassGrantResponse(w http.ResponseWriter) error
+}
+
+type ConfirmBreakGlassGrant200ResponseHeaders struct {
+	ETag string
+}
+
+type ConfirmBreakGlassGrant200JSONResponse struct {
+	Body    BreakGlassGrant
+	Headers ConfirmBreakGlassGrant200ResponseHeaders
+}
+
+func (response ConfirmBreakGlassGrant200JSONResponse) VisitConfirmBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmBreakGlassGrant401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ConfirmBreakGlassGrant401JSONResponse) VisitConfirmBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmBreakGlassGrant403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ConfirmBreakGlassGrant403JSONResponse) VisitConfirmBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmBreakGlassGrant404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ConfirmBreakGlassGrant404JSONResponse) VisitConfirmBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmBreakGlassGrant409JSONResponse struct{ ConflictJSONResponse }
+
+func (response ConfirmBreakGlassGrant409JSONResponse) VisitConfirmBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmBreakGlassGrant422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ConfirmBreakGlassGrant422JSONResponse) VisitConfirmBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmBreakGlassGrant429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ConfirmBreakGlassGrant429JSONResponse) VisitConfirmBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmBreakGlassGrant500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ConfirmBreakGlassGrant500JSONResponse) VisitConfirmBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmBreakGlassGrant503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ConfirmBreakGlassGrant503JSONResponse) VisitConfirmBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewBreakGlassGrantRequestObject struct {
+	ID     EndedGrantID `json:"id"`
+	Params ReviewBreakGlassGrantParams
+	Body   *ReviewBreakGlassGrantJSONRequestBody
+}
+
+type ReviewBreakGlassGrantResponseObject interface {
+	VisitReviewBreakGlassGrantResponse(w http.ResponseWriter) error
+}
+
+type ReviewBreakGlassGrant200ResponseHeaders struct {
+	ETag string
+}
+
+type ReviewBreakGlassGrant200JSONResponse struct {
+	Body    BreakGlassGrant
+	Headers ReviewBreakGlassGrant200ResponseHeaders
+}
+
+func (response ReviewBreakGlassGrant200JSONResponse) VisitReviewBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewBreakGlassGrant400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response ReviewBreakGlassGrant400JSONResponse) VisitReviewBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewBreakGlassGrant401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ReviewBreakGlassGrant401JSONResponse) VisitReviewBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewBreakGlassGrant403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ReviewBreakGlassGrant403JSONResponse) VisitReviewBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewBreakGlassGrant404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ReviewBreakGlassGrant404JSONResponse) VisitReviewBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewBreakGlassGrant409JSONResponse struct{ ConflictJSONResponse }
+
+func (response ReviewBreakGlassGrant409JSONResponse) VisitReviewBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewBreakGlassGrant415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response ReviewBreakGlassGrant415JSONResponse) VisitReviewBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewBreakGlassGrant422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ReviewBreakGlassGrant422JSONResponse) VisitReviewBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewBreakGlassGrant429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ReviewBreakGlassGrant429JSONResponse) VisitReviewBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewBreakGlassGrant500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ReviewBreakGlassGrant500JSONResponse) VisitReviewBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewBreakGlassGrant503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ReviewBreakGlassGrant503JSONResponse) VisitReviewBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeBreakGlassGrantRequestObject struct {
+	ID     WaitingGrantID `json:"id"`
+	Params RevokeBreakGlassGrantParams
+}
+
+type RevokeBreakGlassGrantResponseObject interface {
+	VisitRevokeBreakGlassGrantResponse(w http.ResponseWriter) error
+}
+
+type RevokeBreakGlassGrant200ResponseHeaders struct {
+	ETag string
+}
+
+type RevokeBreakGlassGrant200JSONResponse struct {
+	Body    BreakGlassGrant
+	Headers RevokeBreakGlassGrant200ResponseHeaders
+}
+
+func (response RevokeBreakGlassGrant200JSONResponse) VisitRevokeBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeBreakGlassGrant401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response RevokeBreakGlassGrant401JSONResponse) VisitRevokeBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeBreakGlassGrant403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response RevokeBreakGlassGrant403JSONResponse) VisitRevokeBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeBreakGlassGrant404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response RevokeBreakGlassGrant404JSONResponse) VisitRevokeBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeBreakGlassGrant409JSONResponse struct{ ConflictJSONResponse }
+
+func (response RevokeBreakGlassGrant409JSONResponse) VisitRevokeBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeBreakGlassGrant422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response RevokeBreakGlassGrant422JSONResponse) VisitRevokeBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeBreakGlassGrant429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response RevokeBreakGlassGrant429JSONResponse) VisitRevokeBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeBreakGlassGrant500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response RevokeBreakGlassGrant500JSONResponse) VisitRevokeBreakGlassGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeBreakGlassGrant503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response RevokeBreakGlassGrant503JSONResponse) VisitRevokeBreakGlassGrantResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12777,6 +13980,415 @@ func (response GetVersion503JSONResponse) VisitGetVersionResponse(w http.Respons
 	return err
 }
 
+type ListVersionApprovalsRequestObject struct {
+	ID     VersionID `json:"id"`
+	Params ListVersionApprovalsParams
+}
+
+type ListVersionApprovalsResponseObject interface {
+	VisitListVersionApprovalsResponse(w http.ResponseWriter) error
+}
+
+type ListVersionApprovals200JSONResponse VersionApprovalList
+
+func (response ListVersionApprovals200JSONResponse) VisitListVersionApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVersionApprovals401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListVersionApprovals401JSONResponse) VisitListVersionApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVersionApprovals403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListVersionApprovals403JSONResponse) VisitListVersionApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVersionApprovals404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ListVersionApprovals404JSONResponse) VisitListVersionApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVersionApprovals422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListVersionApprovals422JSONResponse) VisitListVersionApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVersionApprovals429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListVersionApprovals429JSONResponse) VisitListVersionApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVersionApprovals500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListVersionApprovals500JSONResponse) VisitListVersionApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVersionApprovals503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListVersionApprovals503JSONResponse) VisitListVersionApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVersionApprovalRequestObject struct {
+	ID     VersionID `json:"id"`
+	Params CreateVersionApprovalParams
+	Body   *CreateVersionApprovalJSONRequestBody
+}
+
+type CreateVersionApprovalResponseObject interface {
+	VisitCreateVersionApprovalResponse(w http.ResponseWriter) error
+}
+
+type CreateVersionApproval200JSONResponse VersionApproval
+
+func (response CreateVersionApproval200JSONResponse) VisitCreateVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVersionApproval400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response CreateVersionApproval400JSONResponse) VisitCreateVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVersionApproval401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CreateVersionApproval401JSONResponse) VisitCreateVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVersionApproval403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CreateVersionApproval403JSONResponse) VisitCreateVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVersionApproval404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response CreateVersionApproval404JSONResponse) VisitCreateVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVersionApproval415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response CreateVersionApproval415JSONResponse) VisitCreateVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVersionApproval422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response CreateVersionApproval422JSONResponse) VisitCreateVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVersionApproval429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateVersionApproval429JSONResponse) VisitCreateVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVersionApproval500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CreateVersionApproval500JSONResponse) VisitCreateVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVersionApproval503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CreateVersionApproval503JSONResponse) VisitCreateVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeVersionApprovalRequestObject struct {
+	ID         VersionID         `json:"id"`
+	ApprovalID VersionApprovalID `json:"approval_id"`
+}
+
+type RevokeVersionApprovalResponseObject interface {
+	VisitRevokeVersionApprovalResponse(w http.ResponseWriter) error
+}
+
+type RevokeVersionApproval204Response struct {
+}
+
+func (response RevokeVersionApproval204Response) VisitRevokeVersionApprovalResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RevokeVersionApproval401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response RevokeVersionApproval401JSONResponse) VisitRevokeVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeVersionApproval403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response RevokeVersionApproval403JSONResponse) VisitRevokeVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeVersionApproval404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response RevokeVersionApproval404JSONResponse) VisitRevokeVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeVersionApproval422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response RevokeVersionApproval422JSONResponse) VisitRevokeVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeVersionApproval429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response RevokeVersionApproval429JSONResponse) VisitRevokeVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeVersionApproval500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response RevokeVersionApproval500JSONResponse) VisitRevokeVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeVersionApproval503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response RevokeVersionApproval503JSONResponse) VisitRevokeVersionApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListAPIKeys List API keys
@@ -12824,6 +14436,24 @@ type StrictServerInterface interface {
 	// EndSession End a session
 	// (DELETE /auth/sessions/{id})
 	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
+	// ListBreakGlassGrants List break-glass grants
+	// (GET /break-glass-grants/)
+	ListBreakGlassGrants(ctx context.Context, request ListBreakGlassGrantsRequestObject) (ListBreakGlassGrantsResponseObject, error)
+	// CreateBreakGlassGrant Create a break-glass grant
+	// (POST /break-glass-grants/)
+	CreateBreakGlassGrant(ctx context.Context, request CreateBreakGlassGrantRequestObject) (CreateBreakGlassGrantResponseObject, error)
+	// GetBreakGlassGrant Get a break-glass grant
+	// (GET /break-glass-grants/{id})
+	GetBreakGlassGrant(ctx context.Context, request GetBreakGlassGrantRequestObject) (GetBreakGlassGrantResponseObject, error)
+	// ConfirmBreakGlassGrant Confirm a break-glass grant
+	// (POST /break-glass-grants/{id}/confirm)
+	ConfirmBreakGlassGrant(ctx context.Context, request ConfirmBreakGlassGrantRequestObject) (ConfirmBreakGlassGrantResponseObject, error)
+	// ReviewBreakGlassGrant Review a break-glass grant
+	// (POST /break-glass-grants/{id}/review)
+	ReviewBreakGlassGrant(ctx context.Context, request ReviewBreakGlassGrantRequestObject) (ReviewBreakGlassGrantResponseObject, error)
+	// RevokeBreakGlassGrant Revoke a break-glass grant
+	// (POST /break-glass-grants/{id}/revoke)
+	RevokeBreakGlassGrant(ctx context.Context, request RevokeBreakGlassGrantRequestObject) (RevokeBreakGlassGrantResponseObject, error)
 	// CreateBuildEvent Record a build event
 	// (POST /build-events/)
 	CreateBuildEvent(ctx context.Context, request CreateBuildEventRequestObject) (CreateBuildEventResponseObject, error)
@@ -13015,6 +14645,15 @@ type StrictServerInterface interface {
 	// GetVersion Get a version
 	// (GET /versions/{id})
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
+	// ListVersionApprovals List the approvals of a version
+	// (GET /versions/{id}/approvals)
+	ListVersionApprovals(ctx context.Context, request ListVersionApprovalsRequestObject) (ListVersionApprovalsResponseObject, error)
+	// CreateVersionApproval Approve or reject a version
+	// (POST /versions/{id}/approvals)
+	CreateVersionApproval(ctx context.Context, request CreateVersionApprovalRequestObject) (CreateVersionApprovalResponseObject, error)
+	// RevokeVersionApproval Revoke the approval of a version
+	// (DELETE /versions/{id}/approvals/{approval_id})
+	RevokeVersionApproval(ctx context.Context, request RevokeVersionApprovalRequestObject) (RevokeVersionApprovalResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -13462,6 +15101,205 @@ func (sh *strictHandler) EndSession(ctx echo.Context, id SessionID) error {
 		return err
 	} else if validResponse, ok := response.(EndSessionResponseObject); ok {
 		return validResponse.VisitEndSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListBreakGlassGrants operation middleware
+func (sh *strictHandler) ListBreakGlassGrants(ctx echo.Context, params ListBreakGlassGrantsParams) error {
+	var request ListBreakGlassGrantsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBreakGlassGrants(ctx.Request().Context(), request.(ListBreakGlassGrantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBreakGlassGrants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBreakGlassGrantsResponseObject); ok {
+		return validResponse.VisitListBreakGlassGrantsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateBreakGlassGrant operation middleware
+func (sh *strictHandler) CreateBreakGlassGrant(ctx echo.Context, params CreateBreakGlassGrantParams) error {
+	var request CreateBreakGlassGrantRequestObject
+
+	request.Params = params
+
+	var body CreateBreakGlassGrantJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateBreakGlassGrant(ctx.Request().Context(), request.(CreateBreakGlassGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateBreakGlassGrant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateBreakGlassGrantResponseObject); ok {
+		return validResponse.VisitCreateBreakGlassGrantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetBreakGlassGrant operation middleware
+func (sh *strictHandler) GetBreakGlassGrant(ctx echo.Context, id BreakGlassGrantID) error {
+	var request GetBreakGlassGrantRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBreakGlassGrant(ctx.Request().Context(), request.(GetBreakGlassGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBreakGlassGrant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBreakGlassGrantResponseObject); ok {
+		return validResponse.VisitGetBreakGlassGrantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmBreakGlassGrant operation middleware
+func (sh *strictHandler) ConfirmBreakGlassGrant(ctx echo.Context, id WaitingGrantID, params ConfirmBreakGlassGrantParams) error {
+	var request ConfirmBreakGlassGrantRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmBreakGlassGrant(ctx.Request().Context(), request.(ConfirmBreakGlassGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmBreakGlassGrant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmBreakGlassGrantResponseObject); ok {
+		return validResponse.VisitConfirmBreakGlassGrantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReviewBreakGlassGrant operation middleware
+func (sh *strictHandler) ReviewBreakGlassGrant(ctx echo.Context, id EndedGrantID, params ReviewBreakGlassGrantParams) error {
+	var request ReviewBreakGlassGrantRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body ReviewBreakGlassGrantJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReviewBreakGlassGrant(ctx.Request().Context(), request.(ReviewBreakGlassGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReviewBreakGlassGrant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReviewBreakGlassGrantResponseObject); ok {
+		return validResponse.VisitReviewBreakGlassGrantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeBreakGlassGrant operation middleware
+func (sh *strictHandler) RevokeBreakGlassGrant(ctx echo.Context, id WaitingGrantID, params RevokeBreakGlassGrantParams) error {
+	var request RevokeBreakGlassGrantRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeBreakGlassGrant(ctx.Request().Context(), request.(RevokeBreakGlassGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeBreakGlassGrant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeBreakGlassGrantResponseObject); ok {
+		return validResponse.VisitRevokeBreakGlassGrantResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -15458,6 +17296,107 @@ func (sh *strictHandler) GetVersion(ctx echo.Context, id VersionID) error {
 		return err
 	} else if validResponse, ok := response.(GetVersionResponseObject); ok {
 		return validResponse.VisitGetVersionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListVersionApprovals operation middleware
+func (sh *strictHandler) ListVersionApprovals(ctx echo.Context, id VersionID, params ListVersionApprovalsParams) error {
+	var request ListVersionApprovalsRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListVersionApprovals(ctx.Request().Context(), request.(ListVersionApprovalsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListVersionApprovals")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListVersionApprovalsResponseObject); ok {
+		return validResponse.VisitListVersionApprovalsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateVersionApproval operation middleware
+func (sh *strictHandler) CreateVersionApproval(ctx echo.Context, id VersionID, params CreateVersionApprovalParams) error {
+	var request CreateVersionApprovalRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body CreateVersionApprovalJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateVersionApproval(ctx.Request().Context(), request.(CreateVersionApprovalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateVersionApproval")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateVersionApprovalResponseObject); ok {
+		return validResponse.VisitCreateVersionApprovalResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeVersionApproval operation middleware
+func (sh *strictHandler) RevokeVersionApproval(ctx echo.Context, id VersionID, approvalID VersionApprovalID) error {
+	var request RevokeVersionApprovalRequestObject
+
+	request.ID = id
+	request.ApprovalID = approvalID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeVersionApproval(ctx.Request().Context(), request.(RevokeVersionApprovalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeVersionApproval")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeVersionApprovalResponseObject); ok {
+		return validResponse.VisitRevokeVersionApprovalResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 const CreateAPIKey = `-- name: CreateAPIKey :one
-INSERT INTO api_keys (account_id, id, key_id, name, description, token_hmac, pepper_id, expires_at, created_by, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO api_keys (account_id, id, key_id, name, description, token_hmac, pepper_id, scopes, expires_at, created_by, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text[], $9, $10, $11)
 RETURNING account_id, id, key_id, name, description, token_hmac, requests_per_minute, created_by, revision, created_at, expires_at, revoked_at, last_used_at, pepper_id, scopes
 `
 
@@ -26,6 +26,7 @@ type CreateAPIKeyParams struct {
 	Description string
 	TokenHMAC   []byte
 	PepperID    []byte
+	Scopes      []string
 	ExpiresAt   *time.Time
 	CreatedBy   *uuid.UUID
 	Now         time.Time
@@ -41,6 +42,7 @@ func (q *Queries) CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (API
 		arg.Description,
 		arg.TokenHMAC,
 		arg.PepperID,
+		arg.Scopes,
 		arg.ExpiresAt,
 		arg.CreatedBy,
 		arg.Now,

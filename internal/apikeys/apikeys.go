@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,8 +46,24 @@ func (k *Keys) OnChange(fn func(id uuid.UUID)) { k.onChange = fn }
 // NewKey describes a key to create.
 type NewKey struct {
 	Name, Description string
+	Scopes            []string   // what it may do; none: report events
 	ExpiresAt         *time.Time // nil: never
 	CreatedBy         *uuid.UUID // nil: a command
+}
+
+// The scopes of keys: reporting events, asking whether a deployment may start, and having skip_preflight_checks honoured.
+const (
+	EventsScope        = "events"
+	PreflightScope     = "preflight"
+	SkipPreflightScope = "skip_preflight"
+)
+
+// scopes returns the scopes of a new key, each once.
+func (n NewKey) scopes() []string {
+	if len(n.Scopes) == 0 {
+		return []string{EventsScope}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(n.Scopes)))
 }
 
 // CreatedKey is a new key with its token, which is not stored.
@@ -107,7 +124,7 @@ func (k *Keys) create(ctx context.Context, db *postgres.DB, account dbgen.Accoun
 	hash := k.HMAC(created.Token)
 	created.APIKey, err = db.CreateAPIKey(ctx, dbgen.CreateAPIKeyParams{
 		AccountID: account.ID, ID: uuid.Must(uuid.NewV7()), Now: time.Now(), KeyID: keyID, Name: strings.TrimSpace(key.Name), Description: key.Description, TokenHMAC: hash[:],
-		PepperID: k.peppers.id(), ExpiresAt: key.ExpiresAt, CreatedBy: key.CreatedBy,
+		PepperID: k.peppers.id(), Scopes: key.scopes(), ExpiresAt: key.ExpiresAt, CreatedBy: key.CreatedBy,
 	})
 	if err != nil {
 		return created, postgres.Classify(err)
@@ -158,7 +175,7 @@ func (k *Keys) Rotate(ctx context.Context, db *postgres.DB, accountID, id uuid.U
 		if err := k.write(ctx, db, old, "api_key.rotate", audit.Compare(before, keyMembers(old))); err != nil {
 			return err
 		}
-		created, err = k.create(ctx, db, account, NewKey{Name: old.Name, Description: old.Description, CreatedBy: by}, "api_key.create")
+		created, err = k.create(ctx, db, account, NewKey{Name: old.Name, Description: old.Description, Scopes: old.Scopes, CreatedBy: by}, "api_key.create")
 		if err != nil {
 			return err
 		}
@@ -216,6 +233,7 @@ func keyMembers(key dbgen.APIKey) []audit.Member {
 	return []audit.Member{
 		{Name: "name", Value: key.Name},
 		{Name: "description", Value: key.Description},
+		{Name: "scopes", Value: key.Scopes},
 		{Name: "expires_at", Value: utc(key.ExpiresAt)},
 		{Name: "revoked_at", Value: utc(key.RevokedAt)},
 		{Name: "requests_per_minute", Value: key.RequestsPerMinute},

@@ -120,7 +120,7 @@ func (k *APIKeys) fetchKey(ctx context.Context, token string) (cachedKey, error)
 	}
 	k.keys.Rehash(ctx, row.APIKey, token)
 	return cachedKey{
-		principal: Principal{AccountID: row.APIKey.AccountID, AccountSlug: row.AccountSlug, APIKeyID: row.APIKey.ID, RequestsPerMinute: row.APIKey.RequestsPerMinute, RequestsPerHour: row.RequestsPerHour},
+		principal: Principal{AccountID: row.APIKey.AccountID, AccountSlug: row.AccountSlug, APIKeyID: row.APIKey.ID, Scopes: row.APIKey.Scopes, RequestsPerMinute: row.APIKey.RequestsPerMinute, RequestsPerHour: row.RequestsPerHour},
 		expires:   row.APIKey.ExpiresAt,
 	}, nil
 }

@@ -3,6 +3,7 @@ package authn
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 )
@@ -13,6 +14,7 @@ type Principal struct {
 	AccountID   uuid.UUID
 	AccountSlug string
 	APIKeyID    uuid.UUID // of a CI system
+	Scopes      []string  // of the API key
 
 	RequestsPerMinute *int32 // of this key; nil: the server-wide default
 	RequestsPerHour   *int32 // of the account; nil: the server-wide default
@@ -25,6 +27,9 @@ type Principal struct {
 	UserSessionID uuid.UUID // of a session cookie
 	Issuer        string    // of a session cookie: the identity provider that the user has signed in with
 }
+
+// HasScope reports whether the API key of the principal has the scope.
+func (p Principal) HasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }
 
 // IsUser reports whether the principal is a user, not an API key.
 func (p Principal) IsUser() bool { return p.UserID != uuid.UUID{} }

@@ -29,6 +29,8 @@ func rolesByPermission() map[string][]string {
 		"integrations.write": {Admin, "sre"},
 		"rules.write":        {Admin, "release_manager", "sre"},
 		"governance.manage":  {Admin},
+		"breakglass.write":   {Admin, "release_manager", "sre"},
+		"versions.approve":   {Admin, "release_manager", "product", "qa", "sre", "security", "compliance"},
 		"keys.view":          {Admin, "developer"},
 		"keys.manage":        {Admin},
 		"roles.manage":       {Admin},

@@ -64,7 +64,7 @@ func (h apiKeyHandlers) CreateAPIKey(ctx context.Context, req apigen.CreateAPIKe
 	return once(ctx, h.idempotency, h.db.Tenant(principal.AccountID), idempotentOperation{operation: "createAPIKey", key: req.Params.IdempotencyKey, onSecretReplay: auditKeyReplay(ctx)},
 		apigen.CreateAPIKeyResponseObject.VisitCreateAPIKeyResponse, func(db *postgres.DB) (apigen.CreateAPIKeyResponseObject, error) {
 			created, err := h.keys.Create(ctx, db, principal.AccountID, apikeys.NewKey{
-				Name: req.Body.Name, Description: ptr.Or(req.Body.Description, ""), ExpiresAt: fromNullable(req.Body.ExpiresAt), CreatedBy: &principal.UserID,
+				Name: req.Body.Name, Description: ptr.Or(req.Body.Description, ""), Scopes: convertAll[string](req.Body.Scopes), ExpiresAt: fromNullable(req.Body.ExpiresAt), CreatedBy: &principal.UserID,
 			})
 			if err != nil {
 				return nil, err
@@ -127,7 +127,8 @@ func auditKeyReplay(ctx context.Context) func(*postgres.DB, idempotency.Response
 func toAPIKey(info apikeys.Info, createdBy *string) apigen.APIKey {
 	return apigen.APIKey{
 		ID: info.ID, KeyID: info.KeyID, Name: info.Name, Description: info.Description, Prefix: info.Prefix,
-		State: apigen.APIKeyState(info.State(time.Now())), CreatedBy: toNullable(createdBy), CreatedAt: info.CreatedAt.UTC(),
+		Scopes: convertAll[apigen.APIKeyScope](info.Scopes),
+		State:  apigen.APIKeyState(info.State(time.Now())), CreatedBy: toNullable(createdBy), CreatedAt: info.CreatedAt.UTC(),
 		ExpiresAt: toNullableTime(info.ExpiresAt), RevokedAt: toNullableTime(info.RevokedAt), LastUsedAt: toNullableTime(info.LastUsedAt),
 	}
 }
@@ -135,7 +136,8 @@ func toAPIKey(info apikeys.Info, createdBy *string) apigen.APIKey {
 func toAPICreatedKey(created apikeys.CreatedKey, createdBy string) apigen.CreatedAPIKey {
 	return apigen.CreatedAPIKey{
 		ID: created.ID, KeyID: created.KeyID, Name: created.Name, Description: created.Description, Prefix: created.Prefix, Key: created.Token,
-		State: apigen.CreatedAPIKeyState(created.State(time.Now())), CreatedBy: toNullable(&createdBy), CreatedAt: created.CreatedAt.UTC(),
+		Scopes: convertAll[apigen.APIKeyScope](created.Scopes),
+		State:  apigen.CreatedAPIKeyState(created.State(time.Now())), CreatedBy: toNullable(&createdBy), CreatedAt: created.CreatedAt.UTC(),
 		ExpiresAt: toNullableTime(created.ExpiresAt), RevokedAt: toNullableTime(nil), LastUsedAt: toNullableTime(nil),
 	}
 }

@@ -38,6 +38,9 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 		"createNotificationChannel":    `{"name":"once","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`,
 		"createNotificationPreference": `{"channel_id":"` + mine.ids["channel"] + `","event_type":"build.failed"}`,
 		"addReleaseVersion":            `{"version_id":"` + mine.ids["version"] + `"}`, "rotateAPIKey": `{}`,
+		"createVersionApproval":  `{"approval_type":"qa","decision":"approved"}`,
+		"createBreakGlassGrant":  grantBody(mine.ids["product"], mine.ids["environment"]),
+		"confirmBreakGlassGrant": ``, "revokeBreakGlassGrant": ``, "reviewBreakGlassGrant": `{}`,
 		"createDeploymentRule":  scheduleRule("once", "other"),
 		"redeliverNotification": ``, "resendRecipientConfirmations": ``,
 	}
@@ -53,6 +56,14 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 				credential = api.Token(t, testapi.Account, "admin")
 			}
 			path := strings.ReplaceAll(op.path, "{id}", mine.ids[idLocations()[op.id]["id"]])
+			switch op.id {
+			case "confirmBreakGlassGrant":
+				api.Exec(t, "UPDATE break_glass_grants SET status = 'awaiting_second', created_by = NULL, confirm_until = now() + interval '1 hour'")
+			case "reviewBreakGlassGrant":
+				api.Exec(t, "UPDATE break_glass_grants SET status = 'revoked', created_by = NULL")
+			case "revokeBreakGlassGrant":
+				api.Exec(t, "UPDATE break_glass_grants SET status = 'active', expires_at = now() + interval '1 hour'")
+			}
 			audited := api.Count(t, "audit_log")
 			answers := make([]testapi.Answer, 8)
 			var group sync.WaitGroup

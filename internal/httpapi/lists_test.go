@@ -74,7 +74,7 @@ func TestPagesHoldEverythingOnce(t *testing.T) {
 	busyBuild := api.PostEvent(t, builds, map[string]any{"product_name": "checkout", "version": "1.4.2", "status": "started", "invoke_id": "busy"})
 	progress := created(t, api, "/releases/", `{"name":"one version"}`)
 	require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPost, progress+"/versions", `{"version_id":"`+busy.Field(t, "version_id").(string)+`"}`).Status)
-	parents := strings.NewReplacer("/releases/{id}/deployments", progress+"/deployments", "/deployments/{id}", "/deployments/"+busy.Field(t, "deployment_id").(string), "/builds/{id}", "/builds/"+busyBuild.Field(t, "build_id").(string), "/releases/{id}", release)
+	parents := strings.NewReplacer("/versions/{id}", "/versions/"+busy.Field(t, "version_id").(string), "/releases/{id}/deployments", progress+"/deployments", "/deployments/{id}", "/deployments/"+busy.Field(t, "deployment_id").(string), "/builds/{id}", "/builds/"+busyBuild.Field(t, "build_id").(string), "/releases/{id}", release)
 	number := 0
 	add := func() { // an object to each list
 		number++
@@ -92,6 +92,8 @@ func TestPagesHoldEverythingOnce(t *testing.T) {
 		for _, post := range [][2]string{{channel + "/test", ""}, {release + "/versions", `{"version_id":"` + event.Field(t, "version_id").(string) + `"}`}} {
 			require.Less(t, api.As(t, "admin", http.MethodPost, post[0], post[1]).Status, 300, post[0])
 		}
+		created(t, api, "/break-glass-grants/", grantBody(event.Field(t, "product_id").(string), event.Field(t, "environment_id").(string)))
+		approve(t, api, "admin", busy.Field(t, "version_id").(string), `{"approval_type":"qa","decision":"approved"}`)
 		violate(t, api, path.Base(created(t, api, "/deployment-rules/", scheduleRule(fmt.Sprint("r", number), "other"))), event.Field(t, "deployment_id").(string))
 		api.SignIn(t, testapi.Account, "admin")
 		api.SignInAs(t, testapi.Account, "viewer", fmt.Sprint("user ", number))

@@ -17,13 +17,15 @@ func TestCreatedObjectsAreAtTheirLocation(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)
 	channel := create(t, api, "/notification-channels/", `{"name":"c","channel_type":"webhook","config":{"url":"https://example.com/hook"}}`)
+	event := api.PostEvent(t, deploymentEvents, deployment(nil))
 	key := create(t, api, "/api-keys/", `{"name":"k"}`)
 	bodies := map[string]string{
 		"createNotificationChannel":    `{"name":"other","channel_type":"webhook","config":{"url":"https://example.com/hook"}}`,
 		"createNotificationPreference": `{"channel_id":"` + channel + `","event_type":"deployment.failed"}`,
 		"createAPIKey":                 `{"name":"other"}`, "rotateAPIKey": `{}`,
-		"createDeploymentRule": scheduleRule("r", "other"),
-		"createProduct":        `{"name":"p"}`, "createEnvironment": `{"name":"e"}`, "createRelease": `{"name":"r"}`,
+		"createBreakGlassGrant": grantBody(event.Field(t, "product_id").(string), event.Field(t, "environment_id").(string)),
+		"createDeploymentRule":  scheduleRule("r", "other"),
+		"createProduct":         `{"name":"p"}`, "createEnvironment": `{"name":"e"}`, "createRelease": `{"name":"r"}`,
 	}
 	document, err := apigen.GetSpec()
 	require.NoError(t, err)

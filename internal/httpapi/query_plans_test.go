@@ -71,6 +71,10 @@ INSERT INTO deployment_rules (account_id, id, name, rule_type, mode, priority, r
 INSERT INTO rule_violations (account_id, id, occurred_at, rule_id, rule_name, rule_type, action, code, message, certain, details, deployment_id, product_id, environment_id, version_id)
   SELECT d.account_id, gen_random_uuid(), d.occurred_at, r.id, r.name, r.rule_type, 'blocked', 'NO_DEPLOY_WINDOW', '', true, '{}', d.id, d.product_id, d.environment_id, d.version_id
   FROM deployments d JOIN (SELECT *, row_number() OVER (PARTITION BY account_id ORDER BY name) AS n FROM deployment_rules) r ON r.account_id = d.account_id AND r.n <= 2;
+INSERT INTO version_approvals (account_id, id, version_id, approval_type, decision, approver_role, given_by_name, created_at)
+  SELECT v.account_id, gen_random_uuid(), v.id, 'qa', 'approved', 'qa', '', now() - make_interval(secs => n) FROM versions v, generate_series(1, 4) n;
+INSERT INTO break_glass_grants (account_id, id, product_id, environment_id, version, reason, minutes, rule_types, status, created_by_name, created_at, updated_at)
+  SELECT d.account_id, gen_random_uuid(), d.product_id, d.environment_id, '1', '', 30, '{}', 'used', '', d.occurred_at, now() FROM deployments d;
 INSERT INTO user_sessions (account_id, id, user_id, token_hmac, issuer, provider_sid, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at)
   SELECT u.account_id, gen_random_uuid(), u.id, sha256((u.id::text || n)::bytea), '', '', '', '', now() - make_interval(secs => n), now(), now(), now() + interval '1 hour',
     now() + interval '1 day'
@@ -423,6 +427,15 @@ func TestListsReadFromAnIndex(t *testing.T) {
 		}},
 		"listDeploymentRules": {"deployment_rules", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListDeploymentRules(t.Context(), dbgen.ListDeploymentRulesParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"listBreakGlassGrants": {"break_glass_grants", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListBreakGlassGrants(t.Context(), dbgen.ListBreakGlassGrantsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		// Each of the version's four is compared with the others.
+		"listVersionApprovals": {"version_approvals", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListVersionApprovals(t.Context(), dbgen.ListVersionApprovalsParams{AccountID: account, VersionID: version, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
 		"listRuleViolations":                   {"rule_violations", page, violationsWhere(func(*dbgen.ListRuleViolationsParams) {})},

@@ -81,6 +81,8 @@ type api struct {
 	releaseHandlers
 	notificationHandlers
 	deploymentRuleHandlers
+	approvalHandlers
+	breakGlassHandlers
 	apiKeyHandlers
 	authenticationHandlers
 	userHandlers
@@ -160,6 +162,8 @@ func newAPI(document *openapi3.T, deps Dependencies) (api, error) {
 		releaseHandlers:        releaseHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, clock: deps.Clock},
 		notificationHandlers:   notificationHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, channels: deps.Channels},
 		deploymentRuleHandlers: deploymentRuleHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: governance.Announcer{Pool: deps.DB, Logger: deps.Logger}},
+		approvalHandlers:       approvalHandlers{db: deps.DB, idempotency: responses, cursors: lists},
+		breakGlassHandlers:     breakGlassHandlers{db: deps.DB, idempotency: responses, cursors: lists},
 		apiKeyHandlers:         apiKeyHandlers{db: deps.DB, idempotency: responses, cursors: lists, keys: deps.Keys},
 		authenticationHandlers: authenticationHandlers{db: deps.DB, cursors: lists, flow: deps.SignIn, sessions: deps.Sessions},
 		userHandlers:           userHandlers{db: deps.DB, cursors: lists, changes: deps.Keys},

@@ -70,6 +70,9 @@ func newTenant(t *testing.T, api *testapi.API, account string) tenant {
 	made.ids["rule"], made.deleted["rule"] = rule("rule"), rule("gone")
 	violate(t, api, made.ids["rule"], made.ids["deployment"])
 
+	made.ids["approval"] = id(as(http.MethodPost, "/versions/"+made.ids["version"]+"/approvals", `{"approval_type":"qa","decision":"approved"}`), "id")
+	made.ids["grant"] = id(as(http.MethodPost, "/break-glass-grants/", grantBody(made.ids["product"], made.ids["environment"])), "id")
+
 	gone := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"product_name": "gone", "environment_name": "gone"}))
 	for _, kind := range []string{"product", "environment", "version", "deployment"} {
 		made.deleted[kind] = id(gone, kind+"_id")
@@ -113,15 +116,22 @@ func idLocations() map[string]map[string]string {
 		"listVersions":         {"query product": "product"},
 		"listDeployments":      {"query product": "product", "query environment": "environment", "query version": "version"},
 		"listEnvironmentState": {"query product": "product", "query environment": "environment"},
-		"listRuleViolations":   {"query product": "product", "query environment": "environment", "query rule": "rule"},
-		"getDeploymentRule":    {"id": "rule"}, "updateDeploymentRule": {"id": "rule"}, "deleteDeploymentRule": {"id": "rule"},
+		"listVersionApprovals": {"id": "version"}, "createVersionApproval": {"id": "version", "body environment_id": "environment"},
+		"revokeVersionApproval": {"id": "version", "approval_id": "approval"}, "createBreakGlassGrant": {"body product_id": "product", "body environment_id": "environment"},
+		"getBreakGlassGrant": {"id": "grant"}, "confirmBreakGlassGrant": {"id": "grant"}, "revokeBreakGlassGrant": {"id": "grant"}, "reviewBreakGlassGrant": {"id": "grant"},
+		"listRuleViolations": {"query product": "product", "query environment": "environment", "query rule": "rule"},
+		"getDeploymentRule":  {"id": "rule"}, "updateDeploymentRule": {"id": "rule"}, "deleteDeploymentRule": {"id": "rule"},
 		"listAuditLog": {"query actor_id": "user", "query object_id": "product"},
 	}
 }
 
 // bodyOf is a body that the operation accepts; it may name an object.
-func bodyOf(op, id string) string {
+func bodyOf(op, id string, named map[string]string) string {
 	switch op {
+	case "createVersionApproval":
+		return `{"approval_type":"qa","decision":"approved","environment_id":"` + named["environment_id"] + `"}`
+	case "createBreakGlassGrant":
+		return grantBody(named["product_id"], named["environment_id"])
 	case "addReleaseVersion":
 		return `{"version_id":"` + id + `"}`
 	case "createNotificationPreference":
@@ -150,6 +160,7 @@ func TestTenantsAndOperations(t *testing.T) {
 			call := func(id string) testapi.Answer {
 				rows++
 				path, query, named := op.path, "", mine.ids["version"]
+				members := make(map[string]string)
 				for other, otherKind := range places[op.id] {
 					value := mine.ids[otherKind]
 					if other == place {
@@ -160,11 +171,12 @@ func TestTenantsAndOperations(t *testing.T) {
 						query = "?" + strings.TrimPrefix(other, "query ") + "=" + value
 					case strings.HasPrefix(other, "body "):
 						named = value
+						members[strings.TrimPrefix(other, "body ")] = value
 					default:
 						path = strings.ReplaceAll(path, "{"+other+"}", value)
 					}
 				}
-				return api.As(t, "admin", op.method, path+query, bodyOf(op.id, named))
+				return api.As(t, "admin", op.method, path+query, bodyOf(op.id, named, members))
 			}
 			unknown := call(uuid.NewString())
 			require.Contains(t, []int{http.StatusNotFound, http.StatusOK}, unknown.Status, "%s %s", op.id, place)
@@ -247,13 +259,13 @@ func TestMassAssignment(t *testing.T) {
 	own := []string{"id", "account_id", "created_at", "updated_at", "last_used_at", "last_seen_at", "revision", "deleted_at", "key_id", "token_hmac", "state", "prefix", "assigned", "created_by"}
 	tried := 0
 	for _, op := range userOperations(t) {
-		if op.method != http.MethodPost && op.method != http.MethodPatch || slices.Contains([]string{"testNotificationChannel", "redeliverNotification", "resendRecipientConfirmations", "signOut"}, op.id) {
+		if op.method != http.MethodPost && op.method != http.MethodPatch || slices.Contains([]string{"testNotificationChannel", "redeliverNotification", "resendRecipientConfirmations", "signOut", "confirmBreakGlassGrant", "revokeBreakGlassGrant"}, op.id) {
 			continue // they take no body
 		}
 		path := mine.path(t, op)
 		for _, member := range own {
 			tried++
-			body := bodyOf(op.id, mine.ids["channel"])
+			body := bodyOf(op.id, mine.ids["channel"], map[string]string{"product_id": mine.ids["product"], "environment_id": mine.ids["environment"]})
 			switch op.id {
 			case "createProduct", "createEnvironment", "createRelease", "createAPIKey":
 				body = `{"name":"x"}`

@@ -142,6 +142,21 @@ func (f *fixture) factories() map[string]func(t *testing.T, body map[string]any)
 			t.Helper()
 			return f.create(t, "/deployment-rules/", f.rule())
 		},
+		"BreakGlassGrantID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			event := f.deploy(t)
+			return f.create(t, "/break-glass-grants/", map[string]any{
+				"product_id": event.Field(t, "product_id"), "environment_id": event.Field(t, "environment_id"), "version": "1", "reason": "Payments fail since 15:10",
+			})
+		},
+		"WaitingGrantID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			return f.grantOfAnother(t, "awaiting_second")
+		},
+		"EndedGrantID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			return f.grantOfAnother(t, "revoked")
+		},
 		"SessionID": func(t *testing.T, _ map[string]any) string {
 			t.Helper()
 			f.api.SignIn(t, testapi.Account, "admin")
@@ -166,6 +181,22 @@ func (f *fixture) rule() map[string]any {
 		"name": f.uniqueName(), "rule_type": "schedule", "scope": map[string]any{"products": []string{"payments"}},
 		"schedule": map[string]any{"timezone": "UTC", "windows": []any{map[string]any{"name": "w", "effect": "deny", "start": "2026-12-18T18:00", "end": "2027-01-04T06:00"}}},
 	}
+}
+
+// grantOfAnother creates a break-glass grant that the admin may confirm or review.
+func (f *fixture) grantOfAnother(t *testing.T, status string) string {
+	t.Helper()
+	var id string
+	f.api.Scan(t, `INSERT INTO break_glass_grants (account_id, id, product_id, environment_id, version, reason, minutes, rule_types, status, created_by_name, created_at, confirm_until, updated_at)
+		SELECT account_id, gen_random_uuid(), product_id, environment_id, '1', 'Payments fail since 15:10', 30, '{schedule}', '`+status+`', 'Grace Hopper', now(), now() + interval '15 min', now()
+		FROM deployments WHERE id = '`+f.deploy(t).Field(t, "deployment_id").(string)+`' RETURNING id::text`, &id)
+	return id
+}
+
+// approve creates an approval of a version.
+func (f *fixture) approve(t *testing.T, version string) string {
+	t.Helper()
+	return f.create(t, "/versions/"+version+"/approvals", map[string]any{"approval_type": "qa", "decision": "approved"})
 }
 
 // violate records a violation of a rule by a deployment.
@@ -220,6 +251,12 @@ func (f *fixture) adapt(t *testing.T, body map[string]any) {
 	if body["version_id"] != nil {
 		body["version_id"] = f.factories()["VersionID"](t, nil)
 	}
+	if body["product_id"] != nil {
+		body["product_id"] = f.factories()["ProductID"](t, nil)
+	}
+	if body["environment_id"] != nil {
+		body["environment_id"] = f.factories()["EnvironmentID"](t, nil)
+	}
 	if body["channel_id"] != nil {
 		body["channel_id"] = f.factories()["ChannelID"](t, nil)
 	}
@@ -234,7 +271,10 @@ func (f *fixture) withFreshTargets(t *testing.T, op operation, c requestCase) re
 	c.path = make(map[string]string)
 	object, _ := c.body.(map[string]any)
 	for _, reference := range op.paramsIn(openapi3.ParameterInPath) {
-		if name := component(reference.Ref); name == "ReleaseVersionID" {
+		name := component(reference.Ref)
+		if name == "VersionApprovalID" {
+			c.path[reference.Value.Name] = f.approve(t, c.path["id"])
+		} else if name == "ReleaseVersionID" {
 			version := f.factories()["VersionID"](t, nil)
 			f.doAsAdmin(t, http.MethodPost, "/releases/"+c.path["id"]+"/versions", `{"version_id":"`+version+`"}`)
 			c.path[reference.Value.Name] = version
@@ -274,6 +314,10 @@ func (f *fixture) populate(t *testing.T) {
 // populateChildren creates two objects in a list that is a part of what the path names.
 func (f *fixture) populateChildren(t *testing.T, op operation, c requestCase) {
 	t.Helper()
+	if op.path == "/versions/{id}/approvals" {
+		f.approve(t, c.path["id"])
+		f.approve(t, c.path["id"])
+	}
 	if strings.HasPrefix(op.path, "/releases/{id}/") {
 		for range 2 {
 			f.doAsAdmin(t, http.MethodPost, "/releases/"+c.path["id"]+"/versions", `{"version_id":"`+f.factories()["VersionID"](t, nil)+`"}`)

@@ -34,7 +34,7 @@ func TestUndeclaredMethodsReturn405(t *testing.T) {
 			allowed = append(allowed, http.MethodHead)
 		}
 		slices.Sort(allowed)
-		target := strings.NewReplacer("{id}", uuid.NewString(), "{version_id}", uuid.NewString()).Replace(path)
+		target := strings.NewReplacer("{id}", uuid.NewString(), "{version_id}", uuid.NewString(), "{approval_id}", uuid.NewString()).Replace(path)
 		require.NotContains(t, target, "{")
 		for _, method := range methods() {
 			if slices.Contains(allowed, method) && method != http.MethodOptions {

@@ -23,6 +23,8 @@ func rolesByPermission() map[string]string {
 		"integrations.write": "admin sre",
 		"rules.write":        "admin release_manager sre",
 		"governance.manage":  "admin",
+		"breakglass.write":   "admin release_manager sre",
+		"versions.approve":   "admin release_manager product qa sre security compliance",
 		"keys.view":          "admin developer",
 		"keys.manage":        "admin",
 		"roles.manage":       "admin",
@@ -49,7 +51,7 @@ func permissionOf(t *testing.T, op operation) string {
 	}
 	writes := map[string]string{
 		"products": "products.write", "environments": "environments.write", "releases": "releases.write", "api-keys": "keys.manage", "users": "roles.manage",
-		"deployment-rules": "rules.write", "governance-settings": "governance.manage",
+		"deployment-rules": "rules.write", "governance-settings": "governance.manage", "versions": "versions.approve", "break-glass-grants": "breakglass.write",
 	}
 	require.Contains(t, writes, collection, "%s: no permission specified", op.OperationID)
 	return writes[collection]
@@ -73,7 +75,7 @@ func TestRoles(t *testing.T) {
 		permission := permissionOf(t, op)
 		require.Equal(t, permission, op.Extensions["x-permission"], op.OperationID)
 		found = append(found, permission)
-		path := strings.NewReplacer("{id}", uuid.NewString(), "{version_id}", uuid.NewString()).Replace(op.path)
+		path := strings.NewReplacer("{id}", uuid.NewString(), "{version_id}", uuid.NewString(), "{approval_id}", uuid.NewString()).Replace(op.path)
 		require.NotContains(t, path, "{")
 		for role, token := range tokens {
 			request := f.api.Request(t, op.method, path, []byte(`{"`)) // rejected after authorization

@@ -43,7 +43,7 @@ func TestDeclaredStatuses(t *testing.T) {
 
 // hasReference reports whether the body has the identifier of another object.
 func hasReference(operation string) bool {
-	return operation == "createNotificationPreference" || operation == "addReleaseVersion"
+	return slices.Contains([]string{"createNotificationPreference", "addReleaseVersion", "createVersionApproval", "createBreakGlassGrant"}, operation)
 }
 
 // TestUnknownIDsReturn404 sends unknown identifiers in paths and in bodies.
@@ -59,7 +59,7 @@ func TestUnknownIDsReturn404(t *testing.T) {
 			unknown.path[name] = uuid.NewString()
 			missing = append(missing, unknown)
 		}
-		for _, name := range []string{"channel_id", "version_id"} {
+		for _, name := range []string{"channel_id", "version_id", "product_id", "environment_id"} {
 			if body, ok := base.body.(map[string]any); ok && body[name] != nil {
 				require.True(t, hasReference(op.OperationID), op.OperationID)
 				unknown := base.with("unknown " + name)
@@ -105,7 +105,16 @@ func conflicts() map[string]func(*testing.T, *fixture, *requestCase) {
 		f.create(t, "/deployment-rules/", other)
 		c.body.(map[string]any)["name"] = strings.ToUpper(other["name"].(string))
 	}
+	endedGrant := func(t *testing.T, f *fixture, c *requestCase) {
+		t.Helper()
+		f.doAsAdmin(t, http.MethodPost, "/break-glass-grants/"+c.path["id"]+"/revoke", "")
+	}
 	return map[string]func(*testing.T, *fixture, *requestCase){
+		"confirmBreakGlassGrant": endedGrant, "revokeBreakGlassGrant": endedGrant,
+		"reviewBreakGlassGrant": func(t *testing.T, f *fixture, c *requestCase) {
+			t.Helper()
+			f.doAsAdmin(t, http.MethodPost, "/break-glass-grants/"+c.path["id"]+"/review", "{}")
+		},
 		"createDeploymentRule": ruleNameInUse, "updateDeploymentRule": ruleNameInUse,
 		"createProduct": nameInUse("/products/"), "updateProduct": nameInUse("/products/"),
 		"createEnvironment": nameInUse("/environments/"), "updateEnvironment": nameInUse("/environments/"),

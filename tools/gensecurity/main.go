@@ -1,5 +1,5 @@
 // Command gensecurity prints gen/apigen/security.gen.go: the security hooks of openapi.yaml, an interface with one method for each
-// security scheme, the permission of each operation, and the operations that wait for another server.
+// security scheme, the permission of each operation, the scope of API keys, and the operations that wait for another server.
 package main
 
 import (
@@ -23,6 +23,7 @@ type operation struct {
 	ID         string
 	Schemes    []string
 	Permission string
+	Scope      string
 	IsOutbound bool
 }
 
@@ -67,6 +68,7 @@ func operations(document *openapi3.T) []operation {
 				}
 			}
 			next.Permission, _ = of[httpMethod].Extensions["x-permission"].(string)
+			next.Scope, _ = of[httpMethod].Extensions["x-scope"].(string)
 			next.IsOutbound, _ = of[httpMethod].Extensions["x-outbound"].(bool)
 			list = append(list, next)
 		}

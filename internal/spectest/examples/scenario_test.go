@@ -106,6 +106,14 @@ func steps() []step {
 		{operation: "createDeploymentRule", example: "soak"},
 		{operation: "getGovernanceSettings"},
 		{operation: "updateGovernanceSettings"},
+		{operation: "createVersionApproval"},
+		{operation: "listVersionApprovals"},
+		{operation: "createBreakGlassGrant"},
+		{operation: "listBreakGlassGrants"},
+		{operation: "getBreakGlassGrant"},
+		{operation: "confirmBreakGlassGrant"},
+		{operation: "revokeBreakGlassGrant"},
+		{operation: "reviewBreakGlassGrant"},
 		{operation: "createAPIKey"},
 		{operation: "listAPIKeys"},
 		{operation: "getAPIKey"},
@@ -118,6 +126,7 @@ func steps() []step {
 		{operation: "removeReleaseVersion"},
 		{operation: "deleteRelease"},
 		{operation: "deleteDeploymentRule"},
+		{operation: "revokeVersionApproval"},
 		{operation: "deleteEnvironment"},
 		{operation: "deleteProduct"},
 	}
@@ -215,6 +224,12 @@ func (s *scenario) prepare(t *testing.T, current step) {
 				'Holiday freeze: no deployments in the window Christmas (Peak season).', now(), true, '{}', d.id, d.product_id, d.environment_id, d.version_id
 			FROM deployments AS d JOIN deployment_rules AS r ON r.account_id = d.account_id
 			WHERE d.id = '`+s.toServerIDs("01a208e6-c459-73f8-bdf5-c5aae566f28d")+`'`)
+	case "confirmBreakGlassGrant":
+		s.api.Exec(t, `INSERT INTO break_glass_grants (account_id, id, product_id, environment_id, version, reason, minutes, rule_types, status, created_by, created_by_name, created_at,
+				confirm_until, updated_at)
+			SELECT g.account_id, '01a2093f-2d07-7b96-8e51-c40a7d6f93b2', g.product_id, g.environment_id, g.version, 'The certificate expires tonight.', 30, g.rule_types, 'awaiting_second', u.id,
+				u.name, now(), now() + interval '15 min', now()
+			FROM break_glass_grants AS g JOIN users AS u ON u.account_id = g.account_id AND u.name = 'Grace Hopper'`)
 	case "listSessions":
 		s.api.SignInAs(t, testapi.Account, "admin", "Ada Lovelace")
 	case "listAPIKeys":

@@ -746,6 +746,92 @@ class Methods(ABC):
         """
         return (self.send(operations.update_governance_settings(body, if_match=if_match))).data
 
+    def list_version_approvals(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.VersionApproval]:
+        """List the approvals of a version.
+
+        Lists every decision about the version, newest first, with those that are revoked. `counts` marks those that rules consider.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_version_approvals(id, limit=limit, cursor=cursor))
+
+    def create_version_approval(
+        self, id: UUID | str, body: models.VersionApprovalCreate, *, idempotency_key: str | None = None
+    ) -> models.VersionApproval:
+        """Approve or reject a version.
+
+        Records a decision about the version, for one environment or for all. It replaces the caller's and others' former decisions of the
+        same type and environment, which stay in the list. A rejection needs comments. The role of the caller must be one that may decide
+        about the type.
+        """
+        return (self.send(operations.create_version_approval(id, body, idempotency_key=idempotency_key))).data
+
+    def revoke_version_approval(self, id: UUID | str, approval_id: UUID | str) -> None:
+        """Revoke the approval of a version.
+
+        Revokes a decision, so that it does not count any more; it stays in the list. The user who gave it, an admin or a release manager may
+        do so. Revoking it again changes nothing.
+        """
+        self.send(operations.revoke_version_approval(id, approval_id))
+
+    def list_break_glass_grants(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.BreakGlassGrant]:
+        """List break-glass grants.
+
+        Lists the account's grants, newest first, ended ones included.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_break_glass_grants(limit=limit, cursor=cursor))
+
+    def create_break_glass_grant(
+        self, body: models.BreakGlassGrantCreate, *, idempotency_key: str | None = None
+    ) -> models.BreakGlassGrant:
+        """Create a break-glass grant.
+
+        Creates a grant for one version, which need not exist yet, of a product in an environment. It is active at once, unless the settings
+        require another user to confirm it.
+        """
+        return (self.send(operations.create_break_glass_grant(body, idempotency_key=idempotency_key))).data
+
+    def get_break_glass_grant(self, id: UUID | str) -> models.BreakGlassGrant:
+        """Get a break-glass grant.
+
+        Returns one grant: for what it is, who is responsible for it, and whether it was used.
+        """
+        return (self.send(operations.get_break_glass_grant(id))).data
+
+    def confirm_break_glass_grant(
+        self, id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.BreakGlassGrant:
+        """Confirm a break-glass grant.
+
+        Activates a grant that needs a second user, whose minutes begin now. Its creator cannot confirm it, and nor can anyone after 15 minutes: the
+        answer is 409.
+        """
+        return (self.send(operations.confirm_break_glass_grant(id, idempotency_key=idempotency_key))).data
+
+    def revoke_break_glass_grant(self, id: UUID | str, *, idempotency_key: str | None = None) -> models.BreakGlassGrant:
+        """Revoke a break-glass grant.
+
+        Ends a grant that is active or waits for its confirmation. No deployment that starts after the answer can use it. The answer for any
+        other grant is 409.
+        """
+        return (self.send(operations.revoke_break_glass_grant(id, idempotency_key=idempotency_key))).data
+
+    def review_break_glass_grant(
+        self, id: UUID | str, body: models.BreakGlassGrantReview, *, idempotency_key: str | None = None
+    ) -> models.BreakGlassGrant:
+        """Review a break-glass grant.
+
+        Records that a user other than its creator has reviewed a grant that has been used, has expired or was revoked, once. The answer
+        is 409 for a grant that has not ended or was reviewed before, and for its creator.
+        """
+        return (self.send(operations.review_break_glass_grant(id, body, idempotency_key=idempotency_key))).data
+
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> Pages[models.APIKey]:
         """List API keys.
 
@@ -1667,6 +1753,94 @@ class AsyncMethods(ABC):
         Changes the settings in the body (JSON merge patch, RFC 7396). Grants that exist keep the minutes that they were created with.
         """
         return (await self.send(operations.update_governance_settings(body, if_match=if_match))).data
+
+    def list_version_approvals(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.VersionApproval]:
+        """List the approvals of a version.
+
+        Lists every decision about the version, newest first, with those that are revoked. `counts` marks those that rules consider.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_version_approvals(id, limit=limit, cursor=cursor))
+
+    async def create_version_approval(
+        self, id: UUID | str, body: models.VersionApprovalCreate, *, idempotency_key: str | None = None
+    ) -> models.VersionApproval:
+        """Approve or reject a version.
+
+        Records a decision about the version, for one environment or for all. It replaces the caller's and others' former decisions of the
+        same type and environment, which stay in the list. A rejection needs comments. The role of the caller must be one that may decide
+        about the type.
+        """
+        return (await self.send(operations.create_version_approval(id, body, idempotency_key=idempotency_key))).data
+
+    async def revoke_version_approval(self, id: UUID | str, approval_id: UUID | str) -> None:
+        """Revoke the approval of a version.
+
+        Revokes a decision, so that it does not count any more; it stays in the list. The user who gave it, an admin or a release manager may
+        do so. Revoking it again changes nothing.
+        """
+        await self.send(operations.revoke_version_approval(id, approval_id))
+
+    def list_break_glass_grants(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.BreakGlassGrant]:
+        """List break-glass grants.
+
+        Lists the account's grants, newest first, ended ones included.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_break_glass_grants(limit=limit, cursor=cursor))
+
+    async def create_break_glass_grant(
+        self, body: models.BreakGlassGrantCreate, *, idempotency_key: str | None = None
+    ) -> models.BreakGlassGrant:
+        """Create a break-glass grant.
+
+        Creates a grant for one version, which need not exist yet, of a product in an environment. It is active at once, unless the settings
+        require another user to confirm it.
+        """
+        return (await self.send(operations.create_break_glass_grant(body, idempotency_key=idempotency_key))).data
+
+    async def get_break_glass_grant(self, id: UUID | str) -> models.BreakGlassGrant:
+        """Get a break-glass grant.
+
+        Returns one grant: for what it is, who is responsible for it, and whether it was used.
+        """
+        return (await self.send(operations.get_break_glass_grant(id))).data
+
+    async def confirm_break_glass_grant(
+        self, id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.BreakGlassGrant:
+        """Confirm a break-glass grant.
+
+        Activates a grant that needs a second user, whose minutes begin now. Its creator cannot confirm it, and nor can anyone after 15 minutes: the
+        answer is 409.
+        """
+        return (await self.send(operations.confirm_break_glass_grant(id, idempotency_key=idempotency_key))).data
+
+    async def revoke_break_glass_grant(
+        self, id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.BreakGlassGrant:
+        """Revoke a break-glass grant.
+
+        Ends a grant that is active or waits for its confirmation. No deployment that starts after the answer can use it. The answer for any
+        other grant is 409.
+        """
+        return (await self.send(operations.revoke_break_glass_grant(id, idempotency_key=idempotency_key))).data
+
+    async def review_break_glass_grant(
+        self, id: UUID | str, body: models.BreakGlassGrantReview, *, idempotency_key: str | None = None
+    ) -> models.BreakGlassGrant:
+        """Review a break-glass grant.
+
+        Records that a user other than its creator has reviewed a grant that has been used, has expired or was revoked, once. The answer
+        is 409 for a grant that has not ended or was reviewed before, and for its creator.
+        """
+        return (await self.send(operations.review_break_glass_grant(id, body, idempotency_key=idempotency_key))).data
 
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> AsyncPages[models.APIKey]:
         """List API keys.

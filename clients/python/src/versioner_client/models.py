@@ -2080,6 +2080,313 @@ class GovernanceSettingsPatch(BaseModel):
     """
 
 
+ApprovalDecision = TypeAliasType("ApprovalDecision", Literal["approved", "rejected"])
+"""
+The decision of an approver.
+"""
+
+
+class VersionApproval(BaseModel):
+    """
+    A decision of a user about a version.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The approval's identifier.
+    """
+    version_id: UUID
+    """
+    The version's identifier.
+    """
+    approval_type: ApprovalType | str
+    decision: ApprovalDecision | str
+    environment_id: Annotated[UUID | None, Field(...)]
+    """
+    The environment that it is for; null: all environments.
+    """
+    environment_name: Annotated[str | None, Field(...)]
+    """
+    The environment's name; null: all environments.
+    """
+    comments: Annotated[str | None, Field(...)]
+    """
+    The approver's comments.
+    """
+    approver_role: Role | str
+    given_by: Annotated[UUID | None, Field(...)]
+    """
+    The user who gave it.
+    """
+    given_by_name: str
+    """
+    The user's name at the time.
+    """
+    created_at: AwareDatetime
+    """
+    When it was given.
+    """
+    counts: bool
+    """
+    Whether it is the latest of its type and environment that is not revoked.
+    """
+    revoked_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it was revoked.
+    """
+    revoked_by: Annotated[UUID | None, Field(...)]
+    """
+    The user who revoked it.
+    """
+    revoked_by_name: Annotated[str | None, Field(...)]
+    """
+    The name of the user who revoked it.
+    """
+
+
+class VersionApprovalList(BaseModel):
+    """
+    A page of a list of approvals.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[VersionApproval]
+    """
+    Approvals of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class VersionApprovalCreate(BaseModel):
+    """
+    A decision about a version. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    approval_type: ApprovalTypeInput
+    decision: ApprovalDecision
+    environment_id: UUID | None = None
+    """
+    The environment that it is for; by default all environments.
+    """
+    comments: str | None = None
+    """
+    Comments, at most 4,000 characters; required for a rejection.
+    """
+
+
+BreakGlassStatus = TypeAliasType("BreakGlassStatus", Literal["awaiting_second", "active", "used", "expired", "revoked"])
+"""
+The state of a break-glass grant.
+"""
+
+
+class BreakGlassGrant(BaseModel):
+    """
+    A permission to deploy a version once although rules block it.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The grant's identifier.
+    """
+    product_id: UUID
+    """
+    The product's identifier.
+    """
+    product_name: str
+    """
+    The product's name.
+    """
+    environment_id: UUID
+    """
+    The environment's identifier.
+    """
+    environment_name: str
+    """
+    The environment's name.
+    """
+    version: str
+    """
+    The version's name.
+    """
+    reason: str
+    """
+    Why it is needed.
+    """
+    minutes: int
+    """
+    For how many minutes it may be active.
+    """
+    rule_types: list[RuleType | str]
+    """
+    The types of rules that it covers.
+    """
+    status: BreakGlassStatus | str
+    created_by: Annotated[UUID | None, Field(...)]
+    """
+    The user who created it.
+    """
+    created_by_name: str
+    """
+    The user's name at the time.
+    """
+    created_at: AwareDatetime
+    """
+    When it was created.
+    """
+    confirm_until: Annotated[AwareDatetime | None, Field(...)]
+    """
+    Until when another user had to confirm it; null when that was not required.
+    """
+    confirmed_by: Annotated[UUID | None, Field(...)]
+    """
+    The user who confirmed it.
+    """
+    confirmed_by_name: Annotated[str | None, Field(...)]
+    """
+    The name of the user who confirmed it.
+    """
+    confirmed_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it was confirmed.
+    """
+    activated_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it became active.
+    """
+    expires_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    Until when it may be used; null before it is active.
+    """
+    used_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When a deployment started with it.
+    """
+    used_deployment_id: Annotated[UUID | None, Field(...)]
+    """
+    The deployment that started with it.
+    """
+    revoked_by: Annotated[UUID | None, Field(...)]
+    """
+    The user who revoked it.
+    """
+    revoked_by_name: Annotated[str | None, Field(...)]
+    """
+    The name of the user who revoked it.
+    """
+    revoked_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it was revoked.
+    """
+    reviewed_by: Annotated[UUID | None, Field(...)]
+    """
+    The user who reviewed it.
+    """
+    reviewed_by_name: Annotated[str | None, Field(...)]
+    """
+    The name of the user who reviewed it.
+    """
+    reviewed_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it was reviewed.
+    """
+    review_comments: Annotated[str | None, Field(...)]
+    """
+    The reviewer's comments.
+    """
+
+
+class BreakGlassGrantList(BaseModel):
+    """
+    A page of a list of break-glass grants.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[BreakGlassGrant]
+    """
+    Break-glass grants of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class BreakGlassGrantCreate(BaseModel):
+    """
+    A break-glass grant to create. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    product_id: UUID
+    """
+    The product to deploy.
+    """
+    environment_id: UUID
+    """
+    The environment to deploy to.
+    """
+    version: str
+    """
+    The version to deploy, which need not exist yet.
+    """
+    reason: str
+    """
+    Why it is needed: 20 to 2,000 characters, without the white space at its ends.
+    """
+    minutes: int = 30
+    """
+    For how many minutes it may be active: at most as many as the settings permit.
+    """
+    rule_types: list[RuleType] | None = None
+    """
+    The types of rules that it covers, each once; by default all but `concurrency`.
+    """
+
+
+class BreakGlassGrantReview(BaseModel):
+    """
+    The review of a break-glass grant. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    comments: str | None = None
+    """
+    Comments, at most 4,000 characters.
+    """
+
+
+APIKeyScope = TypeAliasType("APIKeyScope", Literal["events", "preflight", "skip_preflight"])
+"""
+What an API key may do: report events (`events`), ask whether a deployment may start (`preflight`), and have `skip_preflight_checks` of
+its events honoured (`skip_preflight`). `x-scope` of an operation names the scope that it requires.
+
+"""
+
+
 class APIKey(BaseModel):
     """
     A credential of a CI system, without its secret.
@@ -2107,6 +2414,10 @@ class APIKey(BaseModel):
     prefix: str
     """
     The first characters of the key; the rest is secret.
+    """
+    scopes: list[APIKeyScope | str]
+    """
+    What the key may do.
     """
     state: Literal["active", "expired", "revoked"] | str
     """
@@ -2180,6 +2491,10 @@ class CreatedAPIKey(BaseModel):
     """
     The first characters of the key; the rest is secret.
     """
+    scopes: list[APIKeyScope | str]
+    """
+    What the key may do.
+    """
     state: Literal["active", "expired", "revoked"] | str
     """
     Whether the key is accepted.
@@ -2226,6 +2541,10 @@ class APIKeyCreate(BaseModel):
     description: str | None = None
     """
     Its description, such as the pipelines that use it; at most 4,096 characters.
+    """
+    scopes: list[APIKeyScope] | None = None
+    """
+    What the key may do; to report events (`events`) when absent or empty.
     """
     expires_at: AwareDatetime | None = None
     """

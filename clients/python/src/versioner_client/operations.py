@@ -1104,6 +1104,161 @@ def update_governance_settings(
     )
 
 
+def list_version_approvals(
+    id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.VersionApprovalList]:
+    """List the approvals of a version.
+
+    Lists every decision about the version, newest first, with those that are revoked. `counts` marks those that rules consider.
+    """
+    return Operation(
+        method="GET",
+        path=f"/versions/{segment(id)}/approvals",
+        answer=models.VersionApprovalList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def create_version_approval(
+    id: UUID | str, body: models.VersionApprovalCreate, *, idempotency_key: str | None = None
+) -> Operation[models.VersionApproval]:
+    """Approve or reject a version.
+
+    Records a decision about the version, for one environment or for all. It replaces the caller's and others' former decisions of the
+    same type and environment, which stay in the list. A rejection needs comments. The role of the caller must be one that may decide
+    about the type.
+    """
+    return Operation(
+        method="POST",
+        path=f"/versions/{segment(id)}/approvals",
+        answer=models.VersionApproval,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def revoke_version_approval(id: UUID | str, approval_id: UUID | str) -> Operation[None]:
+    """Revoke the approval of a version.
+
+    Revokes a decision, so that it does not count any more; it stays in the list. The user who gave it, an admin or a release manager may
+    do so. Revoking it again changes nothing.
+    """
+    return Operation(
+        method="DELETE",
+        path=f"/versions/{segment(id)}/approvals/{segment(approval_id)}",
+        answer=None,
+    )
+
+
+def list_break_glass_grants(
+    *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.BreakGlassGrantList]:
+    """List break-glass grants.
+
+    Lists the account's grants, newest first, ended ones included.
+    """
+    return Operation(
+        method="GET",
+        path="/break-glass-grants/",
+        answer=models.BreakGlassGrantList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def create_break_glass_grant(
+    body: models.BreakGlassGrantCreate, *, idempotency_key: str | None = None
+) -> Operation[models.BreakGlassGrant]:
+    """Create a break-glass grant.
+
+    Creates a grant for one version, which need not exist yet, of a product in an environment. It is active at once, unless the settings
+    require another user to confirm it.
+    """
+    return Operation(
+        method="POST",
+        path="/break-glass-grants/",
+        answer=models.BreakGlassGrant,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def get_break_glass_grant(id: UUID | str) -> Operation[models.BreakGlassGrant]:
+    """Get a break-glass grant.
+
+    Returns one grant: for what it is, who is responsible for it, and whether it was used.
+    """
+    return Operation(
+        method="GET",
+        path=f"/break-glass-grants/{segment(id)}",
+        answer=models.BreakGlassGrant,
+    )
+
+
+def confirm_break_glass_grant(
+    id: UUID | str, *, idempotency_key: str | None = None
+) -> Operation[models.BreakGlassGrant]:
+    """Confirm a break-glass grant.
+
+    Activates a grant that needs a second user, whose minutes begin now. Its creator cannot confirm it, and nor can anyone after 15 minutes: the
+    answer is 409.
+    """
+    return Operation(
+        method="POST",
+        path=f"/break-glass-grants/{segment(id)}/confirm",
+        answer=models.BreakGlassGrant,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+    )
+
+
+def revoke_break_glass_grant(
+    id: UUID | str, *, idempotency_key: str | None = None
+) -> Operation[models.BreakGlassGrant]:
+    """Revoke a break-glass grant.
+
+    Ends a grant that is active or waits for its confirmation. No deployment that starts after the answer can use it. The answer for any
+    other grant is 409.
+    """
+    return Operation(
+        method="POST",
+        path=f"/break-glass-grants/{segment(id)}/revoke",
+        answer=models.BreakGlassGrant,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+    )
+
+
+def review_break_glass_grant(
+    id: UUID | str, body: models.BreakGlassGrantReview, *, idempotency_key: str | None = None
+) -> Operation[models.BreakGlassGrant]:
+    """Review a break-glass grant.
+
+    Records that a user other than its creator has reviewed a grant that has been used, has expired or was revoked, once. The answer
+    is 409 for a grant that has not ended or was reviewed before, and for its creator.
+    """
+    return Operation(
+        method="POST",
+        path=f"/break-glass-grants/{segment(id)}/review",
+        answer=models.BreakGlassGrant,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
 def list_api_keys(*, limit: int | None = None, cursor: str | None = None) -> Operation[models.APIKeyList]:
     """List API keys.
 

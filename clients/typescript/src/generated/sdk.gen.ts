@@ -6,9 +6,15 @@ import type {
   AddReleaseVersionData,
   AddReleaseVersionErrors,
   AddReleaseVersionResponses,
+  ConfirmBreakGlassGrantData,
+  ConfirmBreakGlassGrantErrors,
+  ConfirmBreakGlassGrantResponses,
   CreateApiKeyData,
   CreateApiKeyErrors,
   CreateApiKeyResponses,
+  CreateBreakGlassGrantData,
+  CreateBreakGlassGrantErrors,
+  CreateBreakGlassGrantResponses,
   CreateBuildEventData,
   CreateBuildEventErrors,
   CreateBuildEventResponses,
@@ -33,6 +39,9 @@ import type {
   CreateReleaseData,
   CreateReleaseErrors,
   CreateReleaseResponses,
+  CreateVersionApprovalData,
+  CreateVersionApprovalErrors,
+  CreateVersionApprovalResponses,
   CreateVersionEventData,
   CreateVersionEventErrors,
   CreateVersionEventResponses,
@@ -63,6 +72,9 @@ import type {
   GetApiKeyData,
   GetApiKeyErrors,
   GetApiKeyResponses,
+  GetBreakGlassGrantData,
+  GetBreakGlassGrantErrors,
+  GetBreakGlassGrantResponses,
   GetBuildData,
   GetBuildErrors,
   GetBuildResponses,
@@ -121,6 +133,9 @@ import type {
   ListAuditLogData,
   ListAuditLogErrors,
   ListAuditLogResponses,
+  ListBreakGlassGrantsData,
+  ListBreakGlassGrantsErrors,
+  ListBreakGlassGrantsResponses,
   ListBuildEventsData,
   ListBuildEventsErrors,
   ListBuildEventsResponses,
@@ -171,6 +186,9 @@ import type {
   ListUsersData,
   ListUsersErrors,
   ListUsersResponses,
+  ListVersionApprovalsData,
+  ListVersionApprovalsErrors,
+  ListVersionApprovalsResponses,
   ListVersionsData,
   ListVersionsErrors,
   ListVersionsResponses,
@@ -183,9 +201,18 @@ import type {
   ResendRecipientConfirmationsData,
   ResendRecipientConfirmationsErrors,
   ResendRecipientConfirmationsResponses,
+  ReviewBreakGlassGrantData,
+  ReviewBreakGlassGrantErrors,
+  ReviewBreakGlassGrantResponses,
   RevokeApiKeyData,
   RevokeApiKeyErrors,
   RevokeApiKeyResponses,
+  RevokeBreakGlassGrantData,
+  RevokeBreakGlassGrantErrors,
+  RevokeBreakGlassGrantResponses,
+  RevokeVersionApprovalData,
+  RevokeVersionApprovalErrors,
+  RevokeVersionApprovalResponses,
   RotateApiKeyData,
   RotateApiKeyErrors,
   RotateApiKeyResponses,
@@ -1518,6 +1545,214 @@ export const updateGovernanceSettings = (
       },
     ],
     url: "/governance-settings",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * List the approvals of a version
+ *
+ * Lists every decision about the version, newest first, with those that are revoked. `counts` marks those that rules consider.
+ *
+ */
+export const listVersionApprovals = (
+  options: Options<ListVersionApprovalsData>,
+): RequestResult<ListVersionApprovalsResponses, ListVersionApprovalsErrors> =>
+  options.client.get<ListVersionApprovalsResponses, ListVersionApprovalsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/versions/{id}/approvals",
+    ...options,
+  });
+
+/**
+ * Approve or reject a version
+ *
+ * Records a decision about the version, for one environment or for all. It replaces the caller's and others' former decisions of the
+ * same type and environment, which stay in the list. A rejection needs comments. The role of the caller must be one that may decide
+ * about the type.
+ *
+ */
+export const createVersionApproval = (
+  options: Options<CreateVersionApprovalData>,
+): RequestResult<CreateVersionApprovalResponses, CreateVersionApprovalErrors> =>
+  options.client.post<CreateVersionApprovalResponses, CreateVersionApprovalErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/versions/{id}/approvals",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Revoke the approval of a version
+ *
+ * Revokes a decision, so that it does not count any more; it stays in the list. The user who gave it, an admin or a release manager may
+ * do so. Revoking it again changes nothing.
+ *
+ */
+export const revokeVersionApproval = (
+  options: Options<RevokeVersionApprovalData>,
+): RequestResult<RevokeVersionApprovalResponses, RevokeVersionApprovalErrors> =>
+  options.client.delete<RevokeVersionApprovalResponses, RevokeVersionApprovalErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/versions/{id}/approvals/{approval_id}",
+    ...options,
+  });
+
+/**
+ * List break-glass grants
+ *
+ * Lists the account's grants, newest first, ended ones included.
+ *
+ */
+export const listBreakGlassGrants = (
+  options: Options<ListBreakGlassGrantsData>,
+): RequestResult<ListBreakGlassGrantsResponses, ListBreakGlassGrantsErrors> =>
+  options.client.get<ListBreakGlassGrantsResponses, ListBreakGlassGrantsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/break-glass-grants/",
+    ...options,
+  });
+
+/**
+ * Create a break-glass grant
+ *
+ * Creates a grant for one version, which need not exist yet, of a product in an environment. It is active at once, unless the settings
+ * require another user to confirm it.
+ *
+ */
+export const createBreakGlassGrant = (
+  options: Options<CreateBreakGlassGrantData>,
+): RequestResult<CreateBreakGlassGrantResponses, CreateBreakGlassGrantErrors> =>
+  options.client.post<CreateBreakGlassGrantResponses, CreateBreakGlassGrantErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/break-glass-grants/",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Get a break-glass grant
+ *
+ * Returns one grant: for what it is, who is responsible for it, and whether it was used.
+ *
+ */
+export const getBreakGlassGrant = (
+  options: Options<GetBreakGlassGrantData>,
+): RequestResult<GetBreakGlassGrantResponses, GetBreakGlassGrantErrors> =>
+  options.client.get<GetBreakGlassGrantResponses, GetBreakGlassGrantErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/break-glass-grants/{id}",
+    ...options,
+  });
+
+/**
+ * Confirm a break-glass grant
+ *
+ * Activates a grant that needs a second user, whose minutes begin now. Its creator cannot confirm it, and nor can anyone after 15 minutes: the
+ * answer is 409.
+ *
+ */
+export const confirmBreakGlassGrant = (
+  options: Options<ConfirmBreakGlassGrantData>,
+): RequestResult<ConfirmBreakGlassGrantResponses, ConfirmBreakGlassGrantErrors> =>
+  options.client.post<ConfirmBreakGlassGrantResponses, ConfirmBreakGlassGrantErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/break-glass-grants/{id}/confirm",
+    ...options,
+  });
+
+/**
+ * Revoke a break-glass grant
+ *
+ * Ends a grant that is active or waits for its confirmation. No deployment that starts after the answer can use it. The answer for any
+ * other grant is 409.
+ *
+ */
+export const revokeBreakGlassGrant = (
+  options: Options<RevokeBreakGlassGrantData>,
+): RequestResult<RevokeBreakGlassGrantResponses, RevokeBreakGlassGrantErrors> =>
+  options.client.post<RevokeBreakGlassGrantResponses, RevokeBreakGlassGrantErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/break-glass-grants/{id}/revoke",
+    ...options,
+  });
+
+/**
+ * Review a break-glass grant
+ *
+ * Records that a user other than its creator has reviewed a grant that has been used, has expired or was revoked, once. The answer
+ * is 409 for a grant that has not ended or was reviewed before, and for its creator.
+ *
+ */
+export const reviewBreakGlassGrant = (
+  options: Options<ReviewBreakGlassGrantData>,
+): RequestResult<ReviewBreakGlassGrantResponses, ReviewBreakGlassGrantErrors> =>
+  options.client.post<ReviewBreakGlassGrantResponses, ReviewBreakGlassGrantErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/break-glass-grants/{id}/review",
     ...options,
     headers: {
       "Content-Type": "application/json",

@@ -1825,6 +1825,279 @@ export type GovernanceSettingsPatch = {
 };
 
 /**
+ * The decision of an approver.
+ */
+export type ApprovalDecision = "approved" | "rejected";
+
+/**
+ * A decision of a user about a version.
+ */
+export type VersionApproval = {
+  /**
+   * The approval's identifier.
+   */
+  id: string;
+  /**
+   * The version's identifier.
+   */
+  version_id: string;
+  approval_type: ApprovalType;
+  decision: ApprovalDecision;
+  /**
+   * The environment that it is for; null: all environments.
+   */
+  environment_id: string | null;
+  /**
+   * The environment's name; null: all environments.
+   */
+  environment_name: string | null;
+  /**
+   * The approver's comments.
+   */
+  comments: string | null;
+  approver_role: Role;
+  /**
+   * The user who gave it.
+   */
+  given_by: string | null;
+  /**
+   * The user's name at the time.
+   */
+  given_by_name: string;
+  /**
+   * When it was given.
+   */
+  created_at: string;
+  /**
+   * Whether it is the latest of its type and environment that is not revoked.
+   */
+  counts: boolean;
+  /**
+   * When it was revoked.
+   */
+  revoked_at: string | null;
+  /**
+   * The user who revoked it.
+   */
+  revoked_by: string | null;
+  /**
+   * The name of the user who revoked it.
+   */
+  revoked_by_name: string | null;
+};
+
+/**
+ * A page of a list of approvals.
+ */
+export type VersionApprovalList = {
+  /**
+   * Approvals of this page, newest first.
+   */
+  items: Array<VersionApproval>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * A decision about a version. Unknown members are rejected.
+ */
+export type VersionApprovalCreate = {
+  approval_type: ApprovalTypeInput;
+  decision: ApprovalDecision;
+  /**
+   * The environment that it is for; by default all environments.
+   */
+  environment_id?: string | null;
+  /**
+   * Comments, at most 4,000 characters; required for a rejection.
+   */
+  comments?: string | null;
+};
+
+/**
+ * The state of a break-glass grant.
+ */
+export type BreakGlassStatus = "awaiting_second" | "active" | "used" | "expired" | "revoked";
+
+/**
+ * A permission to deploy a version once although rules block it.
+ */
+export type BreakGlassGrant = {
+  /**
+   * The grant's identifier.
+   */
+  id: string;
+  /**
+   * The product's identifier.
+   */
+  product_id: string;
+  /**
+   * The product's name.
+   */
+  product_name: string;
+  /**
+   * The environment's identifier.
+   */
+  environment_id: string;
+  /**
+   * The environment's name.
+   */
+  environment_name: string;
+  /**
+   * The version's name.
+   */
+  version: string;
+  /**
+   * Why it is needed.
+   */
+  reason: string;
+  /**
+   * For how many minutes it may be active.
+   */
+  minutes: number;
+  /**
+   * The types of rules that it covers.
+   */
+  rule_types: Array<RuleType>;
+  status: BreakGlassStatus;
+  /**
+   * The user who created it.
+   */
+  created_by: string | null;
+  /**
+   * The user's name at the time.
+   */
+  created_by_name: string;
+  /**
+   * When it was created.
+   */
+  created_at: string;
+  /**
+   * Until when another user had to confirm it; null when that was not required.
+   */
+  confirm_until: string | null;
+  /**
+   * The user who confirmed it.
+   */
+  confirmed_by: string | null;
+  /**
+   * The name of the user who confirmed it.
+   */
+  confirmed_by_name: string | null;
+  /**
+   * When it was confirmed.
+   */
+  confirmed_at: string | null;
+  /**
+   * When it became active.
+   */
+  activated_at: string | null;
+  /**
+   * Until when it may be used; null before it is active.
+   */
+  expires_at: string | null;
+  /**
+   * When a deployment started with it.
+   */
+  used_at: string | null;
+  /**
+   * The deployment that started with it.
+   */
+  used_deployment_id: string | null;
+  /**
+   * The user who revoked it.
+   */
+  revoked_by: string | null;
+  /**
+   * The name of the user who revoked it.
+   */
+  revoked_by_name: string | null;
+  /**
+   * When it was revoked.
+   */
+  revoked_at: string | null;
+  /**
+   * The user who reviewed it.
+   */
+  reviewed_by: string | null;
+  /**
+   * The name of the user who reviewed it.
+   */
+  reviewed_by_name: string | null;
+  /**
+   * When it was reviewed.
+   */
+  reviewed_at: string | null;
+  /**
+   * The reviewer's comments.
+   */
+  review_comments: string | null;
+};
+
+/**
+ * A page of a list of break-glass grants.
+ */
+export type BreakGlassGrantList = {
+  /**
+   * Break-glass grants of this page, newest first.
+   */
+  items: Array<BreakGlassGrant>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * A break-glass grant to create. Unknown members are rejected.
+ */
+export type BreakGlassGrantCreate = {
+  /**
+   * The product to deploy.
+   */
+  product_id: string;
+  /**
+   * The environment to deploy to.
+   */
+  environment_id: string;
+  /**
+   * The version to deploy, which need not exist yet.
+   */
+  version: string;
+  /**
+   * Why it is needed: 20 to 2,000 characters, without the white space at its ends.
+   */
+  reason: string;
+  /**
+   * For how many minutes it may be active: at most as many as the settings permit.
+   */
+  minutes?: number;
+  /**
+   * The types of rules that it covers, each once; by default all but `concurrency`.
+   */
+  rule_types?: Array<RuleType>;
+};
+
+/**
+ * The review of a break-glass grant. Unknown members are rejected.
+ */
+export type BreakGlassGrantReview = {
+  /**
+   * Comments, at most 4,000 characters.
+   */
+  comments?: string | null;
+};
+
+/**
+ * What an API key may do: report events (`events`), ask whether a deployment may start (`preflight`), and have `skip_preflight_checks` of
+ * its events honoured (`skip_preflight`). `x-scope` of an operation names the scope that it requires.
+ *
+ */
+export type APIKeyScope = "events" | "preflight" | "skip_preflight";
+
+/**
  * A credential of a CI system, without its secret.
  */
 export type APIKey = {
@@ -1848,6 +2121,10 @@ export type APIKey = {
    * The first characters of the key; the rest is secret.
    */
   prefix: string;
+  /**
+   * What the key may do.
+   */
+  scopes: Array<APIKeyScope>;
   /**
    * Whether the key is accepted.
    */
@@ -1913,6 +2190,10 @@ export type CreatedAPIKey = {
    */
   prefix: string;
   /**
+   * What the key may do.
+   */
+  scopes: Array<APIKeyScope>;
+  /**
    * Whether the key is accepted.
    */
   state: "active" | "expired" | "revoked";
@@ -1954,6 +2235,10 @@ export type APIKeyCreate = {
    * Its description, such as the pipelines that use it; at most 4,096 characters.
    */
   description?: string;
+  /**
+   * What the key may do; to report events (`events`) when absent or empty.
+   */
+  scopes?: Array<APIKeyScope>;
   /**
    * When it expires; in the future.
    */
@@ -2912,6 +3197,26 @@ export type SessionID = string;
  * The deployment rule's identifier, a UUID.
  */
 export type DeploymentRuleID = string;
+
+/**
+ * The approval's identifier, a UUID.
+ */
+export type VersionApprovalID = string;
+
+/**
+ * The break-glass grant's identifier, a UUID.
+ */
+export type BreakGlassGrantID = string;
+
+/**
+ * The identifier of a break-glass grant that another user has created, a UUID.
+ */
+export type WaitingGrantID = string;
+
+/**
+ * The identifier of a break-glass grant that has ended, a UUID.
+ */
+export type EndedGrantID = string;
 
 /**
  * The user's identifier, a UUID.
@@ -6571,6 +6876,591 @@ export type UpdateGovernanceSettingsResponses = {
 
 export type UpdateGovernanceSettingsResponse =
   UpdateGovernanceSettingsResponses[keyof UpdateGovernanceSettingsResponses];
+
+export type ListVersionApprovalsData = {
+  body?: never;
+  path: {
+    /**
+     * The version's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/versions/{id}/approvals";
+};
+
+export type ListVersionApprovalsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListVersionApprovalsError = ListVersionApprovalsErrors[keyof ListVersionApprovalsErrors];
+
+export type ListVersionApprovalsResponses = {
+  /**
+   * A page of approvals.
+   */
+  200: VersionApprovalList;
+};
+
+export type ListVersionApprovalsResponse = ListVersionApprovalsResponses[keyof ListVersionApprovalsResponses];
+
+export type CreateVersionApprovalData = {
+  body: VersionApprovalCreate;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The version's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/versions/{id}/approvals";
+};
+
+export type CreateVersionApprovalErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type CreateVersionApprovalError = CreateVersionApprovalErrors[keyof CreateVersionApprovalErrors];
+
+export type CreateVersionApprovalResponses = {
+  /**
+   * The decision.
+   */
+  200: VersionApproval;
+};
+
+export type CreateVersionApprovalResponse = CreateVersionApprovalResponses[keyof CreateVersionApprovalResponses];
+
+export type RevokeVersionApprovalData = {
+  body?: never;
+  path: {
+    /**
+     * The version's identifier, a UUID.
+     */
+    id: string;
+    /**
+     * The approval's identifier, a UUID.
+     */
+    approval_id: string;
+  };
+  query?: never;
+  url: "/versions/{id}/approvals/{approval_id}";
+};
+
+export type RevokeVersionApprovalErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type RevokeVersionApprovalError = RevokeVersionApprovalErrors[keyof RevokeVersionApprovalErrors];
+
+export type RevokeVersionApprovalResponses = {
+  /**
+   * Revoked.
+   */
+  204: void;
+};
+
+export type RevokeVersionApprovalResponse = RevokeVersionApprovalResponses[keyof RevokeVersionApprovalResponses];
+
+export type ListBreakGlassGrantsData = {
+  body?: never;
+  path?: never;
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/break-glass-grants/";
+};
+
+export type ListBreakGlassGrantsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListBreakGlassGrantsError = ListBreakGlassGrantsErrors[keyof ListBreakGlassGrantsErrors];
+
+export type ListBreakGlassGrantsResponses = {
+  /**
+   * A page of break-glass grants.
+   */
+  200: BreakGlassGrantList;
+};
+
+export type ListBreakGlassGrantsResponse = ListBreakGlassGrantsResponses[keyof ListBreakGlassGrantsResponses];
+
+export type CreateBreakGlassGrantData = {
+  body: BreakGlassGrantCreate;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path?: never;
+  query?: never;
+  url: "/break-glass-grants/";
+};
+
+export type CreateBreakGlassGrantErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type CreateBreakGlassGrantError = CreateBreakGlassGrantErrors[keyof CreateBreakGlassGrantErrors];
+
+export type CreateBreakGlassGrantResponses = {
+  /**
+   * The new grant.
+   */
+  201: BreakGlassGrant;
+};
+
+export type CreateBreakGlassGrantResponse = CreateBreakGlassGrantResponses[keyof CreateBreakGlassGrantResponses];
+
+export type GetBreakGlassGrantData = {
+  body?: never;
+  path: {
+    /**
+     * The break-glass grant's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/break-glass-grants/{id}";
+};
+
+export type GetBreakGlassGrantErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type GetBreakGlassGrantError = GetBreakGlassGrantErrors[keyof GetBreakGlassGrantErrors];
+
+export type GetBreakGlassGrantResponses = {
+  /**
+   * The break-glass grant.
+   */
+  200: BreakGlassGrant;
+};
+
+export type GetBreakGlassGrantResponse = GetBreakGlassGrantResponses[keyof GetBreakGlassGrantResponses];
+
+export type ConfirmBreakGlassGrantData = {
+  body?: never;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The identifier of a break-glass grant that another user has created, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/break-glass-grants/{id}/confirm";
+};
+
+export type ConfirmBreakGlassGrantErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ConfirmBreakGlassGrantError = ConfirmBreakGlassGrantErrors[keyof ConfirmBreakGlassGrantErrors];
+
+export type ConfirmBreakGlassGrantResponses = {
+  /**
+   * The grant as it is now.
+   */
+  200: BreakGlassGrant;
+};
+
+export type ConfirmBreakGlassGrantResponse = ConfirmBreakGlassGrantResponses[keyof ConfirmBreakGlassGrantResponses];
+
+export type RevokeBreakGlassGrantData = {
+  body?: never;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The identifier of a break-glass grant that another user has created, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/break-glass-grants/{id}/revoke";
+};
+
+export type RevokeBreakGlassGrantErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type RevokeBreakGlassGrantError = RevokeBreakGlassGrantErrors[keyof RevokeBreakGlassGrantErrors];
+
+export type RevokeBreakGlassGrantResponses = {
+  /**
+   * The grant as it is now.
+   */
+  200: BreakGlassGrant;
+};
+
+export type RevokeBreakGlassGrantResponse = RevokeBreakGlassGrantResponses[keyof RevokeBreakGlassGrantResponses];
+
+export type ReviewBreakGlassGrantData = {
+  body: BreakGlassGrantReview;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The identifier of a break-glass grant that has ended, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/break-glass-grants/{id}/review";
+};
+
+export type ReviewBreakGlassGrantErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ReviewBreakGlassGrantError = ReviewBreakGlassGrantErrors[keyof ReviewBreakGlassGrantErrors];
+
+export type ReviewBreakGlassGrantResponses = {
+  /**
+   * The grant as it is now.
+   */
+  200: BreakGlassGrant;
+};
+
+export type ReviewBreakGlassGrantResponse = ReviewBreakGlassGrantResponses[keyof ReviewBreakGlassGrantResponses];
 
 export type ListApiKeysData = {
   body?: never;
