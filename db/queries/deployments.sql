@@ -1,6 +1,6 @@
 -- ListDeployments returns a page of the account's deployments, newest first. A commit, given whole or abbreviated in lower
 -- case, is found by its own index: the planner would prefer a scan backwards in time, which may find none. Unfinished deployments are those
--- of ListUnfinishedDeployments, where it is complete. A status has one condition: of two, the planner would expect far fewer rows.
+-- of ListUnfinishedDeployments, where it is complete. Attempts that rules have blocked are listed if asked for. A status has one condition: of two, the planner would expect far fewer rows.
 -- name: ListDeployments :many
 SELECT d.* FROM deployment_details AS d
 WHERE d.account_id = @account_id
@@ -11,8 +11,10 @@ WHERE d.account_id = @account_id
   AND (sqlc.narg('version')::text IS NULL OR d.version_id = ANY (ARRAY(
     SELECT y.id FROM versions AS y
     WHERE y.account_id = @account_id AND y.version COLLATE "C" = sqlc.narg('version')::text)))
-  AND (sqlc.narg('status')::text IS NULL OR sqlc.narg('status')::text IN ('failed', 'aborted') OR d.status = sqlc.narg('status')::text)
+  AND (sqlc.narg('status')::text IS NULL OR sqlc.narg('status')::text IN ('failed', 'aborted', 'preflight_failed') OR d.status = sqlc.narg('status')::text)
   AND (sqlc.narg('status')::text IS NULL OR sqlc.narg('status')::text NOT IN ('failed', 'aborted') OR d.unsuccessful_status = sqlc.narg('status')::text)
+  AND (sqlc.narg('status')::text IS NOT DISTINCT FROM 'preflight_failed' OR d.last_rejected_at IS NULL)
+  AND (sqlc.narg('status')::text IS DISTINCT FROM 'preflight_failed' OR d.last_rejected_at IS NOT NULL)
   AND (sqlc.narg('unfinished')::uuid[] IS NULL OR d.id = ANY (sqlc.narg('unfinished')::uuid[]))
   AND (sqlc.narg('commit')::text IS NULL OR d.id = ANY (ARRAY(
     SELECT x.id FROM deployments AS x
@@ -42,14 +44,14 @@ FROM deployment_details AS d
 LEFT JOIN LATERAL (
   SELECT x.id FROM deployments AS x
   WHERE x.account_id = @account_id AND x.product_id = d.product_id AND x.environment_id = d.environment_id
-    AND (x.occurred_at, x.id) < (d.occurred_at, d.id)
+    AND (x.occurred_at, x.id) < (d.occurred_at, d.id) AND x.last_rejected_at IS NULL
   ORDER BY x.occurred_at DESC, x.id DESC
   LIMIT 1
 ) AS before ON true
 LEFT JOIN LATERAL (
   SELECT x.id FROM deployments AS x
   WHERE x.account_id = @account_id AND x.product_id = d.product_id AND x.environment_id = d.environment_id
-    AND (x.occurred_at, x.id) > (d.occurred_at, d.id)
+    AND (x.occurred_at, x.id) > (d.occurred_at, d.id) AND x.last_rejected_at IS NULL
   ORDER BY x.occurred_at, x.id
   LIMIT 1
 ) AS after ON true
@@ -116,12 +118,13 @@ WHERE e.account_id = ANY (@accounts::uuid[]) AND e.id = ANY (@event_ids::uuid[])
 -- name: UpsertDeployments :exec
 INSERT INTO deployments (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha,
   scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at, completed_at,
-  last_event_at, superseded, overtaken, extra_metadata, created_at)
+  last_event_at, superseded, overtaken, extra_metadata, created_at, rejections, last_rejected_at, previous_attempt_id)
 SELECT k.account_id, k.id, k.product_id, k.version_id, k.environment_id, k.status, string_to_array(k.seen_statuses, ','), nullif(k.invoke_id, ''),
   nullif(k.attempt, 0), nullif(k.source_system, ''), nullif(k.build_number, ''), nullif(k.scm_sha, ''), nullif(k.scm_branch, ''),
   nullif(k.scm_repository, ''), nullif(k.deploy_url, ''), nullif(k.deployed_by, ''), nullif(k.deployed_by_email, ''),
   nullif(k.deployed_by_name, ''), nullif(k.soak_time_hours, -1), k.occurred_at, nullif(k.started_at, '0001-01-01 00:00:00+00'),
-  nullif(k.completed_at, '0001-01-01 00:00:00+00'), k.last_event_at, k.superseded, k.overtaken, k.extra_metadata, k.created_at
+  nullif(k.completed_at, '0001-01-01 00:00:00+00'), k.last_event_at, k.superseded, k.overtaken, k.extra_metadata, k.created_at,
+  k.rejections, nullif(k.last_rejected_at, '0001-01-01 00:00:00+00'), nullif(k.previous_attempt_id, '00000000-0000-0000-0000-000000000000')
 FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@product_ids::uuid[]), unnest(@version_ids::uuid[]),
     unnest(@environment_ids::uuid[]), unnest(@statuses::text[]), unnest(@seen_statuses::text[]), unnest(@invoke_ids::text[]),
     unnest(@attempts::bigint[]), unnest(@source_systems::text[]), unnest(@build_numbers::text[]), unnest(@scm_shas::text[]),
@@ -129,14 +132,15 @@ FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@prod
     unnest(@deployed_by_emails::text[]), unnest(@deployed_by_names::text[]), unnest(@soak_time_hours::double precision[]),
     unnest(@occurred_at::timestamptz[]), unnest(@started_at::timestamptz[]), unnest(@completed_at::timestamptz[]),
     unnest(@last_event_at::timestamptz[]), unnest(@superseded::boolean[]), unnest(@overtaken::boolean[]), unnest(@extra_metadata::jsonb[]),
-    unnest(@created_at::timestamptz[]))
+    unnest(@created_at::timestamptz[]), unnest(@rejections::integer[]), unnest(@last_rejected_at::timestamptz[]), unnest(@previous_attempt_ids::uuid[]))
   AS k (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha,
     scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at,
-    completed_at, last_event_at, superseded, overtaken, extra_metadata, created_at)
+    completed_at, last_event_at, superseded, overtaken, extra_metadata, created_at, rejections, last_rejected_at, previous_attempt_id)
 ON CONFLICT (account_id, id) DO UPDATE
 SET status = excluded.status, seen_statuses = excluded.seen_statuses, invoke_id = excluded.invoke_id, attempt = excluded.attempt,
   source_system = excluded.source_system, build_number = excluded.build_number, scm_sha = excluded.scm_sha, scm_branch = excluded.scm_branch,
   scm_repository = excluded.scm_repository, deploy_url = excluded.deploy_url, deployed_by = excluded.deployed_by,
   deployed_by_email = excluded.deployed_by_email, deployed_by_name = excluded.deployed_by_name, started_at = excluded.started_at,
   completed_at = excluded.completed_at, last_event_at = excluded.last_event_at, superseded = excluded.superseded, overtaken = excluded.overtaken,
-  extra_metadata = excluded.extra_metadata;
+  extra_metadata = excluded.extra_metadata, rejections = excluded.rejections, last_rejected_at = excluded.last_rejected_at,
+  previous_attempt_id = excluded.previous_attempt_id;

@@ -18,6 +18,7 @@ import (
 
 	"github.com/versioner-io/versioner/internal/accounts"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/governance"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/keyring"
@@ -81,8 +82,9 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, development *si
 	}
 	defer stopReplica()
 	a.ensurePartitions(ctx)
-	recorder := ingest.NewRecorder(ingestPool, a.cfg.Quotas, time.Now, a.telemetry)
-	stop := a.runBackground(ctx, recorder, users.validators, channels)
+	rules := governance.NewCache(a.Pool, a.logger)
+	recorder := ingest.NewRecorder(ingestPool, a.cfg.Quotas, rules, time.Now, a.telemetry)
+	stop := a.runBackground(ctx, recorder, rules, users.validators, channels)
 	defer stop()
 
 	handler, err := httpapi.New(ctx, httpapi.Dependencies{
@@ -130,11 +132,12 @@ func (a *App) authentication(ctx context.Context, issuers []authn.Issuer, develo
 
 // runBackground starts the background work and returns a function that stops it and waits for its end. The work outlives ctx, as
 // requests in flight need it; background jobs stop with ctx.
-func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, validators authn.Validators, channels notify.Channels) (stop func()) {
+func (a *App) runBackground(ctx context.Context, recorder *ingest.Recorder, rules *governance.Cache, validators authn.Validators, channels notify.Channels) (stop func()) {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	workerCtx, stopWorker := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
+	running.Go(func() { rules.Run(background) })
 	running.Go(func() { validators.APIKeys.Run(background) })
 	running.Go(func() { validators.JWTs.Run(background) })
 	running.Go(func() { a.watchBinaries(workerCtx) })

@@ -27,6 +27,9 @@ const (
 	PreconditionFailed
 	RateLimited
 	Unavailable
+	Blocked      // rules do not let a deployment start: others are in progress
+	Frozen       // rules do not let a deployment start at this time
+	Precondition // rules do not let a deployment start before users act
 )
 
 // Error is a failure with a message for the caller.
@@ -36,7 +39,9 @@ type Error struct {
 	Fields  []Field // the problems of a request; with Invalid only
 	// RetryAfter is the time until a retry may succeed; with RateLimited only.
 	RetryAfter time.Duration
-	cause      error // logged, never serialised
+	// Rejection is what rules have found; with Blocked, Frozen and Precondition only.
+	Rejection *Rejection
+	cause     error // logged, never serialised
 }
 
 // These limits bound the answer to an invalid request and its log line to 64 KiB.
@@ -103,6 +108,18 @@ func NewRateLimited(retryAfter time.Duration) *Error {
 	retryAfter = max(time.Second, (retryAfter + time.Second - 1).Truncate(time.Second))
 	message := fmt.Sprintf("Rate limit exceeded. Try again in %d seconds.", int(retryAfter.Seconds()))
 	return &Error{Code: RateLimited, Message: message, RetryAfter: retryAfter}
+}
+
+// Rejection is why rules do not let a deployment start.
+type Rejection struct {
+	Reason  string     // a stable machine word, such as DEPLOYMENT_IN_PROGRESS
+	RetryAt *time.Time // when a retry may succeed; nil: waiting does not suffice
+	Details map[string]any
+}
+
+// NewRejection returns the error that answers a start that rules block.
+func NewRejection(code Code, message string, rejection Rejection) *Error {
+	return &Error{Code: code, Message: message, Rejection: &rejection}
 }
 
 // Wrap returns an error with a cause that is logged and hidden from the caller.

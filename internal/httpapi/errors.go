@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -34,6 +35,30 @@ type versionConflict struct {
 	Error   string `json:"error"`
 }
 
+// rejection is the body of the answer to a start that rules block: clients read one level of it or the other.
+type rejection struct {
+	Detail rejectionDetail `json:"detail"`
+	rejectionDetail
+}
+
+type rejectionDetail struct {
+	Error      string         `json:"error"`
+	Message    string         `json:"message"`
+	Code       string         `json:"code"`
+	RetryAfter *string        `json:"retry_after,omitempty"` // absent if waiting does not suffice
+	Details    map[string]any `json:"details"`
+}
+
+// newRejection returns the body. The time of a retry is rounded up to whole seconds: a retry at that time is not too early.
+func newRejection(failure *apperr.Error) rejection {
+	detail := rejectionDetail{Error: "deployment_blocked", Message: failure.Message, Code: failure.Rejection.Reason, Details: failure.Rejection.Details}
+	if at := failure.Rejection.RetryAt; at != nil {
+		text := at.Add(time.Second - time.Nanosecond).Truncate(time.Second).UTC().Format(time.RFC3339)
+		detail.RetryAfter = &text
+	}
+	return rejection{Detail: detail, rejectionDetail: detail}
+}
+
 // httpStatus maps a code to a status. It is the only place that does.
 func httpStatus(code apperr.Code) int {
 	switch code {
@@ -47,6 +72,12 @@ func httpStatus(code apperr.Code) int {
 		return http.StatusNotFound
 	case apperr.Conflict, apperr.VersionConflict:
 		return http.StatusConflict
+	case apperr.Blocked:
+		return http.StatusConflict
+	case apperr.Frozen:
+		return http.StatusLocked
+	case apperr.Precondition:
+		return http.StatusPreconditionRequired
 	case apperr.PreconditionFailed:
 		return http.StatusPreconditionFailed
 	case apperr.UnsupportedMedia:
@@ -92,6 +123,8 @@ func errorBody(err error) (int, any) {
 			Message: failure.Message + ". A version is built from one commit: use a new version for a new commit.",
 			Error:   "version_conflict",
 		}
+	case apperr.Blocked, apperr.Frozen, apperr.Precondition:
+		return status, newRejection(failure)
 	case apperr.Unavailable:
 		return status, errorResponse{Detail: "Service temporarily unavailable"}
 	default:

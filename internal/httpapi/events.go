@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/versioner-io/versioner/gen/apigen"
+	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/ingest"
@@ -58,6 +59,7 @@ func (h eventHandlers) recordBuild(ctx context.Context, body apigen.BuildEvent, 
 func (h eventHandlers) record(ctx context.Context, event ingest.Event, key *string) (ingest.Recorded, error) {
 	principal := authn.PrincipalFrom(ctx)
 	event.AccountID, event.APIKeyID = principal.AccountID, principal.APIKeyID
+	event.MaySkipPreflight = principal.HasScope(apikeys.ScopeSkipPreflight)
 	event.Body, event.IdempotencyKey = validation.RawBody(ctx), ptr.Or(key, "")
 	if err := event.Normalize(); err != nil {
 		return ingest.Recorded{}, err
@@ -89,6 +91,8 @@ func fromAPIDeploymentEvent(event apigen.DeploymentEvent) ingest.Event {
 		},
 		CompletedAt: ptr.Or(event.CompletedAt, time.Time{}),
 		Metadata:    ptr.Or(event.ExtraMetadata, nil),
+
+		SkipPreflight: ptr.Or(event.SkipPreflightChecks, false),
 	}
 }
 

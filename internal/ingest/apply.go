@@ -32,6 +32,7 @@ const (
 	Duplicate   Effect = "duplicate"    // a repeat: nothing is recorded
 	OutOfOrder  Effect = "out_of_order" // a later status overtook it: recorded in the log, changes nothing
 	Conflicting Effect = "conflicting"  // the earlier attempt ended otherwise: recorded in the log, changes nothing
+	Rejected    Effect = "rejected"     // a start that rules block: recorded in the log, and as an attempt
 )
 
 // Subject is a deployment or a build: what the events of one run add up to.
@@ -54,6 +55,10 @@ type Subject struct {
 	Overtaken   bool // a subject of the pair that was opened later has completed
 	Metadata    json.RawMessage
 	CreatedAt   time.Time
+
+	Rejections        int       // of an attempt: how often its start was rejected
+	LastRejectedAt    time.Time // zero: it is no attempt
+	PreviousAttemptID uuid.UUID // of a deployment that was rejected before; nil: none
 }
 
 // IsStale reports whether an unfinished subject no longer counts as in progress.
@@ -150,6 +155,7 @@ func Apply(state State, event Event, now time.Time) (Outcome, error) {
 		return outcome, nil
 	case Duplicate:
 		return duplicateOf(state, Earlier{Subject: *matched}), nil
+	case Rejected: // by rules, after this
 	}
 	outcome.settle(state, event, now)
 	return outcome, nil

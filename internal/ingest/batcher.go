@@ -238,11 +238,11 @@ func (b *batcher) try(ctx context.Context, jobs []*job, timeout time.Duration) e
 	return nil
 }
 
-// count counts the recorded events of a transaction. Rejected ones are none.
+// count counts the recorded events of a transaction. Invalid ones are none.
 func (b *batcher) count(jobs []*job) {
 	b.Metrics.Batch(len(jobs))
 	for _, j := range jobs {
-		if j.result.err == nil {
+		if j.result.err == nil || IsRejection(j.result.err) {
 			b.Metrics.Event(j.event.eventType(), string(j.result.recorded.Effect))
 		}
 	}

@@ -44,7 +44,7 @@ func newBenchTarget(b *testing.B, dsn string) *benchTarget {
 	require.NoError(b, err)
 	key, err := apikeys.New(owner, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger).CreateInAccount(ctx, "acme", apikeys.NewKey{Name: "bench"})
 	require.NoError(b, err)
-	target := &benchTarget{recorder: ingest.NewRecorder(pool, quota.Limits{}, time.Now, telemetry.Telemetry{}), account: key.AccountID, key: key.ID}
+	target := &benchTarget{recorder: ingest.NewRecorder(pool, quota.Limits{}, nil, time.Now, telemetry.Telemetry{}), account: key.AccountID, key: key.ID}
 	background, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { target.recorder.Run(background) })

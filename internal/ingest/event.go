@@ -63,6 +63,9 @@ type Event struct {
 	CompletedAt time.Time // reported; zero: not reported
 	Metadata    json.RawMessage
 
+	SkipPreflight    bool // the client asks to skip the rules
+	MaySkipPreflight bool // and its API key may
+
 	Body           json.RawMessage // as received
 	Fingerprint    [sha256.Size]byte
 	IdempotencyKey string

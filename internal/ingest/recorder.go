@@ -36,11 +36,9 @@ type Recorded struct {
 type Recorder struct{ batcher *batcher }
 
 // NewRecorder returns a recorder, which works while Run does. pool is demoted (postgres.OpenIngest). Events that would create
-// products or environments beyond the limits are rejected.
-func NewRecorder(pool *postgres.TenantPool, limits quota.Limits, clock func() time.Time, observed telemetry.Telemetry) *Recorder {
-	return &Recorder{batcher: newBatcher(func(ctx context.Context, jobs []*job, lockTimeout time.Duration) error {
-		return runBatch(ctx, pool, jobs, lockTimeout, limits, clock)
-	}, observed)}
+// products or environments beyond the limits are rejected. governance has the rules of accounts; nil: none has any.
+func NewRecorder(pool *postgres.TenantPool, limits quota.Limits, governance Governance, clock func() time.Time, observed telemetry.Telemetry) *Recorder {
+	return &Recorder{batcher: newBatcher(recording{pool: pool, limits: limits, governance: governance, clock: clock}.runBatch, observed)}
 }
 
 // Run records until ctx ends.

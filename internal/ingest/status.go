@@ -8,13 +8,14 @@ import (
 // Status is the state of a build or a deployment.
 type Status string
 
-// The statuses. The last three are terminal.
+// The statuses. All but the first two are terminal. No event has the last one: it is that of a start that rules have blocked.
 const (
-	Pending   Status = "pending"
-	Started   Status = "started"
-	Completed Status = "completed"
-	Failed    Status = "failed"
-	Aborted   Status = "aborted"
+	Pending         Status = "pending"
+	Started         Status = "started"
+	Completed       Status = "completed"
+	Failed          Status = "failed"
+	Aborted         Status = "aborted"
+	PreflightFailed Status = "preflight_failed"
 )
 
 // StatusAliases lists every accepted spelling of a status, in the order of error messages.
@@ -39,5 +40,5 @@ func ParseStatus(text string) (Status, bool) {
 
 // IsTerminal reports whether the status ends a build or a deployment.
 func (s Status) IsTerminal() bool {
-	return s == Completed || s == Failed || s == Aborted
+	return s == Completed || s == Failed || s == Aborted || s == PreflightFailed
 }

@@ -29,6 +29,7 @@ func (w *workingSet) store(ctx context.Context, tx *postgres.BatchTx, accounts [
 		w.queueVersionMilestones(batch)
 		w.queueDeployments(batch)
 		w.queueStates(batch)
+		w.queueGoverned(batch)
 	}
 	w.queueEvents(batch)
 	w.queueNewFingerprints(batch)
@@ -133,6 +134,8 @@ func (w *workingSet) queueDeployments(batch *pgx.Batch) {
 		p.LastEventAt, p.CreatedAt = append(p.LastEventAt, s.LastEventAt), append(p.CreatedAt, s.CreatedAt)
 		p.Superseded, p.Overtaken = append(p.Superseded, s.Superseded), append(p.Overtaken, s.Overtaken)
 		p.ExtraMetadata = append(p.ExtraMetadata, s.Metadata)
+		p.Rejections, p.LastRejectedAt = append(p.Rejections, int32(s.Rejections)), append(p.LastRejectedAt, s.LastRejectedAt) //nolint:gosec // one each 3 minutes
+		p.PreviousAttemptIDs = append(p.PreviousAttemptIDs, s.PreviousAttemptID)
 	}
 	if len(p.IDs) > 0 {
 		postgres.QueueQuery(batch, dbgen.UpsertDeployments, p)

@@ -47,7 +47,7 @@ func newFixtureOn(t *testing.T, dsn string) *fixture {
 	require.NoError(t, err)
 	pool, err := postgres.OpenIngest(t.Context(), dsn, postgres.Observed{})
 	require.NoError(t, err)
-	f := &fixture{dsn: dsn, recorder: ingest.NewRecorder(pool, quota.Limits{}, time.Now, telemetry.Telemetry{}), keys: apikeys.New(owner, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger)}
+	f := &fixture{dsn: dsn, recorder: ingest.NewRecorder(pool, quota.Limits{}, nil, time.Now, telemetry.Telemetry{}), keys: apikeys.New(owner, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger)}
 	f.useAccount(t, "acme")
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup

@@ -27,6 +27,9 @@ type transaction struct {
 	limits   quota.Limits
 	clock    func() time.Time
 
+	governance Governance           // nil: no account has rules
+	rules      map[uuid.UUID]*Rules // that an earlier run of the transaction has read
+
 	state     *workingSet
 	notified  notifiedTypes
 	committed map[uuid.UUID]committedEvent // what an earlier try has recorded, by event
@@ -38,19 +41,42 @@ type committedEvent struct {
 	effect    Effect
 }
 
+// maxRuns bounds the transactions of a batch: one that finds what does not exist, one that creates it, and one for each time that rules are
+// read or have changed.
+const maxRuns = 5
+
+// recording is what transactions need.
+type recording struct {
+	pool       *postgres.TenantPool
+	limits     quota.Limits
+	governance Governance // nil: no account has rules
+	clock      func() time.Time
+}
+
 // runBatch records the events of the jobs in one transaction and sets their results. Names that events mention first are
-// created before anything is locked: in another transaction, after the first one has found that they do not exist.
-func runBatch(ctx context.Context, pool *postgres.TenantPool, jobs []*job, lockTimeout time.Duration, limits quota.Limits, clock func() time.Time) error {
-	t := transaction{kind: jobs[0].event.Kind, jobs: jobs, limits: limits, clock: clock}
+// created before anything is locked: in another transaction, after the first one has found that they do not exist. So are rules read that
+// this server does not know.
+func (r recording) runBatch(ctx context.Context, jobs []*job, lockTimeout time.Duration) error {
+	t := transaction{kind: jobs[0].event.Kind, jobs: jobs, limits: r.limits, clock: r.clock, governance: r.governance}
 	for _, j := range jobs {
 		t.events = append(t.events, j.event)
 	}
 	t.accounts = accountsOf(t.events)
-	unknown, err := t.run(ctx, pool, lockTimeout, nil)
-	if err == nil && len(unknown) > 0 {
-		if unknown, err = t.run(ctx, pool, lockTimeout, unknown); err == nil && len(unknown) > 0 {
-			err = errConcurrent // deleted concurrently
+	var create []Event
+	err := errConcurrent // names were deleted concurrently, or rules changed each time
+	for range maxRuns {
+		unknown, failure := t.run(ctx, r.pool, lockTimeout, create)
+		if errors.Is(failure, errRulesChanged) {
+			continue
 		}
+		if failure != nil || len(unknown) == 0 {
+			err = failure
+			break
+		}
+		if create != nil {
+			break
+		}
+		create = unknown
 	}
 	if postgres.IsConstraintViolation(err) { // a concurrent transaction has created the same version
 		return errors.Join(errConcurrent, err)
@@ -96,12 +122,17 @@ var errRejected = errors.New("an event of the batch is rejected")
 func (t *transaction) load(ctx context.Context) (unknown []Event, err error) {
 	t.state, t.notified, t.committed = newWorkingSet(t.kind), make(notifiedTypes), make(map[uuid.UUID]committedEvent)
 	batch := &pgx.Batch{}
+	governed := t.queueGovernance(batch)
 	t.state.queueLoad(batch, t.events)
 	postgres.QueueRows(batch, dbgen.ListNotifiedEventTypes, struct{ Accounts []uuid.UUID }{t.accounts}, func(row dbgen.ListNotifiedEventTypesRow) {
 		t.notified[notifiedType{accountID: row.AccountID, eventType: row.EventType}] = true
 	})
 	t.queueCommitted(batch)
+	t.queueFacts(batch, governed)
 	if err := t.tx.Send(ctx, batch); err != nil {
+		return nil, err
+	}
+	if err := t.checkRules(ctx, governed); err != nil {
 		return nil, err
 	}
 	for _, event := range t.events {
@@ -151,6 +182,8 @@ func (t *transaction) decide() (repeats []*Recorded, isRejected bool) {
 		}
 		j.result = t.apply(j.event, at)
 		switch {
+		case IsRejection(j.result.err):
+			j.result.recorded.Effect = Rejected // it is recorded
 		case j.result.err != nil:
 			isRejected = true
 		case j.result.recorded.EventID == uuid.Nil:
@@ -161,7 +194,9 @@ func (t *transaction) decide() (repeats []*Recorded, isRejected bool) {
 }
 
 func (t *transaction) apply(event Event, now time.Time) result {
-	if committed, ok := t.committed[event.ID]; ok {
+	if committed, ok := t.committed[event.ID]; ok && committed.effect == Rejected {
+		event.ID = newID() // it is evaluated again: as a repeat, it is rejected and records nothing
+	} else if ok {
 		return t.resultOf(event, committed)
 	}
 	event.SubjectID = newID()

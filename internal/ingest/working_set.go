@@ -20,6 +20,7 @@ type workingSet struct {
 	earlier  map[earlierKey]earlierEvent
 
 	recorded []recordedEvent
+	governed governed
 }
 
 // nameKey names a pair as an event does: the last part is the environment of a deployment or the version of a build.
@@ -88,12 +89,17 @@ type recordedEvent struct {
 	effect     Effect
 	subjectID  uuid.UUID
 	receivedAt time.Time
+	isFirst    bool // of a rejected event: the attempt is new
 }
 
 func newWorkingSet(kind Kind) *workingSet {
 	return &workingSet{
 		kind: kind, names: make(map[nameKey]*resolvedPair), pairs: make(map[pairKey]*pairState), versions: make(map[versionKey]*versionState),
 		subjects: make(map[uuid.UUID]*subjectState), runs: make(map[runKey][]uuid.UUID), earlier: make(map[earlierKey]earlierEvent),
+		governed: governed{
+			slots: make(map[uuid.UUID]map[uuid.UUID]*slotState), freed: make(map[uuid.UUID]uuid.UUID), attempts: make(map[runKey]uuid.UUID),
+			usedGrants: make(map[uuid.UUID]usedGrant),
+		},
 	}
 }
 
@@ -111,6 +117,7 @@ func (w *workingSet) addSubject(subject Subject) {
 	}
 	w.subjects[subject.ID] = &subjectState{Subject: subject}
 	w.indexRun(subject)
+	w.indexAttempt(subject)
 }
 
 func (w *workingSet) pairOf(subject Subject) pairKey {
@@ -170,7 +177,9 @@ func (w *workingSet) state(event Event, pair *resolvedPair, version *versionStat
 	}
 	if event.InvokeID != "" {
 		for _, id := range w.runs[runKey{pair: pair.key, versionID: version.ID, invokeID: event.InvokeID}] {
-			state.Run = append(state.Run, w.subjects[id].Subject)
+			if one := w.subjects[id].Subject; one.Status != PreflightFailed { // events never belong to attempts
+				state.Run = append(state.Run, one)
+			}
 		}
 	}
 	return state
@@ -192,10 +201,20 @@ func (w *workingSet) earlierOf(accountID uuid.UUID, fingerprint [32]byte) *Earli
 func (w *workingSet) apply(event Event, now time.Time) (Recorded, error) {
 	pair := w.names[nameOf(event)]
 	version := w.versionOf(event, pair)
-	outcome, err := Apply(w.state(event, pair, version), event, now)
+	state := w.state(event, pair, version)
+	outcome, err := Apply(state, event, now)
 	if err != nil {
 		return Recorded{}, err
 	}
+	set, attempt, facts, verdict := w.evaluate(event, pair, outcome, now)
+	if verdict != nil && !verdict.Allowed() {
+		recorded := w.reject(event, pair, outcome, *verdict, now)
+		return Recorded{}, rejection(*verdict, set.NextAllowed(now, attempt, facts), recorded.ID)
+	}
+	if verdict != nil {
+		w.admit(&outcome, event, facts, *verdict, now)
+	}
+	w.linkAttempt(&outcome, event, pair, state, now)
 	result := Recorded{
 		EventID: outcome.EventID, Effect: outcome.Effect, Subject: outcome.Subject, IsReplay: outcome.IsReplay, status: event.Status,
 		ProductName: pair.productName, Version: event.Version, EnvironmentName: pair.environmentName,
@@ -204,6 +223,7 @@ func (w *workingSet) apply(event Event, now time.Time) (Recorded, error) {
 		if result.EventID == uuid.Nil {
 			result.EventID = w.eventOf(outcome.Subject.ID, event.Status)
 		}
+		w.beat(event, outcome.Subject, now)
 		if !outcome.IsReplay {
 			w.rememberKey(event, earlierEvent{eventID: result.EventID, subjectID: outcome.Subject.ID, receivedAt: now, isNew: true})
 		}
@@ -220,6 +240,7 @@ func (w *workingSet) apply(event Event, now time.Time) (Recorded, error) {
 	}
 	version.Version, version.isDirty = outcome.Version, version.isDirty || !outcome.Version.equal(version.Version)
 	w.remember(event, outcome, now)
+	w.complete(event, outcome)
 	return result, nil
 }
 
@@ -236,6 +257,8 @@ func (w *workingSet) eventOf(subjectID uuid.UUID, status Status) uuid.UUID {
 func (w *workingSet) put(subject Subject) {
 	w.subjects[subject.ID] = &subjectState{Subject: subject, isDirty: true}
 	w.indexRun(subject)
+	w.indexAttempt(subject)
+	w.follow(subject)
 }
 
 // remember puts an event into the log, and what recognises its repeats beside it.

@@ -75,7 +75,7 @@ func BenchmarkFirstAttempt(b *testing.B) {
 	b.Cleanup(ingestPool.Close)
 	background, stop := context.WithCancel(ctx)
 	defer stop()
-	recorder := ingest.NewRecorder(ingestPool, quota.Limits{}, time.Now, telemetry.Telemetry{})
+	recorder := ingest.NewRecorder(ingestPool, quota.Limits{}, nil, time.Now, telemetry.Telemetry{})
 	go recorder.Run(background)
 	workers := open()
 	client, err := jobs.New(workers, jobs.Config{Workers: notify.NewWorker(workers, channels, logger, nil).Kinds(), Queues: notify.Queues(), Logger: logger})

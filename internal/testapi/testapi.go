@@ -27,6 +27,7 @@ import (
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/buildinfo"
 	"github.com/versioner-io/versioner/internal/egress"
+	"github.com/versioner-io/versioner/internal/governance"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/jobs"
@@ -174,10 +175,12 @@ func New(t *testing.T, options ...Option) *API {
 	require.NoError(t, err)
 	apiPool, err := postgres.OpenAPI(t.Context(), chosen.dsn, chosen.pool, inPool("api"))
 	require.NoError(t, err)
-	recorder := ingest.NewRecorder(ingestPool, chosen.quotas, chosen.clock, observed)
+	rules := governance.NewCache(pool, logger)
+	recorder := ingest.NewRecorder(ingestPool, chosen.quotas, rules, chosen.clock, observed)
 	background, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
+	running.Go(func() { rules.Run(background) })
 	validator := authn.NewAPIKeys(pool, keys, chosen.limits.FailuresPerMinute, logger, observed.Metrics)
 	channels := newChannels(t, chosen.mailer, chosen.deliveriesPerDay, logger)
 	channels.Max, keys.MaxActive = chosen.quotas.Channels, chosen.quotas.APIKeys

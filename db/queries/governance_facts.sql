@@ -1,0 +1,239 @@
+-- LockGovernanceRevisions locks the governance of accounts against other starts and changes of rules, in the order of the key, and
+-- returns the revisions of their rules. An account without rules may have no row.
+-- name: LockGovernanceRevisions :many
+SELECT s.account_id, s.revision FROM governance_state AS s
+WHERE s.account_id = ANY (@accounts::uuid[])
+ORDER BY s.account_id
+FOR UPDATE OF s;
+
+-- ShareGovernanceRevisions does the same against changes of rules only.
+-- name: ShareGovernanceRevisions :many
+SELECT s.account_id, s.revision FROM governance_state AS s
+WHERE s.account_id = ANY (@accounts::uuid[])
+ORDER BY s.account_id
+FOR SHARE OF s;
+
+-- ListGovernanceRevisions returns the revisions of the rules of accounts.
+-- name: ListGovernanceRevisions :many
+SELECT s.account_id, s.revision FROM governance_state AS s
+WHERE s.account_id = ANY (@accounts::uuid[])
+ORDER BY s.account_id;
+
+-- ListRulesInForce returns the rules of accounts that are evaluated.
+-- name: ListRulesInForce :many
+SELECT r.* FROM deployment_rules AS r
+WHERE r.account_id = ANY (@accounts::uuid[]) AND r.deleted_at IS NULL AND r.mode <> 'disabled'
+ORDER BY r.account_id, r.id;
+
+-- ListFactProducts returns the products that starts name, with all their names, the present one first.
+-- name: ListFactProducts :many
+SELECT k.account_id::uuid AS account_id, k.product_name::text AS name_in_event, p.id, ARRAY(
+  SELECT o.name FROM product_names AS o
+  WHERE o.account_id = k.account_id AND o.product_id = p.id
+  ORDER BY o.name <> p.name, o.name
+)::text[] AS names
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[])) AS k (account_id, product_name)
+JOIN product_names AS n ON n.account_id = k.account_id AND n.name = k.product_name
+JOIN products AS p ON p.account_id = k.account_id AND p.id = n.product_id;
+
+-- ListFactEnvironments returns the environments that starts name, in the same way.
+-- name: ListFactEnvironments :many
+SELECT k.account_id::uuid AS account_id, k.environment_name::text AS name_in_event, e.id, e.type, ARRAY(
+  SELECT o.name FROM environment_names AS o
+  WHERE o.account_id = k.account_id AND o.environment_id = e.id
+  ORDER BY o.name <> e.name, o.name
+)::text[] AS names
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@environment_names::text[])) AS k (account_id, environment_name)
+JOIN environment_names AS n ON n.account_id = k.account_id AND n.name = k.environment_name
+JOIN environments AS e ON e.account_id = k.account_id AND e.id = n.environment_id;
+
+-- ListReferredEnvironments returns the names of the environments that rules refer to, by a name in any case or by the identifier. A reference
+-- without an identifier has the zero one.
+-- name: ListReferredEnvironments :many
+SELECT n.account_id, n.environment_id, n.name
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@names::text[]), unnest(@ids::uuid[])) AS k (account_id, name, id)
+JOIN environment_names AS n ON n.account_id = k.account_id
+WHERE n.name = k.name OR lower(n.name) = lower(k.name) OR n.environment_id = k.id;
+
+-- ListCurrentVersions returns the current versions of the products in the environments of starts.
+-- name: ListCurrentVersions :many
+SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.environment_name::text AS environment_name, d.version_id
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
+  AS k (account_id, product_name, environment_name)
+JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
+JOIN environment_names AS e ON e.account_id = k.account_id AND e.name = k.environment_name
+JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = p.product_id AND s.environment_id = e.environment_id
+JOIN deployments AS d ON d.account_id = s.account_id AND d.id = s.current_deployment_id;
+
+-- ListOccupations returns when deployments of the versions of starts completed, in the environment of the start and in those that rules refer
+-- to, and when another version of the product completed there afterwards. It reads 50 of a version's deployments in an environment.
+-- The next completion is the first one of those that began later, or of those that began up to a day before and before that one ended.
+-- name: ListOccupations :many
+WITH of_versions AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.environment_name::text AS environment_name, v.product_id, v.id AS version_id, v.version
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]), unnest(@versions::text[]))
+    AS k (account_id, product_name, environment_name, version)
+  JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = p.product_id AND v.version = k.version
+), referred AS MATERIALIZED (
+  SELECT r.account_id::uuid AS account_id, n.environment_id
+  FROM ROWS FROM (unnest(@referring_accounts::uuid[]), unnest(@names::text[]), unnest(@ids::uuid[])) AS r (account_id, name, id)
+  JOIN environment_names AS n ON n.account_id = r.account_id
+  WHERE n.name = r.name OR lower(n.name) = lower(r.name) OR n.environment_id = r.id
+), wanted AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.version, k.product_id, k.version_id, n.environment_id
+  FROM of_versions AS k
+  JOIN environment_names AS n ON n.account_id = k.account_id AND n.name = k.environment_name
+  UNION
+  SELECT k.account_id, k.product_name, k.version, k.product_id, k.version_id, r.environment_id
+  FROM of_versions AS k
+  JOIN referred AS r ON r.account_id = k.account_id
+)
+SELECT w.account_id, w.product_name, w.version, w.environment_id, d.completed_at, coalesce(earlier.completed_at, later.completed_at, '0001-01-01 00:00:00+00')::timestamptz AS until
+FROM wanted AS w
+CROSS JOIN LATERAL (
+  SELECT x.completed_at FROM deployments AS x
+  WHERE x.account_id = w.account_id AND x.version_id = w.version_id AND x.environment_id = w.environment_id AND x.status = 'completed'
+  LIMIT 50
+) AS d
+LEFT JOIN LATERAL (
+  SELECT x.completed_at FROM deployments AS x
+  WHERE x.account_id = w.account_id AND x.product_id = w.product_id AND x.environment_id = w.environment_id
+    AND x.occurred_at >= d.completed_at AND x.status = 'completed' AND x.version_id <> w.version_id
+  ORDER BY x.occurred_at, x.id
+  LIMIT 1
+) AS later ON true
+LEFT JOIN LATERAL (
+  SELECT min(x.completed_at) AS completed_at FROM deployments AS x
+  WHERE x.account_id = w.account_id AND x.product_id = w.product_id AND x.environment_id = w.environment_id
+    AND x.occurred_at >= d.completed_at - interval '1 day' AND x.occurred_at < coalesce(later.completed_at, 'infinity')
+    AND x.completed_at > d.completed_at AND x.completed_at < coalesce(later.completed_at, 'infinity')
+    AND x.status = 'completed' AND x.version_id <> w.version_id
+) AS earlier ON true;
+
+-- ListFactApprovals returns the approvals of the versions of starts, oldest first.
+-- name: ListFactApprovals :many
+SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.version::text AS version,
+  a.approval_type, a.decision, a.environment_id, a.created_at
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[])) AS k (account_id, product_name, version)
+JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
+JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = p.product_id AND v.version = k.version
+JOIN version_approvals AS a ON a.account_id = k.account_id AND a.version_id = v.id
+WHERE a.revoked_at IS NULL
+ORDER BY a.created_at, a.id;
+
+-- LockGrants returns the active break-glass grants of starts and locks them: a grant is used once.
+-- name: LockGrants :many
+SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.environment_name::text AS environment_name,
+  g.id, g.product_id, g.environment_id, g.version, g.rule_types, coalesce(g.expires_at, g.created_at)::timestamptz AS expires_at
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
+  AS k (account_id, product_name, environment_name)
+JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
+JOIN environment_names AS e ON e.account_id = k.account_id AND e.name = k.environment_name
+JOIN break_glass_grants AS g ON g.account_id = k.account_id AND g.product_id = p.product_id AND g.environment_id = e.environment_id
+WHERE g.status = 'active' AND g.expires_at > @now::timestamptz
+ORDER BY g.account_id, g.id
+FOR UPDATE OF g;
+
+-- ListGrants returns the same without locks.
+-- name: ListGrants :many
+SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.environment_name::text AS environment_name,
+  g.id, g.product_id, g.environment_id, g.version, g.rule_types, coalesce(g.expires_at, g.created_at)::timestamptz AS expires_at
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
+  AS k (account_id, product_name, environment_name)
+JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
+JOIN environment_names AS e ON e.account_id = k.account_id AND e.name = k.environment_name
+JOIN break_glass_grants AS g ON g.account_id = k.account_id AND g.product_id = p.product_id AND g.environment_id = e.environment_id
+WHERE g.status = 'active' AND g.expires_at > @now::timestamptz
+ORDER BY g.account_id, g.id;
+
+-- ListSlots returns the admitted deployments of accounts, with all names of their products and environments. Those that have ended are
+-- cleaned up by the next start.
+-- name: ListSlots :many
+SELECT s.account_id, s.deployment_id, s.heartbeat_at, coalesce(s.fingerprint, '')::bytea AS fingerprint, d.status, d.product_id, d.environment_id, d.version_id,
+  coalesce(d.invoke_id, '')::text AS invoke_id, coalesce(d.attempt, 0)::bigint AS attempt, coalesce(d.deployed_by_name, d.deployed_by, '')::text AS holder,
+  coalesce(d.started_at, d.occurred_at)::timestamptz AS started_at, d.last_event_at, e.type,
+  ARRAY(
+    SELECT o.name FROM product_names AS o
+    WHERE o.account_id = s.account_id AND o.product_id = d.product_id
+    ORDER BY o.name <> p.name, o.name
+  )::text[] AS product_names,
+  ARRAY(
+    SELECT o.name FROM environment_names AS o
+    WHERE o.account_id = s.account_id AND o.environment_id = d.environment_id
+    ORDER BY o.name <> e.name, o.name
+  )::text[] AS environment_names
+FROM deployment_slots AS s
+JOIN deployments AS d ON d.account_id = s.account_id AND d.id = s.deployment_id
+JOIN products AS p ON p.account_id = s.account_id AND p.id = d.product_id
+JOIN environments AS e ON e.account_id = s.account_id AND e.id = d.environment_id
+WHERE s.account_id = ANY (@accounts::uuid[])
+ORDER BY s.account_id, s.deployment_id;
+
+-- ListAttemptsWithoutRun returns the newest attempt of each version, product and environment of a start without a run, since a time.
+-- name: ListAttemptsWithoutRun :many
+WITH of_versions AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, e.environment_id, v.id AS version_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]), unnest(@versions::text[]))
+    AS k (account_id, product_name, environment_name, version)
+  JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
+  JOIN environment_names AS e ON e.account_id = k.account_id AND e.name = k.environment_name
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = p.product_id AND v.version = k.version
+), newest AS MATERIALIZED (
+  SELECT k.account_id, unnest(ARRAY(
+    SELECT x.id FROM deployments AS x
+    WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = k.environment_id AND x.invoke_id IS NULL
+      AND x.last_rejected_at >= @since::timestamptz
+    ORDER BY x.id DESC
+    LIMIT 1)) AS id
+  FROM of_versions AS k
+)
+SELECT d.* FROM newest AS k
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id;
+
+-- UpsertSlots stores the slots of admitted deployments and their heartbeats, in the order of the key.
+-- name: UpsertSlots :exec
+INSERT INTO deployment_slots AS s (account_id, deployment_id, admitted_at, heartbeat_at, fingerprint)
+SELECT k.account_id, k.deployment_id, k.at, k.at, k.fingerprint
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@deployment_ids::uuid[]), unnest(@at::timestamptz[]), unnest(@fingerprints::bytea[]))
+  AS k (account_id, deployment_id, at, fingerprint)
+ORDER BY k.account_id, k.deployment_id
+ON CONFLICT (account_id, deployment_id) DO UPDATE
+SET heartbeat_at = excluded.heartbeat_at, fingerprint = excluded.fingerprint;
+
+-- DeleteSlots deletes the slots of deployments that are not in progress any more.
+-- name: DeleteSlots :exec
+DELETE FROM deployment_slots AS s
+WHERE s.account_id = ANY (@accounts::uuid[]) AND s.deployment_id = ANY (@deployment_ids::uuid[]);
+
+-- FillSlots inserts the slots of an account's unfinished deployments, for a rule that is the first to count them.
+-- name: FillSlots :exec
+INSERT INTO deployment_slots (account_id, deployment_id, admitted_at, heartbeat_at)
+SELECT d.account_id, d.id, coalesce(d.started_at, d.occurred_at), d.last_event_at
+FROM environment_state AS s
+JOIN deployments AS d ON d.account_id = @account_id AND d.id = ANY (s.open_deployment_ids)
+WHERE s.account_id = @account_id AND s.open_deployment_ids <> '{}' AND d.status = 'started'
+ORDER BY d.id
+ON CONFLICT (account_id, deployment_id) DO NOTHING;
+
+-- InsertRuleViolations appends what rules found about the starts of a batch. A zero identifier or time stands for NULL.
+-- name: InsertRuleViolations :exec
+INSERT INTO rule_violations (account_id, id, occurred_at, rule_id, rule_name, rule_type, action, code, message, clears_at, certain, details,
+  deployment_id, product_id, environment_id, version_id, grant_id, api_key_id)
+SELECT k.account_id, k.id, k.occurred_at, nullif(k.rule_id, '00000000-0000-0000-0000-000000000000'), k.rule_name, k.rule_type, k.action, k.code,
+  k.message, nullif(k.clears_at, '0001-01-01 00:00:00+00'), k.certain, k.details, k.deployment_id, k.product_id, k.environment_id, k.version_id,
+  nullif(k.grant_id, '00000000-0000-0000-0000-000000000000'), nullif(k.api_key_id, '00000000-0000-0000-0000-000000000000')
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@occurred_at::timestamptz[]), unnest(@rule_ids::uuid[]),
+    unnest(@rule_names::text[]), unnest(@rule_types::text[]), unnest(@actions::text[]), unnest(@codes::text[]), unnest(@messages::text[]),
+    unnest(@clears_at::timestamptz[]), unnest(@certain::boolean[]), unnest(@details::jsonb[]), unnest(@deployment_ids::uuid[]),
+    unnest(@product_ids::uuid[]), unnest(@environment_ids::uuid[]), unnest(@version_ids::uuid[]), unnest(@grant_ids::uuid[]), unnest(@api_key_ids::uuid[]))
+  AS k (account_id, id, occurred_at, rule_id, rule_name, rule_type, action, code, message, clears_at, certain, details,
+    deployment_id, product_id, environment_id, version_id, grant_id, api_key_id);
+
+-- UseGrants marks the grants that the starts of a batch have used. They are locked.
+-- name: UseGrants :exec
+UPDATE break_glass_grants AS g
+SET status = 'used', used_at = k.used_at, used_deployment_id = k.deployment_id, revision = g.revision + 1, updated_at = k.used_at
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@deployment_ids::uuid[]), unnest(@used_at::timestamptz[]))
+  AS k (account_id, id, deployment_id, used_at)
+WHERE g.account_id = k.account_id AND g.id = k.id;

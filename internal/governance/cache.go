@@ -1,0 +1,232 @@
+package governance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/calendar"
+	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/policy"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+const (
+	// ChangeChannel is the channel on which servers announce changes of rules, with the account.
+	ChangeChannel = "governance_changed"
+
+	// cacheWindow is how long the cache is certain after a heartbeat that the listener has received was sent.
+	cacheWindow      = 600 * time.Millisecond
+	listenInterval   = 200 * time.Millisecond
+	relistenBackoff  = 200 * time.Millisecond
+	maxCached        = 50_000
+	compileInterval  = 24 * time.Hour   // after which rules are compiled again, as their schedules have a horizon
+	maxUngovernedAge = 30 * time.Second // for a server that died before it announced an account's first rule
+)
+
+// Cache holds the compiled rules of accounts. A start compares the revision of rules under lock, so that a change applies from its commit; only
+// that an account has no rules is not looked up again, for as long as the listener is certain to receive changes.
+type Cache struct {
+	pool   *postgres.Pool
+	logger *slog.Logger
+
+	mu         sync.RWMutex
+	accounts   map[uuid.UUID]cached
+	validUntil time.Time
+	generation uint64 // counts invalidations
+}
+
+type cached struct {
+	rules *ingest.Rules
+	added time.Time
+}
+
+var _ ingest.Governance = (*Cache)(nil)
+
+// NewCache returns an empty cache. Without Run beside it, it is correct but compares revisions each time.
+func NewCache(pool *postgres.Pool, logger *slog.Logger) *Cache {
+	return &Cache{pool: pool, logger: logger, accounts: make(map[uuid.UUID]cached)}
+}
+
+// Rules implements ingest.Governance.
+func (c *Cache) Rules(accountID uuid.UUID, now time.Time) (rules *ingest.Rules, isCertain bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	entry, isKnown := c.accounts[accountID]
+	if !isKnown || now.Sub(entry.rules.CompiledAt) > compileInterval {
+		return nil, false
+	}
+	return entry.rules, time.Now().Before(c.validUntil) && time.Since(entry.added) < maxUngovernedAge
+}
+
+// Generation implements ingest.Governance.
+func (c *Cache) Generation() uint64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.generation
+}
+
+// Put implements ingest.Governance.
+func (c *Cache) Put(generation uint64, rules map[uuid.UUID]*ingest.Rules) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if generation != c.generation {
+		return // what was read may miss a change
+	}
+	if len(c.accounts)+len(rules) > maxCached {
+		clear(c.accounts)
+	}
+	for accountID, one := range rules {
+		c.accounts[accountID] = cached{rules: one, added: time.Now()}
+	}
+}
+
+// LoadRules implements ingest.Governance.
+func (c *Cache) LoadRules(ctx context.Context, tx *postgres.BatchTx, revisions map[uuid.UUID]int64, now time.Time) (map[uuid.UUID]*ingest.Rules, error) {
+	loaded := make(map[uuid.UUID][]policy.Rule, len(revisions))
+	accounts := make([]uuid.UUID, 0, len(revisions))
+	for accountID := range revisions {
+		accounts = append(accounts, accountID)
+	}
+	var failure error
+	batch := &pgx.Batch{}
+	postgres.QueueRows(batch, dbgen.ListRulesInForce, struct{ Accounts []uuid.UUID }{accounts}, func(row dbgen.DeploymentRule) {
+		rule, err := decodeRule(row)
+		if err != nil {
+			failure = err
+		}
+		loaded[row.AccountID] = append(loaded[row.AccountID], rule)
+	})
+	if err := tx.Send(ctx, batch); err != nil {
+		return nil, err
+	}
+	if failure != nil {
+		return nil, failure
+	}
+	compiled := make(map[uuid.UUID]*ingest.Rules, len(revisions))
+	for accountID, revision := range revisions {
+		one, err := compile(loaded[accountID], revision, now)
+		if err != nil {
+			return nil, err
+		}
+		compiled[accountID] = one
+	}
+	return compiled, nil
+}
+
+// decodeRule returns the rule of a row.
+func decodeRule(row dbgen.DeploymentRule) (policy.Rule, error) {
+	rule := policy.Rule{ID: row.ID, Name: row.Name, Type: policy.RuleType(row.RuleType), Mode: policy.Mode(row.Mode), Priority: int(row.Priority)}
+	if row.Rollback != nil {
+		rule.Rollback = new(policy.Rollback(*row.Rollback))
+	}
+	if err := json.Unmarshal(row.Scope, &rule.Scope); err != nil {
+		return rule, fmt.Errorf("decode the scope of rule %s: %w", row.ID, err)
+	}
+	return rule, rule.SetConfig(row.Config)
+}
+
+// compile compiles rules, none of which is disabled, for starts from now on.
+func compile(rules []policy.Rule, revision int64, now time.Time) (*ingest.Rules, error) {
+	compiled := &ingest.Rules{Revision: revision, CompiledAt: now}
+	if len(rules) == 0 {
+		return compiled, nil
+	}
+	set, err := calendar.Compile(rules, now)
+	if err != nil {
+		return nil, err
+	}
+	compiled.Set = set
+	for i := range rules {
+		rule := &rules[i]
+		compiled.AllowsRollback = compiled.AllowsRollback || rule.Rollback != nil && *rule.Rollback == policy.AllowRollback
+		switch rule.Type {
+		case policy.ConcurrencyRule:
+			compiled.HasConcurrency = true
+			compiled.IsWide = compiled.IsWide || rule.Concurrency.Per != policy.PerProductEnvironment
+		case policy.FlowRule:
+			compiled.HasFlow = true
+			compiled.Environments = appendNew(compiled.Environments, rule.Flow.Prerequisites...)
+		case policy.VersionApprovalRule:
+			compiled.HasApprovals = true
+			if rule.VersionApproval.Environment != nil {
+				compiled.Environments = appendNew(compiled.Environments, *rule.VersionApproval.Environment)
+			}
+		case policy.ScheduleRule, policy.DeploymentRequestRule:
+		}
+	}
+	return compiled, nil
+}
+
+func appendNew(list []string, values ...string) []string {
+	for _, value := range values {
+		if !slices.Contains(list, value) {
+			list = append(list, value)
+		}
+	}
+	return list
+}
+
+// Run receives changes until ctx ends. An outage of the listener is logged once.
+func (c *Cache) Run(ctx context.Context) {
+	isLogged := false
+	for ctx.Err() == nil {
+		isConnected := false
+		err := c.pool.Listen(ctx, postgres.Listener{
+			Channel:  ChangeChannel,
+			Interval: listenInterval,
+			OnHeartbeat: func(asOf time.Time) {
+				if !isConnected {
+					c.invalidateAll() // changes during the disconnection are unknown
+				}
+				isConnected = true
+				c.extendValidity(asOf)
+				if isLogged {
+					c.logger.InfoContext(ctx, "governance listener connected")
+					isLogged = false
+				}
+			},
+			OnNotify: func(payload string) {
+				if accountID, err := uuid.Parse(payload); err == nil {
+					c.invalidate(accountID)
+				}
+			},
+		})
+		if !isLogged && ctx.Err() == nil {
+			c.logger.WarnContext(ctx, "governance listener disconnected, revisions are read each time", "error", err)
+			isLogged = true
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(relistenBackoff):
+		}
+	}
+}
+
+func (c *Cache) extendValidity(asOf time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.validUntil = asOf.Add(cacheWindow)
+}
+
+func (c *Cache) invalidate(accountID uuid.UUID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.generation++
+	delete(c.accounts, accountID)
+}
+
+func (c *Cache) invalidateAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.generation++
+	clear(c.accounts)
+}

@@ -1,0 +1,227 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/policy"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+// errRulesChanged means that the rules of an account were read, and that the transaction has to run again with them: they determine its
+// locks and facts.
+var errRulesChanged = errors.New("the rules of an account are not those that the batch began with")
+
+// governedAccounts is what a transaction knows of the rules of the accounts of its starts before it reads their revisions.
+type governedAccounts struct {
+	rules      map[uuid.UUID]*Rules // nil for an account that is not known
+	revisions  map[uuid.UUID]int64  // in the database, once they are read; none for an account without governance
+	starts     []Start
+	generation uint64
+	now        time.Time
+}
+
+// queueGovernance locks the revisions of the rules of the accounts of starts: before anything else of an account, in the order of the key,
+// and against other starts where a rule counts deployments of more than one pair. Without rules it queues nothing.
+func (t *transaction) queueGovernance(batch *pgx.Batch) *governedAccounts {
+	if t.governance == nil || t.kind != Deployment {
+		return nil
+	}
+	g := &governedAccounts{generation: t.governance.Generation(), now: t.clock(), rules: make(map[uuid.UUID]*Rules), revisions: make(map[uuid.UUID]int64)}
+	for _, accountID := range t.accounts {
+		rules, isLoaded := t.rules[accountID]
+		isCertain := false
+		if !isLoaded {
+			rules, isCertain = t.governance.Rules(accountID, g.now)
+		}
+		if !isCertain || !rules.IsEmpty() {
+			g.rules[accountID] = rules
+		}
+	}
+	if len(g.rules) == 0 {
+		return nil
+	}
+	for _, event := range t.events {
+		if _, ok := g.rules[event.AccountID]; ok && event.Status == Started {
+			g.starts = append(g.starts, startOf(event))
+		}
+	}
+	g.queueLocks(batch)
+	return g
+}
+
+// queueLocks queues a statement for each sequence of accounts that are locked alike.
+func (g *governedAccounts) queueLocks(batch *pgx.Batch) {
+	var accounts []uuid.UUID
+	for _, start := range g.starts {
+		accounts = append(accounts, start.AccountID)
+	}
+	slices.SortFunc(accounts, func(one, other uuid.UUID) int { return bytes.Compare(one[:], other[:]) })
+	accounts = slices.Compact(accounts)
+	add := func(row dbgen.LockGovernanceRevisionsRow) { g.revisions[row.AccountID] = row.Revision }
+	for len(accounts) > 0 {
+		isWide, n := g.isWide(accounts[0]), 1
+		for n < len(accounts) && g.isWide(accounts[n]) == isWide {
+			n++
+		}
+		query := dbgen.ShareGovernanceRevisions
+		if isWide {
+			query = dbgen.LockGovernanceRevisions
+		}
+		postgres.QueueRows(batch, query, struct{ Accounts []uuid.UUID }{accounts[:n]}, add)
+		accounts = accounts[n:]
+	}
+}
+
+func (g *governedAccounts) isWide(accountID uuid.UUID) bool {
+	rules := g.rules[accountID]
+	return !rules.IsEmpty() && rules.IsWide
+}
+
+// queueFacts queues the statements that read the facts of starts, and the attempts of events without a run.
+func (t *transaction) queueFacts(batch *pgx.Batch, g *governedAccounts) {
+	if g == nil {
+		return
+	}
+	rules := make(map[uuid.UUID]*Rules)
+	for accountID, one := range g.rules {
+		if !one.IsEmpty() {
+			rules[accountID] = one
+		}
+	}
+	if len(rules) == 0 {
+		return
+	}
+	starting := make(map[uuid.UUID]*Rules)
+	var starts []Start
+	for _, start := range g.starts {
+		if rules[start.AccountID] != nil {
+			starting[start.AccountID] = rules[start.AccountID]
+			starts = append(starts, start)
+		}
+	}
+	if len(starts) > 0 {
+		t.state.governed.rules = starting
+		t.state.governed.facts = t.governance.QueueFacts(batch, starting, starts, g.now)
+	}
+	withoutRun := gather(slices.DeleteFunc(slices.Clone(t.events), func(e Event) bool {
+		return rules[e.AccountID] == nil || e.InvokeID != "" || e.Status == Pending
+	}), runOf)
+	if len(withoutRun.accountIDs) > 0 {
+		postgres.QueueRows(batch, dbgen.ListAttemptsWithoutRun, dbgen.ListAttemptsWithoutRunParams{
+			AccountIDs: withoutRun.accountIDs, ProductNames: withoutRun.products, EnvironmentNames: withoutRun.environments,
+			Versions: withoutRun.versions, Since: g.now.Add(-attemptRetention),
+		}, t.state.addDeployment)
+	}
+}
+
+// checkRules compares the rules with the revisions that were read. It reads those that differ.
+func (t *transaction) checkRules(ctx context.Context, g *governedAccounts) error {
+	if g == nil {
+		return nil
+	}
+	unchanged, changed := make(map[uuid.UUID]*Rules), make(map[uuid.UUID]int64)
+	for _, start := range g.starts {
+		rules, revision := g.rules[start.AccountID], g.revisions[start.AccountID]
+		switch {
+		case rules != nil && rules.Revision == revision:
+			unchanged[start.AccountID] = rules
+		case revision == 0:
+			unchanged[start.AccountID] = &Rules{CompiledAt: g.now}
+		default:
+			changed[start.AccountID] = revision
+		}
+	}
+	t.governance.Put(g.generation, unchanged)
+	if len(changed) > 0 {
+		loaded, err := t.governance.LoadRules(ctx, t.tx, changed, g.now)
+		if err != nil {
+			return err
+		}
+		t.governance.Put(g.generation, loaded)
+		if t.rules == nil {
+			t.rules = make(map[uuid.UUID]*Rules)
+		}
+		maps.Copy(t.rules, loaded)
+		return errRulesChanged
+	}
+	if t.state.governed.facts != nil {
+		t.state.loadSlots(g.now)
+	}
+	return nil
+}
+
+// queueGoverned writes what starts under rules have left.
+func (w *workingSet) queueGoverned(batch *pgx.Batch) {
+	w.queueSlots(batch)
+	w.queueViolations(batch)
+	var p dbgen.UseGrantsParams
+	for id, used := range w.governed.usedGrants {
+		p.AccountIDs, p.IDs = append(p.AccountIDs, used.accountID), append(p.IDs, id)
+		p.DeploymentIDs, p.UsedAt = append(p.DeploymentIDs, used.deploymentID), append(p.UsedAt, used.at)
+	}
+	if len(p.IDs) > 0 {
+		postgres.QueueQuery(batch, dbgen.UseGrants, p)
+	}
+}
+
+func (w *workingSet) queueSlots(batch *pgx.Batch) {
+	var freed dbgen.DeleteSlotsParams
+	for deploymentID, accountID := range w.governed.freed {
+		if !slices.Contains(freed.Accounts, accountID) {
+			freed.Accounts = append(freed.Accounts, accountID)
+		}
+		freed.DeploymentIDs = append(freed.DeploymentIDs, deploymentID)
+	}
+	if len(freed.DeploymentIDs) > 0 {
+		postgres.QueueQuery(batch, dbgen.DeleteSlots, freed)
+	}
+	var p dbgen.UpsertSlotsParams
+	for accountID, slots := range w.governed.slots {
+		for _, slot := range slots {
+			if slot.isDirty {
+				p.AccountIDs, p.DeploymentIDs = append(p.AccountIDs, accountID), append(p.DeploymentIDs, slot.DeploymentID)
+				p.At, p.Fingerprints = append(p.At, slot.LastEventAt), append(p.Fingerprints, slot.Fingerprint)
+			}
+		}
+	}
+	if len(p.DeploymentIDs) > 0 {
+		postgres.QueueQuery(batch, dbgen.UpsertSlots, p)
+	}
+}
+
+func (w *workingSet) queueViolations(batch *pgx.Batch) {
+	var p dbgen.InsertRuleViolationsParams
+	for _, v := range w.governed.violations {
+		clearsAt := time.Time{}
+		if v.ClearsAt != nil {
+			clearsAt = *v.ClearsAt
+		}
+		p.AccountIDs, p.IDs, p.OccurredAt = append(p.AccountIDs, v.accountID), append(p.IDs, v.id), append(p.OccurredAt, v.at)
+		p.RuleIDs, p.RuleNames, p.RuleTypes = append(p.RuleIDs, v.RuleID), append(p.RuleNames, v.RuleName), append(p.RuleTypes, string(v.RuleType))
+		p.Actions, p.Codes, p.Messages = append(p.Actions, string(v.Action)), append(p.Codes, string(v.Code)), append(p.Messages, v.Message)
+		p.ClearsAt, p.Certain, p.Details = append(p.ClearsAt, clearsAt), append(p.Certain, v.Certain), append(p.Details, encodeDetails(v.Details))
+		p.DeploymentIDs, p.ProductIDs = append(p.DeploymentIDs, v.deployment.ID), append(p.ProductIDs, v.deployment.ProductID)
+		p.EnvironmentIDs, p.VersionIDs = append(p.EnvironmentIDs, v.deployment.EnvironmentID), append(p.VersionIDs, v.deployment.VersionID)
+		p.GrantIDs, p.APIKeyIDs = append(p.GrantIDs, grantOf(v.Violation, v.grantID)), append(p.APIKeyIDs, v.apiKeyID)
+	}
+	if len(p.IDs) > 0 {
+		postgres.QueueQuery(batch, dbgen.InsertRuleViolations, p)
+	}
+}
+
+// grantOf returns the grant that overrode a violation.
+func grantOf(v policy.Violation, grantID uuid.UUID) uuid.UUID {
+	if v.Action != policy.ActionOverridden {
+		return uuid.Nil
+	}
+	return grantID
+}
