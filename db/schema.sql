@@ -204,11 +204,12 @@ CREATE VIEW public.build_details WITH (security_invoker='true') AS
     b.overtaken,
     b.extra_metadata,
     b.created_at,
-    p.name AS product_name,
-    v.version
+    COALESCE(p.name, ''::text) AS product_name,
+    COALESCE(v.version, ''::text) AS version
    FROM ((public.builds b
-     JOIN public.products p ON (((p.account_id = b.account_id) AND (p.id = b.product_id) AND (p.deleted_at IS NULL))))
-     JOIN public.versions v ON (((v.account_id = b.account_id) AND (v.id = b.version_id))));
+     LEFT JOIN public.products p ON (((p.account_id = b.account_id) AND (p.id = b.product_id))))
+     LEFT JOIN public.versions v ON (((v.account_id = b.account_id) AND (v.id = b.version_id))))
+  WHERE (p.deleted_at IS NULL);
 
 CREATE TABLE public.calendar_feeds (
     account_id uuid NOT NULL,
@@ -300,10 +301,10 @@ CREATE VIEW public.delivery_details WITH (security_invoker='true') AS
     d.last_attempt_at,
     d.next_attempt_at,
     d.finished_at,
-    c.name AS channel_name,
-    c.channel_type
+    COALESCE(c.name, ''::text) AS channel_name,
+    COALESCE(c.channel_type, ''::text) AS channel_type
    FROM (public.notification_deliveries d
-     JOIN public.notification_channels c ON (((c.account_id = d.account_id) AND (c.id = d.channel_id))));
+     LEFT JOIN public.notification_channels c ON (((c.account_id = d.account_id) AND (c.id = d.channel_id))));
 
 CREATE TABLE public.deployments (
     account_id uuid NOT NULL,
@@ -389,18 +390,19 @@ CREATE VIEW public.deployment_details WITH (security_invoker='true') AS
     d.overtaken,
     d.extra_metadata,
     d.created_at,
-    p.name AS product_name,
-    v.version,
-    e.name AS environment_name,
-    e.type AS environment_type,
+    COALESCE(p.name, ''::text) AS product_name,
+    COALESCE(v.version, ''::text) AS version,
+    COALESCE(e.name, ''::text) AS environment_name,
+    COALESCE(e.type, ''::text) AS environment_type,
     d.unsuccessful_status,
     d.rejections,
     d.last_rejected_at,
     d.previous_attempt_id
    FROM (((public.deployments d
-     JOIN public.products p ON (((p.account_id = d.account_id) AND (p.id = d.product_id) AND (p.deleted_at IS NULL))))
-     JOIN public.versions v ON (((v.account_id = d.account_id) AND (v.id = d.version_id))))
-     JOIN public.environments e ON (((e.account_id = d.account_id) AND (e.id = d.environment_id) AND (e.deleted_at IS NULL))));
+     LEFT JOIN public.products p ON (((p.account_id = d.account_id) AND (p.id = d.product_id))))
+     LEFT JOIN public.versions v ON (((v.account_id = d.account_id) AND (v.id = d.version_id))))
+     LEFT JOIN public.environments e ON (((e.account_id = d.account_id) AND (e.id = d.environment_id))))
+  WHERE ((p.deleted_at IS NULL) AND (e.deleted_at IS NULL));
 
 CREATE TABLE public.deployment_rules (
     account_id uuid NOT NULL,
@@ -676,13 +678,14 @@ CREATE VIEW public.version_details WITH (security_invoker='true') AS
     v.version,
     v.scm_sha,
     v.created_at,
-    p.name AS product_name,
+    COALESCE(p.name, ''::text) AS product_name,
     b.id AS build_id,
     b.status AS build_status,
     b.build_url
    FROM ((public.versions v
-     JOIN public.products p ON (((p.account_id = v.account_id) AND (p.id = v.product_id) AND (p.deleted_at IS NULL))))
-     LEFT JOIN public.builds b ON (((b.account_id = v.account_id) AND (b.id = v.latest_build_id))));
+     LEFT JOIN public.products p ON (((p.account_id = v.account_id) AND (p.id = v.product_id))))
+     LEFT JOIN public.builds b ON (((b.account_id = v.account_id) AND (b.id = v.latest_build_id))))
+  WHERE (p.deleted_at IS NULL);
 
 ALTER TABLE ONLY public.events ATTACH PARTITION public.events_default DEFAULT;
 
