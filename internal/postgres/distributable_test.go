@@ -135,7 +135,7 @@ func TestQueriesAreDistributable(t *testing.T) {
 				}
 				checked++
 				if keyword == "INTO" {
-					require.Regexp(t, `INTO `+table+`(?: AS \w+)? \(account_id,`, sql, "%s: an insertion begins with the account", name)
+					require.Regexp(t, `INTO `+table+`(?: AS \w+)? \(account_id[,)]`, sql, "%s: an insertion begins with the account", name)
 					continue
 				}
 				column := `(?:` + alias + `\.)account_id`
