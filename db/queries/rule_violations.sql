@@ -3,7 +3,7 @@
 -- name: ListRuleViolations :many
 SELECT sqlc.embed(v), d.product_name, d.version, d.environment_name
 FROM rule_violations AS v
-JOIN deployment_details AS d ON d.account_id = v.account_id AND d.id = v.deployment_id
+JOIN deployment_details AS d ON d.account_id = @account_id AND d.id = v.deployment_id
 WHERE v.account_id = @account_id
   AND (sqlc.narg('after_at')::timestamptz IS NULL OR (v.occurred_at, v.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
   AND (sqlc.narg('rule_id')::uuid IS NULL OR v.rule_id = sqlc.narg('rule_id')::uuid)

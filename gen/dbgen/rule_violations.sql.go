@@ -15,7 +15,7 @@ import (
 const ListRuleViolations = `-- name: ListRuleViolations :many
 SELECT v.account_id, v.id, v.occurred_at, v.rule_id, v.rule_name, v.rule_type, v.action, v.code, v.message, v.clears_at, v.certain, v.details, v.deployment_id, v.product_id, v.environment_id, v.version_id, v.grant_id, v.api_key_id, d.product_name, d.version, d.environment_name
 FROM rule_violations AS v
-JOIN deployment_details AS d ON d.account_id = v.account_id AND d.id = v.deployment_id
+JOIN deployment_details AS d ON d.account_id = $1 AND d.id = v.deployment_id
 WHERE v.account_id = $1
   AND ($2::timestamptz IS NULL OR (v.occurred_at, v.id) < ($2::timestamptz, $3::uuid))
   AND ($4::uuid IS NULL OR v.rule_id = $4::uuid)
