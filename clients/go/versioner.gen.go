@@ -289,6 +289,36 @@ func (e DeliveryStatus) Valid() bool {
 	}
 }
 
+// Defines values for DeploymentRejectionDetailError.
+const (
+	DeploymentRejectionDetailErrorDeploymentBlocked DeploymentRejectionDetailError = "deployment_blocked"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRejectionDetailError enum.
+func (e DeploymentRejectionDetailError) Valid() bool {
+	switch e {
+	case DeploymentRejectionDetailErrorDeploymentBlocked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRejectionError.
+const (
+	DeploymentRejectionErrorDeploymentBlocked DeploymentRejectionError = "deployment_blocked"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRejectionError enum.
+func (e DeploymentRejectionError) Valid() bool {
+	switch e {
+	case DeploymentRejectionErrorDeploymentBlocked:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EnvironmentType.
 const (
 	EnvironmentTypeDev        EnvironmentType = "dev"
@@ -514,6 +544,7 @@ const (
 	RecordedEventEffectCreated     RecordedEventEffect = "created"
 	RecordedEventEffectOutOfOrder  RecordedEventEffect = "out_of_order"
 	RecordedEventEffectProgressed  RecordedEventEffect = "progressed"
+	RecordedEventEffectRejected    RecordedEventEffect = "rejected"
 	RecordedEventEffectTerminated  RecordedEventEffect = "terminated"
 )
 
@@ -528,7 +559,39 @@ func (e RecordedEventEffect) Valid() bool {
 		return true
 	case RecordedEventEffectProgressed:
 		return true
+	case RecordedEventEffectRejected:
+		return true
 	case RecordedEventEffectTerminated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RejectionCode.
+const (
+	RejectionCodeAPPROVALREQUIRED        RejectionCode = "APPROVAL_REQUIRED"
+	RejectionCodeDEPLOYMENTINPROGRESS    RejectionCode = "DEPLOYMENT_IN_PROGRESS"
+	RejectionCodeFLOWVIOLATION           RejectionCode = "FLOW_VIOLATION"
+	RejectionCodeINSUFFICIENTSOAKTIME    RejectionCode = "INSUFFICIENT_SOAK_TIME"
+	RejectionCodeNODEPLOYWINDOW          RejectionCode = "NO_DEPLOY_WINDOW"
+	RejectionCodeQUALITYAPPROVALREQUIRED RejectionCode = "QUALITY_APPROVAL_REQUIRED"
+)
+
+// Valid indicates whether the value is a known member of the RejectionCode enum.
+func (e RejectionCode) Valid() bool {
+	switch e {
+	case RejectionCodeAPPROVALREQUIRED:
+		return true
+	case RejectionCodeDEPLOYMENTINPROGRESS:
+		return true
+	case RejectionCodeFLOWVIOLATION:
+		return true
+	case RejectionCodeINSUFFICIENTSOAKTIME:
+		return true
+	case RejectionCodeNODEPLOYWINDOW:
+		return true
+	case RejectionCodeQUALITYAPPROVALREQUIRED:
 		return true
 	default:
 		return false
@@ -750,11 +813,12 @@ func (e SortOrder) Valid() bool {
 
 // Defines values for Status.
 const (
-	StatusAborted   Status = "aborted"
-	StatusCompleted Status = "completed"
-	StatusFailed    Status = "failed"
-	StatusPending   Status = "pending"
-	StatusStarted   Status = "started"
+	StatusAborted         Status = "aborted"
+	StatusCompleted       Status = "completed"
+	StatusFailed          Status = "failed"
+	StatusPending         Status = "pending"
+	StatusPreflightFailed Status = "preflight_failed"
+	StatusStarted         Status = "started"
 )
 
 // Valid indicates whether the value is a known member of the Status enum.
@@ -767,6 +831,8 @@ func (e Status) Valid() bool {
 	case StatusFailed:
 		return true
 	case StatusPending:
+		return true
+	case StatusPreflightFailed:
 		return true
 	case StatusStarted:
 		return true
@@ -1205,7 +1271,8 @@ type Build struct {
 	// StartedAt The earliest start that any event has reported; null when none has.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
-	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+	// deployment rules did not let start. Lists have attempts only if they are asked for.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -1490,14 +1557,23 @@ type Deployment struct {
 	// IsStale Whether the unfinished deployment is not in progress any more: no event for 24 hours, its version has completed there since in another deployment, or no event for an hour while a later deployment has completed there. Its status stays.
 	IsStale bool `json:"is_stale"`
 
+	// LastRejectedAt Of an attempt: when it was rejected last; else null.
+	LastRejectedAt nullable.Nullable[time.Time] `json:"last_rejected_at"`
+
 	// OccurredAt When it began; of a deployment of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
 	OccurredAt time.Time `json:"occurred_at"`
+
+	// PreviousAttemptID The attempt of the same run that deployment rules had rejected before this deployment; null if there is none.
+	PreviousAttemptID nullable.Nullable[openapi_types.UUID] `json:"previous_attempt_id"`
 
 	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
 
 	// ProductName The product's name.
 	ProductName string `json:"product_name"`
+
+	// Rejections Of an attempt: how often deployment rules did not let it start. A repeat within three minutes does not count.
+	Rejections int32 `json:"rejections"`
 
 	// SCMBranch The branch or tag.
 	SCMBranch nullable.Nullable[string] `json:"scm_branch"`
@@ -1517,7 +1593,8 @@ type Deployment struct {
 	// StartedAt When the server received the first start; null when no start was reported.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
-	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+	// deployment rules did not let start. Lists have attempts only if they are asked for.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -1583,7 +1660,8 @@ type DeploymentEvent struct {
 	// SCMSHA The commit that the pipeline ran for. It is shown with the deployment, and may differ from the commit that the version was built from, which only build events report.
 	SCMSHA *string `json:"scm_sha,omitempty"`
 
-	// SkipPreflightChecks Accepted for compatibility; the server has no preflight checks yet.
+	// SkipPreflightChecks Whether to start although deployment rules block, except those about deployments in progress. Only API keys with the scope
+	// `skip_preflight` may; that of others is ignored.
 	SkipPreflightChecks *bool `json:"skip_preflight_checks,omitempty"`
 
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
@@ -1622,6 +1700,50 @@ type DeploymentNeighbours struct {
 	// PreviousDeploymentID The deployment before; null for the first one.
 	PreviousDeploymentID nullable.Nullable[openapi_types.UUID] `json:"previous_deployment_id"`
 }
+
+// DeploymentRejection Why deployment rules do not let a deployment start. The members beside `detail` repeat its.
+type DeploymentRejection struct {
+	// Code What the first rule found.
+	Code RejectionCode `json:"code"`
+
+	// Detail The reason.
+	Detail struct {
+		// Code What the first rule found.
+		Code RejectionCode `json:"code"`
+
+		// Details The first rule (`rule_name`, `rule_id`, `rule_type`), the attempt (`attempt_id`), whether `skip_preflight_checks` was ignored
+		// (`skip_ignored`), all violations that block (`violations_total`, and up to 20 `violations`), and the members of the code.
+		Details map[string]interface{} `json:"details"`
+
+		// Error The error, for programs.
+		Error DeploymentRejectionDetailError `json:"error"`
+
+		// Message A sentence for each of the first three rules that block.
+		Message string `json:"message"`
+
+		// RetryAfter When the deployment may start, in whole seconds; absent if waiting does not suffice.
+		RetryAfter *time.Time `json:"retry_after,omitempty"`
+	} `json:"detail"`
+
+	// Details The first rule (`rule_name`, `rule_id`, `rule_type`), the attempt (`attempt_id`), whether `skip_preflight_checks` was ignored
+	// (`skip_ignored`), all violations that block (`violations_total`, and up to 20 `violations`), and the members of the code.
+	Details map[string]interface{} `json:"details"`
+
+	// Error The error, for programs.
+	Error DeploymentRejectionError `json:"error"`
+
+	// Message A sentence for each of the first three rules that block.
+	Message string `json:"message"`
+
+	// RetryAfter When the deployment may start, in whole seconds; absent if waiting does not suffice.
+	RetryAfter *time.Time `json:"retry_after,omitempty"`
+}
+
+// DeploymentRejectionDetailError The error, for programs.
+type DeploymentRejectionDetailError string
+
+// DeploymentRejectionError The error, for programs.
+type DeploymentRejectionError string
 
 // DeploymentRule A rule that deployments must pass. It has the member that `rule_type` names, and none of the others.
 type DeploymentRule struct {
@@ -2420,7 +2542,8 @@ type RecordedBuild struct {
 	// StartedAt The earliest start that any event has reported; null when none has.
 	StartedAt *time.Time `json:"started_at"`
 
-	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+	// deployment rules did not let start. Lists have attempts only if they are asked for.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -2501,7 +2624,8 @@ type RecordedDeployment struct {
 	// StartedAt When the server received the first start; null when no start was reported.
 	StartedAt *time.Time `json:"started_at"`
 
-	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+	// deployment rules did not let start. Lists have attempts only if they are asked for.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -2518,7 +2642,7 @@ type RecordedEvent struct {
 
 	// Effect What the event did. `created`: a new deployment or build; `progressed`: the pending one started; `terminated`: the
 	// unfinished one ended; `out_of_order`: a later status had overtaken it; `conflicting`: an earlier attempt of the run,
-	// which had ended otherwise. The last two change nothing.
+	// which had ended otherwise. These two change nothing. `rejected`: deployment rules did not let the deployment start.
 	Effect RecordedEventEffect `json:"effect"`
 
 	// ID The event's identifier.
@@ -2527,14 +2651,18 @@ type RecordedEvent struct {
 	// ReceivedAt When the server recorded it.
 	ReceivedAt time.Time `json:"received_at"`
 
-	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+	// deployment rules did not let start. Lists have attempts only if they are asked for.
 	Status Status `json:"status"`
 }
 
 // RecordedEventEffect What the event did. `created`: a new deployment or build; `progressed`: the pending one started; `terminated`: the
 // unfinished one ended; `out_of_order`: a later status had overtaken it; `conflicting`: an earlier attempt of the run,
-// which had ended otherwise. The last two change nothing.
+// which had ended otherwise. These two change nothing. `rejected`: deployment rules did not let the deployment start.
 type RecordedEventEffect string
+
+// RejectionCode What the first rule found.
+type RejectionCode string
 
 // Release Versions of several products that are released together.
 type Release struct {
@@ -3046,7 +3174,8 @@ type SignOut struct {
 // SortOrder The order of a list: the newest first, or by name. Names are compared by code points: `Zeta` comes before `alpha`.
 type SortOrder string
 
-// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+// deployment rules did not let start. Lists have attempts only if they are asked for.
 type Status string
 
 // User A user of the account.
@@ -3420,7 +3549,8 @@ type Since = time.Time
 // Sort The order of a list: the newest first, or by name. Names are compared by code points: `Zeta` comes before `alpha`.
 type Sort = SortOrder
 
-// StatusFilter The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+// StatusFilter The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+// deployment rules did not let start. Lists have attempts only if they are asked for.
 type StatusFilter = Status
 
 // Until defines model for Until.
@@ -3467,6 +3597,15 @@ type BuildRecorded = RecordedBuild
 
 // Conflict An error.
 type Conflict = Problem
+
+// DeploymentBlocked Why deployment rules do not let a deployment start. The members beside `detail` repeat its.
+type DeploymentBlocked = DeploymentRejection
+
+// DeploymentFrozen Why deployment rules do not let a deployment start. The members beside `detail` repeat its.
+type DeploymentFrozen = DeploymentRejection
+
+// DeploymentPrecondition Why deployment rules do not let a deployment start. The members beside `detail` repeat its.
+type DeploymentPrecondition = DeploymentRejection
 
 // Forbidden An error.
 type Forbidden = Problem
@@ -4628,6 +4767,12 @@ type ClientInterface interface {
 	// when a later deployment has completed there, and once the same version has completed there in another deployment,
 	// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 	//
+	// **Deployment rules** of the account are evaluated when an event would make a deployment `started`; planned deployments, repeats
+	// and ends are not. If one blocks, the answer is 409 (other deployments are in progress), 423 (not at this time) or 428 (users have to
+	// act first), and the start is recorded as an attempt with the status `preflight_failed`. The event may be sent again, with the
+	// same `Idempotency-Key` too: it is evaluated again. An end that is reported nevertheless is recorded as a deployment of its own.
+	// `extra_metadata.preflight_status` says what the rules found.
+	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
 	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
@@ -4678,6 +4823,12 @@ type ClientInterface interface {
 	// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
 	// when a later deployment has completed there, and once the same version has completed there in another deployment,
 	// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
+	//
+	// **Deployment rules** of the account are evaluated when an event would make a deployment `started`; planned deployments, repeats
+	// and ends are not. If one blocks, the answer is 409 (other deployments are in progress), 423 (not at this time) or 428 (users have to
+	// act first), and the start is recorded as an attempt with the status `preflight_failed`. The event may be sent again, with the
+	// same `Idempotency-Key` too: it is evaluated again. An end that is reported nevertheless is recorded as a deployment of its own.
+	// `extra_metadata.preflight_status` says what the rules found.
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
@@ -6033,6 +6184,12 @@ func (c *Client) ListBuildEvents(ctx context.Context, id BuildID, params *ListBu
 // when a later deployment has completed there, and once the same version has completed there in another deployment,
 // it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 //
+// **Deployment rules** of the account are evaluated when an event would make a deployment `started`; planned deployments, repeats
+// and ends are not. If one blocks, the answer is 409 (other deployments are in progress), 423 (not at this time) or 428 (users have to
+// act first), and the start is recorded as an attempt with the status `preflight_failed`. The event may be sent again, with the
+// same `Idempotency-Key` too: it is evaluated again. An end that is reported nevertheless is recorded as a deployment of its own.
+// `extra_metadata.preflight_status` says what the rules found.
+//
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
 // - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
@@ -6093,6 +6250,12 @@ func (c *Client) CreateDeploymentEventWithBody(ctx context.Context, params *Crea
 // **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
 // when a later deployment has completed there, and once the same version has completed there in another deployment,
 // it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
+//
+// **Deployment rules** of the account are evaluated when an event would make a deployment `started`; planned deployments, repeats
+// and ends are not. If one blocks, the answer is 409 (other deployments are in progress), 423 (not at this time) or 428 (users have to
+// act first), and the start is recorded as an attempt with the status `preflight_failed`. The event may be sent again, with the
+// same `Idempotency-Key` too: it is evaluated again. An end that is reported nevertheless is recorded as a deployment of its own.
+// `extra_metadata.preflight_status` says what the rules found.
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
@@ -13109,6 +13272,12 @@ type ClientWithResponsesInterface interface {
 	// when a later deployment has completed there, and once the same version has completed there in another deployment,
 	// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 	//
+	// **Deployment rules** of the account are evaluated when an event would make a deployment `started`; planned deployments, repeats
+	// and ends are not. If one blocks, the answer is 409 (other deployments are in progress), 423 (not at this time) or 428 (users have to
+	// act first), and the start is recorded as an attempt with the status `preflight_failed`. The event may be sent again, with the
+	// same `Idempotency-Key` too: it is evaluated again. An end that is reported nevertheless is recorded as a deployment of its own.
+	// `extra_metadata.preflight_status` says what the rules found.
+	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
 	// - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
@@ -13159,6 +13328,12 @@ type ClientWithResponsesInterface interface {
 	// **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
 	// when a later deployment has completed there, and once the same version has completed there in another deployment,
 	// it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
+	//
+	// **Deployment rules** of the account are evaluated when an event would make a deployment `started`; planned deployments, repeats
+	// and ends are not. If one blocks, the answer is 409 (other deployments are in progress), 423 (not at this time) or 428 (users have to
+	// act first), and the start is recorded as an attempt with the status `preflight_failed`. The event may be sent again, with the
+	// same `Idempotency-Key` too: it is evaluated again. An end that is reported nevertheless is recorded as a deployment of its own.
+	// `extra_metadata.preflight_status` says what the rules found.
 	//
 	// **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 	//
@@ -16710,10 +16885,16 @@ type CreateDeploymentEventResponse struct {
 	JSON401 *Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *DeploymentBlocked
 	// JSON415 the response for an HTTP 415 `application/json` response
 	JSON415 *UnsupportedMediaType
 	// JSON422 the response for an HTTP 422 `application/json` response
 	JSON422 *UnprocessableEntity
+	// JSON423 the response for an HTTP 423 `application/json` response
+	JSON423 *DeploymentFrozen
+	// JSON428 the response for an HTTP 428 `application/json` response
+	JSON428 *DeploymentPrecondition
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -16750,6 +16931,11 @@ func (r CreateDeploymentEventResponse) GetJSON403() *Forbidden {
 	return r.JSON403
 }
 
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreateDeploymentEventResponse) GetJSON409() *DeploymentBlocked {
+	return r.JSON409
+}
+
 // GetJSON415 returns the response for an HTTP 415 `application/json` response
 func (r CreateDeploymentEventResponse) GetJSON415() *UnsupportedMediaType {
 	return r.JSON415
@@ -16758,6 +16944,16 @@ func (r CreateDeploymentEventResponse) GetJSON415() *UnsupportedMediaType {
 // GetJSON422 returns the response for an HTTP 422 `application/json` response
 func (r CreateDeploymentEventResponse) GetJSON422() *UnprocessableEntity {
 	return r.JSON422
+}
+
+// GetJSON423 returns the response for an HTTP 423 `application/json` response
+func (r CreateDeploymentEventResponse) GetJSON423() *DeploymentFrozen {
+	return r.JSON423
+}
+
+// GetJSON428 returns the response for an HTTP 428 `application/json` response
+func (r CreateDeploymentEventResponse) GetJSON428() *DeploymentPrecondition {
+	return r.JSON428
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -24163,6 +24359,12 @@ func (c *ClientWithResponses) ListBuildEventsWithResponse(ctx context.Context, i
 // when a later deployment has completed there, and once the same version has completed there in another deployment,
 // it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 //
+// **Deployment rules** of the account are evaluated when an event would make a deployment `started`; planned deployments, repeats
+// and ends are not. If one blocks, the answer is 409 (other deployments are in progress), 423 (not at this time) or 428 (users have to
+// act first), and the start is recorded as an attempt with the status `preflight_failed`. The event may be sent again, with the
+// same `Idempotency-Key` too: it is evaluated again. An end that is reported nevertheless is recorded as a deployment of its own.
+// `extra_metadata.preflight_status` says what the rules found.
+//
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
 // - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.
@@ -24219,6 +24421,12 @@ func (c *ClientWithResponses) CreateDeploymentEventWithBodyWithResponse(ctx cont
 // **Unfinished deployments** are normal: not every pipeline reports its end. After 24 hours without an event, after an hour
 // when a later deployment has completed there, and once the same version has completed there in another deployment,
 // it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
+//
+// **Deployment rules** of the account are evaluated when an event would make a deployment `started`; planned deployments, repeats
+// and ends are not. If one blocks, the answer is 409 (other deployments are in progress), 423 (not at this time) or 428 (users have to
+// act first), and the start is recorded as an attempt with the status `preflight_failed`. The event may be sent again, with the
+// same `Idempotency-Key` too: it is evaluated again. An end that is reported nevertheless is recorded as a deployment of its own.
+// `extra_metadata.preflight_status` says what the rules found.
 //
 // **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 //
@@ -28235,6 +28443,13 @@ func ParseCreateDeploymentEventResponse(rsp *http.Response) (*CreateDeploymentEv
 		}
 		response.JSON403 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest DeploymentBlocked
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
 		var dest UnsupportedMediaType
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28248,6 +28463,20 @@ func ParseCreateDeploymentEventResponse(rsp *http.Response) (*CreateDeploymentEv
 			return nil, err
 		}
 		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest DeploymentFrozen
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 428:
+		var dest DeploymentPrecondition
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON428 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests

@@ -281,6 +281,36 @@ func (e DeliveryStatus) Valid() bool {
 	}
 }
 
+// Defines values for DeploymentRejectionDetailError.
+const (
+	DeploymentRejectionDetailErrorDeploymentBlocked DeploymentRejectionDetailError = "deployment_blocked"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRejectionDetailError enum.
+func (e DeploymentRejectionDetailError) Valid() bool {
+	switch e {
+	case DeploymentRejectionDetailErrorDeploymentBlocked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRejectionError.
+const (
+	DeploymentRejectionErrorDeploymentBlocked DeploymentRejectionError = "deployment_blocked"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRejectionError enum.
+func (e DeploymentRejectionError) Valid() bool {
+	switch e {
+	case DeploymentRejectionErrorDeploymentBlocked:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EnvironmentType.
 const (
 	EnvironmentTypeDev        EnvironmentType = "dev"
@@ -506,6 +536,7 @@ const (
 	RecordedEventEffectCreated     RecordedEventEffect = "created"
 	RecordedEventEffectOutOfOrder  RecordedEventEffect = "out_of_order"
 	RecordedEventEffectProgressed  RecordedEventEffect = "progressed"
+	RecordedEventEffectRejected    RecordedEventEffect = "rejected"
 	RecordedEventEffectTerminated  RecordedEventEffect = "terminated"
 )
 
@@ -520,7 +551,39 @@ func (e RecordedEventEffect) Valid() bool {
 		return true
 	case RecordedEventEffectProgressed:
 		return true
+	case RecordedEventEffectRejected:
+		return true
 	case RecordedEventEffectTerminated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RejectionCode.
+const (
+	RejectionCodeAPPROVALREQUIRED        RejectionCode = "APPROVAL_REQUIRED"
+	RejectionCodeDEPLOYMENTINPROGRESS    RejectionCode = "DEPLOYMENT_IN_PROGRESS"
+	RejectionCodeFLOWVIOLATION           RejectionCode = "FLOW_VIOLATION"
+	RejectionCodeINSUFFICIENTSOAKTIME    RejectionCode = "INSUFFICIENT_SOAK_TIME"
+	RejectionCodeNODEPLOYWINDOW          RejectionCode = "NO_DEPLOY_WINDOW"
+	RejectionCodeQUALITYAPPROVALREQUIRED RejectionCode = "QUALITY_APPROVAL_REQUIRED"
+)
+
+// Valid indicates whether the value is a known member of the RejectionCode enum.
+func (e RejectionCode) Valid() bool {
+	switch e {
+	case RejectionCodeAPPROVALREQUIRED:
+		return true
+	case RejectionCodeDEPLOYMENTINPROGRESS:
+		return true
+	case RejectionCodeFLOWVIOLATION:
+		return true
+	case RejectionCodeINSUFFICIENTSOAKTIME:
+		return true
+	case RejectionCodeNODEPLOYWINDOW:
+		return true
+	case RejectionCodeQUALITYAPPROVALREQUIRED:
 		return true
 	default:
 		return false
@@ -742,11 +805,12 @@ func (e SortOrder) Valid() bool {
 
 // Defines values for Status.
 const (
-	StatusAborted   Status = "aborted"
-	StatusCompleted Status = "completed"
-	StatusFailed    Status = "failed"
-	StatusPending   Status = "pending"
-	StatusStarted   Status = "started"
+	StatusAborted         Status = "aborted"
+	StatusCompleted       Status = "completed"
+	StatusFailed          Status = "failed"
+	StatusPending         Status = "pending"
+	StatusPreflightFailed Status = "preflight_failed"
+	StatusStarted         Status = "started"
 )
 
 // Valid indicates whether the value is a known member of the Status enum.
@@ -759,6 +823,8 @@ func (e Status) Valid() bool {
 	case StatusFailed:
 		return true
 	case StatusPending:
+		return true
+	case StatusPreflightFailed:
 		return true
 	case StatusStarted:
 		return true
@@ -1197,7 +1263,8 @@ type Build struct {
 	// StartedAt The earliest start that any event has reported; null when none has.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
-	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+	// deployment rules did not let start. Lists have attempts only if they are asked for.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -1482,14 +1549,23 @@ type Deployment struct {
 	// IsStale Whether the unfinished deployment is not in progress any more: no event for 24 hours, its version has completed there since in another deployment, or no event for an hour while a later deployment has completed there. Its status stays.
 	IsStale bool `json:"is_stale"`
 
+	// LastRejectedAt Of an attempt: when it was rejected last; else null.
+	LastRejectedAt nullable.Nullable[time.Time] `json:"last_rejected_at"`
+
 	// OccurredAt When it began; of a deployment of which only the end was reported, when it ended. It never changes; lists are sorted by it, `since` and `until` compare it.
 	OccurredAt time.Time `json:"occurred_at"`
+
+	// PreviousAttemptID The attempt of the same run that deployment rules had rejected before this deployment; null if there is none.
+	PreviousAttemptID nullable.Nullable[openapi_types.UUID] `json:"previous_attempt_id"`
 
 	// ProductID The product's identifier.
 	ProductID openapi_types.UUID `json:"product_id"`
 
 	// ProductName The product's name.
 	ProductName string `json:"product_name"`
+
+	// Rejections Of an attempt: how often deployment rules did not let it start. A repeat within three minutes does not count.
+	Rejections int32 `json:"rejections"`
 
 	// SCMBranch The branch or tag.
 	SCMBranch nullable.Nullable[string] `json:"scm_branch"`
@@ -1509,7 +1585,8 @@ type Deployment struct {
 	// StartedAt When the server received the first start; null when no start was reported.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
 
-	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+	// deployment rules did not let start. Lists have attempts only if they are asked for.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -1575,7 +1652,8 @@ type DeploymentEvent struct {
 	// SCMSHA The commit that the pipeline ran for. It is shown with the deployment, and may differ from the commit that the version was built from, which only build events report.
 	SCMSHA *string `json:"scm_sha,omitempty"`
 
-	// SkipPreflightChecks Accepted for compatibility; the server has no preflight checks yet.
+	// SkipPreflightChecks Whether to start although deployment rules block, except those about deployments in progress. Only API keys with the scope
+	// `skip_preflight` may; that of others is ignored.
 	SkipPreflightChecks *bool `json:"skip_preflight_checks,omitempty"`
 
 	// SourceSystem The CI system, such as `github`, `gitlab` or `jenkins`.
@@ -1614,6 +1692,50 @@ type DeploymentNeighbours struct {
 	// PreviousDeploymentID The deployment before; null for the first one.
 	PreviousDeploymentID nullable.Nullable[openapi_types.UUID] `json:"previous_deployment_id"`
 }
+
+// DeploymentRejection Why deployment rules do not let a deployment start. The members beside `detail` repeat its.
+type DeploymentRejection struct {
+	// Code What the first rule found.
+	Code RejectionCode `json:"code"`
+
+	// Detail The reason.
+	Detail struct {
+		// Code What the first rule found.
+		Code RejectionCode `json:"code"`
+
+		// Details The first rule (`rule_name`, `rule_id`, `rule_type`), the attempt (`attempt_id`), whether `skip_preflight_checks` was ignored
+		// (`skip_ignored`), all violations that block (`violations_total`, and up to 20 `violations`), and the members of the code.
+		Details map[string]interface{} `json:"details"`
+
+		// Error The error, for programs.
+		Error DeploymentRejectionDetailError `json:"error"`
+
+		// Message A sentence for each of the first three rules that block.
+		Message string `json:"message"`
+
+		// RetryAfter When the deployment may start, in whole seconds; absent if waiting does not suffice.
+		RetryAfter *time.Time `json:"retry_after,omitempty"`
+	} `json:"detail"`
+
+	// Details The first rule (`rule_name`, `rule_id`, `rule_type`), the attempt (`attempt_id`), whether `skip_preflight_checks` was ignored
+	// (`skip_ignored`), all violations that block (`violations_total`, and up to 20 `violations`), and the members of the code.
+	Details map[string]interface{} `json:"details"`
+
+	// Error The error, for programs.
+	Error DeploymentRejectionError `json:"error"`
+
+	// Message A sentence for each of the first three rules that block.
+	Message string `json:"message"`
+
+	// RetryAfter When the deployment may start, in whole seconds; absent if waiting does not suffice.
+	RetryAfter *time.Time `json:"retry_after,omitempty"`
+}
+
+// DeploymentRejectionDetailError The error, for programs.
+type DeploymentRejectionDetailError string
+
+// DeploymentRejectionError The error, for programs.
+type DeploymentRejectionError string
 
 // DeploymentRule A rule that deployments must pass. It has the member that `rule_type` names, and none of the others.
 type DeploymentRule struct {
@@ -2412,7 +2534,8 @@ type RecordedBuild struct {
 	// StartedAt The earliest start that any event has reported; null when none has.
 	StartedAt *time.Time `json:"started_at"`
 
-	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+	// deployment rules did not let start. Lists have attempts only if they are asked for.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -2493,7 +2616,8 @@ type RecordedDeployment struct {
 	// StartedAt When the server received the first start; null when no start was reported.
 	StartedAt *time.Time `json:"started_at"`
 
-	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+	// deployment rules did not let start. Lists have attempts only if they are asked for.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -2510,7 +2634,7 @@ type RecordedEvent struct {
 
 	// Effect What the event did. `created`: a new deployment or build; `progressed`: the pending one started; `terminated`: the
 	// unfinished one ended; `out_of_order`: a later status had overtaken it; `conflicting`: an earlier attempt of the run,
-	// which had ended otherwise. The last two change nothing.
+	// which had ended otherwise. These two change nothing. `rejected`: deployment rules did not let the deployment start.
 	Effect RecordedEventEffect `json:"effect"`
 
 	// ID The event's identifier.
@@ -2519,14 +2643,18 @@ type RecordedEvent struct {
 	// ReceivedAt When the server recorded it.
 	ReceivedAt time.Time `json:"received_at"`
 
-	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+	// deployment rules did not let start. Lists have attempts only if they are asked for.
 	Status Status `json:"status"`
 }
 
 // RecordedEventEffect What the event did. `created`: a new deployment or build; `progressed`: the pending one started; `terminated`: the
 // unfinished one ended; `out_of_order`: a later status had overtaken it; `conflicting`: an earlier attempt of the run,
-// which had ended otherwise. The last two change nothing.
+// which had ended otherwise. These two change nothing. `rejected`: deployment rules did not let the deployment start.
 type RecordedEventEffect string
+
+// RejectionCode What the first rule found.
+type RejectionCode string
 
 // Release Versions of several products that are released together.
 type Release struct {
@@ -3038,7 +3166,8 @@ type SignOut struct {
 // SortOrder The order of a list: the newest first, or by name. Names are compared by code points: `Zeta` comes before `alpha`.
 type SortOrder string
 
-// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+// deployment rules did not let start. Lists have attempts only if they are asked for.
 type Status string
 
 // User A user of the account.
@@ -3412,7 +3541,8 @@ type Since = time.Time
 // Sort The order of a list: the newest first, or by name. Names are compared by code points: `Zeta` comes before `alpha`.
 type Sort = SortOrder
 
-// StatusFilter The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+// StatusFilter The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+// deployment rules did not let start. Lists have attempts only if they are asked for.
 type StatusFilter = Status
 
 // Until defines model for Until.
@@ -3459,6 +3589,15 @@ type BuildRecorded = RecordedBuild
 
 // Conflict An error.
 type Conflict = Problem
+
+// DeploymentBlocked Why deployment rules do not let a deployment start. The members beside `detail` repeat its.
+type DeploymentBlocked = DeploymentRejection
+
+// DeploymentFrozen Why deployment rules do not let a deployment start. The members beside `detail` repeat its.
+type DeploymentFrozen = DeploymentRejection
+
+// DeploymentPrecondition Why deployment rules do not let a deployment start. The members beside `detail` repeat its.
+type DeploymentPrecondition = DeploymentRejection
 
 // Forbidden An error.
 type Forbidden = Problem

@@ -3056,6 +3056,12 @@ type BuildRecordedJSONResponse struct {
 
 type ConflictJSONResponse Problem
 
+type DeploymentBlockedJSONResponse DeploymentRejection
+
+type DeploymentFrozenJSONResponse DeploymentRejection
+
+type DeploymentPreconditionJSONResponse DeploymentRejection
+
 type ForbiddenJSONResponse Problem
 
 type InternalServerErrorJSONResponse Problem
@@ -6308,6 +6314,20 @@ func (response CreateDeploymentEvent403JSONResponse) VisitCreateDeploymentEventR
 	return err
 }
 
+type CreateDeploymentEvent409JSONResponse struct{ DeploymentBlockedJSONResponse }
+
+func (response CreateDeploymentEvent409JSONResponse) VisitCreateDeploymentEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateDeploymentEvent415JSONResponse struct {
 	UnsupportedMediaTypeJSONResponse
 }
@@ -6336,6 +6356,36 @@ func (response CreateDeploymentEvent422JSONResponse) VisitCreateDeploymentEventR
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentEvent423JSONResponse struct{ DeploymentFrozenJSONResponse }
+
+func (response CreateDeploymentEvent423JSONResponse) VisitCreateDeploymentEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(423)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentEvent428JSONResponse struct {
+	DeploymentPreconditionJSONResponse
+}
+
+func (response CreateDeploymentEvent428JSONResponse) VisitCreateDeploymentEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(428)
 	_, err := buf.WriteTo(w)
 	return err
 }

@@ -2,8 +2,6 @@ package governance
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -99,11 +97,11 @@ func (c *Cache) LoadRules(ctx context.Context, tx *postgres.BatchTx, revisions m
 	var failure error
 	batch := &pgx.Batch{}
 	postgres.QueueRows(batch, dbgen.ListRulesInForce, struct{ Accounts []uuid.UUID }{accounts}, func(row dbgen.DeploymentRule) {
-		rule, err := decodeRule(row)
+		rule, err := RuleOf(row)
 		if err != nil {
 			failure = err
 		}
-		loaded[row.AccountID] = append(loaded[row.AccountID], rule)
+		loaded[row.AccountID] = append(loaded[row.AccountID], rule.Rule)
 	})
 	if err := tx.Send(ctx, batch); err != nil {
 		return nil, err
@@ -120,18 +118,6 @@ func (c *Cache) LoadRules(ctx context.Context, tx *postgres.BatchTx, revisions m
 		compiled[accountID] = one
 	}
 	return compiled, nil
-}
-
-// decodeRule returns the rule of a row.
-func decodeRule(row dbgen.DeploymentRule) (policy.Rule, error) {
-	rule := policy.Rule{ID: row.ID, Name: row.Name, Type: policy.RuleType(row.RuleType), Mode: policy.Mode(row.Mode), Priority: int(row.Priority)}
-	if row.Rollback != nil {
-		rule.Rollback = new(policy.Rollback(*row.Rollback))
-	}
-	if err := json.Unmarshal(row.Scope, &rule.Scope); err != nil {
-		return rule, fmt.Errorf("decode the scope of rule %s: %w", row.ID, err)
-	}
-	return rule, rule.SetConfig(row.Config)
 }
 
 // compile compiles rules, none of which is disabled, for starts from now on.

@@ -129,6 +129,9 @@ func (r Rules) Create(ctx context.Context, accountID uuid.UUID, body json.RawMes
 		if rule, err = RuleOf(row); err != nil {
 			return false, err
 		}
+		if err := fillSlots(ctx, db, rule); err != nil {
+			return false, err
+		}
 		return true, audit.Record(ctx, db, ruleChange(rule, "deployment_rule.create", audit.Compare(nil, ruleMembers(rule))))
 	})
 	return rule, err
@@ -158,6 +161,9 @@ func (r Rules) Update(ctx context.Context, target etag.Ref, patch json.RawMessag
 			return false, err
 		}
 		if rule, err = update(ctx, db, rule, now); err != nil {
+			return false, err
+		}
+		if err := fillSlots(ctx, db, rule); err != nil {
 			return false, err
 		}
 		return true, audit.Record(ctx, db, ruleChange(rule, "deployment_rule.update", changed))

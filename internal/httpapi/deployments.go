@@ -222,6 +222,8 @@ func toAPIDeployment(row dbgen.DeploymentDetail, now time.Time) apigen.Deploymen
 		InvokeID:        toNullable(row.InvokeID),
 		SoakTimeHours:   toNullable(row.SoakTimeHours),
 		ExtraMetadata:   row.ExtraMetadata,
+
+		Rejections: row.Rejections, LastRejectedAt: toNullableTime(row.LastRejectedAt), PreviousAttemptID: toNullable(row.PreviousAttemptID),
 	}
 }
 

@@ -59,7 +59,7 @@ func (h eventHandlers) recordBuild(ctx context.Context, body apigen.BuildEvent, 
 func (h eventHandlers) record(ctx context.Context, event ingest.Event, key *string) (ingest.Recorded, error) {
 	principal := authn.PrincipalFrom(ctx)
 	event.AccountID, event.APIKeyID = principal.AccountID, principal.APIKeyID
-	event.MaySkipPreflight = principal.HasScope(apikeys.ScopeSkipPreflight)
+	event.MaySkipPreflight = principal.HasScope(apikeys.SkipPreflightScope)
 	event.Body, event.IdempotencyKey = validation.RawBody(ctx), ptr.Or(key, "")
 	if err := event.Normalize(); err != nil {
 		return ingest.Recorded{}, err

@@ -34,12 +34,18 @@ func TestDeclaredStatuses(t *testing.T) {
 		want["412"] = op.takes("If-Match")
 		want["404"] = len(op.paramsIn(openapi3.ParameterInPath)) > 0 || hasReference(op.OperationID)
 		_, want["409"] = conflicts()[op.OperationID]
+		if op.OperationID == starts {
+			want["409"], want["423"], want["428"] = true, true, true
+		}
 		want["503"] = want["503"] || op.OperationID == "getReadiness" // while the database is unavailable
 		maps.DeleteFunc(want, func(_ string, declared bool) bool { return !declared })
 		declared := slices.DeleteFunc(slices.Collect(maps.Keys(op.Responses.Map())), func(status string) bool { return status[0] == '2' || status == "302" })
 		require.ElementsMatch(t, slices.Collect(maps.Keys(want)), declared, op.OperationID)
 	}
 }
+
+// starts is the operation that deployment rules may reject. Such an answer has a body of its own, and is recorded: internal/httpapi tests it.
+const starts = "createDeploymentEvent"
 
 // hasReference reports whether the body has the identifier of another object.
 func hasReference(operation string) bool {
@@ -147,6 +153,9 @@ func TestConflicts(t *testing.T) {
 	f := newFixture(t)
 	for _, op := range operations(f.document) {
 		provoke, can := conflicts()[op.OperationID]
+		if op.OperationID == starts {
+			continue
+		}
 		if !can {
 			require.Nil(t, op.Responses.Status(http.StatusConflict), "%s: add a conflict to conflicts()", op.OperationID)
 			continue

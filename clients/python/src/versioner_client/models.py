@@ -53,9 +53,11 @@ are final: the first of them ends the deployment or build; another one later is 
 """
 
 
-Status = TypeAliasType("Status", Literal["pending", "started", "completed", "failed", "aborted"])
+Status = TypeAliasType("Status", Literal["pending", "started", "completed", "failed", "aborted", "preflight_failed"])
 """
-The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+deployment rules did not let start. Lists have attempts only if they are asked for.
+
 """
 
 
@@ -147,7 +149,9 @@ class DeploymentEvent(BaseModel):
     """
     skip_preflight_checks: bool | None = None
     """
-    Accepted for compatibility; the server has no preflight checks yet.
+    Whether to start although deployment rules block, except those about deployments in progress. Only API keys with the scope
+    `skip_preflight` may; that of others is ignored.
+
     """
     extra_metadata: dict[str, Any] | None = None
     """
@@ -895,6 +899,18 @@ class Deployment(BaseModel):
     """
     Further data of the object.
     """
+    rejections: int
+    """
+    Of an attempt: how often deployment rules did not let it start. A repeat within three minutes does not count.
+    """
+    last_rejected_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    Of an attempt: when it was rejected last; else null.
+    """
+    previous_attempt_id: Annotated[UUID | None, Field(...)]
+    """
+    The attempt of the same run that deployment rules had rejected before this deployment; null if there is none.
+    """
 
 
 class DeploymentList(BaseModel):
@@ -1057,11 +1073,11 @@ class RecordedEvent(BaseModel):
     When the server recorded it.
     """
     status: Status | str
-    effect: Literal["created", "progressed", "terminated", "out_of_order", "conflicting"] | str
+    effect: Literal["created", "progressed", "terminated", "out_of_order", "conflicting", "rejected"] | str
     """
     What the event did. `created`: a new deployment or build; `progressed`: the pending one started; `terminated`: the
     unfinished one ended; `out_of_order`: a later status had overtaken it; `conflicting`: an earlier attempt of the run,
-    which had ended otherwise. The last two change nothing.
+    which had ended otherwise. These two change nothing. `rejected`: deployment rules did not let the deployment start.
 
     """
     body: dict[str, Any]
@@ -2872,6 +2888,22 @@ class ValidationItem(BaseModel):
     """
 
 
+RejectionCode = TypeAliasType(
+    "RejectionCode",
+    Literal[
+        "NO_DEPLOY_WINDOW",
+        "DEPLOYMENT_IN_PROGRESS",
+        "FLOW_VIOLATION",
+        "INSUFFICIENT_SOAK_TIME",
+        "APPROVAL_REQUIRED",
+        "QUALITY_APPROVAL_REQUIRED",
+    ],
+)
+"""
+What the first rule found.
+"""
+
+
 class VersionConflict(BaseModel):
     """
     The version exists with another commit.
@@ -3543,6 +3575,68 @@ class ValidationProblem(BaseModel):
     detail: list[ValidationItem]
     """
     All problems, up to 50.
+    """
+
+
+class Detail(BaseModel):
+    """
+    The reason.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    error: Literal["deployment_blocked"]
+    """
+    The error, for programs.
+    """
+    message: str
+    """
+    A sentence for each of the first three rules that block.
+    """
+    code: RejectionCode
+    retry_after: AwareDatetime | None = None
+    """
+    When the deployment may start, in whole seconds; absent if waiting does not suffice.
+    """
+    details: dict[str, Any]
+    """
+    The first rule (`rule_name`, `rule_id`, `rule_type`), the attempt (`attempt_id`), whether `skip_preflight_checks` was ignored
+    (`skip_ignored`), all violations that block (`violations_total`, and up to 20 `violations`), and the members of the code.
+
+    """
+
+
+class DeploymentRejection(BaseModel):
+    """
+    Why deployment rules do not let a deployment start. The members beside `detail` repeat its.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    detail: Detail
+    """
+    The reason.
+    """
+    error: Literal["deployment_blocked"] | str
+    """
+    The error, for programs.
+    """
+    message: str
+    """
+    A sentence for each of the first three rules that block.
+    """
+    code: RejectionCode | str
+    retry_after: AwareDatetime | None = None
+    """
+    When the deployment may start, in whole seconds; absent if waiting does not suffice.
+    """
+    details: dict[str, Any]
+    """
+    The first rule (`rule_name`, `rule_id`, `rule_type`), the attempt (`attempt_id`), whether `skip_preflight_checks` was ignored
+    (`skip_ignored`), all violations that block (`violations_total`, and up to 20 `violations`), and the members of the code.
+
     """
 
 

@@ -56,6 +56,12 @@ def create_deployment_event(
     when a later deployment has completed there, and once the same version has completed there in another deployment,
     it is stale: its status stays, but it is not in progress any more. A late end still finishes it.
 
+    **Deployment rules** of the account are evaluated when an event would make a deployment `started`; planned deployments, repeats
+    and ends are not. If one blocks, the answer is 409 (other deployments are in progress), 423 (not at this time) or 428 (users have to
+    act first), and the start is recorded as an attempt with the status `preflight_failed`. The event may be sent again, with the
+    same `Idempotency-Key` too: it is evaluated again. An end that is reported nevertheless is recorded as a deployment of its own.
+    `extra_metadata.preflight_status` says what the rules found.
+
     **Bodies are read leniently**, because a pipeline cannot repair what it sends:
 
     - In texts and metadata, NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD. In names they are rejected.

@@ -41,9 +41,11 @@ export type EventStatus =
   | "skipped";
 
 /**
- * The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+ * The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+ * deployment rules did not let start. Lists have attempts only if they are asked for.
+ *
  */
-export type Status = "pending" | "started" | "completed" | "failed" | "aborted";
+export type Status = "pending" | "started" | "completed" | "failed" | "aborted" | "preflight_failed";
 
 /**
  * Further data, up to 256 KiB as compact JSON. Successive events of one deployment or build are merged key by key, the
@@ -138,7 +140,9 @@ export type DeploymentEvent = {
    */
   completed_at?: string | null;
   /**
-   * Accepted for compatibility; the server has no preflight checks yet.
+   * Whether to start although deployment rules block, except those about deployments in progress. Only API keys with the scope
+   * `skip_preflight` may; that of others is ignored.
+   *
    */
   skip_preflight_checks?: boolean | null;
   extra_metadata?: EventMetadataInput;
@@ -801,6 +805,18 @@ export type Deployment = {
    */
   soak_time_hours: number | null;
   extra_metadata: MetadataOutput;
+  /**
+   * Of an attempt: how often deployment rules did not let it start. A repeat within three minutes does not count.
+   */
+  rejections: number;
+  /**
+   * Of an attempt: when it was rejected last; else null.
+   */
+  last_rejected_at: string | null;
+  /**
+   * The attempt of the same run that deployment rules had rejected before this deployment; null if there is none.
+   */
+  previous_attempt_id: string | null;
 };
 
 /**
@@ -947,10 +963,10 @@ export type RecordedEvent = {
   /**
    * What the event did. `created`: a new deployment or build; `progressed`: the pending one started; `terminated`: the
    * unfinished one ended; `out_of_order`: a later status had overtaken it; `conflicting`: an earlier attempt of the run,
-   * which had ended otherwise. The last two change nothing.
+   * which had ended otherwise. These two change nothing. `rejected`: deployment rules did not let the deployment start.
    *
    */
-  effect: "created" | "progressed" | "terminated" | "out_of_order" | "conflicting";
+  effect: "created" | "progressed" | "terminated" | "out_of_order" | "conflicting" | "rejected";
   /**
    * The body as received; characters that cannot be stored are replaced, user info in URLs is removed.
    */
@@ -2628,6 +2644,70 @@ export type ValidationItem = {
 };
 
 /**
+ * Why deployment rules do not let a deployment start. The members beside `detail` repeat its.
+ */
+export type DeploymentRejection = {
+  /**
+   * The reason.
+   */
+  detail: {
+    /**
+     * The error, for programs.
+     */
+    error: "deployment_blocked";
+    /**
+     * A sentence for each of the first three rules that block.
+     */
+    message: string;
+    code: RejectionCode;
+    /**
+     * When the deployment may start, in whole seconds; absent if waiting does not suffice.
+     */
+    retry_after?: string;
+    /**
+     * The first rule (`rule_name`, `rule_id`, `rule_type`), the attempt (`attempt_id`), whether `skip_preflight_checks` was ignored
+     * (`skip_ignored`), all violations that block (`violations_total`, and up to 20 `violations`), and the members of the code.
+     *
+     */
+    details: {
+      [key: string]: unknown;
+    };
+  };
+  /**
+   * The error, for programs.
+   */
+  error: "deployment_blocked";
+  /**
+   * A sentence for each of the first three rules that block.
+   */
+  message: string;
+  code: RejectionCode;
+  /**
+   * When the deployment may start, in whole seconds; absent if waiting does not suffice.
+   */
+  retry_after?: string;
+  /**
+   * The first rule (`rule_name`, `rule_id`, `rule_type`), the attempt (`attempt_id`), whether `skip_preflight_checks` was ignored
+   * (`skip_ignored`), all violations that block (`violations_total`, and up to 20 `violations`), and the members of the code.
+   *
+   */
+  details: {
+    [key: string]: unknown;
+  };
+};
+
+/**
+ * What the first rule found.
+ */
+export type RejectionCode =
+  | "NO_DEPLOY_WINDOW"
+  | "DEPLOYMENT_IN_PROGRESS"
+  | "FLOW_VIOLATION"
+  | "INSUFFICIENT_SOAK_TIME"
+  | "APPROVAL_REQUIRED"
+  | "QUALITY_APPROVAL_REQUIRED";
+
+/**
  * The version exists with another commit.
  */
 export type VersionConflict = {
@@ -3400,6 +3480,12 @@ export type CreateDeploymentEventErrors = {
    */
   403: Problem;
   /**
+   * Deployment rules do not let the deployment start: others are in progress. All members stand twice, below `detail` and beside it, for
+   * clients that read one of them. The start is recorded as an attempt.
+   *
+   */
+  409: DeploymentRejection;
+  /**
    * The `Content-Type` is not `application/json`.
    */
   415: Problem;
@@ -3407,6 +3493,14 @@ export type CreateDeploymentEventErrors = {
    * The request is not valid; all problems are listed, up to 50.
    */
   422: ValidationProblem;
+  /**
+   * Deployment rules do not let the deployment start at this time. The start is recorded as an attempt.
+   */
+  423: DeploymentRejection;
+  /**
+   * Deployment rules do not let the deployment start before something else has happened. The start is recorded as an attempt.
+   */
+  428: DeploymentRejection;
   /**
    * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
    */

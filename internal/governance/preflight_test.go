@@ -1,0 +1,179 @@
+package governance_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/apikeys"
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/governance"
+	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/policy"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/quota"
+	"github.com/versioner-io/versioner/internal/telemetry"
+	"github.com/versioner-io/versioner/internal/testdb"
+)
+
+// preflights asks about rules of an account, whose events are recorded without them.
+type preflights struct {
+	service  *governance.Service
+	db       *postgres.DB
+	conn     *pgx.Conn
+	account  uuid.UUID
+	key      uuid.UUID
+	recorder *ingest.Recorder
+	rules    governance.Rules
+}
+
+func newPreflights(t *testing.T) *preflights {
+	t.Helper()
+	dsn := testdb.New(t)
+	logger := slog.New(slog.DiscardHandler)
+	owner, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
+	require.NoError(t, err)
+	t.Cleanup(owner.Close)
+	api, err := postgres.OpenAPI(t.Context(), dsn, postgres.APILimits{}, postgres.Observed{})
+	require.NoError(t, err)
+	t.Cleanup(api.Close)
+	pool, err := postgres.OpenIngest(t.Context(), dsn, postgres.Observed{})
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	key, err := apikeys.New(owner, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger).CreateInAccount(t.Context(), "acme", apikeys.NewKey{Name: "ci"})
+	require.NoError(t, err)
+	recorder := ingest.NewRecorder(pool, quota.Limits{}, nil, time.Now, telemetry.Telemetry{})
+	go recorder.Run(t.Context())
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return &preflights{
+		service: &governance.Service{Rules: governance.NewCache(owner, logger), Clock: time.Now}, conn: conn, recorder: recorder,
+		db: api.Tenant(key.AccountID), account: key.AccountID, key: key.ID,
+	}
+}
+
+func (p *preflights) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	_, err := p.conn.Exec(t.Context(), sql, args...)
+	require.NoError(t, err)
+}
+
+func (p *preflights) rule(t *testing.T, text string) {
+	t.Helper()
+	var rule policy.Rule
+	require.NoError(t, json.Unmarshal([]byte(text), &rule))
+	rule.Normalize()
+	require.Empty(t, rule.Validate())
+	config, err := rule.Config()
+	require.NoError(t, err)
+	scope, err := json.Marshal(rule.Scope)
+	require.NoError(t, err)
+	p.exec(t, `INSERT INTO deployment_rules (account_id, id, name, rule_type, mode, priority, rollback, scope, config, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now())`,
+		p.account, uuid.Must(uuid.NewV7()), rule.Name, rule.Type, rule.Mode, rule.Priority, rule.Rollback, scope, config)
+	p.exec(t, "INSERT INTO governance_state AS s (account_id) VALUES ($1) ON CONFLICT (account_id) DO UPDATE SET revision = s.revision + 1", p.account)
+}
+
+func (p *preflights) record(t *testing.T, environment, version string, status ingest.Status) {
+	t.Helper()
+	event := ingest.Event{Kind: ingest.Deployment, AccountID: p.account, APIKeyID: p.key, ProductName: "shop", EnvironmentName: environment, Version: version, Status: status, Body: json.RawMessage(`{}`)}
+	require.NoError(t, event.Normalize())
+	_, err := p.recorder.Record(t.Context(), event)
+	require.NoError(t, err)
+}
+
+func (p *preflights) ask(t *testing.T, question governance.Question) governance.Answer {
+	t.Helper()
+	answer, err := p.service.Preflight(t.Context(), p.db, p.account, question)
+	require.NoError(t, err)
+	return answer
+}
+
+func warnings(answer governance.Answer) (codes []governance.WarningCode) {
+	for _, warning := range answer.Warnings {
+		codes = append(codes, warning.Code)
+	}
+	return codes
+}
+
+func TestPreflight(t *testing.T) {
+	t.Parallel()
+	question := governance.Question{Product: "shop", Version: "1", Environment: "production"}
+
+	t.Run("WithoutRulesAllows", func(t *testing.T) {
+		t.Parallel()
+		p := newPreflights(t)
+		answer := p.ask(t, question)
+		require.True(t, answer.WouldAllow)
+		require.Equal(t, []governance.WarningCode{governance.UnknownProduct, governance.UnknownEnvironment, governance.UnknownVersion}, warnings(answer))
+		p.record(t, "production", "1", "started")
+		require.Empty(t, p.ask(t, question).Warnings)
+	})
+
+	t.Run("SaysWhenAFreezeEnds", func(t *testing.T) {
+		t.Parallel()
+		p := newPreflights(t)
+		now := time.Now().UTC()
+		end := now.Add(2 * time.Hour).Truncate(time.Minute)
+		p.rule(t, fmt.Sprintf(`{"name":"Freeze","rule_type":"schedule","scope":{"environment_types":["production"]},"schedule":{"timezone":"UTC","windows":[{"name":"w","effect":"deny","start":%q,"end":%q}]}}`,
+			now.Add(-time.Hour).Format("2006-01-02T15:04"), end.Format("2006-01-02T15:04")))
+		answer := p.ask(t, question)
+		require.False(t, answer.WouldAllow, "the type of an environment that does not exist is inferred")
+		require.Equal(t, policy.NoDeployWindow, answer.Violations[0].Code)
+		require.Equal(t, end, *answer.NextAllowedAt)
+		require.True(t, answer.Certain)
+		require.Equal(t, "Freeze", answer.BindingRule.Name)
+		question := question
+		question.At = &end
+		require.True(t, p.ask(t, question).WouldAllow)
+		before := now.Add(-2 * time.Hour)
+		question.At = &before
+		_, err := p.service.Preflight(t.Context(), p.db, p.account, question)
+		require.True(t, apperr.Is(err, apperr.Invalid), "%v", err)
+	})
+
+	t.Run("NamesMissingApprovals", func(t *testing.T) {
+		t.Parallel()
+		p := newPreflights(t)
+		p.record(t, "production", "1", "pending")
+		p.rule(t, `{"name":"QA","rule_type":"version_approval_required","version_approval_required":{"required_approvals":["qa"]}}`)
+		answer := p.ask(t, question)
+		require.False(t, answer.WouldAllow)
+		require.Nil(t, answer.NextAllowedAt)
+		require.NotNil(t, answer.EarliestAfterApprovals)
+		require.Len(t, answer.MissingApprovals, 1)
+		require.Equal(t, policy.QA, answer.MissingApprovals[0].Type)
+		require.Contains(t, answer.MissingApprovals[0].Roles, "qa")
+		p.exec(t, `INSERT INTO version_approvals (account_id, id, version_id, approval_type, decision, approver_role, given_by_name, created_at)
+			SELECT account_id, gen_random_uuid(), id, 'qa', 'approved', 'qa', 'Ada', now() FROM versions`)
+		require.True(t, p.ask(t, question).WouldAllow)
+	})
+
+	t.Run("FindsFormerNamesAndIdentifiers", func(t *testing.T) {
+		t.Parallel()
+		p := newPreflights(t)
+		p.record(t, "stage", "1", "completed")
+		p.record(t, "production", "0", "completed")
+		p.rule(t, `{"name":"Flow","rule_type":"flow","scope":{"environments":["production"]},"flow":{"prerequisites":["STAGE"],"min_soak_minutes":0}}`)
+		require.True(t, p.ask(t, question).WouldAllow)
+		p.exec(t, `UPDATE environments SET name = 'staging' WHERE name = 'stage'`)
+		p.exec(t, `INSERT INTO environment_names (account_id, name, environment_id) SELECT account_id, 'staging', id FROM environments WHERE name = 'staging'`)
+		require.True(t, p.ask(t, question).WouldAllow, "the former name is still known")
+		question := question
+		question.Version = "2"
+		require.Equal(t, policy.FlowViolation, p.ask(t, question).Violations[0].Code)
+		unknown := uuid.Must(uuid.NewV7())
+		question.ProductID = &unknown
+		_, err := p.service.Preflight(t.Context(), p.db, p.account, question)
+		require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
+	})
+}
