@@ -1,5 +1,15 @@
-import { useVirtualizer, type Virtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, type MouseEvent, useEffect, useMemo, useRef, useState } from "react";
+import { defaultRangeExtractor, type Range, useVirtualizer, type Virtualizer } from "@tanstack/react-virtual";
+import {
+  type FocusEvent,
+  type KeyboardEvent,
+  type MouseEvent,
+  type RefObject,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 
 import { Name } from "../../components/name";
 import { cellsOf, type Column, type Row } from "./matrix-data";
@@ -15,6 +25,12 @@ interface Position {
   column: number;
 }
 
+/** The cell that takes the focus, by its product and environment: polled data move it. The names have no environment. */
+interface FocusedCell {
+  product: string;
+  environment: string | null;
+}
+
 export interface MatrixProps {
   rows: readonly Row[];
   columns: readonly Column[];
@@ -28,13 +44,15 @@ export interface MatrixProps {
 export function Matrix({ rows, columns, onOpen }: MatrixProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const isFocusWanted = useRef(false);
-  const [active, setActive] = useState<Position>({ row: 0, column: 0 });
+  const [cell, setCell] = useState<FocusedCell | null>(null);
+  const active = usePosition(cell, rows, columns);
   const vertical = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
     overscan: OVERSCAN,
     scrollPaddingStart: ROW_HEIGHT,
+    rangeExtractor: useMemo(() => withIndex(active.row), [active.row]),
   });
   const horizontal = useVirtualizer({
     horizontal: true,
@@ -45,7 +63,12 @@ export function Matrix({ rows, columns, onOpen }: MatrixProps) {
     enabled: columns.length > COLUMN_LIMIT,
   });
   const window = useColumnWindow(columns, horizontal);
+  useFocusInPlace(scroller, cell, active.row);
 
+  const setActive = ({ row, column }: Position) => {
+    const product = rows[row]?.id;
+    if (product) setCell({ product, environment: columns[column - 1]?.id ?? null });
+  };
   const move = (to: Position) => {
     const row = Math.max(0, Math.min(rows.length - 1, to.row));
     const column = Math.max(0, Math.min(columns.length, to.column));
@@ -68,6 +91,10 @@ export function Matrix({ rows, columns, onOpen }: MatrixProps) {
     const opened = rows[row];
     const at = columns[column - 1];
     if (opened && at && cellsOf(opened, at).length > 0) onOpen(opened, at);
+  };
+  const onFocus = (event: FocusEvent) => {
+    const position = positionOf(event.target);
+    if (position) setActive(position);
   };
   const onClick = (event: MouseEvent) => {
     const position = positionOf(event.target);
@@ -96,6 +123,7 @@ export function Matrix({ rows, columns, onOpen }: MatrixProps) {
       aria-colcount={columns.length + 1}
       onKeyDown={onKeyDown}
       onClick={onClick}
+      onFocus={onFocus}
       className="relative [--name-width:9rem] sm:[--name-width:12rem] max-h-[max(24rem,calc(100dvh-18rem))] overflow-auto rounded-lg border border-line bg-surface lg:max-h-[max(24rem,calc(100dvh-15rem))]"
     >
       <div role="presentation" style={columns.length > COLUMN_LIMIT ? { width } : { minWidth: width }}>
@@ -117,6 +145,38 @@ export function Matrix({ rows, columns, onOpen }: MatrixProps) {
       </div>
     </div>
   );
+}
+
+/** The position of a cell; if its product or environment is gone, that of the cell which has taken its place. */
+function usePosition(cell: FocusedCell | null, rows: readonly Row[], columns: readonly Column[]): Position {
+  const last = useRef<Position>({ row: 0, column: 0 });
+  const found = useMemo(() => {
+    const row = cell ? rows.findIndex(({ id }) => id === cell.product) : 0;
+    const column = cell?.environment ? columns.findIndex(({ id }) => id === cell.environment) + 1 : 0;
+    return { row, column, isGone: cell?.environment != null && column === 0 };
+  }, [cell, rows, columns]);
+  const row = found.row >= 0 ? found.row : Math.min(last.current.row, rows.length - 1);
+  const column = found.isGone ? Math.min(last.current.column, columns.length) : found.column;
+  last.current = { row, column };
+  return last.current;
+}
+
+/** Renders an item in addition to those in view, so that it keeps the focus. */
+const withIndex = (index: number) => (range: Range) => {
+  const inView = defaultRangeExtractor(range);
+  if (inView.includes(index) || index >= range.count) return inView;
+  return [...inView, index].sort((a, b) => a - b);
+};
+
+/** Scrolls with the row of the focused cell when rows before it come or go, so that the user keeps seeing it. */
+function useFocusInPlace(scroller: RefObject<HTMLElement | null>, cell: FocusedCell | null, row: number) {
+  const before = useRef({ cell, row });
+  useLayoutEffect(() => {
+    const { current: grid } = scroller;
+    const isMoved = cell === before.current.cell && row !== before.current.row; // by other data, not by the user
+    if (isMoved && grid?.contains(document.activeElement)) grid.scrollTop += (row - before.current.row) * ROW_HEIGHT;
+    before.current = { cell, row };
+  }, [scroller, cell, row]);
 }
 
 /** Where a key moves the focus to; null for other keys. */

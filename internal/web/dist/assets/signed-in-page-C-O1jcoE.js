@@ -1,1 +1,0 @@
-import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{D as t,E as n}from"./framework-CEjWQ-_m.js";import{Bn as r,Xn as i,pn as a}from"./app-BNfAnwbJ.js";var o=e(t(),1),s=n();function c(){return(0,o.useEffect)(()=>{i(),close()},[]),(0,s.jsx)(r,{title:`Signed in`,children:(0,s.jsx)(a,{title:`You are signed in`,children:`Close this window to go on.`})})}export{c as default};
