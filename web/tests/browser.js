@@ -11,10 +11,14 @@ export const desk = { width: 1280, height: 800 };
 export const phone = { width: 390, height: 844 };
 const looks = [desk, phone].flatMap((viewport) => ["light", "dark"].map((colorScheme) => ({ viewport, colorScheme })));
 
+/** Milliseconds until a test that waits gives up: it is for what never happens, and no bound. */
+export const WAIT_LIMIT = 180_000;
+
 /** Failures of requests to a server that is stopped, starts or stops. */
 export const AWAY = [/ERR_CONNECTION|ERR_EMPTY_RESPONSE|Failed to load resource|50\d/];
 
-const programs = ["chromium", "chromium-browser", "google-chrome"];
+// The first needs less than half of the CPU time of the others.
+const programs = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"];
 
 function isProgram(path) {
   try {
@@ -33,7 +37,7 @@ function findChromium() {
 }
 
 const executablePath = findChromium();
-const missing = "install Chromium (Debian and Ubuntu: apt-get install chromium), or name it in the variable CHROMIUM";
+const missing = "install Chromium (.ci/chromium does on Debian and Ubuntu), or name it in the variable CHROMIUM";
 if (!executablePath && process.env.CI) throw new Error(missing);
 
 /** The options of a suite of tests: skipped on machines without Chromium, never where CI is set. */
@@ -50,7 +54,9 @@ export function startBrowser() {
  * failures that are a part of the test.
  */
 export async function visit(browser, server, path, { token, expected = [], ...look }, action) {
-  const context = await browser.newContext({ viewport: desk, reducedMotion: "reduce", ...look });
+  const extraHTTPHeaders = token && { authorization: `Bearer ${token}` }; // no other host is reached
+  const context = await browser.newContext({ viewport: desk, reducedMotion: "reduce", extraHTTPHeaders, ...look });
+  context.setDefaultTimeout(WAIT_LIMIT);
   try {
     const problems = [];
     const report = (problem) => expected.some((pattern) => pattern.test(problem)) || problems.push(problem);
@@ -59,11 +65,6 @@ export async function visit(browser, server, path, { token, expected = [], ...lo
         console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`),
       );
     });
-    if (token) {
-      await context.route(`${server.url}/**`, (route) =>
-        route.continue({ headers: { ...route.request().headers(), authorization: `Bearer ${token}` } }),
-      );
-    }
     context.on("console", (message) => message.type() === "error" && report(`console: ${message.text()}`));
     context.on("weberror", ({ error }) => report(`exception: ${error().stack}`));
     context.on("request", (request) => isForeign(request.url(), server) && report(`foreign: ${request.url()}`));

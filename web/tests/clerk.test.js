@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 
-import { startBrowser, suite, visit } from "./browser.js";
-import { freeAddress, startServer } from "./server.js";
+import { suite, visit } from "./browser.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
 
 /** Starts an application that signs its only user in at /sign-in, and issues session tokens like those of Clerk. */
 async function startApplication(dashboard) {
@@ -35,7 +35,7 @@ async function startApplication(dashboard) {
       name: "Grace Hopper",
       sid: "sess_2def",
       v: 2,
-      o: { id: "org_2ghi", slg: "acme", rol: "admin" },
+      o: { id: "org_2ghi", slg: "globex", rol: "admin" },
     };
     const claims = { iss: url, azp: url, iat: now, exp: now + 60, ...user };
     const text = `${encode({ alg: "RS256", kid: "ins_1", typ: "JWT" })}.${encode(claims)}`;
@@ -48,23 +48,20 @@ describe("application with Clerk", suite, () => {
   let server, application, browser, expected;
 
   before(async () => {
-    const address = await freeAddress();
-    application = await startApplication(`http://${address}`);
-    const settings = {
-      VERSIONER_PUBLIC_URL: `http://${address}`,
+    server = await sharedServer();
+    application = await startApplication(server.url);
+    await server.configure({
+      VERSIONER_PUBLIC_URL: server.url,
       VERSIONER_JWT_ISSUER: application.url,
       VERSIONER_JWT_JWKS_URL: `${application.url}/.well-known/jwks.json`,
       VERSIONER_JWT_AUTHORIZED_PARTY: application.url,
       VERSIONER_SIGN_IN_URL: `${application.url}/sign-in`,
-    };
-    server = await startServer({ address, settings });
-    browser = await startBrowser();
+    });
+    browser = await sharedBrowser();
     expected = [/401/, new RegExp(`^foreign: ${application.url}/`)];
   });
 
   after(async () => {
-    await browser?.close();
-    await server?.stop();
     await application?.stop();
   });
 
@@ -80,7 +77,7 @@ describe("application with Clerk", suite, () => {
       await signIn(page);
       const names = (await context.cookies(server.url)).map(({ name }) => name);
       assert.deepEqual(names, ["__session"]);
-      await page.getByRole("button", { name: "Account menu Grace Hopper acme · admin" }).click();
+      await page.getByRole("button", { name: "Account menu Grace Hopper globex · admin" }).click();
       await page.getByRole("menuitem", { name: "Sign out" }).click();
       await page.waitForURL(`${application.url}/sign-in`);
     }));

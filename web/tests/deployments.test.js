@@ -1,9 +1,9 @@
 // Tests of the list of deployments and of the page of one.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 
-import { assertAccessible, assertAccessibleInEveryLook, startBrowser, suite, visit } from "./browser.js";
-import { startServer } from "./server.js";
+import { assertAccessible, assertAccessibleInEveryLook, suite, visit } from "./browser.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
 
 const hostile = '<img src=x onerror="alert(1)">\u202e"\'';
 
@@ -11,14 +11,9 @@ describe("deployments", suite, () => {
   let server, browser, token, viewer;
 
   before(async () => {
-    server = await startServer({ demo: true });
-    browser = await startBrowser();
+    server = await sharedServer();
+    browser = await sharedBrowser();
     [token, viewer] = await Promise.all([server.token(), server.token("viewer")]);
-  });
-
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
   });
 
   const api = async (path) =>

@@ -1,44 +1,38 @@
 // Tests of the first page: the summary, the grid, its panel and filters, and the page of an empty account.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 
 import {
+  WAIT_LIMIT,
   assertAccessible,
   assertAccessibleInEveryLook,
   desk,
   keepPicture,
   phone,
-  startBrowser,
   suite,
   visit,
 } from "./browser.js";
-import { startServer } from "./server.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
 
 const KB = 1000;
 const run = promisify(execFile);
 
 describe("environments", suite, () => {
-  let server, empty, browser, token, emptyToken;
+  let server, browser, token, emptyToken;
 
   before(async () => {
-    server = await startServer({ demo: true });
-    empty = await startServer();
-    browser = await startBrowser();
-    [token, emptyToken] = await Promise.all([server.token(), empty.token()]);
-  });
-
-  after(async () => {
-    await browser?.close();
-    await Promise.all([server?.stop(), empty?.stop()]);
+    server = await sharedServer();
+    browser = await sharedBrowser();
+    [token, emptyToken] = await Promise.all([server.token(), server.token("admin", "empty")]);
   });
 
   const api = async (path) =>
     (await fetch(server.url + path, { headers: { Authorization: `Bearer ${token}` } })).json();
-  const send = (to, key, body) =>
-    fetch(`${to.url}/deployment-events/`, {
+  const send = (key, body) =>
+    fetch(`${server.url}/deployment-events/`, {
       method: "POST",
       headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
       body: JSON.stringify(body),
@@ -98,11 +92,14 @@ describe("environments", suite, () => {
         ["ArrowRight", "2,2"],
       ]) {
         await page.keyboard.press(key);
-        const deadline = Date.now() + 10_000; // a far row is mounted after the grid has scrolled
+        const deadline = Date.now() + WAIT_LIMIT; // a far row is mounted after the grid has scrolled
         while ((await focused()) !== at && Date.now() < deadline) await page.waitForTimeout(20);
         assert.equal(await focused(), at, key);
       }
       assert.equal(await page.locator("[role=grid] [tabindex='0']").count(), 1, "one cell takes the focus");
+      await page.getByRole("rowheader", { name: "cart-service", exact: true }).focus();
+      await page.keyboard.press("ArrowRight");
+      const opened = await focused();
       await page.keyboard.press("Enter");
       const panel = page.getByRole("dialog");
       await panel.getByRole("heading", { name: "History" }).waitFor();
@@ -112,7 +109,7 @@ describe("environments", suite, () => {
       assert.match(page.url(), /open=/, "the panel has an address");
       await page.keyboard.press("Escape");
       await panel.waitFor({ state: "detached" });
-      assert.equal(await focused(), "2,2");
+      assert.equal(await focused(), opened);
     }));
 
   test("shows an event within 8 seconds, and renders its row alone", () =>
@@ -133,11 +130,11 @@ describe("environments", suite, () => {
         environment_name: "production",
         status: "started",
       };
-      assert.equal((await send(server, server.key, event)).status, 200);
+      assert.equal((await send(server.key, event)).status, 200);
       await cellOf(page, "cart-service", 0).getByText("in progress").waitFor({ timeout: 8_000 });
       const changed = await page.evaluate(() => [...window.changedRows]);
       assert.ok(changed.includes("cart-service") && changed.length <= 3, `changed rows: ${changed}`);
-      await send(server, server.key, { ...event, status: "failed" });
+      await send(server.key, { ...event, status: "failed" });
     }));
 
   test("stays within the budget of the first page", () =>
@@ -158,14 +155,14 @@ describe("environments", suite, () => {
     }));
 
   test("leads a new account to its first event in every look", () =>
-    visit(browser, empty, "/start", { token: emptyToken }, async (page) => {
+    visit(browser, server, "/start", { token: emptyToken }, async (page) => {
       await page.getByRole("heading", { name: "Get started" }).waitFor();
       await page.getByRole("button", { name: "Create a key" }).waitFor();
       await assertAccessibleInEveryLook(page, "start");
     }));
 
   test("creates a key, and shows the first event that its own command sends", () =>
-    visit(browser, empty, "/start", { token: emptyToken }, async (page) => {
+    visit(browser, server, "/start", { token: emptyToken }, async (page) => {
       await page.getByRole("button", { name: "Create a key" }).click();
       const key = await page.getByRole("region", { name: "API key" }).textContent();
       const command = await page.getByRole("region", { name: "curl" }).textContent();
@@ -178,7 +175,7 @@ describe("environments", suite, () => {
       await first.getByRole("link", { name: "See the overview" }).click();
       await page.getByRole("rowheader", { name: "checkout" }).waitFor();
       const hostile = '<img src=x onerror="alert(1)">\u202e';
-      await send(empty, key, {
+      await send(key, {
         product_name: hostile,
         version: "1.4.2",
         environment_name: "production",

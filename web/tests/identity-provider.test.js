@@ -2,17 +2,16 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { keepPicture, startBrowser, suite, visit } from "./browser.js";
+import { keepPicture, suite, visit } from "./browser.js";
 import { startProvider } from "./provider.js";
-import { freeAddress, startServer } from "./server.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
 
 describe("identity provider", suite, () => {
   let server, provider, browser, expected;
 
   before(async () => {
-    const address = await freeAddress();
-    const url = `http://${address}`;
-    provider = await startProvider(url);
+    server = await sharedServer();
+    provider = await startProvider(server.url);
     const issuer = {
       issuer: provider.url,
       audience: ["https://api.example.com"],
@@ -20,17 +19,14 @@ describe("identity provider", suite, () => {
       client_id: "browser",
       client_secret: "secret",
     };
-    const settings = { VERSIONER_PUBLIC_URL: url, VERSIONER_JWT_ISSUERS: JSON.stringify([issuer]) };
-    server = await startServer({ address, settings });
-    browser = await startBrowser();
+    await server.configure({ VERSIONER_PUBLIC_URL: server.url, VERSIONER_JWT_ISSUERS: JSON.stringify([issuer]) });
+    browser = await sharedBrowser();
     // The pages of the provider are foreign; they load a font and have no icon.
     const foreign = [provider.url, "https://fonts.googleapis.com/"].map((origin) => new RegExp(`: ${origin}`));
     expected = [/401/, /ERR_NAME_NOT_RESOLVED|404 \(Not Found\)/, ...foreign];
   });
 
   after(async () => {
-    await browser?.close();
-    await server?.stop();
     await provider?.stop();
   });
 

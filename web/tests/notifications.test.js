@@ -7,13 +7,12 @@ import {
   assertAccessible,
   assertAccessibleInEveryLook,
   keepPicture,
-  startBrowser,
   submitWithoutServer,
   suite,
   visit,
 } from "./browser.js";
 import { startMailServer } from "./mail-server.js";
-import { freeAddress, startServer } from "./server.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
 
 const HOSTILE = `"><img src=x onerror=alert(1)> \u202e ${"x".repeat(120)}`;
 const HOOK = "https://hooks.example.com/versioner";
@@ -23,21 +22,18 @@ describe("notifications", suite, () => {
 
   before(async () => {
     mails = await startMailServer();
-    const address = await freeAddress();
-    const settings = {
+    server = await sharedServer();
+    await server.configure({
       VERSIONER_SMTP_URL: `smtp://${mails.address}?tls=none`,
       VERSIONER_MAIL_FROM: "versioner@example.com",
-      VERSIONER_PUBLIC_URL: `http://${address}`,
-    };
-    server = await startServer({ demo: true, address, settings });
-    browser = await startBrowser();
+      VERSIONER_PUBLIC_URL: server.url,
+    });
+    browser = await sharedBrowser();
     [admin, viewer] = await Promise.all(["admin", "viewer"].map((role) => server.token(role)));
     await createChannel(HOSTILE);
   });
 
   after(async () => {
-    await browser?.close();
-    await server?.stop();
     mails?.stop();
   });
 

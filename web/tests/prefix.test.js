@@ -10,8 +10,8 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { startBrowser, suite, visit } from "./browser.js";
-import { freeAddress, startServer } from "./server.js";
+import { suite, visit } from "./browser.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
 
 const PREFIX = "/versioner";
 const SIGNED_OUT = [/401/];
@@ -37,17 +37,12 @@ describe("a path prefix", suite, () => {
   let proxy, server, browser;
 
   before(async () => {
-    const address = await freeAddress();
-    proxy = await startProxy(address);
-    [server, browser] = await Promise.all([
-      startServer({ address, settings: { VERSIONER_PUBLIC_URL: proxy.url } }),
-      startBrowser(),
-    ]);
+    [server, browser] = await Promise.all([sharedServer(), sharedBrowser()]);
+    proxy = await startProxy(new URL(server.url).host);
+    await server.configure({ VERSIONER_PUBLIC_URL: proxy.url });
   });
 
   after(async () => {
-    await browser?.close();
-    await server?.stop();
     await proxy?.stop();
   });
 
@@ -64,6 +59,8 @@ describe("a path prefix", suite, () => {
     visitBehindProxy("/start", async (page) => {
       await page.goto(server.link.replace(server.url, proxy.url));
       assert.equal(page.url(), `${proxy.url}/app/`);
+      await page.getByRole("grid").waitFor();
+      await page.goto(`${proxy.url}/app/start`);
       await page.getByRole("button", { name: "Create a key" }).click();
       await page.getByRole("region", { name: "API key" }).waitFor();
       await page.getByRole("link", { name: "Deployments", exact: true }).first().click();

@@ -1,9 +1,9 @@
 // Tests of the products and environments: their lists, pages and forms.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 
-import { assertAccessible, assertAccessibleInEveryLook, keepPicture, startBrowser, suite, visit } from "./browser.js";
-import { startServer } from "./server.js";
+import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
 
 const hostile = '<b onclick="alert(1)">\u202eevil"\'';
 
@@ -11,14 +11,9 @@ describe("products and environments", suite, () => {
   let server, browser, token, viewer;
 
   before(async () => {
-    server = await startServer({ demo: true });
-    browser = await startBrowser();
+    server = await sharedServer();
+    browser = await sharedBrowser();
     [token, viewer] = await Promise.all([server.token(), server.token("viewer")]);
-  });
-
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
   });
 
   const request = async (method, path, body) => {

@@ -1,10 +1,10 @@
 // The number of round trips before the first page shows data: what a slow network multiplies.
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 
-import { startBrowser, suite } from "./browser.js";
-import { startServer } from "./server.js";
+import { suite } from "./browser.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
 
 /** After this long without a request, all that do not depend on the held answers have been sent. */
 const QUIET = 1_000;
@@ -13,12 +13,7 @@ describe("round trips", suite, () => {
   let server, browser;
 
   before(async () => {
-    [server, browser] = await Promise.all([startServer({ demo: true }), startBrowser()]);
-  });
-
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
+    [server, browser] = await Promise.all([sharedServer(), sharedBrowser()]);
   });
 
   /** Opens a page and holds all requests until no more are sent, again and again: the requests of each round trip. */

@@ -1,4 +1,4 @@
-// A server of the test's own on a free port, with its data in a temporary directory.
+// A server of the tests' own on a free port, with its data in a temporary directory.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
@@ -6,8 +6,9 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { isDeepStrictEqual, promisify } from "node:util";
 
 const program = fileURLToPath(new URL("../../bin/versionerd", import.meta.url));
 const run = promisify(execFile);
@@ -21,35 +22,67 @@ export async function freeAddress() {
   return `127.0.0.1:${port}`;
 }
 
-/** Starts `versionerd dev`; with `demo`, the account has the invented history of `versionerd demo`. */
-export async function startServer({ demo = false, address = "127.0.0.1:0", settings = {} } = {}) {
+/**
+ * Starts `versionerd dev`; with `demo`, its account has the invented history of `versionerd demo`. Returns its address, the first API
+ * key, the link that signs in since the last start, and functions that return a session token, end and restart the program, restart
+ * it with other settings unless it has them, and stop it and delete its data.
+ */
+export async function startServer({ demo = false } = {}) {
   const home = await mkdtemp(join(tmpdir(), "versioner-web-"));
   await chmod(home, 0o755); // for root, PostgreSQL runs as another user
-  const data = join(home, "data");
-  const env = { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: tmpdir(), ...settings };
-  const command = async (...args) => (await run(program, [...args, "--data-dir", data], { env })).stdout.trim();
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: tmpdir() };
+  const data = ["--data-dir", join(home, "data")];
+  const command = async (...args) => (await run(program, [...args, ...data], { env })).stdout.trim();
+  const tokens = new Map();
+  let child;
+  let settings = {};
 
-  let server;
-  const start = async (address, isFirst = true) => {
-    server = spawn(program, ["dev", "--addr", address, "--data-dir", data, "--drain-delay", "0s"], { env });
-    return started(server, isFirst);
+  const start = async (address, isFirst) => {
+    const args = ["dev", "--addr", address, ...data, "--drain-delay", "0s"];
+    child = spawn(program, args, { env: { ...env, ...settings } });
+    return started(child, isFirst);
   };
-  const end = async () => {
-    const ended = once(server, "exit");
-    server.kill("SIGTERM");
-    await ended;
-  };
-  const stop = async () => {
-    await end();
-    await rm(home, { recursive: true, force: true });
+  const server = {
+    async token(role = "admin", account = "demo") {
+      const user = `${role} of ${account}`;
+      if (!tokens.has(user)) tokens.set(user, command("token", "--account", account, "--role", role));
+      return tokens.get(user);
+    },
+    async end() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const ended = once(child, "exit");
+      child.kill("SIGTERM");
+      await ended;
+    },
+    async restart() {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          ({ link: server.link } = await start(new URL(server.url).host, false));
+          return;
+        } catch (error) {
+          // A connection of another program may have taken the port.
+          if (!/address already in use/.test(error.message) || attempt === 60) throw error;
+          await pause(1_000);
+        }
+      }
+    },
+    async configure(others) {
+      if (isDeepStrictEqual(settings, others)) return;
+      settings = others;
+      await server.end();
+      await server.restart();
+    },
+    async stop() {
+      await server.end();
+      await rm(home, { recursive: true, force: true });
+    },
   };
   try {
-    const { url, key, link } = await start(address);
+    Object.assign(server, await start("127.0.0.1:0", true));
     if (demo) await command("demo", "--account", "demo");
-    const token = (role = "admin") => command("token", "--account", "demo", "--role", role);
-    return { url, key, link, token, stop, end, restart: () => start(new URL(url).host, false) };
+    return server;
   } catch (error) {
-    await stop();
+    await server.stop();
     throw error;
   }
 }

@@ -1,9 +1,9 @@
 // Tests of signing in and out, of a session that ends while a page is open, and of a server that is away.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 
-import { AWAY, assertAccessibleInEveryLook, keepPicture, startBrowser, suite, visit } from "./browser.js";
-import { startServer } from "./server.js";
+import { AWAY, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
 
 const SIGNED_OUT = [/401/];
 
@@ -11,13 +11,8 @@ describe("session", suite, () => {
   let server, browser;
 
   before(async () => {
-    server = await startServer();
-    browser = await startBrowser();
-  });
-
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
+    server = await sharedServer();
+    browser = await sharedBrowser();
   });
 
   const send = (version, name = "checkout") =>
@@ -222,11 +217,16 @@ describe("session", suite, () => {
     visit(browser, server, "/", { expected: [...SIGNED_OUT, ...AWAY] }, async (page) => {
       await send("1.0.2");
       await signIn(page);
-      await page.getByRole("gridcell").first().getByText("1.0.2").waitFor();
+      const cell = page
+        .getByRole("row")
+        .filter({ has: page.getByRole("rowheader", { name: "checkout", exact: true }) })
+        .getByRole("gridcell")
+        .first();
+      await cell.getByText("1.0.2").waitFor();
       await server.end();
       const banner = page.getByRole("status").filter({ hasText: "The server does not answer" });
       await banner.getByText(/The data on this page are \d+ s old/).waitFor();
-      await page.getByRole("gridcell").first().getByText("1.0.2").waitFor();
+      await cell.getByText("1.0.2").waitFor();
       await keepPicture(page, "away");
       await server.restart();
       await banner.waitFor({ state: "detached" });

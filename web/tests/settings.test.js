@@ -1,6 +1,6 @@
 // Tests of the pages of the settings: API keys, users and roles, the audit log and the sessions.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 
 import {
   AWAY,
@@ -8,12 +8,11 @@ import {
   assertAccessibleInEveryLook,
   keepPicture,
   phone,
-  startBrowser,
   submitWithoutServer,
   suite,
   visit,
 } from "./browser.js";
-import { startServer } from "./server.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
 
 const HOSTILE = `"><img src=x onerror=alert(1)> \u202e ${"x".repeat(120)}`;
 
@@ -21,15 +20,11 @@ describe("settings", suite, () => {
   let server, browser, admin, developer, viewer;
 
   before(async () => {
-    server = await startServer({ demo: true });
-    browser = await startBrowser();
+    server = await sharedServer();
+    browser = await sharedBrowser();
     [admin, developer, viewer] = await Promise.all(["admin", "developer", "viewer"].map((role) => server.token(role)));
     await call("POST", "/api-keys/", { name: HOSTILE, description: HOSTILE });
-  });
-
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
+    await call("DELETE", "/auth/sessions/"); // those of the suites before
   });
 
   async function call(method, path, body, token = admin) {

@@ -1,22 +1,17 @@
 // Tests of the frame of all pages.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 
-import { keepPicture, startBrowser, suite, visit } from "./browser.js";
-import { startServer } from "./server.js";
+import { keepPicture, suite, visit } from "./browser.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
 
 describe("shell", suite, () => {
   let server, browser, token;
 
   before(async () => {
-    server = await startServer({ demo: true });
-    browser = await startBrowser();
+    server = await sharedServer();
+    browser = await sharedBrowser();
     token = await server.token();
-  });
-
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
   });
 
   test("leads from an unknown address to the overview", () =>

@@ -267,7 +267,13 @@ async function servePage(t: TestContext): Promise<string> {
 
 /** Returns the path in the variable CHROMIUM, or else the name of an installed Chromium. */
 async function findChromium(): Promise<string | undefined> {
-  for (const name of [process.env["CHROMIUM"] ?? "", "chromium", "chromium-browser", "google-chrome"]) {
+  for (const name of [
+    process.env["CHROMIUM"] ?? "",
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+  ]) {
     if (name !== "" && (await run(name, ["--version"]).catch(() => undefined))) return name;
   }
   return undefined;
