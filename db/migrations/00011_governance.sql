@@ -1,5 +1,5 @@
 -- +goose Up
--- Governance: what decides whether a deployment may start.
+-- Governance: what decides whether a deployment may start. Its integers are bounded: minutes of a day, priorities, a rejection in three minutes.
 
 -- The state of an account's governance. Every change of a rule locks the row and increments the revision, and every start of a deployment
 -- that rules apply to locks it too: a change binds from its commit. The settings have a revision of their own, for their ETag.
@@ -8,6 +8,7 @@ CREATE TABLE governance_state (
   revision bigint NOT NULL DEFAULT 1,
   requester_may_approve boolean NOT NULL DEFAULT false,
   break_glass_second_person boolean NOT NULL DEFAULT false,
+  -- squawk-ignore prefer-bigint-over-int
   break_glass_max_minutes integer NOT NULL DEFAULT 60,
   approval_mails boolean NOT NULL DEFAULT true,
   settings_revision bigint NOT NULL DEFAULT 1,
@@ -23,6 +24,7 @@ CREATE TABLE deployment_rules (
   name text NOT NULL,
   rule_type text NOT NULL,
   mode text NOT NULL,
+  -- squawk-ignore prefer-bigint-over-int
   priority integer NOT NULL,
   rollback text, -- null for concurrency rules
   scope jsonb NOT NULL, -- policy.Scope
@@ -60,6 +62,7 @@ CREATE TABLE break_glass_grants (
   environment_id uuid NOT NULL,
   version text NOT NULL,
   reason text NOT NULL,
+  -- squawk-ignore prefer-bigint-over-int
   minutes integer NOT NULL,
   rule_types text[] NOT NULL,
   status text NOT NULL,
@@ -198,6 +201,7 @@ ALTER TABLE api_keys
 -- Attempts: starts that rules have blocked. They are the deployments with the status preflight_failed, and the only ones that were rejected.
 -- The values of existing rows satisfy the conditions that they replace, which are narrower.
 ALTER TABLE deployments
+  -- squawk-ignore prefer-bigint-over-int
   ADD COLUMN rejections integer NOT NULL DEFAULT 0,
   ADD COLUMN last_rejected_at timestamptz,
   ADD COLUMN previous_attempt_id uuid, -- of a deployment that was admitted after attempts
