@@ -450,22 +450,24 @@ func (e HealthStatus) Valid() bool {
 
 // Defines values for NotifiableEventType.
 const (
-	NotifiableEventTypeBuildAborted              NotifiableEventType = "build.aborted"
-	NotifiableEventTypeBuildCompleted            NotifiableEventType = "build.completed"
-	NotifiableEventTypeBuildFailed               NotifiableEventType = "build.failed"
-	NotifiableEventTypeBuildPending              NotifiableEventType = "build.pending"
-	NotifiableEventTypeBuildStarted              NotifiableEventType = "build.started"
-	NotifiableEventTypeDeploymentAborted         NotifiableEventType = "deployment.aborted"
-	NotifiableEventTypeDeploymentCompleted       NotifiableEventType = "deployment.completed"
-	NotifiableEventTypeDeploymentFailed          NotifiableEventType = "deployment.failed"
-	NotifiableEventTypeDeploymentPending         NotifiableEventType = "deployment.pending"
-	NotifiableEventTypeDeploymentPreflightFailed NotifiableEventType = "deployment.preflight_failed"
-	NotifiableEventTypeDeploymentStarted         NotifiableEventType = "deployment.started"
-	NotifiableEventTypeVersionAborted            NotifiableEventType = "version.aborted"
-	NotifiableEventTypeVersionCompleted          NotifiableEventType = "version.completed"
-	NotifiableEventTypeVersionFailed             NotifiableEventType = "version.failed"
-	NotifiableEventTypeVersionPending            NotifiableEventType = "version.pending"
-	NotifiableEventTypeVersionStarted            NotifiableEventType = "version.started"
+	NotifiableEventTypeBuildAborted                  NotifiableEventType = "build.aborted"
+	NotifiableEventTypeBuildCompleted                NotifiableEventType = "build.completed"
+	NotifiableEventTypeBuildFailed                   NotifiableEventType = "build.failed"
+	NotifiableEventTypeBuildPending                  NotifiableEventType = "build.pending"
+	NotifiableEventTypeBuildStarted                  NotifiableEventType = "build.started"
+	NotifiableEventTypeDeploymentAborted             NotifiableEventType = "deployment.aborted"
+	NotifiableEventTypeDeploymentCompleted           NotifiableEventType = "deployment.completed"
+	NotifiableEventTypeDeploymentFailed              NotifiableEventType = "deployment.failed"
+	NotifiableEventTypeDeploymentPending             NotifiableEventType = "deployment.pending"
+	NotifiableEventTypeDeploymentPreflightFailed     NotifiableEventType = "deployment.preflight_failed"
+	NotifiableEventTypeDeploymentPreflightOverridden NotifiableEventType = "deployment.preflight_overridden"
+	NotifiableEventTypeDeploymentPreflightSkipped    NotifiableEventType = "deployment.preflight_skipped"
+	NotifiableEventTypeDeploymentStarted             NotifiableEventType = "deployment.started"
+	NotifiableEventTypeVersionAborted                NotifiableEventType = "version.aborted"
+	NotifiableEventTypeVersionCompleted              NotifiableEventType = "version.completed"
+	NotifiableEventTypeVersionFailed                 NotifiableEventType = "version.failed"
+	NotifiableEventTypeVersionPending                NotifiableEventType = "version.pending"
+	NotifiableEventTypeVersionStarted                NotifiableEventType = "version.started"
 )
 
 // Valid indicates whether the value is a known member of the NotifiableEventType enum.
@@ -490,6 +492,10 @@ func (e NotifiableEventType) Valid() bool {
 	case NotifiableEventTypeDeploymentPending:
 		return true
 	case NotifiableEventTypeDeploymentPreflightFailed:
+		return true
+	case NotifiableEventTypeDeploymentPreflightOverridden:
+		return true
+	case NotifiableEventTypeDeploymentPreflightSkipped:
 		return true
 	case NotifiableEventTypeDeploymentStarted:
 		return true
@@ -3385,7 +3391,7 @@ type VersionList struct {
 // that may do so skipped it; or the deployment was reported at its end only, when nothing could be blocked (`observed`).
 type ViolationAction string
 
-// WebhookMessage The body of the request that a webhook receives. Every member is always present.
+// WebhookMessage The body of the request that a webhook receives. Every member is always present, but for `preflight_code` and `preflight_message`.
 //
 // Example: {"commit_sha":"c3a1f6e0b7d24985ac61e7f3d0982b5e4f7a6c18","deployed_at":"2026-11-23T15:49:45.000984Z","deployer":"Ada Lovelace","environment":"production","event_type":"deployment.failed","id":"01a20919-55a9-778c-b3f3-63031a7e5dd2","is_successful":false,"preflight_status":null,"product_name":"checkout","repo_name":"acme/checkout","source_url":"https://github.com/acme/checkout/actions/runs/16421402915","version":"1.4.3"}
 type WebhookMessage struct {
@@ -3409,6 +3415,12 @@ type WebhookMessage struct {
 
 	// IsSuccessful True for deployment.completed, false for deployment.failed and deployment.preflight_failed, else null.
 	IsSuccessful nullable.Nullable[bool] `json:"is_successful"`
+
+	// PreflightCode What the first rule found, such as NO_DEPLOY_WINDOW; of the events `deployment.preflight_` alone.
+	PreflightCode *string `json:"preflight_code,omitempty"`
+
+	// PreflightMessage What deployment rules found, for humans; of the events `deployment.preflight_` alone.
+	PreflightMessage *string `json:"preflight_message,omitempty"`
 
 	// PreflightStatus The result of the preflight checks.
 	PreflightStatus nullable.Nullable[string] `json:"preflight_status"`

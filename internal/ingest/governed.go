@@ -254,7 +254,7 @@ func (w *workingSet) indexAttempt(subject Subject) {
 
 // reject records a start that rules block, and returns the error that answers it. The deployment of the outcome does not start: it is an
 // attempt. A start that is rejected again for the same reasons within repeatOfRejection records nothing.
-func (w *workingSet) reject(event Event, pair *resolvedPair, outcome Outcome, verdict policy.Verdict, now time.Time) (attempt Subject) {
+func (w *workingSet) reject(event Event, pair *resolvedPair, outcome Outcome, verdict policy.Verdict, next policy.Next, now time.Time) (attempt Subject) {
 	known := w.attemptOf(event, pair, outcome.Version.ID, now)
 	isNew := known == nil || outcome.Effect == Progressed // the planned deployment becomes the attempt
 	if !isNew && now.Sub(known.LastRejectedAt) < repeatOfRejection && slices.Equal(codesOf(known.Metadata), blockingCodes(verdict)) {
@@ -280,7 +280,13 @@ func (w *workingSet) reject(event Event, pair *resolvedPair, outcome Outcome, ve
 		version.createdAt = now
 	}
 	w.recordViolations(event, attempt, verdict, now)
-	w.recorded = append(w.recorded, recordedEvent{event: event, effect: Rejected, subjectID: attempt.ID, receivedAt: now, isFirst: isNew})
+	recorded := recordedEvent{event: event, effect: Rejected, subjectID: attempt.ID, receivedAt: now}
+	if isNew { // one notice for an attempt
+		recorded.notice = &PreflightNotice{
+			EventType: "deployment.preflight_failed", Code: string(verdict.First().Code), Message: verdict.Message(), RetryAt: next.AllowedAt,
+		}
+	}
+	w.recorded = append(w.recorded, recorded)
 	return attempt
 }
 
@@ -307,6 +313,15 @@ func (w *workingSet) recordViolations(event Event, deployment Subject, verdict p
 			Violation: one, id: newID(), accountID: event.AccountID, apiKeyID: event.APIKeyID, grantID: verdict.GrantID, deployment: deployment, at: now,
 		})
 	}
+}
+
+// admissionNotice returns the notice of a start that happened although rules would have blocked it; nil: none would.
+func admissionNotice(verdict *policy.Verdict) *PreflightNotice {
+	if verdict == nil || verdict.Status != policy.StatusSkipped && verdict.Status != policy.StatusOverridden {
+		return nil
+	}
+	first := verdict.Violations[0]
+	return &PreflightNotice{EventType: "deployment.preflight_" + string(verdict.Status), Code: string(first.Code), Message: first.Message}
 }
 
 // rejection returns the error that answers a start that rules block.

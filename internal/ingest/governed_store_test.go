@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/apperr"
@@ -526,4 +527,51 @@ func TestUngovernedAccountsAreNotLocked(t *testing.T) {
 	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
 	_, err = g.send(t, "2", "started", "other")
 	require.NoError(t, err)
+}
+
+// TestPreflightNotices notifies subscribers of an attempt once, and of a start that a grant or a key let pass, in the transaction of the event.
+func TestPreflightNotices(t *testing.T) {
+	t.Parallel()
+	g := newGovernedFixture(t)
+	_, err := g.conn.Exec(t.Context(), `
+		WITH c AS (INSERT INTO notification_channels (account_id, id, name, channel_type, encrypted_config, enabled, created_at, updated_at)
+			VALUES ($1, gen_random_uuid(), 'ops', 'webhook', '', true, now(), now()) RETURNING id)
+		INSERT INTO notification_preferences (account_id, id, channel_id, event_type, environments, products, statuses, created_at, updated_at)
+			SELECT $1, gen_random_uuid(), c.id, t, '{}', '{}', '{}', now(), now() FROM c, unnest('{deployment.preflight_failed,deployment.preflight_skipped}'::text[]) AS t`, g.account)
+	require.NoError(t, err)
+	g.rule(t, "schedule", "enabled", freeze())
+	notices := func() (found []ingest.FanOutEvent) {
+		rows, err := g.conn.Query(t.Context(), "SELECT args FROM river_job WHERE kind = 'fan_out_events' ORDER BY id")
+		require.NoError(t, err)
+		jobs, err := pgx.CollectRows(rows, pgx.RowTo[ingest.FanOutArgs])
+		require.NoError(t, err)
+		for _, job := range jobs {
+			found = append(found, job.Events...)
+		}
+		return found
+	}
+	_, err = g.send(t, "1", "started", "run")
+	failure := requireRejected(t, err, apperr.Frozen, "NO_DEPLOY_WINDOW")
+	g.advance(5 * time.Minute)
+	_, err = g.send(t, "1", "started", "run")
+	require.Equal(t, attemptIDOf(failure), attemptID(t, err), "rejected again")
+	require.Len(t, notices(), 1)
+	notice := notices()[0]
+	require.Equal(t, "deployment.preflight_failed", notice.EventType)
+	require.Equal(t, ingest.PreflightFailed, notice.Status)
+	require.Equal(t, attemptIDOf(failure), notice.SubjectID)
+	require.Equal(t, "NO_DEPLOY_WINDOW", notice.Preflight.Code)
+	require.Equal(t, failure.Message, notice.Preflight.Message)
+	require.WithinDuration(t, *failure.Rejection.RetryAt, *notice.Preflight.RetryAt, 0)
+
+	event := deployment("shop", "production", "1", "started", "run")
+	event.SkipPreflight, event.MaySkipPreflight = true, true
+	recorded, err := g.record(t, event)
+	require.NoError(t, err)
+	require.Len(t, notices(), 2)
+	require.Equal(t, "deployment.preflight_skipped", notices()[1].EventType)
+	require.Equal(t, recorded.Subject.ID, notices()[1].SubjectID)
+	_, err = g.record(t, event)
+	require.NoError(t, err)
+	require.Len(t, notices(), 2, "a repeat has no notice")
 }

@@ -210,6 +210,11 @@ func (w *workingSet) queueFanOut(ctx context.Context, batch *pgx.Batch, notified
 		if isChange && notified[notifiedType{accountID: r.event.AccountID, eventType: r.event.eventType()}] {
 			args.Events = append(args.Events, w.fanOut(r))
 		}
+		if r.notice != nil && notified[notifiedType{accountID: r.event.AccountID, eventType: r.notice.EventType}] {
+			event := w.fanOut(r)
+			event.EventType, event.Status, event.Preflight = r.notice.EventType, w.subjects[r.subjectID].Status, r.notice
+			args.Events = append(args.Events, event)
+		}
 	}
 	if len(args.Events) == 0 {
 		return nil
@@ -287,6 +292,16 @@ type FanOutEvent struct {
 	OccurredAt    time.Time       `json:"occurred_at"`
 	TookSeconds   *float64        `json:"took_seconds,omitempty"`
 	Metadata      json.RawMessage `json:"metadata,omitempty"` // the keys error and preflight_status alone
+
+	Preflight *PreflightNotice `json:"preflight,omitempty"` // of the events of that name
+}
+
+// PreflightNotice is what rules have found about a start.
+type PreflightNotice struct {
+	EventType string     `json:"-"`
+	Code      string     `json:"code"`
+	Message   string     `json:"message"`
+	RetryAt   *time.Time `json:"retry_at,omitempty"` // when a retry may succeed; nil: waiting does not suffice
 }
 
 func (w *workingSet) fanOut(r recordedEvent) FanOutEvent {

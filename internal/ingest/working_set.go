@@ -89,7 +89,7 @@ type recordedEvent struct {
 	effect     Effect
 	subjectID  uuid.UUID
 	receivedAt time.Time
-	isFirst    bool // of a rejected event: the attempt is new
+	notice     *PreflightNotice // of a start that rules have blocked, or would have
 }
 
 func newWorkingSet(kind Kind) *workingSet {
@@ -208,8 +208,9 @@ func (w *workingSet) apply(event Event, now time.Time) (Recorded, error) {
 	}
 	set, attempt, facts, verdict := w.evaluate(event, pair, outcome, now)
 	if verdict != nil && !verdict.Allowed() {
-		recorded := w.reject(event, pair, outcome, *verdict, now)
-		return Recorded{}, rejection(*verdict, set.NextAllowed(now, attempt, facts), recorded.ID)
+		next := set.NextAllowed(now, attempt, facts)
+		recorded := w.reject(event, pair, outcome, *verdict, next, now)
+		return Recorded{}, rejection(*verdict, next, recorded.ID)
 	}
 	if verdict != nil {
 		w.admit(&outcome, event, facts, *verdict, now)
@@ -240,6 +241,7 @@ func (w *workingSet) apply(event Event, now time.Time) (Recorded, error) {
 	}
 	version.Version, version.isDirty = outcome.Version, version.isDirty || !outcome.Version.equal(version.Version)
 	w.remember(event, outcome, now)
+	w.recorded[len(w.recorded)-1].notice = admissionNotice(verdict)
 	w.complete(event, outcome)
 	return result, nil
 }

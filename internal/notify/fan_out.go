@@ -179,10 +179,17 @@ func payloadOf(event ingest.FanOutEvent) payload {
 	if problem == "" {
 		problem = gjson.GetBytes(event.Metadata, "error").String()
 	}
-	return payload{
+	content := payload{
 		ID: event.SubjectID, Status: string(event.Status), OccurredAt: event.OccurredAt.UTC(),
 		Product: event.Product, Version: event.Version, Environment: event.Environment, Deployer: deployer,
 		Repository: event.Details.Repository, CommitSHA: event.Details.SHA, SourceURL: event.Details.URL,
 		PreflightStatus: gjson.GetBytes(event.Metadata, "preflight_status.status").String(), Error: truncate(problem, maxErrorText), TookSeconds: event.TookSeconds,
 	}
+	if content.PreflightStatus == "overridden" { // receivers know three values
+		content.PreflightStatus = "skipped"
+	}
+	if event.Preflight != nil {
+		content.PreflightCode, content.PreflightMessage, content.RetryAt = event.Preflight.Code, event.Preflight.Message, event.Preflight.RetryAt
+	}
+	return content
 }

@@ -29,8 +29,13 @@ type payload struct {
 	SourceURL       string    `json:"source_url,omitempty"`
 	PreflightStatus string    `json:"preflight_status,omitempty"`
 	Error           string    `json:"error,omitempty"`
-	TookSeconds     *float64  `json:"took_seconds,omitempty"`
-	Text            string    `json:"text,omitempty"` // replaces the summary of a deployment or build
+
+	PreflightCode    string     `json:"preflight_code,omitempty"`
+	PreflightMessage string     `json:"preflight_message,omitempty"`
+	RetryAt          *time.Time `json:"retry_at,omitempty"` // when rules let the deployment start
+
+	TookSeconds *float64 `json:"took_seconds,omitempty"`
+	Text        string   `json:"text,omitempty"` // replaces the summary of a deployment or build
 }
 
 // summary describes the event in one line.
@@ -41,17 +46,19 @@ func (p payload) summary(eventType string) string {
 		target = " to " + p.Environment
 	}
 	summary := map[string]string{
-		"deployment.pending":          subject + " waits to be deployed" + target,
-		"deployment.started":          subject + " is being deployed" + target,
-		"deployment.completed":        subject + " was deployed" + target,
-		"deployment.failed":           "Deploying " + subject + target + " failed",
-		"deployment.aborted":          "Deploying " + subject + target + " was aborted",
-		"deployment.preflight_failed": "Deploying " + subject + target + " was refused by the checks before it",
-		"build.pending":               subject + " waits to be built",
-		"build.started":               subject + " is being built",
-		"build.completed":             subject + " was built",
-		"build.failed":                "Building " + subject + " failed",
-		"build.aborted":               "Building " + subject + " was aborted",
+		"deployment.pending":              subject + " waits to be deployed" + target,
+		"deployment.started":              subject + " is being deployed" + target,
+		"deployment.completed":            subject + " was deployed" + target,
+		"deployment.failed":               "Deploying " + subject + target + " failed",
+		"deployment.aborted":              "Deploying " + subject + target + " was aborted",
+		"deployment.preflight_failed":     "Deploying " + subject + target + " was blocked by deployment rules",
+		"deployment.preflight_skipped":    "Deploying " + subject + target + " skipped deployment rules",
+		"deployment.preflight_overridden": "Deploying " + subject + target + " overrode deployment rules with a break-glass grant",
+		"build.pending":                   subject + " waits to be built",
+		"build.started":                   subject + " is being built",
+		"build.completed":                 subject + " was built",
+		"build.failed":                    "Building " + subject + " failed",
+		"build.aborted":                   "Building " + subject + " was aborted",
 	}[eventType]
 	if summary == "" {
 		summary = p.Text
@@ -77,6 +84,10 @@ func (p payload) fields() []field {
 	if p.TookSeconds != nil {
 		took = formatDuration(*p.TookSeconds)
 	}
+	retry := ""
+	if p.RetryAt != nil {
+		retry = p.RetryAt.UTC().Add(time.Second - time.Nanosecond).Truncate(time.Second).Format(time.RFC3339)
+	}
 	var fields []field
 	for _, one := range []field{
 		{"Product", p.Product},
@@ -85,6 +96,8 @@ func (p payload) fields() []field {
 		{"Status", p.Status},
 		{"By", p.Deployer},
 		{"Took", took},
+		{"Reason", p.PreflightMessage},
+		{"Retry after", retry},
 		{"Repository", p.Repository},
 		{"Commit", p.CommitSHA},
 	} {

@@ -19,7 +19,7 @@ import (
 	"github.com/versioner-io/versioner/internal/ptr"
 )
 
-// webhookBody is flat, and every member is always present.
+// webhookBody is flat, and every member is always present, but for those of preflight events.
 type webhookBody struct {
 	ID              uuid.UUID `json:"id"`
 	DeployedAt      time.Time `json:"deployed_at"`
@@ -33,6 +33,9 @@ type webhookBody struct {
 	CommitSHA       *string   `json:"commit_sha"`
 	PreflightStatus *string   `json:"preflight_status"`
 	SourceURL       *string   `json:"source_url"`
+
+	PreflightCode    *string `json:"preflight_code,omitempty"` // of the events of that name
+	PreflightMessage *string `json:"preflight_message,omitempty"`
 }
 
 // webhook returns the compact JSON that is sent and signed. `&`, `<` and `>` are not escaped: receivers that serialise the body
@@ -45,6 +48,7 @@ func (p payload) webhook(eventType string) ([]byte, error) {
 		ID: p.ID, DeployedAt: p.OccurredAt.UTC(), EventType: eventType, Environment: ptr.NonZero(p.Environment), IsSuccessful: isSuccessful(eventType),
 		Deployer: ptr.NonZero(p.Deployer), ProductName: ptr.NonZero(p.Product), Version: ptr.NonZero(p.Version), RepoName: ptr.NonZero(p.Repository),
 		CommitSHA: ptr.NonZero(p.CommitSHA), PreflightStatus: ptr.NonZero(p.PreflightStatus), SourceURL: ptr.NonZero(p.SourceURL),
+		PreflightCode: ptr.NonZero(p.PreflightCode), PreflightMessage: ptr.NonZero(p.PreflightMessage),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode a webhook: %w", err)

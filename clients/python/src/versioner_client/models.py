@@ -3119,6 +3119,8 @@ NotifiableEventType = TypeAliasType(
         "deployment.failed",
         "deployment.aborted",
         "deployment.preflight_failed",
+        "deployment.preflight_skipped",
+        "deployment.preflight_overridden",
         "build.pending",
         "build.started",
         "build.completed",
@@ -3351,7 +3353,7 @@ class NotificationDeliveryList(BaseModel):
 
 class WebhookMessage(BaseModel):
     """
-    The body of the request that a webhook receives. Every member is always present.
+    The body of the request that a webhook receives. Every member is always present, but for `preflight_code` and `preflight_message`.
     """
 
     model_config = ConfigDict(
@@ -3404,6 +3406,14 @@ class WebhookMessage(BaseModel):
     source_url: Annotated[str | None, Field(...)]
     """
     The URL of the CI run.
+    """
+    preflight_code: str | None = None
+    """
+    What the first rule found, such as NO_DEPLOY_WINDOW; of the events `deployment.preflight_` alone.
+    """
+    preflight_message: str | None = None
+    """
+    What deployment rules found, for humans; of the events `deployment.preflight_` alone.
     """
 
 

@@ -2966,6 +2966,8 @@ export type NotifiableEventType =
   | "deployment.failed"
   | "deployment.aborted"
   | "deployment.preflight_failed"
+  | "deployment.preflight_skipped"
+  | "deployment.preflight_overridden"
   | "build.pending"
   | "build.started"
   | "build.completed"
@@ -3155,7 +3157,7 @@ export type NotificationDeliveryList = {
 };
 
 /**
- * The body of the request that a webhook receives. Every member is always present.
+ * The body of the request that a webhook receives. Every member is always present, but for `preflight_code` and `preflight_message`.
  */
 export type WebhookMessage = {
   /**
@@ -3206,6 +3208,14 @@ export type WebhookMessage = {
    * The URL of the CI run.
    */
   source_url: string | null;
+  /**
+   * What the first rule found, such as NO_DEPLOY_WINDOW; of the events `deployment.preflight_` alone.
+   */
+  preflight_code?: string;
+  /**
+   * What deployment rules found, for humans; of the events `deployment.preflight_` alone.
+   */
+  preflight_message?: string;
 };
 
 /**
