@@ -24,3 +24,10 @@ export const environmentNamesQuery = (text: string) =>
     queryFn: async ({ signal }) =>
       (await listEnvironments({ client, signal, query: query(text) })).items.map(({ name }) => name),
   });
+
+const isNamed = (name: string) => (one: { name: string }) => one.name.toLowerCase() === name.trim().toLowerCase();
+
+/** The identifier of the environment with the name, in any case; undefined if there is none. */
+export async function environmentId(name: string): Promise<string | undefined> {
+  return (await listEnvironments({ client, query: query(name) })).items.find(isNamed(name))?.id;
+}

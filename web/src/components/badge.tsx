@@ -31,6 +31,7 @@ const STATUS: Record<string, { tone: Tone; glyph: string; word: string }> = {
   completed: { tone: "good", glyph: "✓", word: "completed" },
   failed: { tone: "bad", glyph: "✕", word: "failed" },
   aborted: { tone: "warn", glyph: "⊘", word: "aborted" },
+  preflight_failed: { tone: "bad", glyph: "⊘", word: "blocked" },
 };
 
 /** The status of a deployment or build. A stale one has no end and is not in progress any more. */

@@ -14,6 +14,7 @@ const EFFECTS: Record<RecordedEvent["effect"], string> = {
   terminated: "ended it",
   out_of_order: "changed nothing: a later status had arrived before",
   conflicting: "changed nothing: it belongs to an earlier attempt of the run",
+  rejected: "did not start it: deployment rules block",
 };
 
 /** The events of a deployment or build, newest first: what each did, and its body. */

@@ -10,8 +10,8 @@ export interface FormField {
   /** The member of the body that `bodyOf` and `patchOf` return. */
   name: string;
   label: string;
-  /** `names` is a list of names, `checks` a list of choices, and `check` a switch. */
-  kind: "text" | "area" | "json" | "choice" | "names" | "checks" | "check";
+  /** `name` is a text with suggestions, `names` a list of names, `checks` a list of choices, and `check` a switch. */
+  kind: "text" | "area" | "json" | "choice" | "name" | "names" | "checks" | "check";
   help?: string;
   isRequired?: boolean;
   choices?: Readonly<Record<string, string>>;
@@ -25,6 +25,16 @@ export interface FormField {
 
 /** The fields of a form, which may depend on their values. */
 export type FormFields = readonly FormField[] | ((values: Values) => readonly FormField[]);
+
+/** A problem of one field that was found when the form was sent. */
+export class FieldProblem extends Error {
+  constructor(
+    readonly field: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
 
 /** What is wrong with the fields, by name. */
 export type Problems = Readonly<Record<string, string>>;
@@ -43,11 +53,12 @@ export function problemsOf(fields: readonly FormField[], values: Values): Proble
   return problems;
 }
 
-/** The problems of fields that the server found, and its messages that they repeat. */
-export function serverProblems(
+/** The problems of fields that sending the form has found, and the server's messages that they repeat. */
+export function sendingProblems(
   fields: readonly FormField[],
   error: unknown,
 ): { problems: Problems; shown: readonly ValidationItem[] } {
+  if (error instanceof FieldProblem) return { problems: { [error.field]: error.message }, shown: [] };
   const problems: Record<string, string> = {};
   const shown: ValidationItem[] = [];
   for (const item of error instanceof ValidationError ? error.problems : []) {

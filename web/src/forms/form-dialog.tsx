@@ -4,6 +4,7 @@ import { type ReactNode, type Ref, useState } from "react";
 import { Button } from "../components/button";
 import { Dialog } from "../components/dialog";
 import { InlineError } from "../components/states";
+import { FieldProblem } from "./fields";
 
 export interface FormDialogProps {
   title: string;
@@ -39,7 +40,7 @@ export function FormDialog(props: FormDialogProps) {
         }}
       >
         {props.children}
-        <InlineError error={props.error} except={props.shown} />
+        <InlineError error={props.error instanceof FieldProblem ? null : props.error} except={props.shown} />
         {isAsking ? <Discard onDiscard={props.onClose} onKeep={() => setAsking(false)} /> : null}
         <div className="flex flex-wrap justify-end gap-2">
           <Button onClick={close}>Cancel</Button>

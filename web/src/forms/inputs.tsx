@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { type ComponentProps, useId, useState } from "react";
 
 import { CheckField, SelectField, TextArea, TextField } from "../components/field";
 import { type FormField, linesOf } from "./fields";
@@ -50,6 +50,8 @@ function Input({ field, isFirst, value, problem, onChange }: InputProps) {
           ))}
         </SelectField>
       );
+    case "name":
+      return <NameInput {...common} field={field} />;
     case "names":
       return (
         <NamesInput {...{ field, problem }} names={linesOf(value)} onChange={(names) => onChange(names.join("\n"))} />
@@ -88,6 +90,11 @@ interface NamesInputProps {
 
 function NamesInput({ field: { label, help, suggestions }, problem, names, onChange }: NamesInputProps) {
   const [text, setText] = useState("");
+  const found = useSuggestions(suggestions, text);
+  return <NamesField {...{ label, help, problem, names, onChange }} suggestions={found} onText={setText} />;
+}
+
+function useSuggestions(suggestions: FormField["suggestions"], text: string): readonly string[] {
   const { data } = useQuery({
     queryKey: ["names"],
     queryFn: () => [],
@@ -95,7 +102,28 @@ function NamesInput({ field: { label, help, suggestions }, problem, names, onCha
     ...suggestions?.(text),
     placeholderData: keepPreviousData,
   });
-  return <NamesField {...{ label, help, problem, names, onChange }} suggestions={data ?? []} onText={setText} />;
+  return data ?? [];
+}
+
+interface NameInputProps extends Omit<ComponentProps<typeof TextField>, "value"> {
+  field: FormField;
+  value: string;
+}
+
+/** A text with suggestions while it is typed. */
+function NameInput({ field: { suggestions, maxLength, placeholder }, ...props }: NameInputProps) {
+  const id = useId();
+  const found = useSuggestions(suggestions, props.value);
+  return (
+    <div>
+      <TextField {...props} {...{ maxLength, placeholder }} list={id} dir="auto" autoComplete="off" />
+      <datalist id={id}>
+        {found.map((name) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
+    </div>
+  );
 }
 
 interface ChecksProps {

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 
-import { type FormFields, type Problems, problemsOf, serverProblems, type Values } from "./fields";
+import { type FormFields, type Problems, problemsOf, sendingProblems, type Values } from "./fields";
 
 /**
  * The values of a form and what is wrong with them. The form's element gets `ref`: the focus moves to the first field with a problem.
@@ -12,15 +12,15 @@ export function useFields(all: FormFields, initial: Values, error: unknown) {
   const [refusals, setRefusals] = useState(0);
   useEffect(() => ref.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus(), [refusals, error]);
   const fields = typeof all === "function" ? all(values) : all;
-  const server = serverProblems(fields, error);
+  const sent = sendingProblems(fields, error);
   return {
     ref,
     fields,
     values,
     setValues,
-    problems: { ...server.problems, ...own },
+    problems: { ...sent.problems, ...own },
     /** The server's messages that are beside the fields. */
-    shown: server.shown,
+    shown: sent.shown,
     change(name: string, text: string) {
       setValues((before) => ({ ...before, [name]: text }));
       setOwn(({ [name]: _, ...others }) => others);

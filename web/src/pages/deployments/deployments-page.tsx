@@ -35,7 +35,7 @@ export default function DeploymentsPage() {
           label="Status"
           any="Any status"
           value={search["status"]}
-          choices={STATUS_CHOICES}
+          choices={{ ...STATUS_CHOICES, preflight_failed: "Blocked by rules" }}
           onChange={(status) => change({ status })}
         />
         <details className="w-full" open={MORE.some((name) => search[name]) || undefined}>

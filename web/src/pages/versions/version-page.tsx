@@ -25,6 +25,7 @@ import { safeURL } from "../../lib/links";
 import { useRouteId } from "../../lib/route";
 import { BuildTable } from "../builds/build-table";
 import { DeploymentTable } from "../deployments/deployment-table";
+import { ApprovalsPanel } from "../governance/approvals-panel";
 import { timelineEnvironments } from "../products/timelines-data";
 import { STATUS_LABELS } from "../releases/release-status";
 
@@ -74,6 +75,7 @@ function Content({ version }: { version: Version }) {
         </Facts>
       </Panel>
       <RunsPanel version={version} />
+      <ApprovalsPanel version={version} />
       <Panel title="How it got there">
         <ObjectList
           query={deployments}
