@@ -245,6 +245,9 @@ func (b *batcher) count(jobs []*job) {
 		if j.result.err == nil || IsRejection(j.result.err) {
 			b.Metrics.Event(j.event.eventType(), string(j.result.recorded.Effect))
 		}
+		if j.result.recorded.preflight != "" {
+			b.Metrics.Preflight(j.result.recorded.preflight)
+		}
 	}
 }
 

@@ -29,7 +29,8 @@ type Recorded struct {
 
 	ProductName, Version, EnvironmentName string
 
-	status Status // of a repeat
+	status    Status // of a repeat
+	preflight string // what rules have decided; empty: none was evaluated
 }
 
 // Recorder records events. What it has answered without an error is committed.

@@ -210,7 +210,7 @@ func (w *workingSet) apply(event Event, now time.Time) (Recorded, error) {
 	if verdict != nil && !verdict.Allowed() {
 		next := set.NextAllowed(now, attempt, facts)
 		recorded := w.reject(event, pair, outcome, *verdict, next, now)
-		return Recorded{}, rejection(*verdict, next, recorded.ID)
+		return Recorded{preflight: string(verdict.Status)}, rejection(*verdict, next, recorded.ID)
 	}
 	if verdict != nil {
 		w.admit(&outcome, event, facts, *verdict, now)
@@ -219,6 +219,9 @@ func (w *workingSet) apply(event Event, now time.Time) (Recorded, error) {
 	result := Recorded{
 		EventID: outcome.EventID, Effect: outcome.Effect, Subject: outcome.Subject, IsReplay: outcome.IsReplay, status: event.Status,
 		ProductName: pair.productName, Version: event.Version, EnvironmentName: pair.environmentName,
+	}
+	if verdict != nil {
+		result.preflight = string(verdict.Status)
 	}
 	if outcome.Effect == Duplicate {
 		if result.EventID == uuid.Nil {

@@ -36,6 +36,7 @@ type Metrics struct {
 	listenerUp      *prometheus.GaugeVec
 
 	events         *prometheus.CounterVec
+	preflights     *prometheus.CounterVec
 	batchEvents    *prometheus.HistogramVec
 	queueEvents    *prometheus.GaugeVec
 	queueWait      *prometheus.HistogramVec
@@ -73,6 +74,7 @@ func NewMetrics(build buildinfo.Info) *Metrics {
 		listenerUp:      f.gauge("listener_up", "1 while the listener for changed credentials is connected, else 0."),
 
 		events:         f.counter("ingest_events_total", "Recorded events, by event type and effect.", "type", "effect"),
+		preflights:     f.counter("preflight_total", "Starts of deployments that rules were evaluated for, by outcome.", "outcome"),
 		batchEvents:    f.histogram("ingest_batch_events", "Events of a committed transaction.", prometheus.ExponentialBuckets(1, 2, 9)),
 		queueEvents:    f.gauge("ingest_queue_events", "Events that wait for their transaction, or for its commit."),
 		queueWait:      f.histogram("ingest_queue_wait_seconds", "Time from the arrival of an event to the begin of its transaction.", requestSeconds()),
@@ -204,6 +206,13 @@ func (m *Metrics) ReplicaLag(lag time.Duration) {
 func (m *Metrics) Event(eventType, effect string) {
 	if m != nil {
 		m.events.WithLabelValues(eventType, effect).Inc()
+	}
+}
+
+// Preflight counts the start of a deployment that rules were evaluated for: passed, skipped, overridden or blocked.
+func (m *Metrics) Preflight(outcome string) {
+	if m != nil {
+		m.preflights.WithLabelValues(outcome).Inc()
 	}
 }
 

@@ -25,6 +25,7 @@ func recordAll(m *Metrics) {
 	m.CredentialCache("hit")
 	m.ListenerUp(true)
 	m.Event("deployment.completed", "created")
+	m.Preflight("passed")
 	m.Batch(3)
 	m.QueuedEvents(1)
 	m.QueueWait(time.Millisecond)
