@@ -32,7 +32,6 @@ type preflights struct {
 	account  uuid.UUID
 	key      uuid.UUID
 	recorder *ingest.Recorder
-	rules    governance.Rules
 }
 
 func newPreflights(t *testing.T) *preflights {

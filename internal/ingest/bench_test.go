@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/apikeys"
+	"github.com/versioner-io/versioner/internal/governance"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/migrate"
 	"github.com/versioner-io/versioner/internal/postgres"
@@ -32,6 +33,7 @@ type benchTarget struct {
 	recorder     *ingest.Recorder
 	account, key uuid.UUID
 	number       atomic.Int64
+	reportsStart bool // before each end
 }
 
 func newBenchTarget(b *testing.B, dsn string) *benchTarget {
@@ -44,9 +46,11 @@ func newBenchTarget(b *testing.B, dsn string) *benchTarget {
 	require.NoError(b, err)
 	key, err := apikeys.New(owner, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger).CreateInAccount(ctx, "acme", apikeys.NewKey{Name: "bench"})
 	require.NoError(b, err)
-	target := &benchTarget{recorder: ingest.NewRecorder(pool, quota.Limits{}, nil, time.Now, telemetry.Telemetry{}), account: key.AccountID, key: key.ID}
+	rules := governance.NewCache(owner, logger)
+	target := &benchTarget{recorder: ingest.NewRecorder(pool, quota.Limits{}, rules, time.Now, telemetry.Telemetry{}), account: key.AccountID, key: key.ID}
 	background, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
+	running.Go(func() { rules.Run(background) })
 	running.Go(func() { target.recorder.Run(background) })
 	b.Cleanup(func() { stop(); running.Wait(); pool.Close(); owner.Close() })
 	return target
@@ -68,6 +72,13 @@ func (t *benchTarget) record() error {
 	}
 	if err := event.Normalize(); err != nil {
 		return err
+	}
+	if t.reportsStart {
+		start := event
+		start.Status = ingest.Started
+		if _, err := t.recorder.Record(context.Background(), start); err != nil {
+			return err
+		}
 	}
 	_, err := t.recorder.Record(context.Background(), event)
 	return err
@@ -105,7 +116,6 @@ func BenchmarkRecord(b *testing.B) {
 // BenchmarkRowLevelSecurity records events into two databases of one server in turns, with and without row-level security. It
 // reports the rate with it as a part of the rate without: the median of the turns.
 func BenchmarkRowLevelSecurity(b *testing.B) {
-	const turns = 15
 	ctx := context.Background()
 	dsn := testdb.NewDurable(b)
 	conn, err := pgx.Connect(ctx, dsn)
@@ -122,7 +132,14 @@ func BenchmarkRowLevelSecurity(b *testing.B) {
 	require.NoError(b, err)
 	require.NoError(b, conn.Close(ctx))
 
-	with, without := newBenchTarget(b, dsn), newBenchTarget(b, other)
+	compareTargets(b, newBenchTarget(b, dsn), newBenchTarget(b, other))
+}
+
+// compareTargets records events with both targets in turns, and reports the rate of the first as a part of that of the other: the median of
+// the turns.
+func compareTargets(b *testing.B, with, without *benchTarget) {
+	b.Helper()
+	const turns = 15
 	with.run(b, 1000)
 	without.run(b, 1000)
 	each := max(b.N/(2*turns), 100)
@@ -138,4 +155,50 @@ func BenchmarkRowLevelSecurity(b *testing.B) {
 	}
 	slices.Sort(parts)
 	b.ReportMetric(parts[turns/2], "of-the-rate-without")
+}
+
+// BenchmarkDeploymentRules records starts and ends in two accounts of one server in turns: one with 20 rules, of all types, that let every
+// start pass, and one without. It reports the rate with rules as a part of the rate without.
+func BenchmarkDeploymentRules(b *testing.B) {
+	ctx := context.Background()
+	dsn := testdb.NewDurable(b)
+	with, without := newBenchTarget(b, dsn), newBenchTarget(b, dsn)
+	with.reportsStart, without.reportsStart = true, true
+	conn, err := pgx.Connect(ctx, dsn)
+	require.NoError(b, err)
+	without.useAccount(b, conn)
+	for i := range 20 {
+		ruleType, config := [...]string{"schedule", "flow", "concurrency", "version_approval_required"}[i%4], [...]string{
+			`{"timezone":"Europe/Berlin","windows":[{"name":"w","effect":"deny","start":"2020-01-06T03:00","end":"2020-01-06T03:01","rrule":"FREQ=YEARLY","exdates":[],"reason":null}]}`,
+			`{"prerequisites":["dev"],"strict_order":false,"min_soak_minutes":0}`,
+			`{"max_in_progress":100,"per":"product_environment","stale_after_minutes":60}`,
+			`{"required_approvals":["qa"],"environment":null,"approval_timeout_hours":null}`,
+		}[i%4]
+		mode, product := "enabled", "[]"
+		switch ruleType { // no start is blocked
+		case "flow":
+			mode = "report_only"
+		case "version_approval_required":
+			product = `["other"]`
+		}
+		_, err := conn.Exec(ctx, `INSERT INTO deployment_rules (account_id, id, name, rule_type, mode, priority, rollback, scope, config, created_at, updated_at)
+			VALUES ($1, gen_random_uuid(), $2, $3, $4, 100, CASE WHEN $3 <> 'concurrency' THEN 'allow' END,
+				jsonb_build_object('products', $6::jsonb, 'environments', '["production"]'::jsonb, 'environment_types', '[]'::jsonb), $5, now(), now())`,
+			with.account, fmt.Sprintf("rule %d", i), ruleType, mode, config, product)
+		require.NoError(b, err)
+	}
+	_, err = conn.Exec(ctx, "INSERT INTO governance_state (account_id) VALUES ($1)", with.account)
+	require.NoError(b, err)
+	require.NoError(b, conn.Close(ctx))
+	compareTargets(b, with, without)
+}
+
+// useAccount makes the target report for another account, whose key is its own.
+func (t *benchTarget) useAccount(b *testing.B, conn *pgx.Conn) {
+	b.Helper()
+	account, key := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
+	_, err := conn.Exec(context.Background(), `WITH a AS (INSERT INTO accounts (id, slug, created_at) VALUES ($1, 'other', now()) RETURNING id)
+		INSERT INTO api_keys (account_id, id, key_id, name, token_hmac, created_at) SELECT id, $2, 'k1', 'bench', sha256('other'), now() FROM a`, account, key)
+	require.NoError(b, err)
+	t.account, t.key = account, key
 }
