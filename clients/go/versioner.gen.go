@@ -1083,6 +1083,92 @@ type AuditedChange struct {
 	Truncated bool `json:"truncated"`
 }
 
+// Backtest What a deployment rule would have done.
+type Backtest struct {
+	// ByEnvironment The starts in each environment, the most blocked ones first.
+	ByEnvironment []BacktestCount `json:"by_environment"`
+
+	// ByProduct The starts of each product, the most blocked ones first.
+	ByProduct []BacktestCount `json:"by_product"`
+
+	// Evaluated The number of starts that the rule applies to.
+	Evaluated int `json:"evaluated"`
+
+	// From The beginning of the time that was evaluated.
+	From time.Time `json:"from"`
+
+	// Items The newest deployments that it would have blocked.
+	Items []BacktestItem `json:"items"`
+
+	// To The end of the time that was evaluated.
+	To time.Time `json:"to"`
+
+	// Truncated Whether there are more starts than were evaluated.
+	Truncated bool `json:"truncated"`
+
+	// Unknown The number of starts for which it is unknown, as approvals were not recorded yet.
+	Unknown int `json:"unknown"`
+
+	// WouldBlock The number of starts that it would have blocked.
+	WouldBlock int `json:"would_block"`
+}
+
+// BacktestCount The starts of one product or environment.
+type BacktestCount struct {
+	// Evaluated The number of starts that the rule applies to.
+	Evaluated int `json:"evaluated"`
+
+	// ID The identifier of the product or environment.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name The name of the product or environment.
+	Name string `json:"name"`
+
+	// WouldBlock The number of starts that it would have blocked.
+	WouldBlock int `json:"would_block"`
+}
+
+// BacktestItem A deployment that the rule would have blocked.
+type BacktestItem struct {
+	// At When it started.
+	At time.Time `json:"at"`
+
+	// Code What a rule has found.
+	//
+	// | code | a rule of the type | status |
+	// |---|---|---|
+	// | `NO_DEPLOY_WINDOW` | `schedule` | 423 |
+	// | `DEPLOYMENT_IN_PROGRESS` | `concurrency` | 409 |
+	// | `FLOW_VIOLATION`, `INSUFFICIENT_SOAK_TIME` | `flow` | 428 |
+	// | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
+	// | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
+	Code PolicyCode `json:"code"`
+
+	// DeploymentID The deployment's identifier.
+	DeploymentID openapi_types.UUID `json:"deployment_id"`
+
+	// Environment The environment's name.
+	Environment string `json:"environment"`
+
+	// Message What the rule would have found, as a sentence.
+	Message string `json:"message"`
+
+	// Product The product's name.
+	Product string `json:"product"`
+
+	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+	Status Status `json:"status"`
+
+	// Version The version's name.
+	Version string `json:"version"`
+}
+
+// BacktestRequest The time to evaluate. Unknown members are rejected.
+type BacktestRequest struct {
+	// Days The number of days until now: 1 to 180, by default 30.
+	Days *int `json:"days,omitempty"`
+}
+
 // BreakGlassGrant A permission to deploy a version once although rules block it.
 type BreakGlassGrant struct {
 	// ActivatedAt When it became active.
@@ -1359,6 +1445,37 @@ type BuildList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
+// CalendarItem An occurrence of a window in a rule's schedule.
+type CalendarItem struct {
+	// Effect What a window does: no deployments inside of it (`deny`), or outside of all that are `allow`.
+	Effect WindowEffect `json:"effect"`
+
+	// EndsAt When it ends.
+	EndsAt time.Time `json:"ends_at"`
+
+	// Mode Whether a violation blocks (`enabled`) or is only reported (`report_only`), or the rule is not evaluated (`disabled`).
+	Mode RuleMode `json:"mode"`
+
+	// Reason Why, for those whose deployment is blocked.
+	Reason nullable.Nullable[string] `json:"reason"`
+
+	// RuleID The rule's identifier.
+	RuleID openapi_types.UUID `json:"rule_id"`
+
+	// RuleName The rule's name.
+	RuleName string `json:"rule_name"`
+
+	// Scope Where a rule applies: one entry of each list that is not empty matches. Products and environments are identifiers, or names in any
+	// case, former ones too.
+	Scope RuleScope `json:"scope"`
+
+	// StartsAt When it begins.
+	StartsAt time.Time `json:"starts_at"`
+
+	// WindowName The window's name.
+	WindowName string `json:"window_name"`
+}
+
 // ChannelConfig The configuration, with secrets masked. Each type has its own members, the others are absent.
 type ChannelConfig struct {
 	// Secret Webhook: `****` when messages are signed.
@@ -1608,6 +1725,15 @@ type Deployment struct {
 
 	// VersionID The version's identifier.
 	VersionID openapi_types.UUID `json:"version_id"`
+}
+
+// DeploymentCalendar When deployments are denied or allowed.
+type DeploymentCalendar struct {
+	// Items The occurrences, sorted by their start.
+	Items []CalendarItem `json:"items"`
+
+	// Truncated Whether there are more occurrences.
+	Truncated bool `json:"truncated"`
 }
 
 // DeploymentEvent A CI system's report of a deployment. Unknown fields are ignored, and stored with the event. One of
@@ -3456,6 +3582,12 @@ type BreakGlassGrantID = openapi_types.UUID
 // BuildID defines model for BuildID.
 type BuildID = openapi_types.UUID
 
+// CalendarFrom defines model for CalendarFrom.
+type CalendarFrom = time.Time
+
+// CalendarUntil defines model for CalendarUntil.
+type CalendarUntil = time.Time
+
 // ChannelFilter defines model for ChannelFilter.
 type ChannelFilter = openapi_types.UUID
 
@@ -3841,6 +3973,21 @@ type ListBuildEventsParams struct {
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListDeploymentCalendarParams defines parameters for ListDeploymentCalendar.
+type ListDeploymentCalendarParams struct {
+	// From Only occurrences that end after this time, in RFC 3339 with a time zone; now by default, or 90 days before an `until` that is past.
+	From *CalendarFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// Until Only occurrences that begin before this time, in RFC 3339 with a time zone; 90 days after `from` by default.
+	Until *CalendarUntil `form:"until,omitempty" json:"until,omitempty"`
+
+	// Product Only objects of this product, by name (a former one too) or identifier.
+	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
+
+	// Environment Only objects of this environment, by name (a former one too) or identifier.
+	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
 }
 
 // CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.
@@ -4335,6 +4482,9 @@ type CreateDeploymentRuleJSONRequestBody = DeploymentRuleCreate
 // UpdateDeploymentRuleJSONRequestBody defines body for UpdateDeploymentRule for application/json ContentType.
 type UpdateDeploymentRuleJSONRequestBody = DeploymentRulePatch
 
+// BacktestDeploymentRuleJSONRequestBody defines body for BacktestDeploymentRule for application/json ContentType.
+type BacktestDeploymentRuleJSONRequestBody = BacktestRequest
+
 // CreateEnvironmentJSONRequestBody defines body for CreateEnvironment for application/json ContentType.
 type CreateEnvironmentJSONRequestBody = EnvironmentCreate
 
@@ -4740,6 +4890,15 @@ type ClientInterface interface {
 	// Corresponds with GET /builds/{id}/events (the `ListBuildEvents` operationId).
 	ListBuildEvents(ctx context.Context, id BuildID, params *ListBuildEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDeploymentCalendar List the deployment calendar
+	//
+	// Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
+	// allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
+	// them are considered. Of more than 2,000 occurrences, the first are listed.
+	//
+	// Corresponds with GET /deployment-calendar/ (the `ListDeploymentCalendar` operationId).
+	ListDeploymentCalendar(ctx context.Context, params *ListDeploymentCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateDeploymentEventWithBody Record a deployment event
 	//
 	// Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
@@ -4927,6 +5086,30 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /deployment-rules/{id} (the `UpdateDeploymentRule` operationId).
 	UpdateDeploymentRule(ctx context.Context, id DeploymentRuleID, params *UpdateDeploymentRuleParams, body UpdateDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BacktestDeploymentRuleWithBody Backtest a deployment rule
+	//
+	// Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
+	// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
+	// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
+	// with 429.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /deployment-rules/{id}/backtest (the `BacktestDeploymentRule` operationId).
+	BacktestDeploymentRuleWithBody(ctx context.Context, id DeploymentRuleID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BacktestDeploymentRule Backtest a deployment rule
+	//
+	// Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
+	// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
+	// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
+	// with 429.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /deployment-rules/{id}/backtest (the `BacktestDeploymentRule` operationId).
+	BacktestDeploymentRule(ctx context.Context, id DeploymentRuleID, body BacktestDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDeployments List deployments
 	//
@@ -6157,6 +6340,25 @@ func (c *Client) ListBuildEvents(ctx context.Context, id BuildID, params *ListBu
 	return c.Client.Do(req)
 }
 
+// ListDeploymentCalendar List the deployment calendar
+//
+// Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
+// allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
+// them are considered. Of more than 2,000 occurrences, the first are listed.
+//
+// Corresponds with GET /deployment-calendar/ (the `ListDeploymentCalendar` operationId).
+func (c *Client) ListDeploymentCalendar(ctx context.Context, params *ListDeploymentCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeploymentCalendarRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // CreateDeploymentEventWithBody Record a deployment event
 //
 // Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
@@ -6435,6 +6637,50 @@ func (c *Client) UpdateDeploymentRuleWithBody(ctx context.Context, id Deployment
 // Corresponds with PATCH /deployment-rules/{id} (the `UpdateDeploymentRule` operationId).
 func (c *Client) UpdateDeploymentRule(ctx context.Context, id DeploymentRuleID, params *UpdateDeploymentRuleParams, body UpdateDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateDeploymentRuleRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BacktestDeploymentRuleWithBody Backtest a deployment rule
+//
+// Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
+// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
+// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
+// with 429.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /deployment-rules/{id}/backtest (the `BacktestDeploymentRule` operationId).
+func (c *Client) BacktestDeploymentRuleWithBody(ctx context.Context, id DeploymentRuleID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBacktestDeploymentRuleRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BacktestDeploymentRule Backtest a deployment rule
+//
+// Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
+// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
+// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
+// with 429.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /deployment-rules/{id}/backtest (the `BacktestDeploymentRule` operationId).
+func (c *Client) BacktestDeploymentRule(ctx context.Context, id DeploymentRuleID, body BacktestDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBacktestDeploymentRuleRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9225,6 +9471,96 @@ func NewListBuildEventsRequest(server string, id BuildID, params *ListBuildEvent
 	return req, nil
 }
 
+// NewListDeploymentCalendarRequest constructs an http.Request for the ListDeploymentCalendar method
+func NewListDeploymentCalendarRequest(server string, params *ListDeploymentCalendarParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-calendar/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Product != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "product", *params.Product, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Environment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "environment", *params.Environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewCreateDeploymentEventRequest calls the generic CreateDeploymentEvent builder with application/json body
 func NewCreateDeploymentEventRequest(server string, params *CreateDeploymentEventParams, body CreateDeploymentEventJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -9692,6 +10028,53 @@ func NewUpdateDeploymentRuleRequestWithBody(server string, id DeploymentRuleID, 
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewBacktestDeploymentRuleRequest calls the generic BacktestDeploymentRule builder with application/json body
+func NewBacktestDeploymentRuleRequest(server string, id DeploymentRuleID, body BacktestDeploymentRuleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBacktestDeploymentRuleRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewBacktestDeploymentRuleRequestWithBody constructs an http.Request for the BacktestDeploymentRule method, with any body, and a specified content type
+func NewBacktestDeploymentRuleRequestWithBody(server string, id DeploymentRuleID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-rules/%s/backtest", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -13245,6 +13628,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /builds/{id}/events (the `ListBuildEvents` operationId).
 	ListBuildEventsWithResponse(ctx context.Context, id BuildID, params *ListBuildEventsParams, reqEditors ...RequestEditorFn) (*ListBuildEventsResponse, error)
 
+	// ListDeploymentCalendarWithResponse List the deployment calendar
+	//
+	// Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
+	// allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
+	// them are considered. Of more than 2,000 occurrences, the first are listed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-calendar/ (the `ListDeploymentCalendar` operationId).
+	ListDeploymentCalendarWithResponse(ctx context.Context, params *ListDeploymentCalendarParams, reqEditors ...RequestEditorFn) (*ListDeploymentCalendarResponse, error)
+
 	// CreateDeploymentEventWithBodyWithResponse Record a deployment event
 	//
 	// Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
@@ -13440,6 +13834,30 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /deployment-rules/{id} (the `UpdateDeploymentRule` operationId).
 	UpdateDeploymentRuleWithResponse(ctx context.Context, id DeploymentRuleID, params *UpdateDeploymentRuleParams, body UpdateDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateDeploymentRuleResponse, error)
+
+	// BacktestDeploymentRuleWithBodyWithResponse Backtest a deployment rule
+	//
+	// Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
+	// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
+	// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
+	// with 429.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-rules/{id}/backtest (the `BacktestDeploymentRule` operationId).
+	BacktestDeploymentRuleWithBodyWithResponse(ctx context.Context, id DeploymentRuleID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BacktestDeploymentRuleResponse, error)
+
+	// BacktestDeploymentRuleWithResponse Backtest a deployment rule
+	//
+	// Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
+	// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
+	// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
+	// with 429.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-rules/{id}/backtest (the `BacktestDeploymentRule` operationId).
+	BacktestDeploymentRuleWithResponse(ctx context.Context, id DeploymentRuleID, body BacktestDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*BacktestDeploymentRuleResponse, error)
 
 	// ListDeploymentsWithResponse List deployments
 	//
@@ -16866,6 +17284,110 @@ func (r ListBuildEventsResponse) ContentType() string {
 	return ""
 }
 
+// ListDeploymentCalendarResponse401Headers the declared response headers of an HTTP 401 response for ListDeploymentCalendar
+type ListDeploymentCalendarResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListDeploymentCalendarResponse429Headers the declared response headers of an HTTP 429 response for ListDeploymentCalendar
+type ListDeploymentCalendarResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListDeploymentCalendarResponse503Headers the declared response headers of an HTTP 503 response for ListDeploymentCalendar
+type ListDeploymentCalendarResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListDeploymentCalendarResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentCalendar
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListDeploymentCalendarResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListDeploymentCalendarResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListDeploymentCalendarResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeploymentCalendarResponse) GetJSON200() *DeploymentCalendar {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListDeploymentCalendarResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListDeploymentCalendarResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListDeploymentCalendarResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListDeploymentCalendarResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListDeploymentCalendarResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListDeploymentCalendarResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeploymentCalendarResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeploymentCalendarResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeploymentCalendarResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeploymentCalendarResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // CreateDeploymentEventResponse200Headers the declared response headers of an HTTP 200 response for CreateDeploymentEvent
 type CreateDeploymentEventResponse200Headers struct {
 	IdempotentReplayed *string
@@ -17722,6 +18244,131 @@ func (r UpdateDeploymentRuleResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdateDeploymentRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BacktestDeploymentRuleResponse401Headers the declared response headers of an HTTP 401 response for BacktestDeploymentRule
+type BacktestDeploymentRuleResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// BacktestDeploymentRuleResponse429Headers the declared response headers of an HTTP 429 response for BacktestDeploymentRule
+type BacktestDeploymentRuleResponse429Headers struct {
+	RetryAfter int
+}
+
+// BacktestDeploymentRuleResponse503Headers the declared response headers of an HTTP 503 response for BacktestDeploymentRule
+type BacktestDeploymentRuleResponse503Headers struct {
+	RetryAfter int
+}
+
+type BacktestDeploymentRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Backtest
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *BacktestDeploymentRuleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BacktestDeploymentRuleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *BacktestDeploymentRuleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BacktestDeploymentRuleResponse) GetJSON200() *Backtest {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BacktestDeploymentRuleResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BacktestDeploymentRuleResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BacktestDeploymentRuleResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BacktestDeploymentRuleResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r BacktestDeploymentRuleResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BacktestDeploymentRuleResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BacktestDeploymentRuleResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r BacktestDeploymentRuleResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r BacktestDeploymentRuleResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r BacktestDeploymentRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BacktestDeploymentRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BacktestDeploymentRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BacktestDeploymentRuleResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -24332,6 +24979,23 @@ func (c *ClientWithResponses) ListBuildEventsWithResponse(ctx context.Context, i
 	return ParseListBuildEventsResponse(rsp)
 }
 
+// ListDeploymentCalendarWithResponse List the deployment calendar
+//
+// Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
+// allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
+// them are considered. Of more than 2,000 occurrences, the first are listed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-calendar/ (the `ListDeploymentCalendar` operationId).
+func (c *ClientWithResponses) ListDeploymentCalendarWithResponse(ctx context.Context, params *ListDeploymentCalendarParams, reqEditors ...RequestEditorFn) (*ListDeploymentCalendarResponse, error) {
+	rsp, err := c.ListDeploymentCalendar(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeploymentCalendarResponse(rsp)
+}
+
 // CreateDeploymentEventWithBodyWithResponse Record a deployment event
 //
 // Records that the deployment of a version of a product to an environment is planned, has started, or has ended.
@@ -24586,6 +25250,42 @@ func (c *ClientWithResponses) UpdateDeploymentRuleWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseUpdateDeploymentRuleResponse(rsp)
+}
+
+// BacktestDeploymentRuleWithBodyWithResponse Backtest a deployment rule
+//
+// Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
+// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
+// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
+// with 429.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-rules/{id}/backtest (the `BacktestDeploymentRule` operationId).
+func (c *ClientWithResponses) BacktestDeploymentRuleWithBodyWithResponse(ctx context.Context, id DeploymentRuleID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BacktestDeploymentRuleResponse, error) {
+	rsp, err := c.BacktestDeploymentRuleWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBacktestDeploymentRuleResponse(rsp)
+}
+
+// BacktestDeploymentRuleWithResponse Backtest a deployment rule
+//
+// Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
+// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
+// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
+// with 429.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-rules/{id}/backtest (the `BacktestDeploymentRule` operationId).
+func (c *ClientWithResponses) BacktestDeploymentRuleWithResponse(ctx context.Context, id DeploymentRuleID, body BacktestDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*BacktestDeploymentRuleResponse, error) {
+	rsp, err := c.BacktestDeploymentRule(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBacktestDeploymentRuleResponse(rsp)
 }
 
 // ListDeploymentsWithResponse List deployments
@@ -28413,6 +29113,107 @@ func ParseListBuildEventsResponse(rsp *http.Response) (*ListBuildEventsResponse,
 	return response, nil
 }
 
+// ParseListDeploymentCalendarResponse parses an HTTP response from a ListDeploymentCalendarWithResponse call
+func ParseListDeploymentCalendarResponse(rsp *http.Response) (*ListDeploymentCalendarResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeploymentCalendarResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentCalendar
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListDeploymentCalendarResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListDeploymentCalendarResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListDeploymentCalendarResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseCreateDeploymentEventResponse parses an HTTP response from a CreateDeploymentEventWithResponse call
 func ParseCreateDeploymentEventResponse(rsp *http.Response) (*CreateDeploymentEventResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -29262,6 +30063,128 @@ func ParseUpdateDeploymentRuleResponse(rsp *http.Response) (*UpdateDeploymentRul
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers UpdateDeploymentRuleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBacktestDeploymentRuleResponse parses an HTTP response from a BacktestDeploymentRuleWithResponse call
+func ParseBacktestDeploymentRuleResponse(rsp *http.Response) (*BacktestDeploymentRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BacktestDeploymentRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Backtest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers BacktestDeploymentRuleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers BacktestDeploymentRuleResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers BacktestDeploymentRuleResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

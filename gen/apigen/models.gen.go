@@ -1075,6 +1075,93 @@ type AuditedChange struct {
 	Truncated bool `json:"truncated"`
 }
 
+// Backtest What a deployment rule would have done.
+type Backtest struct {
+	// ByEnvironment The starts in each environment, the most blocked ones first.
+	ByEnvironment []BacktestCount `json:"by_environment"`
+
+	// ByProduct The starts of each product, the most blocked ones first.
+	ByProduct []BacktestCount `json:"by_product"`
+
+	// Evaluated The number of starts that the rule applies to.
+	Evaluated int `json:"evaluated"`
+
+	// From The beginning of the time that was evaluated.
+	From time.Time `json:"from"`
+
+	// Items The newest deployments that it would have blocked.
+	Items []BacktestItem `json:"items"`
+
+	// To The end of the time that was evaluated.
+	To time.Time `json:"to"`
+
+	// Truncated Whether there are more starts than were evaluated.
+	Truncated bool `json:"truncated"`
+
+	// Unknown The number of starts for which it is unknown, as approvals were not recorded yet.
+	Unknown int `json:"unknown"`
+
+	// WouldBlock The number of starts that it would have blocked.
+	WouldBlock int `json:"would_block"`
+}
+
+// BacktestCount The starts of one product or environment.
+type BacktestCount struct {
+	// Evaluated The number of starts that the rule applies to.
+	Evaluated int `json:"evaluated"`
+
+	// ID The identifier of the product or environment.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name The name of the product or environment.
+	Name string `json:"name"`
+
+	// WouldBlock The number of starts that it would have blocked.
+	WouldBlock int `json:"would_block"`
+}
+
+// BacktestItem A deployment that the rule would have blocked.
+type BacktestItem struct {
+	// At When it started.
+	At time.Time `json:"at"`
+
+	// Code What a rule has found.
+	//
+	// | code | a rule of the type | status |
+	// |---|---|---|
+	// | `NO_DEPLOY_WINDOW` | `schedule` | 423 |
+	// | `DEPLOYMENT_IN_PROGRESS` | `concurrency` | 409 |
+	// | `FLOW_VIOLATION`, `INSUFFICIENT_SOAK_TIME` | `flow` | 428 |
+	// | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
+	// | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
+	Code PolicyCode `json:"code"`
+
+	// DeploymentID The deployment's identifier.
+	DeploymentID openapi_types.UUID `json:"deployment_id"`
+
+	// Environment The environment's name.
+	Environment string `json:"environment"`
+
+	// Message What the rule would have found, as a sentence.
+	Message string `json:"message"`
+
+	// Product The product's name.
+	Product string `json:"product"`
+
+	// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+	// deployment rules did not let start. Lists have attempts only if they are asked for.
+	Status Status `json:"status"`
+
+	// Version The version's name.
+	Version string `json:"version"`
+}
+
+// BacktestRequest The time to evaluate. Unknown members are rejected.
+type BacktestRequest struct {
+	// Days The number of days until now: 1 to 180, by default 30.
+	Days *int `json:"days,omitempty"`
+}
+
 // BreakGlassGrant A permission to deploy a version once although rules block it.
 type BreakGlassGrant struct {
 	// ActivatedAt When it became active.
@@ -1351,6 +1438,37 @@ type BuildList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
+// CalendarItem An occurrence of a window in a rule's schedule.
+type CalendarItem struct {
+	// Effect What a window does: no deployments inside of it (`deny`), or outside of all that are `allow`.
+	Effect WindowEffect `json:"effect"`
+
+	// EndsAt When it ends.
+	EndsAt time.Time `json:"ends_at"`
+
+	// Mode Whether a violation blocks (`enabled`) or is only reported (`report_only`), or the rule is not evaluated (`disabled`).
+	Mode RuleMode `json:"mode"`
+
+	// Reason Why, for those whose deployment is blocked.
+	Reason nullable.Nullable[string] `json:"reason"`
+
+	// RuleID The rule's identifier.
+	RuleID openapi_types.UUID `json:"rule_id"`
+
+	// RuleName The rule's name.
+	RuleName string `json:"rule_name"`
+
+	// Scope Where a rule applies: one entry of each list that is not empty matches. Products and environments are identifiers, or names in any
+	// case, former ones too.
+	Scope RuleScope `json:"scope"`
+
+	// StartsAt When it begins.
+	StartsAt time.Time `json:"starts_at"`
+
+	// WindowName The window's name.
+	WindowName string `json:"window_name"`
+}
+
 // ChannelConfig The configuration, with secrets masked. Each type has its own members, the others are absent.
 type ChannelConfig struct {
 	// Secret Webhook: `****` when messages are signed.
@@ -1600,6 +1718,15 @@ type Deployment struct {
 
 	// VersionID The version's identifier.
 	VersionID openapi_types.UUID `json:"version_id"`
+}
+
+// DeploymentCalendar When deployments are denied or allowed.
+type DeploymentCalendar struct {
+	// Items The occurrences, sorted by their start.
+	Items []CalendarItem `json:"items"`
+
+	// Truncated Whether there are more occurrences.
+	Truncated bool `json:"truncated"`
 }
 
 // DeploymentEvent A CI system's report of a deployment. Unknown fields are ignored, and stored with the event. One of
@@ -3448,6 +3575,12 @@ type BreakGlassGrantID = openapi_types.UUID
 // BuildID defines model for BuildID.
 type BuildID = openapi_types.UUID
 
+// CalendarFrom defines model for CalendarFrom.
+type CalendarFrom = time.Time
+
+// CalendarUntil defines model for CalendarUntil.
+type CalendarUntil = time.Time
+
 // ChannelFilter defines model for ChannelFilter.
 type ChannelFilter = openapi_types.UUID
 
@@ -3833,6 +3966,21 @@ type ListBuildEventsParams struct {
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListDeploymentCalendarParams defines parameters for ListDeploymentCalendar.
+type ListDeploymentCalendarParams struct {
+	// From Only occurrences that end after this time, in RFC 3339 with a time zone; now by default, or 90 days before an `until` that is past.
+	From *CalendarFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// Until Only occurrences that begin before this time, in RFC 3339 with a time zone; 90 days after `from` by default.
+	Until *CalendarUntil `form:"until,omitempty" json:"until,omitempty"`
+
+	// Product Only objects of this product, by name (a former one too) or identifier.
+	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
+
+	// Environment Only objects of this environment, by name (a former one too) or identifier.
+	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
 }
 
 // CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.
@@ -4326,6 +4474,9 @@ type CreateDeploymentRuleJSONRequestBody = DeploymentRuleCreate
 
 // UpdateDeploymentRuleJSONRequestBody defines body for UpdateDeploymentRule for application/json ContentType.
 type UpdateDeploymentRuleJSONRequestBody = DeploymentRulePatch
+
+// BacktestDeploymentRuleJSONRequestBody defines body for BacktestDeploymentRule for application/json ContentType.
+type BacktestDeploymentRuleJSONRequestBody = BacktestRequest
 
 // CreateEnvironmentJSONRequestBody defines body for CreateEnvironment for application/json ContentType.
 type CreateEnvironmentJSONRequestBody = EnvironmentCreate

@@ -92,6 +92,9 @@ type ServerInterface interface {
 	// ListBuildEvents List the events of a build
 	// (GET /builds/{id}/events)
 	ListBuildEvents(ctx echo.Context, id BuildID, params ListBuildEventsParams) error
+	// ListDeploymentCalendar List the deployment calendar
+	// (GET /deployment-calendar/)
+	ListDeploymentCalendar(ctx echo.Context, params ListDeploymentCalendarParams) error
 	// CreateDeploymentEvent Record a deployment event
 	// (POST /deployment-events/)
 	CreateDeploymentEvent(ctx echo.Context, params CreateDeploymentEventParams) error
@@ -113,6 +116,9 @@ type ServerInterface interface {
 	// UpdateDeploymentRule Update a deployment rule
 	// (PATCH /deployment-rules/{id})
 	UpdateDeploymentRule(ctx echo.Context, id DeploymentRuleID, params UpdateDeploymentRuleParams) error
+	// BacktestDeploymentRule Backtest a deployment rule
+	// (POST /deployment-rules/{id}/backtest)
+	BacktestDeploymentRule(ctx echo.Context, id DeploymentRuleID) error
 	// ListDeployments List deployments
 	// (GET /deployments/)
 	ListDeployments(ctx echo.Context, params ListDeploymentsParams) error
@@ -1005,6 +1011,45 @@ func (w *ServerInterfaceWrapper) ListBuildEvents(ctx echo.Context) error {
 	return err
 }
 
+// ListDeploymentCalendar converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeploymentCalendar(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeploymentCalendarParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", ctx.QueryParams(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter until: %s", err))
+	}
+
+	// ------------- Optional query parameter "product" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "product", ctx.QueryParams(), &params.Product, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter product: %s", err))
+	}
+
+	// ------------- Optional query parameter "environment" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "environment", ctx.QueryParams(), &params.Environment, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter environment: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeploymentCalendar(ctx, params)
+	return err
+}
+
 // CreateDeploymentEvent converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateDeploymentEvent(ctx echo.Context) error {
 	var err error
@@ -1247,6 +1292,22 @@ func (w *ServerInterfaceWrapper) UpdateDeploymentRule(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UpdateDeploymentRule(ctx, id, params)
+	return err
+}
+
+// BacktestDeploymentRule converts echo context to params.
+func (w *ServerInterfaceWrapper) BacktestDeploymentRule(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRuleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BacktestDeploymentRule(ctx, id)
 	return err
 }
 
@@ -2978,12 +3039,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/builds/", wrapper.ListBuilds, options.OperationMiddlewares["listBuilds"]...)
 	router.GET(options.BaseURL+"/builds/:id", wrapper.GetBuild, options.OperationMiddlewares["getBuild"]...)
 	router.GET(options.BaseURL+"/builds/:id/events", wrapper.ListBuildEvents, options.OperationMiddlewares["listBuildEvents"]...)
+	router.GET(options.BaseURL+"/deployment-calendar/", wrapper.ListDeploymentCalendar, options.OperationMiddlewares["listDeploymentCalendar"]...)
 	router.POST(options.BaseURL+"/deployment-events/", wrapper.CreateDeploymentEvent, options.OperationMiddlewares["createDeploymentEvent"]...)
 	router.GET(options.BaseURL+"/deployment-rules/", wrapper.ListDeploymentRules, options.OperationMiddlewares["listDeploymentRules"]...)
 	router.POST(options.BaseURL+"/deployment-rules/", wrapper.CreateDeploymentRule, options.OperationMiddlewares["createDeploymentRule"]...)
 	router.DELETE(options.BaseURL+"/deployment-rules/:id", wrapper.DeleteDeploymentRule, options.OperationMiddlewares["deleteDeploymentRule"]...)
 	router.GET(options.BaseURL+"/deployment-rules/:id", wrapper.GetDeploymentRule, options.OperationMiddlewares["getDeploymentRule"]...)
 	router.PATCH(options.BaseURL+"/deployment-rules/:id", wrapper.UpdateDeploymentRule, options.OperationMiddlewares["updateDeploymentRule"]...)
+	router.POST(options.BaseURL+"/deployment-rules/:id/backtest", wrapper.BacktestDeploymentRule, options.OperationMiddlewares["backtestDeploymentRule"]...)
 	router.GET(options.BaseURL+"/deployment-rules/violations", wrapper.ListRuleViolations, options.OperationMiddlewares["listRuleViolations"]...)
 	router.GET(options.BaseURL+"/deployments/", wrapper.ListDeployments, options.OperationMiddlewares["listDeployments"]...)
 	router.GET(options.BaseURL+"/deployments/:id", wrapper.GetDeployment, options.OperationMiddlewares["getDeployment"]...)
@@ -6238,6 +6301,119 @@ func (response ListBuildEvents503JSONResponse) VisitListBuildEventsResponse(w ht
 	return err
 }
 
+type ListDeploymentCalendarRequestObject struct {
+	Params ListDeploymentCalendarParams
+}
+
+type ListDeploymentCalendarResponseObject interface {
+	VisitListDeploymentCalendarResponse(w http.ResponseWriter) error
+}
+
+type ListDeploymentCalendar200JSONResponse DeploymentCalendar
+
+func (response ListDeploymentCalendar200JSONResponse) VisitListDeploymentCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentCalendar401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListDeploymentCalendar401JSONResponse) VisitListDeploymentCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentCalendar403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListDeploymentCalendar403JSONResponse) VisitListDeploymentCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentCalendar422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListDeploymentCalendar422JSONResponse) VisitListDeploymentCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentCalendar429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListDeploymentCalendar429JSONResponse) VisitListDeploymentCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentCalendar500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListDeploymentCalendar500JSONResponse) VisitListDeploymentCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentCalendar503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListDeploymentCalendar503JSONResponse) VisitListDeploymentCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateDeploymentEventRequestObject struct {
 	Params CreateDeploymentEventParams
 	Body   *CreateDeploymentEventJSONRequestBody
@@ -7284,6 +7460,164 @@ func (response UpdateDeploymentRule500JSONResponse) VisitUpdateDeploymentRuleRes
 type UpdateDeploymentRule503JSONResponse struct{ ServiceUnavailableJSONResponse }
 
 func (response UpdateDeploymentRule503JSONResponse) VisitUpdateDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BacktestDeploymentRuleRequestObject struct {
+	ID   DeploymentRuleID `json:"id"`
+	Body *BacktestDeploymentRuleJSONRequestBody
+}
+
+type BacktestDeploymentRuleResponseObject interface {
+	VisitBacktestDeploymentRuleResponse(w http.ResponseWriter) error
+}
+
+type BacktestDeploymentRule200JSONResponse Backtest
+
+func (response BacktestDeploymentRule200JSONResponse) VisitBacktestDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BacktestDeploymentRule400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response BacktestDeploymentRule400JSONResponse) VisitBacktestDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BacktestDeploymentRule401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response BacktestDeploymentRule401JSONResponse) VisitBacktestDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BacktestDeploymentRule403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response BacktestDeploymentRule403JSONResponse) VisitBacktestDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BacktestDeploymentRule404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response BacktestDeploymentRule404JSONResponse) VisitBacktestDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BacktestDeploymentRule415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response BacktestDeploymentRule415JSONResponse) VisitBacktestDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BacktestDeploymentRule422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response BacktestDeploymentRule422JSONResponse) VisitBacktestDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BacktestDeploymentRule429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response BacktestDeploymentRule429JSONResponse) VisitBacktestDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BacktestDeploymentRule500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response BacktestDeploymentRule500JSONResponse) VisitBacktestDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BacktestDeploymentRule503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response BacktestDeploymentRule503JSONResponse) VisitBacktestDeploymentRuleResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14516,6 +14850,9 @@ type StrictServerInterface interface {
 	// ListBuildEvents List the events of a build
 	// (GET /builds/{id}/events)
 	ListBuildEvents(ctx context.Context, request ListBuildEventsRequestObject) (ListBuildEventsResponseObject, error)
+	// ListDeploymentCalendar List the deployment calendar
+	// (GET /deployment-calendar/)
+	ListDeploymentCalendar(ctx context.Context, request ListDeploymentCalendarRequestObject) (ListDeploymentCalendarResponseObject, error)
 	// CreateDeploymentEvent Record a deployment event
 	// (POST /deployment-events/)
 	CreateDeploymentEvent(ctx context.Context, request CreateDeploymentEventRequestObject) (CreateDeploymentEventResponseObject, error)
@@ -14537,6 +14874,9 @@ type StrictServerInterface interface {
 	// UpdateDeploymentRule Update a deployment rule
 	// (PATCH /deployment-rules/{id})
 	UpdateDeploymentRule(ctx context.Context, request UpdateDeploymentRuleRequestObject) (UpdateDeploymentRuleResponseObject, error)
+	// BacktestDeploymentRule Backtest a deployment rule
+	// (POST /deployment-rules/{id}/backtest)
+	BacktestDeploymentRule(ctx context.Context, request BacktestDeploymentRuleRequestObject) (BacktestDeploymentRuleResponseObject, error)
 	// ListDeployments List deployments
 	// (GET /deployments/)
 	ListDeployments(ctx context.Context, request ListDeploymentsRequestObject) (ListDeploymentsResponseObject, error)
@@ -15480,6 +15820,31 @@ func (sh *strictHandler) ListBuildEvents(ctx echo.Context, id BuildID, params Li
 	return nil
 }
 
+// ListDeploymentCalendar operation middleware
+func (sh *strictHandler) ListDeploymentCalendar(ctx echo.Context, params ListDeploymentCalendarParams) error {
+	var request ListDeploymentCalendarRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeploymentCalendar(ctx.Request().Context(), request.(ListDeploymentCalendarRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeploymentCalendar")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeploymentCalendarResponseObject); ok {
+		return validResponse.VisitListDeploymentCalendarResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateDeploymentEvent operation middleware
 func (sh *strictHandler) CreateDeploymentEvent(ctx echo.Context, params CreateDeploymentEventParams) error {
 	var request CreateDeploymentEventRequestObject
@@ -15720,6 +16085,54 @@ func (sh *strictHandler) UpdateDeploymentRule(ctx echo.Context, id DeploymentRul
 		return err
 	} else if validResponse, ok := response.(UpdateDeploymentRuleResponseObject); ok {
 		return validResponse.VisitUpdateDeploymentRuleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BacktestDeploymentRule operation middleware
+func (sh *strictHandler) BacktestDeploymentRule(ctx echo.Context, id DeploymentRuleID) error {
+	var request BacktestDeploymentRuleRequestObject
+
+	request.ID = id
+
+	var body BacktestDeploymentRuleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BacktestDeploymentRule(ctx.Request().Context(), request.(BacktestDeploymentRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BacktestDeploymentRule")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BacktestDeploymentRuleResponseObject); ok {
+		return validResponse.VisitBacktestDeploymentRuleResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

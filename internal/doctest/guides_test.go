@@ -51,6 +51,7 @@ func tests() map[string]func(*testing.T, *guide) {
 		"README.md":                      testReadme,
 		"docs/first-event.md":            testFirstEvent,
 		"docs/keys.md":                   testKeys,
+		"docs/rules.md":                  testRules,
 		"docs/identity-providers.md":     testIdentityProviders,
 		"docs/notifications.md":          testNotifications,
 		"docs/operations.md":             testOperations,

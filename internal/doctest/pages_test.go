@@ -138,6 +138,23 @@ func testKeys(t *testing.T, g *guide) {
 	require.Equal(t, http.StatusOK, status, "the key that create printed")
 }
 
+func testRules(t *testing.T, g *guide) {
+	t.Helper()
+	s := develop(t)
+	status, _ := send(t, http.MethodPost, s.url+deploy, s.firstKey(t), someEvent)
+	require.Equal(t, http.StatusOK, status)
+	s.shell(t, g.script(t))
+	modes := make(map[string]any)
+	for _, rule := range items(t, s.url+"/deployment-rules/", s.token(t, "demo")) {
+		modes[rule["name"].(string)] = rule["mode"]
+	}
+	require.Equal(t, map[string]any{"Holiday freeze": "enabled", "A day in staging": "report_only", "One at a time": "enabled", "QA": "enabled"}, modes)
+	grants := items(t, s.url+"/break-glass-grants/", s.token(t, "demo"))
+	require.Len(t, grants, 1)
+	require.Equal(t, "active", grants[0]["status"])
+	require.Equal(t, []any{"events", "skip_preflight"}, items(t, s.url+"/api-keys/", s.token(t, "demo"))[0]["scopes"])
+}
+
 // webhookReceiver records messages.
 type webhookReceiver struct {
 	mu       sync.Mutex

@@ -23,6 +23,7 @@ type deploymentRuleHandlers struct {
 	idempotency *idempotency.Store
 	cursors     cursorCodec
 	changes     governance.Announcer
+	backtests   *governance.Backtests
 }
 
 func (h deploymentRuleHandlers) rules(db *postgres.DB) governance.Rules {
@@ -190,9 +191,7 @@ func toAPIViolation(row dbgen.ListRuleViolationsRow) apigen.RuleViolation {
 func toAPIRule(rule governance.Rule) apigen.DeploymentRule {
 	converted := apigen.DeploymentRule{
 		ID: rule.ID, Name: rule.Name, RuleType: apigen.RuleType(rule.Type), Mode: apigen.RuleMode(rule.Mode), Priority: rule.Priority,
-		Rollback: (*apigen.RuleRollback)(rule.Rollback), Scope: apigen.RuleScope{
-			Products: rule.Scope.Products, Environments: rule.Scope.Environments, EnvironmentTypes: convertAll[apigen.EnvironmentType](rule.Scope.EnvironmentTypes),
-		},
+		Rollback: (*apigen.RuleRollback)(rule.Rollback), Scope: toAPIScope(rule.Scope),
 		CreatedAt: rule.CreatedAt.UTC(), UpdatedAt: rule.UpdatedAt.UTC(),
 	}
 	switch {
@@ -218,6 +217,10 @@ func toAPIRule(rule governance.Rule) apigen.DeploymentRule {
 		}
 	}
 	return converted
+}
+
+func toAPIScope(scope policy.Scope) apigen.RuleScope {
+	return apigen.RuleScope{Products: scope.Products, Environments: scope.Environments, EnvironmentTypes: convertAll[apigen.EnvironmentType](scope.EnvironmentTypes)}
 }
 
 func toAPISchedule(schedule *policy.Schedule) *apigen.RuleSchedule {

@@ -161,7 +161,7 @@ func newAPI(document *openapi3.T, deps Dependencies) (api, error) {
 		buildHandlers:          buildHandlers{db: deps.DB, cursors: lists, clock: deps.Clock},
 		releaseHandlers:        releaseHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, clock: deps.Clock},
 		notificationHandlers:   notificationHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, channels: deps.Channels},
-		deploymentRuleHandlers: deploymentRuleHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: governance.Announcer{Pool: deps.DB, Logger: deps.Logger}},
+		deploymentRuleHandlers: deploymentRuleHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: governance.Announcer{Pool: deps.DB, Logger: deps.Logger}, backtests: &governance.Backtests{}},
 		approvalHandlers:       approvalHandlers{db: deps.DB, idempotency: responses, cursors: lists},
 		breakGlassHandlers:     breakGlassHandlers{db: deps.DB, idempotency: responses, cursors: lists},
 		apiKeyHandlers:         apiKeyHandlers{db: deps.DB, idempotency: responses, cursors: lists, keys: deps.Keys},

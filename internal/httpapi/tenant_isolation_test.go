@@ -70,6 +70,8 @@ func newTenant(t *testing.T, api *testapi.API, account string) tenant {
 	made.ids["rule"], made.deleted["rule"] = rule("rule"), rule("gone")
 	violate(t, api, made.ids["rule"], made.ids["deployment"])
 
+	as(http.MethodPost, "/deployment-rules/", `{"name":"daily","rule_type":"schedule","mode":"report_only","scope":{"products":["checkout"],"environments":["production"]},
+		"schedule":{"timezone":"UTC","windows":[{"name":"w","effect":"allow","start":"2026-01-01T08:00","end":"2026-01-01T18:00","rrule":"FREQ=DAILY"}]}}`)
 	made.ids["approval"] = id(as(http.MethodPost, "/versions/"+made.ids["version"]+"/approvals", `{"approval_type":"qa","decision":"approved"}`), "id")
 	made.ids["grant"] = id(as(http.MethodPost, "/break-glass-grants/", grantBody(made.ids["product"], made.ids["environment"])), "id")
 
@@ -119,8 +121,9 @@ func idLocations() map[string]map[string]string {
 		"listVersionApprovals": {"id": "version"}, "createVersionApproval": {"id": "version", "body environment_id": "environment"},
 		"revokeVersionApproval": {"id": "version", "approval_id": "approval"}, "createBreakGlassGrant": {"body product_id": "product", "body environment_id": "environment"},
 		"getBreakGlassGrant": {"id": "grant"}, "confirmBreakGlassGrant": {"id": "grant"}, "revokeBreakGlassGrant": {"id": "grant"}, "reviewBreakGlassGrant": {"id": "grant"},
-		"listRuleViolations": {"query product": "product", "query environment": "environment", "query rule": "rule"},
-		"getDeploymentRule":  {"id": "rule"}, "updateDeploymentRule": {"id": "rule"}, "deleteDeploymentRule": {"id": "rule"},
+		"listRuleViolations":     {"query product": "product", "query environment": "environment", "query rule": "rule"},
+		"backtestDeploymentRule": {"id": "rule"}, "listDeploymentCalendar": {"query product": "product", "query environment": "environment"},
+		"getDeploymentRule": {"id": "rule"}, "updateDeploymentRule": {"id": "rule"}, "deleteDeploymentRule": {"id": "rule"},
 		"listAuditLog": {"query actor_id": "user", "query object_id": "product"},
 	}
 }

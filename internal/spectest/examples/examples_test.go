@@ -80,6 +80,8 @@ func TestParameterExamples(t *testing.T) {
 	release := scenario.toServerIDs(find(scenario.spec, "createRelease").example(t, "id"))
 	scenario.api.Exec(t, "UPDATE releases SET status = 'draft' WHERE id = '"+release+"'")
 
+	scenario.api.Exec(t, "UPDATE deployment_rules SET mode = 'enabled'")
+
 	found := make(map[string]bool)
 	for _, op := range sampled(scenario.spec) {
 		for _, reference := range op.params {

@@ -736,6 +736,16 @@ class Methods(ABC):
         """
         return (self.send(operations.update_deployment_rule(id, body, if_match=if_match))).data
 
+    def backtest_deployment_rule(self, id: UUID | str, body: models.BacktestRequest) -> models.Backtest:
+        """Backtest a deployment rule.
+
+        Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
+        a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
+        50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
+        with 429.
+        """
+        return (self.send(operations.backtest_deployment_rule(id, body))).data
+
     def get_governance_settings(self) -> models.GovernanceSettings:
         """Get the governance settings.
 
@@ -837,6 +847,26 @@ class Methods(ABC):
         is 409 for a grant that has not ended or was reviewed before, and for its creator.
         """
         return (self.send(operations.review_break_glass_grant(id, body, idempotency_key=idempotency_key))).data
+
+    def list_deployment_calendar(
+        self,
+        *,
+        from_: datetime | None = None,
+        until: datetime | None = None,
+        product: str | None = None,
+        environment: str | None = None,
+    ) -> models.DeploymentCalendar:
+        """List the deployment calendar.
+
+        Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
+        allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
+        them are considered. Of more than 2,000 occurrences, the first are listed.
+        """
+        return (
+            self.send(
+                operations.list_deployment_calendar(from_=from_, until=until, product=product, environment=environment)
+            )
+        ).data
 
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> Pages[models.APIKey]:
         """List API keys.
@@ -1750,6 +1780,16 @@ class AsyncMethods(ABC):
         """
         return (await self.send(operations.update_deployment_rule(id, body, if_match=if_match))).data
 
+    async def backtest_deployment_rule(self, id: UUID | str, body: models.BacktestRequest) -> models.Backtest:
+        """Backtest a deployment rule.
+
+        Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
+        a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
+        50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
+        with 429.
+        """
+        return (await self.send(operations.backtest_deployment_rule(id, body))).data
+
     async def get_governance_settings(self) -> models.GovernanceSettings:
         """Get the governance settings.
 
@@ -1853,6 +1893,26 @@ class AsyncMethods(ABC):
         is 409 for a grant that has not ended or was reviewed before, and for its creator.
         """
         return (await self.send(operations.review_break_glass_grant(id, body, idempotency_key=idempotency_key))).data
+
+    async def list_deployment_calendar(
+        self,
+        *,
+        from_: datetime | None = None,
+        until: datetime | None = None,
+        product: str | None = None,
+        environment: str | None = None,
+    ) -> models.DeploymentCalendar:
+        """List the deployment calendar.
+
+        Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
+        allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
+        them are considered. Of more than 2,000 occurrences, the first are listed.
+        """
+        return (
+            await self.send(
+                operations.list_deployment_calendar(from_=from_, until=until, product=product, environment=environment)
+            )
+        ).data
 
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> AsyncPages[models.APIKey]:
         """List API keys.

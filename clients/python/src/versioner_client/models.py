@@ -2403,6 +2403,184 @@ its events honoured (`skip_preflight`). `x-scope` of an operation names the scop
 """
 
 
+class BacktestRequest(BaseModel):
+    """
+    The time to evaluate. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    days: int = 30
+    """
+    The number of days until now: 1 to 180, by default 30.
+    """
+
+
+class BacktestCount(BaseModel):
+    """
+    The starts of one product or environment.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The identifier of the product or environment.
+    """
+    name: str
+    """
+    The name of the product or environment.
+    """
+    evaluated: int
+    """
+    The number of starts that the rule applies to.
+    """
+    would_block: int
+    """
+    The number of starts that it would have blocked.
+    """
+
+
+class BacktestItem(BaseModel):
+    """
+    A deployment that the rule would have blocked.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    deployment_id: UUID
+    """
+    The deployment's identifier.
+    """
+    product: str
+    """
+    The product's name.
+    """
+    version: str
+    """
+    The version's name.
+    """
+    environment: str
+    """
+    The environment's name.
+    """
+    at: AwareDatetime
+    """
+    When it started.
+    """
+    status: Status | str
+    code: PolicyCode | str
+    message: str
+    """
+    What the rule would have found, as a sentence.
+    """
+
+
+class Backtest(BaseModel):
+    """
+    What a deployment rule would have done.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    from_: Annotated[AwareDatetime, Field(alias="from")]
+    """
+    The beginning of the time that was evaluated.
+    """
+    to: AwareDatetime
+    """
+    The end of the time that was evaluated.
+    """
+    evaluated: int
+    """
+    The number of starts that the rule applies to.
+    """
+    would_block: int
+    """
+    The number of starts that it would have blocked.
+    """
+    unknown: int
+    """
+    The number of starts for which it is unknown, as approvals were not recorded yet.
+    """
+    truncated: bool
+    """
+    Whether there are more starts than were evaluated.
+    """
+    by_product: list[BacktestCount]
+    """
+    The starts of each product, the most blocked ones first.
+    """
+    by_environment: list[BacktestCount]
+    """
+    The starts in each environment, the most blocked ones first.
+    """
+    items: list[BacktestItem]
+    """
+    The newest deployments that it would have blocked.
+    """
+
+
+class CalendarItem(BaseModel):
+    """
+    An occurrence of a window in a rule's schedule.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    rule_id: UUID
+    """
+    The rule's identifier.
+    """
+    rule_name: str
+    """
+    The rule's name.
+    """
+    mode: RuleMode | str
+    effect: WindowEffect | str
+    window_name: str
+    """
+    The window's name.
+    """
+    reason: Annotated[str | None, Field(...)]
+    """
+    Why, for those whose deployment is blocked.
+    """
+    starts_at: AwareDatetime
+    """
+    When it begins.
+    """
+    ends_at: AwareDatetime
+    """
+    When it ends.
+    """
+    scope: RuleScope
+
+
+class DeploymentCalendar(BaseModel):
+    """
+    When deployments are denied or allowed.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[CalendarItem]
+    """
+    The occurrences, sorted by their start.
+    """
+    truncated: bool
+    """
+    Whether there are more occurrences.
+    """
+
+
 class APIKey(BaseModel):
     """
     A credential of a CI system, without its secret.

@@ -1080,6 +1080,22 @@ def update_deployment_rule(
     )
 
 
+def backtest_deployment_rule(id: UUID | str, body: models.BacktestRequest) -> Operation[models.Backtest]:
+    """Backtest a deployment rule.
+
+    Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
+    a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
+    50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
+    with 429.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-rules/{segment(id)}/backtest",
+        answer=models.Backtest,
+        body=body,
+    )
+
+
 def get_governance_settings() -> Operation[models.GovernanceSettings]:
     """Get the governance settings.
 
@@ -1262,6 +1278,32 @@ def review_break_glass_grant(
             "Idempotency-Key": idempotency_key,
         },
         body=body,
+    )
+
+
+def list_deployment_calendar(
+    *,
+    from_: datetime | None = None,
+    until: datetime | None = None,
+    product: str | None = None,
+    environment: str | None = None,
+) -> Operation[models.DeploymentCalendar]:
+    """List the deployment calendar.
+
+    Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
+    allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
+    them are considered. Of more than 2,000 occurrences, the first are listed.
+    """
+    return Operation(
+        method="GET",
+        path="/deployment-calendar/",
+        answer=models.DeploymentCalendar,
+        query={
+            "from": from_,
+            "until": until,
+            "product": product,
+            "environment": environment,
+        },
     )
 
 

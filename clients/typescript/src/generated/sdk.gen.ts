@@ -6,6 +6,9 @@ import type {
   AddReleaseVersionData,
   AddReleaseVersionErrors,
   AddReleaseVersionResponses,
+  BacktestDeploymentRuleData,
+  BacktestDeploymentRuleErrors,
+  BacktestDeploymentRuleResponses,
   ConfirmBreakGlassGrantData,
   ConfirmBreakGlassGrantErrors,
   ConfirmBreakGlassGrantResponses,
@@ -142,6 +145,9 @@ import type {
   ListBuildsData,
   ListBuildsErrors,
   ListBuildsResponses,
+  ListDeploymentCalendarData,
+  ListDeploymentCalendarErrors,
+  ListDeploymentCalendarResponses,
   ListDeploymentEventsData,
   ListDeploymentEventsErrors,
   ListDeploymentEventsResponses,
@@ -1513,6 +1519,34 @@ export const updateDeploymentRule = (
   });
 
 /**
+ * Backtest a deployment rule
+ *
+ * Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
+ * a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
+ * 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
+ * with 429.
+ *
+ */
+export const backtestDeploymentRule = (
+  options: Options<BacktestDeploymentRuleData>,
+): RequestResult<BacktestDeploymentRuleResponses, BacktestDeploymentRuleErrors> =>
+  options.client.post<BacktestDeploymentRuleResponses, BacktestDeploymentRuleErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-rules/{id}/backtest",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
  * Get the governance settings
  *
  * Returns the account's settings for approvals and break-glass grants. An account that has changed none has the defaults.
@@ -1764,6 +1798,29 @@ export const reviewBreakGlassGrant = (
       "Content-Type": "application/json",
       ...options.headers,
     },
+  });
+
+/**
+ * List the deployment calendar
+ *
+ * Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
+ * allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
+ * them are considered. Of more than 2,000 occurrences, the first are listed.
+ *
+ */
+export const listDeploymentCalendar = (
+  options: Options<ListDeploymentCalendarData>,
+): RequestResult<ListDeploymentCalendarResponses, ListDeploymentCalendarErrors> =>
+  options.client.get<ListDeploymentCalendarResponses, ListDeploymentCalendarErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-calendar/",
+    ...options,
   });
 
 /**

@@ -2114,6 +2114,159 @@ export type BreakGlassGrantReview = {
 export type APIKeyScope = "events" | "preflight" | "skip_preflight";
 
 /**
+ * The time to evaluate. Unknown members are rejected.
+ */
+export type BacktestRequest = {
+  /**
+   * The number of days until now: 1 to 180, by default 30.
+   */
+  days?: number;
+};
+
+/**
+ * The starts of one product or environment.
+ */
+export type BacktestCount = {
+  /**
+   * The identifier of the product or environment.
+   */
+  id: string;
+  /**
+   * The name of the product or environment.
+   */
+  name: string;
+  /**
+   * The number of starts that the rule applies to.
+   */
+  evaluated: number;
+  /**
+   * The number of starts that it would have blocked.
+   */
+  would_block: number;
+};
+
+/**
+ * A deployment that the rule would have blocked.
+ */
+export type BacktestItem = {
+  /**
+   * The deployment's identifier.
+   */
+  deployment_id: string;
+  /**
+   * The product's name.
+   */
+  product: string;
+  /**
+   * The version's name.
+   */
+  version: string;
+  /**
+   * The environment's name.
+   */
+  environment: string;
+  /**
+   * When it started.
+   */
+  at: string;
+  status: Status;
+  code: PolicyCode;
+  /**
+   * What the rule would have found, as a sentence.
+   */
+  message: string;
+};
+
+/**
+ * What a deployment rule would have done.
+ */
+export type Backtest = {
+  /**
+   * The beginning of the time that was evaluated.
+   */
+  from: string;
+  /**
+   * The end of the time that was evaluated.
+   */
+  to: string;
+  /**
+   * The number of starts that the rule applies to.
+   */
+  evaluated: number;
+  /**
+   * The number of starts that it would have blocked.
+   */
+  would_block: number;
+  /**
+   * The number of starts for which it is unknown, as approvals were not recorded yet.
+   */
+  unknown: number;
+  /**
+   * Whether there are more starts than were evaluated.
+   */
+  truncated: boolean;
+  /**
+   * The starts of each product, the most blocked ones first.
+   */
+  by_product: Array<BacktestCount>;
+  /**
+   * The starts in each environment, the most blocked ones first.
+   */
+  by_environment: Array<BacktestCount>;
+  /**
+   * The newest deployments that it would have blocked.
+   */
+  items: Array<BacktestItem>;
+};
+
+/**
+ * An occurrence of a window in a rule's schedule.
+ */
+export type CalendarItem = {
+  /**
+   * The rule's identifier.
+   */
+  rule_id: string;
+  /**
+   * The rule's name.
+   */
+  rule_name: string;
+  mode: RuleMode;
+  effect: WindowEffect;
+  /**
+   * The window's name.
+   */
+  window_name: string;
+  /**
+   * Why, for those whose deployment is blocked.
+   */
+  reason: string | null;
+  /**
+   * When it begins.
+   */
+  starts_at: string;
+  /**
+   * When it ends.
+   */
+  ends_at: string;
+  scope: RuleScope;
+};
+
+/**
+ * When deployments are denied or allowed.
+ */
+export type DeploymentCalendar = {
+  /**
+   * The occurrences, sorted by their start.
+   */
+  items: Array<CalendarItem>;
+  /**
+   * Whether there are more occurrences.
+   */
+  truncated: boolean;
+};
+
+/**
  * A credential of a CI system, without its secret.
  */
 export type APIKey = {
@@ -3437,6 +3590,16 @@ export type ViolationActionFilter = ViolationAction;
  * Only violations with this code.
  */
 export type ViolationCodeFilter = PolicyCode;
+
+/**
+ * Only occurrences that end after this time, in RFC 3339 with a time zone; now by default, or 90 days before an `until` that is past.
+ */
+export type CalendarFrom = string;
+
+/**
+ * Only occurrences that begin before this time, in RFC 3339 with a time zone; 90 days after `from` by default.
+ */
+export type CalendarUntil = string;
 
 /**
  * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
@@ -6872,6 +7035,68 @@ export type UpdateDeploymentRuleResponses = {
 
 export type UpdateDeploymentRuleResponse = UpdateDeploymentRuleResponses[keyof UpdateDeploymentRuleResponses];
 
+export type BacktestDeploymentRuleData = {
+  body: BacktestRequest;
+  path: {
+    /**
+     * The deployment rule's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-rules/{id}/backtest";
+};
+
+export type BacktestDeploymentRuleErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type BacktestDeploymentRuleError = BacktestDeploymentRuleErrors[keyof BacktestDeploymentRuleErrors];
+
+export type BacktestDeploymentRuleResponses = {
+  /**
+   * What the rule would have done.
+   */
+  200: Backtest;
+};
+
+export type BacktestDeploymentRuleResponse = BacktestDeploymentRuleResponses[keyof BacktestDeploymentRuleResponses];
+
 export type GetGovernanceSettingsData = {
   body?: never;
   path?: never;
@@ -7565,6 +7790,68 @@ export type ReviewBreakGlassGrantResponses = {
 };
 
 export type ReviewBreakGlassGrantResponse = ReviewBreakGlassGrantResponses[keyof ReviewBreakGlassGrantResponses];
+
+export type ListDeploymentCalendarData = {
+  body?: never;
+  path?: never;
+  query?: {
+    /**
+     * Only occurrences that end after this time, in RFC 3339 with a time zone; now by default, or 90 days before an `until` that is past.
+     */
+    from?: string;
+    /**
+     * Only occurrences that begin before this time, in RFC 3339 with a time zone; 90 days after `from` by default.
+     */
+    until?: string;
+    /**
+     * Only objects of this product, by name (a former one too) or identifier.
+     */
+    product?: string;
+    /**
+     * Only objects of this environment, by name (a former one too) or identifier.
+     */
+    environment?: string;
+  };
+  url: "/deployment-calendar/";
+};
+
+export type ListDeploymentCalendarErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListDeploymentCalendarError = ListDeploymentCalendarErrors[keyof ListDeploymentCalendarErrors];
+
+export type ListDeploymentCalendarResponses = {
+  /**
+   * The occurrences.
+   */
+  200: DeploymentCalendar;
+};
+
+export type ListDeploymentCalendarResponse = ListDeploymentCalendarResponses[keyof ListDeploymentCalendarResponses];
 
 export type ListApiKeysData = {
   body?: never;

@@ -1,0 +1,34 @@
+-- ListDeploymentHistory returns the newest deployments and attempts that began in a time, the newest first: what a backtest goes through.
+-- name: ListDeploymentHistory :many
+SELECT d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.deployed_by, d.occurred_at, d.started_at, d.completed_at, d.last_event_at
+FROM deployments AS d
+WHERE d.account_id = @account_id AND d.occurred_at >= @since AND d.occurred_at < @until
+ORDER BY d.occurred_at DESC, d.id DESC
+LIMIT @row_limit;
+
+-- ListNamedProducts returns products that are not deleted, by their identifiers.
+-- name: ListNamedProducts :many
+SELECT id, name FROM products
+WHERE account_id = @account_id AND id = ANY (@ids::uuid[]) AND deleted_at IS NULL;
+
+-- ListNamedEnvironments returns the account's environments that are not deleted, with their types.
+-- name: ListNamedEnvironments :many
+SELECT id, name, type FROM environments
+WHERE account_id = @account_id AND deleted_at IS NULL;
+
+-- ListNamedVersions returns versions by their identifiers.
+-- name: ListNamedVersions :many
+SELECT id, version FROM versions
+WHERE account_id = @account_id AND id = ANY (@ids::uuid[]);
+
+-- ListApprovalHistory returns all decisions about versions, oldest first, revoked ones included.
+-- name: ListApprovalHistory :many
+SELECT version_id, environment_id, approval_type, decision, created_at, revoked_at FROM version_approvals
+WHERE account_id = @account_id AND version_id = ANY (@ids::uuid[])
+ORDER BY created_at, id;
+
+-- GetFirstApprovalTime returns when the account's first decision about a version was recorded; null without any.
+-- name: GetFirstApprovalTime :one
+SELECT min(created_at)::timestamptz AS at FROM version_approvals
+WHERE account_id = @account_id
+HAVING count(*) > 0;

@@ -1,0 +1,287 @@
+package governance
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/calendar"
+	"github.com/versioner-io/versioner/internal/policy"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
+)
+
+// Limits of a backtest.
+const (
+	maxBacktestStarts = 50_000
+	maxBacktestItems  = 200
+	backtestTime      = 8 * time.Second
+	// priorHistory is how long before the first start the facts are rebuilt from: what ran before is unknown.
+	priorHistory = 400 * 24 * time.Hour
+)
+
+// Backtests runs one backtest of an account at a time on this server. The zero value is ready.
+type Backtests struct {
+	mu      sync.Mutex
+	running map[uuid.UUID]bool
+}
+
+// Backtest is what a rule would have done.
+type Backtest struct {
+	From, To                       time.Time
+	Evaluated, WouldBlock, Unknown int
+	IsTruncated                    bool
+	ByProduct, ByEnvironment       []BacktestCount
+	Items                          []BacktestItem // the newest first
+}
+
+// BacktestCount is the starts of one product or environment.
+type BacktestCount struct {
+	ID                    uuid.UUID
+	Name                  string
+	Evaluated, WouldBlock int
+}
+
+// BacktestItem is a start that the rule would have blocked.
+type BacktestItem struct {
+	DeploymentID                  uuid.UUID
+	Product, Version, Environment string
+	At                            time.Time
+	Status                        string
+	Code                          policy.Code
+	Message                       string
+}
+
+// Run evaluates a rule for the starts of a number of days until now. The error is RateLimited while the account has another one running.
+func (b *Backtests) Run(ctx context.Context, db *postgres.DB, rule Rule, days int, now time.Time) (Backtest, error) {
+	if !b.acquire(rule.AccountID) {
+		return Backtest{}, apperr.NewRateLimited(time.Second)
+	}
+	defer b.release(rule.AccountID)
+	deadline := time.Now().Add(backtestTime)
+	from := now.Add(-time.Duration(days) * 24 * time.Hour)
+	history, first, isTruncated, err := loadHistory(ctx, db, rule.AccountID, from, now)
+	if err != nil {
+		return Backtest{}, err
+	}
+	if isTruncated {
+		from = first
+	}
+	approvals, err := db.GetFirstApprovalTime(ctx, rule.AccountID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		approvals, err = now, nil
+	}
+	if err != nil {
+		return Backtest{}, postgres.Classify(err)
+	}
+	rule.Mode = policy.Enabled
+	set, err := calendar.Compile([]policy.Rule{rule.Rule}, from)
+	if err != nil {
+		return Backtest{}, err //nolint:wrapcheck // it names the rule
+	}
+	result := evaluateHistory(history, set, from, unknownBefore(rule.Type, approvals), func() bool { return time.Now().After(deadline) })
+	result.From, result.To, result.IsTruncated = from, now, result.IsTruncated || isTruncated
+	return result, nil
+}
+
+// unknownBefore returns until when it is unknown what a rule of the type would have found: before the first approval was recorded.
+func unknownBefore(ruleType policy.RuleType, approvals time.Time) time.Time {
+	if ruleType == policy.VersionApprovalRule {
+		return approvals
+	}
+	return time.Time{}
+}
+
+func (b *Backtests) acquire(accountID uuid.UUID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.running[accountID] {
+		return false
+	}
+	if b.running == nil {
+		b.running = make(map[uuid.UUID]bool)
+	}
+	b.running[accountID] = true
+	return true
+}
+
+func (b *Backtests) release(accountID uuid.UUID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.running, accountID)
+}
+
+// evaluateHistory evaluates the one rule of the set at each start that it applies to, until isOver.
+func evaluateHistory(history *History, set *policy.Set, from, unknownBefore time.Time, isOver func() bool) Backtest {
+	var result Backtest
+	products, environments := make(map[uuid.UUID]*BacktestCount), make(map[uuid.UUID]*BacktestCount)
+	count := func(counts map[uuid.UUID]*BacktestCount, ref policy.Ref, isBlocked bool) {
+		if counts[ref.ID] == nil {
+			counts[ref.ID] = &BacktestCount{ID: ref.ID, Name: ref.Names[0]}
+		}
+		counts[ref.ID].Evaluated++
+		if isBlocked {
+			counts[ref.ID].WouldBlock++
+		}
+	}
+	replayStarts(history, from, func(entry *HistoryEntry, facts policy.Facts) bool {
+		if isOver() {
+			result.IsTruncated = true
+			return false
+		}
+		verdict := set.Evaluate(entry.StartedAt, policy.Attempt{DeploymentID: entry.ID, InvokeID: entry.InvokeID}, facts)
+		if len(verdict.Evaluations) == 0 {
+			return true // it does not apply
+		}
+		if entry.StartedAt.Before(unknownBefore) {
+			result.Unknown++
+			return true
+		}
+		isBlocked := len(verdict.Violations) > 0
+		result.Evaluated++
+		count(products, facts.Product, isBlocked)
+		count(environments, facts.Environment, isBlocked)
+		if isBlocked {
+			result.WouldBlock++
+			result.Items = append(result.Items, BacktestItem{
+				DeploymentID: entry.ID, Product: facts.Product.Names[0], Version: facts.Version.Name, Environment: facts.Environment.Names[0], At: entry.StartedAt,
+				Status: entry.Status, Code: verdict.Violations[0].Code, Message: verdict.Violations[0].Message,
+			})
+		}
+		return true
+	})
+	slices.Reverse(result.Items)
+	result.Items = result.Items[:min(len(result.Items), maxBacktestItems)]
+	result.ByProduct, result.ByEnvironment = sortedCounts(products), sortedCounts(environments)
+	return result
+}
+
+// sortedCounts returns the most blocked ones first.
+func sortedCounts(counts map[uuid.UUID]*BacktestCount) []BacktestCount {
+	sorted := make([]BacktestCount, 0, len(counts))
+	for count := range maps.Values(counts) {
+		sorted = append(sorted, *count)
+	}
+	slices.SortFunc(sorted, func(a, b BacktestCount) int {
+		return cmp.Or(cmp.Compare(b.WouldBlock, a.WouldBlock), cmp.Compare(b.Evaluated, a.Evaluated), cmp.Compare(a.Name, b.Name))
+	})
+	return sorted
+}
+
+// loadHistory reads the newest starts from a time on, and before them the deployments that their facts are rebuilt from. first is the
+// time of the first start that is evaluated if there are more than the limit.
+func loadHistory(ctx context.Context, db *postgres.DB, accountID uuid.UUID, from, until time.Time) (history *History, first time.Time, isTruncated bool, err error) {
+	rows, err := db.ListDeploymentHistory(ctx, dbgen.ListDeploymentHistoryParams{AccountID: accountID, Since: from, Until: until, RowLimit: maxBacktestStarts + 1})
+	if err != nil {
+		return nil, first, false, postgres.Classify(err)
+	}
+	if isTruncated = len(rows) > maxBacktestStarts; isTruncated {
+		rows = rows[:maxBacktestStarts]
+		first = rows[len(rows)-1].OccurredAt
+		from = first
+	}
+	earlier, err := db.ListDeploymentHistory(ctx, dbgen.ListDeploymentHistoryParams{AccountID: accountID, Since: from.Add(-priorHistory), Until: from, RowLimit: maxBacktestStarts})
+	if err != nil {
+		return nil, first, false, postgres.Classify(err)
+	}
+	history = &History{}
+	err = history.load(ctx, db, accountID, append(rows, earlier...))
+	return history, first, isTruncated, err
+}
+
+// load reads the names of what the rows refer to, and the approvals of their versions. Rows of deleted products and environments are left out.
+func (h *History) load(ctx context.Context, db *postgres.DB, accountID uuid.UUID, rows []dbgen.ListDeploymentHistoryRow) error {
+	products, versions := make(map[uuid.UUID]bool), make(map[uuid.UUID]bool)
+	for _, row := range rows {
+		products[row.ProductID], versions[row.VersionID] = true, true
+	}
+	productIDs, versionIDs := slices.Collect(maps.Keys(products)), slices.Collect(maps.Keys(versions))
+	if err := h.loadNames(ctx, db, accountID, productIDs, versionIDs); err != nil {
+		return err
+	}
+	approvals, err := db.ListApprovalHistory(ctx, dbgen.ListApprovalHistoryParams{AccountID: accountID, IDs: versionIDs})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	h.Approvals = make(map[uuid.UUID][]PastApproval)
+	for _, row := range approvals {
+		h.Approvals[row.VersionID] = append(h.Approvals[row.VersionID], PastApproval{
+			Approval: policy.Approval{
+				Type: policy.ApprovalType(row.ApprovalType), Decision: policy.Decision(row.Decision), EnvironmentID: row.EnvironmentID, GivenAt: row.CreatedAt,
+			},
+			RevokedAt: row.RevokedAt,
+		})
+	}
+	for _, row := range rows {
+		_, hasProduct := h.Products[row.ProductID]
+		_, hasEnvironment := h.Environments[row.EnvironmentID]
+		if !hasProduct || !hasEnvironment {
+			continue
+		}
+		h.Entries = append(h.Entries, HistoryEntry{
+			ID: row.ID, ProductID: row.ProductID, EnvironmentID: row.EnvironmentID, VersionID: row.VersionID, Status: row.Status, InvokeID: ptr.OrZero(row.InvokeID),
+			Holder: ptr.OrZero(row.DeployedBy), StartedAt: ptr.Or(row.StartedAt, row.OccurredAt), CompletedAt: row.CompletedAt, LastEventAt: row.LastEventAt,
+		})
+	}
+	return nil
+}
+
+func (h *History) loadNames(ctx context.Context, db *postgres.DB, accountID uuid.UUID, productIDs, versionIDs []uuid.UUID) error {
+	products, err := db.ListNamedProducts(ctx, dbgen.ListNamedProductsParams{AccountID: accountID, IDs: productIDs})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	h.Products = make(map[uuid.UUID]policy.Ref)
+	for _, row := range products {
+		h.Products[row.ID] = policy.Ref{ID: row.ID, Names: []string{row.Name}}
+	}
+	productNames, err := db.ListProductNames(ctx, dbgen.ListProductNamesParams{AccountID: accountID, IDs: productIDs})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	for _, row := range productNames {
+		addName(h.Products, row.ProductID, row.Name)
+	}
+	environments, err := db.ListNamedEnvironments(ctx, accountID)
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	h.Environments = make(map[uuid.UUID]policy.Ref)
+	for _, row := range environments {
+		h.Environments[row.ID] = policy.Ref{ID: row.ID, Names: []string{row.Name}, Type: row.Type}
+	}
+	environmentNames, err := db.ListEnvironmentNames(ctx, dbgen.ListEnvironmentNamesParams{AccountID: accountID, IDs: slices.Collect(maps.Keys(h.Environments))})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	for _, row := range environmentNames {
+		addName(h.Environments, row.EnvironmentID, row.Name)
+	}
+	versions, err := db.ListNamedVersions(ctx, dbgen.ListNamedVersionsParams{AccountID: accountID, IDs: versionIDs})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	h.Versions = make(map[uuid.UUID]string)
+	for _, row := range versions {
+		h.Versions[row.ID] = row.Version
+	}
+	return nil
+}
+
+// addName adds a former name of a product or environment that is not deleted.
+func addName(refs map[uuid.UUID]policy.Ref, id uuid.UUID, name string) {
+	ref, isKnown := refs[id]
+	if isKnown && !slices.Contains(ref.Names, name) {
+		ref.Names = append(ref.Names, name)
+		refs[id] = ref
+	}
+}
