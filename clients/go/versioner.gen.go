@@ -544,6 +544,33 @@ func (e PolicyCode) Valid() bool {
 	}
 }
 
+// Defines values for PreflightWarningCode.
+const (
+	PreflightWarningCodeNeverAllowed       PreflightWarningCode = "never_allowed"
+	PreflightWarningCodeUnknownEnvironment PreflightWarningCode = "unknown_environment"
+	PreflightWarningCodeUnknownProduct     PreflightWarningCode = "unknown_product"
+	PreflightWarningCodeUnknownVersion     PreflightWarningCode = "unknown_version"
+	PreflightWarningCodeWindowClosesSoon   PreflightWarningCode = "window_closes_soon"
+)
+
+// Valid indicates whether the value is a known member of the PreflightWarningCode enum.
+func (e PreflightWarningCode) Valid() bool {
+	switch e {
+	case PreflightWarningCodeNeverAllowed:
+		return true
+	case PreflightWarningCodeUnknownEnvironment:
+		return true
+	case PreflightWarningCodeUnknownProduct:
+		return true
+	case PreflightWarningCodeUnknownVersion:
+		return true
+	case PreflightWarningCodeWindowClosesSoon:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecordedEventEffect.
 const (
 	RecordedEventEffectConflicting RecordedEventEffect = "conflicting"
@@ -1156,7 +1183,8 @@ type BacktestItem struct {
 	// Product The product's name.
 	Product string `json:"product"`
 
-	// Status The state of a build or deployment. `completed`, `failed` and `aborted` are final.
+	// Status The state of a build or deployment. All but `pending` and `started` are final. `preflight_failed` is that of an attempt: a deployment that
+	// deployment rules did not let start. Lists have attempts only if they are asked for.
 	Status Status `json:"status"`
 
 	// Version The version's name.
@@ -1167,6 +1195,26 @@ type BacktestItem struct {
 type BacktestRequest struct {
 	// Days The number of days until now: 1 to 180, by default 30.
 	Days *int `json:"days,omitempty"`
+}
+
+// BindingRule The rule that blocks until `next_allowed_at`, or one that waiting does not satisfy; null when the deployment may start.
+type BindingRule struct {
+	// ID The rule's identifier; null when a deployment request blocks by itself.
+	ID nullable.Nullable[openapi_types.UUID] `json:"id"`
+
+	// Name The rule's name.
+	Name string `json:"name"`
+
+	// Type What a rule requires. The member of that name has the details.
+	//
+	// | type | a deployment must |
+	// |---|---|
+	// | `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+	// | `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+	// | `concurrency` | find fewer deployments in progress than the limit |
+	// | `deployment_request_required` | be named by an approved deployment request |
+	// | `version_approval_required` | be of a version with certain approvals |
+	Type RuleType `json:"type"`
 }
 
 // BreakGlassGrant A permission to deploy a version once although rules block it.
@@ -2289,6 +2337,21 @@ type MetadataInput = json.RawMessage
 // MetadataOutput Further data of the object.
 type MetadataOutput = json.RawMessage
 
+// MissingApproval An approval that a deployment rule requires.
+type MissingApproval struct {
+	// ApprovalType What an approval is about.
+	ApprovalType ApprovalType `json:"approval_type"`
+
+	// DeploymentRequestID The deployment request that it is missing in; null if none is known.
+	DeploymentRequestID nullable.Nullable[openapi_types.UUID] `json:"deployment_request_id"`
+
+	// Roles The roles whose users may give it.
+	Roles []Role `json:"roles"`
+
+	// RuleID The rule's identifier; null when a deployment request blocks by itself.
+	RuleID nullable.Nullable[openapi_types.UUID] `json:"rule_id"`
+}
+
 // NotifiableEventType A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
 type NotifiableEventType string
 
@@ -2535,6 +2598,125 @@ type NotificationTestResult struct {
 // | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
 // | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
 type PolicyCode string
+
+// Preflight What the deployment rules say about a deployment.
+type Preflight struct {
+	// BindingRule The rule that blocks until `next_allowed_at`, or one that waiting does not satisfy; null when the deployment may start.
+	BindingRule nullable.Nullable[BindingRule] `json:"binding_rule"`
+
+	// Certain Whether `next_allowed_at` does not depend on when deployments in progress end.
+	Certain bool `json:"certain"`
+
+	// EarliestAfterApprovals When the deployment may start once users have approved what is missing; null when waiting does not suffice.
+	EarliestAfterApprovals nullable.Nullable[time.Time] `json:"earliest_after_approvals"`
+
+	// EvaluatedAt The time that was asked for.
+	EvaluatedAt time.Time `json:"evaluated_at"`
+
+	// MissingApprovals The approvals that are missing.
+	MissingApprovals []MissingApproval `json:"missing_approvals"`
+
+	// NextAllowedAt When the deployment may start if nothing else happens; null when waiting does not suffice.
+	NextAllowedAt nullable.Nullable[time.Time] `json:"next_allowed_at"`
+
+	// NextBlockAt The first time after `next_allowed_at` at which a rule blocks; null if there is none in the next 400 days.
+	NextBlockAt nullable.Nullable[time.Time] `json:"next_block_at"`
+
+	// Reports What rules that only report have found.
+	Reports []PreflightViolation `json:"reports"`
+
+	// UsableGrantID The break-glass grant that the start would use; null if none.
+	UsableGrantID nullable.Nullable[openapi_types.UUID] `json:"usable_grant_id"`
+
+	// Violations What enabled rules have found, that of a rejection first.
+	Violations []PreflightViolation `json:"violations"`
+
+	// Warnings What else matters.
+	Warnings []PreflightWarning `json:"warnings"`
+
+	// WouldAllow Whether the deployment may start.
+	WouldAllow bool `json:"would_allow"`
+}
+
+// PreflightRequest The deployment that is asked for. One of `product_name` and `product_id`, of `version` and `version_id`, and of `environment_name` and
+// `environment_id` is required. Unknown members are rejected.
+type PreflightRequest struct {
+	// At When the deployment would start: in the next 400 days, by default now.
+	At nullable.Nullable[time.Time] `json:"at,omitempty"`
+
+	// EnvironmentID The identifier of the environment, instead of its name.
+	EnvironmentID *openapi_types.UUID `json:"environment_id,omitempty"`
+
+	// EnvironmentName The name of the environment; a former one, too.
+	EnvironmentName *string `json:"environment_name,omitempty"`
+
+	// ProductID The identifier of the product, instead of its name.
+	ProductID *openapi_types.UUID `json:"product_id,omitempty"`
+
+	// ProductName The name of the product; a former one, too.
+	ProductName *string `json:"product_name,omitempty"`
+
+	// Version The name of the version.
+	Version *string `json:"version,omitempty"`
+
+	// VersionID The identifier of the version, instead of its name.
+	VersionID *openapi_types.UUID `json:"version_id,omitempty"`
+}
+
+// PreflightViolation What one deployment rule has found.
+type PreflightViolation struct {
+	// Certain Whether nothing else could change `clears_at`.
+	Certain bool `json:"certain"`
+
+	// ClearsAt When the rule passes if nothing else happens; null when waiting does not suffice.
+	ClearsAt nullable.Nullable[time.Time] `json:"clears_at"`
+
+	// Code What a rule has found.
+	//
+	// | code | a rule of the type | status |
+	// |---|---|---|
+	// | `NO_DEPLOY_WINDOW` | `schedule` | 423 |
+	// | `DEPLOYMENT_IN_PROGRESS` | `concurrency` | 409 |
+	// | `FLOW_VIOLATION`, `INSUFFICIENT_SOAK_TIME` | `flow` | 428 |
+	// | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
+	// | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
+	Code PolicyCode `json:"code"`
+
+	// Details The members of the code, as in the rejection of an event.
+	Details map[string]interface{} `json:"details"`
+
+	// Message What the rule has found, as a sentence.
+	Message string `json:"message"`
+
+	// RuleID The rule's identifier; null when a deployment request blocks by itself.
+	RuleID nullable.Nullable[openapi_types.UUID] `json:"rule_id"`
+
+	// RuleName The rule's name.
+	RuleName string `json:"rule_name"`
+
+	// RuleType What a rule requires. The member of that name has the details.
+	//
+	// | type | a deployment must |
+	// |---|---|
+	// | `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+	// | `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+	// | `concurrency` | find fewer deployments in progress than the limit |
+	// | `deployment_request_required` | be named by an approved deployment request |
+	// | `version_approval_required` | be of a version with certain approvals |
+	RuleType RuleType `json:"rule_type"`
+}
+
+// PreflightWarning What else matters.
+type PreflightWarning struct {
+	// Code What the warning is about.
+	Code PreflightWarningCode `json:"code"`
+
+	// Message The warning as a sentence.
+	Message string `json:"message"`
+}
+
+// PreflightWarningCode What the warning is about.
+type PreflightWarningCode string
 
 // Problem An error.
 type Problem struct {
@@ -4506,6 +4688,9 @@ type CreateNotificationPreferenceJSONRequestBody = NotificationPreferenceCreate
 // UpdateNotificationPreferenceJSONRequestBody defines body for UpdateNotificationPreference for application/json ContentType.
 type UpdateNotificationPreferenceJSONRequestBody = NotificationPreferencePatch
 
+// PreflightJSONRequestBody defines body for Preflight for application/json ContentType.
+type PreflightJSONRequestBody = PreflightRequest
+
 // CreateProductJSONRequestBody defines body for CreateProduct for application/json ContentType.
 type CreateProductJSONRequestBody = ProductCreate
 
@@ -5448,6 +5633,36 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /openapi.json (the `GetSpecification` operationId).
 	GetSpecification(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreflightWithBody Ask whether a deployment may start
+	//
+	// Evaluates the deployment rules for a version of a product in an environment, now or at a time of the next 400 days, and creates
+	// nothing. Product, version and environment are given by name or by identifier; names need not exist yet. An API key needs
+	// the scope `preflight`.
+	//
+	// `next_allowed_at` is the earliest time at which no enabled rule blocks if nothing else happens; it is null when waiting does not
+	// suffice, and not `certain` when it depends on when deployments in progress end. `earliest_after_approvals` is the same without what
+	// users have to approve.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /preflight/ (the `Preflight` operationId).
+	PreflightWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Preflight Ask whether a deployment may start
+	//
+	// Evaluates the deployment rules for a version of a product in an environment, now or at a time of the next 400 days, and creates
+	// nothing. Product, version and environment are given by name or by identifier; names need not exist yet. An API key needs
+	// the scope `preflight`.
+	//
+	// `next_allowed_at` is the earliest time at which no enabled rule blocks if nothing else happens; it is null when waiting does not
+	// suffice, and not `certain` when it depends on when deployments in progress end. `earliest_after_approvals` is the same without what
+	// users have to approve.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /preflight/ (the `Preflight` operationId).
+	Preflight(ctx context.Context, body PreflightJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListProducts List products
 	//
@@ -7389,6 +7604,56 @@ func (c *Client) UpdateNotificationPreference(ctx context.Context, id Preference
 // Corresponds with GET /openapi.json (the `GetSpecification` operationId).
 func (c *Client) GetSpecification(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetSpecificationRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreflightWithBody Ask whether a deployment may start
+//
+// Evaluates the deployment rules for a version of a product in an environment, now or at a time of the next 400 days, and creates
+// nothing. Product, version and environment are given by name or by identifier; names need not exist yet. An API key needs
+// the scope `preflight`.
+//
+// `next_allowed_at` is the earliest time at which no enabled rule blocks if nothing else happens; it is null when waiting does not
+// suffice, and not `certain` when it depends on when deployments in progress end. `earliest_after_approvals` is the same without what
+// users have to approve.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /preflight/ (the `Preflight` operationId).
+func (c *Client) PreflightWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreflightRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Preflight Ask whether a deployment may start
+//
+// Evaluates the deployment rules for a version of a product in an environment, now or at a time of the next 400 days, and creates
+// nothing. Product, version and environment are given by name or by identifier; names need not exist yet. An API key needs
+// the scope `preflight`.
+//
+// `next_allowed_at` is the earliest time at which no enabled rule blocks if nothing else happens; it is null when waiting does not
+// suffice, and not `certain` when it depends on when deployments in progress end. `earliest_after_approvals` is the same without what
+// users have to approve.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /preflight/ (the `Preflight` operationId).
+func (c *Client) Preflight(ctx context.Context, body PreflightJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreflightRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11811,6 +12076,46 @@ func NewGetSpecificationRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewPreflightRequest calls the generic Preflight builder with application/json body
+func NewPreflightRequest(server string, body PreflightJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPreflightRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPreflightRequestWithBody constructs an http.Request for the Preflight method, with any body, and a specified content type
+func NewPreflightRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/preflight/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListProductsRequest constructs an http.Request for the ListProducts method
 func NewListProductsRequest(server string, params *ListProductsParams) (*http.Request, error) {
 	var err error
@@ -14242,6 +14547,36 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /openapi.json (the `GetSpecification` operationId).
 	GetSpecificationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSpecificationResponse, error)
+
+	// PreflightWithBodyWithResponse Ask whether a deployment may start
+	//
+	// Evaluates the deployment rules for a version of a product in an environment, now or at a time of the next 400 days, and creates
+	// nothing. Product, version and environment are given by name or by identifier; names need not exist yet. An API key needs
+	// the scope `preflight`.
+	//
+	// `next_allowed_at` is the earliest time at which no enabled rule blocks if nothing else happens; it is null when waiting does not
+	// suffice, and not `certain` when it depends on when deployments in progress end. `earliest_after_approvals` is the same without what
+	// users have to approve.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /preflight/ (the `Preflight` operationId).
+	PreflightWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreflightResponse, error)
+
+	// PreflightWithResponse Ask whether a deployment may start
+	//
+	// Evaluates the deployment rules for a version of a product in an environment, now or at a time of the next 400 days, and creates
+	// nothing. Product, version and environment are given by name or by identifier; names need not exist yet. An API key needs
+	// the scope `preflight`.
+	//
+	// `next_allowed_at` is the earliest time at which no enabled rule blocks if nothing else happens; it is null when waiting does not
+	// suffice, and not `certain` when it depends on when deployments in progress end. `earliest_after_approvals` is the same without what
+	// users have to approve.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /preflight/ (the `Preflight` operationId).
+	PreflightWithResponse(ctx context.Context, body PreflightJSONRequestBody, reqEditors ...RequestEditorFn) (*PreflightResponse, error)
 
 	// ListProductsWithResponse List products
 	//
@@ -21596,6 +21931,131 @@ func (r GetSpecificationResponse) ContentType() string {
 	return ""
 }
 
+// PreflightResponse401Headers the declared response headers of an HTTP 401 response for Preflight
+type PreflightResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// PreflightResponse429Headers the declared response headers of an HTTP 429 response for Preflight
+type PreflightResponse429Headers struct {
+	RetryAfter int
+}
+
+// PreflightResponse503Headers the declared response headers of an HTTP 503 response for Preflight
+type PreflightResponse503Headers struct {
+	RetryAfter int
+}
+
+type PreflightResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Preflight
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *PreflightResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *PreflightResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *PreflightResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PreflightResponse) GetJSON200() *Preflight {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r PreflightResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r PreflightResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r PreflightResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r PreflightResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r PreflightResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r PreflightResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r PreflightResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r PreflightResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r PreflightResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r PreflightResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PreflightResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PreflightResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PreflightResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListProductsResponse401Headers the declared response headers of an HTTP 401 response for ListProducts
 type ListProductsResponse401Headers struct {
 	WWWAuthenticate string
@@ -25892,6 +26352,48 @@ func (c *ClientWithResponses) GetSpecificationWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseGetSpecificationResponse(rsp)
+}
+
+// PreflightWithBodyWithResponse Ask whether a deployment may start
+//
+// Evaluates the deployment rules for a version of a product in an environment, now or at a time of the next 400 days, and creates
+// nothing. Product, version and environment are given by name or by identifier; names need not exist yet. An API key needs
+// the scope `preflight`.
+//
+// `next_allowed_at` is the earliest time at which no enabled rule blocks if nothing else happens; it is null when waiting does not
+// suffice, and not `certain` when it depends on when deployments in progress end. `earliest_after_approvals` is the same without what
+// users have to approve.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /preflight/ (the `Preflight` operationId).
+func (c *ClientWithResponses) PreflightWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreflightResponse, error) {
+	rsp, err := c.PreflightWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreflightResponse(rsp)
+}
+
+// PreflightWithResponse Ask whether a deployment may start
+//
+// Evaluates the deployment rules for a version of a product in an environment, now or at a time of the next 400 days, and creates
+// nothing. Product, version and environment are given by name or by identifier; names need not exist yet. An API key needs
+// the scope `preflight`.
+//
+// `next_allowed_at` is the earliest time at which no enabled rule blocks if nothing else happens; it is null when waiting does not
+// suffice, and not `certain` when it depends on when deployments in progress end. `earliest_after_approvals` is the same without what
+// users have to approve.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /preflight/ (the `Preflight` operationId).
+func (c *ClientWithResponses) PreflightWithResponse(ctx context.Context, body PreflightJSONRequestBody, reqEditors ...RequestEditorFn) (*PreflightResponse, error) {
+	rsp, err := c.Preflight(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreflightResponse(rsp)
 }
 
 // ListProductsWithResponse List products
@@ -33345,6 +33847,128 @@ func ParseGetSpecificationResponse(rsp *http.Response) (*GetSpecificationRespons
 		}
 		response.JSON200 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParsePreflightResponse parses an HTTP response from a PreflightWithResponse call
+func ParsePreflightResponse(rsp *http.Response) (*PreflightResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PreflightResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Preflight
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers PreflightResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers PreflightResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers PreflightResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil

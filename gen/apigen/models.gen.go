@@ -536,6 +536,33 @@ func (e PolicyCode) Valid() bool {
 	}
 }
 
+// Defines values for PreflightWarningCode.
+const (
+	PreflightWarningCodeNeverAllowed       PreflightWarningCode = "never_allowed"
+	PreflightWarningCodeUnknownEnvironment PreflightWarningCode = "unknown_environment"
+	PreflightWarningCodeUnknownProduct     PreflightWarningCode = "unknown_product"
+	PreflightWarningCodeUnknownVersion     PreflightWarningCode = "unknown_version"
+	PreflightWarningCodeWindowClosesSoon   PreflightWarningCode = "window_closes_soon"
+)
+
+// Valid indicates whether the value is a known member of the PreflightWarningCode enum.
+func (e PreflightWarningCode) Valid() bool {
+	switch e {
+	case PreflightWarningCodeNeverAllowed:
+		return true
+	case PreflightWarningCodeUnknownEnvironment:
+		return true
+	case PreflightWarningCodeUnknownProduct:
+		return true
+	case PreflightWarningCodeUnknownVersion:
+		return true
+	case PreflightWarningCodeWindowClosesSoon:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecordedEventEffect.
 const (
 	RecordedEventEffectConflicting RecordedEventEffect = "conflicting"
@@ -1160,6 +1187,26 @@ type BacktestItem struct {
 type BacktestRequest struct {
 	// Days The number of days until now: 1 to 180, by default 30.
 	Days *int `json:"days,omitempty"`
+}
+
+// BindingRule The rule that blocks until `next_allowed_at`, or one that waiting does not satisfy; null when the deployment may start.
+type BindingRule struct {
+	// ID The rule's identifier; null when a deployment request blocks by itself.
+	ID nullable.Nullable[openapi_types.UUID] `json:"id"`
+
+	// Name The rule's name.
+	Name string `json:"name"`
+
+	// Type What a rule requires. The member of that name has the details.
+	//
+	// | type | a deployment must |
+	// |---|---|
+	// | `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+	// | `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+	// | `concurrency` | find fewer deployments in progress than the limit |
+	// | `deployment_request_required` | be named by an approved deployment request |
+	// | `version_approval_required` | be of a version with certain approvals |
+	Type RuleType `json:"type"`
 }
 
 // BreakGlassGrant A permission to deploy a version once although rules block it.
@@ -2282,6 +2329,21 @@ type MetadataInput = json.RawMessage
 // MetadataOutput Further data of the object.
 type MetadataOutput = json.RawMessage
 
+// MissingApproval An approval that a deployment rule requires.
+type MissingApproval struct {
+	// ApprovalType What an approval is about.
+	ApprovalType ApprovalType `json:"approval_type"`
+
+	// DeploymentRequestID The deployment request that it is missing in; null if none is known.
+	DeploymentRequestID nullable.Nullable[openapi_types.UUID] `json:"deployment_request_id"`
+
+	// Roles The roles whose users may give it.
+	Roles []Role `json:"roles"`
+
+	// RuleID The rule's identifier; null when a deployment request blocks by itself.
+	RuleID nullable.Nullable[openapi_types.UUID] `json:"rule_id"`
+}
+
 // NotifiableEventType A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
 type NotifiableEventType string
 
@@ -2528,6 +2590,125 @@ type NotificationTestResult struct {
 // | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
 // | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
 type PolicyCode string
+
+// Preflight What the deployment rules say about a deployment.
+type Preflight struct {
+	// BindingRule The rule that blocks until `next_allowed_at`, or one that waiting does not satisfy; null when the deployment may start.
+	BindingRule nullable.Nullable[BindingRule] `json:"binding_rule"`
+
+	// Certain Whether `next_allowed_at` does not depend on when deployments in progress end.
+	Certain bool `json:"certain"`
+
+	// EarliestAfterApprovals When the deployment may start once users have approved what is missing; null when waiting does not suffice.
+	EarliestAfterApprovals nullable.Nullable[time.Time] `json:"earliest_after_approvals"`
+
+	// EvaluatedAt The time that was asked for.
+	EvaluatedAt time.Time `json:"evaluated_at"`
+
+	// MissingApprovals The approvals that are missing.
+	MissingApprovals []MissingApproval `json:"missing_approvals"`
+
+	// NextAllowedAt When the deployment may start if nothing else happens; null when waiting does not suffice.
+	NextAllowedAt nullable.Nullable[time.Time] `json:"next_allowed_at"`
+
+	// NextBlockAt The first time after `next_allowed_at` at which a rule blocks; null if there is none in the next 400 days.
+	NextBlockAt nullable.Nullable[time.Time] `json:"next_block_at"`
+
+	// Reports What rules that only report have found.
+	Reports []PreflightViolation `json:"reports"`
+
+	// UsableGrantID The break-glass grant that the start would use; null if none.
+	UsableGrantID nullable.Nullable[openapi_types.UUID] `json:"usable_grant_id"`
+
+	// Violations What enabled rules have found, that of a rejection first.
+	Violations []PreflightViolation `json:"violations"`
+
+	// Warnings What else matters.
+	Warnings []PreflightWarning `json:"warnings"`
+
+	// WouldAllow Whether the deployment may start.
+	WouldAllow bool `json:"would_allow"`
+}
+
+// PreflightRequest The deployment that is asked for. One of `product_name` and `product_id`, of `version` and `version_id`, and of `environment_name` and
+// `environment_id` is required. Unknown members are rejected.
+type PreflightRequest struct {
+	// At When the deployment would start: in the next 400 days, by default now.
+	At nullable.Nullable[time.Time] `json:"at,omitempty"`
+
+	// EnvironmentID The identifier of the environment, instead of its name.
+	EnvironmentID *openapi_types.UUID `json:"environment_id,omitempty"`
+
+	// EnvironmentName The name of the environment; a former one, too.
+	EnvironmentName *string `json:"environment_name,omitempty"`
+
+	// ProductID The identifier of the product, instead of its name.
+	ProductID *openapi_types.UUID `json:"product_id,omitempty"`
+
+	// ProductName The name of the product; a former one, too.
+	ProductName *string `json:"product_name,omitempty"`
+
+	// Version The name of the version.
+	Version *string `json:"version,omitempty"`
+
+	// VersionID The identifier of the version, instead of its name.
+	VersionID *openapi_types.UUID `json:"version_id,omitempty"`
+}
+
+// PreflightViolation What one deployment rule has found.
+type PreflightViolation struct {
+	// Certain Whether nothing else could change `clears_at`.
+	Certain bool `json:"certain"`
+
+	// ClearsAt When the rule passes if nothing else happens; null when waiting does not suffice.
+	ClearsAt nullable.Nullable[time.Time] `json:"clears_at"`
+
+	// Code What a rule has found.
+	//
+	// | code | a rule of the type | status |
+	// |---|---|---|
+	// | `NO_DEPLOY_WINDOW` | `schedule` | 423 |
+	// | `DEPLOYMENT_IN_PROGRESS` | `concurrency` | 409 |
+	// | `FLOW_VIOLATION`, `INSUFFICIENT_SOAK_TIME` | `flow` | 428 |
+	// | `APPROVAL_REQUIRED` | `deployment_request_required` | 428 |
+	// | `QUALITY_APPROVAL_REQUIRED` | `version_approval_required` | 428 |
+	Code PolicyCode `json:"code"`
+
+	// Details The members of the code, as in the rejection of an event.
+	Details map[string]interface{} `json:"details"`
+
+	// Message What the rule has found, as a sentence.
+	Message string `json:"message"`
+
+	// RuleID The rule's identifier; null when a deployment request blocks by itself.
+	RuleID nullable.Nullable[openapi_types.UUID] `json:"rule_id"`
+
+	// RuleName The rule's name.
+	RuleName string `json:"rule_name"`
+
+	// RuleType What a rule requires. The member of that name has the details.
+	//
+	// | type | a deployment must |
+	// |---|---|
+	// | `schedule` | start outside of all deny windows and, if the rule has allow windows, inside of one of them |
+	// | `flow` | be of a version that has completed, and perhaps run for some time, in other environments |
+	// | `concurrency` | find fewer deployments in progress than the limit |
+	// | `deployment_request_required` | be named by an approved deployment request |
+	// | `version_approval_required` | be of a version with certain approvals |
+	RuleType RuleType `json:"rule_type"`
+}
+
+// PreflightWarning What else matters.
+type PreflightWarning struct {
+	// Code What the warning is about.
+	Code PreflightWarningCode `json:"code"`
+
+	// Message The warning as a sentence.
+	Message string `json:"message"`
+}
+
+// PreflightWarningCode What the warning is about.
+type PreflightWarningCode string
 
 // Problem An error.
 type Problem struct {
@@ -4498,6 +4679,9 @@ type CreateNotificationPreferenceJSONRequestBody = NotificationPreferenceCreate
 
 // UpdateNotificationPreferenceJSONRequestBody defines body for UpdateNotificationPreference for application/json ContentType.
 type UpdateNotificationPreferenceJSONRequestBody = NotificationPreferencePatch
+
+// PreflightJSONRequestBody defines body for Preflight for application/json ContentType.
+type PreflightJSONRequestBody = PreflightRequest
 
 // CreateProductJSONRequestBody defines body for CreateProduct for application/json ContentType.
 type CreateProductJSONRequestBody = ProductCreate

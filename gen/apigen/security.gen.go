@@ -112,6 +112,7 @@ var OperationSchemes = map[string][]string{
 	"getNotificationPreference":    {"JWTAuth", "SessionCookie"},
 	"updateNotificationPreference": {"JWTAuth", "SessionCookie"},
 	"getSpecification":             {},
+	"preflight":                    {"JWTAuth", "SessionCookie", "ApiKeyAuth"},
 	"listProducts":                 {"JWTAuth", "SessionCookie"},
 	"createProduct":                {"JWTAuth", "SessionCookie"},
 	"deleteProduct":                {"JWTAuth", "SessionCookie"},
@@ -196,6 +197,7 @@ var OperationPermission = map[string]string{
 	"deleteNotificationPreference": "integrations.write",
 	"getNotificationPreference":    "view",
 	"updateNotificationPreference": "integrations.write",
+	"preflight":                    "view",
 	"listProducts":                 "view",
 	"createProduct":                "products.write",
 	"deleteProduct":                "products.write",
@@ -225,6 +227,7 @@ var OperationPermission = map[string]string{
 var OperationScope = map[string]string{
 	"createBuildEvent":      "events",
 	"createDeploymentEvent": "events",
+	"preflight":             "preflight",
 	"createVersionEvent":    "events",
 }
 

@@ -209,6 +209,9 @@ type ServerInterface interface {
 	// GetSpecification Get the OpenAPI document
 	// (GET /openapi.json)
 	GetSpecification(ctx echo.Context) error
+	// Preflight Ask whether a deployment may start
+	// (POST /preflight/)
+	Preflight(ctx echo.Context) error
 	// ListProducts List products
 	// (GET /products/)
 	ListProducts(ctx echo.Context, params ListProductsParams) error
@@ -2222,6 +2225,15 @@ func (w *ServerInterfaceWrapper) GetSpecification(ctx echo.Context) error {
 	return err
 }
 
+// Preflight converts echo context to params.
+func (w *ServerInterfaceWrapper) Preflight(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Preflight(ctx)
+	return err
+}
+
 // ListProducts converts echo context to params.
 func (w *ServerInterfaceWrapper) ListProducts(ctx echo.Context) error {
 	var err error
@@ -3078,6 +3090,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/notification-preferences/:id", wrapper.GetNotificationPreference, options.OperationMiddlewares["getNotificationPreference"]...)
 	router.PATCH(options.BaseURL+"/notification-preferences/:id", wrapper.UpdateNotificationPreference, options.OperationMiddlewares["updateNotificationPreference"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.GetSpecification, options.OperationMiddlewares["getSpecification"]...)
+	router.POST(options.BaseURL+"/preflight/", wrapper.Preflight, options.OperationMiddlewares["preflight"]...)
 	router.GET(options.BaseURL+"/products/", wrapper.ListProducts, options.OperationMiddlewares["listProducts"]...)
 	router.POST(options.BaseURL+"/products/", wrapper.CreateProduct, options.OperationMiddlewares["createProduct"]...)
 	router.DELETE(options.BaseURL+"/products/:id", wrapper.DeleteProduct, options.OperationMiddlewares["deleteProduct"]...)
@@ -11344,6 +11357,163 @@ func (response GetSpecification200JSONResponse) VisitGetSpecificationResponse(w 
 	return err
 }
 
+type PreflightRequestObject struct {
+	Body *PreflightJSONRequestBody
+}
+
+type PreflightResponseObject interface {
+	VisitPreflightResponse(w http.ResponseWriter) error
+}
+
+type Preflight200JSONResponse Preflight
+
+func (response Preflight200JSONResponse) VisitPreflightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Preflight400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response Preflight400JSONResponse) VisitPreflightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Preflight401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response Preflight401JSONResponse) VisitPreflightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Preflight403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response Preflight403JSONResponse) VisitPreflightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Preflight404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response Preflight404JSONResponse) VisitPreflightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Preflight415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response Preflight415JSONResponse) VisitPreflightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Preflight422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response Preflight422JSONResponse) VisitPreflightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Preflight429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response Preflight429JSONResponse) VisitPreflightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Preflight500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response Preflight500JSONResponse) VisitPreflightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Preflight503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response Preflight503JSONResponse) VisitPreflightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListProductsRequestObject struct {
 	Params ListProductsParams
 }
@@ -14967,6 +15137,9 @@ type StrictServerInterface interface {
 	// GetSpecification Get the OpenAPI document
 	// (GET /openapi.json)
 	GetSpecification(ctx context.Context, request GetSpecificationRequestObject) (GetSpecificationResponseObject, error)
+	// Preflight Ask whether a deployment may start
+	// (POST /preflight/)
+	Preflight(ctx context.Context, request PreflightRequestObject) (PreflightResponseObject, error)
 	// ListProducts List products
 	// (GET /products/)
 	ListProducts(ctx context.Context, request ListProductsRequestObject) (ListProductsResponseObject, error)
@@ -17043,6 +17216,52 @@ func (sh *strictHandler) GetSpecification(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetSpecificationResponseObject); ok {
 		return validResponse.VisitGetSpecificationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Preflight operation middleware
+func (sh *strictHandler) Preflight(ctx echo.Context) error {
+	var request PreflightRequestObject
+
+	var body PreflightJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Preflight(ctx.Request().Context(), request.(PreflightRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Preflight")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreflightResponseObject); ok {
+		return validResponse.VisitPreflightResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -51,10 +51,17 @@ type NewKey struct {
 	CreatedBy         *uuid.UUID // nil: a command
 }
 
+// The scopes of keys: reporting events, asking whether a deployment may start, and having skip_preflight_checks honoured.
+const (
+	EventsScope        = "events"
+	PreflightScope     = "preflight"
+	SkipPreflightScope = "skip_preflight"
+)
+
 // scopes returns the scopes of a new key, each once.
 func (n NewKey) scopes() []string {
 	if len(n.Scopes) == 0 {
-		return []string{ScopeEvents}
+		return []string{EventsScope}
 	}
 	return slices.Compact(slices.Sorted(slices.Values(n.Scopes)))
 }

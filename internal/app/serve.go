@@ -88,7 +88,7 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, development *si
 	defer stop()
 
 	handler, err := httpapi.New(ctx, httpapi.Dependencies{
-		Logger: a.logger, Security: users.validators, Recorder: recorder, Clock: time.Now, DB: apiPool, Keys: a.Keys,
+		Logger: a.logger, Security: users.validators, Recorder: recorder, Rules: rules, Clock: time.Now, DB: apiPool, Keys: a.Keys,
 		Sessions: users.sessions, SignIn: users.flow, Channels: channels, Limits: a.limits(limiter),
 		Lists:  httpapi.ListCache{Bytes: maxListBytes, Lifetime: listLifetime},
 		Quotas: a.cfg.Quotas, Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,

@@ -143,7 +143,8 @@ func testRules(t *testing.T, g *guide) {
 	s := develop(t)
 	status, _ := send(t, http.MethodPost, s.url+deploy, s.firstKey(t), someEvent)
 	require.Equal(t, http.StatusOK, status)
-	s.shell(t, g.script(t))
+	output := s.shell(t, g.script(t))
+	require.Contains(t, output, `"would_allow":false`, "version 1.4.3 needs an approval")
 	modes := make(map[string]any)
 	for _, rule := range items(t, s.url+"/deployment-rules/", s.token(t, "demo")) {
 		modes[rule["name"].(string)] = rule["mode"]

@@ -40,7 +40,8 @@ type Dependencies struct {
 	Logger   *slog.Logger
 	Security apigen.SecurityHandler
 	Recorder EventRecorder
-	Clock    func() time.Time // decides what is in progress
+	Rules    *governance.Cache // of the recorder
+	Clock    func() time.Time  // decides what is in progress
 	DB       *postgres.TenantPool
 	Keys     *apikeys.Keys
 	Channels notify.Channels
@@ -81,6 +82,7 @@ type api struct {
 	releaseHandlers
 	notificationHandlers
 	deploymentRuleHandlers
+	preflightHandlers
 	approvalHandlers
 	breakGlassHandlers
 	apiKeyHandlers
@@ -162,6 +164,7 @@ func newAPI(document *openapi3.T, deps Dependencies) (api, error) {
 		releaseHandlers:        releaseHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, clock: deps.Clock},
 		notificationHandlers:   notificationHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, channels: deps.Channels},
 		deploymentRuleHandlers: deploymentRuleHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: governance.Announcer{Pool: deps.DB, Logger: deps.Logger}, backtests: &governance.Backtests{}},
+		preflightHandlers:      preflightHandlers{db: deps.DB, preflight: &governance.Service{Rules: deps.Rules, Clock: deps.Clock}},
 		approvalHandlers:       approvalHandlers{db: deps.DB, idempotency: responses, cursors: lists},
 		breakGlassHandlers:     breakGlassHandlers{db: deps.DB, idempotency: responses, cursors: lists},
 		apiKeyHandlers:         apiKeyHandlers{db: deps.DB, idempotency: responses, cursors: lists, keys: deps.Keys},
@@ -312,12 +315,13 @@ func collectionPaths(document *openapi3.T) map[string]bool {
 	return paths
 }
 
-// apiKeyOnlyPaths returns the paths of the operations of CI systems.
+// apiKeyOnlyPaths returns the paths of the operations of CI systems that users cannot call.
 func apiKeyOnlyPaths(document *openapi3.T) map[string]bool {
 	paths := make(map[string]bool)
 	for path, item := range document.Paths.Map() {
 		for _, operation := range item.Operations() {
-			if slices.Contains(apigen.OperationSchemes[operation.OperationID], "ApiKeyAuth") {
+			schemes := apigen.OperationSchemes[operation.OperationID]
+			if slices.Contains(schemes, "ApiKeyAuth") && !slices.Contains(schemes, "JWTAuth") {
 				paths[path] = true
 			}
 		}

@@ -122,6 +122,7 @@ func idLocations() map[string]map[string]string {
 		"revokeVersionApproval": {"id": "version", "approval_id": "approval"}, "createBreakGlassGrant": {"body product_id": "product", "body environment_id": "environment"},
 		"getBreakGlassGrant": {"id": "grant"}, "confirmBreakGlassGrant": {"id": "grant"}, "revokeBreakGlassGrant": {"id": "grant"}, "reviewBreakGlassGrant": {"id": "grant"},
 		"listRuleViolations":     {"query product": "product", "query environment": "environment", "query rule": "rule"},
+		"preflight":              {"body product_id": "product", "body version_id": "version", "body environment_id": "environment"},
 		"backtestDeploymentRule": {"id": "rule"}, "listDeploymentCalendar": {"query product": "product", "query environment": "environment"},
 		"getDeploymentRule": {"id": "rule"}, "updateDeploymentRule": {"id": "rule"}, "deleteDeploymentRule": {"id": "rule"},
 		"listAuditLog": {"query actor_id": "user", "query object_id": "product"},
@@ -133,6 +134,8 @@ func bodyOf(op, id string, named map[string]string) string {
 	switch op {
 	case "createVersionApproval":
 		return `{"approval_type":"qa","decision":"approved","environment_id":"` + named["environment_id"] + `"}`
+	case "preflight":
+		return `{"product_id":"` + named["product_id"] + `","version_id":"` + named["version_id"] + `","environment_id":"` + named["environment_id"] + `"}`
 	case "createBreakGlassGrant":
 		return grantBody(named["product_id"], named["environment_id"])
 	case "addReleaseVersion":

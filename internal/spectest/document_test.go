@@ -64,7 +64,7 @@ func (o operation) scheme(t *testing.T) string {
 		require.Len(t, requirement, 1, "%s: each scheme is sufficient", o.OperationID)
 		names = slices.AppendSeq(names, maps.Keys(requirement))
 	}
-	require.Contains(t, [][]string{nil, {keyScheme}, {jwtScheme, cookieScheme}}, names, o.OperationID)
+	require.Contains(t, [][]string{nil, {keyScheme}, {jwtScheme, cookieScheme}, {jwtScheme, cookieScheme, keyScheme}}, names, o.OperationID)
 	if names == nil {
 		return ""
 	}

@@ -51,7 +51,7 @@ func permissionOf(t *testing.T, op operation) string {
 	}
 	writes := map[string]string{
 		"products": "products.write", "environments": "environments.write", "releases": "releases.write", "api-keys": "keys.manage", "users": "roles.manage",
-		"deployment-rules": "rules.write", "governance-settings": "governance.manage", "versions": "versions.approve", "break-glass-grants": "breakglass.write",
+		"deployment-rules": "rules.write", "governance-settings": "governance.manage", "versions": "versions.approve", "preflight": "view", "break-glass-grants": "breakglass.write",
 	}
 	require.Contains(t, writes, collection, "%s: no permission specified", op.OperationID)
 	return writes[collection]

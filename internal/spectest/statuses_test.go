@@ -49,7 +49,7 @@ const starts = "createDeploymentEvent"
 
 // hasReference reports whether the body has the identifier of another object.
 func hasReference(operation string) bool {
-	return slices.Contains([]string{"createNotificationPreference", "addReleaseVersion", "createVersionApproval", "createBreakGlassGrant"}, operation)
+	return slices.Contains([]string{"createNotificationPreference", "addReleaseVersion", "createVersionApproval", "createBreakGlassGrant", "preflight"}, operation)
 }
 
 // TestUnknownIDsReturn404 sends unknown identifiers in paths and in bodies.

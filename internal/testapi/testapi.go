@@ -209,7 +209,7 @@ func New(t *testing.T, options ...Option) *API {
 	sessionValidator := authn.NewSessions(validator, stored, cookies, flow, chosen.limits.FailuresPerMinute)
 	running.Go(func() { validator.Run(background) })
 	handler, err := httpapi.New(t.Context(), httpapi.Dependencies{
-		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: validator, JWTs: tokens, Sessions: sessionValidator}), Recorder: recorder, Clock: chosen.clock,
+		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: validator, JWTs: tokens, Sessions: sessionValidator}), Recorder: recorder, Rules: rules, Clock: chosen.clock,
 		DB: apiPool, Keys: keys, Sessions: stored, SignIn: flow, Channels: channels, Limits: chosen.limits, Lists: chosen.lists, Quotas: chosen.quotas, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies,
 		Ready:     readiness.Cache(func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) }),
 		Telemetry: observed,

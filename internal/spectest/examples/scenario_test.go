@@ -102,6 +102,7 @@ func steps() []step {
 		{operation: "listDeploymentRules"},
 		{operation: "getDeploymentRule"},
 		{operation: "listDeploymentCalendar"},
+		{operation: "preflight"},
 		{operation: "listRuleViolations"},
 		{operation: "updateDeploymentRule"},
 		{operation: "createDeploymentRule", example: "soak"},

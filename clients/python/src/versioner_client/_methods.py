@@ -868,6 +868,19 @@ class Methods(ABC):
             )
         ).data
 
+    def preflight(self, body: models.PreflightRequest) -> models.Preflight:
+        """Ask whether a deployment may start.
+
+        Evaluates the deployment rules for a version of a product in an environment, now or at a time of the next 400 days, and creates
+        nothing. Product, version and environment are given by name or by identifier; names need not exist yet. An API key needs
+        the scope `preflight`.
+
+        `next_allowed_at` is the earliest time at which no enabled rule blocks if nothing else happens; it is null when waiting does not
+        suffice, and not `certain` when it depends on when deployments in progress end. `earliest_after_approvals` is the same without what
+        users have to approve.
+        """
+        return (self.send(operations.preflight(body))).data
+
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> Pages[models.APIKey]:
         """List API keys.
 
@@ -1913,6 +1926,19 @@ class AsyncMethods(ABC):
                 operations.list_deployment_calendar(from_=from_, until=until, product=product, environment=environment)
             )
         ).data
+
+    async def preflight(self, body: models.PreflightRequest) -> models.Preflight:
+        """Ask whether a deployment may start.
+
+        Evaluates the deployment rules for a version of a product in an environment, now or at a time of the next 400 days, and creates
+        nothing. Product, version and environment are given by name or by identifier; names need not exist yet. An API key needs
+        the scope `preflight`.
+
+        `next_allowed_at` is the earliest time at which no enabled rule blocks if nothing else happens; it is null when waiting does not
+        suffice, and not `certain` when it depends on when deployments in progress end. `earliest_after_approvals` is the same without what
+        users have to approve.
+        """
+        return (await self.send(operations.preflight(body))).data
 
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> AsyncPages[models.APIKey]:
         """List API keys.

@@ -2581,6 +2581,201 @@ class DeploymentCalendar(BaseModel):
     """
 
 
+class PreflightRequest(BaseModel):
+    """
+    The deployment that is asked for. One of `product_name` and `product_id`, of `version` and `version_id`, and of `environment_name` and
+    `environment_id` is required. Unknown members are rejected.
+
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    product_name: str | None = None
+    """
+    The name of the product; a former one, too.
+    """
+    product_id: UUID | None = None
+    """
+    The identifier of the product, instead of its name.
+    """
+    version: str | None = None
+    """
+    The name of the version.
+    """
+    version_id: UUID | None = None
+    """
+    The identifier of the version, instead of its name.
+    """
+    environment_name: str | None = None
+    """
+    The name of the environment; a former one, too.
+    """
+    environment_id: UUID | None = None
+    """
+    The identifier of the environment, instead of its name.
+    """
+    at: AwareDatetime | None = None
+    """
+    When the deployment would start: in the next 400 days, by default now.
+    """
+
+
+class PreflightViolation(BaseModel):
+    """
+    What one deployment rule has found.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    rule_id: Annotated[UUID | None, Field(...)]
+    """
+    The rule's identifier; null when a deployment request blocks by itself.
+    """
+    rule_name: str
+    """
+    The rule's name.
+    """
+    rule_type: RuleType | str
+    code: PolicyCode | str
+    message: str
+    """
+    What the rule has found, as a sentence.
+    """
+    clears_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When the rule passes if nothing else happens; null when waiting does not suffice.
+    """
+    certain: bool
+    """
+    Whether nothing else could change `clears_at`.
+    """
+    details: dict[str, Any]
+    """
+    The members of the code, as in the rejection of an event.
+    """
+
+
+class MissingApproval(BaseModel):
+    """
+    An approval that a deployment rule requires.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    approval_type: ApprovalType | str
+    roles: list[Role | str]
+    """
+    The roles whose users may give it.
+    """
+    rule_id: Annotated[UUID | None, Field(...)]
+    """
+    The rule's identifier; null when a deployment request blocks by itself.
+    """
+    deployment_request_id: Annotated[UUID | None, Field(...)]
+    """
+    The deployment request that it is missing in; null if none is known.
+    """
+
+
+class PreflightWarning(BaseModel):
+    """
+    What else matters.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    code: (
+        Literal["unknown_product", "unknown_environment", "unknown_version", "window_closes_soon", "never_allowed"]
+        | str
+    )
+    """
+    What the warning is about.
+    """
+    message: str
+    """
+    The warning as a sentence.
+    """
+
+
+class BindingRule(BaseModel):
+    """
+    The rule that blocks until `next_allowed_at`, or one that waiting does not satisfy; null when the deployment may start.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: Annotated[UUID | None, Field(...)]
+    """
+    The rule's identifier; null when a deployment request blocks by itself.
+    """
+    name: str
+    """
+    The rule's name.
+    """
+    type: RuleType | str
+
+
+class Preflight(BaseModel):
+    """
+    What the deployment rules say about a deployment.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    would_allow: bool
+    """
+    Whether the deployment may start.
+    """
+    evaluated_at: AwareDatetime
+    """
+    The time that was asked for.
+    """
+    violations: list[PreflightViolation]
+    """
+    What enabled rules have found, that of a rejection first.
+    """
+    reports: list[PreflightViolation]
+    """
+    What rules that only report have found.
+    """
+    missing_approvals: list[MissingApproval]
+    """
+    The approvals that are missing.
+    """
+    warnings: list[PreflightWarning]
+    """
+    What else matters.
+    """
+    usable_grant_id: Annotated[UUID | None, Field(...)]
+    """
+    The break-glass grant that the start would use; null if none.
+    """
+    next_allowed_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When the deployment may start if nothing else happens; null when waiting does not suffice.
+    """
+    certain: bool
+    """
+    Whether `next_allowed_at` does not depend on when deployments in progress end.
+    """
+    binding_rule: BindingRule | None
+    earliest_after_approvals: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When the deployment may start once users have approved what is missing; null when waiting does not suffice.
+    """
+    next_block_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    The first time after `next_allowed_at` at which a rule blocks; null if there is none in the next 400 days.
+    """
+
+
 class APIKey(BaseModel):
     """
     A credential of a CI system, without its secret.

@@ -1307,6 +1307,25 @@ def list_deployment_calendar(
     )
 
 
+def preflight(body: models.PreflightRequest) -> Operation[models.Preflight]:
+    """Ask whether a deployment may start.
+
+    Evaluates the deployment rules for a version of a product in an environment, now or at a time of the next 400 days, and creates
+    nothing. Product, version and environment are given by name or by identifier; names need not exist yet. An API key needs
+    the scope `preflight`.
+
+    `next_allowed_at` is the earliest time at which no enabled rule blocks if nothing else happens; it is null when waiting does not
+    suffice, and not `certain` when it depends on when deployments in progress end. `earliest_after_approvals` is the same without what
+    users have to approve.
+    """
+    return Operation(
+        method="POST",
+        path="/preflight/",
+        answer=models.Preflight,
+        body=body,
+    )
+
+
 def list_api_keys(*, limit: int | None = None, cursor: str | None = None) -> Operation[models.APIKeyList]:
     """List API keys.
 

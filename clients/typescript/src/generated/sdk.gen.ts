@@ -198,6 +198,9 @@ import type {
   ListVersionsData,
   ListVersionsErrors,
   ListVersionsResponses,
+  PreflightData,
+  PreflightErrors,
+  PreflightResponses,
   RedeliverNotificationData,
   RedeliverNotificationErrors,
   RedeliverNotificationResponses,
@@ -1821,6 +1824,40 @@ export const listDeploymentCalendar = (
     ],
     url: "/deployment-calendar/",
     ...options,
+  });
+
+/**
+ * Ask whether a deployment may start
+ *
+ * Evaluates the deployment rules for a version of a product in an environment, now or at a time of the next 400 days, and creates
+ * nothing. Product, version and environment are given by name or by identifier; names need not exist yet. An API key needs
+ * the scope `preflight`.
+ *
+ * `next_allowed_at` is the earliest time at which no enabled rule blocks if nothing else happens; it is null when waiting does not
+ * suffice, and not `certain` when it depends on when deployments in progress end. `earliest_after_approvals` is the same without what
+ * users have to approve.
+ *
+ */
+export const preflight = (options: Options<PreflightData>): RequestResult<PreflightResponses, PreflightErrors> =>
+  options.client.post<PreflightResponses, PreflightErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+      {
+        key: "ApiKeyAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/preflight/",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
   });
 
 /**

@@ -2267,6 +2267,175 @@ export type DeploymentCalendar = {
 };
 
 /**
+ * The deployment that is asked for. One of `product_name` and `product_id`, of `version` and `version_id`, and of `environment_name` and
+ * `environment_id` is required. Unknown members are rejected.
+ *
+ */
+export type PreflightRequest = {
+  /**
+   * The name of the product; a former one, too.
+   */
+  product_name?: string;
+  /**
+   * The identifier of the product, instead of its name.
+   */
+  product_id?: string;
+  /**
+   * The name of the version.
+   */
+  version?: string;
+  /**
+   * The identifier of the version, instead of its name.
+   */
+  version_id?: string;
+  /**
+   * The name of the environment; a former one, too.
+   */
+  environment_name?: string;
+  /**
+   * The identifier of the environment, instead of its name.
+   */
+  environment_id?: string;
+  /**
+   * When the deployment would start: in the next 400 days, by default now.
+   */
+  at?: string | null;
+};
+
+/**
+ * What one deployment rule has found.
+ */
+export type PreflightViolation = {
+  /**
+   * The rule's identifier; null when a deployment request blocks by itself.
+   */
+  rule_id: string | null;
+  /**
+   * The rule's name.
+   */
+  rule_name: string;
+  rule_type: RuleType;
+  code: PolicyCode;
+  /**
+   * What the rule has found, as a sentence.
+   */
+  message: string;
+  /**
+   * When the rule passes if nothing else happens; null when waiting does not suffice.
+   */
+  clears_at: string | null;
+  /**
+   * Whether nothing else could change `clears_at`.
+   */
+  certain: boolean;
+  /**
+   * The members of the code, as in the rejection of an event.
+   */
+  details: {
+    [key: string]: unknown;
+  };
+};
+
+/**
+ * An approval that a deployment rule requires.
+ */
+export type MissingApproval = {
+  approval_type: ApprovalType;
+  /**
+   * The roles whose users may give it.
+   */
+  roles: Array<Role>;
+  /**
+   * The rule's identifier; null when a deployment request blocks by itself.
+   */
+  rule_id: string | null;
+  /**
+   * The deployment request that it is missing in; null if none is known.
+   */
+  deployment_request_id: string | null;
+};
+
+/**
+ * What else matters.
+ */
+export type PreflightWarning = {
+  /**
+   * What the warning is about.
+   */
+  code: "unknown_product" | "unknown_environment" | "unknown_version" | "window_closes_soon" | "never_allowed";
+  /**
+   * The warning as a sentence.
+   */
+  message: string;
+};
+
+/**
+ * The rule that blocks until `next_allowed_at`, or one that waiting does not satisfy; null when the deployment may start.
+ */
+export type BindingRule = {
+  /**
+   * The rule's identifier; null when a deployment request blocks by itself.
+   */
+  id: string | null;
+  /**
+   * The rule's name.
+   */
+  name: string;
+  type: RuleType;
+} | null;
+
+/**
+ * What the deployment rules say about a deployment.
+ */
+export type Preflight = {
+  /**
+   * Whether the deployment may start.
+   */
+  would_allow: boolean;
+  /**
+   * The time that was asked for.
+   */
+  evaluated_at: string;
+  /**
+   * What enabled rules have found, that of a rejection first.
+   */
+  violations: Array<PreflightViolation>;
+  /**
+   * What rules that only report have found.
+   */
+  reports: Array<PreflightViolation>;
+  /**
+   * The approvals that are missing.
+   */
+  missing_approvals: Array<MissingApproval>;
+  /**
+   * What else matters.
+   */
+  warnings: Array<PreflightWarning>;
+  /**
+   * The break-glass grant that the start would use; null if none.
+   */
+  usable_grant_id: string | null;
+  /**
+   * When the deployment may start if nothing else happens; null when waiting does not suffice.
+   */
+  next_allowed_at: string | null;
+  /**
+   * Whether `next_allowed_at` does not depend on when deployments in progress end.
+   */
+  certain: boolean;
+  binding_rule: BindingRule;
+  /**
+   * When the deployment may start once users have approved what is missing; null when waiting does not suffice.
+   */
+  earliest_after_approvals: string | null;
+  /**
+   * The first time after `next_allowed_at` at which a rule blocks; null if there is none in the next 400 days.
+   */
+  next_block_at: string | null;
+};
+
+/**
  * A credential of a CI system, without its secret.
  */
 export type APIKey = {
@@ -7852,6 +8021,63 @@ export type ListDeploymentCalendarResponses = {
 };
 
 export type ListDeploymentCalendarResponse = ListDeploymentCalendarResponses[keyof ListDeploymentCalendarResponses];
+
+export type PreflightData = {
+  body: PreflightRequest;
+  path?: never;
+  query?: never;
+  url: "/preflight/";
+};
+
+export type PreflightErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type PreflightError = PreflightErrors[keyof PreflightErrors];
+
+export type PreflightResponses = {
+  /**
+   * What the deployment rules say.
+   */
+  200: Preflight;
+};
+
+export type PreflightResponse = PreflightResponses[keyof PreflightResponses];
 
 export type ListApiKeysData = {
   body?: never;
