@@ -108,12 +108,13 @@ func TestDemoBesideAServer(t *testing.T) {
 func TestDemoOfAnExternalDatabase(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "missing")
-	withDatabase := environment(missing, "DATABASE_URL="+testdb.New(t), "VERSIONER_KEY_PEPPER="+strings.Repeat("p", 40))
-	_, stderr, err := call(t, withDatabase, "demo", "--days", "7")
+	settings := []string{"DATABASE_URL=" + testdb.New(t), "VERSIONER_KEY_PEPPER=" + strings.Repeat("p", 40)}
+	_, stderr, err := call(t, environment(missing, settings...), "demo", "--days", "7")
 	require.Error(t, err)
 	require.Contains(t, stderr, "VERSIONER_ENCRYPTION_KEYS is not set")
 
-	env := append(withDatabase, "VERSIONER_ENCRYPTION_KEYS="+base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("k"), 32)))
+	settings = append(settings, "VERSIONER_ENCRYPTION_KEYS="+base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("k"), 32)))
+	env := environment(missing, settings...)
 	_, stderr, err = call(t, env, "demo", "--days", "7")
 	require.NoError(t, err, stderr)
 	stdout, stderr, err := call(t, env, "keyring", "status")

@@ -234,7 +234,7 @@ func (s QuotaSettings) apply(config *Config) error {
 // apply runs after that of DatabaseSettings.
 func (s NotificationSettings) apply(config *Config) error {
 	var problems []error
-	problems = append(problems, s.EncryptionSettings.applyRequired(config))
+	problems = append(problems, s.applyRequired(config))
 	var err error
 	config.Webhooks, err = egress.ParsePolicy(s.WebhookAllowCIDRs, s.WebhookAllowHosts)
 	problems = append(problems, err)

@@ -90,7 +90,7 @@ func (s BackupSettings) Resolve() (Config, error) {
 // Resolve validates the settings and reports all problems together.
 func (s SeedSettings) Resolve() (Config, error) {
 	var config Config
-	err := errors.Join(s.DatabaseSettings.apply(&config), s.EncryptionSettings.applyRequired(&config))
+	err := errors.Join(s.DatabaseSettings.apply(&config), s.applyRequired(&config))
 	return config, err
 }
 

@@ -111,8 +111,12 @@ func mayApprove(role string, approvalType policy.ApprovalType) bool {
 // approvalMembers returns the members that the audit log has the values of.
 func approvalMembers(row dbgen.VersionApproval) []audit.Member {
 	return []audit.Member{
-		{Name: "version_id", Value: row.VersionID}, {Name: "approval_type", Value: row.ApprovalType}, {Name: "decision", Value: row.Decision},
-		{Name: "environment_id", Value: row.EnvironmentID}, {Name: "comments", Value: row.Comments}, {Name: "revoked_at", Value: utc(row.RevokedAt)},
+		{Name: "version_id", Value: row.VersionID},
+		{Name: "approval_type", Value: row.ApprovalType},
+		{Name: "decision", Value: row.Decision},
+		{Name: "environment_id", Value: row.EnvironmentID},
+		{Name: "comments", Value: row.Comments},
+		{Name: "revoked_at", Value: utc(row.RevokedAt)},
 	}
 }
 

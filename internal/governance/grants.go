@@ -208,9 +208,16 @@ func (g Grants) change(ctx context.Context, accountID, id uuid.UUID, action stri
 // grantMembers returns the members that the audit log has the values of.
 func grantMembers(grant dbgen.BreakGlassGrant) []audit.Member {
 	return []audit.Member{
-		{Name: "product_id", Value: grant.ProductID}, {Name: "environment_id", Value: grant.EnvironmentID}, {Name: "version", Value: grant.Version},
-		{Name: "reason", Value: grant.Reason}, {Name: "minutes", Value: grant.Minutes}, {Name: "rule_types", Value: grant.RuleTypes}, {Name: "status", Value: grant.Status},
-		{Name: "expires_at", Value: utc(grant.ExpiresAt)}, {Name: "reviewed_at", Value: utc(grant.ReviewedAt)}, {Name: "review_comments", Value: grant.ReviewComments},
+		{Name: "product_id", Value: grant.ProductID},
+		{Name: "environment_id", Value: grant.EnvironmentID},
+		{Name: "version", Value: grant.Version},
+		{Name: "reason", Value: grant.Reason},
+		{Name: "minutes", Value: grant.Minutes},
+		{Name: "rule_types", Value: grant.RuleTypes},
+		{Name: "status", Value: grant.Status},
+		{Name: "expires_at", Value: utc(grant.ExpiresAt)},
+		{Name: "reviewed_at", Value: utc(grant.ReviewedAt)},
+		{Name: "review_comments", Value: grant.ReviewComments},
 	}
 }
 

@@ -324,8 +324,13 @@ func ruleMembers(rule Rule) []audit.Member {
 		config = nil
 	}
 	return []audit.Member{
-		{Name: "name", Value: rule.Name}, {Name: "rule_type", Value: rule.Type}, {Name: "mode", Value: rule.Mode}, {Name: "priority", Value: rule.Priority},
-		{Name: "rollback", Value: rule.Rollback}, {Name: "scope", Value: rule.Scope}, {Name: string(rule.Type), Value: json.RawMessage(config)},
+		{Name: "name", Value: rule.Name},
+		{Name: "rule_type", Value: rule.Type},
+		{Name: "mode", Value: rule.Mode},
+		{Name: "priority", Value: rule.Priority},
+		{Name: "rollback", Value: rule.Rollback},
+		{Name: "scope", Value: rule.Scope},
+		{Name: string(rule.Type), Value: json.RawMessage(config)},
 	}
 }
 

@@ -71,7 +71,9 @@ func (r Rules) UpdateSettings(ctx context.Context, target etag.Ref, patch Settin
 // settingsMembers returns the members that the audit log has the values of.
 func settingsMembers(state dbgen.GovernanceState) []audit.Member {
 	return []audit.Member{
-		{Name: "requester_may_approve", Value: state.RequesterMayApprove}, {Name: "break_glass_second_person", Value: state.BreakGlassSecondPerson},
-		{Name: "break_glass_max_minutes", Value: state.BreakGlassMaxMinutes}, {Name: "approval_mails", Value: state.ApprovalMails},
+		{Name: "requester_may_approve", Value: state.RequesterMayApprove},
+		{Name: "break_glass_second_person", Value: state.BreakGlassSecondPerson},
+		{Name: "break_glass_max_minutes", Value: state.BreakGlassMaxMinutes},
+		{Name: "approval_mails", Value: state.ApprovalMails},
 	}
 }

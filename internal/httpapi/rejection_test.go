@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"testing"
 	"time"
@@ -33,9 +34,7 @@ func govern(t *testing.T, api *testapi.API, rule string) {
 func start(t *testing.T, api *testapi.API, version string, more map[string]any) testapi.Answer {
 	t.Helper()
 	event := map[string]any{"product_name": "shop", "version": version, "environment_name": "production", "status": "started", "invoke_id": "run " + version}
-	for key, value := range more {
-		event[key] = value
-	}
+	maps.Copy(event, more)
 	body, err := json.Marshal(event)
 	require.NoError(t, err)
 	return api.Post(t, "/deployment-events/", string(body))

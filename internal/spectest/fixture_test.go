@@ -272,13 +272,14 @@ func (f *fixture) withFreshTargets(t *testing.T, op operation, c requestCase) re
 	object, _ := c.body.(map[string]any)
 	for _, reference := range op.paramsIn(openapi3.ParameterInPath) {
 		name := component(reference.Ref)
-		if name == "VersionApprovalID" {
+		switch name {
+		case "VersionApprovalID":
 			c.path[reference.Value.Name] = f.approve(t, c.path["id"])
-		} else if name == "ReleaseVersionID" {
+		case "ReleaseVersionID":
 			version := f.factories()["VersionID"](t, nil)
 			f.doAsAdmin(t, http.MethodPost, "/releases/"+c.path["id"]+"/versions", `{"version_id":"`+version+`"}`)
 			c.path[reference.Value.Name] = version
-		} else {
+		default:
 			factory := f.factories()[name]
 			require.NotNil(t, factory, "%s: no factory creates objects for %q: add one to factories", op.OperationID, name)
 			c.path[reference.Value.Name] = factory(t, object)
