@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { accessSync, constants } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 
 import axe from "axe-core";
 import { chromium } from "playwright-core";
@@ -82,6 +83,26 @@ export async function visit(browser, server, path, { token, expected = [], ...lo
 function isForeign(address, server) {
   const { protocol, origin } = new URL(address);
   return !["data:", "blob:"].includes(protocol) && origin !== new URL(server.url).origin;
+}
+
+/**
+ * Waits until a page shows what has just been recorded: by the first poll after the 2 seconds for which the server keeps bodies. Polls are 5
+ * seconds ± 10 % apart, which the tests of polling check with a clock of their own, so that it takes less than 8 seconds on any machine.
+ */
+export async function showsByNextPoll(page, path, text, shown) {
+  await pause(2_000);
+  const isPoll = (url) => url.pathname === path;
+  const answered = page.waitForResponse((answer) => isPoll(new URL(answer.url())));
+  const later = [];
+  let polls = 0;
+  const onPoll = (route) => (polls++ === 0 ? route.continue() : later.push(route));
+  await page.route(isPoll, onPoll);
+  const answer = await answered;
+  // 304: the page has it from the poll before.
+  if (answer.status() !== 304) assert.ok(JSON.stringify(await answer.json()).includes(text), `${path} has ${text}`);
+  await shown.waitFor();
+  await page.unroute(isPoll, onPoll);
+  await Promise.all(later.map((route) => route.continue()));
 }
 
 /** Keeps a picture of the page in the directory of the variable SCREENSHOTS, if it is set. */

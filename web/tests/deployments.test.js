@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
-import { assertAccessible, assertAccessibleInEveryLook, suite, visit } from "./browser.js";
+import { assertAccessible, assertAccessibleInEveryLook, showsByNextPoll, suite, visit } from "./browser.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
 const hostile = '<img src=x onerror="alert(1)">\u202e"\'';
@@ -83,7 +83,7 @@ describe("deployments", suite, () => {
         deploy_url: "javascript:alert(1)",
       });
       const row = rows(page).filter({ hasText: "<img src=x" });
-      await row.waitFor({ timeout: 8_000 });
+      await showsByNextPoll(page, "/deployments/", "1.0.0<b>", row);
       await row.getByRole("link", { name: "1.0.0<b>" }).click();
       await page.getByRole("heading", { level: 1, name: "<img src=x" }).waitFor();
       await page.getByText("javascript:alert(1)").first().waitFor();

@@ -12,6 +12,7 @@ import {
   desk,
   keepPicture,
   phone,
+  showsByNextPoll,
   suite,
   visit,
 } from "./browser.js";
@@ -131,7 +132,8 @@ describe("environments", suite, () => {
         status: "started",
       };
       assert.equal((await send(server.key, event)).status, 200);
-      await cellOf(page, "cart-service", 0).getByText("in progress").waitFor({ timeout: 8_000 });
+      const cell = cellOf(page, "cart-service", 0).getByText("in progress");
+      await showsByNextPoll(page, "/environment-state/", "99.0.0", cell);
       const changed = await page.evaluate(() => [...window.changedRows]);
       assert.ok(changed.includes("cart-service") && changed.length <= 3, `changed rows: ${changed}`);
       await send(server.key, { ...event, status: "failed" });
@@ -170,7 +172,7 @@ describe("environments", suite, () => {
       await page.getByText("Waiting for the first event").waitFor();
       await run("sh", ["-c", command]);
       const first = page.getByRole("status").filter({ hasText: "checkout 1.4.2 in production" });
-      await first.getByText("completed").waitFor({ timeout: 8_000 });
+      await showsByNextPoll(page, "/deployments/", "1.4.2", first.getByText("completed"));
       await keepPicture(page, "first-event");
       await first.getByRole("link", { name: "See the overview" }).click();
       await page.getByRole("rowheader", { name: "checkout" }).waitFor();
@@ -181,6 +183,7 @@ describe("environments", suite, () => {
         environment_name: "production",
         status: "completed",
       });
-      await page.getByRole("rowheader", { name: "<img src=x" }).waitFor({ timeout: 8_000 });
+      const row = page.getByRole("rowheader", { name: "<img src=x" });
+      await showsByNextPoll(page, "/environment-state/", "<img src=x", row);
     }));
 });

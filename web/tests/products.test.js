@@ -64,6 +64,20 @@ describe("products and environments", suite, () => {
       }
     }));
 
+  test("lists the products of an environment by name", async () => {
+    const { id } = await first("/environments/?q=production");
+    const { compare } = new Intl.Collator("en-US", { numeric: true, sensitivity: "base" });
+    const { items } = await request("GET", `/environment-state/?environment=${id}&limit=1000`);
+    const names = items.map(({ product_name: name }) => name);
+    const sorted = names.toSorted(compare);
+    assert.notDeepEqual(names, sorted, "the server sorts them otherwise");
+    await visit(browser, server, `/environments/${id}`, { token: viewer }, async (page) => {
+      await rows(page, "Which version runs").nth(1).waitFor();
+      const shown = await page.locator("tbody tr td:first-child").allTextContents();
+      assert.deepEqual(shown, sorted.slice(0, shown.length));
+    });
+  });
+
   test("finds products by a part of the name, which is in the address", () =>
     visit(browser, server, "/products", { token }, async (page) => {
       await rows(page, "Products").first().waitFor();

@@ -5,7 +5,7 @@ import { live, liveInterval } from "../lib/live";
 import { client } from "./client";
 
 /** The largest page that the server permits. */
-const PAGE = 1000;
+export const MAX_STATES = 1000;
 
 /** How many requests for the matrix a page sends in 5 seconds: larger accounts are polled less often. */
 const REQUESTS_PER_POLL = 5;
@@ -24,13 +24,13 @@ export const environmentStateQuery = queryOptions<EnvironmentStates>({
   ...live,
   refetchInterval: (query) => {
     const interval = liveInterval(query);
-    const requests = (query.state.data?.rows.length ?? 0) / PAGE;
+    const requests = (query.state.data?.rows.length ?? 0) / MAX_STATES;
     return interval && interval * Math.max(1, requests / REQUESTS_PER_POLL);
   },
   queryKey: environmentStateKey,
   queryFn: async ({ client: queries, signal }) => {
     const list = (cursor?: string) =>
-      listEnvironmentState({ client, signal, query: { limit: PAGE, ...(cursor && { cursor }) } });
+      listEnvironmentState({ client, signal, query: { limit: MAX_STATES, ...(cursor && { cursor }) } });
     let page = await list();
     const rows = page.items;
     if (page.next_cursor !== null && !queries.getQueryData(environmentStateKey)) {

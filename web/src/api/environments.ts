@@ -4,6 +4,7 @@ import {
   type Environment,
   type EnvironmentCreate,
   type EnvironmentPatch,
+  type EnvironmentState,
   getEnvironment,
   listEnvironments,
   type ListEnvironmentsData,
@@ -11,9 +12,11 @@ import {
   updateEnvironment,
 } from "@versioner/client";
 
+import { byName } from "../lib/by-name";
 import type { Search } from "../lib/search";
 import { client } from "./client";
-import { ifMatch, listOptions, MAX_PAGE_SIZE, objectOptions, PAGE_SIZE, presentIn, type Revised } from "./lists";
+import { MAX_STATES } from "./environment-state";
+import { ifMatch, listOptions, MAX_PAGE_SIZE, objectOptions, presentIn, type Revised } from "./lists";
 import { queryClient } from "./query-client";
 
 type Query = NonNullable<ListEnvironmentsData["query"]>;
@@ -45,8 +48,12 @@ export async function changeEnvironment(id: string, body: EnvironmentPatch, etag
 export const removeEnvironment = (id: string, etag: string | undefined) =>
   deleteEnvironment({ client, path: { id }, ...ifMatch(etag) });
 
-/** What runs in an environment, page by page. */
+/** What runs in an environment, by the name of the product: all of it as one page, since the server sorts it by identifier. */
 export const stateOfEnvironmentQuery = (environment: string) =>
-  listOptions(["environment-state", "of-environment", environment], (page, signal) =>
-    listEnvironmentState({ client, signal, query: { environment, limit: PAGE_SIZE, ...page } }),
-  );
+  listOptions(["environment-state", "of-environment", environment], async (_, signal) => {
+    const items: EnvironmentState[] = [];
+    const list = listEnvironmentState({ client, signal, query: { environment, limit: MAX_STATES } });
+    for await (const state of list) items.push(state);
+    items.sort((a, b) => byName(a.product_name, b.product_name));
+    return { items, next_cursor: null };
+  });

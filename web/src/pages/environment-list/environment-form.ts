@@ -10,7 +10,7 @@ const NAME: FormField = {
   label: "Name",
   kind: "text",
   isRequired: true,
-  help: "Events name the environment so. After a change, events may still use the former name.",
+  help: "Events refer to the environment by this name. After a change they may still use the former one.",
 };
 
 const OTHERS: readonly FormField[] = [

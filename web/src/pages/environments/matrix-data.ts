@@ -1,5 +1,6 @@
 import type { EnvironmentType } from "@versioner/client";
 
+import { byName } from "../../lib/by-name";
 import type { Search } from "../../lib/search";
 import { type Cell, type CellState, cellState, isFine } from "./cell-state";
 
@@ -39,8 +40,6 @@ export function isReview(environment: { name: string; type: EnvironmentType }): 
   return environment.type === "dev" && REVIEW_WORDS.test(environment.name);
 }
 
-const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
-
 /** The environments of the cells as columns, by type and name. Review environments are one column unless they are unfolded. */
 export function columnsOf(cells: readonly Cell[], unfold: boolean): Column[] {
   const columns = new Map<string, Column>();
@@ -56,7 +55,7 @@ export function columnsOf(cells: readonly Cell[], unfold: boolean): Column[] {
     else columns.set(column.id, column);
   }
   const sorted = [...columns.values()].sort(
-    (a, b) => TYPES.indexOf(a.type) - TYPES.indexOf(b.type) || byName.compare(a.name, b.name),
+    (a, b) => TYPES.indexOf(a.type) - TYPES.indexOf(b.type) || byName(a.name, b.name),
   );
   if (hasReview) sorted.push({ id: REVIEW, name: "Review", type: "dev", isFolded: true });
   return sorted;
@@ -76,7 +75,7 @@ export function rowsOf(cells: readonly Cell[], before: readonly Row[]): Row[] {
   const known = new Map(before.map((row) => [row.id, row]));
   return [...grouped]
     .map(([id, row]) => reused(known.get(id), { id, name: names.get(id) ?? "", cells: row }))
-    .sort((a, b) => byName.compare(a.name, b.name));
+    .sort((a, b) => byName(a.name, b.name));
 }
 
 function reused(before: Row | undefined, after: Row): Row {

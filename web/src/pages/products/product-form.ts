@@ -10,7 +10,7 @@ export const PRODUCT_FIELDS: readonly FormField[] = [
     label: "Name",
     kind: "text",
     isRequired: true,
-    help: "Events name the product so. After a change, events may still use the former name.",
+    help: "Events refer to the product by this name. After a change they may still use the former one.",
   },
   { name: "description", label: "Description", kind: "area" },
   { name: "extra_metadata", label: "Metadata", kind: "json", help: "A JSON object, such as the team and its channel." },
