@@ -41,7 +41,9 @@ export interface Client {
 }
 
 /** The options of an operation: `path`, `query`, `headers` and `body` as specified, and the client. */
-export type Options<Data extends { url: string }> = Omit<Data, "url"> & CallOptions & { client: Client };
+export type Options<Data extends { url: string }> = Omit<Data, "url"> &
+  ("headers" extends keyof Data ? unknown : { headers?: Record<string, never> }) &
+  CallOptions & { client: Client };
 
 /** The result of an operation: a promise of its answer; a list can be iterated over, too. */
 export type RequestResult<Responses, _Errors> = Responses[keyof Responses] extends infer Data
