@@ -36,6 +36,8 @@ const routeTree = rootRoute.addChildren([
   route("/builds/$id", () => import("./pages/builds/build-page")),
   route("/releases", () => import("./pages/releases/releases-page")),
   route("/releases/$id", () => import("./pages/releases/release-page")),
+  route("/violations", () => import("./pages/governance/violations-page")),
+  route("/break-glass", () => import("./pages/governance/grants-page")),
   route("/start", () => import("./pages/start/start-page")),
 ]);
 

@@ -1,4 +1,4 @@
-// Tests of the pages that govern deployments: approvals of versions.
+// Tests of the pages that govern deployments: approvals of versions, violations of rules, and break-glass grants.
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
@@ -8,12 +8,14 @@ import { sharedBrowser, sharedServer } from "./shared.js";
 const hostile = '<i onmouseover="alert(1)">\u202e"\'';
 
 describe("governance", suite, () => {
-  let server, browser, admin, qa, viewer;
+  let server, browser, admin, manager, qa, viewer;
 
   before(async () => {
     server = await sharedServer();
     browser = await sharedBrowser();
-    [admin, qa, viewer] = await Promise.all(["admin", "qa", "viewer"].map((role) => server.token(role)));
+    [admin, manager, qa, viewer] = await Promise.all(
+      ["admin", "release_manager", "qa", "viewer"].map((role) => server.token(role)),
+    );
   });
 
   const call = async (method, path, body, token = admin) => {
@@ -87,5 +89,121 @@ describe("governance", suite, () => {
       await assertAccessibleInEveryLook(page, "version-approvals");
       assert.equal(await page.getByRole("button", { name: /^(Approve|Reject|Revoke)/ }).count(), 0);
     });
+  });
+
+  test("lists what rules have blocked, and filters it in the address", async () => {
+    await newVersion("blocked-1");
+    const window = { name: "freeze", effect: "deny", start: "2020-01-01T00:00", end: "2020-01-02T00:00" };
+    const { id } = await call("POST", "/deployment-rules/", {
+      name: `Freeze ${hostile}`,
+      rule_type: "schedule",
+      scope: { products: ["governed"], environments: ["govern-test"] },
+      schedule: { timezone: "UTC", windows: [{ ...window, rrule: "FREQ=DAILY", reason: "Peak season" }] },
+    });
+    const event = {
+      product_name: "governed",
+      version: "blocked-1",
+      environment_name: "govern-test",
+      status: "started",
+    };
+    const answer = await fetch(`${server.url}/deployment-events/`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${server.key}`, "Content-Type": "application/json" },
+      body: JSON.stringify(event),
+    });
+    assert.equal(answer.status, 423);
+    await call("PATCH", `/deployment-rules/${id}`, { enabled: false });
+    await visit(browser, server, "/violations", { token: viewer }, async (page) => {
+      const violation = row(page, "Freeze <i onmouseover").first();
+      await violation.getByText("⊘blocked").waitFor();
+      await assertAccessibleInEveryLook(page, "violations");
+      await page.getByLabel("Rule").selectOption(id);
+      await page.getByLabel("Consequence").selectOption("blocked");
+      await page.waitForURL(new RegExp(`rule=${id}&action=blocked`));
+      await page.getByLabel("Reason").selectOption("FLOW_VIOLATION");
+      await page.getByRole("heading", { name: "No violation matches the filters" }).waitFor();
+      await page.getByRole("button", { name: "Clear" }).click();
+      await page.waitForURL(/violations$/);
+      await violation.getByRole("link", { name: "governed blocked-1" }).click();
+      await page.getByText("did not start it: deployment rules block").waitFor();
+      await page.getByText("⊘blocked").first().waitFor();
+    });
+  });
+
+  test("creates, revokes and reviews a grant, and shows the server's reason beside the field", async () => {
+    await newVersion("broken-1");
+    await visit(browser, server, "/break-glass", { token: admin, expected: [/422/] }, async (page) => {
+      await page.getByRole("heading", { name: "No grant yet" }).waitFor();
+      await page.getByRole("button", { name: "Create a grant" }).click();
+      const form = page.getByRole("dialog", { name: "Create a break-glass grant" });
+      await form.getByText("at most 60 minutes").waitFor();
+      await form.getByLabel("Product").fill("no such product");
+      await form.getByLabel("Environment").fill("govern-test");
+      await form.getByLabel("Version", { exact: true }).fill("broken-2");
+      await form.getByLabel("Reason").fill("too short");
+      await form.getByLabel("Minutes").fill("90");
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      await form.getByText("There is no product with this name.").waitFor();
+      await form.getByLabel("Product").fill("governed");
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      await form.locator("textarea[aria-invalid=true]").waitFor();
+      assert.equal(await form.getByRole("alert").count(), 0, "the reason is beside the field alone");
+      await keepPicture(page, "grant-refused");
+      await assertAccessible(page);
+      await form.getByLabel("Reason").fill(`Payments fail; this has the fix ${hostile}`);
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      await form.getByText("must be at most 60, as the settings require").waitFor();
+      await form.getByLabel("Minutes").fill("15");
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      await form.waitFor({ state: "detached" });
+      const grant = row(page, "broken-2");
+      await grant.getByText("◐active").waitFor();
+      await grant.getByText("15 min", { exact: true }).waitFor();
+      await grant.getByRole("button", { name: "Revoke governed broken-2" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+      await grant.getByText("⊘revoked").waitFor();
+      await grant.getByText("not reviewed").waitFor();
+      assert.equal(await grant.getByRole("button", { name: /Review/ }).count(), 0, "its creator does not review it");
+    });
+    await visit(browser, server, "/break-glass", { token: manager }, async (page) => {
+      await page.getByRole("button", { name: "Review governed broken-2" }).click();
+      await page.getByRole("dialog").getByLabel("Comments").fill("Not needed after all");
+      await page.getByRole("button", { name: "Record the review" }).click();
+      await row(page, "broken-2").getByText("Not needed after all").waitFor();
+    });
+    await visit(browser, server, "/break-glass", { token: viewer }, async (page) => {
+      await page.getByText("Your role may not create, confirm, revoke or review").waitFor();
+      await row(page, "broken-2").waitFor();
+      await assertAccessibleInEveryLook(page, "grants");
+      assert.equal(await page.getByRole("button", { name: /^(Create|Confirm|Revoke|Review)/ }).count(), 0);
+    });
+  });
+
+  test("asks for a second user where the settings require one", async () => {
+    await newVersion("second-1");
+    await call("PATCH", "/governance-settings", { break_glass_second_person: true });
+    await visit(browser, server, "/break-glass", { token: admin }, async (page) => {
+      await page.getByRole("button", { name: "Create a grant" }).click();
+      const form = page.getByRole("dialog");
+      await form.getByText("Another user must confirm it").waitFor();
+      await form.getByLabel("Product").fill("governed");
+      await form.getByLabel("Environment").fill("govern-test");
+      await form.getByLabel("Version", { exact: true }).fill("second-2");
+      await form.getByLabel("Reason").fill("The certificate expires tonight");
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      await row(page, "second-2").getByText("waits for a second user").waitFor();
+      assert.equal(
+        await row(page, "second-2")
+          .getByRole("button", { name: /Confirm/ })
+          .count(),
+        0,
+      );
+    });
+    await visit(browser, server, "/break-glass", { token: manager }, async (page) => {
+      await page.getByRole("button", { name: "Confirm governed second-2" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Confirm" }).click();
+      await row(page, "second-2").getByText("◐active").waitFor();
+    });
+    await call("PATCH", "/governance-settings", { break_glass_second_person: false });
   });
 });

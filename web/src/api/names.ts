@@ -31,3 +31,8 @@ const isNamed = (name: string) => (one: { name: string }) => one.name.toLowerCas
 export async function environmentId(name: string): Promise<string | undefined> {
   return (await listEnvironments({ client, query: query(name) })).items.find(isNamed(name))?.id;
 }
+
+/** The identifier of the product with the name, in any case; undefined if there is none. */
+export async function productId(name: string): Promise<string | undefined> {
+  return (await listProducts({ client, query: query(name) })).items.find(isNamed(name))?.id;
+}

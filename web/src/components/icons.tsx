@@ -50,6 +50,8 @@ export const UsersIcon = icon(
 export const ListIcon = icon(<path d="M5.5 4h8M5.5 8h8M5.5 12h8M2.5 4h.01M2.5 8h.01M2.5 12h.01" />);
 export const DeviceIcon = icon(<path d="M2.5 3h11v7.500h-11zM5.5 13.500h5M8 10.500v3" />);
 export const StartIcon = icon(<path d="M3 13.500v-11M3 3.500h8.500l-2 2.5 2 2.500H3" />);
+export const StopIcon = icon(<path d="M5.5 2h5L14 5.500v5L10.5 14h-5L2 10.500v-5zM5 8h6" />);
+export const GlassIcon = icon(<path d="M9 1.800 4 9h4l-1 5.200L12 7H8z" />);
 export const SearchIcon = icon(
   <>
     <circle cx="7" cy="7" r="4.5" />

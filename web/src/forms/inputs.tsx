@@ -59,7 +59,7 @@ function Input({ field, isFirst, value, problem, onChange }: InputProps) {
     case "checks":
       return (
         <Checks
-          {...{ label, help, choices }}
+          {...{ label, help, problem, choices }}
           chosen={linesOf(value)}
           onChange={(chosen) => onChange(chosen.join("\n"))}
         />
@@ -129,12 +129,13 @@ function NameInput({ field: { suggestions, maxLength, placeholder }, ...props }:
 interface ChecksProps {
   label: string;
   help: string | undefined;
+  problem: string | undefined;
   choices: Readonly<Record<string, string>>;
   chosen: readonly string[];
   onChange: (chosen: string[]) => void;
 }
 
-function Checks({ label, help, choices, chosen, onChange }: ChecksProps) {
+function Checks({ label, help, problem, choices, chosen, onChange }: ChecksProps) {
   const all = Object.entries(choices);
   return (
     <fieldset>
@@ -152,6 +153,7 @@ function Checks({ label, help, choices, chosen, onChange }: ChecksProps) {
         ))}
       </div>
       {help ? <p className="text-sm text-muted">{help}</p> : null}
+      {problem ? <p className="text-sm text-bad">{problem}</p> : null}
     </fieldset>
   );
 }

@@ -7,10 +7,12 @@ import {
   BellIcon,
   DeployIcon,
   DeviceIcon,
+  GlassIcon,
   GridIcon,
   KeyIcon,
   ListIcon,
   StartIcon,
+  StopIcon,
   TagIcon,
   UsersIcon,
 } from "../components/icons";
@@ -47,6 +49,13 @@ export const navigation: NavigationGroup[] = [
       { to: "/versions", label: "Versions", icon: TagIcon, letter: "v" },
       { to: "/builds", label: "Builds", icon: BuildIcon, letter: "b" },
       { to: "/environments", label: "Environments", icon: ListIcon, letter: "e" },
+    ],
+  },
+  {
+    label: "Governance",
+    items: [
+      { to: "/violations", label: "Rule violations", icon: StopIcon, letter: "x" },
+      { to: "/break-glass", label: "Break-glass grants", icon: GlassIcon, letter: "g" },
     ],
   },
   {

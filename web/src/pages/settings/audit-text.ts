@@ -6,6 +6,13 @@ const VERBS: Record<string, string> = {
   "api_key.revoke": "revoked",
   "api_key.limit": "set the rate limit of",
   "account.limit": "set a limit of",
+  "break_glass_grant.create": "created",
+  "break_glass_grant.confirm": "confirmed",
+  "break_glass_grant.revoke": "revoked",
+  "break_glass_grant.review": "reviewed",
+  "deployment_rule.create": "created",
+  "deployment_rule.update": "changed",
+  "deployment_rule.delete": "deleted",
   "environment.create": "created",
   "environment.update": "changed",
   "environment.delete": "deleted",
@@ -29,10 +36,12 @@ const VERBS: Record<string, string> = {
   "release.remove_version": "removed a version from",
   "session.create": "started",
   "session.end": "ended",
+  "version_approval.create": "decided on",
+  "version_approval.revoke": "revoked",
   "user.assign_role": "assigned the role of",
 };
 
-const NOUNS: Record<string, string> = { api_key: "API key" };
+const NOUNS: Record<string, string> = { api_key: "API key", break_glass_grant: "break-glass grant" };
 
 export const nounOf = (objectType: string) => NOUNS[objectType] ?? objectType.replaceAll("_", " ");
 
@@ -60,6 +69,8 @@ export function pathOf(objectType: string, id: string): string | null {
       return "/settings/keys";
     case "user":
       return "/settings/users";
+    case "break_glass_grant":
+      return "/break-glass";
     case "notification_channel":
       return "/notifications";
     case "notification_preference":
