@@ -15162,7 +15162,7 @@ type RevokeAPIKeyResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *NotFound
+	JSON404 *Problem
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -15192,7 +15192,7 @@ func (r RevokeAPIKeyResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r RevokeAPIKeyResponse) GetJSON404() *NotFound {
+func (r RevokeAPIKeyResponse) GetJSON404() *Problem {
 	return r.JSON404
 }
 
@@ -16336,7 +16336,7 @@ type EndSessionResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *NotFound
+	JSON404 *Problem
 	// JSON422 the response for an HTTP 422 `application/json` response
 	JSON422 *UnprocessableEntity
 	// JSON429 the response for an HTTP 429 `application/json` response
@@ -16364,7 +16364,7 @@ func (r EndSessionResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r EndSessionResponse) GetJSON404() *NotFound {
+func (r EndSessionResponse) GetJSON404() *Problem {
 	return r.JSON404
 }
 
@@ -18233,7 +18233,7 @@ type DeleteDeploymentRuleResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *NotFound
+	JSON404 *Problem
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -18263,7 +18263,7 @@ func (r DeleteDeploymentRuleResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r DeleteDeploymentRuleResponse) GetJSON404() *NotFound {
+func (r DeleteDeploymentRuleResponse) GetJSON404() *Problem {
 	return r.JSON404
 }
 
@@ -19552,7 +19552,7 @@ type DeleteEnvironmentResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *NotFound
+	JSON404 *Problem
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -19582,7 +19582,7 @@ func (r DeleteEnvironmentResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r DeleteEnvironmentResponse) GetJSON404() *NotFound {
+func (r DeleteEnvironmentResponse) GetJSON404() *Problem {
 	return r.JSON404
 }
 
@@ -20496,7 +20496,7 @@ type DeleteNotificationChannelResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *NotFound
+	JSON404 *Problem
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -20526,7 +20526,7 @@ func (r DeleteNotificationChannelResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r DeleteNotificationChannelResponse) GetJSON404() *NotFound {
+func (r DeleteNotificationChannelResponse) GetJSON404() *Problem {
 	return r.JSON404
 }
 
@@ -21545,7 +21545,7 @@ type DeleteNotificationPreferenceResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *NotFound
+	JSON404 *Problem
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -21575,7 +21575,7 @@ func (r DeleteNotificationPreferenceResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r DeleteNotificationPreferenceResponse) GetJSON404() *NotFound {
+func (r DeleteNotificationPreferenceResponse) GetJSON404() *Problem {
 	return r.JSON404
 }
 
@@ -22316,7 +22316,7 @@ type DeleteProductResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *NotFound
+	JSON404 *Problem
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -22346,7 +22346,7 @@ func (r DeleteProductResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r DeleteProductResponse) GetJSON404() *NotFound {
+func (r DeleteProductResponse) GetJSON404() *Problem {
 	return r.JSON404
 }
 
@@ -22962,7 +22962,7 @@ type DeleteReleaseResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *NotFound
+	JSON404 *Problem
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -22992,7 +22992,7 @@ func (r DeleteReleaseResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r DeleteReleaseResponse) GetJSON404() *NotFound {
+func (r DeleteReleaseResponse) GetJSON404() *Problem {
 	return r.JSON404
 }
 
@@ -23684,7 +23684,7 @@ type RemoveReleaseVersionResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *NotFound
+	JSON404 *Problem
 	// JSON409 the response for an HTTP 409 `application/json` response
 	JSON409 *Conflict
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -23714,7 +23714,7 @@ func (r RemoveReleaseVersionResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r RemoveReleaseVersionResponse) GetJSON404() *NotFound {
+func (r RemoveReleaseVersionResponse) GetJSON404() *Problem {
 	return r.JSON404
 }
 
@@ -24850,7 +24850,7 @@ type RevokeVersionApprovalResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *NotFound
+	JSON404 *Problem
 	// JSON422 the response for an HTTP 422 `application/json` response
 	JSON422 *UnprocessableEntity
 	// JSON429 the response for an HTTP 429 `application/json` response
@@ -24878,7 +24878,7 @@ func (r RevokeVersionApprovalResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r RevokeVersionApprovalResponse) GetJSON404() *NotFound {
+func (r RevokeVersionApprovalResponse) GetJSON404() *Problem {
 	return r.JSON404
 }
 
@@ -27188,7 +27188,7 @@ func ParseRevokeAPIKeyResponse(rsp *http.Response) (*RevokeAPIKeyResponse, error
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -28347,7 +28347,7 @@ func ParseEndSessionResponse(rsp *http.Response) (*EndSessionResponse, error) {
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -30235,7 +30235,7 @@ func ParseDeleteDeploymentRuleResponse(rsp *http.Response) (*DeleteDeploymentRul
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -31527,7 +31527,7 @@ func ParseDeleteEnvironmentResponse(rsp *http.Response) (*DeleteEnvironmentRespo
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -32450,7 +32450,7 @@ func ParseDeleteNotificationChannelResponse(rsp *http.Response) (*DeleteNotifica
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -33490,7 +33490,7 @@ func ParseDeleteNotificationPreferenceResponse(rsp *http.Response) (*DeleteNotif
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -34246,7 +34246,7 @@ func ParseDeleteProductResponse(rsp *http.Response) (*DeleteProductResponse, err
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -34883,7 +34883,7 @@ func ParseDeleteReleaseResponse(rsp *http.Response) (*DeleteReleaseResponse, err
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -35596,7 +35596,7 @@ func ParseRemoveReleaseVersionResponse(rsp *http.Response) (*RemoveReleaseVersio
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -36744,7 +36744,7 @@ func ParseRevokeVersionApprovalResponse(rsp *http.Response) (*RevokeVersionAppro
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -3499,7 +3499,7 @@ func (response RevokeAPIKey403JSONResponse) VisitRevokeAPIKeyResponse(w http.Res
 	return err
 }
 
-type RevokeAPIKey404JSONResponse struct{ NotFoundJSONResponse }
+type RevokeAPIKey404JSONResponse Problem
 
 func (response RevokeAPIKey404JSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
@@ -4812,7 +4812,7 @@ func (response EndSession403JSONResponse) VisitEndSessionResponse(w http.Respons
 	return err
 }
 
-type EndSession404JSONResponse struct{ NotFoundJSONResponse }
+type EndSession404JSONResponse Problem
 
 func (response EndSession404JSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
@@ -7065,7 +7065,7 @@ func (response DeleteDeploymentRule403JSONResponse) VisitDeleteDeploymentRuleRes
 	return err
 }
 
-type DeleteDeploymentRule404JSONResponse struct{ NotFoundJSONResponse }
+type DeleteDeploymentRule404JSONResponse Problem
 
 func (response DeleteDeploymentRule404JSONResponse) VisitDeleteDeploymentRuleResponse(w http.ResponseWriter) error {
 
@@ -8611,7 +8611,7 @@ func (response DeleteEnvironment403JSONResponse) VisitDeleteEnvironmentResponse(
 	return err
 }
 
-type DeleteEnvironment404JSONResponse struct{ NotFoundJSONResponse }
+type DeleteEnvironment404JSONResponse Problem
 
 func (response DeleteEnvironment404JSONResponse) VisitDeleteEnvironmentResponse(w http.ResponseWriter) error {
 
@@ -9687,7 +9687,7 @@ func (response DeleteNotificationChannel403JSONResponse) VisitDeleteNotification
 	return err
 }
 
-type DeleteNotificationChannel404JSONResponse struct{ NotFoundJSONResponse }
+type DeleteNotificationChannel404JSONResponse Problem
 
 func (response DeleteNotificationChannel404JSONResponse) VisitDeleteNotificationChannelResponse(w http.ResponseWriter) error {
 
@@ -10930,7 +10930,7 @@ func (response DeleteNotificationPreference403JSONResponse) VisitDeleteNotificat
 	return err
 }
 
-type DeleteNotificationPreference404JSONResponse struct{ NotFoundJSONResponse }
+type DeleteNotificationPreference404JSONResponse Problem
 
 func (response DeleteNotificationPreference404JSONResponse) VisitDeleteNotificationPreferenceResponse(w http.ResponseWriter) error {
 
@@ -11841,7 +11841,7 @@ func (response DeleteProduct403JSONResponse) VisitDeleteProductResponse(w http.R
 	return err
 }
 
-type DeleteProduct404JSONResponse struct{ NotFoundJSONResponse }
+type DeleteProduct404JSONResponse Problem
 
 func (response DeleteProduct404JSONResponse) VisitDeleteProductResponse(w http.ResponseWriter) error {
 
@@ -12607,7 +12607,7 @@ func (response DeleteRelease403JSONResponse) VisitDeleteReleaseResponse(w http.R
 	return err
 }
 
-type DeleteRelease404JSONResponse struct{ NotFoundJSONResponse }
+type DeleteRelease404JSONResponse Problem
 
 func (response DeleteRelease404JSONResponse) VisitDeleteReleaseResponse(w http.ResponseWriter) error {
 
@@ -13488,7 +13488,7 @@ func (response RemoveReleaseVersion403JSONResponse) VisitRemoveReleaseVersionRes
 	return err
 }
 
-type RemoveReleaseVersion404JSONResponse struct{ NotFoundJSONResponse }
+type RemoveReleaseVersion404JSONResponse Problem
 
 func (response RemoveReleaseVersion404JSONResponse) VisitRemoveReleaseVersionResponse(w http.ResponseWriter) error {
 
@@ -14867,7 +14867,7 @@ func (response RevokeVersionApproval403JSONResponse) VisitRevokeVersionApprovalR
 	return err
 }
 
-type RevokeVersionApproval404JSONResponse struct{ NotFoundJSONResponse }
+type RevokeVersionApproval404JSONResponse Problem
 
 func (response RevokeVersionApproval404JSONResponse) VisitRevokeVersionApprovalResponse(w http.ResponseWriter) error {
 
