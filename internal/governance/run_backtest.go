@@ -86,7 +86,7 @@ func (b *Backtests) Run(ctx context.Context, db *postgres.DB, rule Rule, days in
 	rule.Mode = policy.Enabled
 	set, err := calendar.Compile([]policy.Rule{rule.Rule}, from)
 	if err != nil {
-		return Backtest{}, err //nolint:wrapcheck // it names the rule
+		return Backtest{}, err
 	}
 	result := evaluateHistory(history, set, from, unknownBefore(rule.Type, approvals), func() bool { return time.Now().After(deadline) })
 	result.From, result.To, result.IsTruncated = from, now, result.IsTruncated || isTruncated
