@@ -125,7 +125,7 @@ func TestAuditLogHasValues(t *testing.T) {
 		require.Equal(t, []any{
 			[]any{"api_key.revoke", "ci", []any{changed("revoked_at", nil, revoked)}},
 			[]any{"api_key.update", "ci", []any{changed("description", "of the pipeline", "like ****")}},
-			[]any{"api_key.create", "ci", []any{changed("name", nil, "ci"), changed("description", nil, "of the pipeline")}},
+			[]any{"api_key.create", "ci", []any{changed("name", nil, "ci"), changed("description", nil, "of the pipeline"), changed("scopes", nil, `["events"]`)}},
 		}, trail(t, api, path))
 	})
 	t.Run("Role", func(t *testing.T) {

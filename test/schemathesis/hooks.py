@@ -22,6 +22,14 @@ CONFIGS = {
     "webhook": {"url": "http://127.0.0.1:9/hook", "secret": "not-so-secret-1234567890"},
     "email": {"to": "team@example.com"},
 }
+RULES = "/deployment-rules/"
+WINDOW = {"name": "night", "effect": "deny", "start": "2026-01-01T22:00", "end": "2026-01-02T06:00"}
+RULE_CONFIGS = {
+    "schedule": {"timezone": "Europe/Berlin", "windows": [WINDOW]},
+    "flow": {"prerequisites": ["staging"]},
+    "concurrency": {"max_in_progress": 1, "per": "product_environment"},
+    "version_approval_required": {"required_approvals": ["qa"]},
+}
 
 
 def valid_name(text: str) -> str:
@@ -52,6 +60,23 @@ def fit_body(path: str, body: dict) -> None:
         body["channel_id"] = os.environ["CHANNEL"]
     if path.startswith(PREFERENCES):
         body.pop("filters", None)  # filters must be able to match the event type
+    if path.startswith(RULES):
+        fit_rule(path, body)
+    if path == "/preflight/":
+        body.pop("at", None)  # in the next 400 days
+    if path == "/versions/{id}/approvals":
+        body["comments"] = "seen on staging"  # a rejection needs some
+
+
+def fit_rule(path: str, body: dict) -> None:
+    """Give a rule the configuration of its type, and a mode that blocks no events of other requests."""
+    for name in ("mode", "enabled", "rollback", "scope", "deployment_request_required", *RULE_CONFIGS):
+        body.pop(name, None)
+    if path == RULES:
+        if body["rule_type"] not in RULE_CONFIGS:
+            body["rule_type"] = "flow"  # the other type comes with deployment requests
+        body.update({"name": f"rule {len(body['name'])}", "mode": "report_only"})  # fewer than an account may have
+        body[body["rule_type"]] = RULE_CONFIGS[body["rule_type"]]
 
 
 def fill_release(parameters: dict) -> None:

@@ -26,8 +26,9 @@ type operation struct {
 }
 
 type parameter struct {
-	Name  string
-	Value string
+	Name   string
+	Value  string
+	IsTime bool
 }
 
 // example is a value of a schema.
@@ -74,6 +75,7 @@ func parseOperation(document node, path, method string, item, op node) operation
 		if value := get(document, reference, "example"); value != nil {
 			next.Value = value.Value
 		}
+		next.IsTime = get(document, reference, "schema", "format") != nil && get(document, reference, "schema", "format").Value == "date-time"
 		switch {
 		case get(document, reference, "in").Value == "path":
 			parsed.PathParameters = append(parsed.PathParameters, next)

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"go.yaml.in/yaml/v4"
@@ -54,6 +55,12 @@ func goValue(kind reflect.Type, e example) string {
 	switch {
 	case kind == reflect.TypeFor[uuid.UUID]():
 		return "uuid.MustParse(" + strconv.Quote(e.value.Value) + ")"
+	case kind == reflect.TypeFor[time.Time]():
+		at, err := time.Parse(time.RFC3339, e.value.Value)
+		if err != nil {
+			panic(err)
+		}
+		return at.UTC().GoString()
 	case kind == reflect.TypeFor[json.RawMessage]():
 		return "json.RawMessage(`" + jsonStyle().value(0, e) + "`)"
 	case strings.HasPrefix(kind.Name(), "Nullable["):
@@ -61,7 +68,7 @@ func goValue(kind reflect.Type, e example) string {
 	}
 	switch kind.Kind() {
 	case reflect.Pointer:
-		if kind.Elem().Kind() == reflect.Struct {
+		if kind.Elem().Kind() == reflect.Struct && kind.Elem() != reflect.TypeFor[time.Time]() {
 			return "&" + goValue(kind.Elem(), e)
 		}
 		return "new(" + goTyped(kind.Elem(), e) + ")"

@@ -78,8 +78,16 @@ func samplesOf(op operation, templates *template.Template) ([]sample, error) {
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"upper": strings.ToUpper, "title": title, "snake": snake, "shell": shellQuote, "contains": strings.Contains,
-		"json": jsonStyle().value, "typescript": typescriptStyle().value, "python": pythonValue, "goArguments": goArguments,
+		"json": jsonStyle().value, "typescript": typescriptStyle().value, "python": pythonValue, "pythonName": pythonName, "goArguments": goArguments,
 	}
+}
+
+// pythonName returns the name of an argument: the client appends an underscore to a keyword of the language.
+func pythonName(name string) string {
+	if name == "from" {
+		return name + "_"
+	}
+	return name
 }
 
 func title(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
