@@ -58,8 +58,9 @@ func parse(text []byte) ([]operation, error) {
 
 func parseOperation(document node, path, method string, item, op node) operation {
 	parsed := operation{ID: get(document, op, "operationId").Value, Method: method, Path: path}
-	for _, requirement := range items(get(document, op, "security")) {
+	for _, requirement := range items(get(document, op, "security")) { // the first that samples can use
 		switch {
+		case parsed.Variable != "":
 		case get(document, requirement, "ApiKeyAuth") != nil:
 			parsed.Variable = "VERSIONER_API_KEY"
 		case get(document, requirement, "JWTAuth") != nil:

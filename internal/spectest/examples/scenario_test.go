@@ -162,7 +162,6 @@ func newScenario(t *testing.T) *scenario {
 		Key: api.Key, Token: api.TokenOf(t, testapi.Account, "admin", "Ada Lovelace"),
 	}
 	s.serverIDs[exampleWebhookURL] = s.webhook.URL
-	api.Exec(t, "UPDATE api_keys SET scopes = '{events,preflight}'")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(t, w, r) }))
 	t.Cleanup(server.Close)
 	s.URL = server.URL
