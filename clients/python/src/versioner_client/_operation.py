@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -79,7 +80,7 @@ def encode(value: Any) -> str:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("a time needs a time zone, such as datetime.now(timezone.utc)")
-        return value.isoformat()
+        return re.sub(r"[+]00:00$", "Z", value.isoformat())
     return str(value)
 
 
