@@ -117,6 +117,8 @@ func valuesOf(p *openapi3.Parameter) ([]string, error) {
 		"version":     {":version", "none-such"},
 		"scm_sha":     {":scm_sha", "ffffffffffff"},
 		"q":           {"e", "0.", ":version", "none-such"},
+		"from":        {":middle"},
+		"rule":        {":none"},
 		"since":       {":middle"},
 		"until":       {":middle"},
 		"actor_id":    {":actor", ":rare_actor", ":none"},
