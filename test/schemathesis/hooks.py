@@ -14,7 +14,7 @@ import schemathesis
 EVENTS = {"/deployment-events/", "/build-events/", "/version-events/"}
 NAMES = {"name", "product_name", "version", "environment_name", "environment"}
 NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
-KEPT = {os.environ[name] for name in ("CHANNEL", "EVENTS_KEY_ID", "PRODUCT", "RELEASE")}
+KEPT = {os.environ[name] for name in ("CHANNEL", "ENVIRONMENT", "EVENTS_KEY_ID", "PRODUCT", "RELEASE")}
 CHANNELS = "/notification-channels/"
 PREFERENCES = "/notification-preferences/"
 CONFIGS = {
@@ -64,6 +64,9 @@ def fit_body(path: str, body: dict) -> None:
         fit_rule(path, body)
     if path == "/preflight/":
         body.pop("at", None)  # in the next 400 days
+        for name, identifier in (("product_name", "product_id"), ("version", "version_id"), ("environment_name", "environment_id")):
+            if not body.get(name) and not body.get(identifier):
+                body[name] = "checkout"  # one of the two, and not null
     if path == "/versions/{id}/approvals":
         body["comments"] = "seen on staging"  # a rejection needs some
 
@@ -104,6 +107,8 @@ def before_call(context, case, kwargs):
         fill_release(case.path_parameters)
     if case.query:
         case.query.pop("cursor", None)  # only cursors of earlier pages are valid
+        if "from" in case.query:
+            case.query.pop("until", None)  # later than from
     if case.headers and "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = str(uuid.uuid4())  # a key belongs to one request
     if case.headers and "If-Match" in case.headers:
