@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -38,9 +38,18 @@ def test_sends_only_what_was_set(server: Script, clients: Clients) -> None:
 def test_sends_times_with_their_zone_and_omits_none(server: Script, clients: Clients) -> None:
     server.reply_with(Reply(200, {"items": [], "next_cursor": None}))
     since = datetime(2026, 11, 1, tzinfo=timezone.utc)
-    clients.run(server.url, lambda c: c.list_deployments(since=since, product="a&b", status="failed", version=None))
+    until = datetime(2026, 11, 2, tzinfo=timezone(timedelta(hours=2)))
+    clients.run(
+        server.url,
+        lambda c: c.list_deployments(since=since, until=until, product="a&b", status="failed", version=None),
+    )
     query = httpx.URL(server.requests[0].path).params
-    assert dict(query) == {"since": since.isoformat(), "product": "a&b", "status": "failed"}
+    assert dict(query) == {
+        "since": "2026-11-01T00:00:00Z",
+        "until": "2026-11-02T00:00:00+02:00",
+        "product": "a&b",
+        "status": "failed",
+    }
 
 
 def test_refuses_times_without_a_zone(server: Script, clients: Clients) -> None:
