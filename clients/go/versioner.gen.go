@@ -4170,6 +4170,9 @@ type ListDeploymentCalendarParams struct {
 
 	// Environment Only objects of this environment, by name (a former one too) or identifier.
 	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
+
+	// RuleID Only this rule, by identifier, even if it is disabled.
+	RuleID *openapi_types.UUID `form:"rule_id,omitempty" json:"rule_id,omitempty"`
 }
 
 // CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.
@@ -5079,7 +5082,7 @@ type ClientInterface interface {
 	//
 	// Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
 	// allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
-	// them are considered. Of more than 2,000 occurrences, the first are listed.
+	// them are considered; `rule_id` lists one rule alone, which may be disabled: a draft. Of more than 2,000 occurrences, the first are listed.
 	//
 	// Corresponds with GET /deployment-calendar/ (the `ListDeploymentCalendar` operationId).
 	ListDeploymentCalendar(ctx context.Context, params *ListDeploymentCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6559,7 +6562,7 @@ func (c *Client) ListBuildEvents(ctx context.Context, id BuildID, params *ListBu
 //
 // Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
 // allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
-// them are considered. Of more than 2,000 occurrences, the first are listed.
+// them are considered; `rule_id` lists one rule alone, which may be disabled: a draft. Of more than 2,000 occurrences, the first are listed.
 //
 // Corresponds with GET /deployment-calendar/ (the `ListDeploymentCalendar` operationId).
 func (c *Client) ListDeploymentCalendar(ctx context.Context, params *ListDeploymentCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9803,6 +9806,18 @@ func NewListDeploymentCalendarRequest(server string, params *ListDeploymentCalen
 		if params.Environment != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "environment", *params.Environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RuleID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "rule_id", *params.RuleID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -13937,7 +13952,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
 	// allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
-	// them are considered. Of more than 2,000 occurrences, the first are listed.
+	// them are considered; `rule_id` lists one rule alone, which may be disabled: a draft. Of more than 2,000 occurrences, the first are listed.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -25443,7 +25458,7 @@ func (c *ClientWithResponses) ListBuildEventsWithResponse(ctx context.Context, i
 //
 // Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
 // allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
-// them are considered. Of more than 2,000 occurrences, the first are listed.
+// them are considered; `rule_id` lists one rule alone, which may be disabled: a draft. Of more than 2,000 occurrences, the first are listed.
 //
 // Returns a wrapper object for the known response body format(s).
 //

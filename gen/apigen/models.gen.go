@@ -4162,6 +4162,9 @@ type ListDeploymentCalendarParams struct {
 
 	// Environment Only objects of this environment, by name (a former one too) or identifier.
 	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
+
+	// RuleID Only this rule, by identifier, even if it is disabled.
+	RuleID *openapi_types.UUID `form:"rule_id,omitempty" json:"rule_id,omitempty"`
 }
 
 // CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.

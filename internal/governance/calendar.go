@@ -44,8 +44,22 @@ func CalendarRange(from, until *time.Time, now time.Time) (start, end time.Time,
 	return start, end, err
 }
 
-// Calendar returns the first occurrences, up to calendar.MaxEvents and one, of the schedule rules that apply to a product and environment; nil: any.
-func Calendar(ctx context.Context, db *postgres.DB, accountID uuid.UUID, product, environment *policy.Ref, from, until time.Time) ([]calendar.Item, error) {
+// CalendarFilter selects rules of a calendar. Without a product or environment, rules of any one are selected; with a rule, it alone, and
+// even if it is disabled.
+type CalendarFilter struct {
+	Product, Environment *policy.Ref
+	Rule                 *uuid.UUID
+}
+
+func (f CalendarFilter) selects(rule policy.Rule) bool {
+	if f.Rule == nil && rule.Mode == policy.Disabled || f.Rule != nil && *f.Rule != rule.ID {
+		return false
+	}
+	return rule.Scope.Matches(f.Product, f.Environment)
+}
+
+// Calendar returns the first occurrences, up to calendar.MaxEvents and one, of the schedule rules that the filter selects.
+func Calendar(ctx context.Context, db *postgres.DB, accountID uuid.UUID, filter CalendarFilter, from, until time.Time) ([]calendar.Item, error) {
 	rows, err := db.ListDeploymentRules(ctx, dbgen.ListDeploymentRulesParams{AccountID: accountID, RowLimit: maxRules})
 	if err != nil {
 		return nil, postgres.Classify(err)
@@ -56,7 +70,7 @@ func Calendar(ctx context.Context, db *postgres.DB, accountID uuid.UUID, product
 		if err != nil {
 			return nil, err
 		}
-		if rule.Mode != policy.Disabled && rule.Scope.Matches(product, environment) {
+		if filter.selects(rule.Rule) {
 			rules = append(rules, rule.Rule)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/testapi"
@@ -43,7 +44,7 @@ func TestDeploymentCalendar(t *testing.T) {
 	created(t, api, rulesPath, `{"name":"Fridays","rule_type":"schedule","mode":"report_only","scope":{"environment_types":["production"]},
 		"schedule":{"timezone":"Europe/Berlin","windows":[{"name":"evening","effect":"deny","start":"2026-12-04T16:00","end":"2026-12-04T23:00","rrule":"FREQ=WEEKLY;BYDAY=FR","exdates":["2026-12-11"]}]}}`)
 	disabled := created(t, api, rulesPath, strings.Replace(scheduleRule("Draft", "payments"), `"rule_type"`, `"mode":"disabled","rule_type"`, 1))
-	require.NotEmpty(t, disabled)
+	draft := disabled[strings.LastIndex(disabled, "/")+1:]
 	api.PostEvent(t, deploymentEvents, deployment(map[string]any{"environment_name": "live", "product_name": "payments"}))
 	list := func(query string) (starts []string) {
 		answer := api.As(t, "viewer", http.MethodGet, "/deployment-calendar/?from=2026-12-01T00:00:00Z&until=2026-12-26T00:00:00Z"+query, "")
@@ -58,10 +59,13 @@ func TestDeploymentCalendar(t *testing.T) {
 	require.Equal(t, []string{fridays[0], fridays[1], freeze, fridays[2]}, list("&product=payments&environment=live"))
 	require.Equal(t, fridays, list("&product=other"))
 	require.Equal(t, []string{freeze}, list("&product=PAYMENTS&environment=unknown"))
+	require.Equal(t, []string{"Draft 2026-12-18T18:00:00Z"}, list("&rule_id="+draft), "one rule is listed even if it is disabled")
+	require.Empty(t, list("&product=other&rule_id="+draft), "filters are combined")
+	require.Empty(t, list("&rule_id="+uuid.NewString()))
 	for query, want := range map[string]int{
 		"from=2026-12-01T00:00:00Z&until=2026-12-01T00:00:00Z": http.StatusUnprocessableEntity, "from=2026-12-02T00:00:00Z&until=2026-12-01T00:00:00Z": http.StatusUnprocessableEntity,
 		"from=2026-01-01T00:00:00Z&until=2027-02-06T00:00:00Z": http.StatusUnprocessableEntity, "from=tomorrow": http.StatusUnprocessableEntity, "until=2001-01-01T00:00:00Z": http.StatusOK,
-		"from=9999-12-01T00:00:00Z": http.StatusOK, "from=0001-01-01T00:00:00Z": http.StatusOK, "limit=1": http.StatusUnprocessableEntity,
+		"from=9999-12-01T00:00:00Z": http.StatusOK, "from=0001-01-01T00:00:00Z": http.StatusOK, "limit=1": http.StatusUnprocessableEntity, "rule_id=Draft": http.StatusUnprocessableEntity,
 	} {
 		answer := api.As(t, "viewer", http.MethodGet, "/deployment-calendar/?"+query, "")
 		require.Equal(t, want, answer.Status, "%s: %s", query, answer.Body)

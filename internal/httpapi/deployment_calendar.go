@@ -26,7 +26,8 @@ func (h deploymentRuleHandlers) ListDeploymentCalendar(ctx context.Context, req 
 	if err != nil {
 		return nil, err
 	}
-	items, err := governance.Calendar(ctx, db, account, product, environment, from, until)
+	filter := governance.CalendarFilter{Product: product, Environment: environment, Rule: req.Params.RuleID}
+	items, err := governance.Calendar(ctx, db, account, filter, from, until)
 	if err != nil {
 		return nil, err
 	}

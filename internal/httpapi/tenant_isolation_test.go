@@ -123,7 +123,7 @@ func idLocations() map[string]map[string]string {
 		"getBreakGlassGrant": {"id": "grant"}, "confirmBreakGlassGrant": {"id": "grant"}, "revokeBreakGlassGrant": {"id": "grant"}, "reviewBreakGlassGrant": {"id": "grant"},
 		"listRuleViolations":     {"query product": "product", "query environment": "environment", "query rule": "rule"},
 		"preflight":              {"body product_id": "product", "body version_id": "version", "body environment_id": "environment"},
-		"backtestDeploymentRule": {"id": "rule"}, "listDeploymentCalendar": {"query product": "product", "query environment": "environment"},
+		"backtestDeploymentRule": {"id": "rule"}, "listDeploymentCalendar": {"query product": "product", "query environment": "environment", "query rule_id": "rule"},
 		"getDeploymentRule": {"id": "rule"}, "updateDeploymentRule": {"id": "rule"}, "deleteDeploymentRule": {"id": "rule"},
 		"listAuditLog": {"query actor_id": "user", "query object_id": "product"},
 	}

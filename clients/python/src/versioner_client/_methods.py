@@ -855,16 +855,19 @@ class Methods(ABC):
         until: datetime | None = None,
         product: str | None = None,
         environment: str | None = None,
+        rule_id: UUID | str | None = None,
     ) -> models.DeploymentCalendar:
         """List the deployment calendar.
 
         Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
         allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
-        them are considered. Of more than 2,000 occurrences, the first are listed.
+        them are considered; `rule_id` lists one rule alone, which may be disabled: a draft. Of more than 2,000 occurrences, the first are listed.
         """
         return (
             self.send(
-                operations.list_deployment_calendar(from_=from_, until=until, product=product, environment=environment)
+                operations.list_deployment_calendar(
+                    from_=from_, until=until, product=product, environment=environment, rule_id=rule_id
+                )
             )
         ).data
 
@@ -1914,16 +1917,19 @@ class AsyncMethods(ABC):
         until: datetime | None = None,
         product: str | None = None,
         environment: str | None = None,
+        rule_id: UUID | str | None = None,
     ) -> models.DeploymentCalendar:
         """List the deployment calendar.
 
         Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
         allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
-        them are considered. Of more than 2,000 occurrences, the first are listed.
+        them are considered; `rule_id` lists one rule alone, which may be disabled: a draft. Of more than 2,000 occurrences, the first are listed.
         """
         return (
             await self.send(
-                operations.list_deployment_calendar(from_=from_, until=until, product=product, environment=environment)
+                operations.list_deployment_calendar(
+                    from_=from_, until=until, product=product, environment=environment, rule_id=rule_id
+                )
             )
         ).data
 

@@ -1287,12 +1287,13 @@ def list_deployment_calendar(
     until: datetime | None = None,
     product: str | None = None,
     environment: str | None = None,
+    rule_id: UUID | str | None = None,
 ) -> Operation[models.DeploymentCalendar]:
     """List the deployment calendar.
 
     Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
     allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
-    them are considered. Of more than 2,000 occurrences, the first are listed.
+    them are considered; `rule_id` lists one rule alone, which may be disabled: a draft. Of more than 2,000 occurrences, the first are listed.
     """
     return Operation(
         method="GET",
@@ -1303,6 +1304,7 @@ def list_deployment_calendar(
             "until": until,
             "product": product,
             "environment": environment,
+            "rule_id": rule_id,
         },
     )
 

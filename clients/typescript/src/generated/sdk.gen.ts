@@ -1808,7 +1808,7 @@ export const reviewBreakGlassGrant = (
  *
  * Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
  * allowed. `from` is now by default, or 90 days before an `until` that is past; `until` is 90 days later by default, and at most 400 days later. With `product` and `environment`, only rules that apply to
- * them are considered. Of more than 2,000 occurrences, the first are listed.
+ * them are considered; `rule_id` lists one rule alone, which may be disabled: a draft. Of more than 2,000 occurrences, the first are listed.
  *
  */
 export const listDeploymentCalendar = (

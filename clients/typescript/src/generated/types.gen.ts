@@ -7980,6 +7980,10 @@ export type ListDeploymentCalendarData = {
      * Only objects of this environment, by name (a former one too) or identifier.
      */
     environment?: string;
+    /**
+     * Only this rule, by identifier, even if it is disabled.
+     */
+    rule_id?: string;
   };
   url: "/deployment-calendar/";
 };
