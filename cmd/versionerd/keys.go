@@ -27,6 +27,7 @@ type createKey struct {
 
 	Account string        `help:"Account of the key: a-z, 0-9, - and _."            placeholder:"NAME" required:""`
 	Name    string        `help:"Purpose of the key, such as ci."                               placeholder:"NAME" required:""`
+	Scopes  []string      `default:"events" enum:"events,preflight,skip_preflight" help:"What the key may do: report events (events), ask whether a deployment may start (preflight), have skip_preflight_checks of its events honoured (skip_preflight). Repeat the flag, or separate scopes by commas." name:"scope" placeholder:"SCOPE"`
 	Expires time.Duration `help:"Validity, such as 720h. Default: unlimited." placeholder:"DURATION"`
 }
 
@@ -39,13 +40,16 @@ func (c createKey) Validate() error {
 	if c.Expires < 0 {
 		return errors.New("--expires: use a positive duration, such as 720h")
 	}
+	if len(c.Scopes) == 0 {
+		return errors.New("--scope: name at least one of events, preflight and skip_preflight")
+	}
 	return apikeys.ValidateAccountSlug(c.Account)
 }
 
 // Run prints the key to standard output and everything else to standard error, for use in scripts.
 func (c createKey) Run(ctx context.Context, cfg config.Config, abort *app.Abort) error {
 	return withKeys(ctx, cfg, abort, func(keys *apikeys.Keys) error {
-		key := apikeys.NewKey{Name: c.Name}
+		key := apikeys.NewKey{Name: c.Name, Scopes: c.Scopes}
 		until := "without expiry"
 		if c.Expires > 0 {
 			expires := time.Now().Add(c.Expires).UTC()
@@ -79,9 +83,9 @@ func (c listKeys) Run(ctx context.Context, cfg config.Config, abort *app.Abort) 
 			return err
 		}
 		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "KEY\tNAME\tPREFIX\tSTATE\tCREATED\tEXPIRES\tLAST USED")
+		fmt.Fprintln(table, "KEY\tNAME\tPREFIX\tSCOPES\tSTATE\tCREATED\tEXPIRES\tLAST USED")
 		for _, info := range infos {
-			fmt.Fprintf(table, "%s\t%s\t%s…\t%s\t%s\t%s\t%s\n", info.KeyID, info.Name, info.Prefix, info.State(time.Now()),
+			fmt.Fprintf(table, "%s\t%s\t%s…\t%s\t%s\t%s\t%s\t%s\n", info.KeyID, info.Name, info.Prefix, strings.Join(info.Scopes, ","), info.State(time.Now()),
 				info.CreatedAt.UTC().Format(time.RFC3339), formatTime(info.ExpiresAt), formatTime(info.LastUsedAt))
 		}
 		return table.Flush()

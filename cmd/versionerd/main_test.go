@@ -306,6 +306,20 @@ func TestServeAndKeys(t *testing.T) {
 	require.Contains(t, stdout, "active")
 	require.NotContains(t, stdout, key)
 
+	for i, scopes := range [][]string{{"--scope", "preflight"}, {"--scope=preflight,events"}, {"--scope", "skip_preflight", "--scope", "events"}} {
+		stdout, stderr, err := call(t, env, append([]string{"keys", "create", "--account", "acme", "--name", "scoped"}, scopes...)...)
+		require.NoError(t, err, stderr)
+		status, body := post(server.url, strings.TrimSpace(stdout), someEvent())
+		require.Equal(t, i > 0, status == http.StatusOK, "events need their scope: %d %s", status, body)
+		status, body = postTo(server.url+"/preflight/", strings.TrimSpace(stdout), map[string]any{"product_name": "p", "version": "1", "environment_name": "e"})
+		require.Equal(t, i < 2, status == http.StatusOK, "so does a preflight: %d %s", status, body)
+	}
+	stdout, _, err = call(t, env, "keys", "list", "--account", "acme")
+	require.NoError(t, err)
+	for _, scopes := range []string{" events ", " preflight ", " events,preflight ", " events,skip_preflight "} {
+		require.Contains(t, stdout, scopes)
+	}
+
 	_, stderr, err = call(t, env, "keys", "revoke", "--account", "acme", "k1")
 	require.NoError(t, err, stderr)
 	revoked := time.Now()
@@ -325,6 +339,8 @@ func TestServeAndKeys(t *testing.T) {
 		{"create", "--account", "acme", "--name", " "},
 		{"create", "--account", "acme", "--name", "x", "--expires", "-1h"},
 		{"create", "--account", "acme", "--name", "x", "--expires", "soon"},
+		{"create", "--account", "acme", "--name", "x", "--scope", "admin"},
+		{"create", "--account", "acme", "--name", "x", "--scope", ""},
 		{"create", "--account", "acme"},
 	} {
 		stdout, stderr, err := call(t, env, append([]string{"keys"}, args...)...)
@@ -378,7 +394,7 @@ func TestHelp(t *testing.T) {
 	}
 	require.Contains(t, serve, "default: 127.0.0.1:8080")
 	create := help("keys", "create", "--help")
-	for _, flag := range []string{"--account", "--name", "--expires", "--data-dir", "--database-url", "--key-pepper"} {
+	for _, flag := range []string{"--account", "--name", "--scope", "skip_preflight", "--expires", "--data-dir", "--database-url", "--key-pepper"} {
 		require.Contains(t, create, flag)
 	}
 	for _, flag := range []string{"--addr", "--jwt-issuer", "--smtp-url", "--encryption-keys"} {
@@ -409,7 +425,7 @@ func TestManPage(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `^\.TH VERSIONERD 1 "\d{4}-\d\d-\d\d" `, page)
 	plain := strings.ReplaceAll(page, `\&`, "")
-	for _, text := range []string{"serve", "keys create", "--addr", "$VERSIONER_ADDR", "default: 127.0.0.1:8080"} {
+	for _, text := range []string{"serve", "keys create", "--scope", "--addr", "$VERSIONER_ADDR", "default: 127.0.0.1:8080"} {
 		require.Contains(t, plain, text)
 	}
 	again, _, err := call(t, environment(""), "man")

@@ -131,11 +131,20 @@ func testKeys(t *testing.T, g *guide) {
 	states := make(map[string]any)
 	for _, key := range items(t, s.url+"/api-keys/", s.token(t, "demo")) {
 		states[key["key_id"].(string)] = key["state"]
+		if key["name"] != "preflight" && key["name"] != "emergency" {
+			require.Equal(t, []any{"events"}, key["scopes"])
+		}
 	}
-	require.Equal(t, map[string]any{"k1": "revoked", "k2": "revoked", "k3": "active"}, states)
+	require.Equal(t, map[string]any{"k1": "revoked", "k2": "active", "k3": "active", "k4": "revoked", "k5": "active"}, states)
 	s.awaitRevocation(t, old)
-	status, _ := send(t, http.MethodPost, s.url+deploy, keyPattern.FindString(output), someEvent)
+	printed := keyPattern.FindAllString(output, -1)
+	status, _ := send(t, http.MethodPost, s.url+deploy, printed[len(printed)-1], someEvent)
 	require.Equal(t, http.StatusOK, status, "the key that create printed")
+	const question = `{"product_name":"checkout","version":"1.4.2","environment_name":"production"}`
+	for i, want := range []int{http.StatusOK, http.StatusForbidden} {
+		status, body := send(t, http.MethodPost, s.url+"/preflight/", printed[i], question)
+		require.Equal(t, want, status, "%s", body)
+	}
 }
 
 func testRules(t *testing.T, g *guide) {
