@@ -54,12 +54,14 @@ func (c *checkout) sh(t *testing.T, script string, env ...string) (string, error
 	return run(t, append(c.env, env...), c.dir, "bash", "-e", "-o", "pipefail", "-c", script)
 }
 
-// testPipelines checks the pipelines of a page statically: they are YAML, and they set only variables that versioner-event.sh reads.
+// testPipelines checks the pipelines of a page statically: they are YAML, they set only variables that versioner-event.sh reads, and one
+// asks whether the deployment may start.
 func testPipelines(languages ...string) func(*testing.T, *guide) {
 	return func(t *testing.T, g *guide) {
 		t.Helper()
-		script := eventScript(t)
+		script, asks := eventScript(t), false
 		for _, b := range g.take(t, languages...) {
+			asks = asks || b.heading == "Ask beforehand" && strings.Contains(b.text, ".sh preflight")
 			if b.language == "yaml" {
 				var pipeline any
 				require.NoError(t, yaml.Unmarshal([]byte(b.text), &pipeline), "%s:%d", g.path, b.line)
@@ -68,6 +70,7 @@ func testPipelines(languages ...string) func(*testing.T, *guide) {
 				require.Contains(t, script, name, "%s:%d", g.path, b.line)
 			}
 		}
+		require.True(t, asks, "%s does not ask beforehand", g.path)
 	}
 }
 
@@ -104,7 +107,7 @@ func testRundeck(t *testing.T, g *guide) {
 	api := testapi.New(t)
 	for i, b := range g.take(t, "sh") {
 		version := strconv.Itoa(i)
-		c := newCheckout(t, api.URL, "", "RD_OPTION_VERSIONER_API_KEY="+api.Key, "RD_OPTION_VERSION="+version, "RD_JOB_EXECID=4711",
+		c := newCheckout(t, api.URL, "", "RD_OPTION_VERSIONER_API_KEY="+api.Key, "RD_OPTION_VERSIONER_PREFLIGHT_KEY="+newPreflightKey(t, api), "RD_OPTION_VERSION="+version, "RD_JOB_EXECID=4711",
 			"RD_JOB_URL=https://rundeck.example.com/4711", "RD_JOB_USERNAME=ada")
 		script := strings.NewReplacer("https://versioner.example.com", api.URL, "/usr/local/bin/versioner-event.sh", "ci/versioner-event.sh",
 			"/usr/local/bin/versioner", installClient(t)+"/versioner").Replace(b.text)
@@ -115,13 +118,37 @@ func testRundeck(t *testing.T, g *guide) {
 		require.Len(t, recorded, 1)
 		require.Equal(t, "completed", recorded[0]["status"])
 		require.NotNil(t, recorded[0]["started_at"])
+		if i == 0 { // the command-line client does not ask
+			output, err := c.sh(t, "./versioner-rundeck.sh preflight")
+			require.NoError(t, err)
+			require.Contains(t, output, "The deployment may start.")
+		}
 	}
 }
 
-// testAnyCI runs the lines for any CI with a deployment that succeeds and with one that fails.
+// testAnyCI runs the lines for any CI with a deployment that succeeds and with one that fails, and asks beforehand, with the printed result.
 func testAnyCI(t *testing.T, g *guide) {
 	t.Helper()
-	script := g.script(t)
+	blocks := g.take(t, "sh")
+	require.Len(t, blocks, 2)
+	script, question := blocks[0].text, blocks[1]
+	require.Equal(t, "Ask beforehand", question.heading)
+	t.Run("AsksBeforehand", func(t *testing.T) {
+		t.Parallel()
+		api := testapi.New(t)
+		c := newCheckout(t, api.URL, api.Key, "VERSIONER_PREFLIGHT_KEY="+newPreflightKey(t, api))
+		output, err := c.sh(t, question.text)
+		require.NoError(t, err)
+		require.Contains(t, output, "The deployment may start.")
+		rule(t, api, "Holiday freeze", "schedule", freeze("Peak season"))
+		output, err = c.sh(t, "{ "+question.text+"} 2>&1")
+		require.ErrorContains(t, err, "exit status 5")
+		_, shown, _ := strings.Cut(g.text, fence+"text\n")
+		shown, _, _ = strings.Cut(shown, fence)
+		for i, line := range strings.Split(strings.TrimSpace(shown), "\n") {
+			require.Equal(t, instant.ReplaceAllString(line, "…"), instant.ReplaceAllString(strings.Split(output, "\n")[i+1], "…"))
+		}
+	})
 	for name, fails := range map[string]bool{"Succeeds": false, "Fails": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -135,6 +162,16 @@ func testAnyCI(t *testing.T, g *guide) {
 			require.NotNil(t, recorded[0]["started_at"])
 		})
 	}
+}
+
+var instant = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?Z)?`)
+
+// newPreflightKey creates an API key that may ask whether a deployment may start.
+func newPreflightKey(t *testing.T, api *testapi.API) string {
+	t.Helper()
+	created := api.As(t, "admin", http.MethodPost, "/api-keys/", `{"name":"preflight","scopes":["preflight"]}`)
+	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
+	return created.Field(t, "key").(string)
 }
 
 // TestEventScriptExitStatus compares the script with its table of exit statuses.
