@@ -59,6 +59,13 @@ describe("settings", suite, () => {
       await form.getByLabel("Name").fill("shop pipeline");
       await form.getByLabel("Description").fill("Deploys the shop");
       await form.getByLabel("Lifetime").selectOption("90 days");
+      assert.ok(await form.getByLabel("Report events").isChecked());
+      assert.ok(!(await form.getByLabel("Skip deployment rules").isChecked()));
+      await form.getByLabel("Report events").uncheck();
+      await form.getByRole("button", { name: "Create", exact: true }).click();
+      await form.getByText("This field is required.").waitFor();
+      await form.getByLabel("Report events").check();
+      await form.getByLabel("Ask whether a deployment may start").check();
       await page.keyboard.press("Escape");
       await form.getByRole("button", { name: "Keep editing" }).click();
       await form.getByRole("button", { name: "Create", exact: true }).click();
@@ -67,6 +74,8 @@ describe("settings", suite, () => {
       assert.match(key, /^sk_demo_/);
       const event = { product_name: "shop", version: "1", environment_name: "prod", status: "completed" };
       await call("POST", "/deployment-events/", event, key);
+      const question = { product_name: "shop", version: "1", environment_name: "prod" };
+      assert.ok((await call("POST", "/preflight/", question, key)).would_allow);
       await page.keyboard.press("Escape");
       assert.ok(await shown.isVisible(), "a key is not lost to Esc");
       await keepPicture(page, "settings-key-created");
@@ -86,6 +95,7 @@ describe("settings", suite, () => {
       await shown.getByRole("button", { name: "I have stored it" }).click();
       assert.ok(!(await page.content()).includes(key), "the key is not shown again");
 
+      await row(page, "shop pipeline").getByText("report events, ask whether a deployment may start").waitFor();
       await row(page, "shop pipeline").getByRole("button", { name: "Edit" }).click();
       const edit = page.getByRole("dialog", { name: "Edit shop pipeline" });
       await edit.getByLabel("Name").fill("shop");

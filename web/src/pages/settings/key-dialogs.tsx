@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import type { APIKey, CreatedAPIKey } from "@versioner/client";
+import type { APIKey, APIKeyScope, CreatedAPIKey } from "@versioner/client";
 
 import { createKey, keysQuery, loadKey, revokeKey, rotateKey, updateKey } from "../../api/keys";
 import { SecretDialog } from "../../components/secret";
@@ -72,14 +72,23 @@ const FIELDS: readonly FormField[] = [
 const LIFETIMES = { "": "Until it is revoked", "30 d": "30 days", "90 d": "90 days", "365 d": "365 days" };
 const DAY = 86_400_000;
 
+/** What a key may do. */
+export const SCOPES: Readonly<Record<APIKeyScope, string>> = {
+  events: "Report events",
+  preflight: "Ask whether a deployment may start",
+  skip_preflight: "Skip deployment rules",
+};
+
 const NEW_FIELDS: readonly FormField[] = [
   ...FIELDS,
+  { name: "scopes", label: "What it may do", kind: "checks", choices: SCOPES, isRequired: true },
   { name: "lifetime", label: "Lifetime", kind: "choice", choices: LIFETIMES, member: "expires_at" },
 ];
 
 interface NewKey {
   name: string;
   description?: string;
+  scopes?: APIKeyScope[];
   lifetime?: string;
 }
 
@@ -88,6 +97,7 @@ function CreateKey({ onCreated, onClose }: { onCreated: (key: CreatedAPIKey) => 
     <CreateDialog
       title="Create an API key"
       fields={NEW_FIELDS}
+      initial={{ scopes: "events" }}
       create={({ lifetime, ...key }: NewKey) =>
         createKey({
           ...key,

@@ -14,7 +14,7 @@ import { Fact, RecordList, RecordRow } from "../../components/record-list";
 import { EmptyState, WhenLoaded } from "../../components/states";
 import { Time } from "../../components/time";
 import { type Search, useFilters } from "../../lib/search";
-import { KeyDialogs, type KeyAction } from "./key-dialogs";
+import { KeyDialogs, type KeyAction, SCOPES } from "./key-dialogs";
 
 const STATES = { active: "Active", expired: "Expired", revoked: "Revoked" } as const;
 
@@ -26,7 +26,7 @@ export default function KeysPage() {
   return (
     <Page
       title="API keys"
-      lead="CI systems send events with a key, which permits nothing else"
+      lead="CI systems report events with a key, which permits what was chosen for it"
       actions={
         mayManage ? (
           <Button kind="primary" onClick={() => setAction({ kind: "create" })}>
@@ -107,6 +107,7 @@ function KeyRow({ apiKey, onAction }: { apiKey: APIKey; onAction: OnAction }) {
       facts={
         <>
           <code className="font-mono text-xs leading-5">{`${apiKey.prefix}…`}</code>
+          <Fact label="May">{apiKey.scopes.map((scope) => SCOPES[scope].toLowerCase()).join(", ")}</Fact>
           <Fact label="Last used">{apiKey.last_used_at ? <Time at={apiKey.last_used_at} /> : "never"}</Fact>
           <Fact label="Created">
             <Time at={apiKey.created_at} />
