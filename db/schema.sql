@@ -427,6 +427,8 @@ ALTER TABLE ONLY public.deployment_rules FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.deployment_slots (
     account_id uuid NOT NULL,
+    product_id uuid NOT NULL,
+    environment_id uuid NOT NULL,
     deployment_id uuid NOT NULL,
     admitted_at timestamp with time zone NOT NULL,
     heartbeat_at timestamp with time zone NOT NULL,
@@ -732,7 +734,7 @@ ALTER TABLE ONLY public.deployment_rules
     ADD CONSTRAINT deployment_rules_pkey PRIMARY KEY (account_id, id);
 
 ALTER TABLE ONLY public.deployment_slots
-    ADD CONSTRAINT deployment_slots_pkey PRIMARY KEY (account_id, deployment_id);
+    ADD CONSTRAINT deployment_slots_pkey PRIMARY KEY (account_id, product_id, environment_id, deployment_id);
 
 ALTER TABLE ONLY public.deployments
     ADD CONSTRAINT deployments_pkey PRIMARY KEY (account_id, id);

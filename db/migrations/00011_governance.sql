@@ -46,11 +46,13 @@ CREATE INDEX deployment_rules_account_created_at_idx ON deployment_rules (accoun
 -- A heartbeat is a repeated start with a changed body: the fingerprint is that of the body that was last.
 CREATE TABLE deployment_slots (
   account_id uuid NOT NULL,
+  product_id uuid NOT NULL,
+  environment_id uuid NOT NULL,
   deployment_id uuid NOT NULL,
   admitted_at timestamptz NOT NULL,
   heartbeat_at timestamptz NOT NULL,
   fingerprint bytea,
-  CONSTRAINT deployment_slots_pkey PRIMARY KEY (account_id, deployment_id),
+  CONSTRAINT deployment_slots_pkey PRIMARY KEY (account_id, product_id, environment_id, deployment_id),
   CONSTRAINT deployment_slots_deployment_fkey FOREIGN KEY (account_id, deployment_id) REFERENCES deployments (account_id, id)
 );
 

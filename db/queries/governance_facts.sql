@@ -55,61 +55,124 @@ FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@names::text[]), unnest(@id
 JOIN environment_names AS n ON n.account_id = k.account_id
 WHERE n.name = k.name OR lower(n.name) = lower(k.name) OR n.environment_id = k.id;
 
--- ListCurrentVersions returns the current versions of the products in the environments of starts.
+-- ListCurrentVersions returns the current versions of the products in the environments of starts, and when they completed last.
 -- name: ListCurrentVersions :many
-SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.environment_name::text AS environment_name, d.version_id
-FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
-  AS k (account_id, product_name, environment_name)
-JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
-JOIN environment_names AS e ON e.account_id = k.account_id AND e.name = k.environment_name
-JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = p.product_id AND s.environment_id = e.environment_id
-JOIN deployments AS d ON d.account_id = s.account_id AND d.id = s.current_deployment_id;
-
--- ListOccupations returns when deployments of the versions of starts completed, in the environment of the start and in those that rules refer
--- to, and when another version of the product completed there afterwards. It reads 50 of a version's deployments in an environment.
--- The next completion is the first one of those that began later, or of those that began up to a day before and before that one ended.
--- name: ListOccupations :many
-WITH of_versions AS MATERIALIZED (
-  SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.environment_name::text AS environment_name, v.product_id, v.id AS version_id, v.version
-  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]), unnest(@versions::text[]))
-    AS k (account_id, product_name, environment_name, version)
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.environment_name::text AS environment_name, p.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
+    AS k (account_id, product_name, environment_name)
   JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
-  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = p.product_id AND v.version = k.version
+), of_pairs AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.environment_name, k.product_id, e.environment_id
+  FROM of_products AS k
+  JOIN environment_names AS e ON e.account_id = k.account_id AND e.name = k.environment_name
+), current AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.environment_name, s.current_deployment_id
+  FROM of_pairs AS k
+  JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id
+)
+SELECT k.account_id, k.product_name, k.environment_name, d.environment_id, d.version_id, v.version, d.completed_at
+FROM current AS k
+JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.current_deployment_id
+JOIN versions AS v ON v.account_id = k.account_id AND v.id = d.version_id;
+
+-- ListCompletions returns when deployments of the versions of starts completed in the environments that rules refer to. It reads 50 of a
+-- version in an environment: those without a run, the newest first, then those of the runs with the highest identifiers.
+-- name: ListCompletions :many
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.version::text AS version, p.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[])) AS k (account_id, product_name, version)
+  JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
+), of_versions AS MATERIALIZED (
+  SELECT DISTINCT k.account_id, k.product_name, k.version, v.id AS version_id
+  FROM of_products AS k
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+), referred AS MATERIALIZED (
+  SELECT DISTINCT r.account_id::uuid AS account_id, n.environment_id
+  FROM ROWS FROM (unnest(@referring_accounts::uuid[]), unnest(@names::text[]), unnest(@ids::uuid[])) AS r (account_id, name, id)
+  JOIN environment_names AS n ON n.account_id = r.account_id
+  WHERE n.name = r.name OR lower(n.name) = lower(r.name) OR n.environment_id = r.id
+)
+SELECT k.account_id, k.product_name, k.version, r.environment_id, d.completed_at
+FROM of_versions AS k
+JOIN referred AS r ON r.account_id = k.account_id
+CROSS JOIN LATERAL (
+  SELECT x.completed_at FROM deployments AS x
+  WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = r.environment_id AND x.status = 'completed'
+  ORDER BY x.invoke_id DESC, x.id DESC
+  LIMIT 50
+) AS d;
+
+-- ListOccupations returns when deployments of the versions of starts completed, and when another version of the product completed there
+-- afterwards: in the environments in which they must soak, and in the environment of the start unless the version is the current one there.
+-- It reads the same 50 of a version in an environment. The next completion is the first one of the five that began next, and of those of the
+-- twenty before that ended later. It is looked for among the next thousand deployments.
+-- name: ListOccupations :many
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.environment_name::text AS environment_name, k.version::text AS version,
+    k.allows_rollback::boolean AS allows_rollback, p.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]), unnest(@versions::text[]),
+    unnest(@allows_rollback::boolean[])) AS k (account_id, product_name, environment_name, version, allows_rollback)
+  JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
+), of_versions AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.environment_name, k.version, k.allows_rollback, k.product_id, v.id AS version_id
+  FROM of_products AS k
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+), of_pairs AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.version, k.product_id, k.version_id, n.environment_id
+  FROM of_versions AS k
+  JOIN environment_names AS n ON n.account_id = k.account_id AND n.name = k.environment_name
+  WHERE k.allows_rollback
+), current AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.version, k.product_id, k.version_id, k.environment_id, s.current_deployment_id
+  FROM of_pairs AS k
+  JOIN environment_state AS s ON s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id
 ), referred AS MATERIALIZED (
   SELECT r.account_id::uuid AS account_id, n.environment_id
   FROM ROWS FROM (unnest(@referring_accounts::uuid[]), unnest(@names::text[]), unnest(@ids::uuid[])) AS r (account_id, name, id)
   JOIN environment_names AS n ON n.account_id = r.account_id
   WHERE n.name = r.name OR lower(n.name) = lower(r.name) OR n.environment_id = r.id
 ), wanted AS MATERIALIZED (
-  SELECT k.account_id, k.product_name, k.version, k.product_id, k.version_id, n.environment_id
-  FROM of_versions AS k
-  JOIN environment_names AS n ON n.account_id = k.account_id AND n.name = k.environment_name
+  SELECT k.account_id, k.product_name, k.version, k.product_id, k.version_id, k.environment_id
+  FROM current AS k
+  JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.current_deployment_id
+  WHERE d.version_id <> k.version_id
   UNION
   SELECT k.account_id, k.product_name, k.version, k.product_id, k.version_id, r.environment_id
   FROM of_versions AS k
   JOIN referred AS r ON r.account_id = k.account_id
 )
-SELECT w.account_id, w.product_name, w.version, w.environment_id, d.completed_at, coalesce(earlier.completed_at, later.completed_at, '0001-01-01 00:00:00+00')::timestamptz AS until
+SELECT w.account_id, w.product_name, w.version, w.environment_id, d.completed_at,
+  coalesce(least(later.completed_at, overlapping.completed_at), '0001-01-01 00:00:00+00')::timestamptz AS until
 FROM wanted AS w
 CROSS JOIN LATERAL (
   SELECT x.completed_at FROM deployments AS x
   WHERE x.account_id = w.account_id AND x.version_id = w.version_id AND x.environment_id = w.environment_id AND x.status = 'completed'
+  ORDER BY x.invoke_id DESC, x.id DESC
   LIMIT 50
 ) AS d
 LEFT JOIN LATERAL (
-  SELECT x.completed_at FROM deployments AS x
-  WHERE x.account_id = w.account_id AND x.product_id = w.product_id AND x.environment_id = w.environment_id
-    AND x.occurred_at >= d.completed_at AND x.status = 'completed' AND x.version_id <> w.version_id
-  ORDER BY x.occurred_at, x.id
-  LIMIT 1
+  SELECT min(z.completed_at) AS completed_at FROM (
+    SELECT y.completed_at FROM (
+      SELECT x.completed_at, x.version_id, x.status, x.occurred_at, x.id FROM deployments AS x
+      WHERE x.account_id = w.account_id AND x.product_id = w.product_id AND x.environment_id = w.environment_id AND x.occurred_at >= d.completed_at
+      ORDER BY x.occurred_at, x.id
+      LIMIT 1000
+    ) AS y
+    WHERE y.status = 'completed' AND y.version_id <> w.version_id
+    ORDER BY y.occurred_at, y.id
+    LIMIT 5
+  ) AS z
 ) AS later ON true
 LEFT JOIN LATERAL (
-  SELECT min(x.completed_at) AS completed_at FROM deployments AS x
-  WHERE x.account_id = w.account_id AND x.product_id = w.product_id AND x.environment_id = w.environment_id
-    AND x.occurred_at >= d.completed_at - interval '1 day' AND x.occurred_at < coalesce(later.completed_at, 'infinity')
-    AND x.completed_at > d.completed_at AND x.completed_at < coalesce(later.completed_at, 'infinity')
-    AND x.status = 'completed' AND x.version_id <> w.version_id
-) AS earlier ON true;
+  SELECT min(y.completed_at) AS completed_at FROM (
+    SELECT x.completed_at, x.version_id, x.status FROM deployments AS x
+    WHERE x.account_id = w.account_id AND x.product_id = w.product_id AND x.environment_id = w.environment_id AND x.occurred_at < d.completed_at
+    ORDER BY x.occurred_at DESC, x.id DESC
+    LIMIT 20
+  ) AS y
+  WHERE y.status = 'completed' AND y.version_id <> w.version_id AND y.completed_at > d.completed_at
+) AS overlapping ON true;
 
 -- ListFactApprovals returns the approvals of the versions of starts, oldest first.
 -- name: ListFactApprovals :many
@@ -147,28 +210,64 @@ JOIN break_glass_grants AS g ON g.account_id = k.account_id AND g.product_id = p
 WHERE g.status = 'active' AND g.expires_at > @now::timestamptz
 ORDER BY g.account_id, g.id;
 
--- ListSlots returns the admitted deployments of accounts, with all names of their products and environments. Those that have ended are
--- cleaned up by the next start.
--- name: ListSlots :many
-SELECT s.account_id, s.deployment_id, s.heartbeat_at, coalesce(s.fingerprint, '')::bytea AS fingerprint, d.status, d.product_id, d.environment_id, d.version_id,
-  coalesce(d.invoke_id, '')::text AS invoke_id, coalesce(d.attempt, 0)::bigint AS attempt, coalesce(d.deployed_by_name, d.deployed_by, '')::text AS holder,
-  coalesce(d.started_at, d.occurred_at)::timestamptz AS started_at, d.last_event_at, e.type,
-  ARRAY(
-    SELECT o.name FROM product_names AS o
-    WHERE o.account_id = s.account_id AND o.product_id = d.product_id
-    ORDER BY o.name <> p.name, o.name
-  )::text[] AS product_names,
-  ARRAY(
-    SELECT o.name FROM environment_names AS o
-    WHERE o.account_id = s.account_id AND o.environment_id = d.environment_id
-    ORDER BY o.name <> e.name, o.name
-  )::text[] AS environment_names
+-- ListSlotsOfPairs returns the admitted deployments of the products and environments of starts. Those that have ended are cleaned up by the
+-- next start.
+-- name: ListSlotsOfPairs :many
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.environment_name::text AS environment_name, p.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]))
+    AS k (account_id, product_name, environment_name)
+  JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
+), of_pairs AS MATERIALIZED (
+  SELECT DISTINCT k.account_id, k.product_id, e.environment_id
+  FROM of_products AS k
+  JOIN environment_names AS e ON e.account_id = k.account_id AND e.name = k.environment_name
+)
+SELECT s.account_id, s.deployment_id, s.product_id, s.environment_id, s.heartbeat_at, coalesce(s.fingerprint, '')::bytea AS fingerprint, d.status,
+  d.version_id, coalesce(d.invoke_id, '')::text AS invoke_id, coalesce(d.attempt, 0)::bigint AS attempt,
+  coalesce(d.deployed_by_name, d.deployed_by, '')::text AS holder, coalesce(d.started_at, d.occurred_at)::timestamptz AS started_at, d.last_event_at
+FROM of_pairs AS k
+JOIN deployment_slots AS s ON s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id
+JOIN deployments AS d ON d.account_id = s.account_id AND d.id = s.deployment_id
+ORDER BY s.account_id, s.deployment_id;
+
+-- ListSlotsOfAccounts returns all admitted deployments of accounts.
+-- name: ListSlotsOfAccounts :many
+SELECT s.account_id, s.deployment_id, s.product_id, s.environment_id, s.heartbeat_at, coalesce(s.fingerprint, '')::bytea AS fingerprint, d.status,
+  d.version_id, coalesce(d.invoke_id, '')::text AS invoke_id, coalesce(d.attempt, 0)::bigint AS attempt,
+  coalesce(d.deployed_by_name, d.deployed_by, '')::text AS holder, coalesce(d.started_at, d.occurred_at)::timestamptz AS started_at, d.last_event_at
 FROM deployment_slots AS s
 JOIN deployments AS d ON d.account_id = s.account_id AND d.id = s.deployment_id
-JOIN products AS p ON p.account_id = s.account_id AND p.id = d.product_id
-JOIN environments AS e ON e.account_id = s.account_id AND e.id = d.environment_id
 WHERE s.account_id = ANY (@accounts::uuid[])
 ORDER BY s.account_id, s.deployment_id;
+
+-- ListSlotProducts returns the products of the admitted deployments of accounts, with all their names, the present one first.
+-- name: ListSlotProducts :many
+WITH of_slots AS MATERIALIZED (
+  SELECT DISTINCT s.account_id, s.product_id FROM deployment_slots AS s
+  WHERE s.account_id = ANY (@accounts::uuid[])
+)
+SELECT p.id, ARRAY(
+  SELECT o.name FROM product_names AS o
+  WHERE o.account_id = k.account_id AND o.product_id = k.product_id
+  ORDER BY o.name <> p.name, o.name
+)::text[] AS names
+FROM of_slots AS k
+JOIN products AS p ON p.account_id = k.account_id AND p.id = k.product_id;
+
+-- ListSlotEnvironments returns their environments in the same way.
+-- name: ListSlotEnvironments :many
+WITH of_slots AS MATERIALIZED (
+  SELECT DISTINCT s.account_id, s.environment_id FROM deployment_slots AS s
+  WHERE s.account_id = ANY (@accounts::uuid[])
+)
+SELECT e.id, e.type, ARRAY(
+  SELECT o.name FROM environment_names AS o
+  WHERE o.account_id = k.account_id AND o.environment_id = k.environment_id
+  ORDER BY o.name <> e.name, o.name
+)::text[] AS names
+FROM of_slots AS k
+JOIN environments AS e ON e.account_id = k.account_id AND e.id = k.environment_id;
 
 -- ListAttemptsWithoutRun returns the newest attempt of each version, product and environment of a start without a run, since a time.
 -- name: ListAttemptsWithoutRun :many
@@ -193,28 +292,31 @@ JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id;
 
 -- UpsertSlots stores the slots of admitted deployments and their heartbeats, in the order of the key.
 -- name: UpsertSlots :exec
-INSERT INTO deployment_slots AS s (account_id, deployment_id, admitted_at, heartbeat_at, fingerprint)
-SELECT k.account_id, k.deployment_id, k.at, k.at, k.fingerprint
-FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@deployment_ids::uuid[]), unnest(@at::timestamptz[]), unnest(@fingerprints::bytea[]))
-  AS k (account_id, deployment_id, at, fingerprint)
-ORDER BY k.account_id, k.deployment_id
-ON CONFLICT (account_id, deployment_id) DO UPDATE
+INSERT INTO deployment_slots AS s (account_id, product_id, environment_id, deployment_id, admitted_at, heartbeat_at, fingerprint)
+SELECT k.account_id, k.product_id, k.environment_id, k.deployment_id, k.at, k.at, k.fingerprint
+FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_ids::uuid[]), unnest(@environment_ids::uuid[]), unnest(@deployment_ids::uuid[]),
+    unnest(@at::timestamptz[]), unnest(@fingerprints::bytea[]))
+  AS k (account_id, product_id, environment_id, deployment_id, at, fingerprint)
+ORDER BY k.account_id, k.product_id, k.environment_id, k.deployment_id
+ON CONFLICT (account_id, product_id, environment_id, deployment_id) DO UPDATE
 SET heartbeat_at = excluded.heartbeat_at, fingerprint = excluded.fingerprint;
 
 -- DeleteSlots deletes the slots of deployments that are not in progress any more.
 -- name: DeleteSlots :exec
 DELETE FROM deployment_slots AS s
-WHERE s.account_id = ANY (@accounts::uuid[]) AND s.deployment_id = ANY (@deployment_ids::uuid[]);
+USING ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_ids::uuid[]), unnest(@environment_ids::uuid[]), unnest(@deployment_ids::uuid[]))
+  AS k (account_id, product_id, environment_id, deployment_id)
+WHERE s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id AND s.deployment_id = k.deployment_id;
 
 -- FillSlots inserts the slots of an account's unfinished deployments, for a rule that is the first to count them.
 -- name: FillSlots :exec
-INSERT INTO deployment_slots (account_id, deployment_id, admitted_at, heartbeat_at)
-SELECT d.account_id, d.id, coalesce(d.started_at, d.occurred_at), d.last_event_at
+INSERT INTO deployment_slots (account_id, product_id, environment_id, deployment_id, admitted_at, heartbeat_at)
+SELECT d.account_id, d.product_id, d.environment_id, d.id, coalesce(d.started_at, d.occurred_at), d.last_event_at
 FROM environment_state AS s
 JOIN deployments AS d ON d.account_id = @account_id AND d.id = ANY (s.open_deployment_ids)
 WHERE s.account_id = @account_id AND s.open_deployment_ids <> '{}' AND d.status = 'started'
-ORDER BY d.id
-ON CONFLICT (account_id, deployment_id) DO NOTHING;
+ORDER BY d.product_id, d.environment_id, d.id
+ON CONFLICT (account_id, product_id, environment_id, deployment_id) DO NOTHING;
 
 -- InsertRuleViolations appends what rules found about the starts of a batch. A zero identifier or time stands for NULL.
 -- name: InsertRuleViolations :exec

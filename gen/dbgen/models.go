@@ -284,11 +284,13 @@ type DeploymentRule struct {
 }
 
 type DeploymentSlot struct {
-	AccountID    uuid.UUID
-	DeploymentID uuid.UUID
-	AdmittedAt   time.Time
-	HeartbeatAt  time.Time
-	Fingerprint  []byte
+	AccountID     uuid.UUID
+	ProductID     uuid.UUID
+	EnvironmentID uuid.UUID
+	DeploymentID  uuid.UUID
+	AdmittedAt    time.Time
+	HeartbeatAt   time.Time
+	Fingerprint   []byte
 }
 
 type Environment struct {

@@ -139,8 +139,12 @@ func compile(rules []policy.Rule, revision int64, now time.Time) (*ingest.Rules,
 			compiled.HasConcurrency = true
 			compiled.IsWide = compiled.IsWide || rule.Concurrency.Per != policy.PerProductEnvironment
 		case policy.FlowRule:
-			compiled.HasFlow = true
-			compiled.Environments = appendNew(compiled.Environments, rule.Flow.Prerequisites...)
+			names := rule.Flow.Prerequisites
+			compiled.Environments = appendNew(compiled.Environments, names...)
+			compiled.Prerequisites = appendNew(compiled.Prerequisites, names...)
+			if rule.Flow.MinSoakMinutes > 0 {
+				compiled.Soaks = appendNew(compiled.Soaks, names[len(names)-1])
+			}
 		case policy.VersionApprovalRule:
 			compiled.HasApprovals = true
 			if rule.VersionApproval.Environment != nil {

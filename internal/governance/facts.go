@@ -16,11 +16,13 @@ import (
 type facts struct {
 	products     map[name]policy.Ref
 	environments map[name]policy.Ref
-	current      map[pair]uuid.UUID
+	current      map[pair]dbgen.ListCurrentVersionsRow
+	completions  map[version][]completion
 	occupations  map[version][]occupation
 	approvals    map[version][]policy.Approval
 	grants       map[pair][]policy.Grant
 	slots        map[uuid.UUID][]ingest.AdmittedSlot
+	refs         map[uuid.UUID]policy.Ref // the products and environments of starts and slots
 
 	referred map[uuid.UUID]map[uuid.UUID][]string // the names of environments that rules refer to, by account and identifier
 	indexes  map[uuid.UUID]*policy.Environments
@@ -39,6 +41,12 @@ type pair struct {
 type version struct {
 	accountID        uuid.UUID
 	product, version string
+}
+
+// completion is when a deployment of a version completed.
+type completion struct {
+	environmentID uuid.UUID
+	at            time.Time
 }
 
 // occupation is a completed deployment of a version, and when another version completed afterwards.
@@ -60,9 +68,9 @@ func (c *Cache) QueueFacts(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, 
 
 func newFacts() *facts {
 	return &facts{
-		products: make(map[name]policy.Ref), environments: make(map[name]policy.Ref), current: make(map[pair]uuid.UUID),
-		occupations: make(map[version][]occupation), approvals: make(map[version][]policy.Approval), grants: make(map[pair][]policy.Grant),
-		slots: make(map[uuid.UUID][]ingest.AdmittedSlot), referred: make(map[uuid.UUID]map[uuid.UUID][]string),
+		products: make(map[name]policy.Ref), environments: make(map[name]policy.Ref), current: make(map[pair]dbgen.ListCurrentVersionsRow),
+		completions: make(map[version][]completion), occupations: make(map[version][]occupation), approvals: make(map[version][]policy.Approval), grants: make(map[pair][]policy.Grant),
+		slots: make(map[uuid.UUID][]ingest.AdmittedSlot), refs: make(map[uuid.UUID]policy.Ref), referred: make(map[uuid.UUID]map[uuid.UUID][]string),
 		indexes: make(map[uuid.UUID]*policy.Environments),
 	}
 }
@@ -93,9 +101,9 @@ type references struct {
 	ids        []uuid.UUID
 }
 
-func newReferences(rules map[uuid.UUID]*ingest.Rules) (r references) {
+func newReferences(rules map[uuid.UUID]*ingest.Rules, of func(*ingest.Rules) []string) (r references) {
 	for accountID, one := range rules {
-		for _, text := range one.Environments {
+		for _, text := range of(one) {
 			id, err := uuid.Parse(text)
 			if err != nil {
 				id = uuid.Nil
@@ -108,38 +116,38 @@ func newReferences(rules map[uuid.UUID]*ingest.Rules) (r references) {
 
 // queue queues the statements that the rules need, but for that of the grants.
 func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start) {
-	all, withHistory, withApprovals := newColumns(starts), starts[:0:0], starts[:0:0]
-	var counting []uuid.UUID
+	all, withApprovals, counting := newColumns(starts), starts[:0:0], starts[:0:0]
+	var wide []uuid.UUID
 	for accountID, one := range rules {
-		if one.HasConcurrency {
-			counting = append(counting, accountID)
+		if one.HasConcurrency && one.IsWide {
+			wide = append(wide, accountID)
 		}
 	}
 	for _, start := range starts {
-		if of := rules[start.AccountID]; of.HasFlow || of.AllowsRollback {
-			withHistory = append(withHistory, start)
+		of := rules[start.AccountID]
+		if of.HasConcurrency && !of.IsWide {
+			counting = append(counting, start)
 		}
-		if rules[start.AccountID].HasApprovals {
+		if of.HasApprovals {
 			withApprovals = append(withApprovals, start)
 		}
 	}
 	postgres.QueueRows(batch, dbgen.ListFactProducts, dbgen.ListFactProductsParams{AccountIDs: all.accountIDs, ProductNames: all.products},
 		func(row dbgen.ListFactProductsRow) {
-			f.products[name{row.AccountID, row.NameInEvent}] = policy.Ref{ID: row.ID, Names: row.Names}
+			f.refs[row.ID] = policy.Ref{ID: row.ID, Names: row.Names}
+			f.products[name{row.AccountID, row.NameInEvent}] = f.refs[row.ID]
 		})
 	postgres.QueueRows(batch, dbgen.ListFactEnvironments, dbgen.ListFactEnvironmentsParams{AccountIDs: all.accountIDs, EnvironmentNames: all.environments},
 		func(row dbgen.ListFactEnvironmentsRow) {
-			f.environments[name{row.AccountID, row.NameInEvent}] = policy.Ref{ID: row.ID, Names: row.Names, Type: row.Type}
+			f.refs[row.ID] = policy.Ref{ID: row.ID, Names: row.Names, Type: row.Type}
+			f.environments[name{row.AccountID, row.NameInEvent}] = f.refs[row.ID]
 		})
-	references := newReferences(rules)
-	if len(references.names) > 0 {
+	if all := newReferences(rules, func(r *ingest.Rules) []string { return r.Environments }); len(all.names) > 0 {
 		postgres.QueueRows(batch, dbgen.ListReferredEnvironments, dbgen.ListReferredEnvironmentsParams{
-			AccountIDs: references.accountIDs, Names: references.names, IDs: references.ids,
+			AccountIDs: all.accountIDs, Names: all.names, IDs: all.ids,
 		}, f.addReferred)
 	}
-	if len(withHistory) > 0 {
-		f.queueHistory(batch, newColumns(withHistory), references)
-	}
+	f.queueHistory(batch, rules, starts)
 	if len(withApprovals) > 0 {
 		of := newColumns(withApprovals)
 		postgres.QueueRows(batch, dbgen.ListFactApprovals, dbgen.ListFactApprovalsParams{
@@ -147,20 +155,64 @@ func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, start
 		}, f.addApproval)
 	}
 	if len(counting) > 0 {
-		postgres.QueueRows(batch, dbgen.ListSlots, struct{ Accounts []uuid.UUID }{counting}, f.addSlot)
+		of := newColumns(counting)
+		postgres.QueueRows(batch, dbgen.ListSlotsOfPairs, dbgen.ListSlotsOfPairsParams{
+			AccountIDs: of.accountIDs, ProductNames: of.products, EnvironmentNames: of.environments,
+		}, func(row dbgen.ListSlotsOfPairsRow) { f.addSlot(dbgen.ListSlotsOfAccountsRow(row)) })
+	}
+	if len(wide) > 0 {
+		accounts := struct{ Accounts []uuid.UUID }{wide}
+		postgres.QueueRows(batch, dbgen.ListSlotProducts, accounts, func(row dbgen.ListSlotProductsRow) {
+			f.refs[row.ID] = policy.Ref{ID: row.ID, Names: row.Names}
+		})
+		postgres.QueueRows(batch, dbgen.ListSlotEnvironments, accounts, func(row dbgen.ListSlotEnvironmentsRow) {
+			f.refs[row.ID] = policy.Ref{ID: row.ID, Names: row.Names, Type: row.Type}
+		})
+		postgres.QueueRows(batch, dbgen.ListSlotsOfAccounts, accounts, f.addSlot)
 	}
 }
 
-func (f *facts) queueHistory(batch *pgx.Batch, of columns, references references) {
-	postgres.QueueRows(batch, dbgen.ListCurrentVersions, dbgen.ListCurrentVersionsParams{
-		AccountIDs: of.accountIDs, ProductNames: of.products, EnvironmentNames: of.environments,
-	}, func(row dbgen.ListCurrentVersionsRow) {
-		f.current[pair{row.AccountID, row.ProductName, row.EnvironmentName}] = row.VersionID
-	})
-	postgres.QueueRows(batch, dbgen.ListOccupations, dbgen.ListOccupationsParams{
-		AccountIDs: of.accountIDs, ProductNames: of.products, EnvironmentNames: of.environments, Versions: of.versions,
-		ReferringAccounts: references.accountIDs, Names: references.names, IDs: references.ids,
-	}, f.addOccupation)
+// queueHistory queues the statements that read where the versions of starts were, as far as rules depend on it.
+func (f *facts) queueHistory(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start) {
+	flowing, occupying, rolling := starts[:0:0], starts[:0:0], starts[:0:0]
+	for _, start := range starts {
+		of := rules[start.AccountID]
+		if len(of.Prerequisites) > 0 {
+			flowing = append(flowing, start)
+		}
+		if len(of.Soaks) > 0 || of.AllowsRollback {
+			occupying = append(occupying, start)
+		}
+		if of.AllowsRollback {
+			rolling = append(rolling, start)
+		}
+	}
+	if len(rolling) > 0 {
+		of := newColumns(rolling)
+		postgres.QueueRows(batch, dbgen.ListCurrentVersions, dbgen.ListCurrentVersionsParams{
+			AccountIDs: of.accountIDs, ProductNames: of.products, EnvironmentNames: of.environments,
+		}, func(row dbgen.ListCurrentVersionsRow) {
+			f.current[pair{row.AccountID, row.ProductName, row.EnvironmentName}] = row
+		})
+	}
+	if len(flowing) > 0 {
+		of, in := newColumns(flowing), newReferences(rules, func(r *ingest.Rules) []string { return r.Prerequisites })
+		postgres.QueueRows(batch, dbgen.ListCompletions, dbgen.ListCompletionsParams{
+			AccountIDs: of.accountIDs, ProductNames: of.products, Versions: of.versions,
+			ReferringAccounts: in.accountIDs, Names: in.names, IDs: in.ids,
+		}, f.addCompletion)
+	}
+	if len(occupying) > 0 {
+		of, in := newColumns(occupying), newReferences(rules, func(r *ingest.Rules) []string { return r.Soaks })
+		allowsRollback := make([]bool, len(of.accountIDs))
+		for i, accountID := range of.accountIDs {
+			allowsRollback[i] = rules[accountID].AllowsRollback
+		}
+		postgres.QueueRows(batch, dbgen.ListOccupations, dbgen.ListOccupationsParams{
+			AccountIDs: of.accountIDs, ProductNames: of.products, EnvironmentNames: of.environments, Versions: of.versions,
+			AllowsRollback: allowsRollback, ReferringAccounts: in.accountIDs, Names: in.names, IDs: in.ids,
+		}, f.addOccupation)
+	}
 }
 
 func (f *facts) addReferred(row dbgen.ListReferredEnvironmentsRow) {
@@ -168,6 +220,13 @@ func (f *facts) addReferred(row dbgen.ListReferredEnvironmentsRow) {
 		f.referred[row.AccountID] = make(map[uuid.UUID][]string)
 	}
 	f.referred[row.AccountID][row.EnvironmentID] = append(f.referred[row.AccountID][row.EnvironmentID], row.Name)
+}
+
+func (f *facts) addCompletion(row dbgen.ListCompletionsRow) {
+	key := version{row.AccountID, row.ProductName, row.Version}
+	if row.CompletedAt != nil {
+		f.completions[key] = append(f.completions[key], completion{environmentID: row.EnvironmentID, at: *row.CompletedAt})
+	}
 }
 
 func (f *facts) addOccupation(row dbgen.ListOccupationsRow) {
@@ -206,13 +265,12 @@ func (f *facts) addGrant(row dbgen.ListGrantsRow) {
 	f.grants[key] = append(f.grants[key], grant)
 }
 
-func (f *facts) addSlot(row dbgen.ListSlotsRow) {
+func (f *facts) addSlot(row dbgen.ListSlotsOfAccountsRow) {
 	slot := ingest.AdmittedSlot{
 		Slot: policy.Slot{
 			DeploymentID: row.DeploymentID, VersionID: row.VersionID, InvokeID: row.InvokeID, Attempt: row.Attempt, Holder: row.Holder,
-			Product:     policy.Ref{ID: row.ProductID, Names: row.ProductNames},
-			Environment: policy.Ref{ID: row.EnvironmentID, Names: row.EnvironmentNames, Type: row.Type},
-			StartedAt:   row.StartedAt, LastEventAt: row.LastEventAt,
+			Product: f.refs[row.ProductID], Environment: f.refs[row.EnvironmentID],
+			StartedAt: row.StartedAt, LastEventAt: row.LastEventAt,
 		},
 		Fingerprint: row.Fingerprint, IsEnded: row.Status != string(ingest.Started),
 	}
@@ -237,11 +295,16 @@ func (f *facts) Facts(start ingest.Start) policy.Facts {
 		Approvals: f.approvals[ofVersion], Grants: f.grants[ofPair],
 	}
 	if current, ok := f.current[ofPair]; ok {
-		known.Current = &current
+		known.Current = &current.VersionID
+		if current.Version == start.Version && current.CompletedAt != nil { // another one of the batch may end this occupation
+			known.Runs[current.EnvironmentID] = append(known.Runs[current.EnvironmentID], policy.Span{From: *current.CompletedAt})
+		}
+	}
+	for _, one := range f.completions[ofVersion] {
+		known.Completed[one.environmentID] = append(known.Completed[one.environmentID], one.at)
 	}
 	for _, one := range f.occupations[ofVersion] {
 		known.Runs[one.environmentID] = append(known.Runs[one.environmentID], one.Span)
-		known.Completed[one.environmentID] = append(known.Completed[one.environmentID], one.From)
 	}
 	return known
 }

@@ -35,10 +35,11 @@ type Rules struct {
 	// IsWide is whether a rule counts deployments of more than one product and environment: then starts of the account wait for each other.
 	IsWide         bool
 	HasConcurrency bool     // a rule counts deployments in progress
-	HasFlow        bool     // a rule has prerequisites
 	HasApprovals   bool     // a rule requires approvals of the version
 	AllowsRollback bool     // a rule passes rollbacks
 	Environments   []string // that rules refer to, by identifier or name
+	Prerequisites  []string // those of them in which a version must complete
+	Soaks          []string // those of them in which a version must soak
 }
 
 // IsEmpty reports whether no rule is evaluated.

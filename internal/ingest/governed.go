@@ -22,7 +22,7 @@ type governed struct {
 	rules map[uuid.UUID]*Rules // of the accounts whose starts are evaluated
 	facts FactSource
 	slots map[uuid.UUID]map[uuid.UUID]*slotState // by account and deployment; loaded with the facts
-	freed map[uuid.UUID]uuid.UUID                // the account of each deployment whose slot is deleted
+	freed map[uuid.UUID]pairKey                  // the pair of each deployment whose slot is deleted
 	// attempts are the newest attempts without a run of a version in a pair.
 	attempts map[runKey]uuid.UUID
 
@@ -121,13 +121,14 @@ func (w *workingSet) loadSlots(now time.Time) {
 	for accountID, rules := range w.governed.rules {
 		slots := make(map[uuid.UUID]*slotState)
 		for _, slot := range w.governed.facts.Slots(accountID) {
-			_, isLocked := w.pairs[pairKey{accountID: accountID, productID: slot.Product.ID, partnerID: slot.Environment.ID}]
+			pair := pairKey{accountID: accountID, productID: slot.Product.ID, partnerID: slot.Environment.ID}
+			_, isLocked := w.pairs[pair]
 			isOver := slot.IsEnded || now.Sub(slot.LastEventAt) > slotRetention
 			switch {
 			case !isOver:
 				slots[slot.DeploymentID] = &slotState{AdmittedSlot: slot}
 			case isLocked || rules.IsWide:
-				w.governed.freed[slot.DeploymentID] = accountID
+				w.governed.freed[slot.DeploymentID] = pair
 			}
 		}
 		w.governed.slots[accountID] = slots
@@ -168,7 +169,7 @@ func (w *workingSet) follow(subject Subject) {
 		slot.LastEventAt = later(slot.LastEventAt, subject.LastEventAt)
 		if subject.Status != Started {
 			delete(slots, subject.ID)
-			w.governed.freed[subject.ID] = subject.AccountID
+			w.governed.freed[subject.ID] = w.pairOf(subject)
 		}
 	}
 }

@@ -175,11 +175,9 @@ func (w *workingSet) queueGoverned(batch *pgx.Batch) {
 
 func (w *workingSet) queueSlots(batch *pgx.Batch) {
 	var freed dbgen.DeleteSlotsParams
-	for deploymentID, accountID := range w.governed.freed {
-		if !slices.Contains(freed.Accounts, accountID) {
-			freed.Accounts = append(freed.Accounts, accountID)
-		}
-		freed.DeploymentIDs = append(freed.DeploymentIDs, deploymentID)
+	for deploymentID, pair := range w.governed.freed {
+		freed.AccountIDs, freed.ProductIDs = append(freed.AccountIDs, pair.accountID), append(freed.ProductIDs, pair.productID)
+		freed.EnvironmentIDs, freed.DeploymentIDs = append(freed.EnvironmentIDs, pair.partnerID), append(freed.DeploymentIDs, deploymentID)
 	}
 	if len(freed.DeploymentIDs) > 0 {
 		postgres.QueueQuery(batch, dbgen.DeleteSlots, freed)
@@ -188,7 +186,8 @@ func (w *workingSet) queueSlots(batch *pgx.Batch) {
 	for accountID, slots := range w.governed.slots {
 		for _, slot := range slots {
 			if slot.isDirty {
-				p.AccountIDs, p.DeploymentIDs = append(p.AccountIDs, accountID), append(p.DeploymentIDs, slot.DeploymentID)
+				p.AccountIDs, p.ProductIDs = append(p.AccountIDs, accountID), append(p.ProductIDs, slot.Product.ID)
+				p.EnvironmentIDs, p.DeploymentIDs = append(p.EnvironmentIDs, slot.Environment.ID), append(p.DeploymentIDs, slot.DeploymentID)
 				p.At, p.Fingerprints = append(p.At, slot.LastEventAt), append(p.Fingerprints, slot.Fingerprint)
 			}
 		}

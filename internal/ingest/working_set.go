@@ -97,7 +97,7 @@ func newWorkingSet(kind Kind) *workingSet {
 		kind: kind, names: make(map[nameKey]*resolvedPair), pairs: make(map[pairKey]*pairState), versions: make(map[versionKey]*versionState),
 		subjects: make(map[uuid.UUID]*subjectState), runs: make(map[runKey][]uuid.UUID), earlier: make(map[earlierKey]earlierEvent),
 		governed: governed{
-			slots: make(map[uuid.UUID]map[uuid.UUID]*slotState), freed: make(map[uuid.UUID]uuid.UUID), attempts: make(map[runKey]uuid.UUID),
+			slots: make(map[uuid.UUID]map[uuid.UUID]*slotState), freed: make(map[uuid.UUID]pairKey), attempts: make(map[runKey]uuid.UUID),
 			usedGrants: make(map[uuid.UUID]usedGrant),
 		},
 	}

@@ -156,7 +156,7 @@ func Open(ctx context.Context, dsn string, observed Observed) (*Pool, error) {
 }
 
 // ingestSettings make every look-up one by key: no plan may depend on statistics, which a fresh database does not have.
-const ingestSettings = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; " +
+const ingestSettings = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; " +
 	"SET enable_material = off; SET enable_memoize = off; SET join_collapse_limit = 1; SET from_collapse_limit = 1; SET plan_cache_mode = force_generic_plan; SET jit = off"
 
 // OpenIngest opens the pool of the ingest path, whose transactions are BatchTx. The database has been migrated.

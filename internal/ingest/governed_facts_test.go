@@ -1,0 +1,66 @@
+package ingest_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/ingest"
+)
+
+// fill inserts completed deployments of the product shop in an environment, one every two seconds up to an hour ago, each of 20 seconds
+// and of a version of its own.
+func (g *governedFixture) fill(t *testing.T, environment string, number int) {
+	t.Helper()
+	_, err := g.connect(t).Exec(t.Context(), `
+		WITH v AS (
+			INSERT INTO versions (account_id, id, product_id, version, created_at)
+			SELECT p.account_id, gen_random_uuid(), p.id, $1 || n, now() FROM products AS p, generate_series(1, $2::integer) AS n
+			RETURNING *
+		)
+		INSERT INTO deployments (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, occurred_at, completed_at,
+			last_event_at, superseded, overtaken, extra_metadata, created_at)
+		SELECT v.account_id, gen_random_uuid(), v.product_id, v.id, e.id, 'completed', '{completed}', v.version, at, at + interval '20 seconds',
+			now(), false, false, '{}', now()
+		FROM (SELECT *, now() - interval '1 hour' - row_number() OVER () * interval '2 seconds' AS at FROM v) AS v
+		JOIN environments AS e ON e.name = $1`, environment, number)
+	require.NoError(t, err)
+}
+
+// TestHistoryIsReadInPart starts versions in a product and environment with thousands of deployments of a day. It reads a few of them, even
+// without statistics, and finds the deployments that were in progress when a version completed.
+func TestHistoryIsReadInPart(t *testing.T) {
+	t.Parallel()
+	g := newGovernedFixture(t)
+	_, err := g.conn.Exec(t.Context(), "ALTER TABLE deployments SET (autovacuum_enabled = off)")
+	require.NoError(t, err)
+	for _, environment := range []string{"Staging", "production"} {
+		_, err := g.record(t, deployment("shop", environment, "1", ingest.Completed, "first"))
+		require.NoError(t, err)
+		g.fill(t, environment, 3000)
+	}
+	g.rule(t, "flow", "enabled", fmt.Sprintf(throughStaging, 30))
+	g.change(t, "UPDATE deployment_rules SET rollback = 'allow'")
+	for run, completed := range map[string]time.Duration{"soaked": 50 * time.Minute, "short": 65 * time.Minute} {
+		_, err = g.record(t, deployment("shop", "Staging", run, ingest.Completed, run))
+		require.NoError(t, err)
+		_, err = g.connect(t).Exec(t.Context(), "UPDATE deployments SET occurred_at = now() - $2::interval - interval '1 minute', completed_at = now() - $2::interval WHERE invoke_id = $1", run, completed)
+		require.NoError(t, err)
+	}
+	_, err = g.connect(t).Exec(t.Context(), `UPDATE deployments SET completed_at = now() - interval '16 minutes' WHERE invoke_id = 'first';
+		SELECT pg_stat_force_next_flush()`)
+	require.NoError(t, err)
+	before := g.rowsRead(t, "deployments")
+	const starts = 10
+	for n := range starts {
+		_, err = g.send(t, "soaked", ingest.Started, fmt.Sprint(n))
+		require.NoError(t, err)
+	}
+	_, err = g.send(t, "short", ingest.Started, "run")
+	failure := requireRejected(t, err, apperr.Precondition, "INSUFFICIENT_SOAK_TIME")
+	require.Contains(t, failure.Message, "for 0 of 30 minutes", "deployments that were in progress completed within seconds")
+	require.Less(t, g.rowsRead(t, "deployments")-before, 60*(starts+1))
+}
