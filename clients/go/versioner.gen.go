@@ -1493,6 +1493,42 @@ type BuildList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
+// CalendarFeed An address of the deployment calendar, without its token.
+type CalendarFeed struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The user who created it.
+	CreatedBy nullable.Nullable[openapi_types.UUID] `json:"created_by"`
+
+	// CreatedByName The name of that user at that time.
+	CreatedByName string `json:"created_by_name"`
+
+	// ID The feed's identifier; it is not a part of the token.
+	ID openapi_types.UUID `json:"id"`
+
+	// LastUsedAt When its address was last read, accurate to an hour.
+	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
+
+	// Name Its name.
+	Name string `json:"name"`
+}
+
+// CalendarFeedCreate A calendar feed to create. Unknown members are rejected.
+type CalendarFeedCreate struct {
+	// Name Its name, such as the program that reads it and its user.
+	Name string `json:"name"`
+}
+
+// CalendarFeedList A page of a list of calendar feeds.
+type CalendarFeedList struct {
+	// Items Calendar feeds of this page, newest first.
+	Items []CalendarFeed `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
 // CalendarItem An occurrence of a window in a rule's schedule.
 type CalendarItem struct {
 	// Effect What a window does: no deployments inside of it (`deny`), or outside of all that are `allow`.
@@ -1621,6 +1657,33 @@ type CreatedAPIKey struct {
 // CreatedAPIKeyState Whether the key is accepted.
 type CreatedAPIKeyState string
 
+// CreatedCalendarFeed A new feed, with its address.
+type CreatedCalendarFeed struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The user who created it.
+	CreatedBy nullable.Nullable[openapi_types.UUID] `json:"created_by"`
+
+	// CreatedByName The name of that user at that time.
+	CreatedByName string `json:"created_by_name"`
+
+	// ID The feed's identifier; it is not a part of the token.
+	ID openapi_types.UUID `json:"id"`
+
+	// LastUsedAt When its address was last read, accurate to an hour.
+	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Token The token of the address, which no other answer contains.
+	Token string `json:"token"`
+
+	// URL The address with the token, for calendar programs; without scheme and host on a server that does not know its own address (VERSIONER_PUBLIC_URL).
+	URL string `json:"url"`
+}
+
 // CurrentSession Who is signed in.
 type CurrentSession struct {
 	// Account The account of a user.
@@ -1637,6 +1700,7 @@ type CurrentSession struct {
 	// | change environments | admin, release_manager, sre |
 	// | change releases | admin, release_manager, product, developer |
 	// | list API keys | admin, developer |
+	// | create and revoke calendar feeds | all but billing and viewer |
 	// | manage API keys, roles; read the audit log | admin |
 	Role Role `json:"role"`
 
@@ -3118,6 +3182,7 @@ type ReleaseVersionAdd struct {
 // | change environments | admin, release_manager, sre |
 // | change releases | admin, release_manager, product, developer |
 // | list API keys | admin, developer |
+// | create and revoke calendar feeds | all but billing and viewer |
 // | manage API keys, roles; read the audit log | admin |
 type Role string
 
@@ -3520,6 +3585,7 @@ type User struct {
 	// | change environments | admin, release_manager, sre |
 	// | change releases | admin, release_manager, product, developer |
 	// | list API keys | admin, developer |
+	// | create and revoke calendar feeds | all but billing and viewer |
 	// | manage API keys, roles; read the audit log | admin |
 	Role Role `json:"role"`
 }
@@ -3602,6 +3668,7 @@ type VersionApproval struct {
 	// | change environments | admin, release_manager, sre |
 	// | change releases | admin, release_manager, product, developer |
 	// | list API keys | admin, developer |
+	// | create and revoke calendar feeds | all but billing and viewer |
 	// | manage API keys, roles; read the audit log | admin |
 	ApproverRole Role `json:"approver_role"`
 
@@ -3763,6 +3830,9 @@ type BreakGlassGrantID = openapi_types.UUID
 
 // BuildID defines model for BuildID.
 type BuildID = openapi_types.UUID
+
+// CalendarFeedID defines model for CalendarFeedID.
+type CalendarFeedID = openapi_types.UUID
 
 // CalendarFrom defines model for CalendarFrom.
 type CalendarFrom = time.Time
@@ -4155,6 +4225,46 @@ type ListBuildEventsParams struct {
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListCalendarFeedsParams defines parameters for ListCalendarFeeds.
+type ListCalendarFeedsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateCalendarFeedParams defines parameters for CreateCalendarFeed.
+type CreateCalendarFeedParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SubscribeDeploymentCalendarParams defines parameters for SubscribeDeploymentCalendar.
+type SubscribeDeploymentCalendarParams struct {
+	// From Only occurrences that end after this time, in RFC 3339 with a time zone; now by default, or 90 days before an `until` that is past.
+	From *CalendarFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// Until Only occurrences that begin before this time, in RFC 3339 with a time zone; 90 days after `from` by default.
+	Until *CalendarUntil `form:"until,omitempty" json:"until,omitempty"`
+
+	// Product Only objects of this product, by name (a former one too) or identifier.
+	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
+
+	// Environment Only objects of this environment, by name (a former one too) or identifier.
+	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
+
+	// RuleID Only this rule, by identifier, even if it is disabled.
+	RuleID *openapi_types.UUID `form:"rule_id,omitempty" json:"rule_id,omitempty"`
+
+	// IfNoneMatch The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListDeploymentCalendarParams defines parameters for ListDeploymentCalendar.
@@ -4658,6 +4768,9 @@ type ReviewBreakGlassGrantJSONRequestBody = BreakGlassGrantReview
 // CreateBuildEventJSONRequestBody defines body for CreateBuildEvent for application/json ContentType.
 type CreateBuildEventJSONRequestBody = BuildEvent
 
+// CreateCalendarFeedJSONRequestBody defines body for CreateCalendarFeed for application/json ContentType.
+type CreateCalendarFeedJSONRequestBody = CalendarFeedCreate
+
 // CreateDeploymentEventJSONRequestBody defines body for CreateDeploymentEvent for application/json ContentType.
 type CreateDeploymentEventJSONRequestBody = DeploymentEvent
 
@@ -5077,6 +5190,52 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /builds/{id}/events (the `ListBuildEvents` operationId).
 	ListBuildEvents(ctx context.Context, id BuildID, params *ListBuildEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListCalendarFeeds List calendar feeds
+	//
+	// Lists the caller's calendar feeds that are not revoked, newest first, without their tokens; to an admin, those of all users of the account.
+	//
+	// Corresponds with GET /calendar-feeds/ (the `ListCalendarFeeds` operationId).
+	ListCalendarFeeds(ctx context.Context, params *ListCalendarFeedsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateCalendarFeedWithBody Create a calendar feed
+	//
+	// Creates an address of the deployment calendar for one calendar program. Only this answer contains it: with it, anyone can read
+	// the account's deployment calendar until the feed is revoked. Append `product` or `environment`, such as `&environment=production`, for a part of it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /calendar-feeds/ (the `CreateCalendarFeed` operationId).
+	CreateCalendarFeedWithBody(ctx context.Context, params *CreateCalendarFeedParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateCalendarFeed Create a calendar feed
+	//
+	// Creates an address of the deployment calendar for one calendar program. Only this answer contains it: with it, anyone can read
+	// the account's deployment calendar until the feed is revoked. Append `product` or `environment`, such as `&environment=production`, for a part of it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /calendar-feeds/ (the `CreateCalendarFeed` operationId).
+	CreateCalendarFeed(ctx context.Context, params *CreateCalendarFeedParams, body CreateCalendarFeedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeCalendarFeed Revoke a calendar feed
+	//
+	// Revokes the feed permanently; every server rejects its address within a second. Users revoke their own feeds, an admin those of all users.
+	//
+	// Corresponds with DELETE /calendar-feeds/{id} (the `RevokeCalendarFeed` operationId).
+	RevokeCalendarFeed(ctx context.Context, id CalendarFeedID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SubscribeDeploymentCalendar Read the deployment calendar as iCalendar
+	//
+	// Returns the occurrences that `GET /deployment-calendar/` lists, with the same filters, as events of a calendar (RFC 5545), for programs
+	// that subscribe to its address: Google Calendar, Outlook, Apple Calendar. Times are in UTC. A window that denies deployments is busy,
+	// one that allows them is free; events of a rule that only reports are tentative. An occurrence keeps its `UID` while its rule, window
+	// and start stay.
+	//
+	// The credential is the token of a calendar feed in the address, and no other one.
+	//
+	// Corresponds with GET /deployment-calendar.ics (the `SubscribeDeploymentCalendar` operationId).
+	SubscribeDeploymentCalendar(ctx context.Context, params *SubscribeDeploymentCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDeploymentCalendar List the deployment calendar
 	//
@@ -6548,6 +6707,102 @@ func (c *Client) GetBuild(ctx context.Context, id BuildID, reqEditors ...Request
 // Corresponds with GET /builds/{id}/events (the `ListBuildEvents` operationId).
 func (c *Client) ListBuildEvents(ctx context.Context, id BuildID, params *ListBuildEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListBuildEventsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListCalendarFeeds List calendar feeds
+//
+// Lists the caller's calendar feeds that are not revoked, newest first, without their tokens; to an admin, those of all users of the account.
+//
+// Corresponds with GET /calendar-feeds/ (the `ListCalendarFeeds` operationId).
+func (c *Client) ListCalendarFeeds(ctx context.Context, params *ListCalendarFeedsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCalendarFeedsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateCalendarFeedWithBody Create a calendar feed
+//
+// Creates an address of the deployment calendar for one calendar program. Only this answer contains it: with it, anyone can read
+// the account's deployment calendar until the feed is revoked. Append `product` or `environment`, such as `&environment=production`, for a part of it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /calendar-feeds/ (the `CreateCalendarFeed` operationId).
+func (c *Client) CreateCalendarFeedWithBody(ctx context.Context, params *CreateCalendarFeedParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCalendarFeedRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateCalendarFeed Create a calendar feed
+//
+// Creates an address of the deployment calendar for one calendar program. Only this answer contains it: with it, anyone can read
+// the account's deployment calendar until the feed is revoked. Append `product` or `environment`, such as `&environment=production`, for a part of it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /calendar-feeds/ (the `CreateCalendarFeed` operationId).
+func (c *Client) CreateCalendarFeed(ctx context.Context, params *CreateCalendarFeedParams, body CreateCalendarFeedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCalendarFeedRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeCalendarFeed Revoke a calendar feed
+//
+// Revokes the feed permanently; every server rejects its address within a second. Users revoke their own feeds, an admin those of all users.
+//
+// Corresponds with DELETE /calendar-feeds/{id} (the `RevokeCalendarFeed` operationId).
+func (c *Client) RevokeCalendarFeed(ctx context.Context, id CalendarFeedID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeCalendarFeedRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SubscribeDeploymentCalendar Read the deployment calendar as iCalendar
+//
+// Returns the occurrences that `GET /deployment-calendar/` lists, with the same filters, as events of a calendar (RFC 5545), for programs
+// that subscribe to its address: Google Calendar, Outlook, Apple Calendar. Times are in UTC. A window that denies deployments is busy,
+// one that allows them is free; events of a rule that only reports are tentative. An occurrence keeps its `UID` while its rule, window
+// and start stay.
+//
+// The credential is the token of a calendar feed in the address, and no other one.
+//
+// Corresponds with GET /deployment-calendar.ics (the `SubscribeDeploymentCalendar` operationId).
+func (c *Client) SubscribeDeploymentCalendar(ctx context.Context, params *SubscribeDeploymentCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSubscribeDeploymentCalendarRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9734,6 +9989,278 @@ func NewListBuildEventsRequest(server string, id BuildID, params *ListBuildEvent
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListCalendarFeedsRequest constructs an http.Request for the ListCalendarFeeds method
+func NewListCalendarFeedsRequest(server string, params *ListCalendarFeedsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/calendar-feeds/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateCalendarFeedRequest calls the generic CreateCalendarFeed builder with application/json body
+func NewCreateCalendarFeedRequest(server string, params *CreateCalendarFeedParams, body CreateCalendarFeedJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateCalendarFeedRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateCalendarFeedRequestWithBody constructs an http.Request for the CreateCalendarFeed method, with any body, and a specified content type
+func NewCreateCalendarFeedRequestWithBody(server string, params *CreateCalendarFeedParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/calendar-feeds/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeCalendarFeedRequest constructs an http.Request for the RevokeCalendarFeed method
+func NewRevokeCalendarFeedRequest(server string, id CalendarFeedID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/calendar-feeds/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSubscribeDeploymentCalendarRequest constructs an http.Request for the SubscribeDeploymentCalendar method
+func NewSubscribeDeploymentCalendarRequest(server string, params *SubscribeDeploymentCalendarParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-calendar.ics")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Product != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "product", *params.Product, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Environment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "environment", *params.Environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RuleID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "rule_id", *params.RuleID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -13948,6 +14475,58 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /builds/{id}/events (the `ListBuildEvents` operationId).
 	ListBuildEventsWithResponse(ctx context.Context, id BuildID, params *ListBuildEventsParams, reqEditors ...RequestEditorFn) (*ListBuildEventsResponse, error)
 
+	// ListCalendarFeedsWithResponse List calendar feeds
+	//
+	// Lists the caller's calendar feeds that are not revoked, newest first, without their tokens; to an admin, those of all users of the account.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /calendar-feeds/ (the `ListCalendarFeeds` operationId).
+	ListCalendarFeedsWithResponse(ctx context.Context, params *ListCalendarFeedsParams, reqEditors ...RequestEditorFn) (*ListCalendarFeedsResponse, error)
+
+	// CreateCalendarFeedWithBodyWithResponse Create a calendar feed
+	//
+	// Creates an address of the deployment calendar for one calendar program. Only this answer contains it: with it, anyone can read
+	// the account's deployment calendar until the feed is revoked. Append `product` or `environment`, such as `&environment=production`, for a part of it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /calendar-feeds/ (the `CreateCalendarFeed` operationId).
+	CreateCalendarFeedWithBodyWithResponse(ctx context.Context, params *CreateCalendarFeedParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCalendarFeedResponse, error)
+
+	// CreateCalendarFeedWithResponse Create a calendar feed
+	//
+	// Creates an address of the deployment calendar for one calendar program. Only this answer contains it: with it, anyone can read
+	// the account's deployment calendar until the feed is revoked. Append `product` or `environment`, such as `&environment=production`, for a part of it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /calendar-feeds/ (the `CreateCalendarFeed` operationId).
+	CreateCalendarFeedWithResponse(ctx context.Context, params *CreateCalendarFeedParams, body CreateCalendarFeedJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCalendarFeedResponse, error)
+
+	// RevokeCalendarFeedWithResponse Revoke a calendar feed
+	//
+	// Revokes the feed permanently; every server rejects its address within a second. Users revoke their own feeds, an admin those of all users.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /calendar-feeds/{id} (the `RevokeCalendarFeed` operationId).
+	RevokeCalendarFeedWithResponse(ctx context.Context, id CalendarFeedID, reqEditors ...RequestEditorFn) (*RevokeCalendarFeedResponse, error)
+
+	// SubscribeDeploymentCalendarWithResponse Read the deployment calendar as iCalendar
+	//
+	// Returns the occurrences that `GET /deployment-calendar/` lists, with the same filters, as events of a calendar (RFC 5545), for programs
+	// that subscribe to its address: Google Calendar, Outlook, Apple Calendar. Times are in UTC. A window that denies deployments is busy,
+	// one that allows them is free; events of a rule that only reports are tentative. An occurrence keeps its `UID` while its rule, window
+	// and start stay.
+	//
+	// The credential is the token of a calendar feed in the address, and no other one.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-calendar.ics (the `SubscribeDeploymentCalendar` operationId).
+	SubscribeDeploymentCalendarWithResponse(ctx context.Context, params *SubscribeDeploymentCalendarParams, reqEditors ...RequestEditorFn) (*SubscribeDeploymentCalendarResponse, error)
+
 	// ListDeploymentCalendarWithResponse List the deployment calendar
 	//
 	// Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
@@ -17628,6 +18207,436 @@ func (r ListBuildEventsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListBuildEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListCalendarFeedsResponse401Headers the declared response headers of an HTTP 401 response for ListCalendarFeeds
+type ListCalendarFeedsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListCalendarFeedsResponse429Headers the declared response headers of an HTTP 429 response for ListCalendarFeeds
+type ListCalendarFeedsResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListCalendarFeedsResponse503Headers the declared response headers of an HTTP 503 response for ListCalendarFeeds
+type ListCalendarFeedsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListCalendarFeedsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CalendarFeedList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListCalendarFeedsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListCalendarFeedsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListCalendarFeedsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListCalendarFeedsResponse) GetJSON200() *CalendarFeedList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListCalendarFeedsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListCalendarFeedsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListCalendarFeedsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListCalendarFeedsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListCalendarFeedsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListCalendarFeedsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListCalendarFeedsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCalendarFeedsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCalendarFeedsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListCalendarFeedsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateCalendarFeedResponse401Headers the declared response headers of an HTTP 401 response for CreateCalendarFeed
+type CreateCalendarFeedResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateCalendarFeedResponse429Headers the declared response headers of an HTTP 429 response for CreateCalendarFeed
+type CreateCalendarFeedResponse429Headers struct {
+	RetryAfter int
+}
+
+// CreateCalendarFeedResponse503Headers the declared response headers of an HTTP 503 response for CreateCalendarFeed
+type CreateCalendarFeedResponse503Headers struct {
+	RetryAfter int
+}
+
+type CreateCalendarFeedResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CreatedCalendarFeed
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateCalendarFeedResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateCalendarFeedResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateCalendarFeedResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateCalendarFeedResponse) GetJSON200() *CreatedCalendarFeed {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateCalendarFeedResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateCalendarFeedResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CreateCalendarFeedResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateCalendarFeedResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CreateCalendarFeedResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateCalendarFeedResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CreateCalendarFeedResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CreateCalendarFeedResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateCalendarFeedResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateCalendarFeedResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateCalendarFeedResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateCalendarFeedResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RevokeCalendarFeedResponse401Headers the declared response headers of an HTTP 401 response for RevokeCalendarFeed
+type RevokeCalendarFeedResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RevokeCalendarFeedResponse429Headers the declared response headers of an HTTP 429 response for RevokeCalendarFeed
+type RevokeCalendarFeedResponse429Headers struct {
+	RetryAfter int
+}
+
+// RevokeCalendarFeedResponse503Headers the declared response headers of an HTTP 503 response for RevokeCalendarFeed
+type RevokeCalendarFeedResponse503Headers struct {
+	RetryAfter int
+}
+
+type RevokeCalendarFeedResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RevokeCalendarFeedResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RevokeCalendarFeedResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RevokeCalendarFeedResponse503Headers
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RevokeCalendarFeedResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r RevokeCalendarFeedResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RevokeCalendarFeedResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r RevokeCalendarFeedResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RevokeCalendarFeedResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r RevokeCalendarFeedResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r RevokeCalendarFeedResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeCalendarFeedResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeCalendarFeedResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeCalendarFeedResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeCalendarFeedResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SubscribeDeploymentCalendarResponse200Headers the declared response headers of an HTTP 200 response for SubscribeDeploymentCalendar
+type SubscribeDeploymentCalendarResponse200Headers struct {
+	ETag string
+}
+
+// SubscribeDeploymentCalendarResponse401Headers the declared response headers of an HTTP 401 response for SubscribeDeploymentCalendar
+type SubscribeDeploymentCalendarResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// SubscribeDeploymentCalendarResponse429Headers the declared response headers of an HTTP 429 response for SubscribeDeploymentCalendar
+type SubscribeDeploymentCalendarResponse429Headers struct {
+	RetryAfter int
+}
+
+// SubscribeDeploymentCalendarResponse503Headers the declared response headers of an HTTP 503 response for SubscribeDeploymentCalendar
+type SubscribeDeploymentCalendarResponse503Headers struct {
+	RetryAfter int
+}
+
+type SubscribeDeploymentCalendarResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SubscribeDeploymentCalendarResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SubscribeDeploymentCalendarResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *SubscribeDeploymentCalendarResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *SubscribeDeploymentCalendarResponse503Headers
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r SubscribeDeploymentCalendarResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r SubscribeDeploymentCalendarResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r SubscribeDeploymentCalendarResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r SubscribeDeploymentCalendarResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r SubscribeDeploymentCalendarResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r SubscribeDeploymentCalendarResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r SubscribeDeploymentCalendarResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SubscribeDeploymentCalendarResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SubscribeDeploymentCalendarResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SubscribeDeploymentCalendarResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -25454,6 +26463,88 @@ func (c *ClientWithResponses) ListBuildEventsWithResponse(ctx context.Context, i
 	return ParseListBuildEventsResponse(rsp)
 }
 
+// ListCalendarFeedsWithResponse List calendar feeds
+//
+// Lists the caller's calendar feeds that are not revoked, newest first, without their tokens; to an admin, those of all users of the account.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /calendar-feeds/ (the `ListCalendarFeeds` operationId).
+func (c *ClientWithResponses) ListCalendarFeedsWithResponse(ctx context.Context, params *ListCalendarFeedsParams, reqEditors ...RequestEditorFn) (*ListCalendarFeedsResponse, error) {
+	rsp, err := c.ListCalendarFeeds(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCalendarFeedsResponse(rsp)
+}
+
+// CreateCalendarFeedWithBodyWithResponse Create a calendar feed
+//
+// Creates an address of the deployment calendar for one calendar program. Only this answer contains it: with it, anyone can read
+// the account's deployment calendar until the feed is revoked. Append `product` or `environment`, such as `&environment=production`, for a part of it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /calendar-feeds/ (the `CreateCalendarFeed` operationId).
+func (c *ClientWithResponses) CreateCalendarFeedWithBodyWithResponse(ctx context.Context, params *CreateCalendarFeedParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCalendarFeedResponse, error) {
+	rsp, err := c.CreateCalendarFeedWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateCalendarFeedResponse(rsp)
+}
+
+// CreateCalendarFeedWithResponse Create a calendar feed
+//
+// Creates an address of the deployment calendar for one calendar program. Only this answer contains it: with it, anyone can read
+// the account's deployment calendar until the feed is revoked. Append `product` or `environment`, such as `&environment=production`, for a part of it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /calendar-feeds/ (the `CreateCalendarFeed` operationId).
+func (c *ClientWithResponses) CreateCalendarFeedWithResponse(ctx context.Context, params *CreateCalendarFeedParams, body CreateCalendarFeedJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCalendarFeedResponse, error) {
+	rsp, err := c.CreateCalendarFeed(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateCalendarFeedResponse(rsp)
+}
+
+// RevokeCalendarFeedWithResponse Revoke a calendar feed
+//
+// Revokes the feed permanently; every server rejects its address within a second. Users revoke their own feeds, an admin those of all users.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /calendar-feeds/{id} (the `RevokeCalendarFeed` operationId).
+func (c *ClientWithResponses) RevokeCalendarFeedWithResponse(ctx context.Context, id CalendarFeedID, reqEditors ...RequestEditorFn) (*RevokeCalendarFeedResponse, error) {
+	rsp, err := c.RevokeCalendarFeed(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeCalendarFeedResponse(rsp)
+}
+
+// SubscribeDeploymentCalendarWithResponse Read the deployment calendar as iCalendar
+//
+// Returns the occurrences that `GET /deployment-calendar/` lists, with the same filters, as events of a calendar (RFC 5545), for programs
+// that subscribe to its address: Google Calendar, Outlook, Apple Calendar. Times are in UTC. A window that denies deployments is busy,
+// one that allows them is free; events of a rule that only reports are tentative. An occurrence keeps its `UID` while its rule, window
+// and start stay.
+//
+// The credential is the token of a calendar feed in the address, and no other one.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-calendar.ics (the `SubscribeDeploymentCalendar` operationId).
+func (c *ClientWithResponses) SubscribeDeploymentCalendarWithResponse(ctx context.Context, params *SubscribeDeploymentCalendarParams, reqEditors ...RequestEditorFn) (*SubscribeDeploymentCalendarResponse, error) {
+	rsp, err := c.SubscribeDeploymentCalendar(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSubscribeDeploymentCalendarResponse(rsp)
+}
+
 // ListDeploymentCalendarWithResponse List the deployment calendar
 //
 // Lists the occurrences of the windows of all schedule rules that are not disabled, sorted by their start: when deployments are denied or
@@ -29617,6 +30708,430 @@ func ParseListBuildEventsResponse(rsp *http.Response) (*ListBuildEventsResponse,
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListBuildEventsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListCalendarFeedsResponse parses an HTTP response from a ListCalendarFeedsWithResponse call
+func ParseListCalendarFeedsResponse(rsp *http.Response) (*ListCalendarFeedsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCalendarFeedsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CalendarFeedList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListCalendarFeedsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListCalendarFeedsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListCalendarFeedsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateCalendarFeedResponse parses an HTTP response from a CreateCalendarFeedWithResponse call
+func ParseCreateCalendarFeedResponse(rsp *http.Response) (*CreateCalendarFeedResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateCalendarFeedResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CreatedCalendarFeed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CreateCalendarFeedResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateCalendarFeedResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateCalendarFeedResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRevokeCalendarFeedResponse parses an HTTP response from a RevokeCalendarFeedWithResponse call
+func ParseRevokeCalendarFeedResponse(rsp *http.Response) (*RevokeCalendarFeedResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeCalendarFeedResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RevokeCalendarFeedResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RevokeCalendarFeedResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RevokeCalendarFeedResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSubscribeDeploymentCalendarResponse parses an HTTP response from a SubscribeDeploymentCalendarWithResponse call
+func ParseSubscribeDeploymentCalendarResponse(rsp *http.Response) (*SubscribeDeploymentCalendarResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SubscribeDeploymentCalendarResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SubscribeDeploymentCalendarResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers SubscribeDeploymentCalendarResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers SubscribeDeploymentCalendarResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers SubscribeDeploymentCalendarResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

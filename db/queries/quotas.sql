@@ -48,3 +48,8 @@ WHERE account_id = @account_id AND revoked_at IS NULL AND (expires_at IS NULL OR
 -- name: CountOpenReleases :one
 SELECT count(*) FROM releases
 WHERE account_id = @account_id AND status IN ('draft', 'in_progress');
+
+-- CountCalendarFeeds counts the feeds of an account that are not revoked.
+-- name: CountCalendarFeeds :one
+SELECT count(*) FROM calendar_feeds
+WHERE account_id = @account_id AND revoked_at IS NULL;

@@ -1485,6 +1485,42 @@ type BuildList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
+// CalendarFeed An address of the deployment calendar, without its token.
+type CalendarFeed struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The user who created it.
+	CreatedBy nullable.Nullable[openapi_types.UUID] `json:"created_by"`
+
+	// CreatedByName The name of that user at that time.
+	CreatedByName string `json:"created_by_name"`
+
+	// ID The feed's identifier; it is not a part of the token.
+	ID openapi_types.UUID `json:"id"`
+
+	// LastUsedAt When its address was last read, accurate to an hour.
+	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
+
+	// Name Its name.
+	Name string `json:"name"`
+}
+
+// CalendarFeedCreate A calendar feed to create. Unknown members are rejected.
+type CalendarFeedCreate struct {
+	// Name Its name, such as the program that reads it and its user.
+	Name string `json:"name"`
+}
+
+// CalendarFeedList A page of a list of calendar feeds.
+type CalendarFeedList struct {
+	// Items Calendar feeds of this page, newest first.
+	Items []CalendarFeed `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
 // CalendarItem An occurrence of a window in a rule's schedule.
 type CalendarItem struct {
 	// Effect What a window does: no deployments inside of it (`deny`), or outside of all that are `allow`.
@@ -1613,6 +1649,33 @@ type CreatedAPIKey struct {
 // CreatedAPIKeyState Whether the key is accepted.
 type CreatedAPIKeyState string
 
+// CreatedCalendarFeed A new feed, with its address.
+type CreatedCalendarFeed struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The user who created it.
+	CreatedBy nullable.Nullable[openapi_types.UUID] `json:"created_by"`
+
+	// CreatedByName The name of that user at that time.
+	CreatedByName string `json:"created_by_name"`
+
+	// ID The feed's identifier; it is not a part of the token.
+	ID openapi_types.UUID `json:"id"`
+
+	// LastUsedAt When its address was last read, accurate to an hour.
+	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Token The token of the address, which no other answer contains.
+	Token string `json:"token"`
+
+	// URL The address with the token, for calendar programs; without scheme and host on a server that does not know its own address (VERSIONER_PUBLIC_URL).
+	URL string `json:"url"`
+}
+
 // CurrentSession Who is signed in.
 type CurrentSession struct {
 	// Account The account of a user.
@@ -1629,6 +1692,7 @@ type CurrentSession struct {
 	// | change environments | admin, release_manager, sre |
 	// | change releases | admin, release_manager, product, developer |
 	// | list API keys | admin, developer |
+	// | create and revoke calendar feeds | all but billing and viewer |
 	// | manage API keys, roles; read the audit log | admin |
 	Role Role `json:"role"`
 
@@ -3110,6 +3174,7 @@ type ReleaseVersionAdd struct {
 // | change environments | admin, release_manager, sre |
 // | change releases | admin, release_manager, product, developer |
 // | list API keys | admin, developer |
+// | create and revoke calendar feeds | all but billing and viewer |
 // | manage API keys, roles; read the audit log | admin |
 type Role string
 
@@ -3512,6 +3577,7 @@ type User struct {
 	// | change environments | admin, release_manager, sre |
 	// | change releases | admin, release_manager, product, developer |
 	// | list API keys | admin, developer |
+	// | create and revoke calendar feeds | all but billing and viewer |
 	// | manage API keys, roles; read the audit log | admin |
 	Role Role `json:"role"`
 }
@@ -3594,6 +3660,7 @@ type VersionApproval struct {
 	// | change environments | admin, release_manager, sre |
 	// | change releases | admin, release_manager, product, developer |
 	// | list API keys | admin, developer |
+	// | create and revoke calendar feeds | all but billing and viewer |
 	// | manage API keys, roles; read the audit log | admin |
 	ApproverRole Role `json:"approver_role"`
 
@@ -3755,6 +3822,9 @@ type BreakGlassGrantID = openapi_types.UUID
 
 // BuildID defines model for BuildID.
 type BuildID = openapi_types.UUID
+
+// CalendarFeedID defines model for CalendarFeedID.
+type CalendarFeedID = openapi_types.UUID
 
 // CalendarFrom defines model for CalendarFrom.
 type CalendarFrom = time.Time
@@ -4147,6 +4217,46 @@ type ListBuildEventsParams struct {
 
 	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListCalendarFeedsParams defines parameters for ListCalendarFeeds.
+type ListCalendarFeedsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateCalendarFeedParams defines parameters for CreateCalendarFeed.
+type CreateCalendarFeedParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SubscribeDeploymentCalendarParams defines parameters for SubscribeDeploymentCalendar.
+type SubscribeDeploymentCalendarParams struct {
+	// From Only occurrences that end after this time, in RFC 3339 with a time zone; now by default, or 90 days before an `until` that is past.
+	From *CalendarFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// Until Only occurrences that begin before this time, in RFC 3339 with a time zone; 90 days after `from` by default.
+	Until *CalendarUntil `form:"until,omitempty" json:"until,omitempty"`
+
+	// Product Only objects of this product, by name (a former one too) or identifier.
+	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
+
+	// Environment Only objects of this environment, by name (a former one too) or identifier.
+	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
+
+	// RuleID Only this rule, by identifier, even if it is disabled.
+	RuleID *openapi_types.UUID `form:"rule_id,omitempty" json:"rule_id,omitempty"`
+
+	// IfNoneMatch The `ETag` of an earlier answer to the same request. While the list has not changed, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListDeploymentCalendarParams defines parameters for ListDeploymentCalendar.
@@ -4649,6 +4759,9 @@ type ReviewBreakGlassGrantJSONRequestBody = BreakGlassGrantReview
 
 // CreateBuildEventJSONRequestBody defines body for CreateBuildEvent for application/json ContentType.
 type CreateBuildEventJSONRequestBody = BuildEvent
+
+// CreateCalendarFeedJSONRequestBody defines body for CreateCalendarFeed for application/json ContentType.
+type CreateCalendarFeedJSONRequestBody = CalendarFeedCreate
 
 // CreateDeploymentEventJSONRequestBody defines body for CreateDeploymentEvent for application/json ContentType.
 type CreateDeploymentEventJSONRequestBody = DeploymentEvent

@@ -20,6 +20,7 @@ var SpecificationJSON []byte
 // openapi.yaml breaks the build until its validator exists. The context that a method returns carries the principal.
 type SecurityHandler interface {
 	ApiKeyAuth(ctx context.Context, r *http.Request) (context.Context, error)
+	CalendarFeedToken(ctx context.Context, r *http.Request) (context.Context, error)
 	JWTAuth(ctx context.Context, r *http.Request) (context.Context, error)
 	SessionCookie(ctx context.Context, r *http.Request) (context.Context, error)
 }
@@ -27,6 +28,7 @@ type SecurityHandler interface {
 // SecuritySchemes names every scheme of the document.
 var SecuritySchemes = []string{
 	"ApiKeyAuth",
+	"CalendarFeedToken",
 	"JWTAuth",
 	"SessionCookie",
 }
@@ -36,6 +38,8 @@ func Authenticate(ctx context.Context, handler SecurityHandler, scheme string, r
 	switch scheme {
 	case "ApiKeyAuth":
 		return handler.ApiKeyAuth(ctx, r)
+	case "CalendarFeedToken":
+		return handler.CalendarFeedToken(ctx, r)
 	case "JWTAuth":
 		return handler.JWTAuth(ctx, r)
 	case "SessionCookie":
@@ -73,6 +77,10 @@ var OperationSchemes = map[string][]string{
 	"listBuilds":                   {"JWTAuth", "SessionCookie"},
 	"getBuild":                     {"JWTAuth", "SessionCookie"},
 	"listBuildEvents":              {"JWTAuth", "SessionCookie"},
+	"listCalendarFeeds":            {"JWTAuth", "SessionCookie"},
+	"createCalendarFeed":           {"JWTAuth", "SessionCookie"},
+	"revokeCalendarFeed":           {"JWTAuth", "SessionCookie"},
+	"subscribeDeploymentCalendar":  {"CalendarFeedToken"},
 	"listDeploymentCalendar":       {"JWTAuth", "SessionCookie"},
 	"createDeploymentEvent":        {"ApiKeyAuth"},
 	"listDeploymentRules":          {"JWTAuth", "SessionCookie"},
@@ -163,6 +171,9 @@ var OperationPermission = map[string]string{
 	"listBuilds":                   "view",
 	"getBuild":                     "view",
 	"listBuildEvents":              "view",
+	"listCalendarFeeds":            "view",
+	"createCalendarFeed":           "calendar_feeds.write",
+	"revokeCalendarFeed":           "calendar_feeds.write",
 	"listDeploymentCalendar":       "view",
 	"listDeploymentRules":          "view",
 	"createDeploymentRule":         "rules.write",

@@ -30,6 +30,19 @@ func (q *Queries) CountActiveAPIKeys(ctx context.Context, arg CountActiveAPIKeys
 	return count, err
 }
 
+const CountCalendarFeeds = `-- name: CountCalendarFeeds :one
+SELECT count(*) FROM calendar_feeds
+WHERE account_id = $1 AND revoked_at IS NULL
+`
+
+// CountCalendarFeeds counts the feeds of an account that are not revoked.
+func (q *Queries) CountCalendarFeeds(ctx context.Context, accountID uuid.UUID) (int64, error) {
+	row := q.db.QueryRow(ctx, CountCalendarFeeds, accountID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CountEnvironments = `-- name: CountEnvironments :one
 SELECT count(*) FROM environments
 WHERE account_id = $1 AND deleted_at IS NULL

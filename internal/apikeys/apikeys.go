@@ -269,6 +269,9 @@ func (k *Keys) HMAC(token string) [sha256.Size]byte { return k.peppers.HMAC(toke
 // HMACs returns the hashes by which a token may be stored.
 func (k *Keys) HMACs(token string) [][]byte { return k.peppers.HMACs(token) }
 
+// PepperID returns the identifier of the pepper of HMAC, which is stored beside the hash.
+func (k *Keys) PepperID() []byte { return k.peppers.id() }
+
 // Derive returns secrets for another purpose than hashing API keys, the newest first.
 func (k *Keys) Derive(purpose string) Peppers { return k.peppers.Derive(purpose) }
 

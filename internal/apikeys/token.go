@@ -76,6 +76,21 @@ func newToken(account, keyID string) string {
 	return body + checksum(body)
 }
 
+// NewSecret returns a new secret of another kind, with a prefix and a checksum at its end.
+func NewSecret(prefix string) string {
+	body := prefix + randomBase62(randomLength)
+	return body + checksum(body)
+}
+
+// IsSecret reports whether a text has the form of a secret that NewSecret made, its checksum included.
+func IsSecret(prefix, text string) bool {
+	if len(text) != len(prefix)+randomLength+checksumLength || !strings.HasPrefix(text, prefix) || !secretPattern.MatchString(text[len(prefix):]) {
+		return false
+	}
+	split := len(text) - checksumLength
+	return checksum(text[:split]) == text[split:]
+}
+
 // checksum is the CRC-32 (IEEE) of text in base 62, padded with zeros.
 func checksum(text string) string {
 	rest := crc32.ChecksumIEEE([]byte(text))

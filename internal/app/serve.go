@@ -18,6 +18,7 @@ import (
 
 	"github.com/versioner-io/versioner/internal/accounts"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/calendarfeeds"
 	"github.com/versioner-io/versioner/internal/governance"
 	"github.com/versioner-io/versioner/internal/httpapi"
 	"github.com/versioner-io/versioner/internal/ingest"
@@ -89,7 +90,7 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, development *si
 
 	handler, err := httpapi.New(ctx, httpapi.Dependencies{
 		Logger: a.logger, Security: users.validators, Recorder: recorder, Rules: rules, Clock: time.Now, DB: apiPool, Keys: a.Keys,
-		Sessions: users.sessions, SignIn: users.flow, Channels: channels, Limits: a.limits(limiter),
+		Sessions: users.sessions, Feeds: users.feeds, SignIn: users.flow, Channels: channels, Limits: a.limits(limiter),
 		Lists:  httpapi.ListCache{Bytes: maxListBytes, Lifetime: listLifetime},
 		Quotas: a.cfg.Quotas, Origins: a.cfg.CORSOrigins, Proxies: a.cfg.TrustedProxies, Ready: a.ready,
 		Telemetry: a.telemetry,
@@ -104,6 +105,7 @@ func (a *App) Serve(ctx context.Context, issuers []authn.Issuer, development *si
 type authentication struct {
 	validators authn.Validators
 	sessions   *sessions.Sessions
+	feeds      *calendarfeeds.Feeds
 	flow       *signin.Flow
 }
 
@@ -124,10 +126,13 @@ func (a *App) authentication(ctx context.Context, issuers []authn.Issuer, develo
 		Tokens: tokens, Tenants: tenants, Sessions: stored, Cookies: cookies, Keys: ring, Client: http.DefaultClient, Development: development,
 		Now: time.Now, Logger: a.logger,
 	})
+	feeds := calendarfeeds.New(a.Pool, a.Keys, a.cfg.PublicURL, a.logger)
+	feeds.MaxActive = a.cfg.Quotas.CalendarFeeds
 	validators := authn.Validators{
 		APIKeys: keys, JWTs: tokens, Sessions: authn.NewSessions(keys, stored, cookies, flow, a.cfg.RateLimits.FailuresPerMinute),
+		CalendarFeeds: authn.NewCalendarFeeds(keys, feeds, a.cfg.RateLimits.FailuresPerMinute),
 	}
-	return authentication{validators: validators, sessions: stored, flow: flow}, nil
+	return authentication{validators: validators, sessions: stored, feeds: feeds, flow: flow}, nil
 }
 
 // runBackground starts the background work and returns a function that stops it and waits for its end. The work outlives ctx, as

@@ -8,13 +8,16 @@ import (
 	"github.com/google/uuid"
 )
 
-// Principal is the verified author of a request: a CI system with an API key, or a user with a session token or cookie. It comes from the
+// Principal is the verified author of a request: a CI system with an API key, a user with a session token or cookie, or
+// a calendar program with the token of a calendar feed. It comes from the
 // database, never from the claims of the credential.
 type Principal struct {
 	AccountID   uuid.UUID
 	AccountSlug string
 	APIKeyID    uuid.UUID // of a CI system
 	Scopes      []string  // of the API key
+
+	CalendarFeedID uuid.UUID // of a calendar program
 
 	RequestsPerMinute *int32 // of this key; nil: the server-wide default
 	RequestsPerHour   *int32 // of the account; nil: the server-wide default
@@ -52,4 +55,5 @@ type Validators struct {
 	*APIKeys
 	*JWTs
 	*Sessions
+	*CalendarFeeds
 }

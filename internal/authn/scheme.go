@@ -10,7 +10,8 @@ import (
 )
 
 // SchemeOf returns the security scheme that the credential of a request looks like, and "none" without one. It verifies nothing.
-func SchemeOf(header http.Header) string {
+func SchemeOf(r *http.Request) string {
+	header := r.Header
 	if _, ok := header["Authorization"]; ok {
 		if text, err := bearer(header); err == nil && strings.HasPrefix(text, apikeys.TokenPrefix) {
 			return "ApiKeyAuth"
@@ -23,6 +24,8 @@ func SchemeOf(header http.Header) string {
 		return "SessionCookie"
 	case has(sessionCookie):
 		return "JWTAuth"
+	case len(feedTokensFrom(r.Context())) > 0:
+		return "CalendarFeedToken"
 	default:
 		return "none"
 	}

@@ -25,7 +25,7 @@ const (
 // differently. Deny windows are busy, allow windows free. stamp is when the calendar was made; equal items have equal events.
 func Write(items []Item, stamp time.Time) []byte {
 	w := writer{}
-	for _, line := range []string{"BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Versioner//Deployment calendar//EN", "CALSCALE:GREGORIAN", "METHOD:PUBLISH", "X-WR-CALNAME:Deployment calendar"} {
+	for _, line := range []string{"BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Versioner//Deployment calendar//EN", "CALSCALE:GREGORIAN", "METHOD:PUBLISH", "X-WR-CALNAME:Deployment calendar", "REFRESH-INTERVAL;VALUE=DURATION:PT1H", "X-PUBLISHED-TTL:PT1H"} {
 		w.line(line)
 	}
 	seen := make(map[string]int)

@@ -58,22 +58,26 @@ func (f CalendarFilter) selects(rule policy.Rule) bool {
 	return rule.Scope.Matches(f.Product, f.Environment)
 }
 
-// Calendar returns the first occurrences, up to calendar.MaxEvents and one, of the schedule rules that the filter selects.
-func Calendar(ctx context.Context, db *postgres.DB, accountID uuid.UUID, filter CalendarFilter, from, until time.Time) ([]calendar.Item, error) {
+// Calendar returns the first occurrences, up to calendar.MaxEvents and one, of the schedule rules that the filter selects. changedAt is
+// when one of these rules was last changed.
+func Calendar(ctx context.Context, db *postgres.DB, accountID uuid.UUID, filter CalendarFilter, from, until time.Time) (items []calendar.Item, changedAt time.Time, err error) {
 	rows, err := db.ListDeploymentRules(ctx, dbgen.ListDeploymentRulesParams{AccountID: accountID, RowLimit: maxRules})
 	if err != nil {
-		return nil, postgres.Classify(err)
+		return nil, changedAt, postgres.Classify(err)
 	}
 	var rules []policy.Rule
 	for _, row := range rows {
 		rule, err := RuleOf(row)
 		if err != nil {
-			return nil, err
+			return nil, changedAt, err
 		}
 		if filter.selects(rule.Rule) {
 			rules = append(rules, rule.Rule)
+			if rule.Schedule != nil && rule.UpdatedAt.After(changedAt) {
+				changedAt = rule.UpdatedAt
+			}
 		}
 	}
-	items, err := calendar.Items(rules, from, until)
-	return items[:min(len(items), calendar.MaxEvents+1)], err
+	items, err = calendar.Items(rules, from, until)
+	return items[:min(len(items), calendar.MaxEvents+1)], changedAt, err
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,17 +18,7 @@ import (
 
 func (h deploymentRuleHandlers) ListDeploymentCalendar(ctx context.Context, req apigen.ListDeploymentCalendarRequestObject) (apigen.ListDeploymentCalendarResponseObject, error) {
 	account := authn.PrincipalFrom(ctx).AccountID
-	from, until, err := governance.CalendarRange(req.Params.From, req.Params.Until, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	db := h.db.Tenant(account)
-	product, environment, err := filteredRefs(ctx, db, account, req.Params.Product, req.Params.Environment)
-	if err != nil {
-		return nil, err
-	}
-	filter := governance.CalendarFilter{Product: product, Environment: environment, Rule: req.Params.RuleID}
-	items, err := governance.Calendar(ctx, db, account, filter, from, until)
+	items, _, err := filteredCalendar(ctx, h.db.Tenant(account), account, calendarFilter(req.Params))
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +27,40 @@ func (h deploymentRuleHandlers) ListDeploymentCalendar(ctx context.Context, req 
 		listed = append(listed, toAPICalendarItem(item))
 	}
 	return apigen.ListDeploymentCalendar200JSONResponse{Items: listed, Truncated: len(items) > len(listed)}, nil
+}
+
+// SubscribeDeploymentCalendar lists what ListDeploymentCalendar does, for a calendar program.
+func (h calendarFeedHandlers) SubscribeDeploymentCalendar(ctx context.Context, req apigen.SubscribeDeploymentCalendarRequestObject) (apigen.SubscribeDeploymentCalendarResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	items, changedAt, err := filteredCalendar(ctx, h.db.Tenant(account), account, calendarFilter{
+		From: req.Params.From, Until: req.Params.Until, Product: req.Params.Product, Environment: req.Params.Environment, RuleID: req.Params.RuleID,
+	})
+	return icalendar(calendar.Write(items, changedAt)), err
+}
+
+// icalendar is a response with the charset, which the generated one does not have.
+type icalendar []byte
+
+func (c icalendar) VisitSubscribeDeploymentCalendarResponse(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "text/calendar; charset=utf-8")
+	_, err := w.Write(c)
+	return err //nolint:wrapcheck // of the connection
+}
+
+// calendarFilter selects occurrences by time, product and environment.
+type calendarFilter apigen.ListDeploymentCalendarParams
+
+// filteredCalendar returns the occurrences that a filter selects, and when one of their rules was last changed.
+func filteredCalendar(ctx context.Context, db *postgres.DB, account uuid.UUID, filter calendarFilter) ([]calendar.Item, time.Time, error) {
+	from, until, err := governance.CalendarRange(filter.From, filter.Until, time.Now())
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	product, environment, err := filteredRefs(ctx, db, account, filter.Product, filter.Environment)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return governance.Calendar(ctx, db, account, governance.CalendarFilter{Product: product, Environment: environment, Rule: filter.RuleID}, from, until)
 }
 
 // filteredRefs returns the product and the environment that filters give, nil without a filter. Rules may name what does not exist: an

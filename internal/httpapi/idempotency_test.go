@@ -42,7 +42,7 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 		"createVersionApproval":  `{"approval_type":"qa","decision":"approved"}`,
 		"createBreakGlassGrant":  grantBody(mine.ids["product"], mine.ids["environment"]),
 		"confirmBreakGlassGrant": ``, "revokeBreakGlassGrant": ``, "reviewBreakGlassGrant": `{}`,
-		"createDeploymentRule":  scheduleRule("once", "other"),
+		"createDeploymentRule": scheduleRule("once", "other"), "createCalendarFeed": `{"name":"once"}`,
 		"redeliverNotification": ``, "resendRecipientConfirmations": ``,
 	}
 	for _, op := range operations(t) {
@@ -91,9 +91,9 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 			if !special {
 				changes = 1
 			}
-			if strings.HasSuffix(op.id, "APIKey") {
+			if strings.HasSuffix(op.id, "APIKey") || op.id == "createCalendarFeed" {
 				changes += 7 // each replay shows the key again
-				require.Equal(t, 7, api.Count(t, "audit_log WHERE action = 'api_key.replay' AND object_id = '"+answers[0].Field(t, "id").(string)+"'"))
+				require.Equal(t, 7, api.Count(t, "audit_log WHERE action IN ('api_key.replay', 'calendar_feed.replay') AND object_id = '"+answers[0].Field(t, "id").(string)+"'"))
 			}
 			require.Equal(t, audited+changes, api.Count(t, "audit_log"), "executed once")
 			if bodies[op.id] != "" {
@@ -106,7 +106,7 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 	require.Equal(t, 3, api.Count(t, "events WHERE body::text LIKE '%\"p\"%'"))
 	var operations []string
 	api.Scan(t, "SELECT array_agg(operation ORDER BY operation) FROM idempotency_keys WHERE is_encrypted", &operations)
-	require.Equal(t, []string{"createAPIKey", "rotateAPIKey"}, operations)
+	require.Equal(t, []string{"createAPIKey", "createCalendarFeed", "rotateAPIKey"}, operations)
 	require.Zero(t, api.Count(t, "idempotency_keys WHERE position(convert_to('sk_acme', 'UTF8') IN response) > 0"))
 }
 

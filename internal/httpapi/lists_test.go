@@ -93,6 +93,7 @@ func TestPagesHoldEverythingOnce(t *testing.T) {
 			require.Less(t, api.As(t, "admin", http.MethodPost, post[0], post[1]).Status, 300, post[0])
 		}
 		created(t, api, "/break-glass-grants/", grantBody(event.Field(t, "product_id").(string), event.Field(t, "environment_id").(string)))
+		feed(t, api, testapi.Account, "admin")
 		approve(t, api, "admin", busy.Field(t, "version_id").(string), `{"approval_type":"qa","decision":"approved"}`)
 		violate(t, api, path.Base(created(t, api, "/deployment-rules/", scheduleRule(fmt.Sprint("r", number), "other"))), event.Field(t, "deployment_id").(string))
 		api.SignIn(t, testapi.Account, "admin")

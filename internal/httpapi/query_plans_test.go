@@ -75,6 +75,9 @@ INSERT INTO version_approvals (account_id, id, version_id, approval_type, decisi
   SELECT v.account_id, gen_random_uuid(), v.id, 'qa', 'approved', 'qa', '', now() - make_interval(secs => n) FROM versions v, generate_series(1, 4) n;
 INSERT INTO break_glass_grants (account_id, id, product_id, environment_id, version, reason, minutes, rule_types, status, created_by_name, created_at, updated_at)
   SELECT d.account_id, gen_random_uuid(), d.product_id, d.environment_id, '1', '', 30, '{}', 'used', '', d.occurred_at, now() FROM deployments d;
+INSERT INTO calendar_feeds (account_id, id, name, token_hmac, created_by, created_by_name, created_at, revoked_at)
+  SELECT u.account_id, gen_random_uuid(), '', sha256((u.id::text || n)::bytea), u.id, '', now() - make_interval(secs => n), CASE WHEN n % 2 = 0 THEN now() END
+  FROM users u, generate_series(1, 20) n;
 INSERT INTO user_sessions (account_id, id, user_id, token_hmac, issuer, provider_sid, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at)
   SELECT u.account_id, gen_random_uuid(), u.id, sha256((u.id::text || n)::bytea), '', '', '', '', now() - make_interval(secs => n), now(), now(), now() + interval '1 hour',
     now() + interval '1 day'
@@ -427,6 +430,11 @@ func TestListsReadFromAnIndex(t *testing.T) {
 		}},
 		"listDeploymentRules": {"deployment_rules", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListDeploymentRules(t.Context(), dbgen.ListDeploymentRulesParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		// Every second one is revoked.
+		"listCalendarFeeds": {"calendar_feeds", 2 * page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListCalendarFeeds(t.Context(), dbgen.ListCalendarFeedsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
 		"listBreakGlassGrants": {"break_glass_grants", page, func(at *time.Time, id *uuid.UUID) error {

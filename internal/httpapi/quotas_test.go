@@ -25,7 +25,7 @@ func requireExceeded(t *testing.T, answer testapi.Answer, loc, kind string) {
 // TestQuotas creates more objects than the cap concurrently.
 func TestQuotas(t *testing.T) {
 	t.Parallel()
-	api := testapi.New(t, testapi.WithQuotas(quota.Limits{Products: 3, Environments: 3, Channels: 3, Preferences: 3, APIKeys: 3, OpenReleases: 3}))
+	api := testapi.New(t, testapi.WithQuotas(quota.Limits{Products: 3, Environments: 3, Channels: 3, Preferences: 3, APIKeys: 3, CalendarFeeds: 3, OpenReleases: 3}))
 	channel := created(t, api, "/notification-channels/", `{"name":"c","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`)
 	for path, test := range map[string]struct{ body, kind, table string }{
 		"/products/":              {`{"name":"%d"}`, "products", "products"},
@@ -35,14 +35,15 @@ func TestQuotas(t *testing.T) {
 			`{"channel_id":"` + channel[strings.LastIndex(channel, "/")+1:] + `","event_type":"deployment.completed","filters":{"products":["%d"]}}`,
 			"notification preferences", "notification_preferences",
 		},
-		"/api-keys/": {`{"name":"%d"}`, "active API keys", "api_keys"},
-		"/releases/": {`{"name":"%d"}`, "open releases", "releases"},
+		"/api-keys/":       {`{"name":"%d"}`, "active API keys", "api_keys"},
+		"/calendar-feeds/": {`{"name":"%d"}`, "calendar feeds", "calendar_feeds"},
+		"/releases/":       {`{"name":"%d"}`, "open releases", "releases"},
 	} {
 		answers := concurrently(8, func(i int) testapi.Answer {
 			return api.As(t, "admin", http.MethodPost, path, fmt.Sprintf(test.body, i))
 		})
 		for _, answer := range answers {
-			if answer.Status != http.StatusCreated {
+			if answer.Status >= http.StatusBadRequest {
 				requireExceeded(t, answer, `["body"]`, test.kind)
 			}
 		}
@@ -60,6 +61,9 @@ func TestQuotas(t *testing.T) {
 		requireExceeded(t, api.As(t, "admin", http.MethodPost, "/api-keys/"+key+"/rotate", `{}`), `["body"]`, "active API keys")
 		require.Equal(t, http.StatusNoContent, api.As(t, "admin", http.MethodDelete, "/api-keys/"+key, "").Status)
 		created(t, api, "/api-keys/", `{"name":"new"}`)
+		feed := items(t, api.As(t, "admin", http.MethodGet, "/calendar-feeds/", ""))[0]["id"].(string)
+		require.Equal(t, http.StatusNoContent, api.As(t, "admin", http.MethodDelete, "/calendar-feeds/"+feed, "").Status)
+		require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPost, "/calendar-feeds/", `{"name":"new"}`).Status)
 	})
 }
 

@@ -19,8 +19,10 @@ import (
 	"github.com/versioner-io/versioner/internal/admission"
 	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/authz"
 	"github.com/versioner-io/versioner/internal/bodycache"
+	"github.com/versioner-io/versioner/internal/calendarfeeds"
 	"github.com/versioner-io/versioner/internal/governance"
 	"github.com/versioner-io/versioner/internal/httpapi/middleware"
 	"github.com/versioner-io/versioner/internal/httpapi/validation"
@@ -46,6 +48,7 @@ type Dependencies struct {
 	Keys     *apikeys.Keys
 	Channels notify.Channels
 	Sessions *sessions.Sessions
+	Feeds    *calendarfeeds.Feeds
 	SignIn   *signin.Flow
 	Limits   Limits
 	Lists    ListCache
@@ -82,6 +85,7 @@ type api struct {
 	releaseHandlers
 	notificationHandlers
 	deploymentRuleHandlers
+	calendarFeedHandlers
 	preflightHandlers
 	approvalHandlers
 	breakGlassHandlers
@@ -126,7 +130,7 @@ func New(ctx context.Context, deps Dependencies) (http.Handler, error) {
 	apigen.RegisterHandlersWithOptions(e, apigen.NewStrictHandler(implementation, nil), apigen.RegisterHandlersOptions{OperationMiddlewares: operations})
 	rejectShadowed(e, literal)
 	registerPages(e, document, deps, pages)
-	return middleware.Trace(middleware.HeadAsGet(e), deps.Telemetry.Tracing), nil
+	return authn.TakeFeedToken(middleware.Trace(middleware.HeadAsGet(e), deps.Telemetry.Tracing)), nil
 }
 
 // specification is parsed once: all servers of a process read the same document.
@@ -164,6 +168,7 @@ func newAPI(document *openapi3.T, deps Dependencies) (api, error) {
 		releaseHandlers:        releaseHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, clock: deps.Clock},
 		notificationHandlers:   notificationHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, channels: deps.Channels},
 		deploymentRuleHandlers: deploymentRuleHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: governance.Announcer{Pool: deps.DB, Logger: deps.Logger}, backtests: &governance.Backtests{}},
+		calendarFeedHandlers:   calendarFeedHandlers{db: deps.DB, idempotency: responses, cursors: lists, feeds: deps.Feeds},
 		preflightHandlers:      preflightHandlers{db: deps.DB, preflight: &governance.Service{Rules: deps.Rules, Clock: deps.Clock}},
 		approvalHandlers:       approvalHandlers{db: deps.DB, idempotency: responses, cursors: lists},
 		breakGlassHandlers:     breakGlassHandlers{db: deps.DB, idempotency: responses, cursors: lists},
@@ -294,7 +299,11 @@ func sharing(method string, operation *openapi3.Operation, lists *bodycache.Cach
 	isForUsers := slices.Contains(apigen.OperationSchemes[operation.OperationID], "JWTAuth")
 	switch {
 	case operation.Parameters.GetByInAndName(openapi3.ParameterInHeader, "If-None-Match") != nil:
-		return []echo.MiddlewareFunc{middleware.SharedBody(lists, timeoutOf(operation.OperationID), deps.Logger)}
+		shared := middleware.SharedBody(lists, timeoutOf(operation.OperationID), deps.Logger)
+		if !isForUsers {
+			return []echo.MiddlewareFunc{middleware.Revalidate, shared}
+		}
+		return []echo.MiddlewareFunc{shared}
 	case isForUsers && method != http.MethodGet:
 		return []echo.MiddlewareFunc{middleware.InvalidateSharedBodies(lists, deps.DB.UserWrote)}
 	case isForUsers && operation.Parameters.GetByInAndName(openapi3.ParameterInQuery, "cursor") != nil:

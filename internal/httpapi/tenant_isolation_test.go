@@ -72,6 +72,7 @@ func newTenant(t *testing.T, api *testapi.API, account string) tenant {
 
 	as(http.MethodPost, "/deployment-rules/", `{"name":"daily","rule_type":"schedule","mode":"report_only","scope":{"products":["checkout"],"environments":["production"]},
 		"schedule":{"timezone":"UTC","windows":[{"name":"w","effect":"allow","start":"2026-01-01T08:00","end":"2026-01-01T18:00","rrule":"FREQ=DAILY"}]}}`)
+	made.ids["feed"] = id(as(http.MethodPost, "/calendar-feeds/", `{"name":"f"}`), "id")
 	made.ids["approval"] = id(as(http.MethodPost, "/versions/"+made.ids["version"]+"/approvals", `{"approval_type":"qa","decision":"approved"}`), "id")
 	made.ids["grant"] = id(as(http.MethodPost, "/break-glass-grants/", grantBody(made.ids["product"], made.ids["environment"])), "id")
 
@@ -125,7 +126,8 @@ func idLocations() map[string]map[string]string {
 		"preflight":              {"body product_id": "product", "body version_id": "version", "body environment_id": "environment"},
 		"backtestDeploymentRule": {"id": "rule"}, "listDeploymentCalendar": {"query product": "product", "query environment": "environment", "query rule_id": "rule"},
 		"getDeploymentRule": {"id": "rule"}, "updateDeploymentRule": {"id": "rule"}, "deleteDeploymentRule": {"id": "rule"},
-		"listAuditLog": {"query actor_id": "user", "query object_id": "product"},
+		"revokeCalendarFeed": {"id": "feed"},
+		"listAuditLog":       {"query actor_id": "user", "query object_id": "product"},
 	}
 }
 

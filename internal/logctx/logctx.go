@@ -12,7 +12,8 @@ import (
 // yet is empty.
 type Request struct {
 	ID, Operation, Account string
-	APIKey, User           string // the identifier of the caller
+	// The identifier of the caller.
+	APIKey, User, CalendarFeed string
 }
 
 type contextKey struct{}
@@ -40,6 +41,7 @@ func (h handler) Handle(ctx context.Context, record slog.Record) error {
 	for _, attr := range []slog.Attr{
 		slog.String("request_id", request.ID), slog.String("operation", request.Operation), slog.String("account", request.Account),
 		slog.String("api_key_id", request.APIKey), slog.String("user_id", request.User),
+		slog.String("calendar_feed_id", request.CalendarFeed),
 	} {
 		if attr.Value.String() != "" {
 			record.AddAttrs(attr)

@@ -14,19 +14,20 @@ import (
 )
 
 // Limits are the maximum numbers of objects of each kind in one account, and of names of one product or environment; 0 is unlimited.
-type Limits struct{ Products, Environments, Channels, Preferences, APIKeys, OpenReleases, Names int }
+type Limits struct{ Products, Environments, Channels, Preferences, APIKeys, CalendarFeeds, OpenReleases, Names int }
 
 // Kind is a kind of objects, as messages name it.
 type Kind string
 
 // The kinds.
 const (
-	Products     Kind = "products"
-	Environments Kind = "environments"
-	Channels     Kind = "notification channels"
-	Preferences  Kind = "notification preferences"
-	APIKeys      Kind = "active API keys" //nolint:gosec // not a credential
-	OpenReleases Kind = "open releases"
+	Products      Kind = "products"
+	Environments  Kind = "environments"
+	Channels      Kind = "notification channels"
+	Preferences   Kind = "notification preferences"
+	APIKeys       Kind = "active API keys" //nolint:gosec // not a credential
+	CalendarFeeds Kind = "calendar feeds"
+	OpenReleases  Kind = "open releases"
 )
 
 // Check returns an error when the account has more objects of the kind than the limit. It runs in the transaction that has
@@ -65,6 +66,8 @@ func count(ctx context.Context, db *postgres.DB, accountID uuid.UUID, kind Kind)
 		return db.CountNotificationPreferences(ctx, accountID)
 	case APIKeys:
 		return db.CountActiveAPIKeys(ctx, dbgen.CountActiveAPIKeysParams{AccountID: accountID, Now: time.Now()})
+	case CalendarFeeds:
+		return db.CountCalendarFeeds(ctx, accountID)
 	case OpenReleases:
 		return db.CountOpenReleases(ctx, accountID)
 	default:

@@ -41,6 +41,12 @@ func TestInvalidCredentials(t *testing.T) {
 			request.Header["Authorization"] = values
 			return f.api.Do(t, request)
 		}
+		sendFeedToken := func(t *testing.T) testapi.Answer {
+			t.Helper()
+			request := f.api.Request(t, op.method, op.path, nil)
+			f.addFeedToken(request)
+			return f.api.Do(t, request)
+		}
 		t.Run(op.OperationID, func(t *testing.T) {
 			t.Parallel()
 			for name, values := range bad {
@@ -50,8 +56,15 @@ func TestInvalidCredentials(t *testing.T) {
 				require.Equal(t, "Bearer", answer.Header.Get("WWW-Authenticate"), name)
 			}
 			fitting, other := []string{"Bearer " + f.api.Key, "bearer " + f.api.Key, "BEARER " + stranger, "Bearer  " + f.api.Key + " \t"}, f.admin
-			if scheme == jwtScheme {
+			switch scheme {
+			case jwtScheme:
 				fitting, other = []string{"Bearer " + f.admin}, f.api.Key
+			case feedScheme:
+				fitting = nil
+				require.Equal(t, http.StatusOK, sendFeedToken(t).Status)
+			}
+			if scheme != feedScheme {
+				require.Equal(t, http.StatusUnauthorized, sendFeedToken(t).Status, "the token of a calendar feed")
 			}
 			for _, value := range fitting {
 				require.NotContains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, send(t, "{", value).Status, "a valid credential")
@@ -105,6 +118,7 @@ func (f *fixture) invalidCredentials(t *testing.T) map[string][]string {
 		"Revoked":              bearer(revoked),
 		"Gigantic":             bearer("sk_acme_k1_" + strings.Repeat("A", 20_000)),
 		"NotAKey":              bearer("hunter2"),
+		"FeedToken":            bearer(f.feed),
 		"NULInside":            {"Bearer " + strings.Replace(api.Key, "_", "\u0100", 1)},
 		"TokenAlone":           {f.admin},
 		"TokenExpired":         bearer(api.TokenAt(t, testapi.Account, "admin", time.Now().Add(-2*time.Hour))),

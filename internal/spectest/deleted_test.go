@@ -33,6 +33,7 @@ func visibleAfter() map[string]visibility {
 		// "it stays in the list. Revoking it again changes nothing"
 		"revokeVersionApproval": {after: map[string]int{"revokeVersionApproval": http.StatusNoContent}, lists: history},
 		"endSession":            {lists: history},
+		"revokeCalendarFeed":    {lists: history},
 		// The list itself stays, and a new session is not affected.
 		"endSessions": {
 			after: map[string]int{"listSessions": http.StatusOK, "endSessions": http.StatusNoContent, "endSession": http.StatusNoContent},
@@ -136,7 +137,7 @@ func (f *fixture) children(t *testing.T, op operation, c requestCase) map[string
 	case "removeReleaseVersion":
 		found["/versions/"+c.path["version_id"]] = http.StatusOK
 		found["/releases/"+c.path["id"]] = http.StatusOK
-	case "revokeAPIKey", "deleteNotificationPreference", "deleteDeploymentRule", "revokeVersionApproval", "endSession", "endSessions": // without children
+	case "revokeAPIKey", "deleteNotificationPreference", "deleteDeploymentRule", "revokeVersionApproval", "revokeCalendarFeed", "endSession", "endSessions": // without children
 	default:
 		require.Fail(t, "no children defined", op.OperationID)
 	}

@@ -20,6 +20,7 @@ const (
 	keyScheme    = "ApiKeyAuth"
 	jwtScheme    = "JWTAuth"
 	cookieScheme = "SessionCookie"
+	feedScheme   = "CalendarFeedToken"
 )
 
 // operation is an operation of the document.
@@ -64,7 +65,7 @@ func (o operation) scheme(t *testing.T) string {
 		require.Len(t, requirement, 1, "%s: each scheme is sufficient", o.OperationID)
 		names = slices.AppendSeq(names, maps.Keys(requirement))
 	}
-	require.Contains(t, [][]string{nil, {keyScheme}, {jwtScheme, cookieScheme}, {jwtScheme, cookieScheme, keyScheme}}, names, o.OperationID)
+	require.Contains(t, [][]string{nil, {keyScheme}, {jwtScheme, cookieScheme}, {jwtScheme, cookieScheme, keyScheme}, {feedScheme}}, names, o.OperationID)
 	if names == nil {
 		return ""
 	}

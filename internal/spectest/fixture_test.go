@@ -29,6 +29,7 @@ type fixture struct {
 	api      *testapi.API
 	document *openapi3.T
 	admin    string // a session token
+	feed     string // the token of a calendar feed
 	receiver string // the URL of a webhook receiver
 	names    int
 }
@@ -44,7 +45,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Cleanup(receiver.Close)
 	document := served(t, api)
 	f := &fixture{api: api, document: document, admin: api.Token(t, testapi.Account, "admin"), receiver: receiver.URL}
-	f.doAsAdmin(t, http.MethodGet, "/users/", "") // the first request of a user creates the user
+	f.feed = f.doAsAdmin(t, http.MethodPost, "/calendar-feeds/", `{"name":"test"}`).Field(t, "token").(string) // the first request of a user creates the user
 	return f
 }
 
@@ -141,6 +142,10 @@ func (f *fixture) factories() map[string]func(t *testing.T, body map[string]any)
 		"DeploymentRuleID": func(t *testing.T, _ map[string]any) string {
 			t.Helper()
 			return f.create(t, "/deployment-rules/", f.rule())
+		},
+		"CalendarFeedID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			return f.create(t, "/calendar-feeds/", map[string]any{"name": f.uniqueName()})
 		},
 		"BreakGlassGrantID": func(t *testing.T, _ map[string]any) string {
 			t.Helper()

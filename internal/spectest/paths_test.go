@@ -24,6 +24,9 @@ func TestPathNormalization(t *testing.T) {
 			if op.method == http.MethodGet && op.scheme(t) == jwtScheme {
 				request.Header.Set("Authorization", "Bearer "+f.admin)
 			}
+			if op.scheme(t) == feedScheme {
+				f.addFeedToken(request)
+			}
 			return f.api.Do(t, request)
 		}
 		target := c.target(op)

@@ -94,6 +94,8 @@ func (f *fixture) send(t *testing.T, op operation, c requestCase) testapi.Answer
 		request.Header.Set("Authorization", "Bearer "+f.api.Key)
 	case jwtScheme:
 		request.Header.Set("Authorization", "Bearer "+f.admin)
+	case feedScheme:
+		f.addFeedToken(request)
 	}
 	maps.Copy(request.Header, c.header)
 	answer := f.api.Do(t, request)
@@ -103,6 +105,11 @@ func (f *fixture) send(t *testing.T, op operation, c requestCase) testapi.Answer
 		}
 	}
 	return answer
+}
+
+// addFeedToken adds the token of the calendar feed to the address of a request.
+func (f *fixture) addFeedToken(request *http.Request) {
+	request.URL.RawQuery = strings.TrimPrefix(request.URL.RawQuery+"&token="+f.feed, "&")
 }
 
 // describe formats the request for messages, shortened.

@@ -16,19 +16,20 @@ import (
 // rolesByPermission repeats the specified roles of each permission, independently of the implementation.
 func rolesByPermission() map[string]string {
 	return map[string]string{
-		"view":               "admin release_manager product developer sre qa security compliance billing viewer",
-		"products.write":     "admin release_manager",
-		"environments.write": "admin release_manager sre",
-		"releases.write":     "admin release_manager product developer",
-		"integrations.write": "admin sre",
-		"rules.write":        "admin release_manager sre",
-		"governance.manage":  "admin",
-		"breakglass.write":   "admin release_manager sre",
-		"versions.approve":   "admin release_manager product qa sre security compliance",
-		"keys.view":          "admin developer",
-		"keys.manage":        "admin",
-		"roles.manage":       "admin",
-		"audit.view":         "admin",
+		"view":                 "admin release_manager product developer sre qa security compliance billing viewer",
+		"products.write":       "admin release_manager",
+		"environments.write":   "admin release_manager sre",
+		"releases.write":       "admin release_manager product developer",
+		"integrations.write":   "admin sre",
+		"rules.write":          "admin release_manager sre",
+		"governance.manage":    "admin",
+		"breakglass.write":     "admin release_manager sre",
+		"versions.approve":     "admin release_manager product qa sre security compliance",
+		"calendar_feeds.write": "admin release_manager product developer sre qa security compliance",
+		"keys.view":            "admin developer",
+		"keys.manage":          "admin",
+		"roles.manage":         "admin",
+		"audit.view":           "admin",
 	}
 }
 
@@ -52,6 +53,7 @@ func permissionOf(t *testing.T, op operation) string {
 	writes := map[string]string{
 		"products": "products.write", "environments": "environments.write", "releases": "releases.write", "api-keys": "keys.manage", "users": "roles.manage",
 		"deployment-rules": "rules.write", "governance-settings": "governance.manage", "versions": "versions.approve", "preflight": "view", "break-glass-grants": "breakglass.write",
+		"calendar-feeds": "calendar_feeds.write",
 	}
 	require.Contains(t, writes, collection, "%s: no permission specified", op.OperationID)
 	return writes[collection]

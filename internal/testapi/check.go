@@ -150,9 +150,14 @@ func (c checkingTransport) check(request *http.Request, response *http.Response,
 		Body:                   io.NopCloser(bytes.NewReader(body)),
 		Options: &openapi3filter.Options{
 			IncludeResponseStatus: true, MultiError: true, SchemaValidationOptions: c.options,
-			ExcludeResponseBody: request.Method == http.MethodHead || declared.Value.Content.Get("text/html") != nil,
+			ExcludeResponseBody: request.Method == http.MethodHead || !isJSON(declared.Value.Content),
 		},
 	})
+}
+
+// isJSON reports whether a response may be JSON: of others only the content type is declared.
+func isJSON(declared openapi3.Content) bool {
+	return len(declared) == 0 || declared["application/json"] != nil
 }
 
 // checkContent requires a declared content type in its exact form, and no body if none is declared.

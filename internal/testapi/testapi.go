@@ -26,6 +26,7 @@ import (
 	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/buildinfo"
+	"github.com/versioner-io/versioner/internal/calendarfeeds"
 	"github.com/versioner-io/versioner/internal/egress"
 	"github.com/versioner-io/versioner/internal/governance"
 	"github.com/versioner-io/versioner/internal/httpapi"
@@ -206,11 +207,14 @@ func New(t *testing.T, options ...Option) *API {
 		Issuers: issuers, PublicURL: chosen.publicURL, PerMinute: chosen.limits.FailuresPerMinute, Tokens: tokens, Tenants: tenants, Sessions: stored,
 		Cookies: cookies, Keys: channels.Keys, Client: chosen.identityProvider, Development: chosen.development, Now: time.Now, Logger: logger,
 	})
+	feeds := calendarfeeds.New(pool, keys, chosen.publicURL, logger)
+	feeds.MaxActive = chosen.quotas.CalendarFeeds
+	feedValidator := authn.NewCalendarFeeds(validator, feeds, chosen.limits.FailuresPerMinute)
 	sessionValidator := authn.NewSessions(validator, stored, cookies, flow, chosen.limits.FailuresPerMinute)
 	running.Go(func() { validator.Run(background) })
 	handler, err := httpapi.New(t.Context(), httpapi.Dependencies{
-		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: validator, JWTs: tokens, Sessions: sessionValidator}), Recorder: recorder, Rules: rules, Clock: chosen.clock,
-		DB: apiPool, Keys: keys, Sessions: stored, SignIn: flow, Channels: channels, Limits: chosen.limits, Lists: chosen.lists, Quotas: chosen.quotas, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies,
+		Logger: logger, Security: chosen.security(authn.Validators{APIKeys: validator, JWTs: tokens, Sessions: sessionValidator, CalendarFeeds: feedValidator}), Recorder: recorder, Rules: rules, Clock: chosen.clock,
+		DB: apiPool, Keys: keys, Sessions: stored, Feeds: feeds, SignIn: flow, Channels: channels, Limits: chosen.limits, Lists: chosen.lists, Quotas: chosen.quotas, Origins: []string{TrustedOrigin}, Proxies: chosen.proxies,
 		Ready:     readiness.Cache(func(ctx context.Context) error { return pool.Ready(ctx, migrate.Version()) }),
 		Telemetry: observed,
 	})

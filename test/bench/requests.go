@@ -56,7 +56,7 @@ func (d *document) requests() ([]request, error) {
 	for _, path := range slices.Sorted(maps.Keys(d.Paths.Map())) {
 		item := d.Paths.Find(path)
 		operation := item.Get
-		if operation == nil || strings.HasPrefix(path, "/auth/") || operation.Security == nil || len(*operation.Security) == 0 {
+		if operation == nil || strings.HasPrefix(path, "/auth/") || operation.Security == nil || !isForUsers(*operation.Security) {
 			continue
 		}
 		r := request{path: path, isList: operation.Parameters.GetByInAndName(openapi3.ParameterInQuery, "cursor") != nil}
@@ -87,6 +87,14 @@ func (d *document) requests() ([]request, error) {
 		}
 	}
 	return all, nil
+}
+
+// isForUsers reports whether an operation accepts session tokens.
+func isForUsers(requirements openapi3.SecurityRequirements) bool {
+	return slices.ContainsFunc(requirements, func(requirement openapi3.SecurityRequirement) bool {
+		_, ok := requirement["JWTAuth"]
+		return ok
+	})
 }
 
 // sampleOfPath returns the name of the sample that a path has the identifier of; empty: none.

@@ -14,7 +14,7 @@ import schemathesis
 EVENTS = {"/deployment-events/", "/build-events/", "/version-events/"}
 NAMES = {"name", "product_name", "version", "environment_name", "environment"}
 NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
-KEPT = {os.environ[name] for name in ("CHANNEL", "ENVIRONMENT", "EVENTS_KEY_ID", "PRODUCT", "RELEASE")}
+KEPT = {os.environ[name] for name in ("CHANNEL", "ENVIRONMENT", "EVENTS_KEY_ID", "FEED", "PRODUCT", "RELEASE")}
 CHANNELS = "/notification-channels/"
 PREFERENCES = "/notification-preferences/"
 CONFIGS = {

@@ -23,6 +23,7 @@ type operation struct {
 	Status           string // of the successful response
 	HasAnswer        bool
 	IsList, IsPage   bool // whether the response is a page of a list with items, or an HTML page
+	IsFeed           bool // whether the address of a calendar feed is all that a client needs
 }
 
 type parameter struct {
@@ -67,6 +68,7 @@ func parseOperation(document node, path, method string, item, op node) operation
 			parsed.Variable = "VERSIONER_TOKEN"
 		}
 	}
+	parsed.IsFeed = get(document, op, "security").Content != nil && get(document, items(get(document, op, "security"))[0], "CalendarFeedToken") != nil
 	var shown []string
 	for _, name := range items(get(document, op, "x-example-parameters")) {
 		shown = append(shown, name.Value)

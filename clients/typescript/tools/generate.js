@@ -22,8 +22,9 @@ function prepare(document) {
     for (const method of METHODS) {
       const operation = item[method];
       if (operation === undefined) continue;
-      // Pages and redirects for browsers are no operations of the client.
-      if (operation.responses["200"]?.content?.["text/html"] ?? operation.responses["302"]) delete document.paths[path];
+      // Pages and redirects for browsers, and calendars for calendar programs, are no operations of the client.
+      const content = operation.responses["200"]?.content;
+      if (content?.["text/html"] ?? content?.["text/calendar"] ?? operation.responses["302"]) delete document.paths[path];
       // A browser adds the session cookie by itself.
       operation.security = operation.security?.filter((requirement) => !("SessionCookie" in requirement));
       // The type of a body has the name of its schema only.

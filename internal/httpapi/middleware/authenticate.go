@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/versioner-io/versioner/gen/apigen"
@@ -30,7 +31,7 @@ func Authenticate(handler apigen.SecurityHandler, operation string, limiter Rate
 			request := c.Request().WithContext(c.Request().Context())
 			request.RemoteAddr = c.RealIP() // the client's behind trusted proxies
 			ctx, authErr := authenticateAny(handler, request, schemes)
-			metrics.Authentication(authn.SchemeOf(request.Header), outcomeOf(authErr))
+			metrics.Authentication(authn.SchemeOf(request), outcomeOf(authErr))
 			if ctx == nil {
 				return limiter.limitAuthFailures(c, authErr)
 			}
@@ -66,6 +67,10 @@ func outcomeOf(authErr error) string {
 func withCaller(ctx context.Context, remoteIP string) context.Context {
 	principal, info := authn.PrincipalFrom(ctx), logctx.From(ctx)
 	info.Account = principal.AccountSlug
+	if principal.CalendarFeedID != uuid.Nil {
+		info.CalendarFeed = principal.CalendarFeedID.String()
+		return ctx
+	}
 	if !principal.IsUser() {
 		info.APIKey = principal.APIKeyID.String()
 		return ctx

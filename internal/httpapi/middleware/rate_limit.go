@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/versioner-io/versioner/internal/apperr"
@@ -78,6 +79,9 @@ func (l RateLimiter) quotas(principal authn.Principal) []ratelimit.Quota {
 	account := "{" + principal.AccountID.String() + "}"
 	caller := ratelimit.Quota{
 		Name: "key", Subject: account + ":key:" + principal.APIKeyID.String(), Limit: effectiveLimit(principal.RequestsPerMinute, l.KeyPerMinute), Window: time.Minute,
+	}
+	if principal.CalendarFeedID != uuid.Nil {
+		caller = ratelimit.Quota{Name: "key", Subject: account + ":calendar_feed:" + principal.CalendarFeedID.String(), Limit: l.KeyPerMinute, Window: time.Minute}
 	}
 	if principal.IsUser() {
 		caller = ratelimit.Quota{Name: "user", Subject: account + ":user:" + principal.UserID.String(), Limit: l.UserPerMinute, Window: time.Minute}

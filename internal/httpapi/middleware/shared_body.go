@@ -59,6 +59,14 @@ func SharedBody(cache *bodycache.Cache, timeout time.Duration, logger *slog.Logg
 	}
 }
 
+// Revalidate lets the client store the answer, and use it after asking whether it has changed.
+func Revalidate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set("Cache-Control", "private, no-cache")
+		return next(c)
+	}
+}
+
 // InvalidateSharedBodies makes the changes of users visible in the lists that this server answers next. wrote announces a change.
 func InvalidateSharedBodies(cache *bodycache.Cache, wrote func(ctx context.Context, account uuid.UUID)) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {

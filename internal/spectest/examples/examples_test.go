@@ -84,6 +84,9 @@ func TestParameterExamples(t *testing.T) {
 
 	found := make(map[string]bool)
 	for _, op := range sampled(scenario.spec) {
+		if op.scheme() == feedScheme {
+			continue // its parameters are those of listDeploymentCalendar
+		}
 		for _, reference := range op.params {
 			param := reference.Value
 			if param.In != openapi3.ParameterInQuery || param.Name == "cursor" { // a cursor is valid for one list of one server

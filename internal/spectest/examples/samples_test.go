@@ -163,7 +163,8 @@ func runSamples(t *testing.T, scenario *scenario, language string, command func(
 		scenario.runStep(t, current, func() {
 			arguments := command(op)
 			run := exec.CommandContext(t.Context(), arguments[0], arguments[1:]...)
-			run.Env = append(os.Environ(), "VERSIONER_API_URL="+scenario.URL, "VERSIONER_API_KEY="+scenario.Key, "VERSIONER_TOKEN="+scenario.Token)
+			run.Env = append(os.Environ(), "VERSIONER_API_URL="+scenario.URL, "VERSIONER_API_KEY="+scenario.Key, "VERSIONER_TOKEN="+scenario.Token,
+				"VERSIONER_CALENDAR_URL="+scenario.URL+"/deployment-calendar.ics?token="+scenario.Feed)
 			output, err := run.CombinedOutput()
 			scenario.mu.Lock()
 			defer scenario.mu.Unlock()

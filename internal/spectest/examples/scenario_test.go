@@ -102,6 +102,10 @@ func steps() []step {
 		{operation: "listDeploymentRules"},
 		{operation: "getDeploymentRule"},
 		{operation: "listDeploymentCalendar"},
+		{operation: "createCalendarFeed"},
+		{operation: "listCalendarFeeds"},
+		{operation: "subscribeDeploymentCalendar"},
+		{operation: "revokeCalendarFeed"},
 		{operation: "preflight"},
 		{operation: "listRuleViolations"},
 		{operation: "updateDeploymentRule"},
@@ -141,6 +145,7 @@ type scenario struct {
 	URL     string
 	Key     string // an API key
 	Token   string // of the admin Ada Lovelace
+	Feed    string // the token of the calendar feed, once it is created
 	api     *testapi.API
 	spec    *openapi3.T
 	webhook *webhookReceiver
@@ -260,6 +265,8 @@ func (s *scenario) request(t *testing.T, current step) {
 		request.Header.Set("Authorization", "Bearer "+s.Key)
 	case "JWTAuth":
 		request.Header.Set("Authorization", "Bearer "+s.Token)
+	case feedScheme:
+		request.URL.RawQuery = "token=" + s.Feed
 	}
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
@@ -289,6 +296,9 @@ func (s *scenario) serve(t *testing.T, w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	answer := s.api.Do(t, request)
+	if s.current.operation == "createCalendarFeed" {
+		s.Feed, _ = answer.Field(t, "token").(string)
+	}
 	s.err = s.checkAnswer(found, answer)
 	w.Header().Set("Content-Type", answer.Header.Get("Content-Type"))
 	w.WriteHeader(answer.Status)
@@ -354,7 +364,7 @@ func project(example, got any) any {
 
 // volatileFields are members whose values differ from run to run.
 func volatileFields() []string {
-	return []string{"latency_ms", "soak_time_hours", "key", "email", "credential", "remote_ip", "request_id"}
+	return []string{"latency_ms", "soak_time_hours", "key", "token", "url", "email", "credential", "remote_ip", "request_id"}
 }
 
 // compare requires the members and values of the example. Identifiers differ, but each identifier of the examples stands for one

@@ -871,6 +871,32 @@ class Methods(ABC):
             )
         ).data
 
+    def list_calendar_feeds(self, *, limit: int | None = None, cursor: str | None = None) -> Pages[models.CalendarFeed]:
+        """List calendar feeds.
+
+        Lists the caller's calendar feeds that are not revoked, newest first, without their tokens; to an admin, those of all users of the account.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_calendar_feeds(limit=limit, cursor=cursor))
+
+    def create_calendar_feed(
+        self, body: models.CalendarFeedCreate, *, idempotency_key: str | None = None
+    ) -> models.CreatedCalendarFeed:
+        """Create a calendar feed.
+
+        Creates an address of the deployment calendar for one calendar program. Only this answer contains it: with it, anyone can read
+        the account's deployment calendar until the feed is revoked. Append `product` or `environment`, such as `&environment=production`, for a part of it.
+        """
+        return (self.send(operations.create_calendar_feed(body, idempotency_key=idempotency_key))).data
+
+    def revoke_calendar_feed(self, id: UUID | str) -> None:
+        """Revoke a calendar feed.
+
+        Revokes the feed permanently; every server rejects its address within a second. Users revoke their own feeds, an admin those of all users.
+        """
+        self.send(operations.revoke_calendar_feed(id))
+
     def preflight(self, body: models.PreflightRequest) -> models.Preflight:
         """Ask whether a deployment may start.
 
@@ -1932,6 +1958,34 @@ class AsyncMethods(ABC):
                 )
             )
         ).data
+
+    def list_calendar_feeds(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.CalendarFeed]:
+        """List calendar feeds.
+
+        Lists the caller's calendar feeds that are not revoked, newest first, without their tokens; to an admin, those of all users of the account.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_calendar_feeds(limit=limit, cursor=cursor))
+
+    async def create_calendar_feed(
+        self, body: models.CalendarFeedCreate, *, idempotency_key: str | None = None
+    ) -> models.CreatedCalendarFeed:
+        """Create a calendar feed.
+
+        Creates an address of the deployment calendar for one calendar program. Only this answer contains it: with it, anyone can read
+        the account's deployment calendar until the feed is revoked. Append `product` or `environment`, such as `&environment=production`, for a part of it.
+        """
+        return (await self.send(operations.create_calendar_feed(body, idempotency_key=idempotency_key))).data
+
+    async def revoke_calendar_feed(self, id: UUID | str) -> None:
+        """Revoke a calendar feed.
+
+        Revokes the feed permanently; every server rejects its address within a second. Users revoke their own feeds, an admin those of all users.
+        """
+        await self.send(operations.revoke_calendar_feed(id))
 
     async def preflight(self, body: models.PreflightRequest) -> models.Preflight:
         """Ask whether a deployment may start.

@@ -513,6 +513,7 @@ The permissions of a user. Every role may view everything but API keys and the a
 | change environments | admin, release_manager, sre |
 | change releases | admin, release_manager, product, developer |
 | list API keys | admin, developer |
+| create and revoke calendar feeds | all but billing and viewer |
 | manage API keys, roles; read the audit log | admin |
 
 """
@@ -2911,6 +2912,115 @@ class CreatedAPIKey(BaseModel):
     key: str
     """
     The key itself, which no other answer contains.
+    """
+
+
+class CalendarFeed(BaseModel):
+    """
+    An address of the deployment calendar, without its token.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The feed's identifier; it is not a part of the token.
+    """
+    name: str
+    """
+    Its name.
+    """
+    created_by: Annotated[UUID | None, Field(...)]
+    """
+    The user who created it.
+    """
+    created_by_name: str
+    """
+    The name of that user at that time.
+    """
+    created_at: AwareDatetime
+    """
+    When it was created.
+    """
+    last_used_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When its address was last read, accurate to an hour.
+    """
+
+
+class CalendarFeedList(BaseModel):
+    """
+    A page of a list of calendar feeds.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[CalendarFeed]
+    """
+    Calendar feeds of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class CreatedCalendarFeed(BaseModel):
+    """
+    A new feed, with its address.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The feed's identifier; it is not a part of the token.
+    """
+    name: str
+    """
+    Its name.
+    """
+    created_by: Annotated[UUID | None, Field(...)]
+    """
+    The user who created it.
+    """
+    created_by_name: str
+    """
+    The name of that user at that time.
+    """
+    created_at: AwareDatetime
+    """
+    When it was created.
+    """
+    last_used_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When its address was last read, accurate to an hour.
+    """
+    token: str
+    """
+    The token of the address, which no other answer contains.
+    """
+    url: str
+    """
+    The address with the token, for calendar programs; without scheme and host on a server that does not know its own address (VERSIONER_PUBLIC_URL).
+    """
+
+
+class CalendarFeedCreate(BaseModel):
+    """
+    A calendar feed to create. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    name: str
+    """
+    Its name, such as the program that reads it and its user.
     """
 
 

@@ -1309,6 +1309,53 @@ def list_deployment_calendar(
     )
 
 
+def list_calendar_feeds(*, limit: int | None = None, cursor: str | None = None) -> Operation[models.CalendarFeedList]:
+    """List calendar feeds.
+
+    Lists the caller's calendar feeds that are not revoked, newest first, without their tokens; to an admin, those of all users of the account.
+    """
+    return Operation(
+        method="GET",
+        path="/calendar-feeds/",
+        answer=models.CalendarFeedList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def create_calendar_feed(
+    body: models.CalendarFeedCreate, *, idempotency_key: str | None = None
+) -> Operation[models.CreatedCalendarFeed]:
+    """Create a calendar feed.
+
+    Creates an address of the deployment calendar for one calendar program. Only this answer contains it: with it, anyone can read
+    the account's deployment calendar until the feed is revoked. Append `product` or `environment`, such as `&environment=production`, for a part of it.
+    """
+    return Operation(
+        method="POST",
+        path="/calendar-feeds/",
+        answer=models.CreatedCalendarFeed,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def revoke_calendar_feed(id: UUID | str) -> Operation[None]:
+    """Revoke a calendar feed.
+
+    Revokes the feed permanently; every server rejects its address within a second. Users revoke their own feeds, an admin those of all users.
+    """
+    return Operation(
+        method="DELETE",
+        path=f"/calendar-feeds/{segment(id)}",
+        answer=None,
+    )
+
+
 def preflight(body: models.PreflightRequest) -> Operation[models.Preflight]:
     """Ask whether a deployment may start.
 

@@ -21,6 +21,9 @@ import type {
   CreateBuildEventData,
   CreateBuildEventErrors,
   CreateBuildEventResponses,
+  CreateCalendarFeedData,
+  CreateCalendarFeedErrors,
+  CreateCalendarFeedResponses,
   CreateDeploymentEventData,
   CreateDeploymentEventErrors,
   CreateDeploymentEventResponses,
@@ -145,6 +148,9 @@ import type {
   ListBuildsData,
   ListBuildsErrors,
   ListBuildsResponses,
+  ListCalendarFeedsData,
+  ListCalendarFeedsErrors,
+  ListCalendarFeedsResponses,
   ListDeploymentCalendarData,
   ListDeploymentCalendarErrors,
   ListDeploymentCalendarResponses,
@@ -219,6 +225,9 @@ import type {
   RevokeBreakGlassGrantData,
   RevokeBreakGlassGrantErrors,
   RevokeBreakGlassGrantResponses,
+  RevokeCalendarFeedData,
+  RevokeCalendarFeedErrors,
+  RevokeCalendarFeedResponses,
   RevokeVersionApprovalData,
   RevokeVersionApprovalErrors,
   RevokeVersionApprovalResponses,
@@ -1823,6 +1832,74 @@ export const listDeploymentCalendar = (
       },
     ],
     url: "/deployment-calendar/",
+    ...options,
+  });
+
+/**
+ * List calendar feeds
+ *
+ * Lists the caller's calendar feeds that are not revoked, newest first, without their tokens; to an admin, those of all users of the account.
+ *
+ */
+export const listCalendarFeeds = (
+  options: Options<ListCalendarFeedsData>,
+): RequestResult<ListCalendarFeedsResponses, ListCalendarFeedsErrors> =>
+  options.client.get<ListCalendarFeedsResponses, ListCalendarFeedsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/calendar-feeds/",
+    ...options,
+  });
+
+/**
+ * Create a calendar feed
+ *
+ * Creates an address of the deployment calendar for one calendar program. Only this answer contains it: with it, anyone can read
+ * the account's deployment calendar until the feed is revoked. Append `product` or `environment`, such as `&environment=production`, for a part of it.
+ *
+ */
+export const createCalendarFeed = (
+  options: Options<CreateCalendarFeedData>,
+): RequestResult<CreateCalendarFeedResponses, CreateCalendarFeedErrors> =>
+  options.client.post<CreateCalendarFeedResponses, CreateCalendarFeedErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/calendar-feeds/",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Revoke a calendar feed
+ *
+ * Revokes the feed permanently; every server rejects its address within a second. Users revoke their own feeds, an admin those of all users.
+ *
+ */
+export const revokeCalendarFeed = (
+  options: Options<RevokeCalendarFeedData>,
+): RequestResult<RevokeCalendarFeedResponses, RevokeCalendarFeedErrors> =>
+  options.client.delete<RevokeCalendarFeedResponses, RevokeCalendarFeedErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/calendar-feeds/{id}",
     ...options,
   });
 

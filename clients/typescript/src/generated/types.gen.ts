@@ -474,6 +474,7 @@ export type ReleaseStatus = "draft" | "in_progress" | "completed" | "cancelled";
  * | change environments | admin, release_manager, sre |
  * | change releases | admin, release_manager, product, developer |
  * | list API keys | admin, developer |
+ * | create and revoke calendar feeds | all but billing and viewer |
  * | manage API keys, roles; read the audit log | admin |
  *
  */
@@ -2562,6 +2563,98 @@ export type CreatedAPIKey = {
 };
 
 /**
+ * An address of the deployment calendar, without its token.
+ */
+export type CalendarFeed = {
+  /**
+   * The feed's identifier; it is not a part of the token.
+   */
+  id: string;
+  /**
+   * Its name.
+   */
+  name: string;
+  /**
+   * The user who created it.
+   */
+  created_by: string | null;
+  /**
+   * The name of that user at that time.
+   */
+  created_by_name: string;
+  /**
+   * When it was created.
+   */
+  created_at: string;
+  /**
+   * When its address was last read, accurate to an hour.
+   */
+  last_used_at: string | null;
+};
+
+/**
+ * A page of a list of calendar feeds.
+ */
+export type CalendarFeedList = {
+  /**
+   * Calendar feeds of this page, newest first.
+   */
+  items: Array<CalendarFeed>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * A new feed, with its address.
+ */
+export type CreatedCalendarFeed = {
+  /**
+   * The feed's identifier; it is not a part of the token.
+   */
+  id: string;
+  /**
+   * Its name.
+   */
+  name: string;
+  /**
+   * The user who created it.
+   */
+  created_by: string | null;
+  /**
+   * The name of that user at that time.
+   */
+  created_by_name: string;
+  /**
+   * When it was created.
+   */
+  created_at: string;
+  /**
+   * When its address was last read, accurate to an hour.
+   */
+  last_used_at: string | null;
+  /**
+   * The token of the address, which no other answer contains.
+   */
+  token: string;
+  /**
+   * The address with the token, for calendar programs; without scheme and host on a server that does not know its own address (VERSIONER_PUBLIC_URL).
+   */
+  url: string;
+};
+
+/**
+ * A calendar feed to create. Unknown members are rejected.
+ */
+export type CalendarFeedCreate = {
+  /**
+   * Its name, such as the program that reads it and its user.
+   */
+  name: string;
+};
+
+/**
  * A key to create. Unknown members are rejected.
  */
 export type APIKeyCreate = {
@@ -3594,6 +3687,11 @@ export type PreferenceID = string;
  * The delivery's identifier, a UUID; receivers get it as `webhook-id`.
  */
 export type DeliveryID = string;
+
+/**
+ * The calendar feed's identifier.
+ */
+export type CalendarFeedID = string;
 
 /**
  * The API key's identifier, a UUID. It is not a part of the key itself.
@@ -8025,6 +8123,178 @@ export type ListDeploymentCalendarResponses = {
 };
 
 export type ListDeploymentCalendarResponse = ListDeploymentCalendarResponses[keyof ListDeploymentCalendarResponses];
+
+export type ListCalendarFeedsData = {
+  body?: never;
+  path?: never;
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/calendar-feeds/";
+};
+
+export type ListCalendarFeedsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListCalendarFeedsError = ListCalendarFeedsErrors[keyof ListCalendarFeedsErrors];
+
+export type ListCalendarFeedsResponses = {
+  /**
+   * A page of calendar feeds.
+   */
+  200: CalendarFeedList;
+};
+
+export type ListCalendarFeedsResponse = ListCalendarFeedsResponses[keyof ListCalendarFeedsResponses];
+
+export type CreateCalendarFeedData = {
+  body: CalendarFeedCreate;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path?: never;
+  query?: never;
+  url: "/calendar-feeds/";
+};
+
+export type CreateCalendarFeedErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type CreateCalendarFeedError = CreateCalendarFeedErrors[keyof CreateCalendarFeedErrors];
+
+export type CreateCalendarFeedResponses = {
+  /**
+   * The new feed, with its address.
+   */
+  200: CreatedCalendarFeed;
+};
+
+export type CreateCalendarFeedResponse = CreateCalendarFeedResponses[keyof CreateCalendarFeedResponses];
+
+export type RevokeCalendarFeedData = {
+  body?: never;
+  path: {
+    /**
+     * The calendar feed's identifier.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/calendar-feeds/{id}";
+};
+
+export type RevokeCalendarFeedErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type RevokeCalendarFeedError = RevokeCalendarFeedErrors[keyof RevokeCalendarFeedErrors];
+
+export type RevokeCalendarFeedResponses = {
+  /**
+   * Revoked.
+   */
+  204: void;
+};
+
+export type RevokeCalendarFeedResponse = RevokeCalendarFeedResponses[keyof RevokeCalendarFeedResponses];
 
 export type PreflightData = {
   body: PreflightRequest;
