@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/embeddedpg"
+)
+
+// governedServers are servers that share a database, with an API key and the token of an admin for the first one.
+type governedServers struct {
+	envs       [][]string
+	servers    []*program
+	dsn        string
+	key, token string
+}
+
+func startGoverned(t *testing.T, n int) *governedServers {
+	t.Helper()
+	database, err := embeddedpg.Start(t.Context(), embeddedpg.Config{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = database.Stop(context.Background()) })
+	g := &governedServers{dsn: database.DSN()}
+	for range n {
+		env := environment(newDataDir(t), "DATABASE_URL="+g.dsn, "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789",
+			"VERSIONER_ENCRYPTION_KEYS="+strings.Repeat("A", 43)+"=", "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8", "VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0",
+			"VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0", "VERSIONER_RATE_LIMIT_USER_PER_MINUTE=0")
+		g.envs = append(g.envs, env)
+		g.servers = append(g.servers, launch(t, env, "dev"))
+	}
+	g.key = keyPattern.FindString(g.servers[0].stdout.String())
+	token, stderr, err := call(t, g.envs[0], "token", "--account", demoAccount, "--role", "admin")
+	require.NoError(t, err, stderr)
+	g.token = strings.TrimSpace(token)
+	return g
+}
+
+// create creates an object on the first server.
+func (g *governedServers) create(t *testing.T, path string, object map[string]any) (id string) {
+	t.Helper()
+	status, answer := postTo(g.servers[0].url+path, g.token, object)
+	require.Equal(t, http.StatusCreated, status, "%s", answer)
+	var made struct{ ID string }
+	require.NoError(t, json.Unmarshal(answer, &made))
+	return made.ID
+}
+
+// setMode changes the mode of a rule on the first server.
+func (g *governedServers) setMode(t *testing.T, rule, mode string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, g.servers[0].url+"/deployment-rules/"+rule, bytes.NewReader([]byte(`{"mode":"`+mode+`"}`)))
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+g.token)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+}
+
+// begin reports the start of a deployment of a version to production.
+func (g *governedServers) begin(server int, version string) (int, []byte) {
+	return post(g.servers[server].url, g.key, map[string]any{
+		"product_name": "shop", "version": version, "environment_name": "production", "status": "started", "invoke_id": "run " + version,
+	})
+}
+
+// frozen is a rule that denies deployments to production for two hours from an hour ago on.
+func frozen(mode string) map[string]any {
+	local := func(at time.Time) string { return at.UTC().Format("2006-01-02T15:04") }
+	return map[string]any{
+		"name": "Freeze", "rule_type": "schedule", "mode": mode, "rollback": "enforce", "scope": map[string]any{"environments": []string{"production"}},
+		"schedule": map[string]any{"timezone": "UTC", "windows": []map[string]any{
+			{"name": "w", "effect": "deny", "start": local(time.Now().Add(-time.Hour)), "end": local(time.Now().Add(time.Hour))},
+		}},
+	}
+}
+
+// TestRuleChangesBindOnEveryServer changes a rule on one server and starts a deployment on another one at once, time after time.
+// VERSIONER_TEST_RULE_CHANGES is the number of changes.
+func TestRuleChangesBindOnEveryServer(t *testing.T) {
+	t.Parallel()
+	changes := 40
+	if text := os.Getenv("VERSIONER_TEST_RULE_CHANGES"); text != "" {
+		var err error
+		changes, err = strconv.Atoi(text)
+		require.NoError(t, err)
+	}
+	g := startGoverned(t, 2)
+	for deadline, i := time.Now().Add(2*time.Second), 0; time.Now().Before(deadline); i++ { // until the other server has cached that there are no rules
+		status, answer := g.begin(1, fmt.Sprintf("before %d", i))
+		require.Equal(t, http.StatusOK, status, "%s", answer)
+	}
+
+	rule := g.create(t, "/deployment-rules/", frozen("enabled"))
+	created := time.Now()
+	for i := 0; ; i++ {
+		sent := time.Now()
+		status, answer := g.begin(1, fmt.Sprintf("first %d", i))
+		if status == http.StatusLocked {
+			t.Logf("the first rule of the account binds on the other server after %v", sent.Sub(created).Round(time.Millisecond))
+			break
+		}
+		require.Equal(t, http.StatusOK, status, "%s", answer)
+		require.Less(t, sent.Sub(created), time.Second, "the first rule does not bind")
+	}
+
+	for i := range changes {
+		mode, want := "report_only", http.StatusOK
+		if i%2 == 1 {
+			mode, want = "enabled", http.StatusLocked
+		}
+		g.setMode(t, rule, mode)
+		status, answer := g.begin(1, strconv.Itoa(i))
+		require.Equal(t, want, status, "change %d to %s does not bind: %s", i, mode, answer)
+	}
+	t.Logf("%d changes on one server, each of which binds the next start on the other one", changes)
+	for _, server := range g.servers {
+		server.stop(t)
+	}
+}
+
+// TestKilledBeforeTheAnswerOfARejection kills the server after PostgreSQL has written the commit of a rejection and before it confirms it. The
+// repeated request is the same attempt, with one notice.
+func TestKilledBeforeTheAnswerOfARejection(t *testing.T) {
+	t.Parallel()
+	g := startGoverned(t, 1)
+	hooks := newHooks(t)
+	channel := g.create(t, "/notification-channels/", map[string]any{"name": "c", "channel_type": "webhook", "config": map[string]any{"url": hooks.url}})
+	g.create(t, "/notification-preferences/", map[string]any{"channel_id": channel, "event_type": "deployment.preflight_failed", "filters": map[string]any{"products": []string{"shop"}}})
+	g.create(t, "/deployment-rules/", frozen("enabled"))
+	require.Eventually(t, func() bool {
+		status, _ := post(g.servers[0].url, g.key, map[string]any{"product_name": "probe", "version": time.Now().String(), "environment_name": "production", "status": "started"})
+		return status == http.StatusLocked
+	}, 5*time.Second, 10*time.Millisecond)
+
+	conn, err := pgx.Connect(t.Context(), g.dsn)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.Background()) }()
+	count := func(sql string) (n int) {
+		require.NoError(t, conn.QueryRow(t.Context(), sql).Scan(&n))
+		return n
+	}
+	setStandby := func(name string) {
+		for _, statement := range []string{"ALTER SYSTEM SET synchronous_standby_names = '" + name + "'", "SELECT pg_reload_conf()"} {
+			_, err := conn.Exec(t.Context(), statement)
+			require.NoError(t, err)
+		}
+	}
+	setStandby("absent") // commits wait for a standby that does not exist, after they are written
+	time.Sleep(200 * time.Millisecond)
+	answered := make(chan int, 1)
+	go func() {
+		status, _ := g.begin(0, "1")
+		answered <- status
+	}()
+	require.Eventually(t, func() bool {
+		return count(`SELECT count(*) FROM pg_stat_activity AS a JOIN pg_locks AS l ON l.pid = a.pid
+			WHERE a.wait_event = 'SyncRep' AND l.relation = 'rule_violations'::regclass AND l.mode = 'RowExclusiveLock'`) > 0
+	}, 20*time.Second, 5*time.Millisecond, "the rejection is not committed")
+	require.NoError(t, g.servers[0].command.Process.Kill())
+	<-g.servers[0].exited
+	require.Zero(t, <-answered, "the client has an answer")
+	setStandby("")
+	require.Eventually(t, func() bool { return count("SELECT count(*) FROM deployment_details WHERE product_name = 'shop'") == 1 }, 20*time.Second, 10*time.Millisecond,
+		"the rejection was committed")
+
+	g.servers[0] = launch(t, g.envs[0], "dev")
+	for range 2 { // clients repeat what they have no answer to
+		status, answer := g.begin(0, "1")
+		require.Equal(t, http.StatusLocked, status, "%s", answer)
+	}
+	require.Equal(t, 1, count("SELECT count(*) FROM deployment_details WHERE product_name = 'shop'"), "attempts")
+	require.Equal(t, 1, count("SELECT rejections FROM deployment_details WHERE product_name = 'shop'"))
+	require.Equal(t, 1, count("SELECT count(*) FROM events WHERE body ->> 'product_name' = 'shop'"))
+	require.Eventually(t, func() bool {
+		return count("SELECT count(*) FROM notification_deliveries WHERE status = 'delivered'") == 1 &&
+			count("SELECT count(*) FROM river_job WHERE kind LIKE '%fan_out%' AND state NOT IN ('completed', 'cancelled', 'discarded')") == 0
+	}, time.Minute, 50*time.Millisecond, "the notice is not delivered")
+	require.Equal(t, 1, count("SELECT count(*) FROM notification_deliveries"), "notices")
+	hooks.mu.Lock()
+	defer hooks.mu.Unlock()
+	require.Len(t, hooks.times, 1)
+	g.servers[0].stop(t)
+}
