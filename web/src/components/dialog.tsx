@@ -6,6 +6,7 @@ import { CloseIcon } from "./icons";
 
 const SHAPES = {
   center: "m-auto w-[min(32rem,calc(100vw-2rem))] max-h-[calc(100dvh-2rem)] rounded-xl",
+  wide: "m-auto w-[min(48rem,calc(100vw-2rem))] max-h-[calc(100dvh-2rem)] rounded-xl",
   side: "my-0 mr-0 ml-auto h-dvh max-h-dvh w-[min(30rem,100vw)] max-w-full rounded-none border-y-0 border-r-0",
   left: "my-0 mr-auto ml-0 h-dvh max-h-dvh w-[min(17rem,85vw)] rounded-none border-y-0 border-l-0",
 } as const;

@@ -13,6 +13,10 @@ interface ConfirmDialogProps {
   run: () => Promise<unknown>;
   /** Reads the object again, after another user has changed it. */
   reload?: () => Promise<unknown>;
+  /** What the user reads when another user has changed the object. */
+  outdated?: string;
+  isDangerous?: boolean;
+  isWide?: boolean;
   onDone: () => void;
   onClose: () => void;
   children: ReactNode;
@@ -25,6 +29,9 @@ export function ConfirmDialog({
   confirmation,
   run,
   reload,
+  outdated = "Another user has changed this. It has not been deleted; look at it again before you do.",
+  isDangerous = true,
+  isWide = false,
   onDone,
   onClose,
   children,
@@ -44,7 +51,8 @@ export function ConfirmDialog({
     <FormDialog
       title={title}
       action={action}
-      isDangerous
+      isDangerous={isDangerous}
+      isWide={isWide}
       isDisabled={confirmation !== undefined && !isConfirmed}
       busy={isPending}
       error={isOutdated ? null : error}
@@ -57,7 +65,7 @@ export function ConfirmDialog({
       )}
       {isOutdated ? (
         <p role="alert" className="rounded-md bg-warn-soft px-3 py-2 text-sm text-warn">
-          Another user has changed this. It has not been deleted; look at it again before you do.
+          {outdated}
         </p>
       ) : null}
     </FormDialog>

@@ -49,7 +49,8 @@ export function ConflictNotice({ fields, before, saved, mine, busy, onTake, onOv
   );
 }
 
-function textOf({ name, choices }: FormField, values: Values): string {
+function textOf({ name, choices, custom }: FormField, values: Values): string {
+  if (custom) return custom.wordsOf(values[name] ?? "");
   const words = linesOf(values[name]).map((text) => choices?.[text] ?? text);
   return words.join("\n") || (choices?.[""] ?? "(empty)");
 }

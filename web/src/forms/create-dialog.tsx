@@ -14,6 +14,7 @@ interface CreateDialogProps<Body, Created> {
   create: (body: Body) => PromiseLike<Created>;
   onCreated: (created: Created) => void;
   onClose: () => void;
+  isWide?: boolean;
   /** What precedes the fields. */
   children?: ReactNode;
 }
@@ -27,6 +28,7 @@ export function CreateDialog<Body, Created>({
   create,
   onCreated,
   onClose,
+  isWide = false,
   children,
 }: CreateDialogProps<Body, Created>) {
   const [initial] = useState(given);
@@ -43,6 +45,7 @@ export function CreateDialog<Body, Created>({
       title={title}
       action={action}
       formRef={form.ref}
+      isWide={isWide}
       busy={isPending}
       error={error}
       shown={form.shown}

@@ -1,6 +1,6 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { PreconditionFailed } from "@versioner/client";
-import { useId, useState } from "react";
+import { type ReactNode, useId, useState } from "react";
 
 import type { Revised } from "../api/lists";
 import { Dialog } from "../components/dialog";
@@ -22,6 +22,9 @@ interface EditDialogProps<T, Body> {
   save: (patch: Body, revision: Revised<T>) => PromiseLike<unknown>;
   onSaved?: () => void;
   onClose: () => void;
+  isWide?: boolean;
+  /** What follows the fields. */
+  children?: ReactNode;
 }
 
 /**
@@ -56,6 +59,8 @@ function Form<T, Body>({
   save,
   onSaved,
   onClose,
+  isWide = false,
+  children,
 }: EditDialogProps<T, Body> & { opened: Revised<T> }) {
   const [base, setBase] = useState(opened); // polls change the property
   const [conflict, setConflict] = useState<Revised<T> | null>(null);
@@ -90,6 +95,7 @@ function Form<T, Body>({
       title={title}
       action="Save"
       formRef={form.ref}
+      isWide={isWide}
       busy={isPending}
       error={error}
       shown={form.shown}
@@ -99,6 +105,7 @@ function Form<T, Body>({
       onClose={onClose}
     >
       <Inputs form={form} />
+      {children}
       {conflict ? (
         <ConflictNotice
           fields={form.fields}

@@ -1,4 +1,5 @@
 import { ValidationError, type ValidationItem } from "@versioner/client";
+import type { ComponentType } from "react";
 
 import type { environmentNamesQuery, productNamesQuery } from "../api/names";
 import { isObject, mergePatch } from "./merge-patch";
@@ -7,11 +8,14 @@ import { isObject, mergePatch } from "./merge-patch";
 export type Values = Readonly<Record<string, string>>;
 
 export interface FormField {
-  /** The member of the body that `bodyOf` and `patchOf` return. */
+  /** The member of the body that `bodyOf` and `patchOf` return; a member of an object in it has a path, such as `scope.products`. */
   name: string;
   label: string;
-  /** `name` is a text with suggestions, `names` a list of names, `checks` a list of choices, and `check` a switch. */
-  kind: "text" | "area" | "json" | "choice" | "name" | "names" | "checks" | "check";
+  /**
+   * `number` is a whole number, `name` a text with suggestions, `names` a list of names, `checks` a list of choices, `check` a switch, and
+   * `custom` has an input of its own.
+   */
+  kind: "text" | "number" | "area" | "json" | "choice" | "name" | "names" | "checks" | "check" | "custom";
   help?: string;
   isRequired?: boolean;
   choices?: Readonly<Record<string, string>>;
@@ -21,6 +25,24 @@ export interface FormField {
   suggestions?: typeof productNamesQuery | typeof environmentNamesQuery;
   /** The name that the server's messages have for the field, if it is another one. */
   member?: string;
+  /** Whether the member is null when the field is empty. */
+  isNullable?: boolean;
+  /** The input of a custom field, the value that its text stands for, and the words for users. */
+  custom?: {
+    Input: ComponentType<CustomInputProps>;
+    valueOf: (text: string) => unknown;
+    wordsOf: (text: string) => string;
+  };
+}
+
+export interface CustomInputProps {
+  field: FormField;
+  value: string;
+  problem: string | undefined;
+  /** The problems of the members of the value, by their path in it, such as `0.start`, and the failure that they are from. */
+  inner: Problems;
+  error: unknown;
+  onChange: (text: string) => void;
 }
 
 /** The fields of a form, which may depend on their values. */
@@ -46,6 +68,7 @@ export function problemsOf(fields: readonly FormField[], values: Values): Proble
   const problems: Record<string, string> = {};
   for (const { name, kind, isRequired } of fields) {
     const text = values[name] ?? "";
+    if (kind === "number" && !/^\s*(-?\d+\s*)?$/.test(text)) problems[name] = "Write a whole number.";
     if (isRequired && text.trim() === "") problems[name] = "This field is required.";
     if (kind === "json" && parseObject(text) === null)
       problems[name] = 'Write a JSON object, such as {"team": "shop"}.';
@@ -62,12 +85,26 @@ export function sendingProblems(
   const problems: Record<string, string> = {};
   const shown: ValidationItem[] = [];
   for (const item of error instanceof ValidationError ? error.problems : []) {
-    const field = fields.find(({ name, member = name }) => item.loc.slice(1).includes(member));
+    const path = item.loc.slice(1);
+    const field =
+      fields.find(({ name, member = name }) => isBelow(path, member)) ??
+      fields.find(({ name, member = name }) => path.includes(member));
     if (!field) continue;
-    problems[field.name] ??= item.msg;
-    if (problems[field.name] === item.msg) shown.push(item);
+    const isInner = field.custom !== undefined && path.length > field.name.split(".").length;
+    const at = isInner ? path.join(".") : field.name;
+    problems[at] ??= item.msg;
+    if (problems[at] === item.msg) shown.push(item);
   }
   return { problems, shown };
+}
+
+/** Reports whether the path leads to the member or into it. */
+const isBelow = (path: readonly (string | number)[], member: string) => `${path.join(".")}.`.startsWith(`${member}.`);
+
+/** The problems of the members of a field's value, by their path in it. */
+export function innerProblems(problems: Problems, name: string): Problems {
+  const inner = Object.entries(problems).filter(([path]) => path.startsWith(`${name}.`));
+  return Object.fromEntries(inner.map(([path, problem]) => [path.slice(name.length + 1), problem]));
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | null {
@@ -83,8 +120,12 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | null {
 export const jsonText = (value: Readonly<Record<string, unknown>>) =>
   Object.keys(value).length === 0 ? "" : JSON.stringify(value, null, 2);
 
-function valueOf({ kind }: FormField, text: string): unknown {
+function valueOf({ kind, isNullable, custom }: FormField, text: string): unknown {
+  if (isNullable && text.trim() === "") return null;
+  if (custom) return custom.valueOf(text);
   switch (kind) {
+    case "number":
+      return Number(text);
     case "json":
       return parseObject(text);
     case "names":
@@ -102,9 +143,18 @@ export function bodyOf<Body>(fields: readonly FormField[], values: Values): Body
   const body: Record<string, unknown> = {};
   for (const field of fields) {
     const text = values[field.name] ?? "";
-    if (text.trim() !== "") body[field.name] = valueOf(field, text);
+    if (text.trim() !== "") setMember(body, field.name, valueOf(field, text));
   }
   return body as Body;
+}
+
+/** Sets the member at the path, and makes the objects on the way. */
+function setMember(body: Record<string, unknown>, path: string, value: unknown): void {
+  const names = path.split(".");
+  const last = names.pop() ?? path;
+  let object = body;
+  for (const name of names) object = (object[name] ??= {}) as Record<string, unknown>;
+  object[last] = value;
 }
 
 /** The values of the form that have changed; null if there is none. */
@@ -115,8 +165,8 @@ export function patchOf<Body>(fields: readonly FormField[], before: Values, afte
     const [old = "", text = ""] = [before[name], after[name]];
     if (kind === "json") {
       const inner = mergePatch(parseObject(old) ?? {}, parseObject(text) ?? {});
-      if (inner) patch[name] = inner;
-    } else if (old !== text) patch[name] = valueOf(field, text);
+      if (inner) setMember(patch, name, inner);
+    } else if (old !== text) setMember(patch, name, valueOf(field, text));
   }
   return Object.keys(patch).length > 0 ? (patch as Body) : null;
 }

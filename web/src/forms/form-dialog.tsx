@@ -20,6 +20,7 @@ export interface FormDialogProps {
   isDirty?: boolean;
   isDangerous?: boolean;
   isDisabled?: boolean;
+  isWide?: boolean;
   formRef?: Ref<HTMLFormElement>;
   children: ReactNode;
 }
@@ -29,7 +30,7 @@ export function FormDialog(props: FormDialogProps) {
   const [isAsking, setAsking] = useState(false);
   const close = () => (props.isDirty && !isAsking ? setAsking(true) : props.onClose());
   return (
-    <Dialog title={props.title} onClose={close}>
+    <Dialog title={props.title} shape={props.isWide ? "wide" : "center"} onClose={close}>
       <form
         ref={props.formRef}
         noValidate

@@ -2,12 +2,12 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { type ComponentProps, useId, useState } from "react";
 
 import { CheckField, SelectField, TextArea, TextField } from "../components/field";
-import { type FormField, linesOf } from "./fields";
+import { type FormField, innerProblems, linesOf, type Problems } from "./fields";
 import { NamesField } from "./names-field";
 import type { useFields } from "./use-fields";
 
 /** The fields of a form. The first one takes the focus. */
-export function Inputs({ form: { fields, values, problems, change } }: { form: ReturnType<typeof useFields> }) {
+export function Inputs({ form: { fields, values, problems, error, change } }: { form: ReturnType<typeof useFields> }) {
   return fields.map((field, index) => (
     <Input
       key={field.name}
@@ -15,6 +15,8 @@ export function Inputs({ form: { fields, values, problems, change } }: { form: R
       isFirst={index === 0}
       value={values[field.name] ?? ""}
       problem={problems[field.name]}
+      inner={field.custom ? innerProblems(problems, field.name) : {}}
+      error={error}
       onChange={(text) => change(field.name, text)}
     />
   ));
@@ -25,10 +27,12 @@ interface InputProps {
   isFirst: boolean;
   value: string;
   problem: string | undefined;
+  inner: Problems;
+  error: unknown;
   onChange: (text: string) => void;
 }
 
-function Input({ field, isFirst, value, problem, onChange }: InputProps) {
+function Input({ field, isFirst, value, problem, inner, error, onChange }: InputProps) {
   const { label, kind, help, choices = {}, isRequired, maxLength, type, placeholder } = field;
   const common = {
     label,
@@ -39,7 +43,10 @@ function Input({ field, isFirst, value, problem, onChange }: InputProps) {
     "aria-required": isRequired,
     onChange: (event: { target: { value: string } }) => onChange(event.target.value),
   };
+  if (field.custom) return <field.custom.Input {...{ field, value, problem, inner, error, onChange }} />;
   switch (kind) {
+    case "number":
+      return <TextField {...common} {...{ maxLength, placeholder }} inputMode="numeric" autoComplete="off" />;
     case "choice":
       return (
         <SelectField {...common}>
@@ -88,10 +95,13 @@ interface NamesInputProps {
   onChange: (names: string[]) => void;
 }
 
-function NamesInput({ field: { label, help, suggestions }, problem, names, onChange }: NamesInputProps) {
+function NamesInput({ field, problem, names, onChange }: NamesInputProps) {
+  const { label, help, placeholder, suggestions } = field;
   const [text, setText] = useState("");
   const found = useSuggestions(suggestions, text);
-  return <NamesField {...{ label, help, problem, names, onChange }} suggestions={found} onText={setText} />;
+  return (
+    <NamesField {...{ label, help, problem, names, placeholder, onChange }} suggestions={found} onText={setText} />
+  );
 }
 
 function useSuggestions(suggestions: FormField["suggestions"], text: string): readonly string[] {

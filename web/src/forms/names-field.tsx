@@ -10,6 +10,7 @@ export function NamesField({
   help,
   problem,
   names,
+  placeholder = "All",
   suggestions,
   onText,
   onChange,
@@ -18,6 +19,8 @@ export function NamesField({
   help?: string | undefined;
   problem?: string | undefined;
   names: readonly string[];
+  /** What an empty list means. */
+  placeholder?: string | undefined;
   suggestions: readonly string[];
   /** Called with the typed text, to find suggestions. */
   onText: (text: string) => void;
@@ -48,7 +51,7 @@ export function NamesField({
           list={listId}
           autoComplete="off"
           maxLength={255}
-          placeholder={names.length === 0 ? "All" : "Another one"}
+          placeholder={names.length === 0 ? placeholder : "Another one"}
           problem={problem}
           value={text}
           onChange={(event) => type(event.target.value)}

@@ -23,6 +23,8 @@ export interface Editing<T, Body> {
   /** What the user agrees to before the object is deleted, and what follows from it, after the object's name. */
   confirmation: string;
   consequence: string;
+  /** Whether the form has much in it. */
+  isWide?: boolean;
 }
 
 interface ObjectPageProps<T, Body> {
@@ -34,7 +36,9 @@ interface ObjectPageProps<T, Body> {
   trail?: ReactNode;
   /** Actions before those that change the object. */
   actions?: ReactNode;
-  metadata: Readonly<Record<string, unknown>>;
+  metadata?: Readonly<Record<string, unknown>>;
+  /** What follows the fields of the form. */
+  formNote?: ReactNode;
   script: { path: string; query?: Record<string, string> };
   children: ReactNode;
 }
@@ -42,7 +46,7 @@ interface ObjectPageProps<T, Body> {
 type DialogName = "edit" | "delete" | null;
 
 /** The page of an object with a name that users edit: its actions, its content, its metadata and how a script reads it. */
-export function ObjectPage<T extends { id: string; name: string; description: string }, Body>({
+export function ObjectPage<T extends { id: string; name: string; description?: string }, Body>({
   revised,
   list,
   editing,
@@ -50,6 +54,7 @@ export function ObjectPage<T extends { id: string; name: string; description: st
   trail,
   actions,
   metadata,
+  formNote,
   script,
   children,
 }: ObjectPageProps<T, Body>) {
@@ -80,9 +85,9 @@ export function ObjectPage<T extends { id: string; name: string; description: st
       }
     >
       {children}
-      <MetadataPanel data={metadata} />
+      {metadata ? <MetadataPanel data={metadata} /> : null}
       <ScriptPanel {...script} />
-      <Dialogs open={dialog} revised={revised} editing={editing} list={list.to} onClose={() => setDialog(null)} />
+      <Dialogs open={dialog} {...{ revised, editing, formNote }} list={list.to} onClose={() => setDialog(null)} />
     </Page>
   );
 }
@@ -91,6 +96,7 @@ interface DialogsProps<T, Body> {
   open: DialogName;
   revised: Revised<T>;
   editing: Editing<T, Body>;
+  formNote: ReactNode;
   list: string;
   onClose: () => void;
 }
@@ -99,6 +105,7 @@ function Dialogs<T extends { id: string; name: string }, Body>({
   open,
   revised,
   editing,
+  formNote,
   list,
   onClose,
 }: DialogsProps<T, Body>) {
@@ -114,8 +121,11 @@ function Dialogs<T extends { id: string; name: string }, Body>({
         load={() => editing.load(id)}
         valuesOf={editing.valuesOf}
         save={(patch: Body, { etag }) => editing.change(id, patch, etag)}
+        isWide={editing.isWide ?? false}
         onClose={onClose}
-      />
+      >
+        {formNote}
+      </EditDialog>
     );
   }
   return (

@@ -17,6 +17,7 @@ export function useFields(all: FormFields, initial: Values, error: unknown) {
     ref,
     fields,
     values,
+    error,
     setValues,
     problems: { ...sent.problems, ...own },
     /** The server's messages that are beside the fields. */

@@ -11,6 +11,7 @@ import {
   GridIcon,
   KeyIcon,
   ListIcon,
+  RuleIcon,
   StartIcon,
   StopIcon,
   TagIcon,
@@ -54,6 +55,7 @@ export const navigation: NavigationGroup[] = [
   {
     label: "Governance",
     items: [
+      { to: "/rules", label: "Deployment rules", icon: RuleIcon, letter: "l" },
       { to: "/violations", label: "Rule violations", icon: StopIcon, letter: "x" },
       { to: "/break-glass", label: "Break-glass grants", icon: GlassIcon, letter: "g" },
     ],
