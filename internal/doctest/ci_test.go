@@ -270,34 +270,6 @@ func TestEventScriptHidesTheKey(t *testing.T) {
 	require.NoError(t, <-finished)
 }
 
-// clientScript stands in for the command line client, which is a separate program: it sends the flags of `track deployment`.
-const clientScript = `#!/bin/bash
-set -eu
-[ "$1 $2" = "track deployment" ]
-shift 2
-body=",\"source_system\":\"unknown\"" # as the client outside of CI
-while [ $# -gt 0 ]; do
-	case $1 in
-	--product) field=product_name ;;
-	--environment) field=environment_name ;;
-	--version | --status | --scm-sha) field=${1#--}; field=${field//-/_} ;;
-	*) echo "unknown flag $1" >&2; exit 1 ;;
-	esac
-	[ -z "$2" ] || body+=",\"$field\":\"$2\""
-	shift 2
-done
-exec curl -sS --fail-with-body "$VERSIONER_API_URL/deployment-events/" -H "Authorization: Bearer $VERSIONER_API_KEY" \
-	-H 'Content-Type: application/json' -d "{${body#,}}"
-`
-
-// installClient returns a directory with the client.
-func installClient(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "versioner"), []byte(clientScript), 0o755))
-	return dir
-}
-
 func serve(t *testing.T, handler http.HandlerFunc) string {
 	t.Helper()
 	server := httptest.NewServer(handler)

@@ -26,7 +26,12 @@ const (
 	minReason = 10 // characters
 )
 
-func TestMain(m *testing.M) { testdb.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(beClient) != "" {
+		os.Exit(runClient(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	testdb.Main(m)
+}
 
 // block is a fenced block of code.
 type block struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 func awaitGovernance(t *testing.T, api *testapi.API) {
 	t.Helper()
 	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		probe := map[string]any{"product_name": "probe", "version": fmt.Sprint(time.Now().UnixNano()), "environment_name": "sandbox", "status": "started"}
+		probe := map[string]any{"product_name": "probe", "version": strconv.FormatInt(time.Now().UnixNano(), 10), "environment_name": "sandbox", "status": "started"}
 		answer := api.PostEvent(t, deploymentEvents, probe)
 		probe["status"] = "failed"
 		api.PostEvent(t, deploymentEvents, probe)
