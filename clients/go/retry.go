@@ -158,7 +158,7 @@ func isDialError(err error) bool {
 // isIdempotent reports whether executing the request twice has the effect of executing it once. A change with If-Match is not
 // idempotent: if its answer is lost, the second attempt fails on the revision that the first one made.
 func isIdempotent(request *http.Request) bool {
-	return request.Method != http.MethodPatch || request.Header.Get("If-Match") == ""
+	return request.Method != http.MethodPatch && request.Method != http.MethodPut || request.Header.Get("If-Match") == ""
 }
 
 // noContent returns the answer to a DELETE that an earlier attempt has executed.

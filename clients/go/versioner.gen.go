@@ -4356,6 +4356,12 @@ type UpdateDeploymentRuleParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ImportDeploymentRuleCalendarParams defines parameters for ImportDeploymentRuleCalendar.
+type ImportDeploymentRuleCalendarParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
 	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
@@ -5457,6 +5463,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /deployment-rules/{id}/backtest (the `BacktestDeploymentRule` operationId).
 	BacktestDeploymentRule(ctx context.Context, id DeploymentRuleID, body BacktestDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportDeploymentRuleCalendarWithBody Replace the windows of a schedule by a calendar
+	//
+	// Replaces all windows of a rule of the type `schedule` by the events of an iCalendar file (RFC 5545), each of which denies deployments. Events that
+	// are cancelled or free (`TRANSP:TRANSPARENT`) are left out. An event with dates lasts whole days in the time zone of the schedule,
+	// and one with a `RECURRENCE-ID` replaces an occurrence.
+	//
+	// With any problem the answer is 422, which names the `UID` of each event, and nothing is replaced: `RDATE`, a recurrence that a window
+	// cannot have, a `TZID` that is not the time zone of the schedule, a recurring event in UTC, more than 500 windows.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /deployment-rules/{id}/calendar (the `ImportDeploymentRuleCalendar` operationId).
+	ImportDeploymentRuleCalendarWithBody(ctx context.Context, id DeploymentRuleID, params *ImportDeploymentRuleCalendarParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDeployments List deployments
 	//
@@ -7154,6 +7174,30 @@ func (c *Client) BacktestDeploymentRuleWithBody(ctx context.Context, id Deployme
 // Corresponds with POST /deployment-rules/{id}/backtest (the `BacktestDeploymentRule` operationId).
 func (c *Client) BacktestDeploymentRule(ctx context.Context, id DeploymentRuleID, body BacktestDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBacktestDeploymentRuleRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportDeploymentRuleCalendarWithBody Replace the windows of a schedule by a calendar
+//
+// Replaces all windows of a rule of the type `schedule` by the events of an iCalendar file (RFC 5545), each of which denies deployments. Events that
+// are cancelled or free (`TRANSP:TRANSPARENT`) are left out. An event with dates lasts whole days in the time zone of the schedule,
+// and one with a `RECURRENCE-ID` replaces an occurrence.
+//
+// With any problem the answer is 422, which names the `UID` of each event, and nothing is replaced: `RDATE`, a recurrence that a window
+// cannot have, a `TZID` that is not the time zone of the schedule, a recurring event in UTC, more than 500 windows.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /deployment-rules/{id}/calendar (the `ImportDeploymentRuleCalendar` operationId).
+func (c *Client) ImportDeploymentRuleCalendarWithBody(ctx context.Context, id DeploymentRuleID, params *ImportDeploymentRuleCalendarParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportDeploymentRuleCalendarRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10882,6 +10926,57 @@ func NewBacktestDeploymentRuleRequestWithBody(server string, id DeploymentRuleID
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewImportDeploymentRuleCalendarRequestWithBody constructs an http.Request for the ImportDeploymentRuleCalendar method, with any body, and a specified content type
+func NewImportDeploymentRuleCalendarRequestWithBody(server string, id DeploymentRuleID, params *ImportDeploymentRuleCalendarParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-rules/%s/calendar", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -14757,6 +14852,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /deployment-rules/{id}/backtest (the `BacktestDeploymentRule` operationId).
 	BacktestDeploymentRuleWithResponse(ctx context.Context, id DeploymentRuleID, body BacktestDeploymentRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*BacktestDeploymentRuleResponse, error)
+
+	// ImportDeploymentRuleCalendarWithBodyWithResponse Replace the windows of a schedule by a calendar
+	//
+	// Replaces all windows of a rule of the type `schedule` by the events of an iCalendar file (RFC 5545), each of which denies deployments. Events that
+	// are cancelled or free (`TRANSP:TRANSPARENT`) are left out. An event with dates lasts whole days in the time zone of the schedule,
+	// and one with a `RECURRENCE-ID` replaces an occurrence.
+	//
+	// With any problem the answer is 422, which names the `UID` of each event, and nothing is replaced: `RDATE`, a recurrence that a window
+	// cannot have, a `TZID` that is not the time zone of the schedule, a recurring event in UTC, more than 500 windows.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /deployment-rules/{id}/calendar (the `ImportDeploymentRuleCalendar` operationId).
+	ImportDeploymentRuleCalendarWithBodyWithResponse(ctx context.Context, id DeploymentRuleID, params *ImportDeploymentRuleCalendarParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportDeploymentRuleCalendarResponse, error)
 
 	// ListDeploymentsWithResponse List deployments
 	//
@@ -19728,6 +19837,138 @@ func (r BacktestDeploymentRuleResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r BacktestDeploymentRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ImportDeploymentRuleCalendarResponse200Headers the declared response headers of an HTTP 200 response for ImportDeploymentRuleCalendar
+type ImportDeploymentRuleCalendarResponse200Headers struct {
+	ETag string
+}
+
+// ImportDeploymentRuleCalendarResponse401Headers the declared response headers of an HTTP 401 response for ImportDeploymentRuleCalendar
+type ImportDeploymentRuleCalendarResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ImportDeploymentRuleCalendarResponse429Headers the declared response headers of an HTTP 429 response for ImportDeploymentRuleCalendar
+type ImportDeploymentRuleCalendarResponse429Headers struct {
+	RetryAfter int
+}
+
+// ImportDeploymentRuleCalendarResponse503Headers the declared response headers of an HTTP 503 response for ImportDeploymentRuleCalendar
+type ImportDeploymentRuleCalendarResponse503Headers struct {
+	RetryAfter int
+}
+
+type ImportDeploymentRuleCalendarResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRule
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ImportDeploymentRuleCalendarResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ImportDeploymentRuleCalendarResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ImportDeploymentRuleCalendarResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ImportDeploymentRuleCalendarResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ImportDeploymentRuleCalendarResponse) GetJSON200() *DeploymentRule {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ImportDeploymentRuleCalendarResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ImportDeploymentRuleCalendarResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ImportDeploymentRuleCalendarResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ImportDeploymentRuleCalendarResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r ImportDeploymentRuleCalendarResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ImportDeploymentRuleCalendarResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ImportDeploymentRuleCalendarResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ImportDeploymentRuleCalendarResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ImportDeploymentRuleCalendarResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ImportDeploymentRuleCalendarResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImportDeploymentRuleCalendarResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImportDeploymentRuleCalendarResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImportDeploymentRuleCalendarResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -26854,6 +27095,26 @@ func (c *ClientWithResponses) BacktestDeploymentRuleWithResponse(ctx context.Con
 	return ParseBacktestDeploymentRuleResponse(rsp)
 }
 
+// ImportDeploymentRuleCalendarWithBodyWithResponse Replace the windows of a schedule by a calendar
+//
+// Replaces all windows of a rule of the type `schedule` by the events of an iCalendar file (RFC 5545), each of which denies deployments. Events that
+// are cancelled or free (`TRANSP:TRANSPARENT`) are left out. An event with dates lasts whole days in the time zone of the schedule,
+// and one with a `RECURRENCE-ID` replaces an occurrence.
+//
+// With any problem the answer is 422, which names the `UID` of each event, and nothing is replaced: `RDATE`, a recurrence that a window
+// cannot have, a `TZID` that is not the time zone of the schedule, a recurring event in UTC, more than 500 windows.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /deployment-rules/{id}/calendar (the `ImportDeploymentRuleCalendar` operationId).
+func (c *ClientWithResponses) ImportDeploymentRuleCalendarWithBodyWithResponse(ctx context.Context, id DeploymentRuleID, params *ImportDeploymentRuleCalendarParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportDeploymentRuleCalendarResponse, error) {
+	rsp, err := c.ImportDeploymentRuleCalendarWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportDeploymentRuleCalendarResponse(rsp)
+}
+
 // ListDeploymentsWithResponse List deployments
 //
 // Lists the account's deployments, newest first, whatever their status. Filters are combined: deployments to production
@@ -32217,6 +32478,138 @@ func ParseBacktestDeploymentRuleResponse(rsp *http.Response) (*BacktestDeploymen
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers BacktestDeploymentRuleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseImportDeploymentRuleCalendarResponse parses an HTTP response from a ImportDeploymentRuleCalendarWithResponse call
+func ParseImportDeploymentRuleCalendarResponse(rsp *http.Response) (*ImportDeploymentRuleCalendarResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImportDeploymentRuleCalendarResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRule
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ImportDeploymentRuleCalendarResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ImportDeploymentRuleCalendarResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ImportDeploymentRuleCalendarResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ImportDeploymentRuleCalendarResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

@@ -131,6 +131,9 @@ type ServerInterface interface {
 	// BacktestDeploymentRule Backtest a deployment rule
 	// (POST /deployment-rules/{id}/backtest)
 	BacktestDeploymentRule(ctx echo.Context, id DeploymentRuleID) error
+	// ImportDeploymentRuleCalendar Replace the windows of a schedule by a calendar
+	// (PUT /deployment-rules/{id}/calendar)
+	ImportDeploymentRuleCalendar(ctx echo.Context, id DeploymentRuleID, params ImportDeploymentRuleCalendarParams) error
 	// ListDeployments List deployments
 	// (GET /deployments/)
 	ListDeployments(ctx echo.Context, params ListDeploymentsParams) error
@@ -1463,6 +1466,42 @@ func (w *ServerInterfaceWrapper) BacktestDeploymentRule(ctx echo.Context) error 
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.BacktestDeploymentRule(ctx, id)
+	return err
+}
+
+// ImportDeploymentRuleCalendar converts echo context to params.
+func (w *ServerInterfaceWrapper) ImportDeploymentRuleCalendar(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRuleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ImportDeploymentRuleCalendarParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ImportDeploymentRuleCalendar(ctx, id, params)
 	return err
 }
 
@@ -3215,6 +3254,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/deployment-rules/:id", wrapper.GetDeploymentRule, options.OperationMiddlewares["getDeploymentRule"]...)
 	router.PATCH(options.BaseURL+"/deployment-rules/:id", wrapper.UpdateDeploymentRule, options.OperationMiddlewares["updateDeploymentRule"]...)
 	router.POST(options.BaseURL+"/deployment-rules/:id/backtest", wrapper.BacktestDeploymentRule, options.OperationMiddlewares["backtestDeploymentRule"]...)
+	router.PUT(options.BaseURL+"/deployment-rules/:id/calendar", wrapper.ImportDeploymentRuleCalendar, options.OperationMiddlewares["importDeploymentRuleCalendar"]...)
 	router.GET(options.BaseURL+"/deployment-rules/violations", wrapper.ListRuleViolations, options.OperationMiddlewares["listRuleViolations"]...)
 	router.GET(options.BaseURL+"/deployments/", wrapper.ListDeployments, options.OperationMiddlewares["listDeployments"]...)
 	router.GET(options.BaseURL+"/deployments/:id", wrapper.GetDeployment, options.OperationMiddlewares["getDeployment"]...)
@@ -8290,6 +8330,173 @@ func (response BacktestDeploymentRule500JSONResponse) VisitBacktestDeploymentRul
 type BacktestDeploymentRule503JSONResponse struct{ ServiceUnavailableJSONResponse }
 
 func (response BacktestDeploymentRule503JSONResponse) VisitBacktestDeploymentRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportDeploymentRuleCalendarRequestObject struct {
+	ID     DeploymentRuleID `json:"id"`
+	Params ImportDeploymentRuleCalendarParams
+	Body   io.Reader
+}
+
+type ImportDeploymentRuleCalendarResponseObject interface {
+	VisitImportDeploymentRuleCalendarResponse(w http.ResponseWriter) error
+}
+
+type ImportDeploymentRuleCalendar200ResponseHeaders struct {
+	ETag string
+}
+
+type ImportDeploymentRuleCalendar200JSONResponse struct {
+	Body    DeploymentRule
+	Headers ImportDeploymentRuleCalendar200ResponseHeaders
+}
+
+func (response ImportDeploymentRuleCalendar200JSONResponse) VisitImportDeploymentRuleCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportDeploymentRuleCalendar401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ImportDeploymentRuleCalendar401JSONResponse) VisitImportDeploymentRuleCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportDeploymentRuleCalendar403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ImportDeploymentRuleCalendar403JSONResponse) VisitImportDeploymentRuleCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportDeploymentRuleCalendar404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ImportDeploymentRuleCalendar404JSONResponse) VisitImportDeploymentRuleCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportDeploymentRuleCalendar412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ImportDeploymentRuleCalendar412JSONResponse) VisitImportDeploymentRuleCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportDeploymentRuleCalendar415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response ImportDeploymentRuleCalendar415JSONResponse) VisitImportDeploymentRuleCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportDeploymentRuleCalendar422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ImportDeploymentRuleCalendar422JSONResponse) VisitImportDeploymentRuleCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportDeploymentRuleCalendar429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ImportDeploymentRuleCalendar429JSONResponse) VisitImportDeploymentRuleCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportDeploymentRuleCalendar500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ImportDeploymentRuleCalendar500JSONResponse) VisitImportDeploymentRuleCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportDeploymentRuleCalendar503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ImportDeploymentRuleCalendar503JSONResponse) VisitImportDeploymentRuleCalendarResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -15718,6 +15925,9 @@ type StrictServerInterface interface {
 	// BacktestDeploymentRule Backtest a deployment rule
 	// (POST /deployment-rules/{id}/backtest)
 	BacktestDeploymentRule(ctx context.Context, request BacktestDeploymentRuleRequestObject) (BacktestDeploymentRuleResponseObject, error)
+	// ImportDeploymentRuleCalendar Replace the windows of a schedule by a calendar
+	// (PUT /deployment-rules/{id}/calendar)
+	ImportDeploymentRuleCalendar(ctx context.Context, request ImportDeploymentRuleCalendarRequestObject) (ImportDeploymentRuleCalendarResponseObject, error)
 	// ListDeployments List deployments
 	// (GET /deployments/)
 	ListDeployments(ctx context.Context, request ListDeploymentsRequestObject) (ListDeploymentsResponseObject, error)
@@ -17100,6 +17310,34 @@ func (sh *strictHandler) BacktestDeploymentRule(ctx echo.Context, id DeploymentR
 		return err
 	} else if validResponse, ok := response.(BacktestDeploymentRuleResponseObject); ok {
 		return validResponse.VisitBacktestDeploymentRuleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ImportDeploymentRuleCalendar operation middleware
+func (sh *strictHandler) ImportDeploymentRuleCalendar(ctx echo.Context, id DeploymentRuleID, params ImportDeploymentRuleCalendarParams) error {
+	var request ImportDeploymentRuleCalendarRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	request.Body = ctx.Request().Body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ImportDeploymentRuleCalendar(ctx.Request().Context(), request.(ImportDeploymentRuleCalendarRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ImportDeploymentRuleCalendar")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ImportDeploymentRuleCalendarResponseObject); ok {
+		return validResponse.VisitImportDeploymentRuleCalendarResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

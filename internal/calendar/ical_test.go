@@ -232,6 +232,9 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(event("DTSTART;TZID=UTC:20261218T180000", "DTEND:20270104T060000", "RRULE:FREQ=WEEKLY;UNTIL=20261231")), "UTC")
 	f.Add([]byte(events("UID:a|DTSTART:20260306T180000|DURATION:PT8H|RRULE:FREQ=WEEKLY", "UID:a|RECURRENCE-ID:20260313T180000|DTSTART;VALUE=DATE:20260314")), "Europe/Berlin")
 	f.Add([]byte("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID;x=\"a\nEND:VEVENT\nEND:VCALENDAR"), "UTC")
+	f.Add([]byte("BEGIN:VCALENDAR\n"+strings.Repeat("BEGIN:VEVENT\n", 4)+strings.Repeat("END:VEVENT\n", 4)+"END:VCALENDAR"), "UTC")
+	f.Add([]byte(events("UID:a|DTSTART;TZID=Asia/Tokyo:20260306T180000", "UID:b|DTSTART:20260306|RDATE:20260308", "UID:c|DTSTART:20260306T180000|DTEND:20260306T170000|SUMMARY:\x00")), "Europe/Berlin")
+	f.Add([]byte(event("SUMMARY:"+strings.Repeat("x", 10_000), "DTSTART:20260306", "RRULE:FREQ=HOURLY")), "UTC")
 	f.Fuzz(func(t *testing.T, data []byte, zone string) {
 		windows, problems := calendar.Read(data, zone)
 		require.Equal(t, len(windows) == 0, len(problems) > 0)

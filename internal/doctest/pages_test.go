@@ -154,9 +154,16 @@ func testRules(t *testing.T, g *guide) {
 	require.Equal(t, http.StatusOK, status)
 	output := s.shell(t, g.script(t))
 	require.Contains(t, output, `"would_allow":false`, "version 1.4.3 needs an approval")
+	require.Contains(t, output, "BEGIN:VCALENDAR\r\n")
+	require.Empty(t, items(t, s.url+"/calendar-feeds/", s.token(t, "demo")))
 	modes := make(map[string]any)
 	for _, rule := range items(t, s.url+"/deployment-rules/", s.token(t, "demo")) {
 		modes[rule["name"].(string)] = rule["mode"]
+		if rule["name"] == "Holiday freeze" {
+			windows := rule["schedule"].(map[string]any)["windows"].([]any)
+			require.Len(t, windows, 1)
+			require.Equal(t, "Thanksgiving", windows[0].(map[string]any)["name"])
+		}
 	}
 	require.Equal(t, map[string]any{"Holiday freeze": "enabled", "A day in staging": "report_only", "One at a time": "enabled", "QA": "enabled"}, modes)
 	grants := items(t, s.url+"/break-glass-grants/", s.token(t, "demo"))

@@ -153,22 +153,30 @@ func (r Rules) Update(ctx context.Context, target etag.Ref, patch json.RawMessag
 		if err := prepare(&rule.Rule, now); err != nil {
 			return false, err
 		}
-		changed := audit.Compare(ruleMembers(former), ruleMembers(rule))
-		if len(changed) == 0 {
-			return false, nil
-		}
-		if err := checkName(ctx, db, target.AccountID, rule.Rule); err != nil {
-			return false, err
-		}
-		if rule, err = update(ctx, db, rule, now); err != nil {
-			return false, err
-		}
-		if err := fillSlots(ctx, db, rule); err != nil {
-			return false, err
-		}
-		return true, audit.Record(ctx, db, ruleChange(rule, "deployment_rule.update", changed))
+		isChanged := false
+		rule, isChanged, err = replace(ctx, db, former, rule, "deployment_rule.update", now)
+		return isChanged, err
 	})
 	return rule, err
+}
+
+// replace stores a valid rule instead of its former state, unless they are equal.
+func replace(ctx context.Context, db *postgres.DB, former, rule Rule, action string, now time.Time) (Rule, bool, error) {
+	changed := audit.Compare(ruleMembers(former), ruleMembers(rule))
+	if len(changed) == 0 {
+		return rule, false, nil
+	}
+	if err := checkName(ctx, db, rule.AccountID, rule.Rule); err != nil {
+		return rule, false, err
+	}
+	rule, err := update(ctx, db, rule, now)
+	if err != nil {
+		return rule, false, err
+	}
+	if err := fillSlots(ctx, db, rule); err != nil {
+		return rule, false, err
+	}
+	return rule, true, audit.Record(ctx, db, ruleChange(rule, action, changed))
 }
 
 // Delete hides a rule. Its name may be used again.

@@ -11,7 +11,9 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/authn"
 	"github.com/versioner-io/versioner/internal/calendar"
+	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/governance"
+	"github.com/versioner-io/versioner/internal/httpapi/validation"
 	"github.com/versioner-io/versioner/internal/policy"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
@@ -27,6 +29,15 @@ func (h deploymentRuleHandlers) ListDeploymentCalendar(ctx context.Context, req 
 		listed = append(listed, toAPICalendarItem(item))
 	}
 	return apigen.ListDeploymentCalendar200JSONResponse{Items: listed, Truncated: len(items) > len(listed)}, nil
+}
+
+func (h deploymentRuleHandlers) ImportDeploymentRuleCalendar(ctx context.Context, req apigen.ImportDeploymentRuleCalendarRequestObject) (apigen.ImportDeploymentRuleCalendarResponseObject, error) {
+	account := authn.PrincipalFrom(ctx).AccountID
+	rule, err := h.rules(h.db.Tenant(account)).ImportCalendar(ctx, ifMatchRef(ctx, req.ID, req.Params.IfMatch), validation.RawBody(ctx), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return apigen.ImportDeploymentRuleCalendar200JSONResponse{Body: toAPIRule(rule), Headers: apigen.ImportDeploymentRuleCalendar200ResponseHeaders{ETag: etag.Of(rule.Revision)}}, nil
 }
 
 // SubscribeDeploymentCalendar lists what ListDeploymentCalendar does, for a calendar program.

@@ -126,8 +126,8 @@ func idLocations() map[string]map[string]string {
 		"preflight":              {"body product_id": "product", "body version_id": "version", "body environment_id": "environment"},
 		"backtestDeploymentRule": {"id": "rule"}, "listDeploymentCalendar": {"query product": "product", "query environment": "environment", "query rule_id": "rule"},
 		"getDeploymentRule": {"id": "rule"}, "updateDeploymentRule": {"id": "rule"}, "deleteDeploymentRule": {"id": "rule"},
-		"revokeCalendarFeed": {"id": "feed"},
-		"listAuditLog":       {"query actor_id": "user", "query object_id": "product"},
+		"revokeCalendarFeed": {"id": "feed"}, "importDeploymentRuleCalendar": {"id": "rule"},
+		"listAuditLog": {"query actor_id": "user", "query object_id": "product"},
 	}
 }
 
@@ -183,6 +183,9 @@ func TestTenantsAndOperations(t *testing.T) {
 					default:
 						path = strings.ReplaceAll(path, "{"+other+"}", value)
 					}
+				}
+				if op.id == "importDeploymentRuleCalendar" {
+					return importCalendar(t, api, "admin", strings.TrimSuffix(path, "/calendar")+query, icsOf("UID:a|DTSTART:20261218|SUMMARY:w"))
 				}
 				return api.As(t, "admin", op.method, path+query, bodyOf(op.id, named, members))
 			}
@@ -241,7 +244,7 @@ func identifiers(document *openapi3.T, op operation) []string {
 			found = append(found, "query "+param.Name)
 		}
 	}
-	if operation.RequestBody != nil {
+	if operation.RequestBody != nil && operation.RequestBody.Value.Content.Get("application/json") != nil {
 		for name, property := range operation.RequestBody.Value.Content.Get("application/json").Schema.Value.Properties {
 			if property.Value.Format == "uuid" {
 				found = append(found, "body "+name)

@@ -72,10 +72,22 @@ func (o operation) scheme(t *testing.T) string {
 	return names[0]
 }
 
-// exampleBody returns a copy of the first example of a request body, nil for an operation without one.
+// textType returns the media type of a body that is a text, empty for JSON or no body.
+func (o operation) textType() string {
+	if o.RequestBody != nil {
+		for media := range o.RequestBody.Value.Content {
+			if media != "application/json" {
+				return media
+			}
+		}
+	}
+	return ""
+}
+
+// exampleBody returns a copy of the first example of a request body, nil for an operation without one or whose body is a text.
 func (o operation) exampleBody(t *testing.T) map[string]any {
 	t.Helper()
-	if o.RequestBody == nil {
+	if o.RequestBody == nil || o.textType() != "" {
 		return nil
 	}
 	media := o.RequestBody.Value.Content.Get("application/json")

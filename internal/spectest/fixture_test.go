@@ -242,6 +242,11 @@ func (f *fixture) base(t *testing.T, op operation) requestCase {
 		f.adapt(t, body)
 		c.body = body
 	}
+	if media := op.textType(); media != "" {
+		text, isText := op.RequestBody.Value.Content[media].Example.(string)
+		require.True(t, isText, "%s: no example", op.OperationID)
+		c.raw, c.isRaw = strings.ReplaceAll(text, "America/New_York", "UTC"), true // the time zone of rule()
+	}
 	return f.withFreshTargets(t, op, c)
 }
 

@@ -1,6 +1,7 @@
 package spectest_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -25,6 +26,25 @@ func TestMalformedBodies(t *testing.T) {
 		t.Run(op.OperationID, func(t *testing.T) {
 			base := f.base(t, op)
 			before := f.snapshot(t)
+			declared := cmp.Or(op.textType(), "application/json")
+			for _, media := range []string{"", "text/plain", "text/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", declared + "; charset=utf-16", "nonsense"} {
+				bad := base.with("another content type")
+				bad.header["Content-Type"] = []string{media}
+				answer := f.send(t, op, bad)
+				require.Equal(t, http.StatusUnsupportedMediaType, answer.Status, "%s\n%s", bad.describe(op), answer.Body)
+				require.JSONEq(t, `{"detail":"Unsupported media type"}`, string(answer.Body))
+			}
+			if op.textType() != "" {
+				for _, text := range []string{"", " ", "{}", "\xff", "\x00", "null"} {
+					bad := base.with("no calendar")
+					bad.raw, bad.isRaw = text, true
+					answer := f.send(t, op, bad)
+					require.Equal(t, http.StatusUnprocessableEntity, answer.Status, "%s\n%s", bad.describe(op), answer.Body)
+					require.Equal(t, []string{`["body"]`}, locationsOf(t, answer))
+				}
+				require.Equal(t, before, f.snapshot(t), "nothing is written")
+				return
+			}
 			texts := []string{"", " ", "{", "}", `{"name":}`, "name=x", "{} {}", "{}x", "\xff", "NaN", "'x'", "{\"a\":\"\n\"}", "\ufeff\ufeff{}"}
 			if !op.isEvent() {
 				texts = append(texts, "{\"a\":\"\xff\"}", `{"a":"\ud83d"}`, "\ufeff{}")
@@ -42,13 +62,6 @@ func TestMalformedBodies(t *testing.T) {
 				answer := f.send(t, op, bad)
 				require.Equal(t, http.StatusUnprocessableEntity, answer.Status, "%s\n%s", bad.describe(op), answer.Body)
 				require.Equal(t, []string{`["body"]`}, slices.Compact(locationsOf(t, answer)))
-			}
-			for _, media := range []string{"", "text/plain", "text/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "application/json; charset=utf-16", "nonsense"} {
-				bad := base.with("another content type")
-				bad.header["Content-Type"] = []string{media}
-				answer := f.send(t, op, bad)
-				require.Equal(t, http.StatusUnsupportedMediaType, answer.Status, "%s\n%s", bad.describe(op), answer.Body)
-				require.JSONEq(t, `{"detail":"Unsupported media type"}`, string(answer.Body))
 			}
 			require.Equal(t, before, f.snapshot(t), "nothing is written")
 		})

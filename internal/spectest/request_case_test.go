@@ -87,7 +87,7 @@ func (f *fixture) send(t *testing.T, op operation, c requestCase) testapi.Answer
 	}
 	request := f.api.Request(t, op.method, c.target(op), text)
 	if op.RequestBody != nil {
-		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Content-Type", cmp.Or(op.textType(), "application/json"))
 	}
 	switch op.scheme(t) {
 	case keyScheme:

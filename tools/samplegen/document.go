@@ -20,6 +20,7 @@ type operation struct {
 	PathParameters   []parameter
 	QueryParameters  []parameter
 	Body             *example
+	TextType         string // the media type of a body that is a text, not JSON
 	Status           string // of the successful response
 	HasAnswer        bool
 	IsList, IsPage   bool // whether the response is a page of a list with items, or an HTML page
@@ -87,6 +88,9 @@ func parseOperation(document node, path, method string, item, op node) operation
 		}
 	}
 	parsed.Body = bodyExample(document, get(document, op, "requestBody", "content", "application/json"))
+	if calendar := get(document, op, "requestBody", "content", "text/calendar"); calendar != nil {
+		parsed.Body, parsed.TextType = bodyExample(document, calendar), "text/calendar"
+	}
 	for status, response := range members(get(document, op, "responses")) {
 		if strings.HasPrefix(status, "2") {
 			answer := get(document, response, "content", "application/json", "schema")
@@ -98,6 +102,9 @@ func parseOperation(document node, path, method string, item, op node) operation
 	}
 	return parsed
 }
+
+// Text is an example that is a text.
+func (e example) Text() string { return e.value.Value }
 
 // bodyExample returns the first example of a request body, which is the simplest; nil without a body.
 func bodyExample(document, media node) *example {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"reflect"
 	"strconv"
 	"strings"
@@ -14,9 +15,17 @@ import (
 	versioner "github.com/versioner-io/versioner/clients/go"
 )
 
+// goMethod returns the name of an operation's method.
+func goMethod(op operation) string {
+	if op.TextType != "" {
+		return title(op.ID) + "WithBodyWithResponse"
+	}
+	return title(op.ID) + "WithResponse"
+}
+
 // goArguments writes the arguments of an operation's method, one to a line, with the types that the Go client declares.
 func goArguments(op operation) (string, error) {
-	method, ok := reflect.TypeFor[*versioner.ClientWithResponses]().MethodByName(title(op.ID) + "WithResponse")
+	method, ok := reflect.TypeFor[*versioner.ClientWithResponses]().MethodByName(goMethod(op))
 	if !ok {
 		return "", fmt.Errorf("the Go client has no method for %s", op.ID)
 	}
@@ -26,9 +35,13 @@ func goArguments(op operation) (string, error) {
 		switch kind := method.Type.In(i); {
 		case kind.Kind() == reflect.Pointer:
 			arguments = append(arguments, goParameters(kind, op.QueryParameters))
+		case kind == reflect.TypeFor[io.Reader]():
+			arguments = append(arguments, "strings.NewReader("+jsonScalar(*op.Body)+")")
 		case len(inPath) > 0:
 			arguments = append(arguments, goValue(kind, example{value: text(inPath[0].Value)}))
 			inPath = inPath[1:]
+		case op.TextType != "" && kind.Kind() == reflect.String:
+			arguments = append(arguments, strconv.Quote(op.TextType))
 		default:
 			arguments = append(arguments, goValue(kind, *op.Body))
 		}

@@ -78,7 +78,7 @@ func samplesOf(op operation, templates *template.Template) ([]sample, error) {
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"upper": strings.ToUpper, "title": title, "snake": snake, "shell": shellQuote, "contains": strings.Contains,
-		"json": jsonStyle().value, "typescript": typescriptStyle().value, "python": pythonValue, "pythonName": pythonName, "goArguments": goArguments,
+		"json": jsonStyle().value, "typescript": typescriptStyle().value, "python": pythonValue, "pythonName": pythonName, "goArguments": goArguments, "goMethod": goMethod,
 	}
 }
 

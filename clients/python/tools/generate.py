@@ -68,6 +68,7 @@ class Operation:
     answer: str
     item: str | None  # the type of a list's items
     body: str | None
+    text_type: str | None  # the media type of a body that is not JSON
     in_path: list[Parameter] = field(default_factory=list)
     in_query: list[Parameter] = field(default_factory=list)
     in_header: list[Parameter] = field(default_factory=list)
@@ -120,10 +121,11 @@ class Document:
         if len(answers) != 1 or None in answers:
             fail(f"{data['operationId']} answers success in different ways; give it one")
         answer = str(answers.pop())
-        body = None
+        body, media = None, "application/json"
         if "requestBody" in data:
             request = self.follow(data["requestBody"])
-            body = self.type_of(request["content"]["application/json"]["schema"], data["operationId"])
+            media, content = next(iter(request["content"].items()))
+            body = self.type_of(content["schema"], data["operationId"])
             if not request.get("required"):
                 body += " | None = None"
         operation = Operation(
@@ -136,6 +138,7 @@ class Document:
             answer=answer,
             item=self.item_of(answer),
             body=body,
+            text_type=media if media != "application/json" else None,
         )
         places = {"path": operation.in_path, "query": operation.in_query, "header": operation.in_header}
         own = [self.follow(p) for p in data.get("parameters", [])]

@@ -46,5 +46,5 @@ export function mayBeDone(outcome: { status: number } | ConnectionFailed): boole
  */
 function isIdempotent(method: string, headers: Headers): boolean {
   if (method === "POST") return headers.has("Idempotency-Key");
-  return method !== "PATCH" || !headers.has("If-Match");
+  return (method !== "PATCH" && method !== "PUT") || !headers.has("If-Match");
 }

@@ -35,6 +35,8 @@ export interface OperationRequest extends CallOptions {
   query?: Record<string, unknown>;
   headers?: Record<string, unknown>;
   body?: unknown;
+  /** Null for a body that is a text. */
+  bodySerializer?: null;
 }
 
 interface Reply {
@@ -48,7 +50,7 @@ interface Reply {
 export async function send<T>(settings: Settings, method: string, call: OperationRequest): Promise<Answer<T>> {
   const url = settings.baseUrl + pathOf(call) + queryOf(call);
   const headers = headersOf(method, call);
-  const body = call.body === undefined ? null : JSON.stringify(call.body);
+  const body = bodyOf(call);
   const fetchOnce = () => attempt(settings, url, { method, headers, body, redirect: "manual" }, call);
   let isRenewed = false;
   let mayBeDeleted = false;
@@ -67,6 +69,12 @@ export async function send<T>(settings: Settings, method: string, call: Operatio
     mayBeDeleted ||= mayBeDone(outcome);
     await sleep(wait, call.signal);
   }
+}
+
+/** The body as sent: a text, such as a calendar, as it is, and an object as JSON. */
+function bodyOf({ body }: OperationRequest): string | null {
+  if (body === undefined) return null;
+  return typeof body === "string" ? body : JSON.stringify(body);
 }
 
 /** Sets the credential, which may differ between attempts. */

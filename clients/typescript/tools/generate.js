@@ -24,7 +24,8 @@ function prepare(document) {
       if (operation === undefined) continue;
       // Pages and redirects for browsers, and calendars for calendar programs, are no operations of the client.
       const content = operation.responses["200"]?.content;
-      if (content?.["text/html"] ?? content?.["text/calendar"] ?? operation.responses["302"]) delete document.paths[path];
+      if (content?.["text/html"] ?? content?.["text/calendar"] ?? operation.responses["302"])
+        delete document.paths[path];
       // A browser adds the session cookie by itself.
       operation.security = operation.security?.filter((requirement) => !("SessionCookie" in requirement));
       // The type of a body has the name of its schema only.

@@ -9,7 +9,7 @@ import (
 
 const (
 	corsMaxAge         = "600" // seconds for which a browser may cache the answer to a preflight
-	corsAllowedMethods = "GET, POST, PATCH, DELETE"
+	corsAllowedMethods = "GET, POST, PUT, PATCH, DELETE"
 	corsAllowedHeaders = "Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
 	// corsExposedHeaders are readable by a page beside those that browsers expose anyway.
 	corsExposedHeaders = "ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, " +

@@ -35,6 +35,9 @@ const preallocated = 4 << 10
 // mergePatch is the media type of a JSON Merge Patch (RFC 7396), which every PATCH accepts.
 const mergePatch = "application/merge-patch+json"
 
+// calendarType is the media type of iCalendar files.
+const calendarType = "text/calendar"
+
 // eventsTag marks the operations that receive events of CI systems. Their bodies are read leniently: a pipeline cannot
 // repair what it sends, and a rejected event is lost.
 const eventsTag = "Events"
@@ -55,6 +58,7 @@ type Body struct {
 	limits       map[string]int // x-max-bytes by field
 	names        []string       // fields that are names, sorted
 	isLenient    bool           // whether the operation receives events
+	textType     string         // the media type of a text, which has no schema to check; empty: JSON
 	more         func(value any) []apperr.Field
 }
 
@@ -68,9 +72,12 @@ func NewBody(operation *openapi3.Operation) (*Body, error) {
 	if operation.RequestBody == nil {
 		return nil, nil //nolint:nilnil // no body, no validator
 	}
+	if operation.RequestBody.Value.Content.Get(calendarType) != nil {
+		return &Body{textType: calendarType}, nil
+	}
 	media := operation.RequestBody.Value.Content.Get(echo.MIMEApplicationJSON)
 	if media == nil || media.Schema == nil {
-		return nil, fmt.Errorf("operation %s: a body must be JSON and have a schema", operation.OperationID)
+		return nil, fmt.Errorf("operation %s: a body must be a calendar, or JSON with a schema", operation.OperationID)
 	}
 	if err := requireBounds(media.Schema.Value); err != nil {
 		return nil, fmt.Errorf("operation %s: %w", operation.OperationID, err)
@@ -190,6 +197,10 @@ func (v *Body) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		if v.textType != "" {
+			c.SetRequest(r.WithContext(context.WithValue(r.Context(), rawBodyKey{}, raw)))
+			return next(c)
+		}
 		var invalidNames []string
 		if v.isLenient {
 			raw, invalidNames = ingest.CleanBody(raw, v.names...)
@@ -215,12 +226,15 @@ func (v *Body) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// accepts reports whether the headers declare JSON in UTF-8 without a content coding. Events may also spell that "utf8" and
+// accepts reports whether the headers declare JSON, or the type of the text, in UTF-8 without a content coding. Events may also spell that "utf8" and
 // "identity".
 func (v *Body) accepts(r *http.Request) bool {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	isJSON := media == echo.MIMEApplicationJSON || media == mergePatch && r.Method == http.MethodPatch
-	if err != nil || !isJSON {
+	isAccepted := media == echo.MIMEApplicationJSON || media == mergePatch && r.Method == http.MethodPatch
+	if v.textType != "" {
+		isAccepted = media == v.textType
+	}
+	if err != nil || !isAccepted {
 		return false
 	}
 	charset, coding := strings.ToLower(params["charset"]), r.Header.Get("Content-Encoding")

@@ -101,13 +101,21 @@ func exampleOf(content openapi3.Content, name string) any {
 	return nil
 }
 
+// mediaType returns the media type of the request's body.
+func (o operation) mediaType() string {
+	for media := range o.RequestBody.Value.Content {
+		return media
+	}
+	return ""
+}
+
 // examples returns the names of the examples of a request. An unnamed example is "".
 func (o operation) examples() []string {
 	if o.RequestBody == nil {
 		return []string{""}
 	}
 	var names []string
-	for name := range o.RequestBody.Value.Content.Get("application/json").Examples {
+	for name := range o.RequestBody.Value.Content[o.mediaType()].Examples {
 		names = append(names, name)
 	}
 	if names == nil {
@@ -146,6 +154,12 @@ func (o operation) checkRequest(r *http.Request, body []byte, example string) er
 	if expected == nil {
 		if len(body) > 0 {
 			return fmt.Errorf("the body is %s, the example has none", body)
+		}
+		return nil
+	}
+	if text, isText := expected.(string); isText {
+		if media := r.Header.Get("Content-Type"); media != o.mediaType() || string(body) != text {
+			return fmt.Errorf("the body is %q of the type %q, the example %q", body, media, text)
 		}
 		return nil
 	}

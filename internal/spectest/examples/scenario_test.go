@@ -109,6 +109,7 @@ func steps() []step {
 		{operation: "preflight"},
 		{operation: "listRuleViolations"},
 		{operation: "updateDeploymentRule"},
+		{operation: "importDeploymentRuleCalendar"},
 		{operation: "createDeploymentRule", example: "soak"},
 		{operation: "backtestDeploymentRule"},
 		{operation: "getGovernanceSettings"},
@@ -251,14 +252,17 @@ func (s *scenario) request(t *testing.T, current step) {
 	found := find(s.spec, current.operation)
 	body := ""
 	if value := found.requestExample(current.example); value != nil {
-		text, err := json.Marshal(value)
-		require.NoError(t, err)
-		body = string(text)
+		var isText bool
+		if body, isText = value.(string); !isText {
+			text, err := json.Marshal(value)
+			require.NoError(t, err)
+			body = string(text)
+		}
 	}
 	request, err := http.NewRequestWithContext(t.Context(), found.method, s.URL+found.target(), strings.NewReader(body))
 	require.NoError(t, err)
 	if body != "" {
-		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Content-Type", found.mediaType())
 	}
 	switch found.scheme() {
 	case "ApiKeyAuth":

@@ -66,6 +66,7 @@ class Call(Generic[T]):
             params=self._operation.query_params(),
             headers=headers,
             json=self._operation.json(),
+            content=self._operation.content(),
             timeout=httpx.Timeout(self._timeout, connect=min(self._timeout, CONNECT_TIMEOUT)),
         )
 

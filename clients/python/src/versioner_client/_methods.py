@@ -736,6 +736,20 @@ class Methods(ABC):
         """
         return (self.send(operations.update_deployment_rule(id, body, if_match=if_match))).data
 
+    def import_deployment_rule_calendar(
+        self, id: UUID | str, body: str, *, if_match: str | None = None
+    ) -> models.DeploymentRule:
+        """Replace the windows of a schedule by a calendar.
+
+        Replaces all windows of a rule of the type `schedule` by the events of an iCalendar file (RFC 5545), each of which denies deployments. Events that
+        are cancelled or free (`TRANSP:TRANSPARENT`) are left out. An event with dates lasts whole days in the time zone of the schedule,
+        and one with a `RECURRENCE-ID` replaces an occurrence.
+
+        With any problem the answer is 422, which names the `UID` of each event, and nothing is replaced: `RDATE`, a recurrence that a window
+        cannot have, a `TZID` that is not the time zone of the schedule, a recurring event in UTC, more than 500 windows.
+        """
+        return (self.send(operations.import_deployment_rule_calendar(id, body, if_match=if_match))).data
+
     def backtest_deployment_rule(self, id: UUID | str, body: models.BacktestRequest) -> models.Backtest:
         """Backtest a deployment rule.
 
@@ -1821,6 +1835,20 @@ class AsyncMethods(ABC):
         `{"enabled": true}` is short for `{"mode": "enabled"}`, and `{"enabled": false}` for `{"mode": "disabled"}`.
         """
         return (await self.send(operations.update_deployment_rule(id, body, if_match=if_match))).data
+
+    async def import_deployment_rule_calendar(
+        self, id: UUID | str, body: str, *, if_match: str | None = None
+    ) -> models.DeploymentRule:
+        """Replace the windows of a schedule by a calendar.
+
+        Replaces all windows of a rule of the type `schedule` by the events of an iCalendar file (RFC 5545), each of which denies deployments. Events that
+        are cancelled or free (`TRANSP:TRANSPARENT`) are left out. An event with dates lasts whole days in the time zone of the schedule,
+        and one with a `RECURRENCE-ID` replaces an occurrence.
+
+        With any problem the answer is 422, which names the `UID` of each event, and nothing is replaced: `RDATE`, a recurrence that a window
+        cannot have, a `TZID` that is not the time zone of the schedule, a recurring event in UTC, more than 500 windows.
+        """
+        return (await self.send(operations.import_deployment_rule_calendar(id, body, if_match=if_match))).data
 
     async def backtest_deployment_rule(self, id: UUID | str, body: models.BacktestRequest) -> models.Backtest:
         """Backtest a deployment rule.

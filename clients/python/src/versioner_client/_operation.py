@@ -26,7 +26,8 @@ class Operation(Generic[T_co]):
     """The type of the answer's body; None for an answer without a body."""
     query: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, Any] = field(default_factory=dict)
-    body: BaseModel | None = None
+    body: BaseModel | str | None = None
+    """An object, or a text of the type in the headers."""
     public: bool = False
     """Whether the operation needs no credential."""
 
@@ -45,7 +46,13 @@ class Operation(Generic[T_co]):
 
     def json(self) -> Any:
         """The body as sent: only the members that were set, so that a change leaves the other members as they are."""
-        return None if self.body is None else self.body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        if not isinstance(self.body, BaseModel):
+            return None
+        return self.body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def content(self) -> bytes | None:
+        """The body as sent, if it is a text."""
+        return self.body.encode() if isinstance(self.body, str) else None
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,9 @@ def is_idempotent(request: httpx.Request) -> bool:
     A change with If-Match is not idempotent: if its answer is lost, the second attempt fails on the revision that the
     first one made. A DELETE is: `Call.answer` takes the 404 of a second attempt for success.
     """
-    if request.method == "PATCH":
+    if request.method in ("PATCH", "PUT"):
         return "If-Match" not in request.headers
-    return request.method in ("GET", "PUT", "DELETE") or "Idempotency-Key" in request.headers
+    return request.method in ("GET", "DELETE") or "Idempotency-Key" in request.headers
 
 
 def may_repeat(request: httpx.Request, outcome: httpx.Response | httpx.RequestError) -> bool:

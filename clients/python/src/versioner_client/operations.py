@@ -1080,6 +1080,30 @@ def update_deployment_rule(
     )
 
 
+def import_deployment_rule_calendar(
+    id: UUID | str, body: str, *, if_match: str | None = None
+) -> Operation[models.DeploymentRule]:
+    """Replace the windows of a schedule by a calendar.
+
+    Replaces all windows of a rule of the type `schedule` by the events of an iCalendar file (RFC 5545), each of which denies deployments. Events that
+    are cancelled or free (`TRANSP:TRANSPARENT`) are left out. An event with dates lasts whole days in the time zone of the schedule,
+    and one with a `RECURRENCE-ID` replaces an occurrence.
+
+    With any problem the answer is 422, which names the `UID` of each event, and nothing is replaced: `RDATE`, a recurrence that a window
+    cannot have, a `TZID` that is not the time zone of the schedule, a recurring event in UTC, more than 500 windows.
+    """
+    return Operation(
+        method="PUT",
+        path=f"/deployment-rules/{segment(id)}/calendar",
+        answer=models.DeploymentRule,
+        headers={
+            "Content-Type": "text/calendar",
+            "If-Match": if_match,
+        },
+        body=body,
+    )
+
+
 def backtest_deployment_rule(id: UUID | str, body: models.BacktestRequest) -> Operation[models.Backtest]:
     """Backtest a deployment rule.
 

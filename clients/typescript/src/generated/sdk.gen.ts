@@ -133,6 +133,9 @@ import type {
   GetVersionData,
   GetVersionErrors,
   GetVersionResponses,
+  ImportDeploymentRuleCalendarData,
+  ImportDeploymentRuleCalendarErrors,
+  ImportDeploymentRuleCalendarResponses,
   ListApiKeysData,
   ListApiKeysErrors,
   ListApiKeysResponses,
@@ -1526,6 +1529,37 @@ export const updateDeploymentRule = (
     ...options,
     headers: {
       "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Replace the windows of a schedule by a calendar
+ *
+ * Replaces all windows of a rule of the type `schedule` by the events of an iCalendar file (RFC 5545), each of which denies deployments. Events that
+ * are cancelled or free (`TRANSP:TRANSPARENT`) are left out. An event with dates lasts whole days in the time zone of the schedule,
+ * and one with a `RECURRENCE-ID` replaces an occurrence.
+ *
+ * With any problem the answer is 422, which names the `UID` of each event, and nothing is replaced: `RDATE`, a recurrence that a window
+ * cannot have, a `TZID` that is not the time zone of the schedule, a recurring event in UTC, more than 500 windows.
+ *
+ */
+export const importDeploymentRuleCalendar = (
+  options: Options<ImportDeploymentRuleCalendarData>,
+): RequestResult<ImportDeploymentRuleCalendarResponses, ImportDeploymentRuleCalendarErrors> =>
+  options.client.put<ImportDeploymentRuleCalendarResponses, ImportDeploymentRuleCalendarErrors>({
+    bodySerializer: null,
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-rules/{id}/calendar",
+    ...options,
+    headers: {
+      "Content-Type": "text/calendar",
       ...options.headers,
     },
   });

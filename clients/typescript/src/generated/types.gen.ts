@@ -7302,6 +7302,76 @@ export type UpdateDeploymentRuleResponses = {
 
 export type UpdateDeploymentRuleResponse = UpdateDeploymentRuleResponses[keyof UpdateDeploymentRuleResponses];
 
+export type ImportDeploymentRuleCalendarData = {
+  body: string;
+  headers?: {
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The deployment rule's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-rules/{id}/calendar";
+};
+
+export type ImportDeploymentRuleCalendarErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ImportDeploymentRuleCalendarError =
+  ImportDeploymentRuleCalendarErrors[keyof ImportDeploymentRuleCalendarErrors];
+
+export type ImportDeploymentRuleCalendarResponses = {
+  /**
+   * The rule as it is now.
+   */
+  200: DeploymentRule;
+};
+
+export type ImportDeploymentRuleCalendarResponse =
+  ImportDeploymentRuleCalendarResponses[keyof ImportDeploymentRuleCalendarResponses];
+
 export type BacktestDeploymentRuleData = {
   body: BacktestRequest;
   path: {
