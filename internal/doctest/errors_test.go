@@ -32,8 +32,9 @@ func testErrors(t *testing.T, g *guide) {
 		codes := statusCode.FindAllString(b.heading, -1)
 		require.NotEmpty(t, codes, "line %d: the heading has no status", b.line)
 		status := codes[0]
-		if len(codes) > 1 { // the response of a rule, which no operation returns yet
+		if len(codes) > 1 { // the response of a rule
 			requireBothLevels(t, b.text)
+			requireShown(t, instant.ReplaceAllString(b.text, "…"), instant.ReplaceAllString(string(rejectStart(t).Body), "…"))
 			continue
 		}
 		answers := provoked[status]
@@ -142,6 +143,17 @@ func withoutDatabase(t *testing.T) testapi.Answer {
 	api := testapi.New(t)
 	api.Pool.Close()
 	return api.Get(t, "/health/ready")
+}
+
+// rejectStart starts a deployment in a freeze.
+func rejectStart(t *testing.T) testapi.Answer {
+	t.Helper()
+	api := testapi.New(t)
+	rule(t, api, "Friday freeze", "schedule", strings.Replace(freeze("No one is on call"), `"Christmas"`, `"Friday afternoon"`, 1))
+	answer := api.Post(t, deploy, strings.Replace(someEvent, "completed", "started", 1))
+	require.Equal(t, http.StatusLocked, answer.Status, "%s", answer.Body)
+	requireBothLevels(t, string(answer.Body))
+	return answer
 }
 
 // requireBothLevels requires the response of a rule to repeat its members below detail: some clients read these.
