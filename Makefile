@@ -169,9 +169,10 @@ lock-python: $(PYTHON_VENV) ## Lock the newest versions of the tools in Python
 test-replicas: ## Kill and terminate servers behind nginx (deploy/nginx) under load, with one PostgreSQL and one Redis (RESTARTS times)
 	VERSIONER_TEST_RESTARTS=$(or $(RESTARTS),8) go test -count 1 -vet=off -timeout 15m -v -run 'TestReplicas|TestProxy' ./cmd/versionerd
 
-.PHONY: test-rule-changes
-test-rule-changes: ## Change a rule on one server and start a deployment on another one at once, CHANGES times
-	VERSIONER_TEST_RULE_CHANGES=$(or $(CHANGES),1000) go test -count 1 -vet=off -timeout 15m -v -run 'TestRuleChangesBind' ./cmd/versionerd
+.PHONY: test-governance
+test-governance: ## Change a rule on one server and start a deployment on another at once, 1000 times; 100 rounds of 50 starts at once (CHANGES, ROUNDS)
+	VERSIONER_TEST_RULE_CHANGES=$(or $(CHANGES),1000) VERSIONER_TEST_START_ROUNDS=$(or $(ROUNDS),100) \
+		go test -count 1 -vet=off -timeout 30m -v -run 'TestRuleChangesBind|TestStartsAtOnce' ./cmd/versionerd
 
 .PHONY: test-cells
 test-cells: ## Route accounts to two servers with a PostgreSQL each (deploy/cells), stop one of them, and move an account under load
@@ -186,7 +187,7 @@ test-long: ## Run the long tests: those that test skips, 50 kills, 20 rolling an
 	VERSIONER_TEST_RESTARTS=20 go test -count 1 -timeout 30m -v -run "TestRolling" ./cmd/versionerd
 	VERSIONER_TEST_RESTARTS=10 go test -count 1 -timeout 30m -v -run "TestDatabaseRestarts" ./cmd/versionerd
 	$(MAKE) test-replicas RESTARTS=20
-	$(MAKE) test-rule-changes
+	$(MAKE) test-governance
 	VERSIONER_TEST_OVERLOAD=60s go test -count 1 -timeout 30m -v -run 'TestOverload|TestGreedy|TestSlow' ./cmd/versionerd
 	VERSIONER_TEST_ROUND_TRIPS=1000000 go test -count 1 -timeout 30m -v -run 'TestTokenRoundTrip' ./internal/apikeys
 	VERSIONER_TEST_FETCH=1 go test -count 1 -v -run 'TestDownloadsBinaries' ./internal/embeddedpg

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -194,4 +195,108 @@ func TestKilledBeforeTheAnswerOfARejection(t *testing.T) {
 	defer hooks.mu.Unlock()
 	require.Len(t, hooks.times, 1)
 	g.servers[0].stop(t)
+}
+
+// TestStartsAtOnceOnTwoServers starts deployments at once on two servers under a rule that permits one, round after round, whatever the rule
+// counts. VERSIONER_TEST_START_ROUNDS is the number of rounds.
+func TestStartsAtOnceOnTwoServers(t *testing.T) {
+	t.Parallel()
+	const starts = 50
+	rounds := 3
+	if text := os.Getenv("VERSIONER_TEST_START_ROUNDS"); text != "" {
+		var err error
+		rounds, err = strconv.Atoi(text)
+		require.NoError(t, err)
+	}
+	g := startGoverned(t, 2)
+	for _, per := range []string{"product_environment", "product", "environment", "scope"} {
+		product := "of " + per
+		rule := g.create(t, "/deployment-rules/", map[string]any{
+			"name": per, "rule_type": "concurrency", "scope": map[string]any{"environments": []string{per}},
+			"concurrency": map[string]any{"max_in_progress": 1, "per": per, "stale_after_minutes": 60},
+		})
+		for server := range g.servers { // until the rule binds
+			require.Eventually(t, func() bool {
+				send := func(status string) []byte {
+					_, answer := post(g.servers[server].url, g.key, map[string]any{"product_name": "probe", "version": "1", "environment_name": per, "status": status})
+					return answer
+				}
+				answer := send("started")
+				send("failed")
+				return bytes.Contains(answer, []byte(`"preflight_status":{`))
+			}, 5*time.Second, 10*time.Millisecond)
+		}
+		for round := range rounds {
+			begin := func(i int, status string) int {
+				name := product
+				if per == "environment" || per == "scope" {
+					name = fmt.Sprintf("%s %d", product, i%5) // of different pairs
+				}
+				answered, _ := post(g.servers[i%2].url, g.key, map[string]any{
+					"product_name": name, "version": strconv.Itoa(i), "environment_name": per, "status": status, "invoke_id": fmt.Sprintf("%d.%d", round, i),
+				})
+				return answered
+			}
+			var mu sync.Mutex
+			statuses := make(map[int]int)
+			admitted := -1
+			var group sync.WaitGroup
+			for i := range starts {
+				group.Go(func() {
+					status := begin(i, "started")
+					mu.Lock()
+					defer mu.Unlock()
+					statuses[status]++
+					if status == http.StatusOK {
+						admitted = i
+					}
+				})
+			}
+			group.Wait()
+			require.Equal(t, map[int]int{http.StatusOK: 1, http.StatusConflict: starts - 1}, statuses, "round %d per %s", round, per)
+			require.Equal(t, http.StatusOK, begin(admitted, "completed"))
+		}
+		g.setMode(t, rule, "disabled")
+	}
+	for _, server := range g.servers {
+		server.stop(t)
+	}
+}
+
+// TestOneGrantOnTwoServers starts a version that a grant permits 20 times at once on two servers, in a freeze: the grant is used once.
+func TestOneGrantOnTwoServers(t *testing.T) {
+	t.Parallel()
+	g := startGoverned(t, 2)
+	status, answer := g.begin(0, "0")
+	require.Equal(t, http.StatusOK, status, "%s", answer)
+	var first struct {
+		Product     string `json:"product_id"`
+		Environment string `json:"environment_id"`
+	}
+	require.NoError(t, json.Unmarshal(answer, &first))
+	g.create(t, "/deployment-rules/", frozen("enabled"))
+	for server := range g.servers {
+		require.Eventually(t, func() bool { status, _ := g.begin(server, time.Now().String()); return status == http.StatusLocked }, 5*time.Second, 10*time.Millisecond)
+	}
+	g.create(t, "/break-glass-grants/", map[string]any{
+		"product_id": first.Product, "environment_id": first.Environment, "version": "1", "reason": "The payment page is down since 15:10.", "minutes": 30,
+	})
+	var mu sync.Mutex
+	statuses := make(map[int]int)
+	var group sync.WaitGroup
+	for i := range 20 {
+		group.Go(func() {
+			status, _ := post(g.servers[i%2].url, g.key, map[string]any{
+				"product_name": "shop", "version": "1", "environment_name": "production", "status": "started", "invoke_id": strconv.Itoa(i),
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[status]++
+		})
+	}
+	group.Wait()
+	require.Equal(t, map[int]int{http.StatusOK: 1, http.StatusLocked: 19}, statuses)
+	for _, server := range g.servers {
+		server.stop(t)
+	}
 }
