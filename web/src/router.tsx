@@ -25,6 +25,7 @@ const routeTree = rootRoute.addChildren([
   route("/settings/keys", () => import("./pages/settings/keys-page")),
   route("/settings/users", () => import("./pages/settings/users-page")),
   route("/settings/audit", () => import("./pages/settings/audit-page")),
+  route("/settings/governance", () => import("./pages/settings/governance-page")),
   route("/settings/sessions", () => import("./pages/settings/sessions-page")),
   route("/products", () => import("./pages/products/products-page")),
   route("/products/$id", () => import("./pages/products/product-page")),

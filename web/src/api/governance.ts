@@ -4,6 +4,8 @@ import {
   confirmBreakGlassGrant,
   createBreakGlassGrant,
   getGovernanceSettings,
+  type GovernanceSettings,
+  type GovernanceSettingsPatch,
   listBreakGlassGrants,
   listDeploymentRules,
   listRuleViolations,
@@ -11,12 +13,13 @@ import {
   reviewBreakGlassGrant,
   revokeBreakGlassGrant,
   type RuleViolation,
+  updateGovernanceSettings,
 } from "@versioner/client";
 import { queryOptions } from "@tanstack/react-query";
 
 import type { Search } from "../lib/search";
 import { client } from "./client";
-import { listOptions, MAX_PAGE_SIZE, PAGE_SIZE, presentIn } from "./lists";
+import { ifMatch, listOptions, MAX_PAGE_SIZE, PAGE_SIZE, presentIn, type Revised } from "./lists";
 import { queryClient } from "./query-client";
 
 export const VIOLATION_FILTERS = ["rule", "product", "environment", "action", "code", "since", "until"] as const;
@@ -44,6 +47,21 @@ export const governanceSettingsQuery = queryOptions({
   queryKey: ["governance-settings"],
   queryFn: ({ signal }) => getGovernanceSettings({ client, signal }),
 });
+
+export const revisedSettingsQuery = queryOptions({
+  queryKey: ["governance-settings", "revised"],
+  queryFn: async ({ signal }): Promise<Revised<GovernanceSettings>> => {
+    const { data, etag } = await getGovernanceSettings({ client, signal }).answer();
+    return { object: data, etag };
+  },
+});
+
+export const reloadGovernanceSettings = () => queryClient.fetchQuery({ ...revisedSettingsQuery, staleTime: 0 });
+
+export async function changeGovernanceSettings(body: GovernanceSettingsPatch, etag: string | undefined): Promise<void> {
+  await updateGovernanceSettings({ client, body, ...ifMatch(etag) });
+  await queryClient.invalidateQueries({ queryKey: ["governance-settings"] });
+}
 
 /** The break-glass grants of the account, newest first. */
 export const grantsQuery = listOptions<BreakGlassGrant>(["break-glass-grants"], (page, signal) =>

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { Deployment } from "@versioner/client";
+import { lazy, Suspense, useState } from "react";
 
 import { serverURL } from "../../api/client";
 import { historyQuery } from "../../api/environment-state";
@@ -21,6 +22,7 @@ export function CellPanel({ cell, onClose }: { cell: Cell; onClose: () => void }
   return (
     <Dialog title={`${cell.product_name} in ${cell.environment_name}`} shape="side" onClose={onClose}>
       <Current cell={cell} deployment={data?.items.find(({ id }) => id === cell.deployment_id)} />
+      <MayDeploy cell={cell} />
       <section className="border-b border-line">
         <div className="flex items-center justify-between px-4 pt-3 pb-1">
           <h3 className="font-semibold">History</h3>
@@ -41,6 +43,33 @@ export function CellPanel({ cell, onClose }: { cell: Cell; onClose: () => void }
         <CodeBlock label="curl" text={curlOf(cell)} />
       </section>
     </Dialog>
+  );
+}
+
+/** Comes when it is opened: the first page does without. */
+const Preflight = lazy(() => import("../preflight/preflight-box"));
+
+function MayDeploy({ cell }: { cell: Cell }) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <section className="border-b border-line">
+      <h3>
+        <button
+          type="button"
+          aria-expanded={isOpen}
+          className="flex min-h-11 w-full items-center gap-2 px-4 text-left font-semibold hover:bg-raised"
+          onClick={() => setOpen(!isOpen)}
+        >
+          <span aria-hidden="true">{isOpen ? "▾" : "▸"}</span>
+          May I deploy?
+        </button>
+      </h3>
+      {isOpen ? (
+        <Suspense fallback={<SkeletonRows rows={1} />}>
+          <Preflight product={cell.product_id} environment={cell.environment_id} />
+        </Suspense>
+      ) : null}
+    </section>
   );
 }
 

@@ -26,6 +26,7 @@ import { useRouteId } from "../../lib/route";
 import { BuildTable } from "../builds/build-table";
 import { DeploymentTable } from "../deployments/deployment-table";
 import { ApprovalsPanel } from "../governance/approvals-panel";
+import { PreflightOfVersion } from "../preflight/preflight-box";
 import { timelineEnvironments } from "../products/timelines-data";
 import { STATUS_LABELS } from "../releases/release-status";
 
@@ -75,6 +76,9 @@ function Content({ version }: { version: Version }) {
         </Facts>
       </Panel>
       <RunsPanel version={version} />
+      <Panel title="May I deploy it?">
+        <PreflightOfVersion product={version.product_id} version={version.id} />
+      </Panel>
       <ApprovalsPanel version={version} />
       <Panel title="How it got there">
         <ObjectList

@@ -1,0 +1,128 @@
+// Tests of the box that asks whether a deployment may start, and of the settings of governance.
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+
+import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
+
+describe("preflight", suite, () => {
+  let server, browser, admin, viewer, version;
+
+  before(async () => {
+    server = await sharedServer();
+    browser = await sharedBrowser();
+    [admin, viewer] = await Promise.all(["admin", "viewer"].map((role) => server.token(role)));
+    const event = { product_name: "asked", version: "1", environment_name: "asked-live", status: "completed" };
+    ({ version_id: version } = await call("POST", "/deployment-events/", event, server.key));
+  });
+
+  async function call(method, path, body, token = admin) {
+    const answer = await fetch(server.url + path, {
+      method,
+      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
+    return answer.status === 204 ? null : answer.json();
+  }
+  const rule = async (body) =>
+    (await call("POST", "/deployment-rules/", { scope: { products: ["asked"] }, ...body })).id;
+
+  test("answers on the page of a version when it is asked, and again", async () => {
+    const local = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 16);
+    const window = { name: "freeze", effect: "deny", start: local(-1), end: local(2), reason: "Peak season" };
+    const rules = [];
+    await visit(browser, server, `/versions/${version}`, { token: viewer }, async (page) => {
+      let requests = 0;
+      page.on("request", (request) => request.url().endsWith("/preflight/") && requests++);
+      const box = page.locator("section").filter({ has: page.getByRole("heading", { name: "May I deploy it?" }) });
+      assert.ok(await box.getByRole("button", { name: "Ask" }).isDisabled());
+      await box.getByLabel("Environment").fill("asked-live");
+      await box.getByRole("button", { name: "Ask" }).click();
+      await box.getByText("✓yes").waitFor();
+      await box.getByText("It may be deployed now.").waitFor();
+
+      rules.push(
+        await rule({
+          name: "Asked freeze",
+          rule_type: "schedule",
+          schedule: { timezone: "UTC", windows: [window] },
+        }),
+        await rule({
+          name: "Asked QA",
+          rule_type: "version_approval_required",
+          version_approval_required: { required_approvals: ["qa"] },
+        }),
+        await rule({
+          name: "Asked flow",
+          rule_type: "flow",
+          mode: "report_only",
+          flow: { prerequisites: ["no such place"] },
+        }),
+      );
+      await page.waitForTimeout(1_200); // an account's first rule binds within a second
+      await box.getByRole("button", { name: "Ask again" }).click();
+      await box.getByText("⊘no").waitFor();
+      await box.getByText("Waiting does not suffice. Once it has the approvals").waitFor();
+      await box.getByRole("link", { name: "Asked freeze" }).first().waitFor();
+      await box.getByText("Peak season").waitFor();
+      await box.getByText("QA, by").waitFor();
+      await box.getByRole("heading", { name: "Reported only" }).waitFor();
+      await box.scrollIntoViewIfNeeded();
+      await assertAccessibleInEveryLook(page, "preflight");
+      await page.waitForTimeout(6_000);
+      assert.equal(requests, 2, "it is not polled");
+
+      await box.getByLabel("Environment").fill("no such environment");
+      await box.getByText("⊘no").waitFor({ state: "detached" });
+      await box.getByRole("button", { name: "Ask" }).click();
+      await box.getByText("!warning").first().waitFor();
+    });
+    await call("PATCH", `/deployment-rules/${rules[1]}`, { mode: "disabled" });
+    await visit(browser, server, "/?q=asked&environment=asked-live", { token: viewer }, async (page) => {
+      await page.getByRole("gridcell").first().click();
+      const panel = page.getByRole("dialog", { name: "asked in asked-live" });
+      await panel.getByRole("button", { name: "May I deploy?" }).click();
+      await panel.getByRole("combobox", { name: "Version" }).waitFor();
+      await page.waitForFunction(() => document.querySelector("dialog[open] input")?.value === "1");
+      await panel.getByRole("button", { name: "Ask" }).click();
+      await panel.getByText("It may be deployed from").waitFor();
+      await panel.getByText("permits it").waitFor();
+      await keepPicture(page, "preflight-cell");
+      await assertAccessible(page);
+    });
+    for (const id of rules) await call("DELETE", `/deployment-rules/${id}`);
+  });
+
+  test("shows the settings of governance to administrators, who change them", async () => {
+    await visit(browser, server, "/settings/governance", { token: admin, expected: [/412|422/] }, async (page) => {
+      await page.getByRole("button", { name: "Change" }).click();
+      const form = page.getByRole("dialog", { name: "Change the settings of governance" });
+      await form.getByLabel("Minutes of a break-glass grant at most").fill("241");
+      await form.getByRole("button", { name: "Save" }).click();
+      await form.locator("input[aria-invalid=true]").waitFor();
+      assert.equal(await form.getByRole("alert").count(), 0, "the reason is beside the field alone");
+      await call("PATCH", "/governance-settings", { approval_mails: false });
+      await form.getByLabel("Minutes of a break-glass grant at most").fill("45");
+      await form.getByLabel("Users may approve what they have requested").check();
+      await form.getByRole("button", { name: "Save" }).click();
+      const notice = form.getByRole("alert", { name: "Changed by another user" });
+      await notice.getByText("Users who may approve get e-mail about it").waitFor();
+      await notice.getByRole("button", { name: "Save my changes over it" }).click();
+      await form.waitFor({ state: "detached" });
+      await page.getByText("45", { exact: true }).waitFor();
+      await assertAccessibleInEveryLook(page, "governance-settings");
+    });
+    const settings = await call("GET", "/governance-settings");
+    assert.deepEqual(
+      [settings.break_glass_max_minutes, settings.requester_may_approve, settings.approval_mails],
+      [45, true, false],
+    );
+    const former = { break_glass_max_minutes: 60, requester_may_approve: false, approval_mails: true };
+    await call("PATCH", "/governance-settings", former);
+    await visit(browser, server, "/settings/governance", { token: viewer }, async (page) => {
+      await page.getByRole("heading", { name: "Your role may not change the settings of governance" }).waitFor();
+      assert.equal(await page.getByRole("link", { name: "Governance", exact: true }).count(), 0);
+    });
+  });
+});
