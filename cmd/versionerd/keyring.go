@@ -43,7 +43,7 @@ func (keyringRotate) Run(ctx context.Context, cfg config.Config, abort *app.Abor
 			return err
 		}
 		if !former.IsEmpty() {
-			return errors.New("former secrets are still in use: keep them, and rotate again when these API keys have been used or revoked, and the sessions have ended")
+			return errors.New("former secrets are still in use: keep them, and rotate again when these API keys and calendar feeds have been used or revoked, and the sessions have ended")
 		}
 		return nil
 	})
@@ -51,7 +51,7 @@ func (keyringRotate) Run(ctx context.Context, cfg config.Config, abort *app.Abor
 
 func printFormerSecrets(w io.Writer, former app.FormerSecrets) error {
 	fmt.Fprintf(w, "Encrypted with another key than the first one: %d notification channels, %d sessions\n", former.Channels, former.Sessions)
-	fmt.Fprintf(w, "Hashed with another pepper than the first one: %d active API keys\n", len(former.APIKeys))
+	fmt.Fprintf(w, "Hashed with another pepper than the first one: %d active API keys, %d calendar feeds\n", len(former.APIKeys), former.CalendarFeeds)
 	if len(former.APIKeys) == 0 {
 		return nil
 	}

@@ -4774,7 +4774,7 @@ func (response EndSessions401JSONResponse) VisitEndSessionsResponse(w http.Respo
 	return err
 }
 
-type EndSessions403JSONResponse struct{ ForbiddenJSONResponse }
+type EndSessions403JSONResponse Problem
 
 func (response EndSessions403JSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
 

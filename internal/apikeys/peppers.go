@@ -95,8 +95,8 @@ func (k *Keys) Rehash(ctx context.Context, key dbgen.APIKey, token string) {
 	}
 }
 
-// RotatePepper makes the first pepper that of the database, unless active keys use another one. It returns those keys, which change to
-// the first pepper when they are used.
+// RotatePepper makes the first pepper that of the database, unless active keys or calendar feeds use another one. It returns those keys,
+// which change to the first pepper when they are used, as feeds do.
 func (k *Keys) RotatePepper(ctx context.Context) (remaining []dbgen.ListAPIKeysOfOtherPeppersRow, err error) {
 	stored, err := k.pepperVerifier(ctx)
 	if err != nil {
@@ -106,8 +106,17 @@ func (k *Keys) RotatePepper(ctx context.Context) (remaining []dbgen.ListAPIKeysO
 	if err != nil || len(remaining) > 0 {
 		return remaining, err
 	}
+	if feeds, err := k.CalendarFeedsOfOtherPeppers(ctx); err != nil || feeds > 0 {
+		return nil, err
+	}
 	_, err = k.pool.ReplacePepperVerifier(ctx, dbgen.ReplacePepperVerifierParams{PepperVerifier: verifier(k.peppers[0]), Former: stored})
 	return nil, postgres.Classify(err)
+}
+
+// CalendarFeedsOfOtherPeppers counts the calendar feeds of all accounts whose hash is under another pepper than the first one.
+func (k *Keys) CalendarFeedsOfOtherPeppers(ctx context.Context) (int64, error) {
+	count, err := k.pool.CountCalendarFeedsOfOtherPeppers(ctx, k.peppers.id())
+	return count, postgres.Classify(err)
 }
 
 // KeysOfOtherPeppers returns the active keys of all accounts whose hash is under another pepper than the first one.

@@ -44,11 +44,12 @@ func (a *App) reencryptSessions(ctx context.Context, stored *sessions.Sessions) 
 type FormerSecrets struct {
 	Channels, Sessions int64                                // encrypted with another key
 	APIKeys            []dbgen.ListAPIKeysOfOtherPeppersRow // active, hashed with another pepper
+	CalendarFeeds      int64                                // not revoked, hashed with another pepper
 }
 
 // IsEmpty reports whether only the first key and the first pepper are in use.
 func (f FormerSecrets) IsEmpty() bool {
-	return f.Channels == 0 && f.Sessions == 0 && len(f.APIKeys) == 0
+	return f.Channels == 0 && f.Sessions == 0 && len(f.APIKeys) == 0 && f.CalendarFeeds == 0
 }
 
 // FormerSecrets returns what still uses former secrets.
@@ -63,12 +64,15 @@ func (a *App) FormerSecrets(ctx context.Context) (former FormerSecrets, err erro
 	if former.Sessions, err = a.Pool.CountSessionsEncryptedWithOtherKey(ctx, ring.KeyID()); err != nil {
 		return former, postgres.Classify(err)
 	}
+	if former.CalendarFeeds, err = a.Keys.CalendarFeedsOfOtherPeppers(ctx); err != nil {
+		return former, err
+	}
 	former.APIKeys, err = a.Keys.KeysOfOtherPeppers(ctx)
 	return former, err
 }
 
-// RotateSecrets encrypts every stored secret with the first key, makes the first pepper that of the database once no active API key uses
-// another one, and returns what still uses former secrets.
+// RotateSecrets encrypts every stored secret with the first key, makes the first pepper that of the database once no active API key and no
+// calendar feed uses another one, and returns what still uses former secrets.
 func (a *App) RotateSecrets(ctx context.Context) (former FormerSecrets, err error) {
 	channels, err := a.Channels(ctx) // re-encrypts them
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/versioner-io/versioner/internal/apikeys"
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/authn"
+	"github.com/versioner-io/versioner/internal/calendarfeeds"
 	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/sessions"
@@ -115,6 +116,43 @@ func TestRevokedKeysNeedNoPepper(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, remaining)
 	require.NoError(t, withPeppers(pool, "n").VerifyPepper(t.Context()))
+}
+
+// TestCalendarFeedsSurviveRotation keeps the former pepper as long as a feed is hashed with it.
+func TestCalendarFeedsSurviveRotation(t *testing.T) {
+	t.Parallel()
+	pool, exec := openDatabase(t)
+	old := withPeppers(pool, "o")
+	require.NoError(t, old.VerifyPepper(t.Context()))
+	create(t, old, "acme", apikeys.NewKey{Name: "revoked"})
+	require.NoError(t, old.RevokeByKeyID(t.Context(), "acme", "k1"))
+	account, err := old.AccountID(t.Context(), "acme")
+	require.NoError(t, err)
+	feeds := func(server keyServer) *calendarfeeds.Feeds { return calendarfeeds.New(pool, server.Keys, "", quiet) }
+	created, err := feeds(old).Create(t.Context(), pool.DB, calendarfeeds.NewFeed{AccountID: account, UserID: uuid.New(), Name: "feed"})
+	require.NoError(t, err)
+
+	both := withPeppers(pool, "n", "o")
+	_, err = both.RotatePepper(t.Context())
+	require.NoError(t, err)
+	require.ErrorIs(t, withPeppers(pool, "n").VerifyPepper(t.Context()), apikeys.ErrPepperMismatch, "the old pepper is still needed")
+	_, err = feeds(both).Find(t.Context(), created.Token)
+	require.NoError(t, err)
+	count, err := both.CalendarFeedsOfOtherPeppers(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, count, "its use has replaced the hash")
+	_, err = both.RotatePepper(t.Context())
+	require.NoError(t, err)
+	removed := withPeppers(pool, "n")
+	require.NoError(t, removed.VerifyPepper(t.Context()))
+	_, err = feeds(removed).Find(t.Context(), created.Token)
+	require.NoError(t, err)
+	_, err = feeds(old).Find(t.Context(), created.Token)
+	require.True(t, apperr.Is(err, apperr.NotFound))
+	exec("UPDATE calendar_feeds SET pepper_id = substring(token_hmac FROM 1 FOR 8), revoked_at = now()")
+	count, err = both.CalendarFeedsOfOtherPeppers(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, count, "a revoked feed needs no pepper")
 }
 
 // TestSessionsSurviveRotation replaces the pepper and the encryption key while a session stays valid.

@@ -104,7 +104,7 @@ func (f *Feeds) Find(ctx context.Context, token string) (found dbgen.GetCalendar
 	hashes := f.keys.HMACs(token)
 	err = postgres.Retry(ctx, func(ctx context.Context) error {
 		found, err = f.pool.GetCalendarFeedByHMAC(ctx, hashes)
-		return err //nolint:wrapcheck // classified below
+		return err
 	})
 	if err != nil {
 		return found, postgres.Classify(err)

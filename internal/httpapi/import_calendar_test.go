@@ -14,11 +14,11 @@ import (
 
 // icsOf returns a calendar with several events; each is lines that are separated by |.
 func icsOf(events ...string) string {
-	text := "BEGIN:VCALENDAR|VERSION:2.0|PRODID:test|"
+	var text strings.Builder
 	for _, event := range events {
-		text += "BEGIN:VEVENT|" + event + "|END:VEVENT|"
+		text.WriteString("BEGIN:VEVENT|" + event + "|END:VEVENT|")
 	}
-	return strings.ReplaceAll(text+"END:VCALENDAR|", "|", "\r\n")
+	return strings.ReplaceAll("BEGIN:VCALENDAR|VERSION:2.0|PRODID:test|"+text.String()+"END:VCALENDAR|", "|", "\r\n")
 }
 
 // importCalendar sends a calendar for the rule at a path as a user with that role. The headers are in pairs.

@@ -8927,7 +8927,7 @@ export type EndSessionsErrors = {
    */
   401: Problem;
   /**
-   * The credential is valid, but does not have the permission.
+   * The credential is valid, but does not permit this.
    */
   403: Problem;
   /**
