@@ -450,6 +450,11 @@ func (e HealthStatus) Valid() bool {
 
 // Defines values for NotifiableEventType.
 const (
+	NotifiableEventTypeBreakglassConfirmed           NotifiableEventType = "breakglass.confirmed"
+	NotifiableEventTypeBreakglassCreated             NotifiableEventType = "breakglass.created"
+	NotifiableEventTypeBreakglassExpired             NotifiableEventType = "breakglass.expired"
+	NotifiableEventTypeBreakglassRevoked             NotifiableEventType = "breakglass.revoked"
+	NotifiableEventTypeBreakglassUsed                NotifiableEventType = "breakglass.used"
 	NotifiableEventTypeBuildAborted                  NotifiableEventType = "build.aborted"
 	NotifiableEventTypeBuildCompleted                NotifiableEventType = "build.completed"
 	NotifiableEventTypeBuildFailed                   NotifiableEventType = "build.failed"
@@ -463,16 +468,30 @@ const (
 	NotifiableEventTypeDeploymentPreflightOverridden NotifiableEventType = "deployment.preflight_overridden"
 	NotifiableEventTypeDeploymentPreflightSkipped    NotifiableEventType = "deployment.preflight_skipped"
 	NotifiableEventTypeDeploymentStarted             NotifiableEventType = "deployment.started"
+	NotifiableEventTypeRuleChanged                   NotifiableEventType = "rule.changed"
 	NotifiableEventTypeVersionAborted                NotifiableEventType = "version.aborted"
+	NotifiableEventTypeVersionApprovalRevoked        NotifiableEventType = "version.approval_revoked"
+	NotifiableEventTypeVersionApproved               NotifiableEventType = "version.approved"
 	NotifiableEventTypeVersionCompleted              NotifiableEventType = "version.completed"
 	NotifiableEventTypeVersionFailed                 NotifiableEventType = "version.failed"
 	NotifiableEventTypeVersionPending                NotifiableEventType = "version.pending"
+	NotifiableEventTypeVersionRejected               NotifiableEventType = "version.rejected"
 	NotifiableEventTypeVersionStarted                NotifiableEventType = "version.started"
 )
 
 // Valid indicates whether the value is a known member of the NotifiableEventType enum.
 func (e NotifiableEventType) Valid() bool {
 	switch e {
+	case NotifiableEventTypeBreakglassConfirmed:
+		return true
+	case NotifiableEventTypeBreakglassCreated:
+		return true
+	case NotifiableEventTypeBreakglassExpired:
+		return true
+	case NotifiableEventTypeBreakglassRevoked:
+		return true
+	case NotifiableEventTypeBreakglassUsed:
+		return true
 	case NotifiableEventTypeBuildAborted:
 		return true
 	case NotifiableEventTypeBuildCompleted:
@@ -499,13 +518,21 @@ func (e NotifiableEventType) Valid() bool {
 		return true
 	case NotifiableEventTypeDeploymentStarted:
 		return true
+	case NotifiableEventTypeRuleChanged:
+		return true
 	case NotifiableEventTypeVersionAborted:
+		return true
+	case NotifiableEventTypeVersionApprovalRevoked:
+		return true
+	case NotifiableEventTypeVersionApproved:
 		return true
 	case NotifiableEventTypeVersionCompleted:
 		return true
 	case NotifiableEventTypeVersionFailed:
 		return true
 	case NotifiableEventTypeVersionPending:
+		return true
+	case NotifiableEventTypeVersionRejected:
 		return true
 	case NotifiableEventTypeVersionStarted:
 		return true
@@ -2416,7 +2443,8 @@ type MissingApproval struct {
 	RuleID nullable.Nullable[openapi_types.UUID] `json:"rule_id"`
 }
 
-// NotifiableEventType A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
+// NotifiableEventType A type of event to subscribe to. `version.` with a status is a former spelling of `build.`, which is stored instead; `version.approved`,
+// `version.rejected` and `version.approval_revoked` are events of approvals.
 type NotifiableEventType string
 
 // NotificationChannel A receiver of messages about deployments and builds.
@@ -2536,7 +2564,7 @@ type NotificationDelivery struct {
 	// NextAttemptAt When the next attempt is due; null when there is none.
 	NextAttemptAt nullable.Nullable[time.Time] `json:"next_attempt_at"`
 
-	// ObjectID The identifier of the deployment or build; null when it is about none.
+	// ObjectID The identifier of the deployment or build, or of another event; null for messages that are about none.
 	ObjectID nullable.Nullable[openapi_types.UUID] `json:"object_id"`
 
 	// ResponseStatus The HTTP or SMTP status that the receiver answered the last attempt with, if it answered.
@@ -2605,7 +2633,8 @@ type NotificationPreferenceCreate struct {
 	// ChannelID The channel to send messages to.
 	ChannelID openapi_types.UUID `json:"channel_id"`
 
-	// EventType A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
+	// EventType A type of event to subscribe to. `version.` with a status is a former spelling of `build.`, which is stored instead; `version.approved`,
+	// `version.rejected` and `version.approval_revoked` are events of approvals.
 	EventType NotifiableEventType `json:"event_type"`
 
 	// Filters Which events match. A list that is absent or empty matches everything; in an update, an absent one stays. Unknown members are rejected.
@@ -2623,7 +2652,8 @@ type NotificationPreferenceList struct {
 
 // NotificationPreferencePatch The members to change; absent ones stay. Unknown members are rejected.
 type NotificationPreferencePatch struct {
-	// EventType A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
+	// EventType A type of event to subscribe to. `version.` with a status is a former spelling of `build.`, which is stored instead; `version.approved`,
+	// `version.rejected` and `version.approval_revoked` are events of approvals.
 	EventType *NotifiableEventType `json:"event_type,omitempty"`
 
 	// Filters Which events match. A list that is absent or empty matches everything; in an update, an absent one stays. Unknown members are rejected.

@@ -40,3 +40,8 @@ SET status = @status, confirmed_by = sqlc.narg('confirmed_by'), confirmed_by_nam
   reviewed_by = sqlc.narg('reviewed_by'), reviewed_by_name = sqlc.narg('reviewed_by_name'), reviewed_at = sqlc.narg('reviewed_at'),
   review_comments = sqlc.narg('review_comments'), revision = revision + 1, updated_at = @now
 WHERE account_id = @account_id AND id = @id;
+
+-- CountAuditEntries counts the audit entries of an action on a grant: a job that runs again records nothing twice.
+-- name: CountAuditEntries :one
+SELECT count(*) FROM audit_log
+WHERE account_id = @account_id AND object_type = 'break_glass_grant' AND object_id = @object_id AND action = @action;

@@ -12,6 +12,25 @@ import (
 	"github.com/google/uuid"
 )
 
+const CountAuditEntries = `-- name: CountAuditEntries :one
+SELECT count(*) FROM audit_log
+WHERE account_id = $1 AND object_type = 'break_glass_grant' AND object_id = $2 AND action = $3
+`
+
+type CountAuditEntriesParams struct {
+	AccountID uuid.UUID
+	ObjectID  uuid.UUID
+	Action    string
+}
+
+// CountAuditEntries counts the audit entries of an action on a grant: a job that runs again records nothing twice.
+func (q *Queries) CountAuditEntries(ctx context.Context, arg CountAuditEntriesParams) (int64, error) {
+	row := q.db.QueryRow(ctx, CountAuditEntries, arg.AccountID, arg.ObjectID, arg.Action)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CreateBreakGlassGrant = `-- name: CreateBreakGlassGrant :one
 INSERT INTO break_glass_grants (account_id, id, product_id, environment_id, version, reason, minutes, rule_types, status, created_by, created_by_name, created_at,
   confirm_until, activated_at, expires_at, updated_at)

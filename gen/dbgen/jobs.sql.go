@@ -7,6 +7,7 @@ package dbgen
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -49,4 +50,27 @@ func (q *Queries) CountJobs(ctx context.Context) ([]CountJobsRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const InsertGovernanceJob = `-- name: InsertGovernanceJob :exec
+INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata, scheduled_at)
+VALUES ($1, $2, 'governance', 1, 1000, $3, $4)
+`
+
+type InsertGovernanceJobParams struct {
+	Kind     string
+	Args     json.RawMessage
+	Metadata json.RawMessage
+	DueAt    time.Time
+}
+
+// InsertGovernanceJob enqueues a job of deployment rules, which is due at a time. Not tenant-scoped: the queue belongs to no account.
+func (q *Queries) InsertGovernanceJob(ctx context.Context, arg InsertGovernanceJobParams) error {
+	_, err := q.db.Exec(ctx, InsertGovernanceJob,
+		arg.Kind,
+		arg.Args,
+		arg.Metadata,
+		arg.DueAt,
+	)
+	return err
 }

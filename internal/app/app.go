@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/versioner-io/versioner/internal/buildinfo"
 	"github.com/versioner-io/versioner/internal/config"
 	"github.com/versioner-io/versioner/internal/egress"
+	"github.com/versioner-io/versioner/internal/governance"
 	"github.com/versioner-io/versioner/internal/idempotency"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/jobs"
@@ -172,12 +174,15 @@ func (a *App) runJobs(ctx context.Context, channels notify.Channels, deliver boo
 		return err
 	}
 	defer pool.Close()
+	workers := notify.NewWorker(pool, channels, a.logger, a.telemetry.Metrics).Kinds()
+	governance.AddWorkers(workers, pool, notify.EmailAdmins, time.Now)
 	config := jobs.Config{
-		Workers: notify.NewWorker(pool, channels, a.logger, a.telemetry.Metrics).Kinds(), Logger: a.logger, Telemetry: a.telemetry,
+		Workers: workers, Logger: a.logger, Telemetry: a.telemetry,
 		Tasks: slices.Concat(ingest.Tasks(pool, time.Now, a.cfg.RetentionMonths), idempotency.Tasks(pool, time.Now), notify.Tasks(pool, time.Now), sessions.Tasks(pool, time.Now)),
 	}
 	if deliver {
 		config.Queues = notify.Queues()
+		maps.Copy(config.Queues, governance.Queues())
 	}
 	client, err := jobs.New(pool, config)
 	if err != nil {

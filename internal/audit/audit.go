@@ -45,12 +45,20 @@ type Change struct {
 	Values     []Value
 }
 
-// Record stores a change. A context without an actor is a command's.
-func Record(ctx context.Context, db *postgres.DB, change Change) error {
-	actor, ok := ctx.Value(actorKey{}).(Actor)
-	if !ok {
-		actor = Command("versionerd")
+// actorOf returns the actor of a context. One without an actor is a command's.
+func actorOf(ctx context.Context) Actor {
+	if actor, ok := ctx.Value(actorKey{}).(Actor); ok {
+		return actor
 	}
+	return Command("versionerd")
+}
+
+// ActorName returns the name of who makes the changes of a context.
+func ActorName(ctx context.Context) string { return actorOf(ctx).Name }
+
+// Record stores a change.
+func Record(ctx context.Context, db *postgres.DB, change Change) error {
+	actor := actorOf(ctx)
 	at := actor.At
 	if at.IsZero() {
 		at = time.Now()

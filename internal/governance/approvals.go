@@ -71,6 +71,9 @@ func ApproveVersion(ctx context.Context, db *postgres.DB, accountID, versionID u
 			return postgres.Classify(err)
 		}
 		row := given.VersionApproval
+		if err := notifyOfApproval(ctx, db, version, given, row.Decision, actor, now); err != nil {
+			return err
+		}
 		return audit.Record(ctx, db, approvalChange(row, "version_approval.create", version, audit.Compare(nil, approvalMembers(row))))
 	})
 	return given, err
@@ -94,10 +97,26 @@ func RevokeApproval(ctx context.Context, db *postgres.DB, accountID, versionID, 
 		if row.RevokedAt != nil {
 			return nil
 		}
+		revoked := GivenApproval{}
+		if row.EnvironmentID != nil {
+			names, err := db.ListNamedEnvironments(ctx, accountID) // a deleted one has no name
+			if err != nil {
+				return postgres.Classify(err)
+			}
+			for _, environment := range names {
+				if environment.ID == *row.EnvironmentID {
+					revoked.EnvironmentName = &environment.Name
+				}
+			}
+		}
 		before := approvalMembers(row)
 		row.RevokedAt, row.RevokedBy, row.RevokedByName = &now, &actor.ID, &actor.Name
 		if err := db.RevokeVersionApproval(ctx, dbgen.RevokeVersionApprovalParams{AccountID: accountID, ID: id, RevokedBy: actor.ID, RevokedByName: actor.Name, Now: now}); err != nil {
 			return postgres.Classify(err)
+		}
+		revoked.VersionApproval = row
+		if err := notifyOfApproval(ctx, db, version, revoked, "approval_revoked", actor, now); err != nil {
+			return err
 		}
 		return audit.Record(ctx, db, approvalChange(row, "version_approval.revoke", version, audit.Compare(before, approvalMembers(row))))
 	})

@@ -18,7 +18,7 @@ import (
 	"github.com/versioner-io/versioner/internal/ptr"
 )
 
-// The statuses of a break-glass grant. A stored grant that has not been used or confirmed in time is expired, whatever its stored status.
+// The statuses of a break-glass grant. One that has not been used or confirmed in time is expired, even before a job stores it.
 const (
 	grantAwaiting = "awaiting_second"
 	grantActive   = "active"
@@ -88,6 +88,13 @@ func (g Grants) Create(ctx context.Context, accountID uuid.UUID, grant NewGrant,
 		if err := g.EmailAdmins(ctx, db, accountID, text, details); err != nil {
 			return err
 		}
+		created := dbgen.GetBreakGlassGrantRow{BreakGlassGrant: row, ProductName: product.Name, EnvironmentName: environment.Name}
+		if err := notifyOfGrant(ctx, db, created, "created", &actor.Name, now); err != nil {
+			return err
+		}
+		if err := expireLater(ctx, db, row); err != nil {
+			return err
+		}
 		return audit.Record(ctx, db, grantChange(row, "break_glass_grant.create", audit.Compare(nil, grantMembers(row))))
 	})
 	return id, err
@@ -138,7 +145,7 @@ func newGrantParams(accountID uuid.UUID, grant NewGrant, needsSecond bool, actor
 
 // Confirm activates a grant of another user.
 func (g Grants) Confirm(ctx context.Context, accountID, id uuid.UUID, actor Actor, now time.Time) error {
-	return g.change(ctx, accountID, id, "break_glass_grant.confirm", func(grant *dbgen.BreakGlassGrant) error {
+	return g.change(ctx, accountID, id, "break_glass_grant.confirm", "confirmed", actor, func(grant *dbgen.BreakGlassGrant) error {
 		switch status := GrantStatus(*grant, now); {
 		case status != grantAwaiting:
 			return apperr.New(apperr.Conflict, "The grant is "+status)
@@ -153,7 +160,7 @@ func (g Grants) Confirm(ctx context.Context, accountID, id uuid.UUID, actor Acto
 
 // Revoke ends a grant that has not ended.
 func (g Grants) Revoke(ctx context.Context, accountID, id uuid.UUID, actor Actor, now time.Time) error {
-	return g.change(ctx, accountID, id, "break_glass_grant.revoke", func(grant *dbgen.BreakGlassGrant) error {
+	return g.change(ctx, accountID, id, "break_glass_grant.revoke", "revoked", actor, func(grant *dbgen.BreakGlassGrant) error {
 		if status := GrantStatus(*grant, now); status != grantAwaiting && status != grantActive {
 			return apperr.New(apperr.Conflict, "The grant is "+status)
 		}
@@ -164,7 +171,7 @@ func (g Grants) Revoke(ctx context.Context, accountID, id uuid.UUID, actor Actor
 
 // Review records that another user has reviewed a grant that has ended.
 func (g Grants) Review(ctx context.Context, accountID, id uuid.UUID, comments string, actor Actor, now time.Time) error {
-	return g.change(ctx, accountID, id, "break_glass_grant.review", func(grant *dbgen.BreakGlassGrant) error {
+	return g.change(ctx, accountID, id, "break_glass_grant.review", "", actor, func(grant *dbgen.BreakGlassGrant) error {
 		status := GrantStatus(*grant, now)
 		switch {
 		case status == grantAwaiting || status == grantActive:
@@ -180,9 +187,13 @@ func (g Grants) Review(ctx context.Context, accountID, id uuid.UUID, comments st
 	}, now)
 }
 
-func (g Grants) change(ctx context.Context, accountID, id uuid.UUID, action string, fn func(*dbgen.BreakGlassGrant) error, now time.Time) error {
+// change changes a grant and notifies of it: the verb is empty for what subscribers are not notified of.
+func (g Grants) change(
+	ctx context.Context, accountID, id uuid.UUID, action, verb string, actor Actor, fn func(*dbgen.BreakGlassGrant) error, now time.Time,
+) error {
 	return g.DB.WithTx(ctx, func(db *postgres.DB) error {
-		if _, err := db.GetBreakGlassGrant(ctx, dbgen.GetBreakGlassGrantParams{AccountID: accountID, ID: id}); err != nil {
+		row, err := db.GetBreakGlassGrant(ctx, dbgen.GetBreakGlassGrantParams{AccountID: accountID, ID: id})
+		if err != nil {
 			return postgres.Classify(err)
 		}
 		grant, err := db.GetBreakGlassGrantForUpdate(ctx, dbgen.GetBreakGlassGrantForUpdateParams{AccountID: accountID, ID: id})
@@ -200,6 +211,17 @@ func (g Grants) change(ctx context.Context, accountID, id uuid.UUID, action stri
 		})
 		if err != nil {
 			return postgres.Classify(err)
+		}
+		if verb != "" {
+			row.BreakGlassGrant = grant
+			if err := notifyOfGrant(ctx, db, row, verb, ptr.NonZero(actor.Name), now); err != nil {
+				return err
+			}
+		}
+		if grant.Status == grantActive {
+			if err := expireLater(ctx, db, grant); err != nil {
+				return err
+			}
 		}
 		return audit.Record(ctx, db, grantChange(grant, action, audit.Compare(before, grantMembers(grant))))
 	})

@@ -129,7 +129,10 @@ func (r Rules) Create(ctx context.Context, accountID uuid.UUID, body json.RawMes
 		if rule, err = RuleOf(row); err != nil {
 			return false, err
 		}
-		if err := fillSlots(ctx, db, rule); err != nil {
+		if err := fillSlots(ctx, db, rule, now); err != nil {
+			return false, err
+		}
+		if err := notifyOfRule(ctx, db, nil, &rule, audit.ActorName(ctx), now); err != nil {
 			return false, err
 		}
 		return true, audit.Record(ctx, db, ruleChange(rule, "deployment_rule.create", audit.Compare(nil, ruleMembers(rule))))
@@ -173,7 +176,10 @@ func replace(ctx context.Context, db *postgres.DB, former, rule Rule, action str
 	if err != nil {
 		return rule, false, err
 	}
-	if err := fillSlots(ctx, db, rule); err != nil {
+	if err := fillSlots(ctx, db, rule, now); err != nil {
+		return rule, false, err
+	}
+	if err := notifyOfRule(ctx, db, &former, &rule, audit.ActorName(ctx), now); err != nil {
 		return rule, false, err
 	}
 	return rule, true, audit.Record(ctx, db, ruleChange(rule, action, changed))
@@ -188,6 +194,9 @@ func (r Rules) Delete(ctx context.Context, target etag.Ref, now time.Time) error
 		}
 		if err := db.DeleteDeploymentRule(ctx, dbgen.DeleteDeploymentRuleParams{AccountID: target.AccountID, ID: target.ID, Now: now}); err != nil {
 			return false, postgres.Classify(err)
+		}
+		if err := notifyOfRule(ctx, db, &rule, nil, audit.ActorName(ctx), now); err != nil {
+			return false, err
 		}
 		return true, audit.Record(ctx, db, ruleChange(rule, "deployment_rule.delete", audit.Compare(ruleMembers(rule), nil)))
 	})

@@ -249,3 +249,19 @@ func TestGovernanceSettings(t *testing.T) {
 	}
 	require.Equal(t, 1, api.Count(t, "audit_log WHERE action = 'governance_settings.update'"))
 }
+
+// TestSlotsAreFilledAgain creates an account's first rule that counts deployments. A deployment that a server has started without knowing
+// the rule counts after a few seconds.
+func TestSlotsAreFilledAgain(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t, testapi.WithWork())
+	started := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"status": "started"}))
+	rule := `{"name":"One","rule_type":"concurrency","concurrency":{"max_in_progress":1}}`
+	require.Equal(t, http.StatusCreated, api.As(t, "sre", http.MethodPost, rulesPath, rule).Status)
+	require.Equal(t, 1, api.Count(t, "deployment_slots"))
+	api.Exec(t, "DELETE FROM deployment_slots") // as another server leaves it
+	require.Eventually(t, func() bool { return api.Count(t, "deployment_slots") == 1 }, 30*time.Second, 50*time.Millisecond)
+	answer := api.Post(t, deploymentEvents, `{"product_name":"checkout","version":"9","environment_name":"production","status":"started"}`)
+	require.Equal(t, http.StatusConflict, answer.Status, "%s", answer.Body)
+	require.Contains(t, string(answer.Body), started.Field(t, "id").(string))
+}

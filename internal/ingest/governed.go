@@ -28,7 +28,7 @@ type governed struct {
 
 	completions []completion
 	violations  []violation
-	usedGrants  map[uuid.UUID]usedGrant
+	usedGrants  map[uuid.UUID]UsedGrant
 }
 
 type slotState struct {
@@ -52,9 +52,24 @@ type violation struct {
 	at                               time.Time
 }
 
-type usedGrant struct {
-	accountID, deploymentID uuid.UUID
-	at                      time.Time
+// UsedGrantsArgs is the job that reports that deployments have used break-glass grants.
+type UsedGrantsArgs struct {
+	Grants []UsedGrant `json:"grants"`
+}
+
+// Kind is the job's name in the queue.
+func (UsedGrantsArgs) Kind() string { return "report_used_grants" }
+
+// UsedGrant is a break-glass grant that a deployment has used.
+type UsedGrant struct {
+	AccountID    uuid.UUID `json:"account_id"`
+	GrantID      uuid.UUID `json:"grant_id"`
+	DeploymentID uuid.UUID `json:"deployment_id"`
+	APIKeyID     uuid.UUID `json:"api_key_id"`
+	Product      string    `json:"product"`
+	Environment  string    `json:"environment"`
+	Deployer     string    `json:"deployer"`
+	At           time.Time `json:"at"`
 }
 
 // startOf returns the start that an event reports.
@@ -140,7 +155,11 @@ func (w *workingSet) admit(outcome *Outcome, event Event, facts policy.Facts, ve
 	outcome.Subject.Metadata = mergeMetadata(outcome.Subject.Metadata, preflightStatus(verdict, now))
 	w.recordViolations(event, outcome.Subject, verdict, now)
 	if verdict.GrantID != uuid.Nil {
-		w.governed.usedGrants[verdict.GrantID] = usedGrant{accountID: event.AccountID, deploymentID: outcome.Subject.ID, at: now}
+		pair := w.names[nameOf(event)]
+		w.governed.usedGrants[verdict.GrantID] = UsedGrant{
+			AccountID: event.AccountID, GrantID: verdict.GrantID, DeploymentID: outcome.Subject.ID, APIKeyID: event.APIKeyID,
+			Product: pair.productName, Environment: pair.environmentName, Deployer: holder(outcome.Subject), At: now,
+		}
 	}
 	if !w.governed.rules[event.AccountID].HasConcurrency {
 		return

@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -56,7 +57,7 @@ func TestHistoryIsReadInPart(t *testing.T) {
 	before := g.rowsRead(t, "deployments")
 	const starts = 10
 	for n := range starts {
-		_, err = g.send(t, "soaked", ingest.Started, fmt.Sprint(n))
+		_, err = g.send(t, "soaked", ingest.Started, strconv.Itoa(n))
 		require.NoError(t, err)
 	}
 	_, err = g.send(t, "short", ingest.Started, "run")

@@ -3,17 +3,21 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/policy"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 // errRulesChanged means that the rules of an account were read, and that the transaction has to run again with them: they determine its
@@ -160,17 +164,38 @@ func (t *transaction) checkRules(ctx context.Context, g *governedAccounts) error
 }
 
 // queueGoverned writes what starts under rules have left.
-func (w *workingSet) queueGoverned(batch *pgx.Batch) {
+func (w *workingSet) queueGoverned(ctx context.Context, batch *pgx.Batch) error {
 	w.queueSlots(batch)
 	w.queueViolations(batch)
+	return w.queueUsedGrants(ctx, batch)
+}
+
+// queueUsedGrants marks grants as used and enqueues the job that reports it.
+func (w *workingSet) queueUsedGrants(ctx context.Context, batch *pgx.Batch) error {
+	if len(w.governed.usedGrants) == 0 {
+		return nil
+	}
 	var p dbgen.UseGrantsParams
+	var args UsedGrantsArgs
 	for id, used := range w.governed.usedGrants {
-		p.AccountIDs, p.IDs = append(p.AccountIDs, used.accountID), append(p.IDs, id)
-		p.DeploymentIDs, p.UsedAt = append(p.DeploymentIDs, used.deploymentID), append(p.UsedAt, used.at)
+		p.AccountIDs, p.IDs = append(p.AccountIDs, used.AccountID), append(p.IDs, id)
+		p.DeploymentIDs, p.UsedAt = append(p.DeploymentIDs, used.DeploymentID), append(p.UsedAt, used.At)
+		args.Grants = append(args.Grants, used)
 	}
-	if len(p.IDs) > 0 {
-		postgres.QueueQuery(batch, dbgen.UseGrants, p)
+	postgres.QueueQuery(batch, dbgen.UseGrants, p)
+	return queueJob(ctx, batch, args, args.Grants[0].At)
+}
+
+// queueJob enqueues a job of deployment rules.
+func queueJob(ctx context.Context, batch *pgx.Batch, args river.JobArgs, due time.Time) error {
+	encoded, err := json.Marshal(args)
+	if err != nil {
+		return fmt.Errorf("encode a job: %w", err)
 	}
+	postgres.QueueQuery(batch, dbgen.InsertGovernanceJob, dbgen.InsertGovernanceJobParams{
+		Kind: args.Kind(), Args: encoded, Metadata: telemetry.JobMetadata(ctx), DueAt: due,
+	})
+	return nil
 }
 
 func (w *workingSet) queueSlots(batch *pgx.Batch) {

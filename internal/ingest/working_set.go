@@ -98,7 +98,7 @@ func newWorkingSet(kind Kind) *workingSet {
 		subjects: make(map[uuid.UUID]*subjectState), runs: make(map[runKey][]uuid.UUID), earlier: make(map[earlierKey]earlierEvent),
 		governed: governed{
 			slots: make(map[uuid.UUID]map[uuid.UUID]*slotState), freed: make(map[uuid.UUID]pairKey), attempts: make(map[runKey]uuid.UUID),
-			usedGrants: make(map[uuid.UUID]usedGrant),
+			usedGrants: make(map[uuid.UUID]UsedGrant),
 		},
 	}
 }

@@ -154,12 +154,23 @@ func (a audience) channelsOf(event ingest.FanOutEvent) []uuid.UUID {
 	for _, preference := range a.preferences {
 		if preference.EventType == event.EventType && !slices.Contains(channels, preference.ChannelID) &&
 			matches(preference.Statuses, string(event.Status)) &&
-			matches(preference.Products, append(a.products[event.ProductID], event.ProductID.String(), event.Product)...) &&
-			matches(preference.Environments, append(a.environments[event.EnvironmentID], event.EnvironmentID.String(), event.Environment)...) {
+			a.concerns(event, preference) {
 			channels = append(channels, preference.ChannelID)
 		}
 	}
 	return channels
+}
+
+// concerns reports whether the filters of a preference for products and environments let an event pass.
+func (a audience) concerns(event ingest.FanOutEvent, preference dbgen.ListMatchingPreferencesRow) bool {
+	products := slices.Concat(a.products[event.ProductID], []string{event.ProductID.String(), event.Product})
+	environments := slices.Concat(a.environments[event.EnvironmentID], []string{event.EnvironmentID.String(), event.Environment})
+	change := event.Change
+	if change == nil {
+		return matches(preference.Products, products...) && matches(preference.Environments, environments...)
+	}
+	isOfProduct := len(change.Products) == 0 || matches(preference.Products, slices.Concat(products, change.Products)...)
+	return isOfProduct && (len(change.Environments) == 0 || matches(preference.Environments, slices.Concat(environments, change.Environments)...))
 }
 
 // matches reports whether a filter lets something with these names pass. An empty filter lets everything pass.
@@ -187,6 +198,9 @@ func payloadOf(event ingest.FanOutEvent) payload {
 	}
 	if content.PreflightStatus == "overridden" { // receivers know three values
 		content.PreflightStatus = "skipped"
+	}
+	if event.Change != nil {
+		content.Text, content.Lines, content.Body = event.Change.Summary, event.Change.Lines, event.Change.Body
 	}
 	if event.Preflight != nil {
 		content.PreflightCode, content.PreflightMessage, content.RetryAt = event.Preflight.Code, event.Preflight.Message, event.Preflight.RetryAt

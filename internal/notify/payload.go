@@ -1,12 +1,15 @@
 package notify
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/internal/ingest"
 )
 
 // Event types beside those of deployments and builds.
@@ -36,6 +39,9 @@ type payload struct {
 
 	TookSeconds *float64 `json:"took_seconds,omitempty"`
 	Text        string   `json:"text,omitempty"` // replaces the summary of a deployment or build
+
+	Lines []ingest.NoticeLine `json:"lines,omitempty"` // replace the fields of a deployment or build
+	Body  json.RawMessage     `json:"body,omitempty"`  // replaces that of a webhook
 }
 
 // summary describes the event in one line.
@@ -80,6 +86,9 @@ type field struct{ Name, Value string }
 
 // fields returns the labelled lines of a message, without empty ones.
 func (p payload) fields() []field {
+	if len(p.Lines) > 0 {
+		return fieldsOf(p.Lines)
+	}
 	var took string
 	if p.TookSeconds != nil {
 		took = formatDuration(*p.TookSeconds)
@@ -88,21 +97,26 @@ func (p payload) fields() []field {
 	if p.RetryAt != nil {
 		retry = p.RetryAt.UTC().Add(time.Second - time.Nanosecond).Truncate(time.Second).Format(time.RFC3339)
 	}
+	return fieldsOf([]ingest.NoticeLine{
+		{Name: "Product", Value: p.Product},
+		{Name: "Version", Value: p.Version},
+		{Name: "Environment", Value: p.Environment},
+		{Name: "Status", Value: p.Status},
+		{Name: "By", Value: p.Deployer},
+		{Name: "Took", Value: took},
+		{Name: "Reason", Value: p.PreflightMessage},
+		{Name: "Retry after", Value: retry},
+		{Name: "Repository", Value: p.Repository},
+		{Name: "Commit", Value: p.CommitSHA},
+	})
+}
+
+// fieldsOf returns lines without empty ones.
+func fieldsOf(lines []ingest.NoticeLine) []field {
 	var fields []field
-	for _, one := range []field{
-		{"Product", p.Product},
-		{"Version", p.Version},
-		{"Environment", p.Environment},
-		{"Status", p.Status},
-		{"By", p.Deployer},
-		{"Took", took},
-		{"Reason", p.PreflightMessage},
-		{"Retry after", retry},
-		{"Repository", p.Repository},
-		{"Commit", p.CommitSHA},
-	} {
-		if one.Value = singleLine(one.Value); one.Value != "" {
-			fields = append(fields, one)
+	for _, line := range lines {
+		if value := singleLine(line.Value); value != "" {
+			fields = append(fields, field{line.Name, value})
 		}
 	}
 	return fields

@@ -131,8 +131,10 @@ func (p Preferences) lock(ctx context.Context, db *postgres.DB, target etag.Ref)
 
 // normalizePreference returns the canonical event type and filters, and rejects filters that could never match.
 func normalizePreference(eventType string, filters Filters) (string, Filters, error) {
-	if status, isAlias := strings.CutPrefix(eventType, "version."); isAlias {
-		eventType = "build." + status
+	if word, isOfVersion := strings.CutPrefix(eventType, "version."); isOfVersion {
+		if status, isStatus := ingest.ParseStatus(word); isStatus {
+			eventType = "build." + string(status)
+		}
 	}
 	var problems filterProblems
 	filters.Environments = problems.normalizeNames("environments", filters.Environments)
@@ -142,7 +144,10 @@ func normalizePreference(eventType string, filters Filters) (string, Filters, er
 	if kind == "build" && len(filters.Environments) > 0 {
 		problems.add("builds have no environment", "value_error.environments", "environments")
 	}
-	if _, isStatus := ingest.ParseStatus(of); isStatus && len(filters.Statuses) > 0 && !slices.Contains(filters.Statuses, of) {
+	_, isStatus := ingest.ParseStatus(of)
+	if kind != "deployment" && kind != "build" && len(filters.Statuses) > 0 {
+		problems.add("events of this type have no status", "value_error.statuses", "statuses")
+	} else if isStatus && len(filters.Statuses) > 0 && !slices.Contains(filters.Statuses, of) {
 		problems.add(fmt.Sprintf("events of the type %s have the status %s alone", eventType, of), "value_error.statuses", "statuses")
 	}
 	if len(problems) > 0 {

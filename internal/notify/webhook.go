@@ -41,6 +41,9 @@ type webhookBody struct {
 // webhook returns the compact JSON that is sent and signed. `&`, `<` and `>` are not escaped: receivers that serialise the body
 // again to verify the signature do not escape them either.
 func (p payload) webhook(eventType string) ([]byte, error) {
+	if p.Body != nil {
+		return compact(p.Body)
+	}
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
@@ -51,6 +54,21 @@ func (p payload) webhook(eventType string) ([]byte, error) {
 		PreflightCode: ptr.NonZero(p.PreflightCode), PreflightMessage: ptr.NonZero(p.PreflightMessage),
 	})
 	if err != nil {
+		return nil, fmt.Errorf("encode a webhook: %w", err)
+	}
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
+}
+
+// compact returns JSON without spaces, which jsonb has, and without escaped characters.
+func compact(text json.RawMessage) ([]byte, error) {
+	var value any
+	if err := json.Unmarshal(text, &value); err != nil {
+		return nil, fmt.Errorf("decode the body of a webhook: %w", err)
+	}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
 		return nil, fmt.Errorf("encode a webhook: %w", err)
 	}
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil

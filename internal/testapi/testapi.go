@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -186,7 +187,10 @@ func New(t *testing.T, options ...Option) *API {
 	channels := newChannels(t, chosen.mailer, chosen.deliveriesPerDay, logger)
 	channels.Max, keys.MaxActive = chosen.quotas.Channels, chosen.quotas.APIKeys
 	if chosen.work {
-		client, err := jobs.New(pool, jobs.Config{Workers: notify.NewWorker(pool, channels, logger, observed.Metrics).Kinds(), Queues: notify.Queues(), Logger: logger, Telemetry: observed})
+		workers, queues := notify.NewWorker(pool, channels, logger, observed.Metrics).Kinds(), notify.Queues()
+		governance.AddWorkers(workers, pool, notify.EmailAdmins, chosen.clock)
+		maps.Copy(queues, governance.Queues())
+		client, err := jobs.New(pool, jobs.Config{Workers: workers, Queues: queues, Logger: logger, Telemetry: observed})
 		require.NoError(t, err)
 		running.Go(func() {
 			if err := client.Run(background, stopTimeout); err != nil {

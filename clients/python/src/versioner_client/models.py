@@ -3614,10 +3614,21 @@ NotifiableEventType = TypeAliasType(
         "version.completed",
         "version.failed",
         "version.aborted",
+        "version.approved",
+        "version.rejected",
+        "version.approval_revoked",
+        "breakglass.created",
+        "breakglass.confirmed",
+        "breakglass.used",
+        "breakglass.expired",
+        "breakglass.revoked",
+        "rule.changed",
     ],
 )
 """
-A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
+A type of event to subscribe to. `version.` with a status is a former spelling of `build.`, which is stored instead; `version.approved`,
+`version.rejected` and `version.approval_revoked` are events of approvals.
+
 """
 
 
@@ -3782,7 +3793,7 @@ class NotificationDelivery(BaseModel):
     """
     object_id: Annotated[UUID | None, Field(...)]
     """
-    The identifier of the deployment or build; null when it is about none.
+    The identifier of the deployment or build, or of another event; null for messages that are about none.
     """
     status: DeliveryStatus | str
     attempts: int

@@ -3372,7 +3372,9 @@ export type DeliveryErrorCode =
   | null;
 
 /**
- * A type of event to subscribe to. `version.` is a former spelling of `build.`, which is stored instead.
+ * A type of event to subscribe to. `version.` with a status is a former spelling of `build.`, which is stored instead; `version.approved`,
+ * `version.rejected` and `version.approval_revoked` are events of approvals.
+ *
  */
 export type NotifiableEventType =
   | "deployment.pending"
@@ -3392,7 +3394,16 @@ export type NotifiableEventType =
   | "version.started"
   | "version.completed"
   | "version.failed"
-  | "version.aborted";
+  | "version.aborted"
+  | "version.approved"
+  | "version.rejected"
+  | "version.approval_revoked"
+  | "breakglass.created"
+  | "breakglass.confirmed"
+  | "breakglass.used"
+  | "breakglass.expired"
+  | "breakglass.revoked"
+  | "rule.changed";
 
 /**
  * Which events match. An empty list matches everything.
@@ -3522,7 +3533,7 @@ export type NotificationDelivery = {
    */
   event_id: string | null;
   /**
-   * The identifier of the deployment or build; null when it is about none.
+   * The identifier of the deployment or build, or of another event; null for messages that are about none.
    */
   object_id: string | null;
   status: DeliveryStatus;
