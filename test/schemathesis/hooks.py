@@ -14,7 +14,7 @@ import schemathesis
 EVENTS = {"/deployment-events/", "/build-events/", "/version-events/"}
 NAMES = {"name", "product_name", "version", "environment_name", "environment"}
 NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
-KEPT = {os.environ[name] for name in ("CHANNEL", "ENVIRONMENT", "EVENTS_KEY_ID", "FEED", "PRODUCT", "RELEASE")}
+KEPT = {os.environ[name] for name in ("CHANNEL", "ENVIRONMENT", "EVENTS_KEY_ID", "FEED", "PRODUCT", "RELEASE", "RULE")}
 CHANNELS = "/notification-channels/"
 PREFERENCES = "/notification-preferences/"
 CONFIGS = {
@@ -23,6 +23,8 @@ CONFIGS = {
     "email": {"to": "team@example.com"},
 }
 RULES = "/deployment-rules/"
+RULE_CALENDAR = "/deployment-rules/{id}/calendar"
+CALENDAR = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20261224\r\nDTEND:20261227\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 WINDOW = {"name": "night", "effect": "deny", "start": "2026-01-01T22:00", "end": "2026-01-02T06:00"}
 RULE_CONFIGS = {
     "schedule": {"timezone": "Europe/Berlin", "windows": [WINDOW]},
@@ -113,6 +115,9 @@ def before_call(context, case, kwargs):
         case.headers["Idempotency-Key"] = str(uuid.uuid4())  # a key belongs to one request
     if case.headers and "If-Match" in case.headers:
         case.headers["If-Match"] = "*"  # any revision
+    if case.operation.path == RULE_CALENDAR:
+        case.path_parameters["id"] = os.environ["RULE"]  # a schedule
+        case.body = CALENDAR  # other texts are no calendars
     if isinstance(case.body, dict):
         fit_body(case.operation.path, case.body)
 
