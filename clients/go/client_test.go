@@ -111,6 +111,10 @@ func operations() map[string]operation {
 		"change a revision": func(c *versioner.ClientWithResponses) (int, error) {
 			return status(c.UpdateProductWithResponse(context.Background(), id, &versioner.UpdateProductParams{IfMatch: new(`"1"`)}, change))
 		},
+		"replace a revision": func(c *versioner.ClientWithResponses) (int, error) {
+			params := &versioner.ImportDeploymentRuleCalendarParams{IfMatch: new(`"1"`)}
+			return status(c.ImportDeploymentRuleCalendarWithBodyWithResponse(context.Background(), id, params, "text/calendar", strings.NewReader("BEGIN:VCALENDAR")))
+		},
 		"delete": func(c *versioner.ClientWithResponses) (int, error) {
 			return status(c.DeleteProductWithResponse(context.Background(), id, nil))
 		},
@@ -146,7 +150,7 @@ func TestRetries(t *testing.T) {
 				failure.body = "{}"
 			}
 			all := requestsAfter(failure)
-			require.Len(t, all, map[bool]int{true: 1, false: 3}[name == "change a revision"], "%s after %d", name, failure.status)
+			require.Len(t, all, map[bool]int{true: 1, false: 3}[strings.HasSuffix(name, " a revision")], "%s after %d", name, failure.status)
 			require.Equal(t, all[0].body, all[len(all)-1].body, name)
 		}
 		for _, no := range []int{400, 401, 403, 404, 409, 412, 422, 501} {

@@ -91,7 +91,7 @@ def handler(script: Script) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = do
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do
 
         def log_message(self, format: str, *args: Any) -> None:
             """Log nothing."""

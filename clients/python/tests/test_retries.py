@@ -27,6 +27,7 @@ OK = Reply(200, PRODUCT)
 CREATE = operations.create_product(models.ProductCreate(name="checkout"))
 CHANGE = operations.update_product("p", models.ProductPatch(name="checkout"))
 CHANGE_IF = operations.update_product("p", models.ProductPatch(name="checkout"), if_match='"1"')
+REPLACE_IF = Operation(method="PUT", path="/p", answer=models.Product, headers={"If-Match": '"1"'})
 READ = operations.get_product("p")
 
 
@@ -74,10 +75,13 @@ def test_does_not_retry_other_errors(server: Script, clients: Clients, status: i
     assert len(server.requests) == 1
 
 
-def test_does_not_retry_a_change_with_if_match_after_a_lost_answer(server: Script, clients: Clients) -> None:
+@pytest.mark.parametrize("operation", [CHANGE_IF, REPLACE_IF], ids=["patch", "put"])
+def test_does_not_retry_a_change_with_if_match_after_a_lost_answer(
+    server: Script, clients: Clients, operation: Operation[object]
+) -> None:
     server.reply_with(DISCONNECT, OK)
     with pytest.raises(ConnectionFailed):
-        clients.run(server.url, lambda c: c.send(CHANGE_IF))
+        clients.run(server.url, lambda c: c.send(operation))
     assert len(server.requests) == 1
 
 

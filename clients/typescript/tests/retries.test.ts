@@ -86,6 +86,8 @@ test("retries a change with If-Match that was not processed", async (t) => {
   const failed = (code: string) => new ConnectionFailed("", {}, { cause: { cause: { code } } });
   assert.equal(mayRepeat("PATCH", guarded, failed("ECONNREFUSED")), true);
   assert.equal(mayRepeat("PATCH", guarded, failed("ECONNRESET")), false);
+  assert.equal(mayRepeat("PUT", guarded, failed("ECONNRESET")), false);
+  assert.equal(mayRepeat("PUT", new Headers(), failed("ECONNRESET")), true);
 });
 
 test("stops at the limit", async (t) => {
