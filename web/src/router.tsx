@@ -39,6 +39,7 @@ const routeTree = rootRoute.addChildren([
   route("/releases/$id", () => import("./pages/releases/release-page")),
   route("/rules", () => import("./pages/rules/rules-page")),
   route("/rules/$id", () => import("./pages/rules/rule-page")),
+  route("/calendar", () => import("./pages/calendar/calendar-page")),
   route("/violations", () => import("./pages/governance/violations-page")),
   route("/break-glass", () => import("./pages/governance/grants-page")),
   route("/start", () => import("./pages/start/start-page")),

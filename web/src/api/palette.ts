@@ -1,7 +1,8 @@
 import { queryOptions } from "@tanstack/react-query";
-import { listEnvironments, listProducts } from "@versioner/client";
+import { listDeploymentRules, listEnvironments, listProducts } from "@versioner/client";
 
 import { client } from "./client";
+import { MAX_PAGE_SIZE } from "./lists";
 
 const LIMIT = 8;
 
@@ -12,10 +13,12 @@ export const paletteQuery = (text: string) =>
     enabled: text !== "",
     staleTime: 30_000,
     queryFn: async ({ signal }) => {
-      const [products, environments] = await Promise.all([
+      const [products, environments, rules] = await Promise.all([
         listProducts({ client, signal, query: { q: text, sort: "name", limit: LIMIT } }),
         listEnvironments({ client, signal, query: { q: text, sort: "name", limit: LIMIT } }),
+        listDeploymentRules({ client, signal, query: { limit: MAX_PAGE_SIZE } }), // all: there are at most 100
       ]);
+      const named = rules.items.filter(({ name }) => name.toLowerCase().includes(text.toLowerCase()));
       return [
         ...products.items.map(({ id, name }) => ({
           id,
@@ -29,6 +32,7 @@ export const paletteQuery = (text: string) =>
           text: name,
           to: `/environments/${id}`,
         })),
+        ...named.slice(0, LIMIT).map(({ id, name }) => ({ id, kind: "Rule", text: name, to: `/rules/${id}` })),
       ];
     },
   });

@@ -7,6 +7,7 @@ import {
   type DeploymentRuleCreate,
   type DeploymentRulePatch,
   getDeploymentRule,
+  importDeploymentRuleCalendar,
   listDeploymentCalendar,
   type ListDeploymentCalendarData,
   listDeploymentRules,
@@ -49,6 +50,12 @@ export async function changeRule(id: string, body: DeploymentRulePatch, etag: st
 export async function removeRule(id: string, etag: string | undefined): Promise<void> {
   await deleteDeploymentRule({ client, path: { id }, ...ifMatch(etag) });
   await queryClient.invalidateQueries({ queryKey: ["deployment-calendar"] });
+}
+
+/** Replaces the windows of a schedule by the events of an iCalendar file. */
+export async function importCalendar(id: string, body: string, etag: string | undefined): Promise<void> {
+  await importDeploymentRuleCalendar({ client, path: { id }, body, ...ifMatch(etag) });
+  await changed();
 }
 
 /** How many days a backtest covers. */

@@ -5,6 +5,7 @@ import {
   BoxIcon,
   BuildIcon,
   BellIcon,
+  CalendarIcon,
   DeployIcon,
   DeviceIcon,
   GlassIcon,
@@ -57,6 +58,7 @@ export const navigation: NavigationGroup[] = [
     label: "Governance",
     items: [
       { to: "/rules", label: "Deployment rules", icon: RuleIcon, letter: "l" },
+      { to: "/calendar", label: "Deployment calendar", icon: CalendarIcon, letter: "c" },
       { to: "/violations", label: "Rule violations", icon: StopIcon, letter: "x" },
       { to: "/break-glass", label: "Break-glass grants", icon: GlassIcon, letter: "g" },
     ],

@@ -15,7 +15,7 @@ interface Entry {
   to: string;
 }
 
-/** Finds pages, products and environments by a part of their name. */
+/** Finds pages, products, environments and rules by a part of their name. */
 export function Palette({ onClose }: { onClose: () => void }) {
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState(0);
@@ -43,8 +43,8 @@ export function Palette({ onClose }: { onClose: () => void }) {
         aria-expanded="true"
         aria-controls={listId}
         aria-activedescendant={entries[at] ? `${listId}-${at}` : undefined}
-        aria-label="Search pages, products and environments"
-        placeholder="Search pages, products and environments"
+        aria-label="Search pages, products, environments and rules"
+        placeholder="Search pages, products, environments and rules"
         value={text}
         onChange={(event) => {
           setText(event.target.value);

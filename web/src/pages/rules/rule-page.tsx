@@ -18,6 +18,7 @@ import { ObjectPage } from "../../forms/object-page";
 import { useRouteId } from "../../lib/route";
 import { RULE_TYPES } from "../governance/texts";
 import { BacktestResult } from "./backtest-result";
+import { ImportDialog } from "./import-dialog";
 import { EffectBadge, ModeBadge } from "./mode-badge";
 import { MODE_ACTIONS, ModeDialog } from "./mode-dialog";
 import { NextWindows } from "./next-windows";
@@ -38,6 +39,7 @@ function Content({ revised }: { revised: Revised<DeploymentRule> }) {
   const rule = revised.object;
   const mayWrite = usePermission("rules.write");
   const [mode, setMode] = useState<RuleMode | null>(null);
+  const [isImporting, setImporting] = useState(false);
   const others = (Object.keys(MODES) as RuleMode[]).filter((one) => one !== rule.mode);
   return (
     <ObjectPage
@@ -88,7 +90,16 @@ function Content({ revised }: { revised: Revised<DeploymentRule> }) {
       </Panel>
       {rule.schedule ? (
         <div className="grid items-start gap-4 xl:grid-cols-2">
-          <Panel title="Windows">
+          <Panel
+            title="Windows"
+            actions={
+              mayWrite ? (
+                <Button small onClick={() => setImporting(true)}>
+                  Import a calendar
+                </Button>
+              ) : null
+            }
+          >
             <Windows windows={rule.schedule.windows} />
           </Panel>
           <Panel title="Next windows">
@@ -97,6 +108,7 @@ function Content({ revised }: { revised: Revised<DeploymentRule> }) {
         </div>
       ) : null}
       {mayWrite ? <BacktestPanel revised={revised} /> : null}
+      {isImporting ? <ImportDialog revised={revised} onClose={() => setImporting(false)} /> : null}
       {mode ? <ModeDialog revised={revised} mode={mode} onClose={() => setMode(null)} /> : null}
     </ObjectPage>
   );

@@ -1,0 +1,196 @@
+// Tests of the deployment calendar: month, week, keyboard, filters, subscriptions, and imports into a rule.
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+
+import { assertAccessible, assertAccessibleInEveryLook, keepPicture, phone, suite, visit } from "./browser.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
+
+const event = (uid, ...lines) =>
+  ["BEGIN:VEVENT", `UID:${uid}`, "DTSTAMP:20261123T160000Z", ...lines, "END:VEVENT"].join("\r\n");
+const file = (...events) => ({
+  name: "holidays.ics",
+  mimeType: "text/calendar",
+  buffer: Buffer.from(
+    ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//x//EN", ...events, "END:VCALENDAR", ""].join("\r\n"),
+  ),
+});
+
+describe("calendar", suite, () => {
+  let server, browser, admin, developer, viewer, freeze, sprint;
+
+  before(async () => {
+    server = await sharedServer();
+    browser = await sharedBrowser();
+    [admin, developer, viewer] = await Promise.all(["admin", "developer", "viewer"].map((role) => server.token(role)));
+    const first = { product_name: "planned", version: "1", environment_name: "planned-live", status: "completed" };
+    await call("POST", "/deployment-events/", first, server.key);
+    const schedule = (name, mode, windows, products) =>
+      call("POST", "/deployment-rules/", {
+        name,
+        rule_type: "schedule",
+        mode,
+        scope: { products },
+        schedule: { timezone: "UTC", windows },
+      });
+    const window = { effect: "deny", reason: "Peak season" };
+    freeze = await schedule(
+      "Planned freeze",
+      "enabled",
+      [{ ...window, name: "christmas", start: "2030-12-20T18:00", end: "2031-01-03T06:00" }],
+      ["planned"],
+    );
+    sprint = await schedule(
+      "Planned sprints",
+      "report_only",
+      [
+        { ...window, name: "friday", start: "2030-11-29T16:00", end: "2030-11-29T20:00", rrule: "FREQ=WEEKLY" },
+        { ...window, effect: "allow", name: "office", start: "2030-12-02T08:00", end: "2030-12-02T17:00" },
+      ],
+      ["another product"],
+    );
+  });
+
+  async function call(method, path, body, token = admin) {
+    const answer = await fetch(server.url + path, {
+      method,
+      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
+    return answer.status === 204 ? null : answer.json();
+  }
+  const day = (page, key) => page.locator(`[data-day="${key}"]`);
+  const focused = (page, key) =>
+    page.waitForFunction((key) => document.activeElement?.getAttribute("data-day") === key, key);
+
+  test("shows the windows of a month and a week, and moves by keyboard", () =>
+    visit(browser, server, "/calendar?date=2030-12-24", { token: viewer, timezoneId: "UTC" }, async (page) => {
+      await page.getByRole("heading", { name: "December 2030" }).waitFor();
+      await day(page, "2030-12-24").getByText("christmas").waitFor();
+      await day(page, "2030-12-20").getByText("06:00 PM –").waitFor();
+      await day(page, "2030-12-20").getByText("only reported").waitFor();
+      await day(page, "2031-01-03").getByText("– 06:00 AM").waitFor();
+      await page.getByText("Your role may not subscribe to the calendar").waitFor();
+      await assertAccessibleInEveryLook(page, "calendar");
+
+      await day(page, "2030-12-24").focus();
+      for (const [key, expected] of [
+        ["ArrowRight", "2030-12-25"],
+        ["ArrowUp", "2030-12-18"],
+        ["End", "2030-12-22"],
+        ["Home", "2030-12-16"],
+        ["PageDown", "2031-01-16"],
+        ["PageUp", "2030-12-16"],
+        ["ArrowLeft", "2030-12-15"],
+      ]) {
+        await page.keyboard.press(key);
+        await focused(page, expected);
+      }
+      await page.waitForURL(/date=2030-12-15/);
+      await day(page, "2030-12-20").click();
+      const dialog = page.getByRole("dialog", { name: "Friday, December 20, 2030" });
+      await dialog.getByText("!reports only").waitFor();
+      await dialog.getByText("Peak season").first().waitFor();
+      await assertAccessible(page);
+      await keepPicture(page, "calendar-day");
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "detached" });
+
+      await page.getByRole("button", { name: "Next month" }).click();
+      await page.getByRole("heading", { name: "January 2031" }).waitFor();
+      await page.getByRole("button", { name: "Previous month" }).click();
+      await page.getByRole("button", { name: "Week" }).click();
+      await page.waitForURL(/view=week/);
+      assert.equal(await page.getByRole("gridcell").count(), 7);
+      await page.getByRole("button", { name: "Previous week" }).click();
+      await day(page, "2030-12-02").getByText("deployments allowed, only reported").waitFor();
+      await assertAccessibleInEveryLook(page, "calendar-week");
+      await page.getByRole("button", { name: "Today" }).click();
+      await page.locator("[role=gridcell][aria-current=date]").waitFor();
+      assert.ok(!page.url().includes("date="));
+    }));
+
+  test("filters by product in the address, and is a list on phones", () =>
+    visit(
+      browser,
+      server,
+      "/calendar?date=2030-12-24&product=planned",
+      { token: developer, timezoneId: "UTC", viewport: phone },
+      async (page) => {
+        const list = page.getByRole("list", { name: "Days with windows" });
+        await list.getByText("christmas").first().waitFor();
+        assert.equal(await list.getByText("friday", { exact: true }).count(), 0, "of another product");
+        assert.equal(await page.getByRole("grid").count(), 0);
+        await page.getByRole("button", { name: "Friday, December 20, 2030" }).click();
+        await page.getByRole("dialog").getByRole("link", { name: "Planned freeze" }).waitFor();
+        await page.keyboard.press("Escape");
+        await page.getByRole("button", { name: "Clear" }).click();
+        await list.getByText("friday", { exact: true }).first().waitFor();
+        await page.waitForURL(/calendar\?date=2030-12-24$/);
+        await page.getByLabel("Environment").fill("planned-live");
+        await page.waitForURL(/environment=planned-live/);
+      },
+    ));
+
+  test("shows the address of a subscription once, which works until it is revoked", () =>
+    visit(browser, server, "/calendar", { token: developer }, async (page) => {
+      await page.getByRole("button", { name: "Subscribe" }).click();
+      await page.getByRole("heading", { name: "No address yet" }).waitFor();
+      await page.getByRole("button", { name: "Create an address" }).click();
+      await page.getByRole("dialog").getByLabel("Name").fill("team calendar");
+      await page.getByRole("button", { name: "Create", exact: true }).click();
+      const shown = page.getByRole("dialog", { name: "The address team calendar" });
+      const address = (await shown.getByRole("region", { name: "Address of the calendar" }).innerText()).match(
+        /http\S+/,
+      )?.[0];
+      const read = async () => (await fetch(address)).status;
+      assert.equal(await read(), 200);
+      await assertAccessible(page);
+      await page.getByRole("button", { name: "I have stored it" }).click();
+      const row = page.getByRole("dialog").getByRole("listitem").filter({ hasText: "team calendar" });
+      await row.waitFor();
+      await assertAccessibleInEveryLook(page, "calendar-feeds");
+      assert.ok(!(await page.content()).includes("token="), "it is shown once");
+      await row.getByRole("button", { name: "Revoke team calendar" }).click();
+      await page.getByRole("dialog", { name: "Revoke the address" }).getByRole("button", { name: "Revoke" }).click();
+      await page.getByRole("heading", { name: "No address yet" }).waitFor();
+      assert.equal(await read(), 401);
+    }));
+
+  test("imports a calendar into a schedule, or says what is wrong with each event", () =>
+    visit(browser, server, `/rules/${sprint.id}`, { token: admin, expected: [/422|412/] }, async (page) => {
+      const open = async (calendar) => {
+        await page.getByLabel("iCalendar file (.ics)").setInputFiles(calendar);
+        await page.getByRole("button", { name: "Replace the windows" }).click();
+      };
+      await page.getByRole("button", { name: "Import a calendar" }).click();
+      const dialog = page.getByRole("dialog", { name: "Import a calendar: Planned sprints" });
+      assert.ok(await dialog.getByRole("button", { name: "Replace the windows" }).isDisabled());
+      const good = event("good@x", "DTSTART;VALUE=DATE:20301224", "DTEND;VALUE=DATE:20301226", "SUMMARY:Holidays");
+      await open(file(good, event("bad@x", "DTSTART;TZID=Mars/Base:20301224T100000", "SUMMARY:Landing")));
+      await dialog.getByRole("alert").getByText("bad@x").waitFor();
+      await assertAccessible(page);
+      await keepPicture(page, "import-refused");
+      await call("PATCH", `/deployment-rules/${sprint.id}`, { priority: 42 });
+      await open(file(good));
+      await dialog.getByText("Another user has changed this rule.").waitFor();
+      await dialog.getByRole("button", { name: "Replace the windows" }).click();
+      await dialog.waitFor({ state: "detached" });
+      await page.getByText("2030-12-24 00:00 – 2030-12-26 00:00").waitFor();
+      assert.equal((await call("GET", `/deployment-rules/${sprint.id}`)).schedule.windows.length, 1);
+    }));
+
+  test("leads to the calendar and to rules from the palette", () =>
+    visit(browser, server, "/products", { token: viewer }, async (page) => {
+      await page.getByRole("heading", { level: 1, name: "Products" }).waitFor();
+      await page.getByRole("button", { name: "Search" }).click();
+      await page.getByRole("combobox", { name: "Search pages" }).fill("planned fr");
+      await page.getByRole("option", { name: "Planned freeze" }).click();
+      await page.waitForURL(new RegExp(`/rules/${freeze.id}`));
+      await page.getByRole("heading", { level: 1, name: "Planned freeze" }).waitFor();
+      await page.keyboard.press("g");
+      await page.keyboard.press("c");
+      await page.getByRole("heading", { level: 1, name: "Deployment calendar" }).waitFor();
+      for (const { id } of [freeze, sprint]) await call("DELETE", `/deployment-rules/${id}`);
+    }));
+});
