@@ -32,3 +32,21 @@ ORDER BY created_at, id;
 SELECT min(created_at)::timestamptz AS at FROM version_approvals
 WHERE account_id = @account_id
 HAVING count(*) > 0;
+
+-- GetDeploymentOfHistory returns one deployment, with the number of violations that were observed for it.
+-- name: GetDeploymentOfHistory :one
+SELECT d.product_id, d.environment_id, d.version_id, coalesce(d.started_at, d.occurred_at)::timestamptz AS started_at, (
+  SELECT count(*) FROM rule_violations AS v
+  WHERE v.account_id = @account_id AND v.deployment_id = d.id AND v.action = 'observed'
+) AS observed
+FROM deployments AS d
+WHERE d.account_id = @account_id AND d.id = @id
+FOR UPDATE OF d;
+
+-- ListProductHistory returns the newest deployments and attempts of a product that began until a time, the newest first.
+-- name: ListProductHistory :many
+SELECT d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.deployed_by, d.occurred_at, d.started_at, d.completed_at, d.last_event_at
+FROM deployments AS d
+WHERE d.account_id = @account_id AND d.product_id = @product_id AND d.occurred_at >= @since AND d.occurred_at <= @until
+ORDER BY d.occurred_at DESC, d.id DESC
+LIMIT @row_limit;

@@ -12,6 +12,43 @@ import (
 	"github.com/google/uuid"
 )
 
+const GetDeploymentOfHistory = `-- name: GetDeploymentOfHistory :one
+SELECT d.product_id, d.environment_id, d.version_id, coalesce(d.started_at, d.occurred_at)::timestamptz AS started_at, (
+  SELECT count(*) FROM rule_violations AS v
+  WHERE v.account_id = $1 AND v.deployment_id = d.id AND v.action = 'observed'
+) AS observed
+FROM deployments AS d
+WHERE d.account_id = $1 AND d.id = $2
+FOR UPDATE OF d
+`
+
+type GetDeploymentOfHistoryParams struct {
+	AccountID uuid.UUID
+	ID        uuid.UUID
+}
+
+type GetDeploymentOfHistoryRow struct {
+	ProductID     uuid.UUID
+	EnvironmentID uuid.UUID
+	VersionID     uuid.UUID
+	StartedAt     time.Time
+	Observed      int64
+}
+
+// GetDeploymentOfHistory returns one deployment, with the number of violations that were observed for it.
+func (q *Queries) GetDeploymentOfHistory(ctx context.Context, arg GetDeploymentOfHistoryParams) (GetDeploymentOfHistoryRow, error) {
+	row := q.db.QueryRow(ctx, GetDeploymentOfHistory, arg.AccountID, arg.ID)
+	var i GetDeploymentOfHistoryRow
+	err := row.Scan(
+		&i.ProductID,
+		&i.EnvironmentID,
+		&i.VersionID,
+		&i.StartedAt,
+		&i.Observed,
+	)
+	return i, err
+}
+
 const GetFirstApprovalTime = `-- name: GetFirstApprovalTime :one
 SELECT min(created_at)::timestamptz AS at FROM version_approvals
 WHERE account_id = $1
@@ -235,6 +272,75 @@ func (q *Queries) ListNamedVersions(ctx context.Context, arg ListNamedVersionsPa
 	for rows.Next() {
 		var i ListNamedVersionsRow
 		if err := rows.Scan(&i.ID, &i.Version); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListProductHistory = `-- name: ListProductHistory :many
+SELECT d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.deployed_by, d.occurred_at, d.started_at, d.completed_at, d.last_event_at
+FROM deployments AS d
+WHERE d.account_id = $1 AND d.product_id = $2 AND d.occurred_at >= $3 AND d.occurred_at <= $4
+ORDER BY d.occurred_at DESC, d.id DESC
+LIMIT $5
+`
+
+type ListProductHistoryParams struct {
+	AccountID uuid.UUID
+	ProductID uuid.UUID
+	Since     time.Time
+	Until     time.Time
+	RowLimit  int32
+}
+
+type ListProductHistoryRow struct {
+	ID            uuid.UUID
+	ProductID     uuid.UUID
+	VersionID     uuid.UUID
+	EnvironmentID uuid.UUID
+	Status        string
+	InvokeID      *string
+	DeployedBy    *string
+	OccurredAt    time.Time
+	StartedAt     *time.Time
+	CompletedAt   *time.Time
+	LastEventAt   time.Time
+}
+
+// ListProductHistory returns the newest deployments and attempts of a product that began until a time, the newest first.
+func (q *Queries) ListProductHistory(ctx context.Context, arg ListProductHistoryParams) ([]ListProductHistoryRow, error) {
+	rows, err := q.db.Query(ctx, ListProductHistory,
+		arg.AccountID,
+		arg.ProductID,
+		arg.Since,
+		arg.Until,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListProductHistoryRow{}
+	for rows.Next() {
+		var i ListProductHistoryRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.ProductID,
+			&i.VersionID,
+			&i.EnvironmentID,
+			&i.Status,
+			&i.InvokeID,
+			&i.DeployedBy,
+			&i.OccurredAt,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.LastEventAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

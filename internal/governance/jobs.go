@@ -23,6 +23,7 @@ const (
 func AddWorkers(workers *river.Workers, pool *postgres.Pool, emailAdmins EmailAdmins, clock func() time.Time) {
 	river.AddWorker(workers, &fillSlotsWorker{db: pool.DB})
 	river.AddWorker(workers, &expireGrantWorker{db: pool.DB, clock: clock})
+	river.AddWorker(workers, &observeWorker{db: pool.DB, clock: clock})
 	river.AddWorker(workers, &usedGrantsWorker{db: pool.DB, emailAdmins: emailAdmins})
 }
 

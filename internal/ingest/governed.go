@@ -27,6 +27,8 @@ type governed struct {
 	attempts map[runKey]uuid.UUID
 
 	completions []completion
+	observing   map[uuid.UUID]bool // the accounts with rules
+	observed    []ObservedDeployment
 	violations  []violation
 	usedGrants  map[uuid.UUID]UsedGrant
 }
@@ -50,6 +52,21 @@ type violation struct {
 	id, accountID, apiKeyID, grantID uuid.UUID
 	deployment                       Subject
 	at                               time.Time
+}
+
+// ObserveArgs is the job that evaluates deployments which were reported at their end only.
+type ObserveArgs struct {
+	Deployments []ObservedDeployment `json:"deployments"`
+}
+
+// Kind is the job's name in the queue.
+func (ObserveArgs) Kind() string { return "observe_deployments" }
+
+// ObservedDeployment is a deployment that was reported at its end only.
+type ObservedDeployment struct {
+	AccountID    uuid.UUID `json:"account_id"`
+	DeploymentID uuid.UUID `json:"deployment_id"`
+	APIKeyID     uuid.UUID `json:"api_key_id"`
 }
 
 // UsedGrantsArgs is the job that reports that deployments have used break-glass grants.
@@ -203,6 +220,16 @@ func (w *workingSet) complete(event Event, outcome Outcome) {
 	w.governed.completions = append(w.governed.completions, completion{
 		accountID: subject.AccountID, productID: subject.ProductID, environmentID: subject.EnvironmentID, versionID: subject.VersionID, at: subject.CompletedAt,
 	})
+}
+
+// observe keeps a deployment that was reported at its end only, for the job that evaluates it: nothing could be blocked. What happened long
+// ago is not evaluated.
+func (w *workingSet) observe(event Event, outcome Outcome, now time.Time) {
+	subject := outcome.Subject
+	isLive := outcome.Effect == Created && event.Status.IsTerminal() && now.Sub(subject.OccurredAt) < backfillAge
+	if w.kind == Deployment && isLive && w.governed.observing[event.AccountID] {
+		w.governed.observed = append(w.governed.observed, ObservedDeployment{AccountID: subject.AccountID, DeploymentID: subject.ID, APIKeyID: event.APIKeyID})
+	}
 }
 
 // beat keeps the slot of a deployment whose start is reported again: with a changed body it is a heartbeat.

@@ -54,7 +54,8 @@ func (t *transaction) queueGovernance(batch *pgx.Batch) *governedAccounts {
 		return nil
 	}
 	for _, event := range t.events {
-		if _, ok := g.rules[event.AccountID]; ok && event.Status == Started {
+		rules, isGoverned := g.rules[event.AccountID]
+		if isGoverned && (event.Status == Started || rules == nil && event.Status.IsTerminal()) { // of unknown accounts, the rules are read
 			g.starts = append(g.starts, startOf(event))
 		}
 	}
@@ -157,6 +158,9 @@ func (t *transaction) checkRules(ctx context.Context, g *governedAccounts) error
 		maps.Copy(t.rules, loaded)
 		return errRulesChanged
 	}
+	for accountID, rules := range g.rules {
+		t.state.governed.observing[accountID] = !rules.IsEmpty()
+	}
 	if t.state.governed.facts != nil {
 		t.state.loadSlots(g.now)
 	}
@@ -167,6 +171,11 @@ func (t *transaction) checkRules(ctx context.Context, g *governedAccounts) error
 func (w *workingSet) queueGoverned(ctx context.Context, batch *pgx.Batch) error {
 	w.queueSlots(batch)
 	w.queueViolations(batch)
+	if len(w.governed.observed) > 0 {
+		if err := queueJob(ctx, batch, ObserveArgs{Deployments: w.governed.observed}, w.recorded[0].receivedAt); err != nil {
+			return err
+		}
+	}
 	return w.queueUsedGrants(ctx, batch)
 }
 

@@ -98,7 +98,7 @@ func newWorkingSet(kind Kind) *workingSet {
 		subjects: make(map[uuid.UUID]*subjectState), runs: make(map[runKey][]uuid.UUID), earlier: make(map[earlierKey]earlierEvent),
 		governed: governed{
 			slots: make(map[uuid.UUID]map[uuid.UUID]*slotState), freed: make(map[uuid.UUID]pairKey), attempts: make(map[runKey]uuid.UUID),
-			usedGrants: make(map[uuid.UUID]UsedGrant),
+			usedGrants: make(map[uuid.UUID]UsedGrant), observing: make(map[uuid.UUID]bool),
 		},
 	}
 }
@@ -246,6 +246,7 @@ func (w *workingSet) apply(event Event, now time.Time) (Recorded, error) {
 	w.remember(event, outcome, now)
 	w.recorded[len(w.recorded)-1].notice = admissionNotice(verdict)
 	w.complete(event, outcome)
+	w.observe(event, outcome, now)
 	return result, nil
 }
 

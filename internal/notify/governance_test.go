@@ -139,3 +139,30 @@ func TestGrantExpires(t *testing.T) {
 	require.Equal(t, 1, g.api.Count(t, "break_glass_grants WHERE status = 'expired'"))
 	require.Equal(t, 1, g.api.Count(t, "audit_log WHERE action = 'break_glass_grant.expire'"))
 }
+
+// TestEndsAreObserved reports deployments at their end only: nothing is blocked, and what rules would have blocked is recorded once.
+func TestEndsAreObserved(t *testing.T) {
+	t.Parallel()
+	g := newGoverned(t)
+	g.send(t, http.MethodPost, "/deployment-rules/", `{"name":"One","rule_type":"concurrency","concurrency":{"max_in_progress":1}}`)
+	g.send(t, http.MethodPost, "/deployment-rules/", `{"name":"Staging first","rule_type":"flow","mode":"report_only","flow":{"prerequisites":["staging"]},
+		"scope":{"environments":["production"]}}`)
+	event := deploy(t, g.api, map[string]any{"version": "2"})
+	require.Equal(t, "completed", event.Field(t, "status"))
+	observed := "rule_violations WHERE action = 'observed' AND deployment_id = '" + event.Field(t, "id").(string) + "'"
+	require.Eventually(t, func() bool { return g.api.Count(t, observed) == 2 }, 30*time.Second, 50*time.Millisecond)
+	require.Equal(t, 1, g.api.Count(t, observed+" AND code = 'QUALITY_APPROVAL_REQUIRED' AND api_key_id IS NOT NULL"))
+	require.Equal(t, 1, g.api.Count(t, observed+" AND code = 'FLOW_VIOLATION'"), "also by rules that only report")
+
+	g.api.Exec(t, "UPDATE river_job SET state = 'available', finalized_at = NULL WHERE kind = 'observe_deployments'")
+	deploy(t, g.api, map[string]any{"environment_name": "staging", "version": "3"})
+	deploy(t, g.api, map[string]any{"environment_name": "qa", "version": "3", "completed_at": time.Now().Add(-2 * time.Hour).UTC().Format(time.RFC3339)})
+	deploy(t, g.api, map[string]any{"version": "3", "status": "pending", "invoke_id": "planned"})
+	deploy(t, g.api, map[string]any{"version": "3", "status": "failed", "invoke_id": "planned"})
+	third := deploy(t, g.api, map[string]any{"version": "3"})
+	require.Eventually(t, func() bool {
+		return g.api.Count(t, "rule_violations WHERE action = 'observed' AND deployment_id = '"+third.Field(t, "id").(string)+"'") == 1
+	}, 30*time.Second, 50*time.Millisecond)
+	require.Equal(t, 3, g.api.Count(t, "rule_violations WHERE action = 'observed'"),
+		"once; not in an environment without rules, of long ago, or of a deployment that had begun")
+}

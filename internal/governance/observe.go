@@ -1,0 +1,126 @@
+package governance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/calendar"
+	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/policy"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+// maxObservedHistory bounds the deployments of the product that the facts of an observed one are rebuilt from.
+const maxObservedHistory = 5000
+
+// observeWorker evaluates deployments that were reported at their end only, and records what the rules in force would have blocked. They
+// took no place, so that rules of concurrency do not apply. Facts are rebuilt from the deployments of the product.
+type observeWorker struct {
+	river.WorkerDefaults[ingest.ObserveArgs]
+
+	db    *postgres.DB
+	clock func() time.Time
+}
+
+// Work evaluates each deployment once. One that fails does not keep the others from it.
+func (w *observeWorker) Work(ctx context.Context, job *river.Job[ingest.ObserveArgs]) error {
+	var failures []error
+	for _, one := range job.Args.Deployments {
+		err := w.db.WithTx(ctx, func(db *postgres.DB) error { return observe(ctx, db, one, w.clock()) })
+		if !apperr.Is(err, apperr.NotFound) { // it was deleted
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(failures...)
+}
+
+func observe(ctx context.Context, db *postgres.DB, one ingest.ObservedDeployment, now time.Time) error {
+	deployment, err := db.GetDeploymentOfHistory(ctx, dbgen.GetDeploymentOfHistoryParams{AccountID: one.AccountID, ID: one.DeploymentID})
+	if err != nil || deployment.Observed > 0 {
+		return postgres.Classify(err)
+	}
+	at := deployment.StartedAt
+	set, err := observedRules(ctx, db, one.AccountID, at)
+	if err != nil || set.Len() == 0 {
+		return err
+	}
+	rows, err := db.ListProductHistory(ctx, dbgen.ListProductHistoryParams{
+		AccountID: one.AccountID, ProductID: deployment.ProductID, Since: at.Add(-priorHistory), Until: at, RowLimit: maxObservedHistory,
+	})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	history := &History{}
+	entries := make([]dbgen.ListDeploymentHistoryRow, len(rows))
+	for i, row := range rows {
+		entries[i] = dbgen.ListDeploymentHistoryRow(row)
+	}
+	if err := history.load(ctx, db, one.AccountID, entries); err != nil {
+		return err
+	}
+	var found []policy.Violation
+	replayStarts(history, at, func(entry *HistoryEntry, facts policy.Facts) bool {
+		if entry.ID != one.DeploymentID {
+			return true
+		}
+		verdict := set.Evaluate(at, policy.Attempt{DeploymentID: entry.ID, InvokeID: entry.InvokeID}, facts)
+		found = slices.Concat(verdict.Violations, verdict.Reports)
+		return false
+	})
+	return insertObserved(ctx, db, one, deployment, found, now)
+}
+
+// observedRules compiles the rules in force that a deployment is observed under.
+func observedRules(ctx context.Context, db *postgres.DB, accountID uuid.UUID, at time.Time) (*policy.Set, error) {
+	rows, err := db.ListRulesInForce(ctx, []uuid.UUID{accountID})
+	if err != nil {
+		return nil, postgres.Classify(err)
+	}
+	var rules []policy.Rule
+	for _, row := range rows {
+		rule, err := RuleOf(row)
+		if err != nil {
+			return nil, err
+		}
+		if rule.Type != policy.ConcurrencyRule {
+			rules = append(rules, rule.Rule)
+		}
+	}
+	return calendar.Compile(rules, at)
+}
+
+func insertObserved(
+	ctx context.Context, db *postgres.DB, one ingest.ObservedDeployment, deployment dbgen.GetDeploymentOfHistoryRow, found []policy.Violation, now time.Time,
+) error {
+	var p dbgen.InsertRuleViolationsParams
+	for _, v := range found {
+		details, err := json.Marshal(v.Details)
+		if err != nil {
+			return fmt.Errorf("encode the details of a violation: %w", err)
+		}
+		clearsAt := time.Time{}
+		if v.ClearsAt != nil {
+			clearsAt = *v.ClearsAt
+		}
+		p.AccountIDs, p.IDs, p.OccurredAt = append(p.AccountIDs, one.AccountID), append(p.IDs, uuid.Must(uuid.NewV7())), append(p.OccurredAt, now)
+		p.RuleIDs, p.RuleNames, p.RuleTypes = append(p.RuleIDs, v.RuleID), append(p.RuleNames, v.RuleName), append(p.RuleTypes, string(v.RuleType))
+		p.Actions, p.Codes, p.Messages = append(p.Actions, "observed"), append(p.Codes, string(v.Code)), append(p.Messages, v.Message)
+		p.ClearsAt, p.Certain, p.Details = append(p.ClearsAt, clearsAt), append(p.Certain, v.Certain), append(p.Details, details)
+		p.DeploymentIDs, p.ProductIDs = append(p.DeploymentIDs, one.DeploymentID), append(p.ProductIDs, deployment.ProductID)
+		p.EnvironmentIDs, p.VersionIDs = append(p.EnvironmentIDs, deployment.EnvironmentID), append(p.VersionIDs, deployment.VersionID)
+		p.GrantIDs, p.APIKeyIDs = append(p.GrantIDs, uuid.Nil), append(p.APIKeyIDs, one.APIKeyID)
+	}
+	if len(p.IDs) == 0 {
+		return nil
+	}
+	return postgres.Classify(db.InsertRuleViolations(ctx, p))
+}
