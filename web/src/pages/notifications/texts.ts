@@ -30,12 +30,15 @@ const STATUSES = ["pending", "started", "completed", "failed", "aborted"] as con
 /** The types of events that a channel can get messages about. */
 export const EVENT_TYPES: readonly NotifiableEventType[] = [
   ...STATUSES.map((status) => `deployment.${status}` as const),
-  "deployment.preflight_failed",
+  ...(["failed", "skipped", "overridden"] as const).map((result) => `deployment.preflight_${result}` as const),
   ...STATUSES.map((status) => `build.${status}` as const),
-  ...STATUSES.map((status) => `version.${status}` as const),
+  ...(["approved", "rejected", "approval_revoked"] as const).map((decision) => `version.${decision}` as const),
+  ...(["created", "confirmed", "used", "expired", "revoked"] as const).map((change) => `breakglass.${change}` as const),
+  "rule.changed",
 ];
 
 /** An event type in words: `deployment failed`. */
-export const eventText = (type: string) => type.replace(".", " ").replaceAll("_", " ");
+export const eventText = (type: string) =>
+  type.replace("breakglass.", "break-glass grant ").replace(".", " ").replaceAll("_", " ");
 
 export const FILTER_STATUSES: readonly string[] = STATUSES;

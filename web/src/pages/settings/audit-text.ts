@@ -9,10 +9,16 @@ const VERBS: Record<string, string> = {
   "break_glass_grant.create": "created",
   "break_glass_grant.confirm": "confirmed",
   "break_glass_grant.revoke": "revoked",
+  "break_glass_grant.expire": "expired",
   "break_glass_grant.review": "reviewed",
+  "break_glass_grant.use": "used",
+  "calendar_feed.create": "created",
+  "calendar_feed.replay": "repeated the creation of",
+  "calendar_feed.revoke": "revoked",
   "deployment_rule.create": "created",
   "deployment_rule.update": "changed",
   "deployment_rule.delete": "deleted",
+  "deployment_rule.import": "imported the windows of",
   "environment.create": "created",
   "environment.update": "changed",
   "environment.delete": "deleted",
@@ -71,6 +77,8 @@ export function pathOf(objectType: string, id: string): string | null {
       return "/settings/users";
     case "break_glass_grant":
       return "/break-glass";
+    case "deployment_rule":
+      return `/rules/${id}`;
     case "notification_channel":
       return "/notifications";
     case "notification_preference":
