@@ -56,9 +56,11 @@ type occupation struct {
 }
 
 // QueueFacts implements ingest.Governance.
-func (c *Cache) QueueFacts(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, now time.Time) ingest.FactSource {
+func (c *Cache) QueueFacts(
+	batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, withRollbacks bool, now time.Time,
+) ingest.FactSource {
 	f := newFacts()
-	f.queue(batch, rules, starts)
+	f.queue(batch, rules, starts, withRollbacks)
 	columns := newColumns(starts)
 	postgres.QueueRows(batch, dbgen.LockGrants, dbgen.LockGrantsParams{
 		AccountIDs: columns.accountIDs, ProductNames: columns.products, EnvironmentNames: columns.environments, Now: now,
@@ -115,7 +117,7 @@ func newReferences(rules map[uuid.UUID]*ingest.Rules, of func(*ingest.Rules) []s
 }
 
 // queue queues the statements that the rules need, but for that of the grants.
-func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start) {
+func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, withRollbacks bool) {
 	all, withApprovals, counting := newColumns(starts), starts[:0:0], starts[:0:0]
 	var wide []uuid.UUID
 	for accountID, one := range rules {
@@ -147,7 +149,7 @@ func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, start
 			AccountIDs: all.accountIDs, Names: all.names, IDs: all.ids,
 		}, f.addReferred)
 	}
-	f.queueHistory(batch, rules, starts)
+	f.queueHistory(batch, rules, starts, withRollbacks)
 	if len(withApprovals) > 0 {
 		of := newColumns(withApprovals)
 		postgres.QueueRows(batch, dbgen.ListFactApprovals, dbgen.ListFactApprovalsParams{
@@ -173,17 +175,18 @@ func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, start
 }
 
 // queueHistory queues the statements that read where the versions of starts were, as far as rules depend on it.
-func (f *facts) queueHistory(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start) {
+func (f *facts) queueHistory(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, withRollbacks bool) {
 	flowing, occupying, rolling := starts[:0:0], starts[:0:0], starts[:0:0]
 	for _, start := range starts {
 		of := rules[start.AccountID]
 		if len(of.Prerequisites) > 0 {
 			flowing = append(flowing, start)
 		}
-		if len(of.Soaks) > 0 || of.AllowsRollback {
+		mayBeRollback := withRollbacks && of.AllowsRollback
+		if len(of.Soaks) > 0 || mayBeRollback {
 			occupying = append(occupying, start)
 		}
-		if of.AllowsRollback {
+		if mayBeRollback {
 			rolling = append(rolling, start)
 		}
 	}
@@ -206,7 +209,7 @@ func (f *facts) queueHistory(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules
 		of, in := newColumns(occupying), newReferences(rules, func(r *ingest.Rules) []string { return r.Soaks })
 		allowsRollback := make([]bool, len(of.accountIDs))
 		for i, accountID := range of.accountIDs {
-			allowsRollback[i] = rules[accountID].AllowsRollback
+			allowsRollback[i] = withRollbacks && rules[accountID].AllowsRollback
 		}
 		postgres.QueueRows(batch, dbgen.ListOccupations, dbgen.ListOccupationsParams{
 			AccountIDs: of.accountIDs, ProductNames: of.products, EnvironmentNames: of.environments, Versions: of.versions,

@@ -172,7 +172,7 @@ func (c *Cache) current(ctx context.Context, tx *postgres.BatchTx, accountID uui
 func loadFacts(ctx context.Context, tx *postgres.BatchTx, rules *ingest.Rules, start ingest.Start, now time.Time) (policy.Facts, []Warning, error) {
 	loaded := newFacts()
 	batch := &pgx.Batch{}
-	loaded.queue(batch, map[uuid.UUID]*ingest.Rules{start.AccountID: rules}, []ingest.Start{start})
+	loaded.queue(batch, map[uuid.UUID]*ingest.Rules{start.AccountID: rules}, []ingest.Start{start}, true)
 	postgres.QueueRows(batch, dbgen.ListGrants, dbgen.ListGrantsParams{
 		AccountIDs: []uuid.UUID{start.AccountID}, ProductNames: []string{start.Product}, EnvironmentNames: []string{start.Environment}, Now: now,
 	}, loaded.addGrant)

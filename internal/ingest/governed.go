@@ -21,6 +21,9 @@ const (
 type governed struct {
 	rules map[uuid.UUID]*Rules // of the accounts whose starts are evaluated
 	facts FactSource
+	// hasRollbacks is whether the facts have those of rollbacks, and mayBeRollback whether a start needs them.
+	hasRollbacks, mayBeRollback bool
+
 	slots map[uuid.UUID]map[uuid.UUID]*slotState // by account and deployment; loaded with the facts
 	freed map[uuid.UUID]pairKey                  // the pair of each deployment whose slot is deleted
 	// attempts are the newest attempts without a run of a version in a pair.
@@ -110,6 +113,9 @@ func (w *workingSet) evaluate(event Event, pair *resolvedPair, outcome Outcome, 
 	}
 	facts := w.factsOf(event, pair, outcome.Version.ID, rules)
 	verdict := rules.Set.Evaluate(now, attempt, facts)
+	if rules.AllowsRollback && !w.governed.hasRollbacks && len(verdict.Violations)+len(verdict.Reports) > 0 {
+		w.governed.mayBeRollback = true
+	}
 	return rules.Set, attempt, facts, &verdict
 }
 

@@ -65,3 +65,30 @@ func TestHistoryIsReadInPart(t *testing.T) {
 	require.Contains(t, failure.Message, "for 0 of 30 minutes", "deployments that were in progress completed within seconds")
 	require.Less(t, g.rowsRead(t, "deployments")-before, 60*(starts+1))
 }
+
+// TestRollback starts versions in a freeze that passes rollbacks: those that were the current one for long enough, and are not now.
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	g := newGovernedFixture(t)
+	for version, completed := range map[string]time.Duration{"short": 3 * time.Hour, "former": 3*time.Hour - 10*time.Minute, "current": time.Hour} {
+		_, err := g.send(t, version, ingest.Completed, version)
+		require.NoError(t, err)
+		_, err = g.connect(t).Exec(t.Context(), "UPDATE deployments SET occurred_at = now() - $2::interval, completed_at = now() - $2::interval WHERE invoke_id = $1", version, completed)
+		require.NoError(t, err)
+	}
+	_, err := g.connect(t).Exec(t.Context(), "UPDATE environment_state SET current_deployment_id = (SELECT id FROM deployments WHERE invoke_id = 'current')")
+	require.NoError(t, err)
+	g.rule(t, "schedule", "enabled", freeze())
+	g.change(t, "UPDATE deployment_rules SET rollback = 'allow'")
+	for _, version := range []string{"short", "current", "new"} {
+		_, err := g.send(t, version, ingest.Started, version+" again")
+		requireRejected(t, err, apperr.Frozen, "NO_DEPLOY_WINDOW")
+	}
+	back, err := g.send(t, "former", ingest.Started, "back")
+	require.NoError(t, err)
+	status := preflightOf(t, back)
+	require.Equal(t, "passed", status.Status)
+	require.Equal(t, "rolled_back", status.RulesEvaluated[0].Result)
+	require.Equal(t, 3, g.count(t, "SELECT count(*) FROM deployments WHERE status = 'preflight_failed'"), "what ran again has recorded nothing twice")
+	require.Equal(t, 3, g.count(t, "SELECT count(*) FROM rule_violations"))
+}

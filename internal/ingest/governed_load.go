@@ -24,6 +24,10 @@ import (
 // locks and facts.
 var errRulesChanged = errors.New("the rules of an account are not those that the batch began with")
 
+// errMayBeRollback means that rules that pass rollbacks have found something about a start, and that the transaction has to run again with
+// the facts of rollbacks: few starts need them.
+var errMayBeRollback = errors.New("a start may be a rollback")
+
 // governedAccounts is what a transaction knows of the rules of the accounts of its starts before it reads their revisions.
 type governedAccounts struct {
 	rules      map[uuid.UUID]*Rules // nil for an account that is not known
@@ -115,7 +119,8 @@ func (t *transaction) queueFacts(batch *pgx.Batch, g *governedAccounts) {
 	}
 	if len(starts) > 0 {
 		t.state.governed.rules = starting
-		t.state.governed.facts = t.governance.QueueFacts(batch, starting, starts, g.now)
+		t.state.governed.facts = t.governance.QueueFacts(batch, starting, starts, t.rollbacks, g.now)
+		t.state.governed.hasRollbacks = t.rollbacks
 	}
 	withoutRun := gather(slices.DeleteFunc(slices.Clone(t.events), func(e Event) bool {
 		return rules[e.AccountID] == nil || e.InvokeID != "" || e.Status == Pending

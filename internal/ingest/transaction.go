@@ -29,6 +29,7 @@ type transaction struct {
 
 	governance Governance           // nil: no account has rules
 	rules      map[uuid.UUID]*Rules // that an earlier run of the transaction has read
+	rollbacks  bool                 // the facts of rollbacks are read: an earlier run found that rules block a start
 
 	state     *workingSet
 	notified  notifiedTypes
@@ -41,9 +42,9 @@ type committedEvent struct {
 	effect    Effect
 }
 
-// maxRuns bounds the transactions of a batch: one that finds what does not exist, one that creates it, and one for each time that rules are
-// read or have changed.
-const maxRuns = 5
+// maxRuns bounds the transactions of a batch: one that finds what does not exist, one that creates it, one that reads the facts of
+// rollbacks, and one for each time that rules are read or have changed.
+const maxRuns = 6
 
 // recording is what transactions need.
 type recording struct {
@@ -66,7 +67,7 @@ func (r recording) runBatch(ctx context.Context, jobs []*job, lockTimeout time.D
 	err := errConcurrent // names were deleted concurrently, or rules changed each time
 	for range maxRuns {
 		unknown, failure := t.run(ctx, r.pool, lockTimeout, create)
-		if errors.Is(failure, errRulesChanged) {
+		if errors.Is(failure, errRulesChanged) || errors.Is(failure, errMayBeRollback) {
 			continue
 		}
 		if failure != nil || len(unknown) == 0 {
@@ -105,6 +106,10 @@ func (t *transaction) run(ctx context.Context, pool *postgres.TenantPool, lockTi
 		return unknown, err
 	}
 	repeats, isRejected := t.decide()
+	if t.state.governed.mayBeRollback {
+		t.rollbacks = true
+		return nil, errMayBeRollback
+	}
 	if isRejected && len(create) > 0 && len(t.jobs) > 1 {
 		return nil, errRejected // each event alone, so that none of the rejected ones creates a name
 	}
