@@ -310,7 +310,7 @@ func TestDatabaseRestarts(t *testing.T) {
 	sending := make(chan struct{})
 	go func() {
 		defer close(sending)
-		ticker := time.NewTicker(time.Second / 200)
+		ticker := time.NewTicker(time.Second / 50) // the queue holds what comes while PostgreSQL starts on a slow machine
 		defer ticker.Stop()
 		for i := 0; ; i++ {
 			select {
