@@ -240,6 +240,36 @@ describe("matrix", suite, () => {
         page.locator("[data-row='0'] [data-column='60']").boundingBox(),
       ]);
       assert.equal(Math.round(header.x), Math.round(cell.x), "cells are below their headers");
+      await page.keyboard.press("Home");
+      for (const [key, count, at] of [
+        ["ArrowRight", 12, "0,12"],
+        ["ArrowDown", 20, "20,12"],
+        ["ArrowLeft", 9, "20,3"],
+        ["ArrowUp", 18, "2,3"],
+      ]) {
+        for (let press = 0; press < count; press++) await page.keyboard.press(key);
+        const [row, column] = at.split(",");
+        const target = page.locator(`[data-row='${row}'] [data-column='${column}']`);
+        await page.waitForFunction(
+          ([row, column]) => document.activeElement?.matches(`[data-row='${row}'] [data-column='${column}']`),
+          [row, column],
+        );
+        const [outer, name, headers, box] = await Promise.all([
+          page.getByRole("grid").boundingBox(),
+          page.locator(`[data-row='${row}'] [role=rowheader]`).boundingBox(),
+          page.getByRole("columnheader").first().boundingBox(),
+          target.boundingBox(),
+        ]);
+        assert.ok(box.x >= name.x + name.width - 1 && box.x + box.width <= outer.x + outer.width + 1, `${at} in view`);
+        assert.ok(box.y >= headers.y + headers.height - 1 && box.y + box.height <= outer.y + outer.height + 1, at);
+      }
+    }));
+
+  test("opens the product of a row", () =>
+    withList(grid(3, 2), {}, async (page) => {
+      await page.getByRole("rowheader", { name: "product-001" }).focus();
+      await page.keyboard.press("Enter");
+      await page.waitForURL(`**/products/${id(1, 1)}`);
     }));
 
   test("counts and words every state", () => {

@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useDeferredValue, useMemo, useRef } from "react";
 
 import { environmentStateQuery } from "../../api/environment-state";
@@ -42,6 +43,7 @@ export default function EnvironmentsPage() {
 
 /** The matrix; until all of its cells are loaded, without what would be wrong for a part of them. */
 function Content({ cells, isComplete }: { cells: readonly Cell[]; isComplete: boolean }) {
+  const navigate = useNavigate();
   const [search, change] = useFilters();
   const isUnfolded = search["review"] === "1";
   const rows = useRows(cells);
@@ -85,6 +87,7 @@ function Content({ cells, isComplete }: { cells: readonly Cell[]; isComplete: bo
           rows={shownRows}
           columns={shownColumns}
           onOpen={(row, column) => change({ open: `${row.id}.${column.id}` }, true)}
+          onOpenProduct={({ id }) => void navigate({ to: `/products/${id}` })}
         />
       ) : (
         <Panel>{isComplete ? <EmptyState title="No product matches the filters" /> : <SkeletonRows rows={10} />}</Panel>

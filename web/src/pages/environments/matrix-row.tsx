@@ -41,7 +41,7 @@ export const MatrixRow = memo(function MatrixRow({ row, index, window, activeCol
         aria-colindex={1}
         data-column={0}
         tabIndex={activeColumn === 0 ? 0 : -1}
-        className="sticky left-0 z-10 flex w-(--name-width) shrink-0 items-center border-r border-line bg-surface px-3 font-medium -outline-offset-2 group-hover:bg-raised"
+        className="sticky left-0 z-10 flex w-(--name-width) shrink-0 items-center border-r border-line bg-surface px-3 font-medium -outline-offset-2 cursor-pointer group-hover:bg-raised hover:underline"
       >
         <Name cut className="min-w-0">
           {row.name}

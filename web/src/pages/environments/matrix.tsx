@@ -19,6 +19,9 @@ import { type ColumnWindow, MatrixRow, ROW_HEIGHT } from "./matrix-row";
 const COLUMN_LIMIT = 20;
 const COLUMN_WIDTH = 162;
 const OVERSCAN = 6;
+/** What covers the cells: the row of headers, and the names where they are widest. */
+const HEADER_HEIGHT = 36;
+const NAME_WIDTH = 192;
 
 interface Position {
   row: number;
@@ -35,13 +38,14 @@ export interface MatrixProps {
   rows: readonly Row[];
   columns: readonly Column[];
   onOpen: (row: Row, column: Column) => void;
+  onOpenProduct: (row: Row) => void;
 }
 
 /**
  * Products and environments as a grid of the ARIA Authoring Practices: one cell takes the focus; arrows, Home, End, Page Up and Page Down
- * move it, Enter opens. Only the rows in view exist.
+ * move it, Enter opens a cell or a product. Only the rows in view exist.
  */
-export function Matrix({ rows, columns, onOpen }: MatrixProps) {
+export function Matrix({ rows, columns, onOpen, onOpenProduct }: MatrixProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const isFocusWanted = useRef(false);
   const [cell, setCell] = useState<FocusedCell | null>(null);
@@ -52,6 +56,7 @@ export function Matrix({ rows, columns, onOpen }: MatrixProps) {
     estimateSize: () => ROW_HEIGHT,
     overscan: OVERSCAN,
     scrollPaddingStart: ROW_HEIGHT,
+    scrollPaddingEnd: HEADER_HEIGHT,
     rangeExtractor: useMemo(() => withIndex(active.row), [active.row]),
   });
   const horizontal = useVirtualizer({
@@ -60,6 +65,7 @@ export function Matrix({ rows, columns, onOpen }: MatrixProps) {
     getScrollElement: () => scroller.current,
     estimateSize: () => COLUMN_WIDTH,
     overscan: 2,
+    scrollPaddingEnd: NAME_WIDTH,
     enabled: columns.length > COLUMN_LIMIT,
   });
   const window = useColumnWindow(columns, horizontal);
@@ -90,6 +96,7 @@ export function Matrix({ rows, columns, onOpen }: MatrixProps) {
   const open = ({ row, column }: Position) => {
     const opened = rows[row];
     const at = columns[column - 1];
+    if (opened && column === 0) onOpenProduct(opened);
     if (opened && at && cellsOf(opened, at).length > 0) onOpen(opened, at);
   };
   const onFocus = (event: FocusEvent) => {
