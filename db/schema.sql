@@ -861,6 +861,8 @@ CREATE INDEX deployments_account_occurred_at_idx ON public.deployments USING btr
 
 CREATE INDEX deployments_attempts_idx ON public.deployments USING btree (account_id, occurred_at DESC, id DESC) WHERE (last_rejected_at IS NOT NULL);
 
+CREATE INDEX deployments_attempts_without_run_idx ON public.deployments USING btree (version_id, environment_id, id DESC) WHERE ((last_rejected_at IS NOT NULL) AND (invoke_id IS NULL));
+
 CREATE INDEX deployments_commit_idx ON public.deployments USING btree (account_id, commit_key) WHERE (commit_key IS NOT NULL);
 
 CREATE INDEX deployments_environment_attempts_idx ON public.deployments USING btree (environment_id, occurred_at DESC, id DESC) WHERE (last_rejected_at IS NOT NULL);

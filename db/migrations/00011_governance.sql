@@ -218,6 +218,8 @@ ALTER TABLE deployments
 CREATE INDEX deployments_attempts_idx ON deployments (account_id, occurred_at DESC, id DESC) WHERE last_rejected_at IS NOT NULL;
 CREATE INDEX deployments_product_attempts_idx ON deployments (product_id, occurred_at DESC, id DESC) WHERE last_rejected_at IS NOT NULL;
 CREATE INDEX deployments_environment_attempts_idx ON deployments (environment_id, occurred_at DESC, id DESC) WHERE last_rejected_at IS NOT NULL;
+-- Those without a run, by version and environment.
+CREATE INDEX deployments_attempts_without_run_idx ON deployments (version_id, environment_id, id DESC) WHERE last_rejected_at IS NOT NULL AND invoke_id IS NULL;
 
 CREATE OR REPLACE VIEW deployment_details WITH (security_invoker = true) AS
 SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.source_system, d.build_number,

@@ -40,8 +40,7 @@ SELECT d.product_id, d.environment_id, d.version_id, coalesce(d.started_at, d.oc
   WHERE v.account_id = @account_id AND v.deployment_id = d.id AND v.action = 'observed'
 ) AS observed
 FROM deployments AS d
-WHERE d.account_id = @account_id AND d.id = @id
-FOR UPDATE OF d;
+WHERE d.account_id = @account_id AND d.id = @id;
 
 -- ListProductHistory returns the newest deployments and attempts of a product that began until a time, the newest first.
 -- name: ListProductHistory :many

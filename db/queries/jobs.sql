@@ -9,4 +9,4 @@ GROUP BY j.queue, j.state;
 -- InsertGovernanceJob enqueues a job of deployment rules, which is due at a time. Not tenant-scoped: the queue belongs to no account.
 -- name: InsertGovernanceJob :exec
 INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata, scheduled_at)
-VALUES (@kind, @args, 'governance', 1, 1000, @metadata, @due_at);
+VALUES (@kind, @args, @queue, 1, 1000, @metadata, @due_at);

@@ -19,7 +19,6 @@ SELECT d.product_id, d.environment_id, d.version_id, coalesce(d.started_at, d.oc
 ) AS observed
 FROM deployments AS d
 WHERE d.account_id = $1 AND d.id = $2
-FOR UPDATE OF d
 `
 
 type GetDeploymentOfHistoryParams struct {

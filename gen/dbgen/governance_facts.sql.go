@@ -651,6 +651,7 @@ LEFT JOIN LATERAL (
     SELECT y.completed_at FROM (
       SELECT x.completed_at, x.version_id, x.status, x.occurred_at, x.id FROM deployments AS x
       WHERE x.account_id = w.account_id AND x.product_id = w.product_id AND x.environment_id = w.environment_id AND x.occurred_at >= d.completed_at
+        AND x.last_rejected_at IS NULL
       ORDER BY x.occurred_at, x.id
       LIMIT 1000
     ) AS y

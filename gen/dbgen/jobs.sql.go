@@ -54,12 +54,13 @@ func (q *Queries) CountJobs(ctx context.Context) ([]CountJobsRow, error) {
 
 const InsertGovernanceJob = `-- name: InsertGovernanceJob :exec
 INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata, scheduled_at)
-VALUES ($1, $2, 'governance', 1, 1000, $3, $4)
+VALUES ($1, $2, $3, 1, 1000, $4, $5)
 `
 
 type InsertGovernanceJobParams struct {
 	Kind     string
 	Args     json.RawMessage
+	Queue    string
 	Metadata json.RawMessage
 	DueAt    time.Time
 }
@@ -69,6 +70,7 @@ func (q *Queries) InsertGovernanceJob(ctx context.Context, arg InsertGovernanceJ
 	_, err := q.db.Exec(ctx, InsertGovernanceJob,
 		arg.Kind,
 		arg.Args,
+		arg.Queue,
 		arg.Metadata,
 		arg.DueAt,
 	)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/versioner-io/versioner/internal/ingest"
 )
 
 const (
@@ -22,8 +24,10 @@ const (
 
 	// heldQueue has the jobs of an account that is moved: no server works on it.
 	heldQueue = "moving"
-	workQueue = "notifications"
 )
+
+// workQueues have the jobs of accounts.
+var workQueues = []string{ingest.JobQueue, ingest.ObserveQueue} //nolint:gochecknoglobals // a constant list
 
 // stays lists tables whose rows are not moved. Sessions: their cookies belong to the host name of the cell, and users sign in at the other one.
 var stays = []string{"user_sessions"} //nolint:gochecknoglobals // a constant table

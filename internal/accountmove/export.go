@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/versioner-io/versioner/internal/buildinfo"
+	"github.com/versioner-io/versioner/internal/ingest"
 )
 
 const (
@@ -66,7 +67,8 @@ func Abandon(ctx context.Context, source Source) error {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if _, err := conn.Exec(ctx, "UPDATE river_job SET queue = $2 WHERE queue = $3 AND args ->> 'account_id' = $1", source.Account.String(), workQueue, heldQueue); err != nil {
+	const release = "UPDATE river_job SET queue = CASE WHEN kind = $2 THEN $3 ELSE $4 END WHERE queue = $5 AND args ->> 'account_id' = $1"
+	if _, err := conn.Exec(ctx, release, source.Account.String(), ingest.ObserveArgs{}.Kind(), ingest.ObserveQueue, ingest.JobQueue, heldQueue); err != nil {
 		return fmt.Errorf("release the jobs of the account: %w", err)
 	}
 	return source.Unlock(ctx)
@@ -101,8 +103,8 @@ func settle(ctx context.Context, conn *pgx.Conn, account uuid.UUID, accepted tim
 // findBlocker holds the waiting jobs of the account, and returns what may still change it. Fan-out jobs, which have the events of several
 // accounts, are worked on; the deliveries that they make are held.
 func findBlocker(ctx context.Context, conn *pgx.Conn, account uuid.UUID, began time.Time) (blocker string, err error) {
-	const hold = `UPDATE river_job SET queue = $2 WHERE queue = $3 AND args ->> 'account_id' = $1 AND state IN ('available', 'pending', 'retryable', 'scheduled')`
-	if _, err := conn.Exec(ctx, hold, account.String(), heldQueue, workQueue); err != nil {
+	const hold = `UPDATE river_job SET queue = $2 WHERE queue = ANY ($3) AND args ->> 'account_id' = $1 AND state IN ('available', 'pending', 'retryable', 'scheduled')`
+	if _, err := conn.Exec(ctx, hold, account.String(), heldQueue, workQueues); err != nil {
 		return "", err //nolint:wrapcheck // wrapped by the caller
 	}
 	const unfinished = `SELECT kind FROM river_job

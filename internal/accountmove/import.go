@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/versioner-io/versioner/internal/ingest"
 )
 
 // Target is the database that an account enters.
@@ -205,7 +207,7 @@ func (m Manifest) insertJobs(ctx context.Context, tx pgx.Tx, archive *tar.Reader
 	for _, job := range jobs {
 		_, err := tx.Exec(ctx, `INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata, scheduled_at, state)
 VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $7 > now() THEN 'scheduled' ELSE 'available' END::river_job_state)`,
-			job.Kind, job.Args, workQueue, job.Priority, job.MaxAttempts, job.Metadata, job.ScheduledAt)
+			job.Kind, job.Args, ingest.QueueOf(job.Kind), job.Priority, job.MaxAttempts, job.Metadata, job.ScheduledAt)
 		if err != nil {
 			return err //nolint:wrapcheck // wrapped by the caller
 		}

@@ -46,7 +46,8 @@ type Item struct {
 	Scope      policy.Scope  `json:"scope"`
 }
 
-// Items returns the occurrences of the rules' schedules that overlap [from, until), sorted by start.
+// Items returns the first occurrences, up to MaxEvents and one, of the rules' schedules that overlap [from, until), sorted by start. It keeps
+// no more of them than those of one rule besides.
 func Items(rules []policy.Rule, from, until time.Time) ([]Item, error) {
 	items := []Item{}
 	for _, rule := range rules {
@@ -64,10 +65,11 @@ func Items(rules []policy.Rule, from, until time.Time) ([]Item, error) {
 				StartsAt: one.Start, EndsAt: one.End, Scope: rule.Scope,
 			})
 		}
+		slices.SortStableFunc(items, func(a, b Item) int {
+			return cmp.Or(a.StartsAt.Compare(b.StartsAt), slices.Compare(a.RuleID[:], b.RuleID[:]), a.EndsAt.Compare(b.EndsAt))
+		})
+		items = items[:min(len(items), MaxEvents+1)]
 	}
-	slices.SortStableFunc(items, func(a, b Item) int {
-		return cmp.Or(a.StartsAt.Compare(b.StartsAt), slices.Compare(a.RuleID[:], b.RuleID[:]), a.EndsAt.Compare(b.EndsAt))
-	})
 	return items, nil
 }
 

@@ -79,5 +79,5 @@ func Calendar(ctx context.Context, db *postgres.DB, accountID uuid.UUID, filter 
 		}
 	}
 	items, err = calendar.Items(rules, from, until)
-	return items[:min(len(items), calendar.MaxEvents+1)], changedAt, err
+	return items, changedAt, err
 }

@@ -65,26 +65,26 @@ func (w *expireGrantWorker) Work(ctx context.Context, job *river.Job[expireGrant
 	return err
 }
 
-type usedGrantsWorker struct {
-	river.WorkerDefaults[ingest.UsedGrantsArgs]
+type usedGrantWorker struct {
+	river.WorkerDefaults[ingest.UsedGrant]
 
 	db          *postgres.DB
 	emailAdmins EmailAdmins
 }
 
-// Work records in the audit log that deployments have used grants, notifies subscribers and sends an e-mail to the admins.
-func (w *usedGrantsWorker) Work(ctx context.Context, job *river.Job[ingest.UsedGrantsArgs]) error {
-	var failures []error
-	for _, used := range job.Args.Grants {
-		failures = append(failures, w.db.WithTx(ctx, func(db *postgres.DB) error { return w.record(ctx, db, used) }))
+// Work records in the audit log that a deployment has used a grant, notifies subscribers and sends an e-mail to the admins.
+func (w *usedGrantWorker) Work(ctx context.Context, job *river.Job[ingest.UsedGrant]) error {
+	err := w.db.WithTx(ctx, func(db *postgres.DB) error { return w.record(ctx, db, job.Args) })
+	if apperr.Is(err, apperr.NotFound) { // the account has moved
+		return river.JobCancel(err) //nolint:wrapcheck // an instruction to the queue
 	}
-	return errors.Join(failures...)
+	return err
 }
 
 const useAction = "break_glass_grant.use"
 
 // record does it once for a grant, which it locks against the same job.
-func (w *usedGrantsWorker) record(ctx context.Context, db *postgres.DB, used ingest.UsedGrant) error {
+func (w *usedGrantWorker) record(ctx context.Context, db *postgres.DB, used ingest.UsedGrant) error {
 	grant, err := db.GetBreakGlassGrantForUpdate(ctx, dbgen.GetBreakGlassGrantForUpdateParams{AccountID: used.AccountID, ID: used.GrantID})
 	if err != nil {
 		return postgres.Classify(err)

@@ -181,7 +181,7 @@ func (g Grants) Review(ctx context.Context, accountID, id uuid.UUID, comments st
 		case grant.CreatedBy != nil && *grant.CreatedBy == actor.ID:
 			return apperr.New(apperr.Conflict, "Another user must review the grant")
 		}
-		grant.Status, grant.ReviewedBy, grant.ReviewedByName, grant.ReviewedAt = status, &actor.ID, &actor.Name, &now
+		grant.ReviewedBy, grant.ReviewedByName, grant.ReviewedAt = &actor.ID, &actor.Name, &now // a job stores that it has expired
 		grant.ReviewComments = ptr.NonZero(strings.TrimSpace(comments))
 		return nil
 	}, now)

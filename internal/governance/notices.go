@@ -201,13 +201,17 @@ func requiresLess(before, after policy.Rule) bool {
 	case policy.ScheduleRule:
 		return before.Schedule.Timezone != after.Schedule.Timezone || opensMore(before.Schedule.Windows, after.Schedule.Windows)
 	case policy.FlowRule:
-		return after.Flow.MinSoakMinutes < before.Flow.MinSoakMinutes || before.Flow.StrictOrder && !after.Flow.StrictOrder ||
+		isOrderChanged := !slices.Equal(before.Flow.Prerequisites, after.Flow.Prerequisites) && (before.Flow.StrictOrder || before.Flow.MinSoakMinutes > 0)
+		return after.Flow.MinSoakMinutes < before.Flow.MinSoakMinutes || before.Flow.StrictOrder && !after.Flow.StrictOrder || isOrderChanged ||
 			lacks(before.Flow.Prerequisites, after.Flow.Prerequisites)
 	case policy.ConcurrencyRule:
 		return after.Concurrency.MaxInProgress > before.Concurrency.MaxInProgress || after.Concurrency.StaleAfterMinutes < before.Concurrency.StaleAfterMinutes ||
 			after.Concurrency.Per != before.Concurrency.Per
 	case policy.VersionApprovalRule:
-		return lacks(encodeAll(before.VersionApproval.RequiredApprovals), encodeAll(after.VersionApproval.RequiredApprovals))
+		was, is := before.VersionApproval, after.VersionApproval
+		isLonger := was.ApprovalTimeoutHours != nil && (is.ApprovalTimeoutHours == nil || *is.ApprovalTimeoutHours > *was.ApprovalTimeoutHours)
+		isElsewhere := was.Environment != nil && (is.Environment == nil || *is.Environment != *was.Environment)
+		return isLonger || isElsewhere || lacks(encodeAll(was.RequiredApprovals), encodeAll(is.RequiredApprovals))
 	case policy.DeploymentRequestRule:
 	}
 	return false

@@ -29,6 +29,9 @@ func TestIsWeaker(t *testing.T) {
 	approval := func(types string) string {
 		return `{"name":"r","rule_type":"version_approval_required","version_approval_required":{"required_approvals":[` + types + `]}}`
 	}
+	timed := func(hours string) string {
+		return `{"name":"r","rule_type":"version_approval_required","version_approval_required":{"required_approvals":["qa"],"approval_timeout_hours":` + hours + `}}`
+	}
 	scoped := func(products string) string {
 		return `{"name":"r","rule_type":"schedule","scope":{"products":[` + products + `]},"schedule":{"timezone":"UTC","windows":[` + window + `]}}`
 	}
@@ -60,6 +63,9 @@ func TestIsWeaker(t *testing.T) {
 		"DeploymentsMore":       {concurrency(`"max_in_progress":1`), concurrency(`"max_in_progress":2`), true},
 		"DeploymentsLess":       {concurrency(`"max_in_progress":2`), concurrency(`"max_in_progress":1`), false},
 		"ApprovalLess":          {approval(`"qa","security"`), approval(`"security"`), true},
+		"ApprovalLonger":        {timed("24"), timed("null"), true},
+		"ApprovalShorter":       {timed("24"), timed("23"), false},
+		"SoakElsewhere":         {flow(`"prerequisites":["a"],"min_soak_minutes":10`), flow(`"prerequisites":["a","b"],"min_soak_minutes":10`), true},
 		"ApprovalMoreByAnAlias": {approval(`"qa_engineer"`), approval(`"qa","security"`), false},
 	} {
 		t.Run(name, func(t *testing.T) {

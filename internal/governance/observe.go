@@ -22,6 +22,9 @@ import (
 // maxObservedHistory bounds the deployments of the product that the facts of an observed one are rebuilt from.
 const maxObservedHistory = 5000
 
+// observedSince is how long ago a deployment may have started that a job still evaluates: after an outage, jobs run late.
+const observedSince = 24 * time.Hour
+
 // observeWorker evaluates deployments that were reported at their end only, and records what the rules in force would have blocked. They
 // took no place, so that rules of concurrency do not apply. Facts are rebuilt from the deployments of the product.
 type observeWorker struct {
@@ -33,25 +36,28 @@ type observeWorker struct {
 
 // Work evaluates each deployment once. One that fails does not keep the others from it.
 func (w *observeWorker) Work(ctx context.Context, job *river.Job[ingest.ObserveArgs]) error {
+	now := w.clock()
+	rules, err := observedRules(ctx, w.db, job.Args.AccountID, now)
+	if err != nil || rules.Len() == 0 {
+		return err
+	}
 	var failures []error
 	for _, one := range job.Args.Deployments {
-		err := w.db.WithTx(ctx, func(db *postgres.DB) error { return observe(ctx, db, one, w.clock()) })
-		if !apperr.Is(err, apperr.NotFound) { // it was deleted
+		if err := observe(ctx, w.db, rules, one, now); !apperr.Is(err, apperr.NotFound) { // it was deleted
 			failures = append(failures, err)
 		}
 	}
 	return errors.Join(failures...)
 }
 
-func observe(ctx context.Context, db *postgres.DB, one ingest.ObservedDeployment, now time.Time) error {
+func observe(ctx context.Context, db *postgres.DB, set *policy.Set, one ingest.ObservedDeployment, now time.Time) error {
 	deployment, err := db.GetDeploymentOfHistory(ctx, dbgen.GetDeploymentOfHistoryParams{AccountID: one.AccountID, ID: one.DeploymentID})
 	if err != nil || deployment.Observed > 0 {
 		return postgres.Classify(err)
 	}
 	at := deployment.StartedAt
-	set, err := observedRules(ctx, db, one.AccountID, at)
-	if err != nil || set.Len() == 0 {
-		return err
+	if !set.Covers(at) { // it started long ago
+		return nil
 	}
 	rows, err := db.ListProductHistory(ctx, dbgen.ListProductHistoryParams{
 		AccountID: one.AccountID, ProductID: deployment.ProductID, Since: at.Add(-priorHistory), Until: at, RowLimit: maxObservedHistory,
@@ -79,8 +85,8 @@ func observe(ctx context.Context, db *postgres.DB, one ingest.ObservedDeployment
 	return insertObserved(ctx, db, one, deployment, found, now)
 }
 
-// observedRules compiles the rules in force that a deployment is observed under.
-func observedRules(ctx context.Context, db *postgres.DB, accountID uuid.UUID, at time.Time) (*policy.Set, error) {
+// observedRules compiles the rules in force that deployments of the last hours are observed under.
+func observedRules(ctx context.Context, db *postgres.DB, accountID uuid.UUID, now time.Time) (*policy.Set, error) {
 	rows, err := db.ListRulesInForce(ctx, []uuid.UUID{accountID})
 	if err != nil {
 		return nil, postgres.Classify(err)
@@ -95,7 +101,7 @@ func observedRules(ctx context.Context, db *postgres.DB, accountID uuid.UUID, at
 			rules = append(rules, rule.Rule)
 		}
 	}
-	return calendar.Compile(rules, at)
+	return calendar.Compile(rules, now.Add(-observedSince))
 }
 
 func insertObserved(

@@ -57,13 +57,33 @@ type violation struct {
 	at                               time.Time
 }
 
+// Kind is the job's name in the queue.
+func (UsedGrant) Kind() string { return "report_used_grant" }
+
 // ObserveArgs is the job that evaluates deployments which were reported at their end only.
 type ObserveArgs struct {
+	AccountID   uuid.UUID            `json:"account_id"`
 	Deployments []ObservedDeployment `json:"deployments"`
 }
 
+const observeKind = "observe_deployments"
+
 // Kind is the job's name in the queue.
-func (ObserveArgs) Kind() string { return "observe_deployments" }
+func (ObserveArgs) Kind() string { return observeKind }
+
+// The queues of the jobs of accounts.
+const (
+	JobQueue     = "notifications"
+	ObserveQueue = "observations" // of the jobs that may take seconds: one at a time on a server
+)
+
+// QueueOf returns the queue of a kind of jobs.
+func QueueOf(kind string) string {
+	if kind == observeKind {
+		return ObserveQueue
+	}
+	return JobQueue
+}
 
 // ObservedDeployment is a deployment that was reported at its end only.
 type ObservedDeployment struct {
@@ -72,15 +92,7 @@ type ObservedDeployment struct {
 	APIKeyID     uuid.UUID `json:"api_key_id"`
 }
 
-// UsedGrantsArgs is the job that reports that deployments have used break-glass grants.
-type UsedGrantsArgs struct {
-	Grants []UsedGrant `json:"grants"`
-}
-
-// Kind is the job's name in the queue.
-func (UsedGrantsArgs) Kind() string { return "report_used_grants" }
-
-// UsedGrant is a break-glass grant that a deployment has used.
+// UsedGrant is the job that reports that a deployment has used a break-glass grant.
 type UsedGrant struct {
 	AccountID    uuid.UUID `json:"account_id"`
 	GrantID      uuid.UUID `json:"grant_id"`
@@ -113,7 +125,7 @@ func (w *workingSet) evaluate(event Event, pair *resolvedPair, outcome Outcome, 
 	}
 	facts := w.factsOf(event, pair, outcome.Version.ID, rules)
 	verdict := rules.Set.Evaluate(now, attempt, facts)
-	if rules.AllowsRollback && !w.governed.hasRollbacks && len(verdict.Violations)+len(verdict.Reports) > 0 {
+	if verdict.MayBeRollback && !w.governed.hasRollbacks {
 		w.governed.mayBeRollback = true
 	}
 	return rules.Set, attempt, facts, &verdict

@@ -66,6 +66,29 @@ func TestHistoryIsReadInPart(t *testing.T) {
 	require.Less(t, g.rowsRead(t, "deployments")-before, 60*(starts+1))
 }
 
+// TestAttemptsWithoutRun starts a version that was deployed thousands of times without a run: it reads few of these deployments.
+func TestAttemptsWithoutRun(t *testing.T) {
+	t.Parallel()
+	g := newGovernedFixture(t)
+	_, err := g.conn.Exec(t.Context(), "ALTER TABLE deployments SET (autovacuum_enabled = off)")
+	require.NoError(t, err)
+	_, err = g.send(t, "latest", ingest.Completed, "")
+	require.NoError(t, err)
+	_, err = g.connect(t).Exec(t.Context(), `
+		INSERT INTO deployments (account_id, id, product_id, version_id, environment_id, status, seen_statuses, occurred_at, completed_at,
+			last_event_at, superseded, overtaken, extra_metadata, created_at)
+		SELECT account_id, gen_random_uuid(), product_id, version_id, environment_id, 'completed', '{completed}', now() - n * interval '1 hour',
+			now() - n * interval '1 hour', now(), false, false, '{}', now() FROM deployments, generate_series(1, 5000) AS n`)
+	require.NoError(t, err)
+	g.rule(t, "schedule", "enabled", freeze())
+	_, err = g.send(t, "latest", ingest.Started, "")
+	first := attemptID(t, err)
+	before := g.rowsRead(t, "deployments")
+	_, err = g.send(t, "latest", ingest.Started, "")
+	require.Equal(t, first, attemptID(t, err), "the same attempt")
+	require.Less(t, g.rowsRead(t, "deployments")-before, 100)
+}
+
 // TestRollback starts versions in a freeze that passes rollbacks: those that were the current one for long enough, and are not now.
 func TestRollback(t *testing.T) {
 	t.Parallel()

@@ -176,28 +176,46 @@ func (t *transaction) checkRules(ctx context.Context, g *governedAccounts) error
 func (w *workingSet) queueGoverned(ctx context.Context, batch *pgx.Batch) error {
 	w.queueSlots(batch)
 	w.queueViolations(batch)
-	if len(w.governed.observed) > 0 {
-		if err := queueJob(ctx, batch, ObserveArgs{Deployments: w.governed.observed}, w.recorded[0].receivedAt); err != nil {
-			return err
-		}
+	if err := w.queueObserved(ctx, batch); err != nil {
+		return err
 	}
 	return w.queueUsedGrants(ctx, batch)
 }
 
-// queueUsedGrants marks grants as used and enqueues the job that reports it.
+// maxObserved bounds the deployments of a job.
+const maxObserved = 20
+
+// queueObserved enqueues jobs for the deployments that were reported at their end only, each of one account.
+func (w *workingSet) queueObserved(ctx context.Context, batch *pgx.Batch) error {
+	of := make(map[uuid.UUID][]ObservedDeployment)
+	for _, one := range w.governed.observed {
+		of[one.AccountID] = append(of[one.AccountID], one)
+	}
+	for accountID, all := range of {
+		for some := range slices.Chunk(all, maxObserved) {
+			if err := queueJob(ctx, batch, ObserveArgs{AccountID: accountID, Deployments: some}, w.recorded[0].receivedAt); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// queueUsedGrants marks grants as used and enqueues the jobs that report it.
 func (w *workingSet) queueUsedGrants(ctx context.Context, batch *pgx.Batch) error {
 	if len(w.governed.usedGrants) == 0 {
 		return nil
 	}
 	var p dbgen.UseGrantsParams
-	var args UsedGrantsArgs
 	for id, used := range w.governed.usedGrants {
 		p.AccountIDs, p.IDs = append(p.AccountIDs, used.AccountID), append(p.IDs, id)
 		p.DeploymentIDs, p.UsedAt = append(p.DeploymentIDs, used.DeploymentID), append(p.UsedAt, used.At)
-		args.Grants = append(args.Grants, used)
+		if err := queueJob(ctx, batch, used, used.At); err != nil {
+			return err
+		}
 	}
 	postgres.QueueQuery(batch, dbgen.UseGrants, p)
-	return queueJob(ctx, batch, args, args.Grants[0].At)
+	return nil
 }
 
 // queueJob enqueues a job of deployment rules.
@@ -207,7 +225,7 @@ func queueJob(ctx context.Context, batch *pgx.Batch, args river.JobArgs, due tim
 		return fmt.Errorf("encode a job: %w", err)
 	}
 	postgres.QueueQuery(batch, dbgen.InsertGovernanceJob, dbgen.InsertGovernanceJobParams{
-		Kind: args.Kind(), Args: encoded, Metadata: telemetry.JobMetadata(ctx), DueAt: due,
+		Kind: args.Kind(), Queue: QueueOf(args.Kind()), Args: encoded, Metadata: telemetry.JobMetadata(ctx), DueAt: due,
 	})
 	return nil
 }

@@ -111,9 +111,9 @@ func TestGrantIsReported(t *testing.T) {
 	require.Equal(t, "Break-glass grant for checkout 2 in production was used", mail.subject(t))
 	require.Contains(t, mail.text(t), "Deployed by: Ada")
 	require.Equal(t, 1, g.api.Count(t, `audit_log WHERE action = 'break_glass_grant.use' AND fields = '{status}' AND credential LIKE 'API key %'`))
-	g.api.Exec(t, "UPDATE river_job SET state = 'available', finalized_at = NULL WHERE kind = 'report_used_grants'")
+	g.api.Exec(t, "UPDATE river_job SET state = 'available', finalized_at = NULL WHERE kind = 'report_used_grant'")
 	require.Eventually(t, func() bool {
-		return g.api.Count(t, "river_job WHERE kind = 'report_used_grants' AND state = 'completed' AND attempt = 2") == 1
+		return g.api.Count(t, "river_job WHERE kind = 'report_used_grant' AND state = 'completed' AND attempt = 2") == 1
 	}, 30*time.Second, 50*time.Millisecond)
 	require.Equal(t, 1, g.api.Count(t, "audit_log WHERE action = 'break_glass_grant.use'"), "a job that runs again reports nothing twice")
 	require.Equal(t, 2, g.api.Count(t, "river_job WHERE kind = 'send_admin_email'"))

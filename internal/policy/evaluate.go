@@ -39,6 +39,7 @@ func (s *Set) Evaluate(at time.Time, a Attempt, f Facts) Verdict {
 			continue
 		}
 		violation := r.violation(&e, at)
+		v.MayBeRollback = v.MayBeRollback || violation != nil && r.allowsRollbacks
 		result := Evaluation{RuleID: r.id, RuleName: r.name, Mode: r.mode, Result: ResultPassed}
 		switch {
 		case violation == nil:
