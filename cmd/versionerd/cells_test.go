@@ -199,13 +199,19 @@ func TestMoveAnAccountUnderLoad(t *testing.T) {
 	key, otherKey := one.createKey(t, "acme"), one.createKey(t, "other")
 	newcomer := two.createKey(t, "newcomer")
 
+	_, err := connect(t, one.database.DSN()).Exec(t.Context(), `INSERT INTO river_job (kind, args, queue, priority, max_attempts, state, scheduled_at)
+		SELECT k.kind, jsonb_build_object('account_id', a.id), k.queue, 1, 1000, 'scheduled', now() + interval '4 hours'
+		FROM accounts AS a, (VALUES ('expire_break_glass_grant', 'notifications'), ('observe_deployments', 'observations')) AS k (kind, queue)
+		WHERE a.slug = 'acme'`)
+	require.NoError(t, err)
+
 	load := newWriters("http://"+listen, key, 8)
 	load.awaitStatus(t, http.StatusOK)
 	others := startSenders("http://"+listen, otherKey)
 	time.Sleep(time.Second)
 	file := filepath.Join(t.TempDir(), "acme.account")
 	_, stderr, err := call(t, one.env, "account", "export", "--account", "acme", "--to", file)
-	require.NoError(t, err, stderr)
+	require.NoError(t, err, "jobs that are due later do not keep the account: %s", stderr)
 	t.Log(strings.TrimSpace(stderr))
 	require.NotContains(t, stderr, " 0 jobs", "deliveries that wait for their next attempt")
 	load.awaitStatus(t, http.StatusServiceUnavailable)
@@ -240,6 +246,8 @@ func TestMoveAnAccountUnderLoad(t *testing.T) {
 	}
 	require.Zero(t, jobs(one, "notifications"), "the source delivers nothing of the account any more")
 	require.NotZero(t, jobs(two, "notifications"))
+	require.Zero(t, jobs(one, "observations"))
+	require.Equal(t, 1, jobs(two, "observations"))
 	status, _ = post(one.server.url, key, someEvent())
 	require.Equal(t, http.StatusServiceUnavailable, status, "the source keeps the lock")
 	status, _ = request(t, http.MethodGet, one.server.url+"/products/", token)
@@ -248,6 +256,7 @@ func TestMoveAnAccountUnderLoad(t *testing.T) {
 	require.NoError(t, err, stderr)
 	require.Eventually(t, func() bool { status, _ := post(one.server.url, key, someEvent()); return status == http.StatusOK }, 5*time.Second, 50*time.Millisecond)
 	require.NotZero(t, jobs(one, "notifications"))
+	require.Equal(t, 1, jobs(one, "observations"))
 	_, stderr, err = call(t, one.env, "account", "export", "--account", "missing", "--to", file)
 	require.Error(t, err)
 	require.Contains(t, stderr, `there is no account "missing"`)

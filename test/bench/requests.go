@@ -127,6 +127,7 @@ func valuesOf(p *openapi3.Parameter) ([]string, error) {
 		"q":           {"e", "0.", ":version", "none-such"},
 		"from":        {":middle"},
 		"rule":        {":none"},
+		"rule_id":     {":none"},
 		"since":       {":middle"},
 		"until":       {":middle"},
 		"actor_id":    {":actor", ":rare_actor", ":none"},
