@@ -22,7 +22,7 @@ describe("calendar", suite, () => {
     server = await sharedServer();
     browser = await sharedBrowser();
     [admin, developer, viewer] = await Promise.all(["admin", "developer", "viewer"].map((role) => server.token(role)));
-    const first = { product_name: "planned", version: "1", environment_name: "planned-live", status: "completed" };
+    const first = { product_name: "planned", version: "1", environment_name: "reserve-live", status: "completed" };
     await call("POST", "/deployment-events/", first, server.key);
     const schedule = (name, mode, windows, products) =>
       call("POST", "/deployment-rules/", {
@@ -127,8 +127,8 @@ describe("calendar", suite, () => {
         await page.getByRole("button", { name: "Clear" }).click();
         await list.getByText("friday", { exact: true }).first().waitFor();
         await page.waitForURL(/calendar\?date=2030-12-24$/);
-        await page.getByLabel("Environment").fill("planned-live");
-        await page.waitForURL(/environment=planned-live/);
+        await page.getByLabel("Environment").fill("reserve-live");
+        await page.waitForURL(/environment=reserve-live/);
       },
     ));
 
