@@ -28,7 +28,7 @@ type grantBody struct {
 	ProductNames     []string  `json:"product_names"`
 }
 
-// notifyOfGrant notifies subscribers of what an actor, nil for nobody, has done with a grant.
+// notifyOfGrant notifies subscribers of what has happened to a grant. The actor is nil if it has expired.
 func notifyOfGrant(ctx context.Context, db *postgres.DB, row dbgen.GetBreakGlassGrantRow, verb string, actor *string, now time.Time) error {
 	grant, eventType := row.BreakGlassGrant, "breakglass."+verb
 	body := grantBody{
