@@ -222,10 +222,15 @@ SELECT k.account_id, k.product_name, k.version, r.environment_id, d.completed_at
 FROM of_versions AS k
 JOIN referred AS r ON r.account_id = k.account_id
 CROSS JOIN LATERAL (
-  SELECT x.completed_at FROM deployments AS x
-  WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = r.environment_id AND x.status = 'completed'
-  ORDER BY x.invoke_id DESC, x.id DESC
-  LIMIT 50
+  (SELECT x.completed_at FROM deployments AS x
+    WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = r.environment_id AND x.status = 'completed'
+    ORDER BY x.invoke_id DESC, x.id DESC
+    LIMIT 50)
+  UNION ALL
+  (SELECT x.completed_at FROM deployments AS x
+    WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = r.environment_id AND x.status = 'completed'
+    ORDER BY x.invoke_id, x.id
+    LIMIT 10)
 ) AS d
 `
 
@@ -247,7 +252,8 @@ type ListCompletionsRow struct {
 }
 
 // ListCompletions returns when deployments of the versions of starts completed in the environments that rules refer to. It reads 50 of a
-// version in an environment: those without a run, the newest first, then those of the runs with the highest identifiers.
+// version in an environment from one end, those without a run, the newest first, then those of the runs with the highest identifiers, and ten
+// from the other end.
 func (q *Queries) ListCompletions(ctx context.Context, arg ListCompletionsParams) ([]ListCompletionsRow, error) {
 	rows, err := q.db.Query(ctx, ListCompletions,
 		arg.AccountIDs,
@@ -669,6 +675,30 @@ LEFT JOIN LATERAL (
   ) AS y
   WHERE y.status = 'completed' AND y.version_id <> w.version_id AND y.completed_at > d.completed_at
 ) AS overlapping ON true
+UNION ALL
+SELECT w.account_id, w.product_name, w.version, w.environment_id, since.completed_at, '0001-01-01 00:00:00+00'::timestamptz AS until
+FROM wanted AS w
+CROSS JOIN LATERAL (
+  SELECT count(*) AS number FROM (
+    SELECT FROM deployments AS x
+    WHERE x.account_id = w.account_id AND x.version_id = w.version_id AND x.environment_id = w.environment_id AND x.status = 'completed'
+    LIMIT 50
+  ) AS few
+) AS counted
+CROSS JOIN LATERAL (
+  SELECT min(z.completed_at) FILTER (WHERE z.version_id = w.version_id AND z.completed_at > coalesce(z.other_completed_at, '-infinity')) AS completed_at
+  FROM (
+    SELECT y.completed_at, y.version_id, max(y.completed_at) FILTER (WHERE y.version_id <> w.version_id) OVER () AS other_completed_at
+    FROM (
+      SELECT x.completed_at, x.version_id, x.status FROM deployments AS x
+      WHERE x.account_id = w.account_id AND x.product_id = w.product_id AND x.environment_id = w.environment_id AND counted.number = 50
+      ORDER BY x.occurred_at DESC, x.id DESC
+      LIMIT 1000
+    ) AS y
+    WHERE y.status = 'completed'
+  ) AS z
+) AS since
+WHERE since.completed_at IS NOT NULL
 `
 
 type ListOccupationsParams struct {
@@ -694,7 +724,8 @@ type ListOccupationsRow struct {
 // ListOccupations returns when deployments of the versions of starts completed, and when another version of the product completed there
 // afterwards: in the environments in which they must soak, and in the environment of the start unless the version is the current one there.
 // It reads the same 50 of a version in an environment. The next completion is the first one of the five that began next, and of those of the
-// twenty before that ended later. It is looked for among the next thousand deployments.
+// twenty before that ended later. It is looked for among the next thousand deployments. A version with 50 that is still there has been there
+// since the first of them after the last completion of another version, among the newest thousand.
 func (q *Queries) ListOccupations(ctx context.Context, arg ListOccupationsParams) ([]ListOccupationsRow, error) {
 	rows, err := q.db.Query(ctx, ListOccupations,
 		arg.AccountIDs,

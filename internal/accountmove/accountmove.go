@@ -46,7 +46,7 @@ type Manifest struct {
 
 	FirstEventAt *time.Time `json:"first_event_at"`
 	LastEventAt  *time.Time `json:"last_event_at"`
-	PepperIDs    [][]byte   `json:"pepper_ids"` // of the peppers that its API keys are hashed with
+	PepperIDs    [][]byte   `json:"pepper_ids"` // of the peppers that its API keys and calendar feeds are hashed with
 	KeyIDs       [][]byte   `json:"key_ids"`    // of the encryption keys that its secrets are encrypted with
 }
 

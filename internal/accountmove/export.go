@@ -162,7 +162,8 @@ func (e *export) read(ctx context.Context, tx pgx.Tx) error {
 	*m = Manifest{Format: format, CreatedAt: time.Now().UTC().Truncate(time.Second), Program: buildinfo.Version(), AccountID: e.account}
 	err := tx.QueryRow(ctx, `SELECT (SELECT max(version_id) FROM goose_db_version WHERE is_applied), (SELECT slug FROM accounts WHERE id = $1),
   (SELECT min(received_at) FROM events WHERE account_id = $1), (SELECT max(received_at) FROM events WHERE account_id = $1),
-  array(SELECT DISTINCT coalesce(pepper_id, (SELECT substring(pepper_verifier FROM 1 FOR 8) FROM cluster_identity)) FROM api_keys WHERE account_id = $1),
+  array(SELECT coalesce(pepper_id, (SELECT substring(pepper_verifier FROM 1 FOR 8) FROM cluster_identity)) FROM api_keys WHERE account_id = $1
+    UNION SELECT pepper_id FROM calendar_feeds WHERE account_id = $1 AND revoked_at IS NULL),
   array(SELECT DISTINCT substring(encrypted_config FROM 1 FOR 4) FROM notification_channels WHERE account_id = $1 AND deleted_at IS NULL)`, e.account).
 		Scan(&m.SchemaVersion, &m.Slug, &m.FirstEventAt, &m.LastEventAt, &m.PepperIDs, &m.KeyIDs)
 	if err != nil {

@@ -76,7 +76,7 @@ func (m Manifest) check(target Target) error {
 		return fmt.Errorf("the format of the file is %d, this program reads %d", m.Format, format)
 	}
 	if !all(m.PepperIDs, target.HasPepper) {
-		return errors.New("its API keys are hashed with a pepper that VERSIONER_KEY_PEPPER lacks: add that of the source behind the own one, on every server of this database")
+		return errors.New("its API keys or calendar feeds are hashed with a pepper that VERSIONER_KEY_PEPPER lacks: add that of the source behind the own one, on every server of this database")
 	}
 	if !all(m.KeyIDs, target.HasKey) {
 		return errors.New("its notification channels are encrypted with a key that VERSIONER_ENCRYPTION_KEYS lacks: add that of the source behind the own ones, on every server of this database")

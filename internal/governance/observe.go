@@ -2,9 +2,7 @@ package governance
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -82,7 +80,18 @@ func observe(ctx context.Context, db *postgres.DB, set *policy.Set, one ingest.O
 		found = slices.Concat(verdict.Violations, verdict.Reports)
 		return false
 	})
-	return insertObserved(ctx, db, one, deployment, found, now)
+	if len(found) == 0 {
+		return nil
+	}
+	var p dbgen.InsertRuleViolationsParams
+	for _, violation := range found {
+		violation.Action = policy.ActionObserved
+		ingest.AppendViolation(&p, violation, ingest.ViolationOf{
+			ID: uuid.Must(uuid.NewV7()), AccountID: one.AccountID, DeploymentID: one.DeploymentID, ProductID: deployment.ProductID,
+			EnvironmentID: deployment.EnvironmentID, VersionID: deployment.VersionID, APIKeyID: one.APIKeyID, At: now,
+		})
+	}
+	return postgres.Classify(db.InsertRuleViolations(ctx, p))
 }
 
 // observedRules compiles the rules in force that deployments of the last hours are observed under.
@@ -102,31 +111,4 @@ func observedRules(ctx context.Context, db *postgres.DB, accountID uuid.UUID, no
 		}
 	}
 	return calendar.Compile(rules, now.Add(-observedSince))
-}
-
-func insertObserved(
-	ctx context.Context, db *postgres.DB, one ingest.ObservedDeployment, deployment dbgen.GetDeploymentOfHistoryRow, found []policy.Violation, now time.Time,
-) error {
-	var p dbgen.InsertRuleViolationsParams
-	for _, v := range found {
-		details, err := json.Marshal(v.Details)
-		if err != nil {
-			return fmt.Errorf("encode the details of a violation: %w", err)
-		}
-		clearsAt := time.Time{}
-		if v.ClearsAt != nil {
-			clearsAt = *v.ClearsAt
-		}
-		p.AccountIDs, p.IDs, p.OccurredAt = append(p.AccountIDs, one.AccountID), append(p.IDs, uuid.Must(uuid.NewV7())), append(p.OccurredAt, now)
-		p.RuleIDs, p.RuleNames, p.RuleTypes = append(p.RuleIDs, v.RuleID), append(p.RuleNames, v.RuleName), append(p.RuleTypes, string(v.RuleType))
-		p.Actions, p.Codes, p.Messages = append(p.Actions, "observed"), append(p.Codes, string(v.Code)), append(p.Messages, v.Message)
-		p.ClearsAt, p.Certain, p.Details = append(p.ClearsAt, clearsAt), append(p.Certain, v.Certain), append(p.Details, details)
-		p.DeploymentIDs, p.ProductIDs = append(p.DeploymentIDs, one.DeploymentID), append(p.ProductIDs, deployment.ProductID)
-		p.EnvironmentIDs, p.VersionIDs = append(p.EnvironmentIDs, deployment.EnvironmentID), append(p.VersionIDs, deployment.VersionID)
-		p.GrantIDs, p.APIKeyIDs = append(p.GrantIDs, uuid.Nil), append(p.APIKeyIDs, one.APIKeyID)
-	}
-	if len(p.IDs) == 0 {
-		return nil
-	}
-	return postgres.Classify(db.InsertRuleViolations(ctx, p))
 }

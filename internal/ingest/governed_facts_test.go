@@ -115,3 +115,54 @@ func TestRollback(t *testing.T) {
 	require.Equal(t, 3, g.count(t, "SELECT count(*) FROM deployments WHERE status = 'preflight_failed'"), "what ran again has recorded nothing twice")
 	require.Equal(t, 3, g.count(t, "SELECT count(*) FROM rule_violations"))
 }
+
+// TestSoakOfRedeployments deploys a version to test and staging, and then again every hour for 100 hours. It has soaked without interruption
+// unless another version has completed, and in the order of the prerequisites.
+func TestSoakOfRedeployments(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		redeployed []string
+		between    []int  // hours ago, when other versions completed in staging
+		message    string // of the rejection
+	}{
+		"Uninterrupted":      {redeployed: []string{"test", "staging"}},
+		"Interrupted":        {redeployed: []string{"test", "staging"}, between: []int{70, 140}, message: "for 4140 of 4320 minutes"},
+		"StagingOnceInOrder": {redeployed: []string{"test"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newGovernedFixture(t)
+			conn := g.connect(t)
+			for environment, hours := range map[string]int{"test": 201, "staging": 200} {
+				first, err := g.record(t, deployment("shop", environment, "1", ingest.Completed, ""))
+				require.NoError(t, err)
+				_, err = conn.Exec(t.Context(), "UPDATE deployments SET occurred_at = now() - $2 * interval '1 hour', completed_at = now() - $2 * interval '1 hour' WHERE id = $1", first.Subject.ID, hours)
+				require.NoError(t, err)
+			}
+			for _, redeployed := range c.redeployed {
+				_, err := conn.Exec(t.Context(), `
+					INSERT INTO deployments (account_id, id, product_id, version_id, environment_id, status, seen_statuses, occurred_at, completed_at,
+						last_event_at, superseded, overtaken, extra_metadata, created_at)
+					SELECT d.account_id, ('f' || lpad((200 - n)::text, 7, '0') || '-0000-7000-8000-' || md5(e.name)::char(12))::uuid, d.product_id, d.version_id,
+						d.environment_id, 'completed', '{completed}', now() - n * interval '1 hour', now() - n * interval '1 hour', now(), false, false, '{}', now()
+					FROM deployments AS d JOIN environments AS e ON e.id = d.environment_id AND e.name = $1 AND d.invoke_id IS NULL, generate_series(1, 100) AS n`, redeployed)
+				require.NoError(t, err)
+			}
+			for _, hours := range c.between {
+				other := strconv.Itoa(hours)
+				_, err := g.record(t, deployment("shop", "staging", other, ingest.Completed, other))
+				require.NoError(t, err)
+				_, err = conn.Exec(t.Context(), "UPDATE deployments SET occurred_at = now() - $2 * interval '1 hour', completed_at = now() - $2 * interval '1 hour' WHERE invoke_id = $1", other, hours)
+				require.NoError(t, err)
+			}
+			g.rule(t, "flow", "enabled", `{"prerequisites":["test","staging"],"strict_order":true,"min_soak_minutes":4320}`)
+			_, err := g.send(t, "1", ingest.Started, "run")
+			if c.message == "" {
+				require.NoError(t, err)
+				return
+			}
+			failure := requireRejected(t, err, apperr.Precondition, "INSUFFICIENT_SOAK_TIME")
+			require.Contains(t, failure.Message, c.message, "since the first completion after 70 hours ago")
+		})
+	}
+}

@@ -257,21 +257,36 @@ func (w *workingSet) queueSlots(batch *pgx.Batch) {
 func (w *workingSet) queueViolations(batch *pgx.Batch) {
 	var p dbgen.InsertRuleViolationsParams
 	for _, v := range w.governed.violations {
-		clearsAt := time.Time{}
-		if v.ClearsAt != nil {
-			clearsAt = *v.ClearsAt
-		}
-		p.AccountIDs, p.IDs, p.OccurredAt = append(p.AccountIDs, v.accountID), append(p.IDs, v.id), append(p.OccurredAt, v.at)
-		p.RuleIDs, p.RuleNames, p.RuleTypes = append(p.RuleIDs, v.RuleID), append(p.RuleNames, v.RuleName), append(p.RuleTypes, string(v.RuleType))
-		p.Actions, p.Codes, p.Messages = append(p.Actions, string(v.Action)), append(p.Codes, string(v.Code)), append(p.Messages, v.Message)
-		p.ClearsAt, p.Certain, p.Details = append(p.ClearsAt, clearsAt), append(p.Certain, v.Certain), append(p.Details, encodeDetails(v.Details))
-		p.DeploymentIDs, p.ProductIDs = append(p.DeploymentIDs, v.deployment.ID), append(p.ProductIDs, v.deployment.ProductID)
-		p.EnvironmentIDs, p.VersionIDs = append(p.EnvironmentIDs, v.deployment.EnvironmentID), append(p.VersionIDs, v.deployment.VersionID)
-		p.GrantIDs, p.APIKeyIDs = append(p.GrantIDs, grantOf(v.Violation, v.grantID)), append(p.APIKeyIDs, v.apiKeyID)
+		AppendViolation(&p, v.Violation, ViolationOf{
+			ID: v.id, AccountID: v.accountID, DeploymentID: v.deployment.ID, ProductID: v.deployment.ProductID, EnvironmentID: v.deployment.EnvironmentID,
+			VersionID: v.deployment.VersionID, APIKeyID: v.apiKeyID, GrantID: grantOf(v.Violation, v.grantID), At: v.at,
+		})
 	}
 	if len(p.IDs) > 0 {
 		postgres.QueueQuery(batch, dbgen.InsertRuleViolations, p)
 	}
+}
+
+// ViolationOf is what a violation is about.
+type ViolationOf struct {
+	ID, AccountID, DeploymentID, ProductID, EnvironmentID, VersionID uuid.UUID
+	APIKeyID, GrantID                                                uuid.UUID // nil: none
+	At                                                               time.Time
+}
+
+// AppendViolation appends the row of a violation to the parameters that insert it.
+func AppendViolation(p *dbgen.InsertRuleViolationsParams, v policy.Violation, of ViolationOf) {
+	clearsAt := time.Time{}
+	if v.ClearsAt != nil {
+		clearsAt = *v.ClearsAt
+	}
+	p.AccountIDs, p.IDs, p.OccurredAt = append(p.AccountIDs, of.AccountID), append(p.IDs, of.ID), append(p.OccurredAt, of.At)
+	p.RuleIDs, p.RuleNames, p.RuleTypes = append(p.RuleIDs, v.RuleID), append(p.RuleNames, v.RuleName), append(p.RuleTypes, string(v.RuleType))
+	p.Actions, p.Codes, p.Messages = append(p.Actions, string(v.Action)), append(p.Codes, string(v.Code)), append(p.Messages, v.Message)
+	p.ClearsAt, p.Certain, p.Details = append(p.ClearsAt, clearsAt), append(p.Certain, v.Certain), append(p.Details, encodeDetails(v.Details))
+	p.DeploymentIDs, p.ProductIDs = append(p.DeploymentIDs, of.DeploymentID), append(p.ProductIDs, of.ProductID)
+	p.EnvironmentIDs, p.VersionIDs = append(p.EnvironmentIDs, of.EnvironmentID), append(p.VersionIDs, of.VersionID)
+	p.GrantIDs, p.APIKeyIDs = append(p.GrantIDs, of.GrantID), append(p.APIKeyIDs, of.APIKeyID)
 }
 
 // grantOf returns the grant that overrode a violation.

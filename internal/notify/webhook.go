@@ -41,37 +41,26 @@ type webhookBody struct {
 // webhook returns the compact JSON that is sent and signed. `&`, `<` and `>` are not escaped: receivers that serialise the body
 // again to verify the signature do not escape them either.
 func (p payload) webhook(eventType string) ([]byte, error) {
-	if p.Body != nil {
-		return compact(p.Body)
+	var content any = p.Body
+	if p.Body == nil {
+		content = p.webhookBody(eventType)
 	}
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(webhookBody{
-		ID: p.ID, DeployedAt: p.OccurredAt.UTC(), EventType: eventType, Environment: ptr.NonZero(p.Environment), IsSuccessful: isSuccessful(eventType),
-		Deployer: ptr.NonZero(p.Deployer), ProductName: ptr.NonZero(p.Product), Version: ptr.NonZero(p.Version), RepoName: ptr.NonZero(p.Repository),
-		CommitSHA: ptr.NonZero(p.CommitSHA), PreflightStatus: ptr.NonZero(p.PreflightStatus), SourceURL: ptr.NonZero(p.SourceURL),
-		PreflightCode: ptr.NonZero(p.PreflightCode), PreflightMessage: ptr.NonZero(p.PreflightMessage),
-	})
-	if err != nil {
+	if err := encoder.Encode(content); err != nil {
 		return nil, fmt.Errorf("encode a webhook: %w", err)
 	}
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
 }
 
-// compact returns JSON without spaces, which jsonb has, and without escaped characters.
-func compact(text json.RawMessage) ([]byte, error) {
-	var value any
-	if err := json.Unmarshal(text, &value); err != nil {
-		return nil, fmt.Errorf("decode the body of a webhook: %w", err)
+func (p payload) webhookBody(eventType string) webhookBody {
+	return webhookBody{
+		ID: p.ID, DeployedAt: p.OccurredAt.UTC(), EventType: eventType, Environment: ptr.NonZero(p.Environment), IsSuccessful: isSuccessful(eventType),
+		Deployer: ptr.NonZero(p.Deployer), ProductName: ptr.NonZero(p.Product), Version: ptr.NonZero(p.Version), RepoName: ptr.NonZero(p.Repository),
+		CommitSHA: ptr.NonZero(p.CommitSHA), PreflightStatus: ptr.NonZero(p.PreflightStatus), SourceURL: ptr.NonZero(p.SourceURL),
+		PreflightCode: ptr.NonZero(p.PreflightCode), PreflightMessage: ptr.NonZero(p.PreflightMessage),
 	}
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return nil, fmt.Errorf("encode a webhook: %w", err)
-	}
-	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
 }
 
 // Webhook headers beside those of Standard Webhooks.

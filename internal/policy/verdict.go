@@ -9,13 +9,14 @@ import (
 // Action is what came of a violation.
 type Action string
 
-// The actions: the violation blocks the start; is that of a rule with the mode report_only; is overridden by a break-glass grant; or is
-// skipped by a key that may skip.
+// The actions: the violation blocks the start; is that of a rule with the mode report_only; is overridden by a break-glass grant; is
+// skipped by a key that may skip; or is of a deployment that was reported at its end only.
 const (
 	ActionBlocked    Action = "blocked"
 	ActionReported   Action = "reported"
 	ActionOverridden Action = "overridden"
 	ActionSkipped    Action = "skipped"
+	ActionObserved   Action = "observed"
 )
 
 // Status is what became of an attempt.

@@ -130,6 +130,7 @@ describe("versions, builds and releases", suite, () => {
       await page.getByRole("button", { name: "Edit" }).click();
       await dialog.getByLabel("Description").fill("For the test");
       await dialog.getByRole("button", { name: "Save" }).click();
+      await dialog.waitFor({ state: "detached" });
       await page.getByText("For the test").waitFor();
       await page.getByRole("button", { name: "Start", exact: true }).click();
       await page.getByRole("button", { name: "Complete", exact: true }).click();
