@@ -22,7 +22,11 @@ import (
 const (
 	pollInterval = 100 * time.Millisecond
 	settleWithin = time.Minute
+	// exportAttempts is how often the rows are read, since maintenance may delete expired ones of a locked account between two snapshots.
+	exportAttempts = 3
 )
+
+var errRowsChanged = errors.New("changed while they were exported: export the account again")
 
 // Source is the database that an account leaves.
 type Source struct {
@@ -48,7 +52,16 @@ func Export(ctx context.Context, source Source, w io.Writer) (Manifest, error) {
 	if err := settle(ctx, conn, source.Account, locked.Add(source.Wait)); err != nil {
 		return Manifest{}, err
 	}
-	export := &export{account: source.Account, files: make(map[string]*os.File)}
+	for attempt := 1; ; attempt++ {
+		manifest, err := exportOnce(ctx, conn, source.Account, w)
+		if !errors.Is(err, errRowsChanged) || attempt == exportAttempts {
+			return manifest, err
+		}
+	}
+}
+
+func exportOnce(ctx context.Context, conn *pgx.Conn, account uuid.UUID, w io.Writer) (Manifest, error) {
+	export := &export{account: account, files: make(map[string]*os.File)}
 	defer export.close()
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	if err := pgx.BeginTxFunc(ctx, conn, snapshot, func(tx pgx.Tx) error { return export.read(ctx, tx) }); err != nil {
@@ -218,7 +231,7 @@ func (e *export) verify(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 		if exported := e.manifest.Tables[i]; rows != exported.Rows || hash != exported.Hash {
-			return fmt.Errorf("rows of %s changed while they were exported: export the account again", table.name)
+			return fmt.Errorf("rows of %s %w", table.name, errRowsChanged)
 		}
 	}
 	return nil
