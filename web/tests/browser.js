@@ -105,6 +105,16 @@ export async function showsByNextPoll(page, path, text, shown) {
   await Promise.all(later.map((route) => route.continue()));
 }
 
+/** The cell of a product and an environment in the matrix, by their names: other suites add environments. */
+export async function cellOf(page, product, environment) {
+  const header = page.getByRole("columnheader", { name: environment, exact: true });
+  const column = await header.getAttribute("aria-colindex");
+  return page
+    .getByRole("row")
+    .filter({ has: page.getByRole("rowheader", { name: product, exact: true }) })
+    .locator(`[role=gridcell][aria-colindex="${column}"]`);
+}
+
 /** Keeps a picture of the page in the directory of the variable SCREENSHOTS, if it is set. */
 export async function keepPicture(page, name) {
   const folder = process.env.SCREENSHOTS;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
 import { assertAccessible, assertAccessibleInEveryLook, keepPicture, phone, suite, visit } from "./browser.js";
+import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
 const event = (uid, ...lines) =>
@@ -50,15 +51,7 @@ describe("calendar", suite, () => {
     );
   });
 
-  async function call(method, path, body, token = admin) {
-    const answer = await fetch(server.url + path, {
-      method,
-      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
-    return answer.status === 204 ? null : answer.json();
-  }
+  const call = (method, path, body, token = admin) => callServer(server, token, method, path, body);
   const day = (page, key) => page.locator(`[data-day="${key}"]`);
   const focused = (page, key) =>
     page.waitForFunction((key) => document.activeElement?.getAttribute("data-day") === key, key);

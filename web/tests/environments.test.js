@@ -9,6 +9,7 @@ import {
   WAIT_LIMIT,
   assertAccessible,
   assertAccessibleInEveryLook,
+  cellOf,
   desk,
   keepPicture,
   phone,
@@ -38,12 +39,6 @@ describe("environments", suite, () => {
       headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
       body: JSON.stringify(body),
     });
-  const cellOf = (page, product, environment) =>
-    page
-      .getByRole("row")
-      .filter({ has: page.getByRole("rowheader", { name: product, exact: true }) })
-      .getByRole("gridcell")
-      .nth(environment);
 
   test("shows what runs where in every look", () =>
     visit(browser, server, "/", { token }, async (page) => {
@@ -59,7 +54,8 @@ describe("environments", suite, () => {
         await page.getByRole("grid").waitFor();
         const { items } = await api("/environment-state/?environment=production&product=storefront");
         await page.getByLabel("Product", { exact: true }).fill("storefront");
-        await cellOf(page, "storefront", 0).getByText(items[0].version, { exact: true }).first().waitFor();
+        const cell = await cellOf(page, "storefront", "production");
+        await cell.getByText(items[0].version, { exact: true }).first().waitFor();
         await page
           .getByRole("status")
           .getByText(/^1 of \d+ products$/)
@@ -115,7 +111,8 @@ describe("environments", suite, () => {
 
   test("shows an event within 8 seconds, and renders its row alone", () =>
     visit(browser, server, "/", { token }, async (page) => {
-      await cellOf(page, "cart-service", 0).waitFor();
+      const cell = await cellOf(page, "cart-service", "production");
+      await cell.waitFor();
       await page.evaluate(() => {
         window.changedRows = new Set();
         new MutationObserver((changes) => {
@@ -132,8 +129,7 @@ describe("environments", suite, () => {
         status: "started",
       };
       assert.equal((await send(server.key, event)).status, 200);
-      const cell = cellOf(page, "cart-service", 0).getByText("in progress");
-      await showsByNextPoll(page, "/environment-state/", "99.0.0", cell);
+      await showsByNextPoll(page, "/environment-state/", "99.0.0", cell.getByText("in progress"));
       const changed = await page.evaluate(() => [...window.changedRows]);
       assert.ok(changed.includes("cart-service") && changed.length <= 3, `changed rows: ${changed}`);
       await send(server.key, { ...event, status: "failed" });

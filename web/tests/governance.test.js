@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
 import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
 const hostile = '<i onmouseover="alert(1)">\u202e"\'';
@@ -18,15 +19,7 @@ describe("governance", suite, () => {
     );
   });
 
-  const call = async (method, path, body, token = admin) => {
-    const answer = await fetch(server.url + path, {
-      method,
-      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
-    return answer.status === 204 ? null : answer.json();
-  };
+  const call = (method, path, body, token = admin) => callServer(server, token, method, path, body);
   const row = (page, text) => page.getByRole("listitem").filter({ hasText: text });
   /** A version without decisions. */
   const newVersion = async (version) => {

@@ -12,6 +12,7 @@ import {
   visit,
 } from "./browser.js";
 import { startMailServer } from "./mail-server.js";
+import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
 const HOSTILE = `"><img src=x onerror=alert(1)> \u202e ${"x".repeat(120)}`;
@@ -37,15 +38,7 @@ describe("notifications", suite, () => {
     mails?.stop();
   });
 
-  async function call(method, path, body) {
-    const answer = await fetch(server.url + path, {
-      method,
-      headers: { Authorization: `Bearer ${admin}`, "Content-Type": "application/json" },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
-    return answer.status === 204 ? null : answer.json();
-  }
+  const call = (method, path, body) => callServer(server, admin, method, path, body);
 
   const createChannel = (name) =>
     call("POST", "/notification-channels/", { name, channel_type: "webhook", config: { url: HOOK } });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
 import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
 describe("preflight", suite, () => {
@@ -16,15 +17,7 @@ describe("preflight", suite, () => {
     ({ version_id: version } = await call("POST", "/deployment-events/", event, server.key));
   });
 
-  async function call(method, path, body, token = admin) {
-    const answer = await fetch(server.url + path, {
-      method,
-      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
-    return answer.status === 204 ? null : answer.json();
-  }
+  const call = (method, path, body, token = admin) => callServer(server, token, method, path, body);
   const rule = async (body) =>
     (await call("POST", "/deployment-rules/", { scope: { products: ["asked"] }, ...body })).id;
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
 import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
 const hostile = '<i onmouseover="alert(1)">\u202erelease"\'';
@@ -16,15 +17,7 @@ describe("versions, builds and releases", suite, () => {
     [token, viewer] = await Promise.all([server.token(), server.token("viewer")]);
   });
 
-  const request = async (method, path, body) => {
-    const answer = await fetch(server.url + path, {
-      method,
-      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
-    return answer.json();
-  };
+  const request = (method, path, body) => callServer(server, token, method, path, body);
   const first = async (path) => (await request("GET", path)).items[0];
   const productionState = () => first("/environment-state/?environment=production&product=search-api");
 

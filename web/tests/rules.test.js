@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
 import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
 const HOSTILE = '<i onmouseover="alert(1)">\u202e"\'';
@@ -20,15 +21,7 @@ describe("deployment rules", suite, () => {
     }
   });
 
-  async function call(method, path, body, token = admin) {
-    const answer = await fetch(server.url + path, {
-      method,
-      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
-    return answer.status === 204 ? null : answer.json();
-  }
+  const call = (method, path, body, token = admin) => callServer(server, token, method, path, body);
   const row = (page, text) => page.getByRole("listitem").filter({ hasText: text });
   const ruleNamed = async (name) =>
     (await call("GET", "/deployment-rules/?limit=200")).items.find((rule) => rule.name === name);

@@ -105,3 +105,14 @@ async function started(server, isFirst) {
   }
   throw new Error(`${program} ended before it listened:\n${logs}`);
 }
+
+/** Calls an operation of the API with a credential, and returns the decoded answer, which must be a success. */
+export async function callServer(server, credential, method, path, body) {
+  const answer = await fetch(server.url + path, {
+    method,
+    headers: { Authorization: `Bearer ${credential}`, "Content-Type": "application/json" },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  });
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+  return answer.status === 204 ? null : answer.json();
+}

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
-import { AWAY, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { AWAY, assertAccessibleInEveryLook, cellOf, keepPicture, suite, visit } from "./browser.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
 const SIGNED_OUT = [/401/];
@@ -217,11 +217,7 @@ describe("session", suite, () => {
     visit(browser, server, "/", { expected: [...SIGNED_OUT, ...AWAY] }, async (page) => {
       await send("1.0.2");
       await signIn(page);
-      const cell = page
-        .getByRole("row")
-        .filter({ has: page.getByRole("rowheader", { name: "checkout", exact: true }) })
-        .getByRole("gridcell")
-        .first();
+      const cell = await cellOf(page, "checkout", "production");
       await cell.getByText("1.0.2").waitFor();
       await server.end();
       const banner = page.getByRole("status").filter({ hasText: "The server does not answer" });

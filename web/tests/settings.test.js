@@ -12,6 +12,7 @@ import {
   suite,
   visit,
 } from "./browser.js";
+import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
 const HOSTILE = `"><img src=x onerror=alert(1)> \u202e ${"x".repeat(120)}`;
@@ -27,15 +28,7 @@ describe("settings", suite, () => {
     await call("DELETE", "/auth/sessions/"); // those of the suites before
   });
 
-  async function call(method, path, body, token = admin) {
-    const answer = await fetch(server.url + path, {
-      method,
-      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
-    return answer.status === 204 ? null : answer.json();
-  }
+  const call = (method, path, body, token = admin) => callServer(server, token, method, path, body);
 
   const PAGES = { keys: "API keys", users: "Users and roles", audit: "Audit log", sessions: "Sessions" };
   for (const [path, title] of Object.entries(PAGES)) {
