@@ -342,7 +342,8 @@ CASE
 END) STORED,
     rejections integer DEFAULT 0 NOT NULL,
     last_rejected_at timestamp with time zone,
-    previous_attempt_id uuid
+    previous_attempt_id uuid,
+    deployment_request_id uuid
 )
 WITH (fillfactor='85');
 
@@ -397,12 +398,135 @@ CREATE VIEW public.deployment_details WITH (security_invoker='true') AS
     d.unsuccessful_status,
     d.rejections,
     d.last_rejected_at,
-    d.previous_attempt_id
+    d.previous_attempt_id,
+    d.deployment_request_id
    FROM (((public.deployments d
      LEFT JOIN public.products p ON (((p.account_id = d.account_id) AND (p.id = d.product_id))))
      LEFT JOIN public.versions v ON (((v.account_id = d.account_id) AND (v.id = d.version_id))))
      LEFT JOIN public.environments e ON (((e.account_id = d.account_id) AND (e.id = d.environment_id))))
   WHERE ((p.deleted_at IS NULL) AND (e.deleted_at IS NULL));
+
+CREATE TABLE public.deployment_request_activity (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    request_id uuid NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    action text NOT NULL,
+    status text NOT NULL,
+    activation bigint NOT NULL,
+    subject text,
+    comments text,
+    actor_id uuid,
+    actor_name text
+);
+
+ALTER TABLE ONLY public.deployment_request_activity FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.deployment_request_approvals (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    request_id uuid NOT NULL,
+    approval_type text NOT NULL,
+    required boolean NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    decided_by uuid,
+    decided_by_name text,
+    approver_role text,
+    decided_at timestamp with time zone,
+    comments text,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT deployment_request_approvals_decided_check CHECK ((((status = 'pending'::text) = (decided_at IS NULL)) AND ((decided_at IS NULL) = (decided_by IS NULL)))),
+    CONSTRAINT deployment_request_approvals_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'rejected'::text]))),
+    CONSTRAINT deployment_request_approvals_type_check CHECK ((approval_type = ANY (ARRAY['uat'::text, 'qa'::text, 'performance'::text, 'security'::text, 'code_review'::text, 'compliance'::text, 'release_manager'::text])))
+);
+
+ALTER TABLE ONLY public.deployment_request_approvals FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.deployment_request_comments (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    request_id uuid NOT NULL,
+    body text NOT NULL,
+    created_by uuid NOT NULL,
+    created_by_name text NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.deployment_request_comments FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.deployment_request_environments (
+    account_id uuid NOT NULL,
+    request_id uuid NOT NULL,
+    environment_id uuid NOT NULL
+);
+
+ALTER TABLE ONLY public.deployment_request_environments FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.deployment_request_steps (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    request_id uuid NOT NULL,
+    phase text NOT NULL,
+    title text NOT NULL,
+    description text NOT NULL,
+    "position" bigint NOT NULL,
+    completed_by uuid,
+    completed_by_name text,
+    completed_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT deployment_request_steps_phase_check CHECK ((phase = ANY (ARRAY['pre'::text, 'post'::text])))
+);
+
+ALTER TABLE ONLY public.deployment_request_steps FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.deployment_request_templates (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    description text NOT NULL,
+    environment_ids uuid[] NOT NULL,
+    approvals jsonb NOT NULL,
+    steps jsonb NOT NULL,
+    gate boolean NOT NULL,
+    revision bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.deployment_request_templates FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.deployment_request_versions (
+    account_id uuid NOT NULL,
+    request_id uuid NOT NULL,
+    product_id uuid NOT NULL,
+    version_id uuid NOT NULL
+);
+
+ALTER TABLE ONLY public.deployment_request_versions FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.deployment_requests (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    description text NOT NULL,
+    status text NOT NULL,
+    gate boolean NOT NULL,
+    activation bigint DEFAULT 1 NOT NULL,
+    created_by uuid NOT NULL,
+    created_by_name text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    activated_by uuid,
+    activated_by_name text,
+    activated_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    cancelled_at timestamp with time zone,
+    revision bigint DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT deployment_requests_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'in_progress'::text, 'approved'::text, 'rejected'::text, 'completed'::text, 'cancelled'::text])))
+);
+
+ALTER TABLE ONLY public.deployment_requests FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.deployment_rules (
     account_id uuid NOT NULL,
@@ -730,6 +854,33 @@ ALTER TABLE ONLY public.cluster_identity
 ALTER TABLE ONLY public.confirmation_email_usage
     ADD CONSTRAINT confirmation_email_usage_pkey PRIMARY KEY (address_hash, day);
 
+ALTER TABLE ONLY public.deployment_request_activity
+    ADD CONSTRAINT deployment_request_activity_pkey PRIMARY KEY (account_id, id);
+
+ALTER TABLE ONLY public.deployment_request_approvals
+    ADD CONSTRAINT deployment_request_approvals_pkey PRIMARY KEY (account_id, id);
+
+ALTER TABLE ONLY public.deployment_request_approvals
+    ADD CONSTRAINT deployment_request_approvals_type_key UNIQUE (account_id, request_id, approval_type);
+
+ALTER TABLE ONLY public.deployment_request_comments
+    ADD CONSTRAINT deployment_request_comments_pkey PRIMARY KEY (account_id, id);
+
+ALTER TABLE ONLY public.deployment_request_environments
+    ADD CONSTRAINT deployment_request_environments_pkey PRIMARY KEY (account_id, request_id, environment_id);
+
+ALTER TABLE ONLY public.deployment_request_steps
+    ADD CONSTRAINT deployment_request_steps_pkey PRIMARY KEY (account_id, id);
+
+ALTER TABLE ONLY public.deployment_request_templates
+    ADD CONSTRAINT deployment_request_templates_pkey PRIMARY KEY (account_id, id);
+
+ALTER TABLE ONLY public.deployment_request_versions
+    ADD CONSTRAINT deployment_request_versions_pkey PRIMARY KEY (account_id, request_id, product_id);
+
+ALTER TABLE ONLY public.deployment_requests
+    ADD CONSTRAINT deployment_requests_pkey PRIMARY KEY (account_id, id);
+
 ALTER TABLE ONLY public.deployment_rules
     ADD CONSTRAINT deployment_rules_pkey PRIMARY KEY (account_id, id);
 
@@ -852,6 +1003,26 @@ CREATE INDEX builds_run_idx ON public.builds USING btree (version_id, invoke_id,
 CREATE INDEX calendar_feeds_account_created_at_idx ON public.calendar_feeds USING btree (account_id, created_at DESC, id DESC);
 
 CREATE INDEX confirmation_email_usage_day_idx ON public.confirmation_email_usage USING btree (day);
+
+CREATE INDEX deployment_request_activity_request_idx ON public.deployment_request_activity USING btree (request_id, occurred_at DESC, id DESC);
+
+CREATE INDEX deployment_request_comments_request_idx ON public.deployment_request_comments USING btree (request_id, created_at DESC, id DESC);
+
+CREATE INDEX deployment_request_environments_environment_idx ON public.deployment_request_environments USING btree (account_id, environment_id);
+
+CREATE INDEX deployment_request_steps_request_idx ON public.deployment_request_steps USING btree (account_id, request_id, phase DESC, "position", id);
+
+CREATE INDEX deployment_request_templates_account_created_at_idx ON public.deployment_request_templates USING btree (account_id, created_at DESC, id DESC);
+
+CREATE UNIQUE INDEX deployment_request_templates_name_key ON public.deployment_request_templates USING btree (account_id, lower(name));
+
+CREATE INDEX deployment_request_versions_product_idx ON public.deployment_request_versions USING btree (account_id, product_id);
+
+CREATE INDEX deployment_request_versions_version_idx ON public.deployment_request_versions USING btree (account_id, version_id);
+
+CREATE INDEX deployment_requests_account_created_at_idx ON public.deployment_requests USING btree (account_id, created_at DESC, id DESC);
+
+CREATE INDEX deployment_requests_account_status_idx ON public.deployment_requests USING btree (account_id, status, created_at DESC, id DESC);
 
 CREATE INDEX deployment_rules_account_created_at_idx ON public.deployment_rules USING btree (account_id, created_at DESC, id DESC);
 
@@ -1008,6 +1179,39 @@ ALTER TABLE ONLY public.builds
 ALTER TABLE ONLY public.calendar_feeds
     ADD CONSTRAINT calendar_feeds_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 
+ALTER TABLE ONLY public.deployment_request_activity
+    ADD CONSTRAINT deployment_request_activity_request_fkey FOREIGN KEY (account_id, request_id) REFERENCES public.deployment_requests(account_id, id);
+
+ALTER TABLE ONLY public.deployment_request_approvals
+    ADD CONSTRAINT deployment_request_approvals_request_fkey FOREIGN KEY (account_id, request_id) REFERENCES public.deployment_requests(account_id, id);
+
+ALTER TABLE ONLY public.deployment_request_comments
+    ADD CONSTRAINT deployment_request_comments_request_fkey FOREIGN KEY (account_id, request_id) REFERENCES public.deployment_requests(account_id, id);
+
+ALTER TABLE ONLY public.deployment_request_environments
+    ADD CONSTRAINT deployment_request_environments_environment_fkey FOREIGN KEY (account_id, environment_id) REFERENCES public.environments(account_id, id);
+
+ALTER TABLE ONLY public.deployment_request_environments
+    ADD CONSTRAINT deployment_request_environments_request_fkey FOREIGN KEY (account_id, request_id) REFERENCES public.deployment_requests(account_id, id);
+
+ALTER TABLE ONLY public.deployment_request_steps
+    ADD CONSTRAINT deployment_request_steps_request_fkey FOREIGN KEY (account_id, request_id) REFERENCES public.deployment_requests(account_id, id);
+
+ALTER TABLE ONLY public.deployment_request_templates
+    ADD CONSTRAINT deployment_request_templates_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
+ALTER TABLE ONLY public.deployment_request_versions
+    ADD CONSTRAINT deployment_request_versions_product_fkey FOREIGN KEY (account_id, product_id) REFERENCES public.products(account_id, id);
+
+ALTER TABLE ONLY public.deployment_request_versions
+    ADD CONSTRAINT deployment_request_versions_request_fkey FOREIGN KEY (account_id, request_id) REFERENCES public.deployment_requests(account_id, id);
+
+ALTER TABLE ONLY public.deployment_request_versions
+    ADD CONSTRAINT deployment_request_versions_version_fkey FOREIGN KEY (account_id, version_id) REFERENCES public.versions(account_id, id);
+
+ALTER TABLE ONLY public.deployment_requests
+    ADD CONSTRAINT deployment_requests_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
 ALTER TABLE ONLY public.deployment_rules
     ADD CONSTRAINT deployment_rules_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 
@@ -1119,6 +1323,22 @@ ALTER TABLE public.builds ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.calendar_feeds ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.deployment_request_activity ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.deployment_request_approvals ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.deployment_request_comments ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.deployment_request_environments ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.deployment_request_steps ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.deployment_request_templates ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.deployment_request_versions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.deployment_requests ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.deployment_rules ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.deployment_slots ENABLE ROW LEVEL SECURITY;
@@ -1160,6 +1380,22 @@ CREATE POLICY owner_bypass ON public.break_glass_grants TO versioner USING (true
 CREATE POLICY owner_bypass ON public.builds TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.calendar_feeds TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.deployment_request_activity TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.deployment_request_approvals TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.deployment_request_comments TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.deployment_request_environments TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.deployment_request_steps TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.deployment_request_templates TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.deployment_request_versions TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.deployment_requests TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.deployment_rules TO versioner USING (true);
 
@@ -1230,6 +1466,22 @@ CREATE POLICY tenant_isolation ON public.break_glass_grants TO versioner_app USI
 CREATE POLICY tenant_isolation ON public.builds TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.calendar_feeds TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.deployment_request_activity TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.deployment_request_approvals TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.deployment_request_comments TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.deployment_request_environments TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.deployment_request_steps TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.deployment_request_templates TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.deployment_request_versions TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.deployment_requests TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.deployment_rules TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
@@ -1318,6 +1570,22 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.deployments TO versioner_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.environments TO versioner_app;
 
 GRANT SELECT ON TABLE public.deployment_details TO versioner_app;
+
+GRANT SELECT,INSERT ON TABLE public.deployment_request_activity TO versioner_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deployment_request_approvals TO versioner_app;
+
+GRANT SELECT,INSERT ON TABLE public.deployment_request_comments TO versioner_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.deployment_request_environments TO versioner_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deployment_request_steps TO versioner_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deployment_request_templates TO versioner_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deployment_request_versions TO versioner_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.deployment_requests TO versioner_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.deployment_rules TO versioner_app;
 

@@ -14,7 +14,7 @@ import (
 )
 
 const GetDeployment = `-- name: GetDeployment :one
-SELECT account_id, id, product_id, version_id, environment_id, status, invoke_id, source_system, build_number, scm_sha, scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at, completed_at, last_event_at, superseded, overtaken, extra_metadata, created_at, product_name, version, environment_name, environment_type, unsuccessful_status, rejections, last_rejected_at, previous_attempt_id FROM deployment_details
+SELECT account_id, id, product_id, version_id, environment_id, status, invoke_id, source_system, build_number, scm_sha, scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at, completed_at, last_event_at, superseded, overtaken, extra_metadata, created_at, product_name, version, environment_name, environment_type, unsuccessful_status, rejections, last_rejected_at, previous_attempt_id, deployment_request_id FROM deployment_details
 WHERE account_id = $1 AND id = $2
 `
 
@@ -61,6 +61,7 @@ func (q *Queries) GetDeployment(ctx context.Context, arg GetDeploymentParams) (D
 		&i.Rejections,
 		&i.LastRejectedAt,
 		&i.PreviousAttemptID,
+		&i.DeploymentRequestID,
 	)
 	return i, err
 }
@@ -106,7 +107,7 @@ func (q *Queries) GetDeploymentNeighbours(ctx context.Context, arg GetDeployment
 }
 
 const ListDeployments = `-- name: ListDeployments :many
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.source_system, d.build_number, d.scm_sha, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.product_name, d.version, d.environment_name, d.environment_type, d.unsuccessful_status, d.rejections, d.last_rejected_at, d.previous_attempt_id FROM deployment_details AS d
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.source_system, d.build_number, d.scm_sha, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.product_name, d.version, d.environment_name, d.environment_type, d.unsuccessful_status, d.rejections, d.last_rejected_at, d.previous_attempt_id, d.deployment_request_id FROM deployment_details AS d
 WHERE d.account_id = $1
   AND ($2::timestamptz IS NULL OR (d.occurred_at, d.id) < ($2::timestamptz, $3::uuid))
   AND ($4::uuid IS NULL OR d.product_id = $4::uuid)
@@ -206,6 +207,7 @@ func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams
 			&i.Rejections,
 			&i.LastRejectedAt,
 			&i.PreviousAttemptID,
+			&i.DeploymentRequestID,
 		); err != nil {
 			return nil, err
 		}
@@ -343,7 +345,7 @@ WITH of_products AS MATERIALIZED (
   UNION SELECT account_id, id FROM newest
   UNION SELECT account_id, id FROM known
 )
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.unsuccessful_status, d.rejections, d.last_rejected_at, d.previous_attempt_id FROM wanted AS k
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.unsuccessful_status, d.rejections, d.last_rejected_at, d.previous_attempt_id, d.deployment_request_id FROM wanted AS k
 JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id
 `
 
@@ -410,6 +412,7 @@ func (q *Queries) LoadDeployments(ctx context.Context, arg LoadDeploymentsParams
 			&i.Rejections,
 			&i.LastRejectedAt,
 			&i.PreviousAttemptID,
+			&i.DeploymentRequestID,
 		); err != nil {
 			return nil, err
 		}
@@ -422,7 +425,7 @@ func (q *Queries) LoadDeployments(ctx context.Context, arg LoadDeploymentsParams
 }
 
 const LoadDeploymentsOfEvents = `-- name: LoadDeploymentsOfEvents :many
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.unsuccessful_status, d.rejections, d.last_rejected_at, d.previous_attempt_id FROM events AS e
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.unsuccessful_status, d.rejections, d.last_rejected_at, d.previous_attempt_id, d.deployment_request_id FROM events AS e
 JOIN deployments AS d ON d.account_id = e.account_id AND d.id = e.deployment_id
 WHERE e.account_id = ANY ($1::uuid[]) AND e.id = ANY ($2::uuid[]) AND e.received_at >= $3
 `
@@ -476,6 +479,7 @@ func (q *Queries) LoadDeploymentsOfEvents(ctx context.Context, arg LoadDeploymen
 			&i.Rejections,
 			&i.LastRejectedAt,
 			&i.PreviousAttemptID,
+			&i.DeploymentRequestID,
 		); err != nil {
 			return nil, err
 		}

@@ -131,7 +131,7 @@ WITH of_versions AS MATERIALIZED (
     LIMIT 1)) AS id
   FROM of_versions AS k
 )
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.unsuccessful_status, d.rejections, d.last_rejected_at, d.previous_attempt_id FROM newest AS k
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.unsuccessful_status, d.rejections, d.last_rejected_at, d.previous_attempt_id, d.deployment_request_id FROM newest AS k
 JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id
 `
 
@@ -192,6 +192,7 @@ func (q *Queries) ListAttemptsWithoutRun(ctx context.Context, arg ListAttemptsWi
 			&i.Rejections,
 			&i.LastRejectedAt,
 			&i.PreviousAttemptID,
+			&i.DeploymentRequestID,
 		); err != nil {
 			return nil, err
 		}

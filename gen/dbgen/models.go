@@ -197,74 +197,177 @@ type DeliveryDetail struct {
 }
 
 type Deployment struct {
-	AccountID          uuid.UUID
-	ID                 uuid.UUID
-	ProductID          uuid.UUID
-	VersionID          uuid.UUID
-	EnvironmentID      uuid.UUID
-	Status             string
-	SeenStatuses       []string
-	InvokeID           *string
-	Attempt            *int64
-	SourceSystem       *string
-	BuildNumber        *string
-	SCMSHA             *string
-	CommitKey          *string
-	SCMBranch          *string
-	SCMRepository      *string
-	DeployURL          *string
-	DeployedBy         *string
-	DeployedByEmail    *string
-	DeployedByName     *string
-	SoakTimeHours      *float64
-	OccurredAt         time.Time
-	StartedAt          *time.Time
-	CompletedAt        *time.Time
-	LastEventAt        time.Time
-	Superseded         bool
-	Overtaken          bool
-	ExtraMetadata      json.RawMessage
-	CreatedAt          time.Time
-	UnsuccessfulStatus *string
-	Rejections         int32
-	LastRejectedAt     *time.Time
-	PreviousAttemptID  *uuid.UUID
+	AccountID           uuid.UUID
+	ID                  uuid.UUID
+	ProductID           uuid.UUID
+	VersionID           uuid.UUID
+	EnvironmentID       uuid.UUID
+	Status              string
+	SeenStatuses        []string
+	InvokeID            *string
+	Attempt             *int64
+	SourceSystem        *string
+	BuildNumber         *string
+	SCMSHA              *string
+	CommitKey           *string
+	SCMBranch           *string
+	SCMRepository       *string
+	DeployURL           *string
+	DeployedBy          *string
+	DeployedByEmail     *string
+	DeployedByName      *string
+	SoakTimeHours       *float64
+	OccurredAt          time.Time
+	StartedAt           *time.Time
+	CompletedAt         *time.Time
+	LastEventAt         time.Time
+	Superseded          bool
+	Overtaken           bool
+	ExtraMetadata       json.RawMessage
+	CreatedAt           time.Time
+	UnsuccessfulStatus  *string
+	Rejections          int32
+	LastRejectedAt      *time.Time
+	PreviousAttemptID   *uuid.UUID
+	DeploymentRequestID *uuid.UUID
 }
 
 type DeploymentDetail struct {
-	AccountID          uuid.UUID
-	ID                 uuid.UUID
-	ProductID          uuid.UUID
-	VersionID          uuid.UUID
-	EnvironmentID      uuid.UUID
-	Status             string
-	InvokeID           *string
-	SourceSystem       *string
-	BuildNumber        *string
-	SCMSHA             *string
-	SCMBranch          *string
-	SCMRepository      *string
-	DeployURL          *string
-	DeployedBy         *string
-	DeployedByEmail    *string
-	DeployedByName     *string
-	SoakTimeHours      *float64
-	OccurredAt         time.Time
-	StartedAt          *time.Time
-	CompletedAt        *time.Time
-	LastEventAt        time.Time
-	Superseded         bool
-	Overtaken          bool
-	ExtraMetadata      json.RawMessage
-	CreatedAt          time.Time
-	ProductName        string
-	Version            string
-	EnvironmentName    string
-	EnvironmentType    string
-	UnsuccessfulStatus *string
-	Rejections         int32
-	LastRejectedAt     *time.Time
-	PreviousAttemptID  *uuid.UUID
+	AccountID           uuid.UUID
+	ID                  uuid.UUID
+	ProductID           uuid.UUID
+	VersionID           uuid.UUID
+	EnvironmentID       uuid.UUID
+	Status              string
+	InvokeID            *string
+	SourceSystem        *string
+	BuildNumber         *string
+	SCMSHA              *string
+	SCMBranch           *string
+	SCMRepository       *string
+	DeployURL           *string
+	DeployedBy          *string
+	DeployedByEmail     *string
+	DeployedByName      *string
+	SoakTimeHours       *float64
+	OccurredAt          time.Time
+	StartedAt           *time.Time
+	CompletedAt         *time.Time
+	LastEventAt         time.Time
+	Superseded          bool
+	Overtaken           bool
+	ExtraMetadata       json.RawMessage
+	CreatedAt           time.Time
+	ProductName         string
+	Version             string
+	EnvironmentName     string
+	EnvironmentType     string
+	UnsuccessfulStatus  *string
+	Rejections          int32
+	LastRejectedAt      *time.Time
+	PreviousAttemptID   *uuid.UUID
+	DeploymentRequestID *uuid.UUID
+}
+
+type DeploymentRequest struct {
+	AccountID       uuid.UUID
+	ID              uuid.UUID
+	Name            string
+	Description     string
+	Status          string
+	Gate            bool
+	Activation      int64
+	CreatedBy       uuid.UUID
+	CreatedByName   string
+	CreatedAt       time.Time
+	ActivatedBy     *uuid.UUID
+	ActivatedByName *string
+	ActivatedAt     *time.Time
+	CompletedAt     *time.Time
+	CancelledAt     *time.Time
+	Revision        int64
+	UpdatedAt       time.Time
+	DeletedAt       *time.Time
+}
+
+type DeploymentRequestActivity struct {
+	AccountID  uuid.UUID
+	ID         uuid.UUID
+	RequestID  uuid.UUID
+	OccurredAt time.Time
+	Action     string
+	Status     string
+	Activation int64
+	Subject    *string
+	Comments   *string
+	ActorID    *uuid.UUID
+	ActorName  *string
+}
+
+type DeploymentRequestApproval struct {
+	AccountID     uuid.UUID
+	ID            uuid.UUID
+	RequestID     uuid.UUID
+	ApprovalType  string
+	Required      bool
+	Status        string
+	DecidedBy     *uuid.UUID
+	DecidedByName *string
+	ApproverRole  *string
+	DecidedAt     *time.Time
+	Comments      *string
+	CreatedAt     time.Time
+}
+
+type DeploymentRequestComment struct {
+	AccountID     uuid.UUID
+	ID            uuid.UUID
+	RequestID     uuid.UUID
+	Body          string
+	CreatedBy     uuid.UUID
+	CreatedByName string
+	CreatedAt     time.Time
+}
+
+type DeploymentRequestEnvironment struct {
+	AccountID     uuid.UUID
+	RequestID     uuid.UUID
+	EnvironmentID uuid.UUID
+}
+
+type DeploymentRequestStep struct {
+	AccountID       uuid.UUID
+	ID              uuid.UUID
+	RequestID       uuid.UUID
+	Phase           string
+	Title           string
+	Description     string
+	Position        int64
+	CompletedBy     *uuid.UUID
+	CompletedByName *string
+	CompletedAt     *time.Time
+	CreatedAt       time.Time
+}
+
+type DeploymentRequestTemplate struct {
+	AccountID      uuid.UUID
+	ID             uuid.UUID
+	Name           string
+	Description    string
+	EnvironmentIDs []uuid.UUID
+	Approvals      json.RawMessage
+	Steps          json.RawMessage
+	Gate           bool
+	Revision       int64
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+type DeploymentRequestVersion struct {
+	AccountID uuid.UUID
+	RequestID uuid.UUID
+	ProductID uuid.UUID
+	VersionID uuid.UUID
 }
 
 type DeploymentRule struct {
