@@ -53,3 +53,13 @@ WHERE account_id = @account_id AND status IN ('draft', 'in_progress');
 -- name: CountCalendarFeeds :one
 SELECT count(*) FROM calendar_feeds
 WHERE account_id = @account_id AND revoked_at IS NULL;
+
+-- CountOpenDeploymentRequests counts the requests of an account that are neither completed nor cancelled.
+-- name: CountOpenDeploymentRequests :one
+SELECT count(*) FROM deployment_requests
+WHERE account_id = @account_id AND deleted_at IS NULL AND status IN ('draft', 'in_progress', 'approved', 'rejected');
+
+-- CountDeploymentRequestTemplates counts the templates of an account.
+-- name: CountDeploymentRequestTemplates :one
+SELECT count(*) FROM deployment_request_templates
+WHERE account_id = @account_id;

@@ -43,6 +43,19 @@ func (q *Queries) CountCalendarFeeds(ctx context.Context, accountID uuid.UUID) (
 	return count, err
 }
 
+const CountDeploymentRequestTemplates = `-- name: CountDeploymentRequestTemplates :one
+SELECT count(*) FROM deployment_request_templates
+WHERE account_id = $1
+`
+
+// CountDeploymentRequestTemplates counts the templates of an account.
+func (q *Queries) CountDeploymentRequestTemplates(ctx context.Context, accountID uuid.UUID) (int64, error) {
+	row := q.db.QueryRow(ctx, CountDeploymentRequestTemplates, accountID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CountEnvironments = `-- name: CountEnvironments :one
 SELECT count(*) FROM environments
 WHERE account_id = $1 AND deleted_at IS NULL
@@ -77,6 +90,19 @@ WHERE account_id = $1
 // CountNotificationPreferences counts the preferences of an account.
 func (q *Queries) CountNotificationPreferences(ctx context.Context, accountID uuid.UUID) (int64, error) {
 	row := q.db.QueryRow(ctx, CountNotificationPreferences, accountID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const CountOpenDeploymentRequests = `-- name: CountOpenDeploymentRequests :one
+SELECT count(*) FROM deployment_requests
+WHERE account_id = $1 AND deleted_at IS NULL AND status IN ('draft', 'in_progress', 'approved', 'rejected')
+`
+
+// CountOpenDeploymentRequests counts the requests of an account that are neither completed nor cancelled.
+func (q *Queries) CountOpenDeploymentRequests(ctx context.Context, accountID uuid.UUID) (int64, error) {
+	row := q.db.QueryRow(ctx, CountOpenDeploymentRequests, accountID)
 	var count int64
 	err := row.Scan(&count)
 	return count, err

@@ -1,0 +1,84 @@
+-- ListDeploymentRequests returns a page of the account's requests, newest first. Those of a version or an environment are found by its own
+-- index: the planner would prefer a scan backwards in time, which may find none.
+-- name: ListDeploymentRequests :many
+SELECT sqlc.embed(r), (
+    SELECT count(*) FROM deployment_request_versions AS v
+    JOIN products AS p ON p.account_id = @account_id AND p.id = v.product_id AND p.deleted_at IS NULL
+    WHERE v.account_id = @account_id AND v.request_id = r.id
+  ) AS version_count, (
+    SELECT count(*) FROM deployment_request_steps AS s
+    WHERE s.account_id = @account_id AND s.request_id = r.id AND s.phase = 'pre' AND s.completed_at IS NULL
+  ) AS open_pre_steps, (
+    SELECT count(*) FROM deployment_request_steps AS s
+    WHERE s.account_id = @account_id AND s.request_id = r.id AND s.phase = 'post' AND s.completed_at IS NULL
+  ) AS open_post_steps
+FROM deployment_requests AS r
+WHERE r.account_id = @account_id AND r.deleted_at IS NULL
+  AND (sqlc.narg('after_at')::timestamptz IS NULL OR (r.created_at, r.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
+  AND (sqlc.narg('q')::text IS NULL OR strpos(lower(r.name), lower(sqlc.narg('q')::text)) > 0)
+  AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status')::text)
+  AND (sqlc.narg('version_id')::uuid IS NULL OR r.id = ANY (ARRAY(
+    SELECT x.request_id FROM deployment_request_versions AS x
+    JOIN products AS p ON p.account_id = @account_id AND p.id = x.product_id AND p.deleted_at IS NULL
+    WHERE x.account_id = @account_id AND x.version_id = sqlc.narg('version_id')::uuid)))
+  AND (sqlc.narg('environment_id')::uuid IS NULL OR r.id = ANY (ARRAY(
+    SELECT x.request_id FROM deployment_request_environments AS x
+    JOIN environments AS e ON e.account_id = @account_id AND e.id = x.environment_id AND e.deleted_at IS NULL
+    WHERE x.account_id = @account_id AND x.environment_id = sqlc.narg('environment_id')::uuid)))
+ORDER BY r.created_at DESC, r.id DESC
+LIMIT @row_limit;
+
+-- GetDeploymentRequest returns one request.
+-- name: GetDeploymentRequest :one
+SELECT sqlc.embed(r), (
+    SELECT count(*) FROM deployment_request_versions AS v
+    JOIN products AS p ON p.account_id = @account_id AND p.id = v.product_id AND p.deleted_at IS NULL
+    WHERE v.account_id = @account_id AND v.request_id = r.id
+  ) AS version_count, (
+    SELECT count(*) FROM deployment_request_steps AS s
+    WHERE s.account_id = @account_id AND s.request_id = r.id AND s.phase = 'pre' AND s.completed_at IS NULL
+  ) AS open_pre_steps, (
+    SELECT count(*) FROM deployment_request_steps AS s
+    WHERE s.account_id = @account_id AND s.request_id = r.id AND s.phase = 'post' AND s.completed_at IS NULL
+  ) AS open_post_steps
+FROM deployment_requests AS r
+WHERE r.account_id = @account_id AND r.id = @id AND r.deleted_at IS NULL;
+
+-- GetDeploymentRequestForUpdate returns one request and locks it until the transaction ends.
+-- name: GetDeploymentRequestForUpdate :one
+SELECT * FROM deployment_requests
+WHERE account_id = @account_id AND id = @id AND deleted_at IS NULL
+FOR UPDATE;
+
+-- CreateDeploymentRequest inserts a draft.
+-- name: CreateDeploymentRequest :one
+INSERT INTO deployment_requests (account_id, id, name, description, status, gate, created_by, created_by_name, created_at, updated_at)
+VALUES (@account_id, @id, @name, @description, 'draft', @gate, @created_by, @created_by_name, @now, @now)
+RETURNING *;
+
+-- UpdateDeploymentRequest updates mutable columns and increments the revision, of changes of its parts too.
+-- name: UpdateDeploymentRequest :one
+UPDATE deployment_requests
+SET name = @name, description = @description, status = @status, gate = @gate, activation = @activation, activated_by = sqlc.narg('activated_by'),
+  activated_by_name = sqlc.narg('activated_by_name'), activated_at = sqlc.narg('activated_at'), completed_at = sqlc.narg('completed_at'),
+  cancelled_at = sqlc.narg('cancelled_at'), deleted_at = sqlc.narg('deleted_at'), revision = revision + 1, updated_at = @now
+WHERE account_id = @account_id AND id = @id
+RETURNING *;
+
+-- ListRequestEnvironments returns the environments of requests that are not deleted, by name.
+-- name: ListRequestEnvironments :many
+SELECT x.request_id, e.id, e.name FROM deployment_request_environments AS x
+JOIN environments AS e ON e.account_id = @account_id AND e.id = x.environment_id AND e.deleted_at IS NULL
+WHERE x.account_id = @account_id AND x.request_id = ANY (@request_ids::uuid[])
+ORDER BY x.request_id, e.name, e.id;
+
+-- AddRequestEnvironments adds environments that the request does not have.
+-- name: AddRequestEnvironments :exec
+INSERT INTO deployment_request_environments (account_id, request_id, environment_id)
+SELECT @account_id, @request_id, unnest(@environment_ids::uuid[])
+ON CONFLICT (account_id, request_id, environment_id) DO NOTHING;
+
+-- RemoveRequestEnvironments removes the environments that are not listed.
+-- name: RemoveRequestEnvironments :exec
+DELETE FROM deployment_request_environments
+WHERE account_id = @account_id AND request_id = @request_id AND environment_id <> ALL (@environment_ids::uuid[]);
