@@ -67,9 +67,10 @@ JOIN builds AS b ON b.account_id = e.account_id AND b.id = e.build_id
 WHERE e.account_id = ANY (@accounts::uuid[]) AND e.id = ANY (@event_ids::uuid[]) AND e.received_at >= @since;
 
 -- UpsertBuilds inserts the builds that a batch of events creates and updates those that it changes: their pairs are locked. An empty
--- text, a zero number or time, and a negative soak time stand for NULL: arrays of parameters have none.
+-- text, a zero number or time, and a negative soak time stand for NULL: arrays of parameters have none. The metadata null, which is no object,
+-- stands for that of the row.
 -- name: UpsertBuilds :exec
-INSERT INTO builds (account_id, id, product_id, version_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha, scm_branch,
+INSERT INTO builds AS b (account_id, id, product_id, version_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha, scm_branch,
   scm_repository, build_url, built_by, built_by_email, built_by_name, error_message, error_code, occurred_at, started_at, completed_at,
   last_event_at, superseded, overtaken, extra_metadata, created_at)
 SELECT k.account_id, k.id, k.product_id, k.version_id, k.status, string_to_array(k.seen_statuses, ','), nullif(k.invoke_id, ''), nullif(k.attempt, 0),
@@ -94,4 +95,4 @@ SET status = excluded.status, seen_statuses = excluded.seen_statuses, invoke_id 
   built_by_email = excluded.built_by_email, built_by_name = excluded.built_by_name, error_message = excluded.error_message,
   error_code = excluded.error_code, started_at = excluded.started_at, completed_at = excluded.completed_at,
   last_event_at = excluded.last_event_at, superseded = excluded.superseded, overtaken = excluded.overtaken,
-  extra_metadata = excluded.extra_metadata;
+  extra_metadata = CASE WHEN excluded.extra_metadata = 'null' THEN b.extra_metadata ELSE excluded.extra_metadata END;

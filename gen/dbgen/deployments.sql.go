@@ -492,7 +492,7 @@ func (q *Queries) LoadDeploymentsOfEvents(ctx context.Context, arg LoadDeploymen
 }
 
 const UpsertDeployments = `-- name: UpsertDeployments :exec
-INSERT INTO deployments (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha,
+INSERT INTO deployments AS d (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha,
   scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at, completed_at,
   last_event_at, superseded, overtaken, extra_metadata, created_at, rejections, last_rejected_at, previous_attempt_id)
 SELECT k.account_id, k.id, k.product_id, k.version_id, k.environment_id, k.status, string_to_array(k.seen_statuses, ','), nullif(k.invoke_id, ''),
@@ -518,7 +518,7 @@ SET status = excluded.status, seen_statuses = excluded.seen_statuses, invoke_id 
   scm_repository = excluded.scm_repository, deploy_url = excluded.deploy_url, deployed_by = excluded.deployed_by,
   deployed_by_email = excluded.deployed_by_email, deployed_by_name = excluded.deployed_by_name, started_at = excluded.started_at,
   completed_at = excluded.completed_at, last_event_at = excluded.last_event_at, superseded = excluded.superseded, overtaken = excluded.overtaken,
-  extra_metadata = excluded.extra_metadata, rejections = excluded.rejections, last_rejected_at = excluded.last_rejected_at,
+  extra_metadata = CASE WHEN excluded.extra_metadata = 'null' THEN d.extra_metadata ELSE excluded.extra_metadata END, rejections = excluded.rejections, last_rejected_at = excluded.last_rejected_at,
   previous_attempt_id = excluded.previous_attempt_id
 `
 
@@ -556,7 +556,8 @@ type UpsertDeploymentsParams struct {
 }
 
 // UpsertDeployments inserts the deployments that a batch of events creates and updates those that it changes: their pairs are locked. An empty
-// text, a zero number or time, and a negative soak time stand for NULL: arrays of parameters have none.
+// text, a zero number or time, and a negative soak time stand for NULL: arrays of parameters have none. The metadata null, which is no object,
+// stands for that of the row.
 func (q *Queries) UpsertDeployments(ctx context.Context, arg UpsertDeploymentsParams) error {
 	_, err := q.db.Exec(ctx, UpsertDeployments,
 		arg.AccountIDs,

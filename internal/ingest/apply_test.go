@@ -465,6 +465,8 @@ func TestMetadata(t *testing.T) {
 	t.Parallel()
 	require.JSONEq(t, `{"a":1,"b":3,"c":4}`, string(mergeMetadata([]byte(`{"a":1,"b":2}`), []byte(`{"b":3,"c":4}`))))
 	require.JSONEq(t, `{"a":1}`, string(mergeMetadata([]byte(`{"a":1}`), []byte(`{}`))))
+	require.Equal(t, `{"b": 2, "a": {"c": 1}}`, string(mergeMetadata([]byte(`{"b": 2, "a": {"c": 1}}`), []byte(`{"a":{"c": 1},"b":2}`))), "nothing new")
+	require.JSONEq(t, `{"a":1,"b":null}`, string(mergeMetadata([]byte(`{"a":1}`), []byte(`{"b":null}`))))
 	big := fmt.Appendf(nil, `{"a":%q}`, strings.Repeat("x", maxMetadata))
 	require.JSONEq(t, `{"b":1}`, string(mergeMetadata(big, []byte(`{"b":1}`))))
 	event := Event{Kind: Build, ProductName: "p", Version: "1", Status: "done", Metadata: []byte(`{"preflight_status":{"x":1},"vi_gh_run_attempt":"3","a":1}`)}

@@ -1,6 +1,9 @@
 package ingest
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // maxMetadata bounds merged metadata, in bytes: four times the limit of one event.
 const maxMetadata = 1 << 20
@@ -31,7 +34,7 @@ func (d Details) merge(newer Details) Details {
 }
 
 // mergeMetadata merges the metadata of successive events key by key; the newer value wins. Where the result would be too
-// large, the newer metadata stands alone.
+// large, the newer metadata stands alone; where it would be the same, it is the older metadata byte by byte.
 func mergeMetadata(older, newer json.RawMessage) json.RawMessage {
 	if len(newer) <= len("{}") {
 		return older
@@ -39,11 +42,17 @@ func mergeMetadata(older, newer json.RawMessage) json.RawMessage {
 	if len(older) <= len("{}") {
 		return newer
 	}
-	merged := make(map[string]json.RawMessage)
-	for _, object := range []json.RawMessage{older, newer} {
-		if json.Unmarshal(object, &merged) != nil {
-			return newer // both were validated
-		}
+	var merged, added map[string]json.RawMessage
+	if json.Unmarshal(older, &merged) != nil || json.Unmarshal(newer, &added) != nil {
+		return newer // both were validated
+	}
+	isChanged := false
+	for key, value := range added {
+		isChanged = isChanged || !bytes.Equal(merged[key], value)
+		merged[key] = value
+	}
+	if !isChanged {
+		return older
 	}
 	encoded, err := json.Marshal(merged)
 	if err != nil || len(encoded) > maxMetadata {

@@ -134,7 +134,7 @@ func (w *workingSet) queueDeployments(batch *pgx.Batch) {
 		p.OccurredAt, p.StartedAt, p.CompletedAt = append(p.OccurredAt, s.OccurredAt), append(p.StartedAt, s.StartedAt), append(p.CompletedAt, s.CompletedAt)
 		p.LastEventAt, p.CreatedAt = append(p.LastEventAt, s.LastEventAt), append(p.CreatedAt, s.CreatedAt)
 		p.Superseded, p.Overtaken = append(p.Superseded, s.Superseded), append(p.Overtaken, s.Overtaken)
-		p.ExtraMetadata = append(p.ExtraMetadata, s.Metadata)
+		p.ExtraMetadata = append(p.ExtraMetadata, s.metadataToStore())
 		p.Rejections, p.LastRejectedAt = append(p.Rejections, int32(s.Rejections)), append(p.LastRejectedAt, s.LastRejectedAt) //nolint:gosec // one each 3 minutes
 		p.PreviousAttemptIDs = append(p.PreviousAttemptIDs, s.PreviousAttemptID)
 	}
@@ -158,7 +158,7 @@ func (w *workingSet) queueBuilds(batch *pgx.Batch) {
 		p.OccurredAt, p.StartedAt, p.CompletedAt = append(p.OccurredAt, s.OccurredAt), append(p.StartedAt, s.StartedAt), append(p.CompletedAt, s.CompletedAt)
 		p.LastEventAt, p.CreatedAt = append(p.LastEventAt, s.LastEventAt), append(p.CreatedAt, s.CreatedAt)
 		p.Superseded, p.Overtaken = append(p.Superseded, s.Superseded), append(p.Overtaken, s.Overtaken)
-		p.ExtraMetadata = append(p.ExtraMetadata, s.Metadata)
+		p.ExtraMetadata = append(p.ExtraMetadata, s.metadataToStore())
 	}
 	if len(p.IDs) > 0 {
 		postgres.QueueQuery(batch, dbgen.UpsertBuilds, p)

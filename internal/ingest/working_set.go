@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -73,7 +74,17 @@ type versionState struct {
 type subjectState struct {
 	Subject
 
-	isDirty bool
+	isDirty        bool
+	storedMetadata json.RawMessage // nil: the subject is new
+}
+
+// metadataToStore returns the metadata of the subject, or null, which stands for what is stored: large metadata is not written again at each
+// event of a run.
+func (s *subjectState) metadataToStore() json.RawMessage {
+	if s.storedMetadata != nil && bytes.Equal(s.Metadata, s.storedMetadata) {
+		return json.RawMessage("null")
+	}
+	return s.Metadata
 }
 
 type earlierEvent struct {
@@ -115,7 +126,7 @@ func (w *workingSet) addSubject(subject Subject) {
 	if _, ok := w.subjects[subject.ID]; ok {
 		return
 	}
-	w.subjects[subject.ID] = &subjectState{Subject: subject}
+	w.subjects[subject.ID] = &subjectState{Subject: subject, storedMetadata: subject.Metadata}
 	w.indexRun(subject)
 	w.indexAttempt(subject)
 }
@@ -261,7 +272,11 @@ func (w *workingSet) eventOf(subjectID uuid.UUID, status Status) uuid.UUID {
 }
 
 func (w *workingSet) put(subject Subject) {
-	w.subjects[subject.ID] = &subjectState{Subject: subject, isDirty: true}
+	state := &subjectState{Subject: subject, isDirty: true}
+	if known, ok := w.subjects[subject.ID]; ok {
+		state.storedMetadata = known.storedMetadata
+	}
+	w.subjects[subject.ID] = state
 	w.indexRun(subject)
 	w.indexAttempt(subject)
 	w.follow(subject)
