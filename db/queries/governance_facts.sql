@@ -94,20 +94,26 @@ WITH of_products AS MATERIALIZED (
   JOIN environment_names AS n ON n.account_id = r.account_id
   WHERE n.name = r.name OR lower(n.name) = lower(r.name) OR n.environment_id = r.id
 )
-SELECT k.account_id, k.product_name, k.version, r.environment_id, d.completed_at
+SELECT k.account_id, k.product_name, k.version, r.environment_id, d.completed_at::timestamptz AS completed_at
 FROM of_versions AS k
 JOIN referred AS r ON r.account_id = k.account_id
 CROSS JOIN LATERAL (
-  (SELECT x.completed_at FROM deployments AS x
+  SELECT ARRAY(
+    SELECT x.completed_at FROM deployments AS x
     WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = r.environment_id AND x.status = 'completed'
     ORDER BY x.invoke_id DESC, x.id DESC
-    LIMIT 50)
+    LIMIT 50) AS completed_at
+) AS one_end
+CROSS JOIN LATERAL (
+  SELECT unnest(one_end.completed_at) AS completed_at
   UNION ALL
   (SELECT x.completed_at FROM deployments AS x
-    WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = r.environment_id AND x.status = 'completed'
+    WHERE cardinality(one_end.completed_at) = 50
+      AND x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = r.environment_id AND x.status = 'completed'
     ORDER BY x.invoke_id, x.id
     LIMIT 10)
-) AS d;
+) AS d
+WHERE d.completed_at IS NOT NULL;
 
 -- ListOccupations returns when deployments of the versions of starts completed, and when another version of the product completed there
 -- afterwards: in the environments in which they must soak, and in the environment of the start unless the version is the current one there.
@@ -206,15 +212,25 @@ CROSS JOIN LATERAL (
 ) AS since
 WHERE since.completed_at IS NOT NULL;
 
--- ListFactApprovals returns the approvals of the versions of starts, oldest first.
+-- ListFactApprovals returns the newest 1,000 approvals of each version of starts that are not revoked, oldest first.
 -- name: ListFactApprovals :many
-SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.version::text AS version,
-  a.approval_type, a.decision, a.environment_id, a.created_at
-FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[])) AS k (account_id, product_name, version)
-JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
-JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = p.product_id AND v.version = k.version
-JOIN version_approvals AS a ON a.account_id = k.account_id AND a.version_id = v.id
-WHERE a.revoked_at IS NULL
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.version::text AS version, p.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@versions::text[])) AS k (account_id, product_name, version)
+  JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
+), of_versions AS MATERIALIZED (
+  SELECT DISTINCT k.account_id, k.product_name, k.version, v.id AS version_id
+  FROM of_products AS k
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+)
+SELECT k.account_id, k.product_name, k.version, a.approval_type, a.decision, a.environment_id, a.created_at
+FROM of_versions AS k
+CROSS JOIN LATERAL (
+  SELECT x.id, x.approval_type, x.decision, x.environment_id, x.created_at FROM version_approvals AS x
+  WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.revoked_at IS NULL
+  ORDER BY x.created_at DESC, x.id DESC
+  LIMIT 1000
+) AS a
 ORDER BY a.created_at, a.id;
 
 -- LockGrants returns the active break-glass grants of starts and locks them: a grant is used once.

@@ -219,20 +219,26 @@ WITH of_products AS MATERIALIZED (
   JOIN environment_names AS n ON n.account_id = r.account_id
   WHERE n.name = r.name OR lower(n.name) = lower(r.name) OR n.environment_id = r.id
 )
-SELECT k.account_id, k.product_name, k.version, r.environment_id, d.completed_at
+SELECT k.account_id, k.product_name, k.version, r.environment_id, d.completed_at::timestamptz AS completed_at
 FROM of_versions AS k
 JOIN referred AS r ON r.account_id = k.account_id
 CROSS JOIN LATERAL (
-  (SELECT x.completed_at FROM deployments AS x
+  SELECT ARRAY(
+    SELECT x.completed_at FROM deployments AS x
     WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = r.environment_id AND x.status = 'completed'
     ORDER BY x.invoke_id DESC, x.id DESC
-    LIMIT 50)
+    LIMIT 50) AS completed_at
+) AS one_end
+CROSS JOIN LATERAL (
+  SELECT unnest(one_end.completed_at) AS completed_at
   UNION ALL
   (SELECT x.completed_at FROM deployments AS x
-    WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = r.environment_id AND x.status = 'completed'
+    WHERE cardinality(one_end.completed_at) = 50
+      AND x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = r.environment_id AND x.status = 'completed'
     ORDER BY x.invoke_id, x.id
     LIMIT 10)
 ) AS d
+WHERE d.completed_at IS NOT NULL
 `
 
 type ListCompletionsParams struct {
@@ -249,7 +255,7 @@ type ListCompletionsRow struct {
 	ProductName   string
 	Version       string
 	EnvironmentID uuid.UUID
-	CompletedAt   *time.Time
+	CompletedAt   time.Time
 }
 
 // ListCompletions returns when deployments of the versions of starts completed in the environments that rules refer to. It reads 50 of a
@@ -355,13 +361,23 @@ func (q *Queries) ListCurrentVersions(ctx context.Context, arg ListCurrentVersio
 }
 
 const ListFactApprovals = `-- name: ListFactApprovals :many
-SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.version::text AS version,
-  a.approval_type, a.decision, a.environment_id, a.created_at
-FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[])) AS k (account_id, product_name, version)
-JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
-JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = p.product_id AND v.version = k.version
-JOIN version_approvals AS a ON a.account_id = k.account_id AND a.version_id = v.id
-WHERE a.revoked_at IS NULL
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.version::text AS version, p.product_id
+  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[])) AS k (account_id, product_name, version)
+  JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
+), of_versions AS MATERIALIZED (
+  SELECT DISTINCT k.account_id, k.product_name, k.version, v.id AS version_id
+  FROM of_products AS k
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+)
+SELECT k.account_id, k.product_name, k.version, a.approval_type, a.decision, a.environment_id, a.created_at
+FROM of_versions AS k
+CROSS JOIN LATERAL (
+  SELECT x.id, x.approval_type, x.decision, x.environment_id, x.created_at FROM version_approvals AS x
+  WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.revoked_at IS NULL
+  ORDER BY x.created_at DESC, x.id DESC
+  LIMIT 1000
+) AS a
 ORDER BY a.created_at, a.id
 `
 
@@ -381,7 +397,7 @@ type ListFactApprovalsRow struct {
 	CreatedAt     time.Time
 }
 
-// ListFactApprovals returns the approvals of the versions of starts, oldest first.
+// ListFactApprovals returns the newest 1,000 approvals of each version of starts that are not revoked, oldest first.
 func (q *Queries) ListFactApprovals(ctx context.Context, arg ListFactApprovalsParams) ([]ListFactApprovalsRow, error) {
 	rows, err := q.db.Query(ctx, ListFactApprovals, arg.AccountIDs, arg.ProductNames, arg.Versions)
 	if err != nil {

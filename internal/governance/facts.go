@@ -227,9 +227,7 @@ func (f *facts) addReferred(row dbgen.ListReferredEnvironmentsRow) {
 
 func (f *facts) addCompletion(row dbgen.ListCompletionsRow) {
 	key := version{row.AccountID, row.ProductName, row.Version}
-	if row.CompletedAt != nil {
-		f.completions[key] = append(f.completions[key], completion{environmentID: row.EnvironmentID, at: *row.CompletedAt})
-	}
+	f.completions[key] = append(f.completions[key], completion{environmentID: row.EnvironmentID, at: row.CompletedAt})
 }
 
 func (f *facts) addOccupation(row dbgen.ListOccupationsRow) {
