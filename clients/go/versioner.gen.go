@@ -2286,6 +2286,12 @@ type EnvironmentState struct {
 	// HasDrift Whether another environment of the product runs another version.
 	HasDrift bool `json:"has_drift"`
 
+	// InProgressDeployedBy The user name of its initiator in the CI system.
+	InProgressDeployedBy nullable.Nullable[string] `json:"in_progress_deployed_by"`
+
+	// InProgressDeployedByName The display name of its initiator.
+	InProgressDeployedByName nullable.Nullable[string] `json:"in_progress_deployed_by_name"`
+
 	// InProgressDeploymentID The deployment in progress; null when there is none, or only stale ones.
 	InProgressDeploymentID nullable.Nullable[openapi_types.UUID] `json:"in_progress_deployment_id"`
 
@@ -2297,6 +2303,12 @@ type EnvironmentState struct {
 
 	// LatestAt When it ended; while it is unfinished, when it started.
 	LatestAt nullable.Nullable[time.Time] `json:"latest_at"`
+
+	// LatestDeployedBy The user name of its initiator in the CI system.
+	LatestDeployedBy nullable.Nullable[string] `json:"latest_deployed_by"`
+
+	// LatestDeployedByName The display name of its initiator.
+	LatestDeployedByName nullable.Nullable[string] `json:"latest_deployed_by_name"`
 
 	// LatestDeploymentID The newest deployment, whatever its status; null when there is none.
 	LatestDeploymentID nullable.Nullable[openapi_types.UUID] `json:"latest_deployment_id"`

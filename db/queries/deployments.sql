@@ -61,7 +61,8 @@ WHERE d.account_id = @account_id AND d.id = @id;
 
 -- ListDeploymentsByID returns some deployments with their versions.
 -- name: ListDeploymentsByID :many
-SELECT d.id, d.version_id, v.version, d.status, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken
+SELECT d.id, d.version_id, v.version, d.status, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken,
+  d.deployed_by, d.deployed_by_name
 FROM deployments AS d
 JOIN versions AS v ON v.account_id = @account_id AND v.id = d.version_id
 WHERE d.account_id = @account_id AND d.id = ANY (@ids::uuid[]);

@@ -220,7 +220,8 @@ func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams
 }
 
 const ListDeploymentsByID = `-- name: ListDeploymentsByID :many
-SELECT d.id, d.version_id, v.version, d.status, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken
+SELECT d.id, d.version_id, v.version, d.status, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken,
+  d.deployed_by, d.deployed_by_name
 FROM deployments AS d
 JOIN versions AS v ON v.account_id = $1 AND v.id = d.version_id
 WHERE d.account_id = $1 AND d.id = ANY ($2::uuid[])
@@ -232,16 +233,18 @@ type ListDeploymentsByIDParams struct {
 }
 
 type ListDeploymentsByIDRow struct {
-	ID          uuid.UUID
-	VersionID   uuid.UUID
-	Version     string
-	Status      string
-	OccurredAt  time.Time
-	StartedAt   *time.Time
-	CompletedAt *time.Time
-	LastEventAt time.Time
-	Superseded  bool
-	Overtaken   bool
+	ID             uuid.UUID
+	VersionID      uuid.UUID
+	Version        string
+	Status         string
+	OccurredAt     time.Time
+	StartedAt      *time.Time
+	CompletedAt    *time.Time
+	LastEventAt    time.Time
+	Superseded     bool
+	Overtaken      bool
+	DeployedBy     *string
+	DeployedByName *string
 }
 
 // ListDeploymentsByID returns some deployments with their versions.
@@ -265,6 +268,8 @@ func (q *Queries) ListDeploymentsByID(ctx context.Context, arg ListDeploymentsBy
 			&i.LastEventAt,
 			&i.Superseded,
 			&i.Overtaken,
+			&i.DeployedBy,
+			&i.DeployedByName,
 		); err != nil {
 			return nil, err
 		}

@@ -244,21 +244,25 @@ func toAPIEnvironmentState(row environmentStateRow, now time.Time) apigen.Enviro
 		DeploymentID: toNullable(row.CurrentDeploymentID), VersionID: toNullable(row.VersionID), Version: toNullable(row.Version),
 		Since: toNullableTime(row.CurrentSince), DeployedBy: toNullable(row.DeployedBy), DeployedByName: toNullable(row.DeployedByName),
 		InProgressDeploymentID: toNullable[uuid.UUID](nil), InProgressVersion: toNullable[string](nil), InProgressSince: toNullableTime(nil),
+		InProgressDeployedBy: toNullable[string](nil), InProgressDeployedByName: toNullable[string](nil),
 		LatestDeploymentID: toNullable[uuid.UUID](nil), LatestVersion: toNullable[string](nil), LatestStatus: toNullable[string](nil), LatestAt: toNullableTime(nil),
+		LatestDeployedBy: toNullable[string](nil), LatestDeployedByName: toNullable[string](nil),
 		HasDrift: row.HasDrift, VersionsBehind: toNullable[int](nil),
 	}
 	if row.CurrentDeploymentID != nil {
 		count := int(row.VersionsBehind)
 		state.VersionsBehind = toNullable(&count)
 	}
-	if row.inProgress != nil {
-		state.InProgressDeploymentID, state.InProgressVersion = toNullable(&row.inProgress.ID), toNullable(&row.inProgress.Version)
-		state.InProgressSince = toNullableTime(&row.inProgress.OccurredAt)
+	if running := row.inProgress; running != nil {
+		state.InProgressDeploymentID, state.InProgressVersion = toNullable(&running.ID), toNullable(&running.Version)
+		state.InProgressSince = toNullableTime(&running.OccurredAt)
+		state.InProgressDeployedBy, state.InProgressDeployedByName = toNullable(running.DeployedBy), toNullable(running.DeployedByName)
 	}
 	if latest := row.latest; latest != nil {
 		at := deployedAt(latest.OccurredAt, latest.StartedAt, latest.CompletedAt)
 		state.LatestDeploymentID, state.LatestVersion, state.LatestStatus = toNullable(&latest.ID), toNullable(&latest.Version), toNullable(&latest.Status)
 		state.LatestAt, state.LatestIsStale = toNullableTime(&at), isStale(latest.Status, latest.LastEventAt, latest.Superseded, latest.Overtaken, now)
+		state.LatestDeployedBy, state.LatestDeployedByName = toNullable(latest.DeployedBy), toNullable(latest.DeployedByName)
 	}
 	return state
 }

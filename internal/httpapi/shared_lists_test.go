@@ -263,3 +263,35 @@ func TestEnvironmentStateOfTheNewestDeployment(t *testing.T) {
 	clock.advance(25 * time.Hour)
 	requireCell(map[string]any{"deployment_id": first, "latest_deployment_id": third, "latest_status": "started", "latest_is_stale": true, "in_progress_deployment_id": nil})
 }
+
+// TestEnvironmentStateHasTheInitiatorOfEachDeployment deploys as one user after another.
+func TestEnvironmentStateHasTheInitiatorOfEachDeployment(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	post := func(version, status, login, name string) {
+		t.Helper()
+		api.PostEvent(t, deploymentEvents, deployment(map[string]any{
+			"version": version, "invoke_id": version, "status": status, "deployed_by": login, "deployed_by_name": name,
+		}))
+	}
+	requireInitiators := func(current, latest, inProgress any) {
+		t.Helper()
+		cell := items(t, api.As(t, "viewer", http.MethodGet, state, ""))[0]
+		got := func(prefix string) any {
+			login, name := cell[prefix+"deployed_by"], cell[prefix+"deployed_by_name"]
+			if login == nil && name == nil {
+				return nil
+			}
+			return fmt.Sprint(login, " ", name)
+		}
+		require.Equal(t, current, got(""))
+		require.Equal(t, latest, got("latest_"))
+		require.Equal(t, inProgress, got("in_progress_"))
+	}
+	post("1.0.0", "completed", "ada", "Ada")
+	requireInitiators("ada Ada", "ada Ada", nil)
+	post("2.0.0", "failed", "bo", "Bo")
+	requireInitiators("ada Ada", "bo Bo", nil)
+	post("3.0.0", "started", "cy", "Cy")
+	requireInitiators("ada Ada", "cy Cy", "cy Cy")
+}

@@ -1184,6 +1184,14 @@ class EnvironmentState(BaseModel):
     """
     When the deployment in progress started.
     """
+    in_progress_deployed_by: Annotated[str | None, Field(...)]
+    """
+    The user name of its initiator in the CI system.
+    """
+    in_progress_deployed_by_name: Annotated[str | None, Field(...)]
+    """
+    The display name of its initiator.
+    """
     latest_deployment_id: Annotated[UUID | None, Field(...)]
     """
     The newest deployment, whatever its status; null when there is none.
@@ -1203,6 +1211,14 @@ class EnvironmentState(BaseModel):
     latest_at: Annotated[AwareDatetime | None, Field(...)]
     """
     When it ended; while it is unfinished, when it started.
+    """
+    latest_deployed_by: Annotated[str | None, Field(...)]
+    """
+    The user name of its initiator in the CI system.
+    """
+    latest_deployed_by_name: Annotated[str | None, Field(...)]
+    """
+    The display name of its initiator.
     """
     has_drift: bool
     """

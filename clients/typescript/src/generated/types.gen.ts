@@ -1062,6 +1062,14 @@ export type EnvironmentState = {
    */
   in_progress_since: string | null;
   /**
+   * The user name of its initiator in the CI system.
+   */
+  in_progress_deployed_by: string | null;
+  /**
+   * The display name of its initiator.
+   */
+  in_progress_deployed_by_name: string | null;
+  /**
    * The newest deployment, whatever its status; null when there is none.
    */
   latest_deployment_id: string | null;
@@ -1081,6 +1089,14 @@ export type EnvironmentState = {
    * When it ended; while it is unfinished, when it started.
    */
   latest_at: string | null;
+  /**
+   * The user name of its initiator in the CI system.
+   */
+  latest_deployed_by: string | null;
+  /**
+   * The display name of its initiator.
+   */
+  latest_deployed_by_name: string | null;
   /**
    * Whether another environment of the product runs another version.
    */
