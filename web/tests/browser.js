@@ -159,7 +159,7 @@ export async function assertAccessibleInEveryLook(page, name) {
  */
 export async function submitWithoutServer(page, server, form, picture) {
   const submit = form.getByRole("button", { name: "Create", exact: true });
-  const age = page.getByText(/The data on this page are .* old/);
+  const age = page.getByText(/These data are .* old/);
   const texts = () => form.getByRole("textbox").evaluateAll((fields) => fields.map(({ value }) => value));
   const typed = await texts();
   const items = await page.getByRole("listitem").count();

@@ -3,49 +3,8 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
 import { WAIT_LIMIT, keepPicture, suite, visit } from "./browser.js";
+import { FAILED, LIST, grid, id, observeAnnouncements, withList } from "./matrix-list.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
-
-const LIST = /\/environment-state\//;
-const SINCE = "2026-01-05T10:00:00Z";
-
-const id = (kind, number) => `01a1f44d-${kind}000-7000-8000-${String(number).padStart(12, "0")}`;
-
-/** A row of the list: product and environment by number, both with names that no one expects. */
-function state(product, environment, name, type, more = {}) {
-  return {
-    product_id: id(1, product),
-    product_name: `product-${String(product).padStart(3, "0")}`,
-    environment_id: id(2, environment),
-    environment_name: name,
-    environment_type: type,
-    deployment_id: id(3, product * 100 + environment),
-    version_id: id(4, product * 100 + environment),
-    version: `1.${product}.${environment}`,
-    since: SINCE,
-    deployed_by: "ada",
-    deployed_by_name: "Ada Lovelace",
-    in_progress_deployment_id: null,
-    in_progress_version: null,
-    in_progress_since: null,
-    latest_deployment_id: id(3, product * 100 + environment),
-    latest_version: `1.${product}.${environment}`,
-    latest_status: "completed",
-    latest_is_stale: false,
-    latest_at: SINCE,
-    has_drift: true,
-    versions_behind: 0,
-    ...more,
-  };
-}
-
-const TYPES = ["production", "staging", "test", "dev"];
-const grid = (products, environments) =>
-  Array.from({ length: products * environments }, (_, index) => {
-    const environment = index % environments;
-    return state(Math.floor(index / environments), environment, `env-${environment}`, TYPES[environment % 4]);
-  });
-
-const FAILED = { latest_deployment_id: id(3, 9999), latest_version: "2.0.0-rc.1", latest_status: "failed" };
 
 describe("matrix", suite, () => {
   let server, browser, token;
@@ -55,23 +14,6 @@ describe("matrix", suite, () => {
     browser = await sharedBrowser();
     token = await server.token();
   });
-
-  /** Opens the page with a list that the test may replace; returns the statuses of the answers as they come. */
-  async function withList(items, look, action) {
-    const list = { items, revision: 1, statuses: [] };
-    await visit(browser, server, "/start", { token, ...look }, async (first, context) => {
-      await context.route(LIST, (route) => {
-        const etag = `"${list.revision}"`;
-        const isKnown = route.request().headers()["if-none-match"] === etag;
-        list.statuses.push(isKnown ? 304 : 200);
-        if (isKnown) return route.fulfill({ status: 304, headers: { ETag: etag } });
-        return route.fulfill({ json: { items: list.items, next_cursor: null }, headers: { ETag: etag } });
-      });
-      await first.goto(`${server.url}/app/`);
-      await first.getByRole("grid").waitFor();
-      await action(first, list);
-    });
-  }
 
   const observe = (page) =>
     page.evaluate(() => {
@@ -96,7 +38,7 @@ describe("matrix", suite, () => {
   };
 
   test("mounts the rows in view alone, and renders what changed alone", () =>
-    withList(grid(500, 8), {}, async (page, list) => {
+    withList({ browser, server, token }, grid(500, 8), async (page, list) => {
       await page.getByText("500 of 500 products").waitFor();
       assert.equal(await page.getByRole("grid").getAttribute("aria-rowcount"), "501");
       assert.ok((await page.locator("[data-row]").count()) <= 60);
@@ -116,7 +58,7 @@ describe("matrix", suite, () => {
     }));
 
   test("stays usable with 5,000 products", () =>
-    withList(grid(5000, 4), {}, async (page) => {
+    withList({ browser, server, token }, grid(5000, 4), async (page) => {
       assert.equal(await page.getByRole("grid").getAttribute("aria-rowcount"), "5001");
       assert.ok((await page.locator("[data-row]").count()) <= 60);
       await page.getByRole("rowheader").first().focus();
@@ -164,7 +106,7 @@ describe("matrix", suite, () => {
     const isLate = ({ product_name: name, environment_name: environment }) =>
       name < "product-250" || environment === "env-0";
     const early = all.filter((item) => !isLate(item));
-    return withList(early, {}, async (page, list) => {
+    return withList({ browser, server, token }, early, async (page, list) => {
       const focused = () =>
         page.evaluate(() => {
           const cell = document.activeElement;
@@ -207,7 +149,7 @@ describe("matrix", suite, () => {
   });
 
   test("shows 500 products and 8 environments as soon as a page without data, within a factor, and shifts nothing", (t) =>
-    withList(grid(500, 8), {}, async (page) => {
+    withList({ browser, server, token }, grid(500, 8), async (page) => {
       // Milliseconds from the end of the transfer that the page needs last to the frame that shows the element.
       const paint = async (path, selector, resource) => {
         await page.goto(`${server.url}/app${path}`);
@@ -228,7 +170,7 @@ describe("matrix", suite, () => {
     }));
 
   test("mounts the columns in view alone above 20 of them", () =>
-    withList(grid(30, 60), {}, async (page) => {
+    withList({ browser, server, token }, grid(30, 60), async (page) => {
       assert.equal(await page.getByRole("grid").getAttribute("aria-colcount"), "61");
       assert.ok((await page.getByRole("columnheader").count()) <= 20);
       await page.getByRole("rowheader").first().focus();
@@ -265,88 +207,45 @@ describe("matrix", suite, () => {
       }
     }));
 
-  test("opens the product of a row", () =>
-    withList(grid(3, 2), {}, async (page) => {
-      await page.getByRole("rowheader", { name: "product-001" }).focus();
-      await page.keyboard.press("Enter");
-      await page.waitForURL(`**/products/${id(1, 1)}`);
+  test("moves by pages through the grid, and to the ends of rows and of the grid", () =>
+    withList({ browser, server, token }, grid(200, 8), async (page) => {
+      await page.getByText("200 of 200 products").waitFor();
+      const at = (row, column) =>
+        page.waitForFunction(
+          ([row, column]) => document.activeElement?.matches(`[data-row='${row}'] [data-column='${column}']`),
+          [row, column],
+        );
+      const height = await page.locator("[data-row='0']").evaluate((element) => element.offsetHeight);
+      const shown = await page.getByRole("grid").evaluate((element) => element.clientHeight);
+      const step = Math.floor(shown / height) - 1;
+      assert.ok(step >= 4 && step < 40, `${step} rows`);
+      await page.getByRole("rowheader").first().focus();
+      for (const [key, row, column] of [
+        ["ArrowRight", 0, 1],
+        ["PageDown", step, 1],
+        ["PageDown", 2 * step, 1],
+        ["End", 2 * step, 8],
+        ["PageUp", step, 8],
+        ["Home", step, 0],
+        ["PageUp", 0, 0],
+        ["PageUp", 0, 0],
+        ["Control+End", 199, 8],
+        ["PageDown", 199, 8],
+        ["PageUp", 199 - step, 8],
+        ["Control+Home", 0, 0],
+      ]) {
+        await page.keyboard.press(key);
+        await at(row, column);
+        const [outer, cell] = await page.evaluate(() =>
+          [document.querySelector("[role=grid]"), document.activeElement].map((element) => {
+            const { top, bottom } = element.getBoundingClientRect();
+            return { top, bottom };
+          }),
+        );
+        assert.ok(cell.top >= outer.top && cell.bottom <= outer.bottom + 1, `${key}: the cell is in view`);
+      }
     }));
-
-  test("counts and words every state", () => {
-    const items = [
-      state(1, 0, "production", "production", { versions_behind: 3 }),
-      state(2, 0, "production", "production", { ...FAILED, latest_at: SINCE }),
-      state(3, 0, "production", "production", {
-        in_progress_deployment_id: id(3, 7777),
-        in_progress_version: "9.9.9",
-        in_progress_since: SINCE,
-      }),
-      state(4, 0, "production", "production", {
-        latest_is_stale: true,
-        latest_status: "started",
-        latest_deployment_id: id(3, 1),
-      }),
-      state(5, 0, "production", "production", { has_drift: false }),
-      state(6, 0, "production", "production"),
-      state(6, 1, "staging", "staging", { version: null, deployment_id: null, since: null, versions_behind: null }),
-      ...Array.from({ length: 40 }, (_, number) => state(6, 10 + number, `review/branch-${number}`, "dev")),
-    ];
-    return withList(items, {}, async (page) => {
-      const words = ["3 behind", "failed", "in progress", "stale", "same everywhere", "differs", "never"];
-      for (const word of words) await page.getByRole("gridcell", { name: word }).first().waitFor();
-      const production = page
-        .getByRole("list", { name: "Summary" })
-        .getByRole("listitem")
-        .filter({ hasText: "Production" });
-      assert.match(
-        (await production.textContent()).replace(/[^\w ]/g, " "),
-        /3\s*fine.*1\s*failed.*1\s*in progress.*1\s*stale/,
-      );
-      await production.getByRole("button", { name: /failed/ }).click();
-      await page.getByText("1 of 6 products").waitFor();
-      await page.getByRole("button", { name: "Clear" }).click();
-      await page.getByText("6 of 6 products").waitFor();
-      await keepPicture(page, "states");
-      assert.equal(await page.getByRole("columnheader").count(), 4, "review environments are one column");
-      await page.getByRole("gridcell", { name: "40 environments" }).click();
-      const panel = page.getByRole("dialog", { name: "product-006: review environments" });
-      await panel.getByText("review/branch-39").waitFor();
-      await page.keyboard.press("Escape");
-      await page.getByLabel("Show each review environment").check();
-      await page.getByRole("columnheader", { name: "review/branch-0" }).waitFor();
-    });
-  });
-
-  test("survives hostile names", () => {
-    const names = [
-      '<img src=x onerror="alert(1)">',
-      "a\u202eb\u2066c",
-      "W".repeat(255),
-      "🚀 émoji 👩‍👩‍👧‍👦",
-      "javascript:alert(1)",
-      "' OR 1=1 --",
-    ];
-    const items = names.map((name, index) =>
-      state(index, 0, name, "production", { product_name: name, version: name, deployed_by_name: name }),
-    );
-    return withList(items, {}, async (page) => {
-      await page.getByText("6 of 6 products").waitFor();
-      assert.equal(await page.locator("main img").count(), 0);
-      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      assert.ok(overflow <= 0);
-      await keepPicture(page, "hostile");
-    });
-  });
 });
-
-/** Runs in the page. */
-function observeAnnouncements() {
-  window.announced = [];
-  new MutationObserver(() => {
-    const text = document.querySelector("p[aria-live=polite]")?.textContent;
-    if (text) window.announced.push(text);
-  }).observe(document.body, { subtree: true, childList: true, characterData: true });
-}
 
 /** Runs in the page. */
 async function timeToFrame({ selector, resource }) {

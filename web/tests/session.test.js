@@ -221,7 +221,8 @@ describe("session", suite, () => {
       await cell.getByText("1.0.2").waitFor();
       await server.end();
       const banner = page.getByRole("status").filter({ hasText: "The server does not answer" });
-      await banner.getByText(/The data on this page are \d+ s old/).waitFor();
+      await banner.waitFor();
+      await page.getByText(/These data are \d+ s old/).waitFor();
       await cell.getByText("1.0.2").waitFor();
       await keepPicture(page, "away");
       await server.restart();

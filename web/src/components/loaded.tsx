@@ -3,12 +3,13 @@ import { NotFound, ValidationError } from "@versioner/client";
 import type { ReactNode } from "react";
 
 import { AppLink } from "./app-link";
+import { OldData } from "./old-data";
 import { Page, Panel } from "./page";
 import { EmptyState, ErrorState, SkeletonRows } from "./states";
 
 /** The page of one object: the object, or the state that it is in. `kind` names the object, `list` is the path of its list. */
 export function Loaded<T>({
-  query: { data, error, refetch },
+  query,
   kind,
   list,
   children,
@@ -18,8 +19,16 @@ export function Loaded<T>({
   list: string;
   children: (data: T) => ReactNode;
 }) {
+  const { data, error, refetch } = query;
   if (error instanceof NotFound || error instanceof ValidationError) return <Absent kind={kind} list={list} />;
-  if (data) return children(data);
+  if (data) {
+    return (
+      <>
+        <OldData query={query} className="border-b border-line lg:px-6" />
+        {children(data)}
+      </>
+    );
+  }
   return (
     <Page title={kind}>
       <Panel>{error ? <ErrorState error={error} onRetry={() => void refetch()} /> : <SkeletonRows rows={6} />}</Panel>

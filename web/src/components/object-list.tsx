@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 
 import { POLLED_PAGES } from "../api/lists";
 import { Button } from "./button";
+import { OldData } from "./old-data";
 import { ErrorState, InlineError, SkeletonRows } from "./states";
 
 export interface ObjectListProps<Item> {
@@ -23,9 +24,18 @@ export function ObjectList<Item>({ query, empty, noun, skeletons = 10, children 
   if (!data)
     return error ? <ErrorState error={error} onRetry={() => void refetch()} /> : <SkeletonRows rows={skeletons} />;
   const items = data.pages.flatMap((page) => page.items);
-  if (items.length === 0) return empty;
+  const age = query.isFetchNextPageError ? null : <OldData query={query} />;
+  if (items.length === 0) {
+    return (
+      <>
+        {age}
+        {empty}
+      </>
+    );
+  }
   return (
     <>
+      {age}
       {children(items, isPlaceholderData)}
       <Footer query={query} count={items.length} noun={noun} />
     </>

@@ -6,6 +6,7 @@ import { isAway } from "../api/query-client";
 import { cx } from "../lib/cx";
 import { Button } from "./button";
 import { CopyButton } from "./copy-button";
+import { OldData } from "./old-data";
 
 /** Shown in place of a list without objects: what it would contain, and what to do. */
 export function EmptyState({ title, children }: { title: string; children?: ReactNode }) {
@@ -18,7 +19,7 @@ export function EmptyState({ title, children }: { title: string; children?: Reac
 }
 
 /** The message of a failure for users; of a ValidationError without some of its problems, or null if there is no other. */
-function errorText(error: unknown, except: readonly ValidationItem[] = []): string | null {
+export function errorText(error: unknown, except: readonly ValidationItem[] = []): string | null {
   if (isAway(error)) return "The server does not answer, or is overloaded. The page tries again by itself.";
   if (error instanceof Unauthenticated) return "The session has ended. Sign in, and try again.";
   if (error instanceof ValidationError && error.problems.length > 0) {
@@ -82,7 +83,7 @@ export function SkeletonRows({ rows = 8 }: { rows?: number }) {
 
 /** What `children` return for the data of a query, or the state that it is in. */
 export function WhenLoaded<T>({
-  query: { data, error, refetch },
+  query,
   skeletons,
   children,
 }: {
@@ -91,6 +92,14 @@ export function WhenLoaded<T>({
   skeletons: number;
   children: (data: T) => ReactNode;
 }) {
-  if (data !== undefined) return children(data);
+  const { data, error, refetch } = query;
+  if (data !== undefined) {
+    return (
+      <>
+        <OldData query={query} />
+        {children(data)}
+      </>
+    );
+  }
   return error ? <ErrorState error={error} onRetry={() => void refetch()} /> : <SkeletonRows rows={skeletons} />;
 }

@@ -2,11 +2,13 @@ import { useNavigate } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 
 import type { Revised } from "../api/lists";
+import { usePermission } from "../api/session";
 import { Button } from "../components/button";
 import { CopyButton } from "../components/copy-button";
 import { MetadataPanel } from "../components/json";
 import { Trail } from "../components/loaded";
 import { Name } from "../components/name";
+import { ReadOnlyNote } from "../components/no-permission";
 import { Page } from "../components/page";
 import { ScriptPanel } from "../components/script-panel";
 import { ConfirmDialog } from "./confirm-dialog";
@@ -31,7 +33,9 @@ interface ObjectPageProps<T, Body> {
   revised: Revised<T>;
   list: { to: string; label: string };
   editing: Editing<T, Body>;
-  mayWrite: boolean;
+  /** The permission to change and delete the object, and what it permits, for users without it. */
+  permission: string;
+  changes: string;
   /** What follows the link to the list. */
   trail?: ReactNode;
   /** Actions before those that change the object. */
@@ -50,7 +54,8 @@ export function ObjectPage<T extends { id: string; name: string; description?: s
   revised,
   list,
   editing,
-  mayWrite,
+  permission,
+  changes,
   trail,
   actions,
   metadata,
@@ -59,6 +64,7 @@ export function ObjectPage<T extends { id: string; name: string; description?: s
   children,
 }: ObjectPageProps<T, Body>) {
   const { id, name, description } = revised.object;
+  const mayWrite = usePermission(permission);
   const [dialog, setDialog] = useState<DialogName>(null);
   return (
     <Page
@@ -84,6 +90,7 @@ export function ObjectPage<T extends { id: string; name: string; description?: s
         </>
       }
     >
+      <ReadOnlyNote permission={permission} what={changes} />
       {children}
       {metadata ? <MetadataPanel data={metadata} /> : null}
       <ScriptPanel {...script} />

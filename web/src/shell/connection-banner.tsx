@@ -2,15 +2,12 @@ import { useEffect, useState } from "react";
 
 import { connectionStore } from "../lib/connection";
 import { useStore } from "../lib/store";
-import { durationText } from "../lib/time";
 
-/** Shown while the server does not answer: how old the data on the page are. */
+/** Shown while the server does not answer. How old the data are, each view shows itself. */
 export function ConnectionBanner() {
-  const { failedSince, succeededAt } = useStore(connectionStore);
+  const hasFailed = useStore(connectionStore);
   const isOffline = useOffline();
-  const now = useSeconds(failedSince !== null || isOffline);
-  if (failedSince === null && !isOffline) return null;
-  const age = succeededAt === null ? null : durationText(now - succeededAt);
+  if (!hasFailed && !isOffline) return null;
   return (
     <div
       role="status"
@@ -18,8 +15,7 @@ export function ConnectionBanner() {
     >
       <span aria-hidden="true">⚠</span>
       <span>
-        {isOffline ? "This computer is offline." : "The server does not answer."}
-        {age ? <span> The data on this page are {age} old.</span> : null} The page tries again by itself.
+        {isOffline ? "This computer is offline." : "The server does not answer."} The page tries again by itself.
       </span>
     </div>
   );
@@ -37,16 +33,4 @@ function useOffline(): boolean {
     };
   }, []);
   return isOffline;
-}
-
-/** The time of the browser, each second while it is needed. */
-function useSeconds(isNeeded: boolean): number {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    if (!isNeeded) return;
-    setNow(Date.now());
-    const timer = setInterval(() => setNow(Date.now()), 1_000);
-    return () => clearInterval(timer);
-  }, [isNeeded]);
-  return now;
 }

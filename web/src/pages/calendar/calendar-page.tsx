@@ -29,7 +29,7 @@ export default function CalendarPage() {
       lead="When deployment rules deny or allow deployments, as the rules are now"
       actions={maySubscribe ? <Button onClick={() => setSubscribing(true)}>Subscribe</Button> : null}
     >
-      {maySubscribe ? null : <ReadOnlyNote what="subscribe to the calendar" />}
+      <ReadOnlyNote permission="calendar_feeds.write" what="subscribe to the calendar" />
       <FilterBar isFiltered={Boolean(product || environment)} onClear={() => change({ product: "", environment: "" })}>
         <ProductFilter isMain value={product} onChange={(text) => change({ product: text })} />
         <EnvironmentFilter value={environment} onChange={(text) => change({ environment: text })} />

@@ -13,6 +13,7 @@ import { MetadataPanel } from "../../components/json";
 import { Loaded, Trail } from "../../components/loaded";
 import { Name, VersionName } from "../../components/name";
 import { Who } from "../../components/who";
+import { OldData } from "../../components/old-data";
 import { Page, Panel } from "../../components/page";
 import { ScriptPanel } from "../../components/script-panel";
 import { ErrorState, Skeleton } from "../../components/states";
@@ -104,9 +105,11 @@ function soakText(hours: number): string {
 }
 
 function NeighboursPanel({ deployment }: { deployment: Deployment }) {
-  const { data, error, refetch } = useQuery(neighboursQuery(deployment.id));
+  const query = useQuery(neighboursQuery(deployment.id));
+  const { data, error, refetch } = query;
   return (
     <section aria-label="Before and after" className="grid gap-3 sm:grid-cols-2">
+      <OldData query={query} className="rounded-md sm:col-span-2" />
       {!data && error ? (
         <Panel>
           <ErrorState error={error} onRetry={() => void refetch()} />

@@ -9,6 +9,7 @@ import { AppLink } from "../../components/app-link";
 import { Button } from "../../components/button";
 import { ChoiceFilter, FilterBar, TextFilter } from "../../components/filters";
 import { Name } from "../../components/name";
+import { ReadOnlyNote } from "../../components/no-permission";
 import { ObjectList } from "../../components/object-list";
 import { Page, Panel } from "../../components/page";
 import { EmptyState } from "../../components/states";
@@ -38,6 +39,7 @@ export default function EnvironmentListPage() {
         ) : null
       }
     >
+      <ReadOnlyNote permission="environments.write" what="create environments" />
       <FilterBar isFiltered={isFiltered} onClear={() => change({ q: "", type: "" })}>
         <TextFilter
           label="Filter environments"

@@ -3,7 +3,6 @@ import type { Environment } from "@versioner/client";
 
 import { environmentQuery, stateOfEnvironmentQuery } from "../../api/environments";
 import type { Revised } from "../../api/lists";
-import { usePermission } from "../../api/session";
 import { AppLink } from "../../components/app-link";
 import { Badge } from "../../components/badge";
 import { buttonClass } from "../../components/button";
@@ -29,7 +28,6 @@ export default function EnvironmentPage() {
 
 function Content({ revised }: { revised: Revised<Environment> }) {
   const { id, name, type, metadata, extra_metadata } = revised.object;
-  const mayWrite = usePermission("environments.write");
   const state = useInfiniteQuery(stateOfEnvironmentQuery(id));
   return (
     <ObjectPage
@@ -41,7 +39,8 @@ function Content({ revised }: { revised: Revised<Environment> }) {
         </Badge>
       }
       editing={environmentEditing}
-      mayWrite={mayWrite}
+      permission="environments.write"
+      changes="edit or delete environments"
       actions={
         <AppLink to="/deployments" search={{ environment: name }} className={buttonClass()}>
           Deployments

@@ -11,17 +11,18 @@ import { CopyButton } from "../../components/copy-button";
 import { Dialog } from "../../components/dialog";
 import { ExternalLink } from "../../components/external-link";
 import { Name, VersionName } from "../../components/name";
-import { ErrorState, SkeletonRows } from "../../components/states";
+import { SkeletonRows, WhenLoaded } from "../../components/states";
 import { Time } from "../../components/time";
+import { cx } from "../../lib/cx";
 import { safeURL } from "../../lib/links";
-import { type Cell, cellState, STATE_LABELS, stateText } from "./cell-state";
+import { type Attempt, attemptOf, type Cell, type CellState, cellState, STATE_LABELS, stateText } from "./cell-state";
 
 /** The panel of a cell: what runs there, how it got there, and the way to its pipeline. */
-export function CellPanel({ cell, onClose }: { cell: Cell; onClose: () => void }) {
-  const { data, error, refetch } = useQuery(historyQuery(cell.product_id, cell.environment_id));
+export default function CellPanel({ cell, onClose }: { cell: Cell; onClose: () => void }) {
+  const query = useQuery(historyQuery(cell.product_id, cell.environment_id));
   return (
     <Dialog title={`${cell.product_name} in ${cell.environment_name}`} shape="side" onClose={onClose}>
-      <Current cell={cell} deployment={data?.items.find(({ id }) => id === cell.deployment_id)} />
+      <Current cell={cell} history={query.data?.items ?? []} />
       <MayDeploy cell={cell} />
       <section className="border-b border-line">
         <div className="flex items-center justify-between px-4 pt-3 pb-1">
@@ -34,9 +35,9 @@ export function CellPanel({ cell, onClose }: { cell: Cell; onClose: () => void }
             All deployments
           </AppLink>
         </div>
-        {data ? <History deployments={data.items} current={cell.deployment_id} /> : null}
-        {!data && error ? <ErrorState error={error} onRetry={() => void refetch()} /> : null}
-        {!data && !error ? <SkeletonRows rows={5} /> : null}
+        <WhenLoaded query={query} skeletons={5}>
+          {({ items }) => <History deployments={items} current={cell.deployment_id} />}
+        </WhenLoaded>
       </section>
       <section className="flex flex-col gap-2 p-4">
         <h3 className="font-semibold">In a script</h3>
@@ -73,8 +74,9 @@ function MayDeploy({ cell }: { cell: Cell }) {
   );
 }
 
-function Current({ cell, deployment }: { cell: Cell; deployment: Deployment | undefined }) {
+function Current({ cell, history }: { cell: Cell; history: readonly Deployment[] }) {
   const state = cellState(cell);
+  const attempt = attemptOf(cell, state);
   const { tone, glyph, meaning } = STATE_LABELS[state];
   const who = cell.deployed_by_name || cell.deployed_by;
   return (
@@ -104,25 +106,52 @@ function Current({ cell, deployment }: { cell: Cell; deployment: Deployment | un
         </p>
       ) : null}
       <p className="text-sm text-muted">{meaning}</p>
-      {state === "in_progress" && cell.in_progress_version ? (
-        <p className="rounded-md bg-busy-soft px-3 py-2 text-sm text-busy">
-          <VersionName>{cell.in_progress_version}</VersionName> is being deployed; started{" "}
-          <Time at={cell.in_progress_since} />.
-        </p>
-      ) : null}
-      {state === "failed" && cell.latest_version ? (
-        <p className="rounded-md bg-bad-soft px-3 py-2 text-sm text-bad">
-          <VersionName>{cell.latest_version}</VersionName> failed <Time at={cell.latest_at} />.
-        </p>
-      ) : null}
-      {deployment?.deploy_url ? (
-        <ExternalLink href={deployment.deploy_url}>{linkText(deployment.deploy_url)}</ExternalLink>
-      ) : null}
+      <Pipeline deployment={history.find(({ id }) => id === cell.deployment_id)} />
+      {attempt ? <AttemptBox state={state} attempt={attempt} history={history} /> : null}
     </section>
   );
 }
 
-const linkText = (url: string) => (safeURL(url) ? "Open the pipeline" : undefined);
+function Pipeline({ deployment }: { deployment: Deployment | undefined }) {
+  const url = deployment?.deploy_url;
+  return url ? <ExternalLink href={url}>{safeURL(url) ? "Open the pipeline" : undefined}</ExternalLink> : null;
+}
+
+const ATTEMPTS: Partial<Record<CellState, { className: string; verb: string }>> = {
+  in_progress: { className: "bg-busy-soft text-busy", verb: "is being deployed; started" },
+  failed: { className: "bg-bad-soft text-bad", verb: "failed" },
+  stale: { className: "bg-warn-soft text-warn", verb: "has no end; started" },
+};
+
+/** What became of the newest deployment, and who started it. */
+function AttemptBox({
+  state,
+  attempt: { id, version, at, who },
+  history,
+}: {
+  state: CellState;
+  attempt: Attempt;
+  history: readonly Deployment[];
+}) {
+  const { className, verb } = ATTEMPTS[state] ?? {};
+  return (
+    <div className={cx("flex flex-col items-start gap-1 rounded-md px-3 py-2 text-sm", className)}>
+      <p>
+        <AppLink to={`/deployments/${id}`} className="underline">
+          <VersionName>{version ?? ""}</VersionName>
+        </AppLink>{" "}
+        {verb} <Time at={at} />
+        {who ? (
+          <>
+            , by <Name>{who}</Name>
+          </>
+        ) : null}
+        .
+      </p>
+      <Pipeline deployment={history.find((deployment) => deployment.id === id)} />
+    </div>
+  );
+}
 
 function History({ deployments, current }: { deployments: readonly Deployment[]; current: string | null }) {
   return (

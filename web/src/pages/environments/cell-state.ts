@@ -23,6 +23,33 @@ export function isFine(state: CellState): boolean {
   return state === "behind" || state === "differs" || state === "current";
 }
 
+/** The newest deployment, where the cell is about it and not about the version that runs. */
+export interface Attempt {
+  id: string | null;
+  version: string | null;
+  at: string | null;
+  who: string | null;
+}
+
+/** The deployment that has failed, hangs or is in progress; null in other states. */
+export function attemptOf(cell: Cell, state: CellState): Attempt | null {
+  if (state === "in_progress") {
+    return {
+      id: cell.in_progress_deployment_id,
+      version: cell.in_progress_version,
+      at: cell.in_progress_since,
+      who: cell.in_progress_deployed_by_name || cell.in_progress_deployed_by,
+    };
+  }
+  if (state !== "failed" && state !== "stale") return null;
+  return {
+    id: cell.latest_deployment_id,
+    version: cell.latest_version,
+    at: cell.latest_at,
+    who: cell.latest_deployed_by_name || cell.latest_deployed_by,
+  };
+}
+
 interface Label {
   tone: Tone;
   glyph: string;
@@ -60,7 +87,7 @@ export const STATE_LABELS: Record<CellState, Label> = {
   current: {
     tone: "good",
     glyph: "✓",
-    word: "same everywhere",
+    word: "in sync",
     meaning: "All environments of the product run this version.",
   },
   empty: { tone: "neutral", glyph: "–", word: "never", meaning: "No deployment has completed here." },

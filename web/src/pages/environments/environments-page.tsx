@@ -3,24 +3,38 @@ import { useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useDeferredValue, useMemo, useRef } from "react";
 
 import { environmentStateQuery } from "../../api/environment-state";
+import { OldData } from "../../components/old-data";
 import { Page, Panel } from "../../components/page";
 import { EmptyState, ErrorState, Skeleton, SkeletonRows } from "../../components/states";
 import { useFilters } from "../../lib/search";
-import { CellPanel } from "./cell-panel";
 import type { Cell } from "./cell-state";
 import { FailureAnnouncer } from "./failure-announcer";
 import { FilterBar } from "./filter-bar";
 import { Matrix } from "./matrix";
-import { cellsOf, columnsOf, filterColumns, filterRows, REVIEW, type Row, rowsOf, summaries } from "./matrix-data";
-import { ReviewPanel } from "./review-panel";
+import {
+  cellsOf,
+  columnsOf,
+  filterColumns,
+  filterRows,
+  reviewColumn,
+  type Row,
+  rowsOf,
+  summaries,
+  TYPES,
+} from "./matrix-data";
 import { Strip, type StripProps } from "./strip";
+
+/** What opens over the page comes when it is opened. */
+const CellPanel = lazy(() => import("./cell-panel"));
+const ReviewPanel = lazy(() => import("./review-panel"));
 
 /** Only new accounts need it. */
 const GetStarted = lazy(() => import("../start/start-page"));
 
 /** Which version of each product runs in each environment. */
 export default function EnvironmentsPage() {
-  const { data, error, refetch } = useQuery(environmentStateQuery);
+  const query = useQuery(environmentStateQuery);
+  const { data, error, refetch } = query;
   if (data?.isComplete && data.rows.length === 0) {
     return (
       <Suspense>
@@ -30,6 +44,7 @@ export default function EnvironmentsPage() {
   }
   return (
     <Page title="Overview" lead="Which version runs where, since when, and who deployed it">
+      <OldData query={query} className="rounded-md border border-line" />
       {data ? <Content cells={data.rows} isComplete={data.isComplete} /> : null}
       {!data && error ? (
         <Panel>
@@ -92,7 +107,9 @@ function Content({ cells, isComplete }: { cells: readonly Cell[]; isComplete: bo
       ) : (
         <Panel>{isComplete ? <EmptyState title="No product matches the filters" /> : <SkeletonRows rows={10} />}</Panel>
       )}
-      <OpenPanel rows={rows} open={search["open"]} onChange={(open) => change({ open })} />
+      <Suspense>
+        <OpenPanel rows={rows} open={search["open"]} onChange={(open) => change({ open })} />
+      </Suspense>
       {isComplete ? <FailureAnnouncer cells={cells} /> : null}
     </>
   );
@@ -115,12 +132,12 @@ function OpenPanel({
   const row = rows.find(({ id }) => id === product);
   if (!row || !environment) return null;
   const close = () => onChange(undefined);
-  if (environment === REVIEW) {
-    const cells = cellsOf(row, { id: REVIEW, name: "", type: "dev", isFolded: true });
+  const review = TYPES.map(reviewColumn).find(({ id }) => id === environment);
+  if (review) {
     return (
       <ReviewPanel
         product={row.name}
-        cells={cells}
+        cells={cellsOf(row, review)}
         onOpen={(cell) => onChange(`${row.id}.${cell.environment_id}`)}
         onClose={close}
       />

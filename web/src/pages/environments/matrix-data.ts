@@ -15,12 +15,9 @@ export interface Column {
   id: string;
   name: string;
   type: EnvironmentType;
-  /** Whether it stands for all review environments. */
+  /** Whether it stands for all review environments of its type. */
   isFolded: boolean;
 }
-
-/** The identifier of the column that stands for the review environments. */
-export const REVIEW = "review";
 
 /** Types in the order of the columns: what users look for first is on the left. */
 export const TYPES: readonly EnvironmentType[] = ["production", "staging", "test", "dev", "other"];
@@ -35,15 +32,24 @@ export const TYPE_NAMES: Record<EnvironmentType, string> = {
 
 const REVIEW_WORDS = /(^|[^a-z0-9])(review|pr|mr|feature|branch|ephemeral)\d*([^a-z0-9]|$)/i;
 
+/** One of many previews: `preview` alone is an environment that stays. */
+const NUMBERED_PREVIEW = /(^|[^a-z0-9])preview[^a-z0-9]*\d+([^a-z0-9]|$)/i;
+
 /** Reports whether the environment belongs to a branch or a merge request: there may be hundreds of them. */
-export function isReview(environment: { name: string; type: EnvironmentType }): boolean {
-  return environment.type === "dev" && REVIEW_WORDS.test(environment.name);
+export function isReview({ name, type }: { name: string; type: EnvironmentType }): boolean {
+  if (type === "dev" && REVIEW_WORDS.test(name)) return true;
+  return type !== "production" && NUMBERED_PREVIEW.test(name);
 }
 
-/** The environments of the cells as columns, by type and name. Review environments are one column unless they are unfolded. */
+/** The column that stands for the review environments of a type: `dev` unless their names or users say otherwise. */
+export function reviewColumn(type: EnvironmentType): Column {
+  const name = type === "dev" ? "Review" : `Review (${TYPE_NAMES[type].toLowerCase()})`;
+  return { id: `review-${type}`, name, type, isFolded: true };
+}
+
+/** The environments of the cells as columns, by type and name. Those of reviews are one column for each type unless they are unfolded. */
 export function columnsOf(cells: readonly Cell[], unfold: boolean): Column[] {
   const columns = new Map<string, Column>();
-  let hasReview = false;
   for (const cell of cells) {
     const column = {
       id: cell.environment_id,
@@ -51,14 +57,15 @@ export function columnsOf(cells: readonly Cell[], unfold: boolean): Column[] {
       type: cell.environment_type,
       isFolded: false,
     };
-    if (!unfold && isReview(column)) hasReview = true;
-    else columns.set(column.id, column);
+    const shown = !unfold && isReview(column) ? reviewColumn(column.type) : column;
+    columns.set(shown.id, shown);
   }
-  const sorted = [...columns.values()].sort(
-    (a, b) => TYPES.indexOf(a.type) - TYPES.indexOf(b.type) || byName(a.name, b.name),
+  return [...columns.values()].sort(
+    (a, b) =>
+      TYPES.indexOf(a.type) - TYPES.indexOf(b.type) ||
+      Number(a.isFolded) - Number(b.isFolded) ||
+      byName(a.name, b.name),
   );
-  if (hasReview) sorted.push({ id: REVIEW, name: "Review", type: "dev", isFolded: true });
-  return sorted;
 }
 
 /**
@@ -105,14 +112,14 @@ export function filterRows(rows: readonly Row[], columns: readonly Column[], { q
   return rows.filter((row) => row.name.toLowerCase().includes(text) && isShown(row));
 }
 
-/** The cells of a row in a column: one, none, or those of the review environments. */
+/** The cells of a row in a column: one, none, or those of the review environments of its type. */
 export function cellsOf(row: Row, column: Column): Cell[] {
   if (!column.isFolded) {
     const cell = row.cells.get(column.id);
     return cell ? [cell] : [];
   }
-  return [...row.cells.values()].filter((cell) =>
-    isReview({ name: cell.environment_name, type: cell.environment_type }),
+  return [...row.cells.values()].filter(
+    ({ environment_name: name, environment_type: type }) => type === column.type && isReview({ name, type }),
   );
 }
 

@@ -4,10 +4,10 @@ import { Badge } from "../../components/badge";
 import { Name, VersionName } from "../../components/name";
 import { Time } from "../../components/time";
 import { cx } from "../../lib/cx";
-import { type Cell, cellState, isFine, STATE_LABELS, stateText } from "./cell-state";
+import { type Attempt, attemptOf, type Cell, cellState, isFine, STATE_LABELS, stateText } from "./cell-state";
 import { cellsOf, type Column, type Row } from "./matrix-data";
 
-export const ROW_HEIGHT = 54;
+export const ROW_HEIGHT = 58;
 
 /** Which columns are rendered, and the space of those before and after. */
 export interface ColumnWindow {
@@ -101,10 +101,10 @@ function StateCell({ cell }: { cell: Cell }) {
   if (state === "empty") return <Never />;
   const { tone, glyph } = STATE_LABELS[state];
   const text = stateText(cell, state);
-  const who = cell.deployed_by_name || cell.deployed_by;
+  const attempt = attemptOf(cell, state);
   return (
     <>
-      <div className="flex items-baseline gap-1.5">
+      <div className="flex items-baseline gap-1.5 leading-5">
         {cell.version ? (
           <VersionName cut className="min-w-0 font-medium">
             {cell.version}
@@ -113,7 +113,7 @@ function StateCell({ cell }: { cell: Cell }) {
         {isFine(state) ? (
           <span className={cx("text-xs whitespace-nowrap", state === "current" ? "text-good" : "text-muted")}>
             <span aria-hidden="true">{glyph} </span>
-            {state === "current" ? <span className="sr-only">{text}</span> : text}
+            {text}
           </span>
         ) : (
           <Badge tone={tone} glyph={glyph}>
@@ -121,42 +121,39 @@ function StateCell({ cell }: { cell: Cell }) {
           </Badge>
         )}
       </div>
-      <div className="flex gap-1 text-xs text-muted">
-        {state === "in_progress" ? (
-          <Incoming label="now" version={cell.in_progress_version} at={cell.in_progress_since} />
-        ) : null}
-        {state === "failed" ? <Incoming label="" version={cell.latest_version} at={cell.latest_at} /> : null}
-        {state !== "in_progress" && state !== "failed" ? (
-          <>
-            <Time at={cell.since} className="shrink-0" />
-            {who ? <span aria-hidden="true">·</span> : null}
-            {who ? <Name cut>{who}</Name> : null}
-          </>
-        ) : null}
-      </div>
+      {attempt ? (
+        <AttemptLines {...attempt} />
+      ) : (
+        <WhenAndWho at={cell.since} who={cell.deployed_by_name || cell.deployed_by} />
+      )}
     </>
   );
 }
 
-/** The version of the newest deployment, which does not run (yet). */
-function Incoming({
-  label,
-  version,
-  at,
-}: {
-  label: string;
-  version: string | null | undefined;
-  at: string | null | undefined;
-}) {
+const LINE = "flex gap-1 text-xs leading-4 text-muted";
+
+function WhenAndWho({ at, who }: Pick<Attempt, "at" | "who">) {
+  return (
+    <div className={LINE}>
+      <Time at={at} className="shrink-0" />
+      {who ? <span aria-hidden="true">·</span> : null}
+      {who ? <Name cut>{who}</Name> : null}
+    </div>
+  );
+}
+
+/** The deployment that has not made its version the one that runs. */
+function AttemptLines({ version, at, who }: Attempt) {
   return (
     <>
-      {label ? <span className="sr-only">{label}</span> : null}
-      <span aria-hidden="true">→</span>
-      <Name cut className="font-mono">
-        {version ?? ""}
-      </Name>
-      <span aria-hidden="true">·</span>
-      <Time at={at} className="shrink-0" />
+      <div className={LINE}>
+        <span aria-hidden="true">→</span>
+        <span className="sr-only">newest deployment: </span>
+        <Name cut className="font-mono">
+          {version ?? ""}
+        </Name>
+      </div>
+      <WhenAndWho at={at} who={who} />
     </>
   );
 }

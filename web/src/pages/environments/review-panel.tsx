@@ -5,7 +5,7 @@ import { Time } from "../../components/time";
 import { type Cell, cellState, STATE_LABELS, stateText } from "./cell-state";
 
 /** The review environments of a product. */
-export function ReviewPanel({
+export default function ReviewPanel({
   product,
   cells,
   onOpen,

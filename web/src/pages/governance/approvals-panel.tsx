@@ -8,6 +8,7 @@ import { sessionQuery, usePermission } from "../../api/session";
 import { Badge } from "../../components/badge";
 import { Button } from "../../components/button";
 import { Name } from "../../components/name";
+import { ReadOnlyNote, RoleNote } from "../../components/no-permission";
 import { ObjectList } from "../../components/object-list";
 import { Panel } from "../../components/page";
 import { Fact, RecordList, RecordRow } from "../../components/record-list";
@@ -43,6 +44,12 @@ export function ApprovalsPanel({ version }: { version: Version }) {
         ) : null
       }
     >
+      <ReadOnlyNote permission="versions.approve" what="approve or reject versions, or revoke decisions" isInPanel />
+      {mayApprove && session && !decidesAll(session.role) ? (
+        <RoleNote isInPanel>
+          {`Your role may decide about ${Object.values(approvalTypesOf(session.role)).join(" and ")}, and revoke your own decisions; administrators and release managers may do the rest.`}
+        </RoleNote>
+      ) : null}
       <ObjectList
         query={query}
         noun="decisions"

@@ -34,7 +34,7 @@ export default function GrantsPage() {
         ) : null
       }
     >
-      {mayWrite ? null : <ReadOnlyNote what="create, confirm, revoke or review break-glass grants" />}
+      <ReadOnlyNote permission="breakglass.write" what="create, confirm, revoke or review break-glass grants" />
       <Panel>
         <ObjectList
           query={query}

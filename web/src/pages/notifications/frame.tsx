@@ -40,7 +40,7 @@ export function NotificationsFrame({
           </Link>
         ))}
       </nav>
-      {mayWrite ? null : <ReadOnlyNote what="change, test or redeliver notifications" />}
+      <ReadOnlyNote permission="integrations.write" what="change, test or redeliver notifications" />
       {children}
     </Page>
   );

@@ -3,7 +3,6 @@ import type { Product } from "@versioner/client";
 
 import type { Revised } from "../../api/lists";
 import { productQuery, productStateQuery } from "../../api/products";
-import { usePermission } from "../../api/session";
 import { AppLink } from "../../components/app-link";
 import { buttonClass } from "../../components/button";
 import { Loaded } from "../../components/loaded";
@@ -30,14 +29,14 @@ const RELATED = { Deployments: "/deployments", Versions: "/versions", Builds: "/
 
 function Content({ revised }: { revised: Revised<Product> }) {
   const { id, name, extra_metadata } = revised.object;
-  const mayWrite = usePermission("products.write");
   const state = useQuery(productStateQuery(id));
   return (
     <ObjectPage
       revised={revised}
       list={{ to: "/products", label: "Products" }}
       editing={productEditing}
-      mayWrite={mayWrite}
+      permission="products.write"
+      changes="edit or delete products"
       actions={Object.entries(RELATED).map(([label, to]) => (
         <AppLink key={to} to={to} search={{ product: name }} className={buttonClass()}>
           {label}

@@ -9,6 +9,7 @@ import { AppLink } from "../../components/app-link";
 import { Button } from "../../components/button";
 import { FilterBar, TextFilter } from "../../components/filters";
 import { Name } from "../../components/name";
+import { ReadOnlyNote } from "../../components/no-permission";
 import { ObjectList } from "../../components/object-list";
 import { Page, Panel } from "../../components/page";
 import { EmptyState } from "../../components/states";
@@ -36,6 +37,7 @@ export default function ProductsPage() {
         ) : null
       }
     >
+      <ReadOnlyNote permission="products.write" what="create products" />
       <FilterBar isFiltered={Boolean(q)} onClear={() => change({ q: "" })}>
         <TextFilter
           label="Filter products"

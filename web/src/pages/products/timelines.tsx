@@ -7,6 +7,7 @@ import { AppLink } from "../../components/app-link";
 import { SelectField } from "../../components/field";
 import { Name } from "../../components/name";
 import { Panel } from "../../components/page";
+import { OldData } from "../../components/old-data";
 import { EmptyState, ErrorState, Skeleton } from "../../components/states";
 import { serverNow } from "../../lib/clock";
 import { cx } from "../../lib/cx";
@@ -84,6 +85,7 @@ function Timelines({
   const timelines = timelinesOf(environments, before.data, history.data.deployments, start, now);
   return (
     <div className="px-4 py-3">
+      <OldData query={history.error ? history : before} className="mb-2 rounded-md" />
       <Chart timelines={timelines} start={start} now={now} />
       <Notes states={states} isCut={history.data.isCut} />
     </div>

@@ -47,7 +47,8 @@ function Content({ revised }: { revised: Revised<Release> }) {
         </>
       }
       editing={releaseEditing}
-      mayWrite={mayWrite}
+      permission="releases.write"
+      changes="edit, move or delete releases, or change their versions"
       actions={mayWrite ? <Moves status={status} isBusy={move.isPending} onMove={move.mutate} /> : null}
       metadata={extra_metadata}
       script={{ path: `/releases/${id}/deployments` }}

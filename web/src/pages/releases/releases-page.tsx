@@ -9,6 +9,7 @@ import { AppLink } from "../../components/app-link";
 import { Button } from "../../components/button";
 import { FilterBar, TextFilter } from "../../components/filters";
 import { Name } from "../../components/name";
+import { ReadOnlyNote } from "../../components/no-permission";
 import { ObjectList } from "../../components/object-list";
 import { Page } from "../../components/page";
 import { MenuButton, PopoverMenu } from "../../components/popover-menu";
@@ -42,6 +43,7 @@ export default function ReleasesPage() {
         ) : null
       }
     >
+      <ReadOnlyNote permission="releases.write" what="create or move releases" />
       <FilterBar isFiltered={Boolean(q)} onClear={() => change({ q: "" })}>
         <TextFilter
           label="Filter releases"

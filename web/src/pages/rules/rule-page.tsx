@@ -10,7 +10,6 @@ import { Button, buttonClass } from "../../components/button";
 import { Fact, Facts } from "../../components/facts";
 import { Loaded } from "../../components/loaded";
 import { Name } from "../../components/name";
-import { ReadOnlyNote } from "../../components/no-permission";
 import { Panel } from "../../components/page";
 import { RecordList, RecordRow } from "../../components/record-list";
 import { Time } from "../../components/time";
@@ -46,7 +45,8 @@ function Content({ revised }: { revised: Revised<DeploymentRule> }) {
       revised={revised}
       list={{ to: "/rules", label: "Deployment rules" }}
       editing={ruleEditing(rule.rule_type)}
-      mayWrite={mayWrite}
+      permission="rules.write"
+      changes="change, switch on or delete deployment rules"
       trail={<ModeBadge mode={rule.mode} />}
       actions={
         <>
@@ -65,7 +65,6 @@ function Content({ revised }: { revised: Revised<DeploymentRule> }) {
       formNote={rule.schedule ? <SavedWindows rule={rule} /> : null}
       script={{ path: `/deployment-rules/${rule.id}` }}
     >
-      {mayWrite ? null : <ReadOnlyNote what="change, switch on or delete deployment rules" />}
       <Panel>
         <p className="px-4 pt-4">
           <Name className="break-words">{ruleText(rule)}</Name>

@@ -42,7 +42,7 @@ export default function RulesPage() {
         ) : null
       }
     >
-      {mayWrite ? null : <ReadOnlyNote what="create, change, switch on or delete deployment rules" />}
+      <ReadOnlyNote permission="rules.write" what="create, change, switch on or delete deployment rules" />
       <FilterBar isFiltered={isFiltered} onClear={() => change({ q: "", type: "", mode: "" })}>
         <TextFilter label="Name or scope" isMain value={search["q"]} onChange={(q) => change({ q })} />
         <ChoiceFilter

@@ -22,7 +22,7 @@ export default function AuditPage() {
   const mayView = usePermission("audit.view");
   return (
     <Page title="Audit log" lead="Every change by a user or a command; entries cannot be altered">
-      {mayView ? <Audit /> : <NoPermission what="view the audit log" />}
+      {mayView ? <Audit /> : <NoPermission permission="audit.view" what="view the audit log" />}
     </Page>
   );
 }

@@ -66,7 +66,7 @@ export default function GovernancePage() {
           </WhenLoaded>
         </Panel>
       ) : (
-        <NoPermission what="change the settings of governance" />
+        <NoPermission permission="governance.manage" what="change the settings of governance" />
       )}
       {isOpen && query.data ? (
         <EditDialog

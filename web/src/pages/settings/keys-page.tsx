@@ -37,11 +37,11 @@ export default function KeysPage() {
     >
       {mayView ? (
         <>
-          {mayManage ? null : <ReadOnlyNote what="create, change or revoke API keys" />}
+          <ReadOnlyNote permission="keys.manage" what="create, change or revoke API keys" />
           <Keys onAction={mayManage ? setAction : undefined} />
         </>
       ) : (
-        <NoPermission what="view API keys" />
+        <NoPermission permission="keys.view" what="view API keys" />
       )}
       {action ? <KeyDialogs action={action} onAction={setAction} /> : null}
     </Page>

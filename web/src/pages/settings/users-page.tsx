@@ -43,7 +43,7 @@ export default function UsersPage() {
   const [edited, setEdited] = useState<User | null>(null);
   return (
     <Page title="Users and roles" lead="Users appear when they first sign in at the identity provider">
-      {mayManage ? null : <ReadOnlyNote what="change roles" />}
+      <ReadOnlyNote permission="roles.manage" what="change roles" />
       <FilterBar isFiltered={q !== ""} onClear={() => change({ q: "" })}>
         <TextFilter label="Name or e-mail" isMain value={q} onChange={(text) => change({ q: text })} />
       </FilterBar>

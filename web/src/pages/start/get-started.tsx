@@ -11,6 +11,7 @@ import { Button, buttonClass } from "../../components/button";
 import { CIGuides } from "../../guides/ci-guides";
 import { CodeBlock } from "../../components/code-block";
 import { Name, VersionName } from "../../components/name";
+import { ReadOnlyNote } from "../../components/no-permission";
 import { Page } from "../../components/page";
 import { InlineError } from "../../components/states";
 import { Time } from "../../components/time";
@@ -85,10 +86,7 @@ function KeyStep({ keyText, onCreated }: { keyText: string | null; onCreated: (k
       </>
     );
   }
-  if (!mayCreate)
-    return (
-      <p className="text-muted">Your role may not create API keys: ask an administrator of the account for one.</p>
-    );
+  if (!mayCreate) return <ReadOnlyNote permission="keys.manage" what="create API keys" />;
   return (
     <>
       <p className="text-muted">A key identifies a pipeline or a team. It can be revoked at any time.</p>
