@@ -1789,6 +1789,9 @@ type Deployment struct {
 	// DeploymentID The deployment's identifier; the same as `id`.
 	DeploymentID openapi_types.UUID `json:"deployment_id"`
 
+	// DeploymentRequestID The deployment request that named the version and environment at the start: an approved one, else one in progress; null if there is none.
+	DeploymentRequestID nullable.Nullable[openapi_types.UUID] `json:"deployment_request_id"`
+
 	// EnvironmentID The environment's identifier.
 	EnvironmentID openapi_types.UUID `json:"environment_id"`
 
@@ -5420,8 +5423,6 @@ type ClientInterface interface {
 	// Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
 	// Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
 	//
-	// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
-	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /deployment-rules/ (the `CreateDeploymentRule` operationId).
@@ -5431,8 +5432,6 @@ type ClientInterface interface {
 	//
 	// Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
 	// Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
-	//
-	// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7050,8 +7049,6 @@ func (c *Client) ListDeploymentRules(ctx context.Context, params *ListDeployment
 // Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
 // Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
 //
-// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
-//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /deployment-rules/ (the `CreateDeploymentRule` operationId).
@@ -7071,8 +7068,6 @@ func (c *Client) CreateDeploymentRuleWithBody(ctx context.Context, params *Creat
 //
 // Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
 // Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
-//
-// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -14803,8 +14798,6 @@ type ClientWithResponsesInterface interface {
 	// Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
 	// Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
 	//
-	// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
-	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /deployment-rules/ (the `CreateDeploymentRule` operationId).
@@ -14814,8 +14807,6 @@ type ClientWithResponsesInterface interface {
 	//
 	// Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
 	// Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
-	//
-	// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -26991,8 +26982,6 @@ func (c *ClientWithResponses) ListDeploymentRulesWithResponse(ctx context.Contex
 // Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
 // Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
 //
-// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
-//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /deployment-rules/ (the `CreateDeploymentRule` operationId).
@@ -27008,8 +26997,6 @@ func (c *ClientWithResponses) CreateDeploymentRuleWithBodyWithResponse(ctx conte
 //
 // Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
 // Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
-//
-// A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

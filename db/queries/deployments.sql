@@ -120,13 +120,14 @@ WHERE e.account_id = ANY (@accounts::uuid[]) AND e.id = ANY (@event_ids::uuid[])
 -- name: UpsertDeployments :exec
 INSERT INTO deployments AS d (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha,
   scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at, completed_at,
-  last_event_at, superseded, overtaken, extra_metadata, created_at, rejections, last_rejected_at, previous_attempt_id)
+  last_event_at, superseded, overtaken, extra_metadata, created_at, rejections, last_rejected_at, previous_attempt_id, deployment_request_id)
 SELECT k.account_id, k.id, k.product_id, k.version_id, k.environment_id, k.status, string_to_array(k.seen_statuses, ','), nullif(k.invoke_id, ''),
   nullif(k.attempt, 0), nullif(k.source_system, ''), nullif(k.build_number, ''), nullif(k.scm_sha, ''), nullif(k.scm_branch, ''),
   nullif(k.scm_repository, ''), nullif(k.deploy_url, ''), nullif(k.deployed_by, ''), nullif(k.deployed_by_email, ''),
   nullif(k.deployed_by_name, ''), nullif(k.soak_time_hours, -1), k.occurred_at, nullif(k.started_at, '0001-01-01 00:00:00+00'),
   nullif(k.completed_at, '0001-01-01 00:00:00+00'), k.last_event_at, k.superseded, k.overtaken, k.extra_metadata, k.created_at,
-  k.rejections, nullif(k.last_rejected_at, '0001-01-01 00:00:00+00'), nullif(k.previous_attempt_id, '00000000-0000-0000-0000-000000000000')
+  k.rejections, nullif(k.last_rejected_at, '0001-01-01 00:00:00+00'), nullif(k.previous_attempt_id, '00000000-0000-0000-0000-000000000000'),
+  nullif(k.deployment_request_id, '00000000-0000-0000-0000-000000000000')
 FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@product_ids::uuid[]), unnest(@version_ids::uuid[]),
     unnest(@environment_ids::uuid[]), unnest(@statuses::text[]), unnest(@seen_statuses::text[]), unnest(@invoke_ids::text[]),
     unnest(@attempts::bigint[]), unnest(@source_systems::text[]), unnest(@build_numbers::text[]), unnest(@scm_shas::text[]),
@@ -134,10 +135,11 @@ FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@ids::uuid[]), unnest(@prod
     unnest(@deployed_by_emails::text[]), unnest(@deployed_by_names::text[]), unnest(@soak_time_hours::double precision[]),
     unnest(@occurred_at::timestamptz[]), unnest(@started_at::timestamptz[]), unnest(@completed_at::timestamptz[]),
     unnest(@last_event_at::timestamptz[]), unnest(@superseded::boolean[]), unnest(@overtaken::boolean[]), unnest(@extra_metadata::jsonb[]),
-    unnest(@created_at::timestamptz[]), unnest(@rejections::integer[]), unnest(@last_rejected_at::timestamptz[]), unnest(@previous_attempt_ids::uuid[]))
+    unnest(@created_at::timestamptz[]), unnest(@rejections::integer[]), unnest(@last_rejected_at::timestamptz[]), unnest(@previous_attempt_ids::uuid[]),
+    unnest(@deployment_request_ids::uuid[]))
   AS k (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha,
     scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at,
-    completed_at, last_event_at, superseded, overtaken, extra_metadata, created_at, rejections, last_rejected_at, previous_attempt_id)
+    completed_at, last_event_at, superseded, overtaken, extra_metadata, created_at, rejections, last_rejected_at, previous_attempt_id, deployment_request_id)
 ON CONFLICT (account_id, id) DO UPDATE
 SET status = excluded.status, seen_statuses = excluded.seen_statuses, invoke_id = excluded.invoke_id, attempt = excluded.attempt,
   source_system = excluded.source_system, build_number = excluded.build_number, scm_sha = excluded.scm_sha, scm_branch = excluded.scm_branch,
@@ -145,4 +147,4 @@ SET status = excluded.status, seen_statuses = excluded.seen_statuses, invoke_id 
   deployed_by_email = excluded.deployed_by_email, deployed_by_name = excluded.deployed_by_name, started_at = excluded.started_at,
   completed_at = excluded.completed_at, last_event_at = excluded.last_event_at, superseded = excluded.superseded, overtaken = excluded.overtaken,
   extra_metadata = CASE WHEN excluded.extra_metadata = 'null' THEN d.extra_metadata ELSE excluded.extra_metadata END, rejections = excluded.rejections, last_rejected_at = excluded.last_rejected_at,
-  previous_attempt_id = excluded.previous_attempt_id;
+  previous_attempt_id = excluded.previous_attempt_id, deployment_request_id = excluded.deployment_request_id;

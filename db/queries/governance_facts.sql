@@ -25,6 +25,15 @@ SELECT r.* FROM deployment_rules AS r
 WHERE r.account_id = ANY (@accounts::uuid[]) AND r.deleted_at IS NULL AND r.mode <> 'disabled'
 ORDER BY r.account_id, r.id;
 
+-- ListGatedAccounts returns those of the accounts in which deployment requests block or are approved.
+-- name: ListGatedAccounts :many
+SELECT k.account_id::uuid AS account_id
+FROM unnest(@accounts::uuid[]) AS k (account_id)
+WHERE EXISTS (
+  SELECT FROM deployment_requests AS r
+  WHERE r.account_id = k.account_id AND r.status = ANY ('{in_progress, approved, rejected}') AND r.gate AND r.deleted_at IS NULL
+);
+
 -- ListFactProducts returns the products that starts name, with all their names, the present one first.
 -- name: ListFactProducts :many
 SELECT k.account_id::uuid AS account_id, k.product_name::text AS name_in_event, p.id, ARRAY(
@@ -232,6 +241,36 @@ CROSS JOIN LATERAL (
   LIMIT 1000
 ) AS a
 ORDER BY a.created_at, a.id;
+
+-- ListFactRequests returns the deployment requests that name the versions and environments of starts, oldest first, each with its slots
+-- for approvals: a row for every slot, or one without a slot.
+-- name: ListFactRequests :many
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.environment_name::text AS environment_name,
+    k.version::text AS version, p.product_id
+  FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[]), unnest(@environment_names::text[]), unnest(@versions::text[]))
+    AS k (account_id, product_name, environment_name, version)
+  JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
+), of_versions AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.environment_name, k.version, v.id AS version_id
+  FROM of_products AS k
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+), of_pairs AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.environment_name, k.version, k.version_id, e.environment_id
+  FROM of_versions AS k
+  JOIN environment_names AS e ON e.account_id = k.account_id AND e.name = k.environment_name
+)
+SELECT k.account_id, k.product_name, k.environment_name, k.version, k.version_id, k.environment_id, r.id, r.name, r.status, r.gate, (
+    SELECT count(*) FROM deployment_request_steps AS s
+    WHERE s.account_id = r.account_id AND s.request_id = r.id AND s.phase = 'pre' AND s.completed_at IS NULL
+  ) AS open_pre_steps, a.approval_type, a.required, a.status AS slot_status, a.decided_at
+FROM of_pairs AS k
+JOIN deployment_request_versions AS q ON q.account_id = k.account_id AND q.version_id = k.version_id
+JOIN deployment_request_environments AS n ON n.account_id = q.account_id AND n.request_id = q.request_id AND n.environment_id = k.environment_id
+JOIN deployment_requests AS r ON r.account_id = q.account_id AND r.id = q.request_id
+LEFT JOIN deployment_request_approvals AS a ON a.account_id = r.account_id AND a.request_id = r.id
+WHERE r.deleted_at IS NULL
+ORDER BY r.id;
 
 -- LockGrants returns the active break-glass grants of starts and locks them: a grant is used once.
 -- name: LockGrants :many

@@ -1781,6 +1781,9 @@ type Deployment struct {
 	// DeploymentID The deployment's identifier; the same as `id`.
 	DeploymentID openapi_types.UUID `json:"deployment_id"`
 
+	// DeploymentRequestID The deployment request that named the version and environment at the start: an approved one, else one in progress; null if there is none.
+	DeploymentRequestID nullable.Nullable[openapi_types.UUID] `json:"deployment_request_id"`
+
 	// EnvironmentID The environment's identifier.
 	EnvironmentID openapi_types.UUID `json:"environment_id"`
 

@@ -7,6 +7,7 @@ package dbgen
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -57,6 +58,20 @@ HAVING count(*) > 0
 // GetFirstApprovalTime returns when the account's first decision about a version was recorded; null without any.
 func (q *Queries) GetFirstApprovalTime(ctx context.Context, accountID uuid.UUID) (time.Time, error) {
 	row := q.db.QueryRow(ctx, GetFirstApprovalTime, accountID)
+	var at time.Time
+	err := row.Scan(&at)
+	return at, err
+}
+
+const GetFirstRequestTime = `-- name: GetFirstRequestTime :one
+SELECT min(created_at)::timestamptz AS at FROM deployment_requests
+WHERE account_id = $1
+HAVING count(*) > 0
+`
+
+// GetFirstRequestTime returns when the account's first deployment request was created; null without any.
+func (q *Queries) GetFirstRequestTime(ctx context.Context, accountID uuid.UUID) (time.Time, error) {
+	row := q.db.QueryRow(ctx, GetFirstRequestTime, accountID)
 	var at time.Time
 	err := row.Scan(&at)
 	return at, err
@@ -339,6 +354,76 @@ func (q *Queries) ListProductHistory(ctx context.Context, arg ListProductHistory
 			&i.StartedAt,
 			&i.CompletedAt,
 			&i.LastEventAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListRequestHistory = `-- name: ListRequestHistory :many
+SELECT q.version_id, r.id, r.name, r.gate, r.created_at, r.activated_at, r.completed_at, r.cancelled_at, ARRAY(
+    SELECT e.environment_id FROM deployment_request_environments AS e
+    WHERE e.account_id = r.account_id AND e.request_id = r.id
+  )::uuid[] AS environment_ids, coalesce((
+    SELECT jsonb_agg(jsonb_build_object('approval_type', a.approval_type, 'required', a.required, 'status', a.status, 'decided_at', a.decided_at))
+    FROM deployment_request_approvals AS a
+    WHERE a.account_id = r.account_id AND a.request_id = r.id
+  ), '[]')::jsonb AS approvals, coalesce((
+    SELECT jsonb_agg(s.completed_at) FROM deployment_request_steps AS s
+    WHERE s.account_id = r.account_id AND s.request_id = r.id AND s.phase = 'pre'
+  ), '[]')::jsonb AS pre_steps
+FROM deployment_request_versions AS q
+JOIN deployment_requests AS r ON r.account_id = q.account_id AND r.id = q.request_id
+WHERE q.account_id = $1 AND q.version_id = ANY ($2::uuid[]) AND r.deleted_at IS NULL
+ORDER BY r.id
+`
+
+type ListRequestHistoryParams struct {
+	AccountID uuid.UUID
+	IDs       []uuid.UUID
+}
+
+type ListRequestHistoryRow struct {
+	VersionID      uuid.UUID
+	ID             uuid.UUID
+	Name           string
+	Gate           bool
+	CreatedAt      time.Time
+	ActivatedAt    *time.Time
+	CompletedAt    *time.Time
+	CancelledAt    *time.Time
+	EnvironmentIDs []uuid.UUID
+	Approvals      json.RawMessage
+	PreSteps       json.RawMessage
+}
+
+// ListRequestHistory returns the deployment requests that name versions, oldest first.
+func (q *Queries) ListRequestHistory(ctx context.Context, arg ListRequestHistoryParams) ([]ListRequestHistoryRow, error) {
+	rows, err := q.db.Query(ctx, ListRequestHistory, arg.AccountID, arg.IDs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListRequestHistoryRow{}
+	for rows.Next() {
+		var i ListRequestHistoryRow
+		if err := rows.Scan(
+			&i.VersionID,
+			&i.ID,
+			&i.Name,
+			&i.Gate,
+			&i.CreatedAt,
+			&i.ActivatedAt,
+			&i.CompletedAt,
+			&i.CancelledAt,
+			&i.EnvironmentIDs,
+			&i.Approvals,
+			&i.PreSteps,
 		); err != nil {
 			return nil, err
 		}

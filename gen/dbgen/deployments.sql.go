@@ -499,13 +499,14 @@ func (q *Queries) LoadDeploymentsOfEvents(ctx context.Context, arg LoadDeploymen
 const UpsertDeployments = `-- name: UpsertDeployments :exec
 INSERT INTO deployments AS d (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha,
   scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at, completed_at,
-  last_event_at, superseded, overtaken, extra_metadata, created_at, rejections, last_rejected_at, previous_attempt_id)
+  last_event_at, superseded, overtaken, extra_metadata, created_at, rejections, last_rejected_at, previous_attempt_id, deployment_request_id)
 SELECT k.account_id, k.id, k.product_id, k.version_id, k.environment_id, k.status, string_to_array(k.seen_statuses, ','), nullif(k.invoke_id, ''),
   nullif(k.attempt, 0), nullif(k.source_system, ''), nullif(k.build_number, ''), nullif(k.scm_sha, ''), nullif(k.scm_branch, ''),
   nullif(k.scm_repository, ''), nullif(k.deploy_url, ''), nullif(k.deployed_by, ''), nullif(k.deployed_by_email, ''),
   nullif(k.deployed_by_name, ''), nullif(k.soak_time_hours, -1), k.occurred_at, nullif(k.started_at, '0001-01-01 00:00:00+00'),
   nullif(k.completed_at, '0001-01-01 00:00:00+00'), k.last_event_at, k.superseded, k.overtaken, k.extra_metadata, k.created_at,
-  k.rejections, nullif(k.last_rejected_at, '0001-01-01 00:00:00+00'), nullif(k.previous_attempt_id, '00000000-0000-0000-0000-000000000000')
+  k.rejections, nullif(k.last_rejected_at, '0001-01-01 00:00:00+00'), nullif(k.previous_attempt_id, '00000000-0000-0000-0000-000000000000'),
+  nullif(k.deployment_request_id, '00000000-0000-0000-0000-000000000000')
 FROM ROWS FROM (unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::uuid[]),
     unnest($5::uuid[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[]),
     unnest($9::bigint[]), unnest($10::text[]), unnest($11::text[]), unnest($12::text[]),
@@ -513,10 +514,11 @@ FROM ROWS FROM (unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::uuid[]), unne
     unnest($17::text[]), unnest($18::text[]), unnest($19::double precision[]),
     unnest($20::timestamptz[]), unnest($21::timestamptz[]), unnest($22::timestamptz[]),
     unnest($23::timestamptz[]), unnest($24::boolean[]), unnest($25::boolean[]), unnest($26::jsonb[]),
-    unnest($27::timestamptz[]), unnest($28::integer[]), unnest($29::timestamptz[]), unnest($30::uuid[]))
+    unnest($27::timestamptz[]), unnest($28::integer[]), unnest($29::timestamptz[]), unnest($30::uuid[]),
+    unnest($31::uuid[]))
   AS k (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, attempt, source_system, build_number, scm_sha,
     scm_branch, scm_repository, deploy_url, deployed_by, deployed_by_email, deployed_by_name, soak_time_hours, occurred_at, started_at,
-    completed_at, last_event_at, superseded, overtaken, extra_metadata, created_at, rejections, last_rejected_at, previous_attempt_id)
+    completed_at, last_event_at, superseded, overtaken, extra_metadata, created_at, rejections, last_rejected_at, previous_attempt_id, deployment_request_id)
 ON CONFLICT (account_id, id) DO UPDATE
 SET status = excluded.status, seen_statuses = excluded.seen_statuses, invoke_id = excluded.invoke_id, attempt = excluded.attempt,
   source_system = excluded.source_system, build_number = excluded.build_number, scm_sha = excluded.scm_sha, scm_branch = excluded.scm_branch,
@@ -524,40 +526,41 @@ SET status = excluded.status, seen_statuses = excluded.seen_statuses, invoke_id 
   deployed_by_email = excluded.deployed_by_email, deployed_by_name = excluded.deployed_by_name, started_at = excluded.started_at,
   completed_at = excluded.completed_at, last_event_at = excluded.last_event_at, superseded = excluded.superseded, overtaken = excluded.overtaken,
   extra_metadata = CASE WHEN excluded.extra_metadata = 'null' THEN d.extra_metadata ELSE excluded.extra_metadata END, rejections = excluded.rejections, last_rejected_at = excluded.last_rejected_at,
-  previous_attempt_id = excluded.previous_attempt_id
+  previous_attempt_id = excluded.previous_attempt_id, deployment_request_id = excluded.deployment_request_id
 `
 
 type UpsertDeploymentsParams struct {
-	AccountIDs         []uuid.UUID
-	IDs                []uuid.UUID
-	ProductIDs         []uuid.UUID
-	VersionIDs         []uuid.UUID
-	EnvironmentIDs     []uuid.UUID
-	Statuses           []string
-	SeenStatuses       []string
-	InvokeIDs          []string
-	Attempts           []int64
-	SourceSystems      []string
-	BuildNumbers       []string
-	SCMSHAs            []string
-	SCMBranches        []string
-	SCMRepositories    []string
-	DeployURLs         []string
-	DeployedBy         []string
-	DeployedByEmails   []string
-	DeployedByNames    []string
-	SoakTimeHours      []float64
-	OccurredAt         []time.Time
-	StartedAt          []time.Time
-	CompletedAt        []time.Time
-	LastEventAt        []time.Time
-	Superseded         []bool
-	Overtaken          []bool
-	ExtraMetadata      []json.RawMessage
-	CreatedAt          []time.Time
-	Rejections         []int32
-	LastRejectedAt     []time.Time
-	PreviousAttemptIDs []uuid.UUID
+	AccountIDs           []uuid.UUID
+	IDs                  []uuid.UUID
+	ProductIDs           []uuid.UUID
+	VersionIDs           []uuid.UUID
+	EnvironmentIDs       []uuid.UUID
+	Statuses             []string
+	SeenStatuses         []string
+	InvokeIDs            []string
+	Attempts             []int64
+	SourceSystems        []string
+	BuildNumbers         []string
+	SCMSHAs              []string
+	SCMBranches          []string
+	SCMRepositories      []string
+	DeployURLs           []string
+	DeployedBy           []string
+	DeployedByEmails     []string
+	DeployedByNames      []string
+	SoakTimeHours        []float64
+	OccurredAt           []time.Time
+	StartedAt            []time.Time
+	CompletedAt          []time.Time
+	LastEventAt          []time.Time
+	Superseded           []bool
+	Overtaken            []bool
+	ExtraMetadata        []json.RawMessage
+	CreatedAt            []time.Time
+	Rejections           []int32
+	LastRejectedAt       []time.Time
+	PreviousAttemptIDs   []uuid.UUID
+	DeploymentRequestIDs []uuid.UUID
 }
 
 // UpsertDeployments inserts the deployments that a batch of events creates and updates those that it changes: their pairs are locked. An empty
@@ -595,6 +598,7 @@ func (q *Queries) UpsertDeployments(ctx context.Context, arg UpsertDeploymentsPa
 		arg.Rejections,
 		arg.LastRejectedAt,
 		arg.PreviousAttemptIDs,
+		arg.DeploymentRequestIDs,
 	)
 	return err
 }

@@ -526,6 +526,133 @@ func (q *Queries) ListFactProducts(ctx context.Context, arg ListFactProductsPara
 	return items, nil
 }
 
+const ListFactRequests = `-- name: ListFactRequests :many
+WITH of_products AS MATERIALIZED (
+  SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.environment_name::text AS environment_name,
+    k.version::text AS version, p.product_id
+  FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]))
+    AS k (account_id, product_name, environment_name, version)
+  JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
+), of_versions AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.environment_name, k.version, v.id AS version_id
+  FROM of_products AS k
+  JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = k.product_id AND v.version = k.version
+), of_pairs AS MATERIALIZED (
+  SELECT k.account_id, k.product_name, k.environment_name, k.version, k.version_id, e.environment_id
+  FROM of_versions AS k
+  JOIN environment_names AS e ON e.account_id = k.account_id AND e.name = k.environment_name
+)
+SELECT k.account_id, k.product_name, k.environment_name, k.version, k.version_id, k.environment_id, r.id, r.name, r.status, r.gate, (
+    SELECT count(*) FROM deployment_request_steps AS s
+    WHERE s.account_id = r.account_id AND s.request_id = r.id AND s.phase = 'pre' AND s.completed_at IS NULL
+  ) AS open_pre_steps, a.approval_type, a.required, a.status AS slot_status, a.decided_at
+FROM of_pairs AS k
+JOIN deployment_request_versions AS q ON q.account_id = k.account_id AND q.version_id = k.version_id
+JOIN deployment_request_environments AS n ON n.account_id = q.account_id AND n.request_id = q.request_id AND n.environment_id = k.environment_id
+JOIN deployment_requests AS r ON r.account_id = q.account_id AND r.id = q.request_id
+LEFT JOIN deployment_request_approvals AS a ON a.account_id = r.account_id AND a.request_id = r.id
+WHERE r.deleted_at IS NULL
+ORDER BY r.id
+`
+
+type ListFactRequestsParams struct {
+	AccountIDs       []uuid.UUID
+	ProductNames     []string
+	EnvironmentNames []string
+	Versions         []string
+}
+
+type ListFactRequestsRow struct {
+	AccountID       uuid.UUID
+	ProductName     string
+	EnvironmentName string
+	Version         string
+	VersionID       uuid.UUID
+	EnvironmentID   uuid.UUID
+	ID              uuid.UUID
+	Name            string
+	Status          string
+	Gate            bool
+	OpenPreSteps    int64
+	ApprovalType    *string
+	Required        *bool
+	SlotStatus      *string
+	DecidedAt       *time.Time
+}
+
+// ListFactRequests returns the deployment requests that name the versions and environments of starts, oldest first, each with its slots
+// for approvals: a row for every slot, or one without a slot.
+func (q *Queries) ListFactRequests(ctx context.Context, arg ListFactRequestsParams) ([]ListFactRequestsRow, error) {
+	rows, err := q.db.Query(ctx, ListFactRequests,
+		arg.AccountIDs,
+		arg.ProductNames,
+		arg.EnvironmentNames,
+		arg.Versions,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListFactRequestsRow{}
+	for rows.Next() {
+		var i ListFactRequestsRow
+		if err := rows.Scan(
+			&i.AccountID,
+			&i.ProductName,
+			&i.EnvironmentName,
+			&i.Version,
+			&i.VersionID,
+			&i.EnvironmentID,
+			&i.ID,
+			&i.Name,
+			&i.Status,
+			&i.Gate,
+			&i.OpenPreSteps,
+			&i.ApprovalType,
+			&i.Required,
+			&i.SlotStatus,
+			&i.DecidedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListGatedAccounts = `-- name: ListGatedAccounts :many
+SELECT k.account_id::uuid AS account_id
+FROM unnest($1::uuid[]) AS k (account_id)
+WHERE EXISTS (
+  SELECT FROM deployment_requests AS r
+  WHERE r.account_id = k.account_id AND r.status = ANY ('{in_progress, approved, rejected}') AND r.gate AND r.deleted_at IS NULL
+)
+`
+
+// ListGatedAccounts returns those of the accounts in which deployment requests block or are approved.
+func (q *Queries) ListGatedAccounts(ctx context.Context, accounts []uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, ListGatedAccounts, accounts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var account_id uuid.UUID
+		if err := rows.Scan(&account_id); err != nil {
+			return nil, err
+		}
+		items = append(items, account_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ListGovernanceRevisions = `-- name: ListGovernanceRevisions :many
 SELECT s.account_id, s.revision FROM governance_state AS s
 WHERE s.account_id = ANY ($1::uuid[])

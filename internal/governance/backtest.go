@@ -37,6 +37,7 @@ type History struct {
 	Environments map[uuid.UUID]policy.Ref
 	Versions     map[uuid.UUID]string
 	Approvals    map[uuid.UUID][]PastApproval // by version
+	Requests     map[uuid.UUID][]PastRequest  // by version
 }
 
 // longestStaleAfter is the longest time without an event after which a rule still counts a deployment as in progress.
@@ -189,6 +190,11 @@ func (r *replay) facts(s step) policy.Facts {
 		past := approval.Approval
 		past.Revoked = approval.RevokedAt != nil && !approval.RevokedAt.After(s.at)
 		f.Approvals = append(f.Approvals, past)
+	}
+	for _, request := range r.history.Requests[entry.VersionID] {
+		if !request.CreatedAt.After(s.at) {
+			f.Requests = append(f.Requests, request.at(s.at, entry.VersionID))
+		}
 	}
 	return f
 }

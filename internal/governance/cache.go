@@ -103,6 +103,10 @@ func (c *Cache) LoadRules(ctx context.Context, tx *postgres.BatchTx, revisions m
 		}
 		loaded[row.AccountID] = append(loaded[row.AccountID], rule.Rule)
 	})
+	isGated := make(map[uuid.UUID]bool)
+	postgres.QueueRows(batch, dbgen.ListGatedAccounts, struct{ Accounts []uuid.UUID }{accounts}, func(row struct{ AccountID uuid.UUID }) {
+		isGated[row.AccountID] = true
+	})
 	if err := tx.Send(ctx, batch); err != nil {
 		return nil, err
 	}
@@ -111,7 +115,7 @@ func (c *Cache) LoadRules(ctx context.Context, tx *postgres.BatchTx, revisions m
 	}
 	compiled := make(map[uuid.UUID]*ingest.Rules, len(revisions))
 	for accountID, revision := range revisions {
-		one, err := compile(loaded[accountID], revision, now)
+		one, err := compile(loaded[accountID], isGated[accountID], revision, now)
 		if err != nil {
 			return nil, err
 		}
@@ -120,10 +124,10 @@ func (c *Cache) LoadRules(ctx context.Context, tx *postgres.BatchTx, revisions m
 	return compiled, nil
 }
 
-// compile compiles rules, none of which is disabled, for starts from now on.
-func compile(rules []policy.Rule, revision int64, now time.Time) (*ingest.Rules, error) {
-	compiled := &ingest.Rules{Revision: revision, CompiledAt: now}
-	if len(rules) == 0 {
+// compile compiles rules, none of which is disabled, for starts from now on. isGated is whether deployment requests may block by themselves.
+func compile(rules []policy.Rule, isGated bool, revision int64, now time.Time) (*ingest.Rules, error) {
+	compiled := &ingest.Rules{Revision: revision, CompiledAt: now, HasRequests: isGated}
+	if len(rules) == 0 && !isGated {
 		return compiled, nil
 	}
 	set, err := calendar.Compile(rules, now)
@@ -150,7 +154,9 @@ func compile(rules []policy.Rule, revision int64, now time.Time) (*ingest.Rules,
 			if rule.VersionApproval.Environment != nil {
 				compiled.Environments = appendNew(compiled.Environments, *rule.VersionApproval.Environment)
 			}
-		case policy.ScheduleRule, policy.DeploymentRequestRule:
+		case policy.DeploymentRequestRule:
+			compiled.HasRequests = true
+		case policy.ScheduleRule:
 		}
 	}
 	return compiled, nil

@@ -20,6 +20,7 @@ type facts struct {
 	completions  map[version][]completion
 	occupations  map[version][]occupation
 	approvals    map[version][]policy.Approval
+	requests     map[ingest.Start][]policy.Request
 	grants       map[pair][]policy.Grant
 	slots        map[uuid.UUID][]ingest.AdmittedSlot
 	refs         map[uuid.UUID]policy.Ref // the products and environments of starts and slots
@@ -71,7 +72,8 @@ func (c *Cache) QueueFacts(
 func newFacts() *facts {
 	return &facts{
 		products: make(map[name]policy.Ref), environments: make(map[name]policy.Ref), current: make(map[pair]dbgen.ListCurrentVersionsRow),
-		completions: make(map[version][]completion), occupations: make(map[version][]occupation), approvals: make(map[version][]policy.Approval), grants: make(map[pair][]policy.Grant),
+		completions: make(map[version][]completion), occupations: make(map[version][]occupation), approvals: make(map[version][]policy.Approval),
+		requests: make(map[ingest.Start][]policy.Request), grants: make(map[pair][]policy.Grant),
 		slots: make(map[uuid.UUID][]ingest.AdmittedSlot), refs: make(map[uuid.UUID]policy.Ref), referred: make(map[uuid.UUID]map[uuid.UUID][]string),
 		indexes: make(map[uuid.UUID]*policy.Environments),
 	}
@@ -118,7 +120,7 @@ func newReferences(rules map[uuid.UUID]*ingest.Rules, of func(*ingest.Rules) []s
 
 // queue queues the statements that the rules need, but for that of the grants.
 func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, withRollbacks bool) {
-	all, withApprovals, counting := newColumns(starts), starts[:0:0], starts[:0:0]
+	all, withApprovals, withRequests, counting := newColumns(starts), starts[:0:0], starts[:0:0], starts[:0:0]
 	var wide []uuid.UUID
 	for accountID, one := range rules {
 		if one.HasConcurrency && one.IsWide {
@@ -132,6 +134,9 @@ func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, start
 		}
 		if of.HasApprovals {
 			withApprovals = append(withApprovals, start)
+		}
+		if of.HasRequests {
+			withRequests = append(withRequests, start)
 		}
 	}
 	postgres.QueueRows(batch, dbgen.ListFactProducts, dbgen.ListFactProductsParams{AccountIDs: all.accountIDs, ProductNames: all.products},
@@ -155,6 +160,12 @@ func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, start
 		postgres.QueueRows(batch, dbgen.ListFactApprovals, dbgen.ListFactApprovalsParams{
 			AccountIDs: of.accountIDs, ProductNames: of.products, Versions: of.versions,
 		}, f.addApproval)
+	}
+	if len(withRequests) > 0 {
+		of := newColumns(withRequests)
+		postgres.QueueRows(batch, dbgen.ListFactRequests, dbgen.ListFactRequestsParams{
+			AccountIDs: of.accountIDs, ProductNames: of.products, EnvironmentNames: of.environments, Versions: of.versions,
+		}, f.addRequest)
 	}
 	if len(counting) > 0 {
 		of := newColumns(counting)
@@ -293,7 +304,7 @@ func (f *facts) Facts(start ingest.Start) policy.Facts {
 		Version:      policy.Version{Name: start.Version},
 		Environments: f.index(start.AccountID),
 		Runs:         make(map[uuid.UUID][]policy.Span), Completed: make(map[uuid.UUID][]time.Time),
-		Approvals: f.approvals[ofVersion], Grants: f.grants[ofPair],
+		Approvals: f.approvals[ofVersion], Requests: f.requests[start], Grants: f.grants[ofPair],
 	}
 	if current, ok := f.current[ofPair]; ok {
 		known.Current = &current.VersionID

@@ -36,7 +36,7 @@ type observeWorker struct {
 func (w *observeWorker) Work(ctx context.Context, job *river.Job[ingest.ObserveArgs]) error {
 	now := w.clock()
 	rules, err := observedRules(ctx, w.db, job.Args.AccountID, now)
-	if err != nil || rules.Len() == 0 {
+	if err != nil {
 		return err
 	}
 	var failures []error

@@ -77,11 +77,6 @@ func problemsOf(rule *policy.Rule) []apperr.Field {
 	for _, problem := range rule.Validate() {
 		fields = append(fields, apperr.Field{Loc: append([]any{"body"}, problem.Path...), Msg: problem.Message, Type: problem.Type})
 	}
-	if rule.Type == policy.DeploymentRequestRule {
-		fields = append(fields, apperr.Field{
-			Loc: []any{"body", "rule_type"}, Msg: "comes with deployment requests, which this server does not have yet", Type: "value_error.unavailable",
-		})
-	}
 	return fields
 }
 

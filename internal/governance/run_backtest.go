@@ -76,29 +76,34 @@ func (b *Backtests) Run(ctx context.Context, db *postgres.DB, rule Rule, days in
 	if isTruncated {
 		from = first
 	}
-	approvals, err := db.GetFirstApprovalTime(ctx, rule.AccountID)
-	if errors.Is(err, pgx.ErrNoRows) {
-		approvals, err = now, nil
-	}
+	history.ignoreGates()
+	unknownBefore, err := firstFactOf(ctx, db, rule, now)
 	if err != nil {
-		return Backtest{}, postgres.Classify(err)
+		return Backtest{}, err
 	}
 	rule.Mode = policy.Enabled
 	set, err := calendar.Compile([]policy.Rule{rule.Rule}, from)
 	if err != nil {
 		return Backtest{}, err
 	}
-	result := evaluateHistory(history, set, from, unknownBefore(rule.Type, approvals), func() bool { return time.Now().After(deadline) })
+	result := evaluateHistory(history, set, from, unknownBefore, func() bool { return time.Now().After(deadline) })
 	result.From, result.To, result.IsTruncated = from, now, result.IsTruncated || isTruncated
 	return result, nil
 }
 
-// unknownBefore returns until when it is unknown what a rule of the type would have found: before the first approval was recorded.
-func unknownBefore(ruleType policy.RuleType, approvals time.Time) time.Time {
-	if ruleType == policy.VersionApprovalRule {
-		return approvals
+// firstFactOf returns until when it is unknown what a rule would have found: before the first approval or deployment request was recorded.
+func firstFactOf(ctx context.Context, db *postgres.DB, rule Rule, now time.Time) (first time.Time, err error) {
+	switch rule.Type {
+	case policy.VersionApprovalRule:
+		first, err = db.GetFirstApprovalTime(ctx, rule.AccountID)
+	case policy.DeploymentRequestRule:
+		first, err = db.GetFirstRequestTime(ctx, rule.AccountID)
+	case policy.ScheduleRule, policy.FlowRule, policy.ConcurrencyRule:
 	}
-	return time.Time{}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return now, nil
+	}
+	return first, postgres.Classify(err)
 }
 
 func (b *Backtests) acquire(accountID uuid.UUID) bool {
@@ -220,6 +225,9 @@ func (h *History) load(ctx context.Context, db *postgres.DB, accountID uuid.UUID
 			},
 			RevokedAt: row.RevokedAt,
 		})
+	}
+	if err := h.loadRequests(ctx, db, accountID, versionIDs); err != nil {
+		return err
 	}
 	for _, row := range rows {
 		_, hasProduct := h.Products[row.ProductID]

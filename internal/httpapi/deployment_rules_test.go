@@ -150,7 +150,7 @@ func TestInvalidDeploymentRules(t *testing.T) {
 		"an unknown member":          {`{"name":"r","rule_type":"flow","flow":{"prerequisites":["a"],"soak":1}}`, []string{in("flow", "soak")}},
 		"201 entries": {`{"name":"r","rule_type":"flow","flow":{"prerequisites":["a"]},"scope":{"products":[` + strings.TrimSuffix(strings.Repeat(`"p",`, 101), ",") + `],"environments":[` +
 			strings.TrimSuffix(strings.Repeat(`"e",`, 100), ",") + `]}}`, []string{in("scope")}},
-		"deployment requests": {`{"name":"r","rule_type":"deployment_request_required","deployment_request_required":{}}`, []string{in("rule_type")}},
+		"a timeout of a request": {`{"name":"r","rule_type":"deployment_request_required","deployment_request_required":{"required_approvals":[],"approval_timeout_hours":0}}`, []string{in("deployment_request_required", "approval_timeout_hours")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer := api.As(t, "admin", http.MethodPost, rulesPath, c.body)
@@ -158,7 +158,6 @@ func TestInvalidDeploymentRules(t *testing.T) {
 			require.ElementsMatch(t, c.want, locs(t, answer), "%s", answer.Body)
 		})
 	}
-	require.Contains(t, string(api.As(t, "admin", http.MethodPost, rulesPath, `{"name":"r","rule_type":"deployment_request_required","deployment_request_required":{}}`).Body), "comes with deployment requests")
 	require.Equal(t, http.StatusBadRequest, api.As(t, "admin", http.MethodPost, rulesPath, `{"name":"a\u0000","rule_type":"flow"`).Status)
 	require.Equal(t, http.StatusUnprocessableEntity, api.As(t, "admin", http.MethodPost, rulesPath, rule(window(`,"reason":"a\u0000"`))).Status)
 	require.Zero(t, api.Count(t, "deployment_rules"))

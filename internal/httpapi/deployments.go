@@ -224,6 +224,7 @@ func toAPIDeployment(row dbgen.DeploymentDetail, now time.Time) apigen.Deploymen
 		ExtraMetadata:   row.ExtraMetadata,
 
 		Rejections: row.Rejections, LastRejectedAt: toNullableTime(row.LastRejectedAt), PreviousAttemptID: toNullable(row.PreviousAttemptID),
+		DeploymentRequestID: toNullable(row.DeploymentRequestID),
 	}
 }
 

@@ -56,9 +56,10 @@ type Subject struct {
 	Metadata    json.RawMessage
 	CreatedAt   time.Time
 
-	Rejections        int       // of an attempt: how often its start was rejected
-	LastRejectedAt    time.Time // zero: it is no attempt
-	PreviousAttemptID uuid.UUID // of a deployment that was rejected before; nil: none
+	Rejections          int       // of an attempt: how often its start was rejected
+	LastRejectedAt      time.Time // zero: it is no attempt
+	PreviousAttemptID   uuid.UUID // of a deployment that was rejected before; nil: none
+	DeploymentRequestID uuid.UUID // that named the version and environment at the start; nil: none
 }
 
 // IsStale reports whether an unfinished subject no longer counts as in progress.

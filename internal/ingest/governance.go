@@ -29,21 +29,22 @@ type Governance interface {
 // Rules is the compiled rules of an account. It is immutable.
 type Rules struct {
 	Revision   int64       // of the account's governance; 0: it has none
-	Set        *policy.Set // nil: no rule is evaluated
+	Set        *policy.Set // nil: nothing is evaluated
 	CompiledAt time.Time
 
 	// IsWide is whether a rule counts deployments of more than one product and environment: then starts of the account wait for each other.
 	IsWide         bool
 	HasConcurrency bool     // a rule counts deployments in progress
 	HasApprovals   bool     // a rule requires approvals of the version
+	HasRequests    bool     // a rule requires deployment requests, or some block by themselves
 	AllowsRollback bool     // a rule passes rollbacks
 	Environments   []string // that rules refer to, by identifier or name
 	Prerequisites  []string // those of them in which a version must complete
 	Soaks          []string // those of them in which a version must soak
 }
 
-// IsEmpty reports whether no rule is evaluated.
-func (r *Rules) IsEmpty() bool { return r == nil || r.Set == nil || r.Set.Len() == 0 }
+// IsEmpty reports whether nothing is evaluated: there are no rules, and no deployment requests that block by themselves.
+func (r *Rules) IsEmpty() bool { return r == nil || r.Set == nil || r.Set.Len() == 0 && !r.HasRequests }
 
 // Start is the start of a deployment, with the names of its event.
 type Start struct {

@@ -188,6 +188,7 @@ func (w *workingSet) loadSlots(now time.Time) {
 // admit completes the outcome of a start that may happen, and stores what comes of the verdict.
 func (w *workingSet) admit(outcome *Outcome, event Event, facts policy.Facts, verdict policy.Verdict, now time.Time) {
 	outcome.Subject.Metadata = mergeMetadata(outcome.Subject.Metadata, preflightStatus(verdict, now))
+	outcome.Subject.DeploymentRequestID = verdict.DeploymentRequestID
 	w.recordViolations(event, outcome.Subject, verdict, now)
 	if verdict.GrantID != uuid.Nil {
 		pair := w.names[nameOf(event)]

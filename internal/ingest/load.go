@@ -211,6 +211,7 @@ func (w *workingSet) addDeployment(row dbgen.Deployment) {
 		OccurredAt:    row.OccurredAt, StartedAt: ptr.OrZero(row.StartedAt), CompletedAt: ptr.OrZero(row.CompletedAt), LastEventAt: row.LastEventAt,
 		Superseded: row.Superseded, Overtaken: row.Overtaken, Metadata: row.ExtraMetadata, CreatedAt: row.CreatedAt,
 		Rejections: int(row.Rejections), LastRejectedAt: ptr.OrZero(row.LastRejectedAt), PreviousAttemptID: ptr.OrZero(row.PreviousAttemptID),
+		DeploymentRequestID: ptr.OrZero(row.DeploymentRequestID),
 	})
 }
 

@@ -137,6 +137,7 @@ func (w *workingSet) queueDeployments(batch *pgx.Batch) {
 		p.ExtraMetadata = append(p.ExtraMetadata, s.metadataToStore())
 		p.Rejections, p.LastRejectedAt = append(p.Rejections, int32(s.Rejections)), append(p.LastRejectedAt, s.LastRejectedAt) //nolint:gosec // one each 3 minutes
 		p.PreviousAttemptIDs = append(p.PreviousAttemptIDs, s.PreviousAttemptID)
+		p.DeploymentRequestIDs = append(p.DeploymentRequestIDs, s.DeploymentRequestID)
 	}
 	if len(p.IDs) > 0 {
 		postgres.QueueQuery(batch, dbgen.UpsertDeployments, p)

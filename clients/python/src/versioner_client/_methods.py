@@ -671,8 +671,6 @@ class Methods(ABC):
 
         Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
         Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
-
-        A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
         """
         return (self.send(operations.create_deployment_rule(body, idempotency_key=idempotency_key))).data
 
@@ -1771,8 +1769,6 @@ class AsyncMethods(ABC):
 
         Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
         Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
-
-        A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
         """
         return (await self.send(operations.create_deployment_rule(body, idempotency_key=idempotency_key))).data
 

@@ -912,6 +912,10 @@ class Deployment(BaseModel):
     """
     The attempt of the same run that deployment rules had rejected before this deployment; null if there is none.
     """
+    deployment_request_id: Annotated[UUID | None, Field(...)]
+    """
+    The deployment request that named the version and environment at the start: an approved one, else one in progress; null if there is none.
+    """
 
 
 class DeploymentList(BaseModel):

@@ -1420,8 +1420,6 @@ export const listDeploymentRules = (
  * Creates a rule. `rule_type` says what it requires, and the member of that name has the details; members of other types are rejected.
  * Names are unique, ignoring case. Products and environments may be given by identifier or by name, and need not exist yet.
  *
- * A rule of the type `deployment_request_required` is rejected: it comes with deployment requests, which this server does not have yet.
- *
  */
 export const createDeploymentRule = (
   options: Options<CreateDeploymentRuleData>,

@@ -818,6 +818,10 @@ export type Deployment = {
    * The attempt of the same run that deployment rules had rejected before this deployment; null if there is none.
    */
   previous_attempt_id: string | null;
+  /**
+   * The deployment request that named the version and environment at the start: an approved one, else one in progress; null if there is none.
+   */
+  deployment_request_id: string | null;
 };
 
 /**
