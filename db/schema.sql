@@ -561,6 +561,51 @@ CREATE TABLE public.deployment_slots (
 
 ALTER TABLE ONLY public.deployment_slots FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.deployment_templates (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    product_id uuid NOT NULL,
+    name text NOT NULL,
+    url_template text NOT NULL,
+    enabled boolean NOT NULL,
+    revision bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.deployment_templates FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.deployment_templates_environments (
+    account_id uuid NOT NULL,
+    product_id uuid NOT NULL,
+    environment_id uuid NOT NULL,
+    template_id uuid NOT NULL
+);
+
+ALTER TABLE ONLY public.deployment_templates_environments FORCE ROW LEVEL SECURITY;
+
+CREATE VIEW public.deployment_template_details WITH (security_invoker='true') AS
+ SELECT t.account_id,
+    t.id,
+    t.product_id,
+    COALESCE(p.name, ''::text) AS product_name,
+    t.name,
+    t.url_template,
+    t.enabled,
+    t.revision,
+    t.created_at,
+    t.updated_at,
+    COALESCE(te.environment_ids, '{}'::uuid[]) AS environment_ids,
+    COALESCE(te.environment_names, '{}'::text[]) AS environment_names
+   FROM ((public.deployment_templates t
+     LEFT JOIN public.products p ON (((p.account_id = t.account_id) AND (p.id = t.product_id))))
+     LEFT JOIN LATERAL ( SELECT array_agg(e.id ORDER BY (e.name COLLATE "C"), e.id) AS environment_ids,
+            array_agg(e.name ORDER BY (e.name COLLATE "C"), e.id) AS environment_names
+           FROM (public.deployment_templates_environments te_1
+             JOIN public.environments e ON (((e.account_id = te_1.account_id) AND (e.id = te_1.environment_id) AND (e.deleted_at IS NULL))))
+          WHERE ((te_1.account_id = t.account_id) AND (te_1.template_id = t.id))) te ON (true))
+  WHERE (p.deleted_at IS NULL);
+
 CREATE TABLE public.environment_names (
     account_id uuid NOT NULL,
     name text NOT NULL,
@@ -776,6 +821,33 @@ CREATE TABLE public.users (
 
 ALTER TABLE ONLY public.users FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.variables (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    product_id uuid,
+    key text NOT NULL,
+    value text NOT NULL,
+    revision bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.variables FORCE ROW LEVEL SECURITY;
+
+CREATE VIEW public.variable_details WITH (security_invoker='true') AS
+ SELECT v.account_id,
+    v.id,
+    v.product_id,
+    p.name AS product_name,
+    v.key,
+    v.value,
+    v.revision,
+    v.created_at,
+    v.updated_at
+   FROM (public.variables v
+     LEFT JOIN public.products p ON (((p.account_id = v.account_id) AND (p.id = v.product_id))))
+  WHERE (p.deleted_at IS NULL);
+
 CREATE TABLE public.version_approvals (
     account_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -887,6 +959,12 @@ ALTER TABLE ONLY public.deployment_rules
 ALTER TABLE ONLY public.deployment_slots
     ADD CONSTRAINT deployment_slots_pkey PRIMARY KEY (account_id, product_id, environment_id, deployment_id);
 
+ALTER TABLE ONLY public.deployment_templates_environments
+    ADD CONSTRAINT deployment_templates_environments_pkey PRIMARY KEY (account_id, product_id, environment_id);
+
+ALTER TABLE ONLY public.deployment_templates
+    ADD CONSTRAINT deployment_templates_pkey PRIMARY KEY (account_id, id);
+
 ALTER TABLE ONLY public.deployments
     ADD CONSTRAINT deployments_pkey PRIMARY KEY (account_id, id);
 
@@ -965,6 +1043,9 @@ ALTER TABLE ONLY public.users
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (account_id, id);
 
+ALTER TABLE ONLY public.variables
+    ADD CONSTRAINT variables_pkey PRIMARY KEY (account_id, id);
+
 ALTER TABLE ONLY public.version_approvals
     ADD CONSTRAINT version_approvals_pkey PRIMARY KEY (account_id, id);
 
@@ -1027,6 +1108,12 @@ CREATE INDEX deployment_requests_account_status_idx ON public.deployment_request
 CREATE INDEX deployment_rules_account_created_at_idx ON public.deployment_rules USING btree (account_id, created_at DESC, id DESC);
 
 CREATE UNIQUE INDEX deployment_rules_name_key ON public.deployment_rules USING btree (account_id, lower(name)) WHERE (deleted_at IS NULL);
+
+CREATE INDEX deployment_templates_account_created_at_idx ON public.deployment_templates USING btree (account_id, created_at DESC, id DESC);
+
+CREATE INDEX deployment_templates_environments_template_idx ON public.deployment_templates_environments USING btree (template_id);
+
+CREATE INDEX deployment_templates_product_created_at_idx ON public.deployment_templates USING btree (product_id, created_at DESC, id DESC);
 
 CREATE INDEX deployments_account_occurred_at_idx ON public.deployments USING btree (account_id, occurred_at DESC, id DESC);
 
@@ -1126,6 +1213,12 @@ CREATE INDEX user_sessions_user_created_at_idx ON public.user_sessions USING btr
 
 CREATE INDEX users_account_created_at_idx ON public.users USING btree (account_id, created_at DESC, id DESC);
 
+CREATE INDEX variables_account_created_at_idx ON public.variables USING btree (account_id, created_at DESC, id DESC);
+
+CREATE UNIQUE INDEX variables_account_key_key ON public.variables USING btree (account_id, key) WHERE (product_id IS NULL);
+
+CREATE UNIQUE INDEX variables_product_key_key ON public.variables USING btree (account_id, product_id, key) WHERE (product_id IS NOT NULL);
+
 CREATE INDEX version_approvals_version_created_at_idx ON public.version_approvals USING btree (version_id, created_at DESC, id DESC);
 
 CREATE INDEX versions_account_created_at_idx ON public.versions USING btree (account_id, created_at DESC, id DESC);
@@ -1218,6 +1311,15 @@ ALTER TABLE ONLY public.deployment_rules
 ALTER TABLE ONLY public.deployment_slots
     ADD CONSTRAINT deployment_slots_deployment_fkey FOREIGN KEY (account_id, deployment_id) REFERENCES public.deployments(account_id, id);
 
+ALTER TABLE ONLY public.deployment_templates_environments
+    ADD CONSTRAINT deployment_templates_environments_environment_fkey FOREIGN KEY (account_id, environment_id) REFERENCES public.environments(account_id, id);
+
+ALTER TABLE ONLY public.deployment_templates_environments
+    ADD CONSTRAINT deployment_templates_environments_template_fkey FOREIGN KEY (account_id, template_id) REFERENCES public.deployment_templates(account_id, id);
+
+ALTER TABLE ONLY public.deployment_templates
+    ADD CONSTRAINT deployment_templates_product_fkey FOREIGN KEY (account_id, product_id) REFERENCES public.products(account_id, id);
+
 ALTER TABLE ONLY public.deployments
     ADD CONSTRAINT deployments_environment_fkey FOREIGN KEY (account_id, environment_id) REFERENCES public.environments(account_id, id);
 
@@ -1299,6 +1401,12 @@ ALTER TABLE ONLY public.user_sessions
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 
+ALTER TABLE ONLY public.variables
+    ADD CONSTRAINT variables_account_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
+ALTER TABLE ONLY public.variables
+    ADD CONSTRAINT variables_product_fkey FOREIGN KEY (account_id, product_id) REFERENCES public.products(account_id, id);
+
 ALTER TABLE ONLY public.version_approvals
     ADD CONSTRAINT version_approvals_environment_fkey FOREIGN KEY (account_id, environment_id) REFERENCES public.environments(account_id, id);
 
@@ -1342,6 +1450,10 @@ ALTER TABLE public.deployment_requests ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.deployment_rules ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.deployment_slots ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.deployment_templates ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.deployment_templates_environments ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.deployments ENABLE ROW LEVEL SECURITY;
 
@@ -1401,6 +1513,10 @@ CREATE POLICY owner_bypass ON public.deployment_rules TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.deployment_slots TO versioner USING (true);
 
+CREATE POLICY owner_bypass ON public.deployment_templates TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.deployment_templates_environments TO versioner USING (true);
+
 CREATE POLICY owner_bypass ON public.deployments TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.environment_names TO versioner USING (true);
@@ -1440,6 +1556,8 @@ CREATE POLICY owner_bypass ON public.rule_violations TO versioner USING (true);
 CREATE POLICY owner_bypass ON public.user_sessions TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.users TO versioner USING (true);
+
+CREATE POLICY owner_bypass ON public.variables TO versioner USING (true);
 
 CREATE POLICY owner_bypass ON public.version_approvals TO versioner USING (true);
 
@@ -1487,6 +1605,10 @@ CREATE POLICY tenant_isolation ON public.deployment_rules TO versioner_app USING
 
 CREATE POLICY tenant_isolation ON public.deployment_slots TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
+CREATE POLICY tenant_isolation ON public.deployment_templates TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
+CREATE POLICY tenant_isolation ON public.deployment_templates_environments TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
 CREATE POLICY tenant_isolation ON public.deployments TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.environment_names TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
@@ -1527,6 +1649,8 @@ CREATE POLICY tenant_isolation ON public.user_sessions TO versioner_app USING ((
 
 CREATE POLICY tenant_isolation ON public.users TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
+CREATE POLICY tenant_isolation ON public.variables TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
+
 CREATE POLICY tenant_isolation ON public.version_approvals TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
 
 CREATE POLICY tenant_isolation ON public.versions TO versioner_app USING ((array_position(( SELECT (NULLIF(current_setting('app.account_ids'::text, true), ''::text))::uuid[] AS "nullif"), account_id) IS NOT NULL));
@@ -1534,6 +1658,8 @@ CREATE POLICY tenant_isolation ON public.versions TO versioner_app USING ((array
 ALTER TABLE public.user_sessions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.variables ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.version_approvals ENABLE ROW LEVEL SECURITY;
 
@@ -1591,6 +1717,12 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.deployment_rules TO versioner_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deployment_slots TO versioner_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deployment_templates TO versioner_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.deployment_templates_environments TO versioner_app;
+
+GRANT SELECT ON TABLE public.deployment_template_details TO versioner_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.environment_names TO versioner_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.environment_state TO versioner_app;
@@ -1620,6 +1752,10 @@ GRANT SELECT,INSERT ON TABLE public.rule_violations TO versioner_app;
 GRANT SELECT,DELETE ON TABLE public.user_sessions TO versioner_app;
 
 GRANT SELECT,UPDATE ON TABLE public.users TO versioner_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.variables TO versioner_app;
+
+GRANT SELECT ON TABLE public.variable_details TO versioner_app;
 
 GRANT SELECT,INSERT ON TABLE public.version_approvals TO versioner_app;
 

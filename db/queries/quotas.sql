@@ -63,3 +63,13 @@ WHERE account_id = @account_id AND deleted_at IS NULL AND status IN ('draft', 'i
 -- name: CountDeploymentRequestTemplates :one
 SELECT count(*) FROM deployment_request_templates
 WHERE account_id = @account_id;
+
+-- CountVariables counts the variables of an account.
+-- name: CountVariables :one
+SELECT count(*) FROM variable_details
+WHERE account_id = @account_id;
+
+-- CountDeploymentTemplates counts the deployment templates of an account.
+-- name: CountDeploymentTemplates :one
+SELECT count(*) FROM deployment_template_details
+WHERE account_id = @account_id;

@@ -2156,6 +2156,90 @@ type DeploymentRulePatch struct {
 	VersionApprovalRequired *RuleVersionApprovalInput `json:"version_approval_required,omitempty"`
 }
 
+// DeploymentTemplate The URL of the page on which users start deployments of a product to some environments, with placeholders.
+type DeploymentTemplate struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Enabled Whether the dashboard shows the button.
+	Enabled bool `json:"enabled"`
+
+	// EnvironmentIds The environments, by name; empty when all have been deleted.
+	EnvironmentIds []openapi_types.UUID `json:"environment_ids"`
+
+	// EnvironmentNames The names of these environments, in the same order.
+	EnvironmentNames []string `json:"environment_names"`
+
+	// ID The template's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name Its name, which is the label of the button.
+	Name string `json:"name"`
+
+	// ProductID Its product's identifier.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// ProductName Its product's name.
+	ProductName string `json:"product_name"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URLTemplate The URL with placeholders.
+	URLTemplate string `json:"url_template"`
+}
+
+// DeploymentTemplateCreate A template to create. Unknown members are rejected.
+type DeploymentTemplateCreate struct {
+	// Enabled Whether the dashboard shows the button; true by default.
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// EnvironmentIds The environments, 1 to 50. The product has no other template for any of them.
+	EnvironmentIds []openapi_types.UUID `json:"environment_ids"`
+
+	// Name Its name, 1 to 100 characters: the label of the button.
+	Name string `json:"name"`
+
+	// ProductID The product that is deployed.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// URLTemplate A URL with placeholders, at most 4,096 characters.
+	URLTemplate string `json:"url_template"`
+}
+
+// DeploymentTemplateList A page of a list of deployment templates.
+type DeploymentTemplateList struct {
+	// Items Deployment templates of this page, newest first.
+	Items []DeploymentTemplate `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentTemplatePatch The members to change; absent ones stay. Unknown members are rejected.
+type DeploymentTemplatePatch struct {
+	// Enabled Whether the dashboard shows the button.
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// EnvironmentIds The environments, 1 to 50. The product has no other template for any of them.
+	EnvironmentIds []openapi_types.UUID `json:"environment_ids,omitempty"`
+
+	// Name Its name, 1 to 100 characters: the label of the button.
+	Name *string `json:"name,omitempty"`
+
+	// URLTemplate A URL with placeholders, at most 4,096 characters.
+	URLTemplate *string `json:"url_template,omitempty"`
+}
+
+// DeploymentTemplateRender The version and the environment to render a template for. Unknown members are rejected.
+type DeploymentTemplateRender struct {
+	// EnvironmentID One of the template's environments.
+	EnvironmentID openapi_types.UUID `json:"environment_id"`
+
+	// VersionID A version of the template's product.
+	VersionID openapi_types.UUID `json:"version_id"`
+}
+
 // Environment An environment that versions are deployed to. `metadata` and `extra_metadata` are the same.
 type Environment struct {
 	// CreatedAt When the server created it.
@@ -3211,6 +3295,12 @@ type ReleaseVersionAdd struct {
 	VersionID openapi_types.UUID `json:"version_id"`
 }
 
+// RenderedURL The URL of a deployment template for a version and an environment.
+type RenderedURL struct {
+	// URL The URL; its scheme is http or https and its host that of the template.
+	URL string `json:"url"`
+}
+
 // Role The permissions of a user. Every role may view everything but API keys and the audit log.
 //
 // | may | roles |
@@ -3662,6 +3752,57 @@ type ValidationProblem struct {
 	Detail []ValidationItem `json:"detail"`
 }
 
+// Variable A value that deployment templates name.
+type Variable struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID The variable's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Key Its name in placeholders.
+	Key string `json:"key"`
+
+	// ProductID The product whose templates it is for; null: those of all products.
+	ProductID nullable.Nullable[openapi_types.UUID] `json:"product_id"`
+
+	// ProductName That product's name.
+	ProductName nullable.Nullable[string] `json:"product_name"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Value Its value; may be empty.
+	Value string `json:"value"`
+}
+
+// VariableCreate A variable to create. Unknown members are rejected.
+type VariableCreate struct {
+	// Key Its name in placeholders, 1 to 64 characters of a-z, 0-9 and _. Names that begin with `vi_` are the server's.
+	Key string `json:"key"`
+
+	// ProductID The product whose templates it is for; null or absent: those of all products.
+	ProductID nullable.Nullable[openapi_types.UUID] `json:"product_id,omitempty"`
+
+	// Value Its value, at most 2,000 characters.
+	Value string `json:"value"`
+}
+
+// VariableList A page of a list of variables.
+type VariableList struct {
+	// Items Variables of this page, newest first.
+	Items []Variable `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// VariablePatch The members to change; absent ones stay. Unknown members are rejected.
+type VariablePatch struct {
+	// Value Its value, at most 2,000 characters.
+	Value *string `json:"value,omitempty"`
+}
+
 // Version A version of a product.
 type Version struct {
 	// BuildID The identifier of its newest build; null if there is none.
@@ -3901,6 +4042,9 @@ type DeploymentID = openapi_types.UUID
 // DeploymentRuleID defines model for DeploymentRuleID.
 type DeploymentRuleID = openapi_types.UUID
 
+// DeploymentTemplateID defines model for DeploymentTemplateID.
+type DeploymentTemplateID = openapi_types.UUID
+
 // EmailChannelID defines model for EmailChannelID.
 type EmailChannelID = openapi_types.UUID
 
@@ -3991,6 +4135,9 @@ type Until = time.Time
 
 // UserID defines model for UserID.
 type UserID = openapi_types.UUID
+
+// VariableID defines model for VariableID.
+type VariableID = openapi_types.UUID
 
 // VersionApprovalID defines model for VersionApprovalID.
 type VersionApprovalID = openapi_types.UUID
@@ -4399,6 +4546,43 @@ type ImportDeploymentRuleCalendarParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListDeploymentTemplatesParams defines parameters for ListDeploymentTemplates.
+type ListDeploymentTemplatesParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Product Only objects of this product, by name (a former one too) or identifier.
+	Product *ProductFilter `form:"product,omitempty" json:"product,omitempty"`
+
+	// Environment Only objects of this environment, by name (a former one too) or identifier.
+	Environment *EnvironmentFilter `form:"environment,omitempty" json:"environment,omitempty"`
+}
+
+// CreateDeploymentTemplateParams defines parameters for CreateDeploymentTemplate.
+type CreateDeploymentTemplateParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteDeploymentTemplateParams defines parameters for DeleteDeploymentTemplate.
+type DeleteDeploymentTemplateParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateDeploymentTemplateParams defines parameters for UpdateDeploymentTemplate.
+type UpdateDeploymentTemplateParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
 	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
@@ -4746,6 +4930,37 @@ type UpdateUserParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListVariablesParams defines parameters for ListVariables.
+type ListVariablesParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateVariableParams defines parameters for CreateVariable.
+type CreateVariableParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteVariableParams defines parameters for DeleteVariable.
+type DeleteVariableParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateVariableParams defines parameters for UpdateVariable.
+type UpdateVariableParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // CreateVersionEventParams defines parameters for CreateVersionEvent.
 type CreateVersionEventParams struct {
 	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
@@ -4826,6 +5041,15 @@ type UpdateDeploymentRuleJSONRequestBody = DeploymentRulePatch
 // BacktestDeploymentRuleJSONRequestBody defines body for BacktestDeploymentRule for application/json ContentType.
 type BacktestDeploymentRuleJSONRequestBody = BacktestRequest
 
+// CreateDeploymentTemplateJSONRequestBody defines body for CreateDeploymentTemplate for application/json ContentType.
+type CreateDeploymentTemplateJSONRequestBody = DeploymentTemplateCreate
+
+// UpdateDeploymentTemplateJSONRequestBody defines body for UpdateDeploymentTemplate for application/json ContentType.
+type UpdateDeploymentTemplateJSONRequestBody = DeploymentTemplatePatch
+
+// RenderDeploymentTemplateJSONRequestBody defines body for RenderDeploymentTemplate for application/json ContentType.
+type RenderDeploymentTemplateJSONRequestBody = DeploymentTemplateRender
+
 // CreateEnvironmentJSONRequestBody defines body for CreateEnvironment for application/json ContentType.
 type CreateEnvironmentJSONRequestBody = EnvironmentCreate
 
@@ -4867,6 +5091,12 @@ type AddReleaseVersionJSONRequestBody = ReleaseVersionAdd
 
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UserPatch
+
+// CreateVariableJSONRequestBody defines body for CreateVariable for application/json ContentType.
+type CreateVariableJSONRequestBody = VariableCreate
+
+// UpdateVariableJSONRequestBody defines body for UpdateVariable for application/json ContentType.
+type UpdateVariableJSONRequestBody = VariablePatch
 
 // CreateVersionEventJSONRequestBody defines body for CreateVersionEvent for application/json ContentType.
 //

@@ -134,6 +134,24 @@ type ServerInterface interface {
 	// ImportDeploymentRuleCalendar Replace the windows of a schedule by a calendar
 	// (PUT /deployment-rules/{id}/calendar)
 	ImportDeploymentRuleCalendar(ctx echo.Context, id DeploymentRuleID, params ImportDeploymentRuleCalendarParams) error
+	// ListDeploymentTemplates List deployment templates
+	// (GET /deployment-templates/)
+	ListDeploymentTemplates(ctx echo.Context, params ListDeploymentTemplatesParams) error
+	// CreateDeploymentTemplate Create a deployment template
+	// (POST /deployment-templates/)
+	CreateDeploymentTemplate(ctx echo.Context, params CreateDeploymentTemplateParams) error
+	// DeleteDeploymentTemplate Delete a deployment template
+	// (DELETE /deployment-templates/{id})
+	DeleteDeploymentTemplate(ctx echo.Context, id DeploymentTemplateID, params DeleteDeploymentTemplateParams) error
+	// GetDeploymentTemplate Get a deployment template
+	// (GET /deployment-templates/{id})
+	GetDeploymentTemplate(ctx echo.Context, id DeploymentTemplateID) error
+	// UpdateDeploymentTemplate Update a deployment template
+	// (PATCH /deployment-templates/{id})
+	UpdateDeploymentTemplate(ctx echo.Context, id DeploymentTemplateID, params UpdateDeploymentTemplateParams) error
+	// RenderDeploymentTemplate Render a deployment template
+	// (POST /deployment-templates/{id}/render)
+	RenderDeploymentTemplate(ctx echo.Context, id DeploymentTemplateID) error
 	// ListDeployments List deployments
 	// (GET /deployments/)
 	ListDeployments(ctx echo.Context, params ListDeploymentsParams) error
@@ -284,6 +302,21 @@ type ServerInterface interface {
 	// UpdateUser Update a user
 	// (PATCH /users/{id})
 	UpdateUser(ctx echo.Context, id UserID, params UpdateUserParams) error
+	// ListVariables List variables
+	// (GET /variables/)
+	ListVariables(ctx echo.Context, params ListVariablesParams) error
+	// CreateVariable Create a variable
+	// (POST /variables/)
+	CreateVariable(ctx echo.Context, params CreateVariableParams) error
+	// DeleteVariable Delete a variable
+	// (DELETE /variables/{id})
+	DeleteVariable(ctx echo.Context, id VariableID, params DeleteVariableParams) error
+	// GetVariable Get a variable
+	// (GET /variables/{id})
+	GetVariable(ctx echo.Context, id VariableID) error
+	// UpdateVariable Update a variable
+	// (PATCH /variables/{id})
+	UpdateVariable(ctx echo.Context, id VariableID, params UpdateVariableParams) error
 	// CreateVersionEvent Record a build event (former path)
 	// (POST /version-events/)
 	//
@@ -1502,6 +1535,178 @@ func (w *ServerInterfaceWrapper) ImportDeploymentRuleCalendar(ctx echo.Context) 
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ImportDeploymentRuleCalendar(ctx, id, params)
+	return err
+}
+
+// ListDeploymentTemplates converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeploymentTemplates(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeploymentTemplatesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "product" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "product", ctx.QueryParams(), &params.Product, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter product: %s", err))
+	}
+
+	// ------------- Optional query parameter "environment" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "environment", ctx.QueryParams(), &params.Environment, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter environment: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeploymentTemplates(ctx, params)
+	return err
+}
+
+// CreateDeploymentTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateDeploymentTemplate(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateDeploymentTemplateParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateDeploymentTemplate(ctx, params)
+	return err
+}
+
+// DeleteDeploymentTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteDeploymentTemplate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentTemplateID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteDeploymentTemplateParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteDeploymentTemplate(ctx, id, params)
+	return err
+}
+
+// GetDeploymentTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDeploymentTemplate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentTemplateID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDeploymentTemplate(ctx, id)
+	return err
+}
+
+// UpdateDeploymentTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateDeploymentTemplate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentTemplateID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateDeploymentTemplateParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateDeploymentTemplate(ctx, id, params)
+	return err
+}
+
+// RenderDeploymentTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) RenderDeploymentTemplate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentTemplateID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RenderDeploymentTemplate(ctx, id)
 	return err
 }
 
@@ -2987,6 +3192,148 @@ func (w *ServerInterfaceWrapper) UpdateUser(ctx echo.Context) error {
 	return err
 }
 
+// ListVariables converts echo context to params.
+func (w *ServerInterfaceWrapper) ListVariables(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListVariablesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListVariables(ctx, params)
+	return err
+}
+
+// CreateVariable converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateVariable(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateVariableParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateVariable(ctx, params)
+	return err
+}
+
+// DeleteVariable converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteVariable(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id VariableID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteVariableParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteVariable(ctx, id, params)
+	return err
+}
+
+// GetVariable converts echo context to params.
+func (w *ServerInterfaceWrapper) GetVariable(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id VariableID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetVariable(ctx, id)
+	return err
+}
+
+// UpdateVariable converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateVariable(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id VariableID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateVariableParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateVariable(ctx, id, params)
+	return err
+}
+
 // CreateVersionEvent converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateVersionEvent(ctx echo.Context) error {
 	var err error
@@ -3256,6 +3603,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/deployment-rules/:id/backtest", wrapper.BacktestDeploymentRule, options.OperationMiddlewares["backtestDeploymentRule"]...)
 	router.PUT(options.BaseURL+"/deployment-rules/:id/calendar", wrapper.ImportDeploymentRuleCalendar, options.OperationMiddlewares["importDeploymentRuleCalendar"]...)
 	router.GET(options.BaseURL+"/deployment-rules/violations", wrapper.ListRuleViolations, options.OperationMiddlewares["listRuleViolations"]...)
+	router.GET(options.BaseURL+"/deployment-templates/", wrapper.ListDeploymentTemplates, options.OperationMiddlewares["listDeploymentTemplates"]...)
+	router.POST(options.BaseURL+"/deployment-templates/", wrapper.CreateDeploymentTemplate, options.OperationMiddlewares["createDeploymentTemplate"]...)
+	router.DELETE(options.BaseURL+"/deployment-templates/:id", wrapper.DeleteDeploymentTemplate, options.OperationMiddlewares["deleteDeploymentTemplate"]...)
+	router.GET(options.BaseURL+"/deployment-templates/:id", wrapper.GetDeploymentTemplate, options.OperationMiddlewares["getDeploymentTemplate"]...)
+	router.PATCH(options.BaseURL+"/deployment-templates/:id", wrapper.UpdateDeploymentTemplate, options.OperationMiddlewares["updateDeploymentTemplate"]...)
+	router.POST(options.BaseURL+"/deployment-templates/:id/render", wrapper.RenderDeploymentTemplate, options.OperationMiddlewares["renderDeploymentTemplate"]...)
 	router.GET(options.BaseURL+"/deployments/", wrapper.ListDeployments, options.OperationMiddlewares["listDeployments"]...)
 	router.GET(options.BaseURL+"/deployments/:id", wrapper.GetDeployment, options.OperationMiddlewares["getDeployment"]...)
 	router.GET(options.BaseURL+"/deployments/:id/events", wrapper.ListDeploymentEvents, options.OperationMiddlewares["listDeploymentEvents"]...)
@@ -3306,6 +3659,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/users/:id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.PATCH(options.BaseURL+"/users/:id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
 	router.GET(options.BaseURL+"/users/me", wrapper.GetCurrentUser, options.OperationMiddlewares["getCurrentUser"]...)
+	router.GET(options.BaseURL+"/variables/", wrapper.ListVariables, options.OperationMiddlewares["listVariables"]...)
+	router.POST(options.BaseURL+"/variables/", wrapper.CreateVariable, options.OperationMiddlewares["createVariable"]...)
+	router.DELETE(options.BaseURL+"/variables/:id", wrapper.DeleteVariable, options.OperationMiddlewares["deleteVariable"]...)
+	router.GET(options.BaseURL+"/variables/:id", wrapper.GetVariable, options.OperationMiddlewares["getVariable"]...)
+	router.PATCH(options.BaseURL+"/variables/:id", wrapper.UpdateVariable, options.OperationMiddlewares["updateVariable"]...)
 	router.POST(options.BaseURL+"/version-events/", wrapper.CreateVersionEvent, options.OperationMiddlewares["createVersionEvent"]...)
 	router.GET(options.BaseURL+"/versions/", wrapper.ListVersions, options.OperationMiddlewares["listVersions"]...)
 	router.GET(options.BaseURL+"/versions/:id", wrapper.GetVersion, options.OperationMiddlewares["getVersion"]...)
@@ -8497,6 +8855,925 @@ func (response ImportDeploymentRuleCalendar500JSONResponse) VisitImportDeploymen
 type ImportDeploymentRuleCalendar503JSONResponse struct{ ServiceUnavailableJSONResponse }
 
 func (response ImportDeploymentRuleCalendar503JSONResponse) VisitImportDeploymentRuleCalendarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentTemplatesRequestObject struct {
+	Params ListDeploymentTemplatesParams
+}
+
+type ListDeploymentTemplatesResponseObject interface {
+	VisitListDeploymentTemplatesResponse(w http.ResponseWriter) error
+}
+
+type ListDeploymentTemplates200JSONResponse DeploymentTemplateList
+
+func (response ListDeploymentTemplates200JSONResponse) VisitListDeploymentTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentTemplates401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListDeploymentTemplates401JSONResponse) VisitListDeploymentTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentTemplates403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListDeploymentTemplates403JSONResponse) VisitListDeploymentTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentTemplates422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListDeploymentTemplates422JSONResponse) VisitListDeploymentTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentTemplates429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListDeploymentTemplates429JSONResponse) VisitListDeploymentTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentTemplates500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListDeploymentTemplates500JSONResponse) VisitListDeploymentTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentTemplates503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListDeploymentTemplates503JSONResponse) VisitListDeploymentTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentTemplateRequestObject struct {
+	Params CreateDeploymentTemplateParams
+	Body   *CreateDeploymentTemplateJSONRequestBody
+}
+
+type CreateDeploymentTemplateResponseObject interface {
+	VisitCreateDeploymentTemplateResponse(w http.ResponseWriter) error
+}
+
+type CreateDeploymentTemplate201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateDeploymentTemplate201JSONResponse struct {
+	Body    DeploymentTemplate
+	Headers CreateDeploymentTemplate201ResponseHeaders
+}
+
+func (response CreateDeploymentTemplate201JSONResponse) VisitCreateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentTemplate400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response CreateDeploymentTemplate400JSONResponse) VisitCreateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentTemplate401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CreateDeploymentTemplate401JSONResponse) VisitCreateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentTemplate403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CreateDeploymentTemplate403JSONResponse) VisitCreateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentTemplate404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response CreateDeploymentTemplate404JSONResponse) VisitCreateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentTemplate409JSONResponse struct{ ConflictJSONResponse }
+
+func (response CreateDeploymentTemplate409JSONResponse) VisitCreateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentTemplate415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response CreateDeploymentTemplate415JSONResponse) VisitCreateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentTemplate422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response CreateDeploymentTemplate422JSONResponse) VisitCreateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentTemplate429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateDeploymentTemplate429JSONResponse) VisitCreateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentTemplate500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CreateDeploymentTemplate500JSONResponse) VisitCreateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentTemplate503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CreateDeploymentTemplate503JSONResponse) VisitCreateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentTemplateRequestObject struct {
+	ID     DeploymentTemplateID `json:"id"`
+	Params DeleteDeploymentTemplateParams
+}
+
+type DeleteDeploymentTemplateResponseObject interface {
+	VisitDeleteDeploymentTemplateResponse(w http.ResponseWriter) error
+}
+
+type DeleteDeploymentTemplate204Response struct {
+}
+
+func (response DeleteDeploymentTemplate204Response) VisitDeleteDeploymentTemplateResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteDeploymentTemplate401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response DeleteDeploymentTemplate401JSONResponse) VisitDeleteDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentTemplate403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response DeleteDeploymentTemplate403JSONResponse) VisitDeleteDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentTemplate404JSONResponse Problem
+
+func (response DeleteDeploymentTemplate404JSONResponse) VisitDeleteDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentTemplate412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response DeleteDeploymentTemplate412JSONResponse) VisitDeleteDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentTemplate422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response DeleteDeploymentTemplate422JSONResponse) VisitDeleteDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentTemplate429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response DeleteDeploymentTemplate429JSONResponse) VisitDeleteDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentTemplate500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response DeleteDeploymentTemplate500JSONResponse) VisitDeleteDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentTemplate503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response DeleteDeploymentTemplate503JSONResponse) VisitDeleteDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentTemplateRequestObject struct {
+	ID DeploymentTemplateID `json:"id"`
+}
+
+type GetDeploymentTemplateResponseObject interface {
+	VisitGetDeploymentTemplateResponse(w http.ResponseWriter) error
+}
+
+type GetDeploymentTemplate200ResponseHeaders struct {
+	ETag string
+}
+
+type GetDeploymentTemplate200JSONResponse struct {
+	Body    DeploymentTemplate
+	Headers GetDeploymentTemplate200ResponseHeaders
+}
+
+func (response GetDeploymentTemplate200JSONResponse) VisitGetDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentTemplate401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetDeploymentTemplate401JSONResponse) VisitGetDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentTemplate403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetDeploymentTemplate403JSONResponse) VisitGetDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentTemplate404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetDeploymentTemplate404JSONResponse) VisitGetDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentTemplate422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response GetDeploymentTemplate422JSONResponse) VisitGetDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentTemplate429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetDeploymentTemplate429JSONResponse) VisitGetDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentTemplate500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetDeploymentTemplate500JSONResponse) VisitGetDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentTemplate503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetDeploymentTemplate503JSONResponse) VisitGetDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentTemplateRequestObject struct {
+	ID     DeploymentTemplateID `json:"id"`
+	Params UpdateDeploymentTemplateParams
+	Body   *UpdateDeploymentTemplateJSONRequestBody
+}
+
+type UpdateDeploymentTemplateResponseObject interface {
+	VisitUpdateDeploymentTemplateResponse(w http.ResponseWriter) error
+}
+
+type UpdateDeploymentTemplate200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateDeploymentTemplate200JSONResponse struct {
+	Body    DeploymentTemplate
+	Headers UpdateDeploymentTemplate200ResponseHeaders
+}
+
+func (response UpdateDeploymentTemplate200JSONResponse) VisitUpdateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentTemplate400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response UpdateDeploymentTemplate400JSONResponse) VisitUpdateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentTemplate401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response UpdateDeploymentTemplate401JSONResponse) VisitUpdateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentTemplate403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response UpdateDeploymentTemplate403JSONResponse) VisitUpdateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentTemplate404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response UpdateDeploymentTemplate404JSONResponse) VisitUpdateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentTemplate409JSONResponse struct{ ConflictJSONResponse }
+
+func (response UpdateDeploymentTemplate409JSONResponse) VisitUpdateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentTemplate412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response UpdateDeploymentTemplate412JSONResponse) VisitUpdateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentTemplate415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response UpdateDeploymentTemplate415JSONResponse) VisitUpdateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentTemplate422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response UpdateDeploymentTemplate422JSONResponse) VisitUpdateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentTemplate429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response UpdateDeploymentTemplate429JSONResponse) VisitUpdateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentTemplate500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response UpdateDeploymentTemplate500JSONResponse) VisitUpdateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentTemplate503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response UpdateDeploymentTemplate503JSONResponse) VisitUpdateDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenderDeploymentTemplateRequestObject struct {
+	ID   DeploymentTemplateID `json:"id"`
+	Body *RenderDeploymentTemplateJSONRequestBody
+}
+
+type RenderDeploymentTemplateResponseObject interface {
+	VisitRenderDeploymentTemplateResponse(w http.ResponseWriter) error
+}
+
+type RenderDeploymentTemplate200JSONResponse RenderedURL
+
+func (response RenderDeploymentTemplate200JSONResponse) VisitRenderDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenderDeploymentTemplate400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response RenderDeploymentTemplate400JSONResponse) VisitRenderDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenderDeploymentTemplate401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response RenderDeploymentTemplate401JSONResponse) VisitRenderDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenderDeploymentTemplate403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response RenderDeploymentTemplate403JSONResponse) VisitRenderDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenderDeploymentTemplate404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response RenderDeploymentTemplate404JSONResponse) VisitRenderDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenderDeploymentTemplate415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response RenderDeploymentTemplate415JSONResponse) VisitRenderDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenderDeploymentTemplate422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response RenderDeploymentTemplate422JSONResponse) VisitRenderDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenderDeploymentTemplate429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response RenderDeploymentTemplate429JSONResponse) VisitRenderDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenderDeploymentTemplate500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response RenderDeploymentTemplate500JSONResponse) VisitRenderDeploymentTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenderDeploymentTemplate503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response RenderDeploymentTemplate503JSONResponse) VisitRenderDeploymentTemplateResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14999,6 +16276,753 @@ func (response UpdateUser503JSONResponse) VisitUpdateUserResponse(w http.Respons
 	return err
 }
 
+type ListVariablesRequestObject struct {
+	Params ListVariablesParams
+}
+
+type ListVariablesResponseObject interface {
+	VisitListVariablesResponse(w http.ResponseWriter) error
+}
+
+type ListVariables200JSONResponse VariableList
+
+func (response ListVariables200JSONResponse) VisitListVariablesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVariables401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListVariables401JSONResponse) VisitListVariablesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVariables403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListVariables403JSONResponse) VisitListVariablesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVariables422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListVariables422JSONResponse) VisitListVariablesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVariables429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListVariables429JSONResponse) VisitListVariablesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVariables500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListVariables500JSONResponse) VisitListVariablesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVariables503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListVariables503JSONResponse) VisitListVariablesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVariableRequestObject struct {
+	Params CreateVariableParams
+	Body   *CreateVariableJSONRequestBody
+}
+
+type CreateVariableResponseObject interface {
+	VisitCreateVariableResponse(w http.ResponseWriter) error
+}
+
+type CreateVariable201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateVariable201JSONResponse struct {
+	Body    Variable
+	Headers CreateVariable201ResponseHeaders
+}
+
+func (response CreateVariable201JSONResponse) VisitCreateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVariable400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response CreateVariable400JSONResponse) VisitCreateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVariable401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CreateVariable401JSONResponse) VisitCreateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVariable403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CreateVariable403JSONResponse) VisitCreateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVariable404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response CreateVariable404JSONResponse) VisitCreateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVariable409JSONResponse struct{ ConflictJSONResponse }
+
+func (response CreateVariable409JSONResponse) VisitCreateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVariable415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response CreateVariable415JSONResponse) VisitCreateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVariable422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response CreateVariable422JSONResponse) VisitCreateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVariable429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateVariable429JSONResponse) VisitCreateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVariable500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CreateVariable500JSONResponse) VisitCreateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVariable503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CreateVariable503JSONResponse) VisitCreateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteVariableRequestObject struct {
+	ID     VariableID `json:"id"`
+	Params DeleteVariableParams
+}
+
+type DeleteVariableResponseObject interface {
+	VisitDeleteVariableResponse(w http.ResponseWriter) error
+}
+
+type DeleteVariable204Response struct {
+}
+
+func (response DeleteVariable204Response) VisitDeleteVariableResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteVariable401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response DeleteVariable401JSONResponse) VisitDeleteVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteVariable403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response DeleteVariable403JSONResponse) VisitDeleteVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteVariable404JSONResponse Problem
+
+func (response DeleteVariable404JSONResponse) VisitDeleteVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteVariable412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response DeleteVariable412JSONResponse) VisitDeleteVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteVariable422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response DeleteVariable422JSONResponse) VisitDeleteVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteVariable429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response DeleteVariable429JSONResponse) VisitDeleteVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteVariable500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response DeleteVariable500JSONResponse) VisitDeleteVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteVariable503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response DeleteVariable503JSONResponse) VisitDeleteVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVariableRequestObject struct {
+	ID VariableID `json:"id"`
+}
+
+type GetVariableResponseObject interface {
+	VisitGetVariableResponse(w http.ResponseWriter) error
+}
+
+type GetVariable200ResponseHeaders struct {
+	ETag string
+}
+
+type GetVariable200JSONResponse struct {
+	Body    Variable
+	Headers GetVariable200ResponseHeaders
+}
+
+func (response GetVariable200JSONResponse) VisitGetVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVariable401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetVariable401JSONResponse) VisitGetVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVariable403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetVariable403JSONResponse) VisitGetVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVariable404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetVariable404JSONResponse) VisitGetVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVariable422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response GetVariable422JSONResponse) VisitGetVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVariable429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetVariable429JSONResponse) VisitGetVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVariable500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetVariable500JSONResponse) VisitGetVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVariable503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetVariable503JSONResponse) VisitGetVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateVariableRequestObject struct {
+	ID     VariableID `json:"id"`
+	Params UpdateVariableParams
+	Body   *UpdateVariableJSONRequestBody
+}
+
+type UpdateVariableResponseObject interface {
+	VisitUpdateVariableResponse(w http.ResponseWriter) error
+}
+
+type UpdateVariable200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateVariable200JSONResponse struct {
+	Body    Variable
+	Headers UpdateVariable200ResponseHeaders
+}
+
+func (response UpdateVariable200JSONResponse) VisitUpdateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateVariable400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response UpdateVariable400JSONResponse) VisitUpdateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateVariable401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response UpdateVariable401JSONResponse) VisitUpdateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateVariable403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response UpdateVariable403JSONResponse) VisitUpdateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateVariable404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response UpdateVariable404JSONResponse) VisitUpdateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateVariable412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response UpdateVariable412JSONResponse) VisitUpdateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateVariable415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response UpdateVariable415JSONResponse) VisitUpdateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateVariable422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response UpdateVariable422JSONResponse) VisitUpdateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateVariable429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response UpdateVariable429JSONResponse) VisitUpdateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateVariable500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response UpdateVariable500JSONResponse) VisitUpdateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateVariable503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response UpdateVariable503JSONResponse) VisitUpdateVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateVersionEventRequestObject struct {
 	Params CreateVersionEventParams
 	Body   *CreateVersionEventJSONRequestBody
@@ -15928,6 +17952,24 @@ type StrictServerInterface interface {
 	// ImportDeploymentRuleCalendar Replace the windows of a schedule by a calendar
 	// (PUT /deployment-rules/{id}/calendar)
 	ImportDeploymentRuleCalendar(ctx context.Context, request ImportDeploymentRuleCalendarRequestObject) (ImportDeploymentRuleCalendarResponseObject, error)
+	// ListDeploymentTemplates List deployment templates
+	// (GET /deployment-templates/)
+	ListDeploymentTemplates(ctx context.Context, request ListDeploymentTemplatesRequestObject) (ListDeploymentTemplatesResponseObject, error)
+	// CreateDeploymentTemplate Create a deployment template
+	// (POST /deployment-templates/)
+	CreateDeploymentTemplate(ctx context.Context, request CreateDeploymentTemplateRequestObject) (CreateDeploymentTemplateResponseObject, error)
+	// DeleteDeploymentTemplate Delete a deployment template
+	// (DELETE /deployment-templates/{id})
+	DeleteDeploymentTemplate(ctx context.Context, request DeleteDeploymentTemplateRequestObject) (DeleteDeploymentTemplateResponseObject, error)
+	// GetDeploymentTemplate Get a deployment template
+	// (GET /deployment-templates/{id})
+	GetDeploymentTemplate(ctx context.Context, request GetDeploymentTemplateRequestObject) (GetDeploymentTemplateResponseObject, error)
+	// UpdateDeploymentTemplate Update a deployment template
+	// (PATCH /deployment-templates/{id})
+	UpdateDeploymentTemplate(ctx context.Context, request UpdateDeploymentTemplateRequestObject) (UpdateDeploymentTemplateResponseObject, error)
+	// RenderDeploymentTemplate Render a deployment template
+	// (POST /deployment-templates/{id}/render)
+	RenderDeploymentTemplate(ctx context.Context, request RenderDeploymentTemplateRequestObject) (RenderDeploymentTemplateResponseObject, error)
 	// ListDeployments List deployments
 	// (GET /deployments/)
 	ListDeployments(ctx context.Context, request ListDeploymentsRequestObject) (ListDeploymentsResponseObject, error)
@@ -16078,6 +18120,21 @@ type StrictServerInterface interface {
 	// UpdateUser Update a user
 	// (PATCH /users/{id})
 	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
+	// ListVariables List variables
+	// (GET /variables/)
+	ListVariables(ctx context.Context, request ListVariablesRequestObject) (ListVariablesResponseObject, error)
+	// CreateVariable Create a variable
+	// (POST /variables/)
+	CreateVariable(ctx context.Context, request CreateVariableRequestObject) (CreateVariableResponseObject, error)
+	// DeleteVariable Delete a variable
+	// (DELETE /variables/{id})
+	DeleteVariable(ctx context.Context, request DeleteVariableRequestObject) (DeleteVariableResponseObject, error)
+	// GetVariable Get a variable
+	// (GET /variables/{id})
+	GetVariable(ctx context.Context, request GetVariableRequestObject) (GetVariableResponseObject, error)
+	// UpdateVariable Update a variable
+	// (PATCH /variables/{id})
+	UpdateVariable(ctx context.Context, request UpdateVariableRequestObject) (UpdateVariableResponseObject, error)
 	// CreateVersionEvent Record a build event (former path)
 	// (POST /version-events/)
 	//
@@ -17338,6 +19395,227 @@ func (sh *strictHandler) ImportDeploymentRuleCalendar(ctx echo.Context, id Deplo
 		return err
 	} else if validResponse, ok := response.(ImportDeploymentRuleCalendarResponseObject); ok {
 		return validResponse.VisitImportDeploymentRuleCalendarResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeploymentTemplates operation middleware
+func (sh *strictHandler) ListDeploymentTemplates(ctx echo.Context, params ListDeploymentTemplatesParams) error {
+	var request ListDeploymentTemplatesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeploymentTemplates(ctx.Request().Context(), request.(ListDeploymentTemplatesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeploymentTemplates")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeploymentTemplatesResponseObject); ok {
+		return validResponse.VisitListDeploymentTemplatesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateDeploymentTemplate operation middleware
+func (sh *strictHandler) CreateDeploymentTemplate(ctx echo.Context, params CreateDeploymentTemplateParams) error {
+	var request CreateDeploymentTemplateRequestObject
+
+	request.Params = params
+
+	var body CreateDeploymentTemplateJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateDeploymentTemplate(ctx.Request().Context(), request.(CreateDeploymentTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateDeploymentTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateDeploymentTemplateResponseObject); ok {
+		return validResponse.VisitCreateDeploymentTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteDeploymentTemplate operation middleware
+func (sh *strictHandler) DeleteDeploymentTemplate(ctx echo.Context, id DeploymentTemplateID, params DeleteDeploymentTemplateParams) error {
+	var request DeleteDeploymentTemplateRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteDeploymentTemplate(ctx.Request().Context(), request.(DeleteDeploymentTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteDeploymentTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteDeploymentTemplateResponseObject); ok {
+		return validResponse.VisitDeleteDeploymentTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDeploymentTemplate operation middleware
+func (sh *strictHandler) GetDeploymentTemplate(ctx echo.Context, id DeploymentTemplateID) error {
+	var request GetDeploymentTemplateRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDeploymentTemplate(ctx.Request().Context(), request.(GetDeploymentTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDeploymentTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDeploymentTemplateResponseObject); ok {
+		return validResponse.VisitGetDeploymentTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateDeploymentTemplate operation middleware
+func (sh *strictHandler) UpdateDeploymentTemplate(ctx echo.Context, id DeploymentTemplateID, params UpdateDeploymentTemplateParams) error {
+	var request UpdateDeploymentTemplateRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body UpdateDeploymentTemplateJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateDeploymentTemplate(ctx.Request().Context(), request.(UpdateDeploymentTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateDeploymentTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateDeploymentTemplateResponseObject); ok {
+		return validResponse.VisitUpdateDeploymentTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RenderDeploymentTemplate operation middleware
+func (sh *strictHandler) RenderDeploymentTemplate(ctx echo.Context, id DeploymentTemplateID) error {
+	var request RenderDeploymentTemplateRequestObject
+
+	request.ID = id
+
+	var body RenderDeploymentTemplateJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RenderDeploymentTemplate(ctx.Request().Context(), request.(RenderDeploymentTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenderDeploymentTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RenderDeploymentTemplateResponseObject); ok {
+		return validResponse.VisitRenderDeploymentTemplateResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -18912,6 +21190,179 @@ func (sh *strictHandler) UpdateUser(ctx echo.Context, id UserID, params UpdateUs
 		return err
 	} else if validResponse, ok := response.(UpdateUserResponseObject); ok {
 		return validResponse.VisitUpdateUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListVariables operation middleware
+func (sh *strictHandler) ListVariables(ctx echo.Context, params ListVariablesParams) error {
+	var request ListVariablesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListVariables(ctx.Request().Context(), request.(ListVariablesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListVariables")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListVariablesResponseObject); ok {
+		return validResponse.VisitListVariablesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateVariable operation middleware
+func (sh *strictHandler) CreateVariable(ctx echo.Context, params CreateVariableParams) error {
+	var request CreateVariableRequestObject
+
+	request.Params = params
+
+	var body CreateVariableJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateVariable(ctx.Request().Context(), request.(CreateVariableRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateVariable")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateVariableResponseObject); ok {
+		return validResponse.VisitCreateVariableResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteVariable operation middleware
+func (sh *strictHandler) DeleteVariable(ctx echo.Context, id VariableID, params DeleteVariableParams) error {
+	var request DeleteVariableRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteVariable(ctx.Request().Context(), request.(DeleteVariableRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteVariable")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteVariableResponseObject); ok {
+		return validResponse.VisitDeleteVariableResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetVariable operation middleware
+func (sh *strictHandler) GetVariable(ctx echo.Context, id VariableID) error {
+	var request GetVariableRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetVariable(ctx.Request().Context(), request.(GetVariableRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetVariable")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetVariableResponseObject); ok {
+		return validResponse.VisitGetVariableResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateVariable operation middleware
+func (sh *strictHandler) UpdateVariable(ctx echo.Context, id VariableID, params UpdateVariableParams) error {
+	var request UpdateVariableRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body UpdateVariableJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateVariable(ctx.Request().Context(), request.(UpdateVariableRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateVariable")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateVariableResponseObject); ok {
+		return validResponse.VisitUpdateVariableResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

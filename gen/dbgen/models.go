@@ -396,6 +396,40 @@ type DeploymentSlot struct {
 	Fingerprint   []byte
 }
 
+type DeploymentTemplate struct {
+	AccountID   uuid.UUID
+	ID          uuid.UUID
+	ProductID   uuid.UUID
+	Name        string
+	URLTemplate string
+	Enabled     bool
+	Revision    int64
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+type DeploymentTemplateDetail struct {
+	AccountID        uuid.UUID
+	ID               uuid.UUID
+	ProductID        uuid.UUID
+	ProductName      string
+	Name             string
+	URLTemplate      string
+	Enabled          bool
+	Revision         int64
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+	EnvironmentIDs   []uuid.UUID
+	EnvironmentNames []string
+}
+
+type DeploymentTemplatesEnvironment struct {
+	AccountID     uuid.UUID
+	ProductID     uuid.UUID
+	EnvironmentID uuid.UUID
+	TemplateID    uuid.UUID
+}
+
 type Environment struct {
 	AccountID   uuid.UUID
 	ID          uuid.UUID
@@ -642,6 +676,29 @@ type UserSession struct {
 	IdleExpiresAt         time.Time
 	ExpiresAt             time.Time
 	EncryptedIDToken      []byte
+}
+
+type Variable struct {
+	AccountID uuid.UUID
+	ID        uuid.UUID
+	ProductID *uuid.UUID
+	Key       string
+	Value     string
+	Revision  int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+type VariableDetail struct {
+	AccountID   uuid.UUID
+	ID          uuid.UUID
+	ProductID   *uuid.UUID
+	ProductName *string
+	Key         string
+	Value       string
+	Revision    int64
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
 }
 
 type Version struct {

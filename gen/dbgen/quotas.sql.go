@@ -56,6 +56,19 @@ func (q *Queries) CountDeploymentRequestTemplates(ctx context.Context, accountID
 	return count, err
 }
 
+const CountDeploymentTemplates = `-- name: CountDeploymentTemplates :one
+SELECT count(*) FROM deployment_template_details
+WHERE account_id = $1
+`
+
+// CountDeploymentTemplates counts the deployment templates of an account.
+func (q *Queries) CountDeploymentTemplates(ctx context.Context, accountID uuid.UUID) (int64, error) {
+	row := q.db.QueryRow(ctx, CountDeploymentTemplates, accountID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CountEnvironments = `-- name: CountEnvironments :one
 SELECT count(*) FROM environments
 WHERE account_id = $1 AND deleted_at IS NULL
@@ -129,6 +142,19 @@ WHERE account_id = $1 AND deleted_at IS NULL
 // CountProducts counts the products of an account.
 func (q *Queries) CountProducts(ctx context.Context, accountID uuid.UUID) (int64, error) {
 	row := q.db.QueryRow(ctx, CountProducts, accountID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const CountVariables = `-- name: CountVariables :one
+SELECT count(*) FROM variable_details
+WHERE account_id = $1
+`
+
+// CountVariables counts the variables of an account.
+func (q *Queries) CountVariables(ctx context.Context, accountID uuid.UUID) (int64, error) {
+	row := q.db.QueryRow(ctx, CountVariables, accountID)
 	var count int64
 	err := row.Scan(&count)
 	return count, err

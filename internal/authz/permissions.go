@@ -29,6 +29,7 @@ func rolesByPermission() map[string][]string {
 		"integrations.write":   {Admin, "sre"},
 		"rules.write":          {Admin, "release_manager", "sre"},
 		"governance.manage":    {Admin},
+		"templates.write":      {Admin, "release_manager", "sre"},
 		"breakglass.write":     {Admin, "release_manager", "sre"},
 		"versions.approve":     {Admin, "release_manager", "product", "qa", "sre", "security", "compliance"},
 		"calendar_feeds.write": {Admin, "release_manager", "product", "developer", "sre", "qa", "security", "compliance"},

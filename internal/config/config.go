@@ -56,14 +56,16 @@ type LimitSettings struct {
 
 // QuotaSettings cap the objects of an account.
 type QuotaSettings struct {
-	MaxProducts      int `default:"10000" env:"VERSIONER_MAX_PRODUCTS" group:"Objects of an account" help:"Products of an account; 0 is unlimited." placeholder:"N"`
-	MaxEnvironments  int `default:"1000" env:"VERSIONER_MAX_ENVIRONMENTS" group:"Objects of an account" help:"Environments of an account; 0 is unlimited." placeholder:"N"`
-	MaxNames         int `default:"100" env:"VERSIONER_MAX_NAMES" group:"Objects of an account" help:"Names of a product or an environment, its former ones included; 0 is unlimited." placeholder:"N"`
-	MaxChannels      int `default:"1000" env:"VERSIONER_MAX_CHANNELS" group:"Objects of an account" help:"Notification channels of an account; 0 is unlimited." placeholder:"N"`
-	MaxPreferences   int `default:"1000" env:"VERSIONER_MAX_PREFERENCES" group:"Objects of an account" help:"Notification preferences of an account; 0 is unlimited." placeholder:"N"`
-	MaxAPIKeys       int `default:"1000" env:"VERSIONER_MAX_API_KEYS" group:"Objects of an account" help:"Active API keys of an account; keys create is not limited. 0 is unlimited." name:"max-api-keys" placeholder:"N"`
-	MaxCalendarFeeds int `default:"1000" env:"VERSIONER_MAX_CALENDAR_FEEDS" group:"Objects of an account" help:"Calendar feeds of an account that are not revoked; 0 is unlimited." placeholder:"N"`
-	MaxOpenReleases  int `default:"10000" env:"VERSIONER_MAX_OPEN_RELEASES" group:"Objects of an account" help:"Releases of an account that are neither completed nor cancelled; 0 is unlimited." placeholder:"N"`
+	MaxProducts            int `default:"10000" env:"VERSIONER_MAX_PRODUCTS" group:"Objects of an account" help:"Products of an account; 0 is unlimited." placeholder:"N"`
+	MaxEnvironments        int `default:"1000" env:"VERSIONER_MAX_ENVIRONMENTS" group:"Objects of an account" help:"Environments of an account; 0 is unlimited." placeholder:"N"`
+	MaxNames               int `default:"100" env:"VERSIONER_MAX_NAMES" group:"Objects of an account" help:"Names of a product or an environment, its former ones included; 0 is unlimited." placeholder:"N"`
+	MaxChannels            int `default:"1000" env:"VERSIONER_MAX_CHANNELS" group:"Objects of an account" help:"Notification channels of an account; 0 is unlimited." placeholder:"N"`
+	MaxPreferences         int `default:"1000" env:"VERSIONER_MAX_PREFERENCES" group:"Objects of an account" help:"Notification preferences of an account; 0 is unlimited." placeholder:"N"`
+	MaxAPIKeys             int `default:"1000" env:"VERSIONER_MAX_API_KEYS" group:"Objects of an account" help:"Active API keys of an account; keys create is not limited. 0 is unlimited." name:"max-api-keys" placeholder:"N"`
+	MaxCalendarFeeds       int `default:"1000" env:"VERSIONER_MAX_CALENDAR_FEEDS" group:"Objects of an account" help:"Calendar feeds of an account that are not revoked; 0 is unlimited." placeholder:"N"`
+	MaxOpenReleases        int `default:"10000" env:"VERSIONER_MAX_OPEN_RELEASES" group:"Objects of an account" help:"Releases of an account that are neither completed nor cancelled; 0 is unlimited." placeholder:"N"`
+	MaxVariables           int `default:"1000" env:"VERSIONER_MAX_VARIABLES" group:"Objects of an account" help:"Variables of an account, those of its products included; 0 is unlimited." placeholder:"N"`
+	MaxDeploymentTemplates int `default:"1000" env:"VERSIONER_MAX_DEPLOYMENT_TEMPLATES" group:"Objects of an account" help:"Deployment templates of an account; 0 is unlimited." placeholder:"N"`
 }
 
 // UserSettings configure the authentication of users.
@@ -211,6 +213,7 @@ func (s QuotaSettings) apply(config *Config) error {
 	config.Quotas = quota.Limits{
 		Products: s.MaxProducts, Environments: s.MaxEnvironments, Channels: s.MaxChannels, Preferences: s.MaxPreferences,
 		APIKeys: s.MaxAPIKeys, CalendarFeeds: s.MaxCalendarFeeds, OpenReleases: s.MaxOpenReleases, Names: s.MaxNames,
+		Variables: s.MaxVariables, DeploymentTemplates: s.MaxDeploymentTemplates,
 	}
 	var problems []error
 	for _, setting := range []struct {
@@ -225,6 +228,8 @@ func (s QuotaSettings) apply(config *Config) error {
 		{"API_KEYS", s.MaxAPIKeys},
 		{"CALENDAR_FEEDS", s.MaxCalendarFeeds},
 		{"OPEN_RELEASES", s.MaxOpenReleases},
+		{"VARIABLES", s.MaxVariables},
+		{"DEPLOYMENT_TEMPLATES", s.MaxDeploymentTemplates},
 	} {
 		if setting.limit < 0 || setting.limit > math.MaxInt32 {
 			problems = append(problems, fmt.Errorf("VERSIONER_MAX_%s %d: use a number of objects, or 0 for unlimited", setting.name, setting.limit))

@@ -43,11 +43,13 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 		"createBreakGlassGrant":  grantBody(mine.ids["product"], mine.ids["environment"]),
 		"confirmBreakGlassGrant": ``, "revokeBreakGlassGrant": ``, "reviewBreakGlassGrant": `{}`,
 		"createDeploymentRule": scheduleRule("once", "other"), "createCalendarFeed": `{"name":"once"}`,
-		"redeliverNotification": ``, "resendRecipientConfirmations": ``,
+		"createVariable":           `{"key":"once","value":"v"}`,
+		"createDeploymentTemplate": templateBody(mine.ids["product"], api.PostEvent(t, deploymentEvents, deployment(map[string]any{"environment_name": "once more"})).Field(t, "environment_id").(string)),
+		"redeliverNotification":    ``, "resendRecipientConfirmations": ``,
 	}
 	for _, op := range operations(t) {
 		// A test message is sent each time; after signing out the credential is not valid any more; questions change nothing.
-		if op.method != http.MethodPost || slices.Contains([]string{"testNotificationChannel", "signOut", "backtestDeploymentRule", "preflight"}, op.id) {
+		if op.method != http.MethodPost || slices.Contains([]string{"testNotificationChannel", "signOut", "backtestDeploymentRule", "preflight", "renderDeploymentTemplate"}, op.id) {
 			continue
 		}
 		require.Contains(t, bodies, op.id, "a POST: add its body")

@@ -94,6 +94,8 @@ func TestPagesHoldEverythingOnce(t *testing.T) {
 		}
 		created(t, api, "/break-glass-grants/", grantBody(event.Field(t, "product_id").(string), event.Field(t, "environment_id").(string)))
 		feed(t, api, testapi.Account, "admin")
+		created(t, api, "/variables/", fmt.Sprintf(`{"key":"k%d","value":"v"}`, number))
+		created(t, api, "/deployment-templates/", templateBody(event.Field(t, "product_id").(string), event.Field(t, "environment_id").(string)))
 		approve(t, api, "admin", busy.Field(t, "version_id").(string), `{"approval_type":"qa","decision":"approved"}`)
 		violate(t, api, path.Base(created(t, api, "/deployment-rules/", scheduleRule(fmt.Sprint("r", number), "other"))), event.Field(t, "deployment_id").(string))
 		api.SignIn(t, testapi.Account, "admin")

@@ -23,9 +23,11 @@ func TestCreatedObjectsAreAtTheirLocation(t *testing.T) {
 		"createNotificationChannel":    `{"name":"other","channel_type":"webhook","config":{"url":"https://example.com/hook"}}`,
 		"createNotificationPreference": `{"channel_id":"` + channel + `","event_type":"deployment.failed"}`,
 		"createAPIKey":                 `{"name":"other"}`, "rotateAPIKey": `{}`,
-		"createBreakGlassGrant": grantBody(event.Field(t, "product_id").(string), event.Field(t, "environment_id").(string)),
-		"createDeploymentRule":  scheduleRule("r", "other"),
-		"createProduct":         `{"name":"p"}`, "createEnvironment": `{"name":"e"}`, "createRelease": `{"name":"r"}`,
+		"createBreakGlassGrant":    grantBody(event.Field(t, "product_id").(string), event.Field(t, "environment_id").(string)),
+		"createVariable":           `{"key":"k","value":"v"}`,
+		"createDeploymentTemplate": templateBody(event.Field(t, "product_id").(string), event.Field(t, "environment_id").(string)),
+		"createDeploymentRule":     scheduleRule("r", "other"),
+		"createProduct":            `{"name":"p"}`, "createEnvironment": `{"name":"e"}`, "createRelease": `{"name":"r"}`,
 	}
 	document, err := apigen.GetSpec()
 	require.NoError(t, err)

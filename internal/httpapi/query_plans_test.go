@@ -78,6 +78,14 @@ INSERT INTO break_glass_grants (account_id, id, product_id, environment_id, vers
 INSERT INTO calendar_feeds (account_id, id, name, token_hmac, created_by, created_by_name, created_at, revoked_at)
   SELECT u.account_id, gen_random_uuid(), '', sha256((u.id::text || n)::bytea), u.id, '', now() - make_interval(secs => n), CASE WHEN n % 2 = 0 THEN now() END
   FROM users u, generate_series(1, 20) n;
+INSERT INTO variables (account_id, id, product_id, key, value, created_at, updated_at)
+  SELECT p.account_id, gen_random_uuid(), p.id, 'k' || n, '', now() - make_interval(secs => n), now() FROM products p, generate_series(1, 4) n;
+INSERT INTO deployment_templates (account_id, id, product_id, name, url_template, enabled, created_at, updated_at)
+  SELECT p.account_id, gen_random_uuid(), p.id, '', '', true, now() - make_interval(secs => n), now() FROM products p, generate_series(1, 20) n;
+INSERT INTO deployment_templates_environments (account_id, product_id, environment_id, template_id)
+  SELECT t.account_id, t.product_id, e.id, t.id
+  FROM (SELECT *, row_number() OVER (PARTITION BY product_id ORDER BY created_at) AS n FROM deployment_templates) t
+  JOIN (SELECT *, row_number() OVER (PARTITION BY account_id ORDER BY name) AS n FROM environments) e ON e.account_id = t.account_id AND e.n = t.n;
 INSERT INTO user_sessions (account_id, id, user_id, token_hmac, issuer, provider_sid, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at)
   SELECT u.account_id, gen_random_uuid(), u.id, sha256((u.id::text || n)::bytea), '', '', '', '', now() - make_interval(secs => n), now(), now(), now() + interval '1 hour',
     now() + interval '1 day'
@@ -303,6 +311,14 @@ func TestListsReadFromAnIndex(t *testing.T) {
 			return err
 		}
 	}
+	templatesWhere := func(set func(*dbgen.ListDeploymentTemplatesParams)) func(*time.Time, *uuid.UUID) error {
+		return func(at *time.Time, id *uuid.UUID) error {
+			params := dbgen.ListDeploymentTemplatesParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page}
+			set(&params)
+			_, err := db.ListDeploymentTemplates(t.Context(), params)
+			return err
+		}
+	}
 	preferencesWhere := func(channel *uuid.UUID) func(*time.Time, *uuid.UUID) error {
 		return func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListNotificationPreferences(t.Context(), dbgen.ListNotificationPreferencesParams{
@@ -437,6 +453,16 @@ func TestListsReadFromAnIndex(t *testing.T) {
 			_, err := db.ListCalendarFeeds(t.Context(), dbgen.ListCalendarFeedsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
+		"listVariables": {"variables", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListVariables(t.Context(), dbgen.ListVariablesParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		// Each template with its environment.
+		"listDeploymentTemplates":              {"deployment_templates", 2 * page, templatesWhere(func(*dbgen.ListDeploymentTemplatesParams) {})},
+		"listDeploymentTemplates of a product": {"deployment_templates", page, templatesWhere(func(p *dbgen.ListDeploymentTemplatesParams) { p.ProductID = &product })},
+		"listDeploymentTemplates of a product and an environment": {"deployment_templates", page, templatesWhere(func(p *dbgen.ListDeploymentTemplatesParams) {
+			p.ProductID, p.EnvironmentID = &product, &environment
+		})},
 		"listBreakGlassGrants": {"break_glass_grants", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListBreakGlassGrants(t.Context(), dbgen.ListBreakGlassGrantsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err

@@ -25,7 +25,7 @@ func requireExceeded(t *testing.T, answer testapi.Answer, loc, kind string) {
 // TestQuotas creates more objects than the cap concurrently.
 func TestQuotas(t *testing.T) {
 	t.Parallel()
-	api := testapi.New(t, testapi.WithQuotas(quota.Limits{Products: 3, Environments: 3, Channels: 3, Preferences: 3, APIKeys: 3, CalendarFeeds: 3, OpenReleases: 3}))
+	api := testapi.New(t, testapi.WithQuotas(quota.Limits{Products: 3, Environments: 3, Channels: 3, Preferences: 3, APIKeys: 3, CalendarFeeds: 3, OpenReleases: 3, Variables: 3}))
 	channel := created(t, api, "/notification-channels/", `{"name":"c","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`)
 	for path, test := range map[string]struct{ body, kind, table string }{
 		"/products/":              {`{"name":"%d"}`, "products", "products"},
@@ -38,6 +38,7 @@ func TestQuotas(t *testing.T) {
 		"/api-keys/":       {`{"name":"%d"}`, "active API keys", "api_keys"},
 		"/calendar-feeds/": {`{"name":"%d"}`, "calendar feeds", "calendar_feeds"},
 		"/releases/":       {`{"name":"%d"}`, "open releases", "releases"},
+		"/variables/":      {`{"key":"k%d","value":""}`, "variables", "variables"},
 	} {
 		answers := concurrently(8, func(i int) testapi.Answer {
 			return api.As(t, "admin", http.MethodPost, path, fmt.Sprintf(test.body, i))

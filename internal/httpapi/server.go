@@ -34,6 +34,7 @@ import (
 	"github.com/versioner-io/versioner/internal/sessions"
 	"github.com/versioner-io/versioner/internal/signin"
 	"github.com/versioner-io/versioner/internal/telemetry"
+	"github.com/versioner-io/versioner/internal/templates"
 	docs "github.com/versioner-io/versioner/internal/web"
 )
 
@@ -86,6 +87,7 @@ type api struct {
 	notificationHandlers
 	deploymentRuleHandlers
 	calendarFeedHandlers
+	deploymentTemplateHandlers
 	preflightHandlers
 	approvalHandlers
 	breakGlassHandlers
@@ -161,23 +163,24 @@ func newAPI(document *openapi3.T, deps Dependencies) (api, error) {
 	}
 	lists := cursorCodec{keys: deps.Keys.Derive("cursor")}
 	return api{
-		eventHandlers:          eventHandlers{recorder: deps.Recorder},
-		catalogueHandlers:      catalogueHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas},
-		deploymentHandlers:     deploymentHandlers{db: deps.DB, cursors: lists, clock: deps.Clock},
-		buildHandlers:          buildHandlers{db: deps.DB, cursors: lists, clock: deps.Clock},
-		releaseHandlers:        releaseHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, clock: deps.Clock},
-		notificationHandlers:   notificationHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, channels: deps.Channels},
-		deploymentRuleHandlers: deploymentRuleHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: governance.Announcer{Pool: deps.DB, Logger: deps.Logger}, backtests: &governance.Backtests{}},
-		calendarFeedHandlers:   calendarFeedHandlers{db: deps.DB, idempotency: responses, cursors: lists, feeds: deps.Feeds},
-		preflightHandlers:      preflightHandlers{db: deps.DB, preflight: &governance.Service{Rules: deps.Rules, Clock: deps.Clock}},
-		approvalHandlers:       approvalHandlers{db: deps.DB, idempotency: responses, cursors: lists},
-		breakGlassHandlers:     breakGlassHandlers{db: deps.DB, idempotency: responses, cursors: lists},
-		apiKeyHandlers:         apiKeyHandlers{db: deps.DB, idempotency: responses, cursors: lists, keys: deps.Keys},
-		authenticationHandlers: authenticationHandlers{db: deps.DB, cursors: lists, flow: deps.SignIn, sessions: deps.Sessions},
-		userHandlers:           userHandlers{db: deps.DB, cursors: lists, changes: deps.Keys},
-		auditLogHandlers:       auditLogHandlers{db: deps.DB, cursors: lists},
-		healthHandlers:         healthHandlers{ready: deps.Ready, version: document.Info.Version},
-		docsHandlers:           docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
+		eventHandlers:              eventHandlers{recorder: deps.Recorder},
+		catalogueHandlers:          catalogueHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas},
+		deploymentHandlers:         deploymentHandlers{db: deps.DB, cursors: lists, clock: deps.Clock},
+		buildHandlers:              buildHandlers{db: deps.DB, cursors: lists, clock: deps.Clock},
+		releaseHandlers:            releaseHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, clock: deps.Clock},
+		notificationHandlers:       notificationHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, channels: deps.Channels},
+		deploymentRuleHandlers:     deploymentRuleHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: governance.Announcer{Pool: deps.DB, Logger: deps.Logger}, backtests: &governance.Backtests{}},
+		calendarFeedHandlers:       calendarFeedHandlers{db: deps.DB, idempotency: responses, cursors: lists, feeds: deps.Feeds},
+		deploymentTemplateHandlers: deploymentTemplateHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas},
+		preflightHandlers:          preflightHandlers{db: deps.DB, preflight: &governance.Service{Rules: deps.Rules, Clock: deps.Clock}},
+		approvalHandlers:           approvalHandlers{db: deps.DB, idempotency: responses, cursors: lists},
+		breakGlassHandlers:         breakGlassHandlers{db: deps.DB, idempotency: responses, cursors: lists},
+		apiKeyHandlers:             apiKeyHandlers{db: deps.DB, idempotency: responses, cursors: lists, keys: deps.Keys},
+		authenticationHandlers:     authenticationHandlers{db: deps.DB, cursors: lists, flow: deps.SignIn, sessions: deps.Sessions},
+		userHandlers:               userHandlers{db: deps.DB, cursors: lists, changes: deps.Keys},
+		auditLogHandlers:           auditLogHandlers{db: deps.DB, cursors: lists},
+		healthHandlers:             healthHandlers{ready: deps.Ready, version: document.Info.Version},
+		docsHandlers:               docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
 	}, nil
 }
 
@@ -287,10 +290,10 @@ func newOperationMiddlewares(document *openapi3.T, deps Dependencies) (map[strin
 
 // bodyProblems returns the function that finds the problems of an operation's body that schemas cannot express, nil if there is none.
 func bodyProblems(operation string) func(value any) []apperr.Field {
-	if operation == "createDeploymentRule" {
-		return governance.RuleProblems
-	}
-	return nil
+	return map[string]func(any) []apperr.Field{
+		"createDeploymentRule": governance.RuleProblems, "createVariable": templates.VariableProblems,
+		"createDeploymentTemplate": templates.TemplateProblems, "updateDeploymentTemplate": templates.TemplateProblems,
+	}[operation]
 }
 
 // sharing returns the middleware by which users share lists: of the operations that have If-None-Match, and of changes by users. Other

@@ -76,13 +76,24 @@ func newTenant(t *testing.T, api *testapi.API, account string) tenant {
 	made.ids["approval"] = id(as(http.MethodPost, "/versions/"+made.ids["version"]+"/approvals", `{"approval_type":"qa","decision":"approved"}`), "id")
 	made.ids["grant"] = id(as(http.MethodPost, "/break-glass-grants/", grantBody(made.ids["product"], made.ids["environment"])), "id")
 
+	variable := func(key string) string {
+		return id(as(http.MethodPost, "/variables/", `{"key":"`+key+`","value":"v"}`), "id")
+	}
+	made.ids["variable"], made.deleted["variable"] = variable("kept"), variable("gone")
+	template := func(product, environment string) string {
+		return id(as(http.MethodPost, "/deployment-templates/", templateBody(product, environment)), "id")
+	}
+	made.ids["template"] = template(made.ids["product"], made.ids["environment"])
+
 	gone := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"product_name": "gone", "environment_name": "gone"}))
 	for _, kind := range []string{"product", "environment", "version", "deployment"} {
 		made.deleted[kind] = id(gone, kind+"_id")
 	}
+	made.deleted["template"] = template(made.deleted["product"], made.deleted["environment"])
+	require.Equal(t, http.StatusNoContent, as(http.MethodDelete, "/deployment-templates/"+made.deleted["template"], "").Status)
 	made.deleted["build"] = id(api.PostEvent(t, builds, map[string]any{"product_name": "gone", "version": "1.4.2"}), "build_id")
 	made.deleted["release"] = id(as(http.MethodPost, "/releases/", `{"name":"gone"}`), "id")
-	for kind, path := range map[string]string{"product": "/products/", "environment": "/environments/", "release": "/releases/", "preference": "/notification-preferences/", "channel": "/notification-channels/", "rule": "/deployment-rules/"} {
+	for kind, path := range map[string]string{"product": "/products/", "environment": "/environments/", "release": "/releases/", "preference": "/notification-preferences/", "channel": "/notification-channels/", "rule": "/deployment-rules/", "variable": "/variables/"} {
 		require.Equal(t, http.StatusNoContent, as(http.MethodDelete, path+made.deleted[kind], "").Status)
 	}
 	return made
@@ -127,7 +138,11 @@ func idLocations() map[string]map[string]string {
 		"backtestDeploymentRule": {"id": "rule"}, "listDeploymentCalendar": {"query product": "product", "query environment": "environment", "query rule_id": "rule"},
 		"getDeploymentRule": {"id": "rule"}, "updateDeploymentRule": {"id": "rule"}, "deleteDeploymentRule": {"id": "rule"},
 		"revokeCalendarFeed": {"id": "feed"}, "importDeploymentRuleCalendar": {"id": "rule"},
-		"listAuditLog": {"query actor_id": "user", "query object_id": "product"},
+		"createVariable": {"body product_id": "product"}, "getVariable": {"id": "variable"}, "updateVariable": {"id": "variable"}, "deleteVariable": {"id": "variable"},
+		"createDeploymentTemplate": {"body product_id": "product"}, "listDeploymentTemplates": {"query product": "product", "query environment": "environment"},
+		"getDeploymentTemplate": {"id": "template"}, "updateDeploymentTemplate": {"id": "template"}, "deleteDeploymentTemplate": {"id": "template"},
+		"renderDeploymentTemplate": {"id": "template", "body version_id": "version", "body environment_id": "environment"},
+		"listAuditLog":             {"query actor_id": "user", "query object_id": "product"},
 	}
 }
 
@@ -136,6 +151,12 @@ func bodyOf(op, id string, named map[string]string) string {
 	switch op {
 	case "createVersionApproval":
 		return `{"approval_type":"qa","decision":"approved","environment_id":"` + named["environment_id"] + `"}`
+	case "createVariable":
+		return `{"key":"k","value":"v","product_id":"` + named["product_id"] + `"}`
+	case "createDeploymentTemplate":
+		return templateBody(named["product_id"], uuid.NewString())
+	case "renderDeploymentTemplate":
+		return `{"version_id":"` + named["version_id"] + `","environment_id":"` + named["environment_id"] + `"}`
 	case "preflight":
 		return `{"product_id":"` + named["product_id"] + `","version_id":"` + named["version_id"] + `","environment_id":"` + named["environment_id"] + `"}`
 	case "createBreakGlassGrant":

@@ -14,20 +14,22 @@ import (
 )
 
 // Limits are the maximum numbers of objects of each kind in one account, and of names of one product or environment; 0 is unlimited.
-type Limits struct{ Products, Environments, Channels, Preferences, APIKeys, CalendarFeeds, OpenReleases, Names int }
+type Limits struct{ Products, Environments, Channels, Preferences, APIKeys, CalendarFeeds, OpenReleases, Variables, DeploymentTemplates, Names int }
 
 // Kind is a kind of objects, as messages name it.
 type Kind string
 
 // The kinds.
 const (
-	Products      Kind = "products"
-	Environments  Kind = "environments"
-	Channels      Kind = "notification channels"
-	Preferences   Kind = "notification preferences"
-	APIKeys       Kind = "active API keys" //nolint:gosec // not a credential
-	CalendarFeeds Kind = "calendar feeds"
-	OpenReleases  Kind = "open releases"
+	Products            Kind = "products"
+	Environments        Kind = "environments"
+	Channels            Kind = "notification channels"
+	Preferences         Kind = "notification preferences"
+	APIKeys             Kind = "active API keys" //nolint:gosec // not a credential
+	CalendarFeeds       Kind = "calendar feeds"
+	OpenReleases        Kind = "open releases"
+	Variables           Kind = "variables"
+	DeploymentTemplates Kind = "deployment templates"
 )
 
 // Check returns an error when the account has more objects of the kind than the limit. It runs in the transaction that has
@@ -70,6 +72,10 @@ func count(ctx context.Context, db *postgres.DB, accountID uuid.UUID, kind Kind)
 		return db.CountCalendarFeeds(ctx, accountID)
 	case OpenReleases:
 		return db.CountOpenReleases(ctx, accountID)
+	case Variables:
+		return db.CountVariables(ctx, accountID)
+	case DeploymentTemplates:
+		return db.CountDeploymentTemplates(ctx, accountID)
 	default:
 		return 0, fmt.Errorf("unknown kind %q", kind)
 	}

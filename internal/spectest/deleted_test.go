@@ -31,9 +31,11 @@ func visibleAfter() map[string]visibility {
 		"deleteNotificationChannel":    {lists: []string{"listAuditLog", "listNotificationHistory"}}, // "its history stays"
 		"deleteDeploymentRule":         {lists: []string{"listAuditLog", "listRuleViolations"}},      // "Its violations stay"
 		// "it stays in the list. Revoking it again changes nothing"
-		"revokeVersionApproval": {after: map[string]int{"revokeVersionApproval": http.StatusNoContent}, lists: history},
-		"endSession":            {lists: history},
-		"revokeCalendarFeed":    {lists: history},
+		"revokeVersionApproval":    {after: map[string]int{"revokeVersionApproval": http.StatusNoContent}, lists: history},
+		"endSession":               {lists: history},
+		"revokeCalendarFeed":       {lists: history},
+		"deleteVariable":           {lists: history},
+		"deleteDeploymentTemplate": {lists: history},
 		// The list itself stays, and a new session is not affected.
 		"endSessions": {
 			after: map[string]int{"listSessions": http.StatusOK, "endSessions": http.StatusNoContent, "endSession": http.StatusNoContent},
@@ -137,7 +139,7 @@ func (f *fixture) children(t *testing.T, op operation, c requestCase) map[string
 	case "removeReleaseVersion":
 		found["/versions/"+c.path["version_id"]] = http.StatusOK
 		found["/releases/"+c.path["id"]] = http.StatusOK
-	case "revokeAPIKey", "deleteNotificationPreference", "deleteDeploymentRule", "revokeVersionApproval", "revokeCalendarFeed", "endSession", "endSessions": // without children
+	case "revokeAPIKey", "deleteNotificationPreference", "deleteDeploymentRule", "revokeVersionApproval", "revokeCalendarFeed", "endSession", "endSessions", "deleteVariable", "deleteDeploymentTemplate": // without children
 	default:
 		require.Fail(t, "no children defined", op.OperationID)
 	}

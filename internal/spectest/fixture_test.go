@@ -147,6 +147,14 @@ func (f *fixture) factories() map[string]func(t *testing.T, body map[string]any)
 			t.Helper()
 			return f.create(t, "/calendar-feeds/", map[string]any{"name": f.uniqueName()})
 		},
+		"VariableID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			return f.create(t, "/variables/", map[string]any{"key": f.uniqueKey(), "value": "deploy.yml"})
+		},
+		"DeploymentTemplateID": func(t *testing.T, body map[string]any) string {
+			t.Helper()
+			return f.create(t, "/deployment-templates/", f.template(t, body))
+		},
 		"BreakGlassGrantID": func(t *testing.T, _ map[string]any) string {
 			t.Helper()
 			event := f.deploy(t)
@@ -186,6 +194,24 @@ func (f *fixture) rule() map[string]any {
 		"name": f.uniqueName(), "rule_type": "schedule", "scope": map[string]any{"products": []string{"payments"}},
 		"schedule": map[string]any{"timezone": "UTC", "windows": []any{map[string]any{"name": "w", "effect": "deny", "start": "2026-12-18T18:00", "end": "2027-01-04T06:00"}}},
 	}
+}
+
+// uniqueKey returns a key that no variable has.
+func (f *fixture) uniqueKey() string { return strings.ReplaceAll(f.uniqueName(), "-", "_") }
+
+// template returns a template that can be rendered for the version and the environment that a body names, if it does.
+func (f *fixture) template(t *testing.T, body map[string]any) map[string]any {
+	t.Helper()
+	event := f.deploy(t)
+	template := map[string]any{
+		"name": f.uniqueName(), "product_id": event.Field(t, "product_id"), "environment_ids": []any{event.Field(t, "environment_id")},
+		"url_template": "https://ci.example.com/{{vi_version}}",
+	}
+	if version, ok := body["version_id"].(string); ok {
+		template["product_id"] = f.doAsAdmin(t, http.MethodGet, "/versions/"+version, "").Field(t, "product_id")
+		template["environment_ids"] = []any{body["environment_id"]}
+	}
+	return template
 }
 
 // grantOfAnother creates a break-glass grant that the admin may confirm or review.
@@ -266,6 +292,12 @@ func (f *fixture) adapt(t *testing.T, body map[string]any) {
 	}
 	if body["environment_id"] != nil {
 		body["environment_id"] = f.factories()["EnvironmentID"](t, nil)
+	}
+	if body["environment_ids"] != nil {
+		body["environment_ids"] = []any{f.factories()["EnvironmentID"](t, nil)}
+	}
+	if body["key"] != nil {
+		body["key"] = f.uniqueKey()
 	}
 	if body["channel_id"] != nil {
 		body["channel_id"] = f.factories()["ChannelID"](t, nil)

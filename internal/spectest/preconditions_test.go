@@ -114,7 +114,7 @@ func TestIdempotencyKey(t *testing.T) {
 	for _, op := range operations(f.document) {
 		if !op.takes("Idempotency-Key") {
 			// A message cannot be taken back, signing out ends the credential of a replay, and questions change nothing.
-			isExempt := op.method != http.MethodPost || slices.Contains([]string{"testNotificationChannel", "signOut", "backtestDeploymentRule", "preflight"}, op.OperationID)
+			isExempt := op.method != http.MethodPost || slices.Contains([]string{"testNotificationChannel", "signOut", "backtestDeploymentRule", "preflight", "renderDeploymentTemplate"}, op.OperationID)
 			require.True(t, isExempt, "%s: a POST has an Idempotency-Key", op.OperationID)
 			continue
 		}

@@ -23,6 +23,7 @@ func rolesByPermission() map[string]string {
 		"integrations.write":   "admin sre",
 		"rules.write":          "admin release_manager sre",
 		"governance.manage":    "admin",
+		"templates.write":      "admin release_manager sre",
 		"breakglass.write":     "admin release_manager sre",
 		"versions.approve":     "admin release_manager product qa sre security compliance",
 		"calendar_feeds.write": "admin release_manager product developer sre qa security compliance",
@@ -45,7 +46,7 @@ func permissionOf(t *testing.T, op operation) string {
 		return "view"
 	case collection == "api-keys" && reads:
 		return "keys.view"
-	case reads:
+	case reads, op.OperationID == "renderDeploymentTemplate":
 		return "view"
 	case strings.HasPrefix(collection, "notification-"):
 		return "integrations.write"
@@ -53,7 +54,7 @@ func permissionOf(t *testing.T, op operation) string {
 	writes := map[string]string{
 		"products": "products.write", "environments": "environments.write", "releases": "releases.write", "api-keys": "keys.manage", "users": "roles.manage",
 		"deployment-rules": "rules.write", "governance-settings": "governance.manage", "versions": "versions.approve", "preflight": "view", "break-glass-grants": "breakglass.write",
-		"calendar-feeds": "calendar_feeds.write",
+		"calendar-feeds": "calendar_feeds.write", "variables": "templates.write", "deployment-templates": "templates.write",
 	}
 	require.Contains(t, writes, collection, "%s: no permission specified", op.OperationID)
 	return writes[collection]

@@ -49,7 +49,7 @@ const starts = "createDeploymentEvent"
 
 // hasReference reports whether the body has the identifier of another object.
 func hasReference(operation string) bool {
-	return slices.Contains([]string{"createNotificationPreference", "addReleaseVersion", "createVersionApproval", "createBreakGlassGrant", "preflight"}, operation)
+	return slices.Contains([]string{"createNotificationPreference", "addReleaseVersion", "createVersionApproval", "createBreakGlassGrant", "preflight", "createVariable", "createDeploymentTemplate", "renderDeploymentTemplate"}, operation)
 }
 
 // TestUnknownIDsReturn404 sends unknown identifiers in paths and in bodies.
@@ -115,7 +115,24 @@ func conflicts() map[string]func(*testing.T, *fixture, *requestCase) {
 		t.Helper()
 		f.doAsAdmin(t, http.MethodPost, "/break-glass-grants/"+c.path["id"]+"/revoke", "")
 	}
+	environmentTaken := func(t *testing.T, f *fixture, c *requestCase) {
+		t.Helper()
+		body := c.body.(map[string]any)
+		other := f.template(t, nil)
+		if id := c.path["id"]; id != "" {
+			other["product_id"] = f.doAsAdmin(t, http.MethodGet, "/deployment-templates/"+id, "").Field(t, "product_id")
+		} else {
+			other["product_id"] = body["product_id"]
+		}
+		f.create(t, "/deployment-templates/", other)
+		body["environment_ids"] = other["environment_ids"]
+	}
 	return map[string]func(*testing.T, *fixture, *requestCase){
+		"createVariable": func(t *testing.T, f *fixture, c *requestCase) {
+			t.Helper()
+			f.create(t, "/variables/", c.body.(map[string]any))
+		},
+		"createDeploymentTemplate": environmentTaken, "updateDeploymentTemplate": environmentTaken,
 		"confirmBreakGlassGrant": endedGrant, "revokeBreakGlassGrant": endedGrant,
 		"reviewBreakGlassGrant": func(t *testing.T, f *fixture, c *requestCase) {
 			t.Helper()

@@ -14,7 +14,7 @@ import schemathesis
 EVENTS = {"/deployment-events/", "/build-events/", "/version-events/"}
 NAMES = {"name", "product_name", "version", "environment_name", "environment"}
 NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
-KEPT = {os.environ[name] for name in ("CHANNEL", "ENVIRONMENT", "EVENTS_KEY_ID", "FEED", "PRODUCT", "RELEASE", "RULE")}
+KEPT = {os.environ[name] for name in ("CHANNEL", "ENVIRONMENT", "EVENTS_KEY_ID", "FEED", "PRODUCT", "RELEASE", "RULE", "TEMPLATE", "VARIABLE")}
 CHANNELS = "/notification-channels/"
 PREFERENCES = "/notification-preferences/"
 CONFIGS = {
@@ -23,6 +23,9 @@ CONFIGS = {
     "email": {"to": "team@example.com"},
 }
 RULES = "/deployment-rules/"
+TEMPLATES = "/deployment-templates/"
+RENDER = "/deployment-templates/{id}/render"
+VARIABLES = "/variables/"
 RULE_CALENDAR = "/deployment-rules/{id}/calendar"
 CALENDAR = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20261224\r\nDTEND:20261227\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 WINDOW = {"name": "night", "effect": "deny", "start": "2026-01-01T22:00", "end": "2026-01-02T06:00"}
@@ -64,6 +67,11 @@ def fit_body(path: str, body: dict) -> None:
         body.pop("filters", None)  # filters must be able to match the event type
     if path.startswith(RULES):
         fit_rule(path, body)
+    if path.startswith(TEMPLATES):
+        fit_template(path, body)
+    if path == VARIABLES:
+        body.pop("product_id", None)  # an existing one
+        body["key"] = f"k{uuid.uuid4().hex}"  # unique, and not the server's
     if path == "/preflight/":
         body.pop("at", None)  # in the next 400 days
         for name, identifier in (("product_name", "product_id"), ("version", "version_id"), ("environment_name", "environment_id")):
@@ -82,6 +90,32 @@ def fit_rule(path: str, body: dict) -> None:
             body["rule_type"] = "flow"  # the other type comes with deployment requests
         body.update({"name": f"rule {len(body['name'])}", "mode": "report_only"})  # fewer than an account may have
         body[body["rule_type"]] = RULE_CONFIGS[body["rule_type"]]
+
+
+def fit_template(path: str, body: dict) -> None:
+    """Give a template a URL, its product, and an environment of its own; render one for what it is for."""
+    if path == RENDER:
+        body.update(version_id=os.environ["VERSION"], environment_id=os.environ["ENVIRONMENT"])
+        return
+    if "url_template" in body:
+        body["url_template"] = "https://ci.example.com/{{vi_version}}"
+    if "product_id" in body:
+        body["product_id"] = os.environ["PRODUCT"]
+    if path == TEMPLATES:
+        body["environment_ids"] = [create_environment()]  # the product has no other template for it
+    else:
+        body.pop("environment_ids", None)  # those of the template that is rendered
+
+
+def create_environment() -> str:
+    answer = requests.post(
+        f"{os.environ['URL']}/environments/",
+        json={"name": str(uuid.uuid4())},
+        headers={"Authorization": f"Bearer {os.environ['TOKEN']}"},
+        timeout=10,
+    )
+    answer.raise_for_status()
+    return answer.json()["id"]
 
 
 def fill_release(parameters: dict) -> None:
@@ -115,6 +149,8 @@ def before_call(context, case, kwargs):
         case.headers["Idempotency-Key"] = str(uuid.uuid4())  # a key belongs to one request
     if case.headers and "If-Match" in case.headers:
         case.headers["If-Match"] = "*"  # any revision
+    if case.operation.path == RENDER:
+        case.path_parameters["id"] = os.environ["TEMPLATE"]
     if case.operation.path == RULE_CALENDAR:
         case.path_parameters["id"] = os.environ["RULE"]  # a schedule
         case.body = CALENDAR  # other texts are no calendars

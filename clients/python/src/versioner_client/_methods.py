@@ -922,6 +922,109 @@ class Methods(ABC):
         """
         return (self.send(operations.preflight(body))).data
 
+    def list_variables(self, *, limit: int | None = None, cursor: str | None = None) -> Pages[models.Variable]:
+        """List variables.
+
+        Lists the variables of the account and of its products, newest first. Those that the server sets are not listed.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_variables(limit=limit, cursor=cursor))
+
+    def create_variable(self, body: models.VariableCreate, *, idempotency_key: str | None = None) -> models.Variable:
+        """Create a variable.
+
+        Creates a variable of a product, or of all products. Its key is unique there; a variable of the product prevails over one of the same key
+        that is of all products. It is no place for secrets: every user of the account can read it.
+        """
+        return (self.send(operations.create_variable(body, idempotency_key=idempotency_key))).data
+
+    def get_variable(self, id: UUID | str) -> models.Variable:
+        """Get a variable.
+
+        Returns one variable. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
+        """
+        return (self.send(operations.get_variable(id))).data
+
+    def delete_variable(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a variable.
+
+        Deletes the variable. Templates that name it are rendered with the one of all products, if there is one; otherwise it is missing.
+        """
+        self.send(operations.delete_variable(id, if_match=if_match))
+
+    def update_variable(
+        self, id: UUID | str, body: models.VariablePatch, *, if_match: str | None = None
+    ) -> models.Variable:
+        """Update a variable.
+
+        Changes the value (JSON merge patch, RFC 7396). The key and the product of a variable cannot change. URLs that are rendered after the answer
+        have the new value.
+        """
+        return (self.send(operations.update_variable(id, body, if_match=if_match))).data
+
+    def list_deployment_templates(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        product: str | None = None,
+        environment: str | None = None,
+    ) -> Pages[models.DeploymentTemplate]:
+        """List deployment templates.
+
+        Lists the account's templates, newest first, disabled ones included. With `product` and `environment`, it is one at most.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(
+            self.send,
+            operations.list_deployment_templates(limit=limit, cursor=cursor, product=product, environment=environment),
+        )
+
+    def create_deployment_template(
+        self, body: models.DeploymentTemplateCreate, *, idempotency_key: str | None = None
+    ) -> models.DeploymentTemplate:
+        """Create a deployment template.
+
+        Creates a template for environments of a product, which has one template for an environment. The template begins with a literal
+        `http://host/` or `https://host/`, without a user name; behind that, a placeholder is a variable's key in double braces. Variables need not exist
+        yet; of those that begin with `vi_`, only the ones that the server sets are accepted.
+        """
+        return (self.send(operations.create_deployment_template(body, idempotency_key=idempotency_key))).data
+
+    def get_deployment_template(self, id: UUID | str) -> models.DeploymentTemplate:
+        """Get a deployment template.
+
+        Returns one template with its environments: deleted ones are left out.
+        """
+        return (self.send(operations.get_deployment_template(id))).data
+
+    def delete_deployment_template(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a deployment template.
+
+        Deletes the template. Its product may have another one for each of its environments.
+        """
+        self.send(operations.delete_deployment_template(id, if_match=if_match))
+
+    def update_deployment_template(
+        self, id: UUID | str, body: models.DeploymentTemplatePatch, *, if_match: str | None = None
+    ) -> models.DeploymentTemplate:
+        """Update a deployment template.
+
+        Changes the members in the body (JSON merge patch, RFC 7396). A list of environments replaces the former one. The product of a template
+        cannot change.
+        """
+        return (self.send(operations.update_deployment_template(id, body, if_match=if_match))).data
+
+    def render_deployment_template(self, id: UUID | str, body: models.DeploymentTemplateRender) -> models.RenderedURL:
+        """Render a deployment template.
+
+        Returns the URL for a version of the template's product and one of its environments, of a disabled template too, and creates nothing. A
+        variable without a value is a problem of its own, `Missing variable: x`. Values that would change the segments of the path are rejected.
+        """
+        return (self.send(operations.render_deployment_template(id, body))).data
+
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> Pages[models.APIKey]:
         """List API keys.
 
@@ -2023,6 +2126,113 @@ class AsyncMethods(ABC):
         users have to approve.
         """
         return (await self.send(operations.preflight(body))).data
+
+    def list_variables(self, *, limit: int | None = None, cursor: str | None = None) -> AsyncPages[models.Variable]:
+        """List variables.
+
+        Lists the variables of the account and of its products, newest first. Those that the server sets are not listed.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_variables(limit=limit, cursor=cursor))
+
+    async def create_variable(
+        self, body: models.VariableCreate, *, idempotency_key: str | None = None
+    ) -> models.Variable:
+        """Create a variable.
+
+        Creates a variable of a product, or of all products. Its key is unique there; a variable of the product prevails over one of the same key
+        that is of all products. It is no place for secrets: every user of the account can read it.
+        """
+        return (await self.send(operations.create_variable(body, idempotency_key=idempotency_key))).data
+
+    async def get_variable(self, id: UUID | str) -> models.Variable:
+        """Get a variable.
+
+        Returns one variable. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
+        """
+        return (await self.send(operations.get_variable(id))).data
+
+    async def delete_variable(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a variable.
+
+        Deletes the variable. Templates that name it are rendered with the one of all products, if there is one; otherwise it is missing.
+        """
+        await self.send(operations.delete_variable(id, if_match=if_match))
+
+    async def update_variable(
+        self, id: UUID | str, body: models.VariablePatch, *, if_match: str | None = None
+    ) -> models.Variable:
+        """Update a variable.
+
+        Changes the value (JSON merge patch, RFC 7396). The key and the product of a variable cannot change. URLs that are rendered after the answer
+        have the new value.
+        """
+        return (await self.send(operations.update_variable(id, body, if_match=if_match))).data
+
+    def list_deployment_templates(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        product: str | None = None,
+        environment: str | None = None,
+    ) -> AsyncPages[models.DeploymentTemplate]:
+        """List deployment templates.
+
+        Lists the account's templates, newest first, disabled ones included. With `product` and `environment`, it is one at most.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(
+            self.send,
+            operations.list_deployment_templates(limit=limit, cursor=cursor, product=product, environment=environment),
+        )
+
+    async def create_deployment_template(
+        self, body: models.DeploymentTemplateCreate, *, idempotency_key: str | None = None
+    ) -> models.DeploymentTemplate:
+        """Create a deployment template.
+
+        Creates a template for environments of a product, which has one template for an environment. The template begins with a literal
+        `http://host/` or `https://host/`, without a user name; behind that, a placeholder is a variable's key in double braces. Variables need not exist
+        yet; of those that begin with `vi_`, only the ones that the server sets are accepted.
+        """
+        return (await self.send(operations.create_deployment_template(body, idempotency_key=idempotency_key))).data
+
+    async def get_deployment_template(self, id: UUID | str) -> models.DeploymentTemplate:
+        """Get a deployment template.
+
+        Returns one template with its environments: deleted ones are left out.
+        """
+        return (await self.send(operations.get_deployment_template(id))).data
+
+    async def delete_deployment_template(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a deployment template.
+
+        Deletes the template. Its product may have another one for each of its environments.
+        """
+        await self.send(operations.delete_deployment_template(id, if_match=if_match))
+
+    async def update_deployment_template(
+        self, id: UUID | str, body: models.DeploymentTemplatePatch, *, if_match: str | None = None
+    ) -> models.DeploymentTemplate:
+        """Update a deployment template.
+
+        Changes the members in the body (JSON merge patch, RFC 7396). A list of environments replaces the former one. The product of a template
+        cannot change.
+        """
+        return (await self.send(operations.update_deployment_template(id, body, if_match=if_match))).data
+
+    async def render_deployment_template(
+        self, id: UUID | str, body: models.DeploymentTemplateRender
+    ) -> models.RenderedURL:
+        """Render a deployment template.
+
+        Returns the URL for a version of the template's product and one of its environments, of a disabled template too, and creates nothing. A
+        variable without a value is a problem of its own, `Missing variable: x`. Values that would change the segments of the path are rejected.
+        """
+        return (await self.send(operations.render_deployment_template(id, body))).data
 
     def list_api_keys(self, *, limit: int | None = None, cursor: str | None = None) -> AsyncPages[models.APIKey]:
         """List API keys.

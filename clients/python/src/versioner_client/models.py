@@ -2935,6 +2935,259 @@ class CreatedAPIKey(BaseModel):
     """
 
 
+class Variable(BaseModel):
+    """
+    A value that deployment templates name.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The variable's identifier.
+    """
+    product_id: Annotated[UUID | None, Field(...)]
+    """
+    The product whose templates it is for; null: those of all products.
+    """
+    product_name: Annotated[str | None, Field(...)]
+    """
+    That product's name.
+    """
+    key: str
+    """
+    Its name in placeholders.
+    """
+    value: str
+    """
+    Its value; may be empty.
+    """
+    created_at: AwareDatetime
+    """
+    When it was created.
+    """
+    updated_at: AwareDatetime
+    """
+    When it was last changed.
+    """
+
+
+class VariableList(BaseModel):
+    """
+    A page of a list of variables.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[Variable]
+    """
+    Variables of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class VariableCreate(BaseModel):
+    """
+    A variable to create. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    key: str
+    """
+    Its name in placeholders, 1 to 64 characters of a-z, 0-9 and _. Names that begin with `vi_` are the server's.
+    """
+    value: str
+    """
+    Its value, at most 2,000 characters.
+    """
+    product_id: UUID | None = None
+    """
+    The product whose templates it is for; null or absent: those of all products.
+    """
+
+
+class VariablePatch(BaseModel):
+    """
+    The members to change; absent ones stay. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    value: str | None = None
+    """
+    Its value, at most 2,000 characters.
+    """
+
+
+class DeploymentTemplate(BaseModel):
+    """
+    The URL of the page on which users start deployments of a product to some environments, with placeholders.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The template's identifier.
+    """
+    product_id: UUID
+    """
+    Its product's identifier.
+    """
+    product_name: str
+    """
+    Its product's name.
+    """
+    name: str
+    """
+    Its name, which is the label of the button.
+    """
+    url_template: str
+    """
+    The URL with placeholders.
+    """
+    environment_ids: list[UUID]
+    """
+    The environments, by name; empty when all have been deleted.
+    """
+    environment_names: list[str]
+    """
+    The names of these environments, in the same order.
+    """
+    enabled: bool
+    """
+    Whether the dashboard shows the button.
+    """
+    created_at: AwareDatetime
+    """
+    When it was created.
+    """
+    updated_at: AwareDatetime
+    """
+    When it was last changed.
+    """
+
+
+class DeploymentTemplateList(BaseModel):
+    """
+    A page of a list of deployment templates.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[DeploymentTemplate]
+    """
+    Deployment templates of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class DeploymentTemplateCreate(BaseModel):
+    """
+    A template to create. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    name: str
+    """
+    Its name, 1 to 100 characters: the label of the button.
+    """
+    product_id: UUID
+    """
+    The product that is deployed.
+    """
+    url_template: str
+    """
+    A URL with placeholders, at most 4,096 characters.
+    """
+    environment_ids: list[UUID]
+    """
+    The environments, 1 to 50. The product has no other template for any of them.
+    """
+    enabled: bool = True
+    """
+    Whether the dashboard shows the button; true by default.
+    """
+
+
+class DeploymentTemplatePatch(BaseModel):
+    """
+    The members to change; absent ones stay. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    name: str | None = None
+    """
+    Its name, 1 to 100 characters: the label of the button.
+    """
+    url_template: str | None = None
+    """
+    A URL with placeholders, at most 4,096 characters.
+    """
+    environment_ids: list[UUID] | None = None
+    """
+    The environments, 1 to 50. The product has no other template for any of them.
+    """
+    enabled: bool | None = None
+    """
+    Whether the dashboard shows the button.
+    """
+
+
+class DeploymentTemplateRender(BaseModel):
+    """
+    The version and the environment to render a template for. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    version_id: UUID
+    """
+    A version of the template's product.
+    """
+    environment_id: UUID
+    """
+    One of the template's environments.
+    """
+
+
+class RenderedURL(BaseModel):
+    """
+    The URL of a deployment template for a version and an environment.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    url: str
+    """
+    The URL; its scheme is http or https and its host that of the template.
+    """
+
+
 class CalendarFeed(BaseModel):
     """
     An address of the deployment calendar, without its token.

@@ -1397,6 +1397,185 @@ def preflight(body: models.PreflightRequest) -> Operation[models.Preflight]:
     )
 
 
+def list_variables(*, limit: int | None = None, cursor: str | None = None) -> Operation[models.VariableList]:
+    """List variables.
+
+    Lists the variables of the account and of its products, newest first. Those that the server sets are not listed.
+    """
+    return Operation(
+        method="GET",
+        path="/variables/",
+        answer=models.VariableList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def create_variable(body: models.VariableCreate, *, idempotency_key: str | None = None) -> Operation[models.Variable]:
+    """Create a variable.
+
+    Creates a variable of a product, or of all products. Its key is unique there; a variable of the product prevails over one of the same key
+    that is of all products. It is no place for secrets: every user of the account can read it.
+    """
+    return Operation(
+        method="POST",
+        path="/variables/",
+        answer=models.Variable,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def get_variable(id: UUID | str) -> Operation[models.Variable]:
+    """Get a variable.
+
+    Returns one variable. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
+    """
+    return Operation(
+        method="GET",
+        path=f"/variables/{segment(id)}",
+        answer=models.Variable,
+    )
+
+
+def delete_variable(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
+    """Delete a variable.
+
+    Deletes the variable. Templates that name it are rendered with the one of all products, if there is one; otherwise it is missing.
+    """
+    return Operation(
+        method="DELETE",
+        path=f"/variables/{segment(id)}",
+        answer=None,
+        headers={
+            "If-Match": if_match,
+        },
+    )
+
+
+def update_variable(
+    id: UUID | str, body: models.VariablePatch, *, if_match: str | None = None
+) -> Operation[models.Variable]:
+    """Update a variable.
+
+    Changes the value (JSON merge patch, RFC 7396). The key and the product of a variable cannot change. URLs that are rendered after the answer
+    have the new value.
+    """
+    return Operation(
+        method="PATCH",
+        path=f"/variables/{segment(id)}",
+        answer=models.Variable,
+        headers={
+            "If-Match": if_match,
+        },
+        body=body,
+    )
+
+
+def list_deployment_templates(
+    *, limit: int | None = None, cursor: str | None = None, product: str | None = None, environment: str | None = None
+) -> Operation[models.DeploymentTemplateList]:
+    """List deployment templates.
+
+    Lists the account's templates, newest first, disabled ones included. With `product` and `environment`, it is one at most.
+    """
+    return Operation(
+        method="GET",
+        path="/deployment-templates/",
+        answer=models.DeploymentTemplateList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+            "product": product,
+            "environment": environment,
+        },
+    )
+
+
+def create_deployment_template(
+    body: models.DeploymentTemplateCreate, *, idempotency_key: str | None = None
+) -> Operation[models.DeploymentTemplate]:
+    """Create a deployment template.
+
+    Creates a template for environments of a product, which has one template for an environment. The template begins with a literal
+    `http://host/` or `https://host/`, without a user name; behind that, a placeholder is a variable's key in double braces. Variables need not exist
+    yet; of those that begin with `vi_`, only the ones that the server sets are accepted.
+    """
+    return Operation(
+        method="POST",
+        path="/deployment-templates/",
+        answer=models.DeploymentTemplate,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def get_deployment_template(id: UUID | str) -> Operation[models.DeploymentTemplate]:
+    """Get a deployment template.
+
+    Returns one template with its environments: deleted ones are left out.
+    """
+    return Operation(
+        method="GET",
+        path=f"/deployment-templates/{segment(id)}",
+        answer=models.DeploymentTemplate,
+    )
+
+
+def delete_deployment_template(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
+    """Delete a deployment template.
+
+    Deletes the template. Its product may have another one for each of its environments.
+    """
+    return Operation(
+        method="DELETE",
+        path=f"/deployment-templates/{segment(id)}",
+        answer=None,
+        headers={
+            "If-Match": if_match,
+        },
+    )
+
+
+def update_deployment_template(
+    id: UUID | str, body: models.DeploymentTemplatePatch, *, if_match: str | None = None
+) -> Operation[models.DeploymentTemplate]:
+    """Update a deployment template.
+
+    Changes the members in the body (JSON merge patch, RFC 7396). A list of environments replaces the former one. The product of a template
+    cannot change.
+    """
+    return Operation(
+        method="PATCH",
+        path=f"/deployment-templates/{segment(id)}",
+        answer=models.DeploymentTemplate,
+        headers={
+            "If-Match": if_match,
+        },
+        body=body,
+    )
+
+
+def render_deployment_template(id: UUID | str, body: models.DeploymentTemplateRender) -> Operation[models.RenderedURL]:
+    """Render a deployment template.
+
+    Returns the URL for a version of the template's product and one of its environments, of a disabled template too, and creates nothing. A
+    variable without a value is a problem of its own, `Missing variable: x`. Values that would change the segments of the path are rejected.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-templates/{segment(id)}/render",
+        answer=models.RenderedURL,
+        body=body,
+    )
+
+
 def list_api_keys(*, limit: int | None = None, cursor: str | None = None) -> Operation[models.APIKeyList]:
     """List API keys.
 

@@ -30,6 +30,9 @@ import type {
   CreateDeploymentRuleData,
   CreateDeploymentRuleErrors,
   CreateDeploymentRuleResponses,
+  CreateDeploymentTemplateData,
+  CreateDeploymentTemplateErrors,
+  CreateDeploymentTemplateResponses,
   CreateEnvironmentData,
   CreateEnvironmentErrors,
   CreateEnvironmentResponses,
@@ -45,6 +48,9 @@ import type {
   CreateReleaseData,
   CreateReleaseErrors,
   CreateReleaseResponses,
+  CreateVariableData,
+  CreateVariableErrors,
+  CreateVariableResponses,
   CreateVersionApprovalData,
   CreateVersionApprovalErrors,
   CreateVersionApprovalResponses,
@@ -54,6 +60,9 @@ import type {
   DeleteDeploymentRuleData,
   DeleteDeploymentRuleErrors,
   DeleteDeploymentRuleResponses,
+  DeleteDeploymentTemplateData,
+  DeleteDeploymentTemplateErrors,
+  DeleteDeploymentTemplateResponses,
   DeleteEnvironmentData,
   DeleteEnvironmentErrors,
   DeleteEnvironmentResponses,
@@ -69,6 +78,9 @@ import type {
   DeleteReleaseData,
   DeleteReleaseErrors,
   DeleteReleaseResponses,
+  DeleteVariableData,
+  DeleteVariableErrors,
+  DeleteVariableResponses,
   EndSessionData,
   EndSessionErrors,
   EndSessionResponses,
@@ -96,6 +108,9 @@ import type {
   GetDeploymentRuleData,
   GetDeploymentRuleErrors,
   GetDeploymentRuleResponses,
+  GetDeploymentTemplateData,
+  GetDeploymentTemplateErrors,
+  GetDeploymentTemplateResponses,
   GetEnvironmentData,
   GetEnvironmentErrors,
   GetEnvironmentResponses,
@@ -130,6 +145,9 @@ import type {
   GetUserData,
   GetUserErrors,
   GetUserResponses,
+  GetVariableData,
+  GetVariableErrors,
+  GetVariableResponses,
   GetVersionData,
   GetVersionErrors,
   GetVersionResponses,
@@ -166,6 +184,9 @@ import type {
   ListDeploymentsData,
   ListDeploymentsErrors,
   ListDeploymentsResponses,
+  ListDeploymentTemplatesData,
+  ListDeploymentTemplatesErrors,
+  ListDeploymentTemplatesResponses,
   ListEnvironmentsData,
   ListEnvironmentsErrors,
   ListEnvironmentsResponses,
@@ -201,6 +222,9 @@ import type {
   ListUsersData,
   ListUsersErrors,
   ListUsersResponses,
+  ListVariablesData,
+  ListVariablesErrors,
+  ListVariablesResponses,
   ListVersionApprovalsData,
   ListVersionApprovalsErrors,
   ListVersionApprovalsResponses,
@@ -216,6 +240,9 @@ import type {
   RemoveReleaseVersionData,
   RemoveReleaseVersionErrors,
   RemoveReleaseVersionResponses,
+  RenderDeploymentTemplateData,
+  RenderDeploymentTemplateErrors,
+  RenderDeploymentTemplateResponses,
   ResendRecipientConfirmationsData,
   ResendRecipientConfirmationsErrors,
   ResendRecipientConfirmationsResponses,
@@ -249,6 +276,9 @@ import type {
   UpdateDeploymentRuleData,
   UpdateDeploymentRuleErrors,
   UpdateDeploymentRuleResponses,
+  UpdateDeploymentTemplateData,
+  UpdateDeploymentTemplateErrors,
+  UpdateDeploymentTemplateResponses,
   UpdateEnvironmentData,
   UpdateEnvironmentErrors,
   UpdateEnvironmentResponses,
@@ -270,6 +300,9 @@ import type {
   UpdateUserData,
   UpdateUserErrors,
   UpdateUserResponses,
+  UpdateVariableData,
+  UpdateVariableErrors,
+  UpdateVariableResponses,
 } from "./types.gen.js";
 
 /**
@@ -1962,6 +1995,263 @@ export const preflight = (options: Options<PreflightData>): RequestResult<Prefli
       },
     ],
     url: "/preflight/",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * List variables
+ *
+ * Lists the variables of the account and of its products, newest first. Those that the server sets are not listed.
+ *
+ */
+export const listVariables = (
+  options: Options<ListVariablesData>,
+): RequestResult<ListVariablesResponses, ListVariablesErrors> =>
+  options.client.get<ListVariablesResponses, ListVariablesErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/variables/",
+    ...options,
+  });
+
+/**
+ * Create a variable
+ *
+ * Creates a variable of a product, or of all products. Its key is unique there; a variable of the product prevails over one of the same key
+ * that is of all products. It is no place for secrets: every user of the account can read it.
+ *
+ */
+export const createVariable = (
+  options: Options<CreateVariableData>,
+): RequestResult<CreateVariableResponses, CreateVariableErrors> =>
+  options.client.post<CreateVariableResponses, CreateVariableErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/variables/",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Delete a variable
+ *
+ * Deletes the variable. Templates that name it are rendered with the one of all products, if there is one; otherwise it is missing.
+ *
+ */
+export const deleteVariable = (
+  options: Options<DeleteVariableData>,
+): RequestResult<DeleteVariableResponses, DeleteVariableErrors> =>
+  options.client.delete<DeleteVariableResponses, DeleteVariableErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/variables/{id}",
+    ...options,
+  });
+
+/**
+ * Get a variable
+ *
+ * Returns one variable. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's.
+ *
+ */
+export const getVariable = (
+  options: Options<GetVariableData>,
+): RequestResult<GetVariableResponses, GetVariableErrors> =>
+  options.client.get<GetVariableResponses, GetVariableErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/variables/{id}",
+    ...options,
+  });
+
+/**
+ * Update a variable
+ *
+ * Changes the value (JSON merge patch, RFC 7396). The key and the product of a variable cannot change. URLs that are rendered after the answer
+ * have the new value.
+ *
+ */
+export const updateVariable = (
+  options: Options<UpdateVariableData>,
+): RequestResult<UpdateVariableResponses, UpdateVariableErrors> =>
+  options.client.patch<UpdateVariableResponses, UpdateVariableErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/variables/{id}",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * List deployment templates
+ *
+ * Lists the account's templates, newest first, disabled ones included. With `product` and `environment`, it is one at most.
+ *
+ */
+export const listDeploymentTemplates = (
+  options: Options<ListDeploymentTemplatesData>,
+): RequestResult<ListDeploymentTemplatesResponses, ListDeploymentTemplatesErrors> =>
+  options.client.get<ListDeploymentTemplatesResponses, ListDeploymentTemplatesErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-templates/",
+    ...options,
+  });
+
+/**
+ * Create a deployment template
+ *
+ * Creates a template for environments of a product, which has one template for an environment. The template begins with a literal
+ * `http://host/` or `https://host/`, without a user name; behind that, a placeholder is a variable's key in double braces. Variables need not exist
+ * yet; of those that begin with `vi_`, only the ones that the server sets are accepted.
+ *
+ */
+export const createDeploymentTemplate = (
+  options: Options<CreateDeploymentTemplateData>,
+): RequestResult<CreateDeploymentTemplateResponses, CreateDeploymentTemplateErrors> =>
+  options.client.post<CreateDeploymentTemplateResponses, CreateDeploymentTemplateErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-templates/",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Delete a deployment template
+ *
+ * Deletes the template. Its product may have another one for each of its environments.
+ *
+ */
+export const deleteDeploymentTemplate = (
+  options: Options<DeleteDeploymentTemplateData>,
+): RequestResult<DeleteDeploymentTemplateResponses, DeleteDeploymentTemplateErrors> =>
+  options.client.delete<DeleteDeploymentTemplateResponses, DeleteDeploymentTemplateErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-templates/{id}",
+    ...options,
+  });
+
+/**
+ * Get a deployment template
+ *
+ * Returns one template with its environments: deleted ones are left out.
+ *
+ */
+export const getDeploymentTemplate = (
+  options: Options<GetDeploymentTemplateData>,
+): RequestResult<GetDeploymentTemplateResponses, GetDeploymentTemplateErrors> =>
+  options.client.get<GetDeploymentTemplateResponses, GetDeploymentTemplateErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-templates/{id}",
+    ...options,
+  });
+
+/**
+ * Update a deployment template
+ *
+ * Changes the members in the body (JSON merge patch, RFC 7396). A list of environments replaces the former one. The product of a template
+ * cannot change.
+ *
+ */
+export const updateDeploymentTemplate = (
+  options: Options<UpdateDeploymentTemplateData>,
+): RequestResult<UpdateDeploymentTemplateResponses, UpdateDeploymentTemplateErrors> =>
+  options.client.patch<UpdateDeploymentTemplateResponses, UpdateDeploymentTemplateErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-templates/{id}",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Render a deployment template
+ *
+ * Returns the URL for a version of the template's product and one of its environments, of a disabled template too, and creates nothing. A
+ * variable without a value is a problem of its own, `Missing variable: x`. Values that would change the segments of the path are rejected.
+ *
+ */
+export const renderDeploymentTemplate = (
+  options: Options<RenderDeploymentTemplateData>,
+): RequestResult<RenderDeploymentTemplateResponses, RenderDeploymentTemplateErrors> =>
+  options.client.post<RenderDeploymentTemplateResponses, RenderDeploymentTemplateErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-templates/{id}/render",
     ...options,
     headers: {
       "Content-Type": "application/json",

@@ -2583,6 +2583,214 @@ export type CreatedAPIKey = {
 };
 
 /**
+ * A value that deployment templates name.
+ */
+export type Variable = {
+  /**
+   * The variable's identifier.
+   */
+  id: string;
+  /**
+   * The product whose templates it is for; null: those of all products.
+   */
+  product_id: string | null;
+  /**
+   * That product's name.
+   */
+  product_name: string | null;
+  /**
+   * Its name in placeholders.
+   */
+  key: string;
+  /**
+   * Its value; may be empty.
+   */
+  value: string;
+  /**
+   * When it was created.
+   */
+  created_at: string;
+  /**
+   * When it was last changed.
+   */
+  updated_at: string;
+};
+
+/**
+ * A page of a list of variables.
+ */
+export type VariableList = {
+  /**
+   * Variables of this page, newest first.
+   */
+  items: Array<Variable>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * A variable to create. Unknown members are rejected.
+ */
+export type VariableCreate = {
+  /**
+   * Its name in placeholders, 1 to 64 characters of a-z, 0-9 and _. Names that begin with `vi_` are the server's.
+   */
+  key: string;
+  /**
+   * Its value, at most 2,000 characters.
+   */
+  value: string;
+  /**
+   * The product whose templates it is for; null or absent: those of all products.
+   */
+  product_id?: string | null;
+};
+
+/**
+ * The members to change; absent ones stay. Unknown members are rejected.
+ */
+export type VariablePatch = {
+  /**
+   * Its value, at most 2,000 characters.
+   */
+  value?: string;
+};
+
+/**
+ * The URL of the page on which users start deployments of a product to some environments, with placeholders.
+ */
+export type DeploymentTemplate = {
+  /**
+   * The template's identifier.
+   */
+  id: string;
+  /**
+   * Its product's identifier.
+   */
+  product_id: string;
+  /**
+   * Its product's name.
+   */
+  product_name: string;
+  /**
+   * Its name, which is the label of the button.
+   */
+  name: string;
+  /**
+   * The URL with placeholders.
+   */
+  url_template: string;
+  /**
+   * The environments, by name; empty when all have been deleted.
+   */
+  environment_ids: Array<string>;
+  /**
+   * The names of these environments, in the same order.
+   */
+  environment_names: Array<string>;
+  /**
+   * Whether the dashboard shows the button.
+   */
+  enabled: boolean;
+  /**
+   * When it was created.
+   */
+  created_at: string;
+  /**
+   * When it was last changed.
+   */
+  updated_at: string;
+};
+
+/**
+ * A page of a list of deployment templates.
+ */
+export type DeploymentTemplateList = {
+  /**
+   * Deployment templates of this page, newest first.
+   */
+  items: Array<DeploymentTemplate>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * A template to create. Unknown members are rejected.
+ */
+export type DeploymentTemplateCreate = {
+  /**
+   * Its name, 1 to 100 characters: the label of the button.
+   */
+  name: string;
+  /**
+   * The product that is deployed.
+   */
+  product_id: string;
+  /**
+   * A URL with placeholders, at most 4,096 characters.
+   */
+  url_template: string;
+  /**
+   * The environments, 1 to 50. The product has no other template for any of them.
+   */
+  environment_ids: Array<string>;
+  /**
+   * Whether the dashboard shows the button; true by default.
+   */
+  enabled?: boolean;
+};
+
+/**
+ * The members to change; absent ones stay. Unknown members are rejected.
+ */
+export type DeploymentTemplatePatch = {
+  /**
+   * Its name, 1 to 100 characters: the label of the button.
+   */
+  name?: string;
+  /**
+   * A URL with placeholders, at most 4,096 characters.
+   */
+  url_template?: string;
+  /**
+   * The environments, 1 to 50. The product has no other template for any of them.
+   */
+  environment_ids?: Array<string>;
+  /**
+   * Whether the dashboard shows the button.
+   */
+  enabled?: boolean;
+};
+
+/**
+ * The version and the environment to render a template for. Unknown members are rejected.
+ */
+export type DeploymentTemplateRender = {
+  /**
+   * A version of the template's product.
+   */
+  version_id: string;
+  /**
+   * One of the template's environments.
+   */
+  environment_id: string;
+};
+
+/**
+ * The URL of a deployment template for a version and an environment.
+ */
+export type RenderedURL = {
+  /**
+   * The URL; its scheme is http or https and its host that of the template.
+   */
+  url: string;
+};
+
+/**
  * An address of the deployment calendar, without its token.
  */
 export type CalendarFeed = {
@@ -3723,6 +3931,16 @@ export type DeliveryID = string;
  * The calendar feed's identifier.
  */
 export type CalendarFeedID = string;
+
+/**
+ * The variable's identifier, a UUID.
+ */
+export type VariableID = string;
+
+/**
+ * The deployment template's identifier, a UUID.
+ */
+export type DeploymentTemplateID = string;
 
 /**
  * The API key's identifier, a UUID. It is not a part of the key itself.
@@ -8453,6 +8671,716 @@ export type PreflightResponses = {
 };
 
 export type PreflightResponse = PreflightResponses[keyof PreflightResponses];
+
+export type ListVariablesData = {
+  body?: never;
+  path?: never;
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/variables/";
+};
+
+export type ListVariablesErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListVariablesError = ListVariablesErrors[keyof ListVariablesErrors];
+
+export type ListVariablesResponses = {
+  /**
+   * A page of variables.
+   */
+  200: VariableList;
+};
+
+export type ListVariablesResponse = ListVariablesResponses[keyof ListVariablesResponses];
+
+export type CreateVariableData = {
+  body: VariableCreate;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path?: never;
+  query?: never;
+  url: "/variables/";
+};
+
+export type CreateVariableErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type CreateVariableError = CreateVariableErrors[keyof CreateVariableErrors];
+
+export type CreateVariableResponses = {
+  /**
+   * The new variable.
+   */
+  201: Variable;
+};
+
+export type CreateVariableResponse = CreateVariableResponses[keyof CreateVariableResponses];
+
+export type DeleteVariableData = {
+  body?: never;
+  headers?: {
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The variable's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/variables/{id}";
+};
+
+export type DeleteVariableErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type DeleteVariableError = DeleteVariableErrors[keyof DeleteVariableErrors];
+
+export type DeleteVariableResponses = {
+  /**
+   * Deleted.
+   */
+  204: void;
+};
+
+export type DeleteVariableResponse = DeleteVariableResponses[keyof DeleteVariableResponses];
+
+export type GetVariableData = {
+  body?: never;
+  path: {
+    /**
+     * The variable's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/variables/{id}";
+};
+
+export type GetVariableErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type GetVariableError = GetVariableErrors[keyof GetVariableErrors];
+
+export type GetVariableResponses = {
+  /**
+   * The variable.
+   */
+  200: Variable;
+};
+
+export type GetVariableResponse = GetVariableResponses[keyof GetVariableResponses];
+
+export type UpdateVariableData = {
+  body: VariablePatch;
+  headers?: {
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The variable's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/variables/{id}";
+};
+
+export type UpdateVariableErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type UpdateVariableError = UpdateVariableErrors[keyof UpdateVariableErrors];
+
+export type UpdateVariableResponses = {
+  /**
+   * The variable as it is now.
+   */
+  200: Variable;
+};
+
+export type UpdateVariableResponse = UpdateVariableResponses[keyof UpdateVariableResponses];
+
+export type ListDeploymentTemplatesData = {
+  body?: never;
+  path?: never;
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+    /**
+     * Only objects of this product, by name (a former one too) or identifier.
+     */
+    product?: string;
+    /**
+     * Only objects of this environment, by name (a former one too) or identifier.
+     */
+    environment?: string;
+  };
+  url: "/deployment-templates/";
+};
+
+export type ListDeploymentTemplatesErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListDeploymentTemplatesError = ListDeploymentTemplatesErrors[keyof ListDeploymentTemplatesErrors];
+
+export type ListDeploymentTemplatesResponses = {
+  /**
+   * A page of deployment templates.
+   */
+  200: DeploymentTemplateList;
+};
+
+export type ListDeploymentTemplatesResponse = ListDeploymentTemplatesResponses[keyof ListDeploymentTemplatesResponses];
+
+export type CreateDeploymentTemplateData = {
+  body: DeploymentTemplateCreate;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path?: never;
+  query?: never;
+  url: "/deployment-templates/";
+};
+
+export type CreateDeploymentTemplateErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type CreateDeploymentTemplateError = CreateDeploymentTemplateErrors[keyof CreateDeploymentTemplateErrors];
+
+export type CreateDeploymentTemplateResponses = {
+  /**
+   * The new template.
+   */
+  201: DeploymentTemplate;
+};
+
+export type CreateDeploymentTemplateResponse =
+  CreateDeploymentTemplateResponses[keyof CreateDeploymentTemplateResponses];
+
+export type DeleteDeploymentTemplateData = {
+  body?: never;
+  headers?: {
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The deployment template's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-templates/{id}";
+};
+
+export type DeleteDeploymentTemplateErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type DeleteDeploymentTemplateError = DeleteDeploymentTemplateErrors[keyof DeleteDeploymentTemplateErrors];
+
+export type DeleteDeploymentTemplateResponses = {
+  /**
+   * Deleted.
+   */
+  204: void;
+};
+
+export type DeleteDeploymentTemplateResponse =
+  DeleteDeploymentTemplateResponses[keyof DeleteDeploymentTemplateResponses];
+
+export type GetDeploymentTemplateData = {
+  body?: never;
+  path: {
+    /**
+     * The deployment template's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-templates/{id}";
+};
+
+export type GetDeploymentTemplateErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type GetDeploymentTemplateError = GetDeploymentTemplateErrors[keyof GetDeploymentTemplateErrors];
+
+export type GetDeploymentTemplateResponses = {
+  /**
+   * The deployment template.
+   */
+  200: DeploymentTemplate;
+};
+
+export type GetDeploymentTemplateResponse = GetDeploymentTemplateResponses[keyof GetDeploymentTemplateResponses];
+
+export type UpdateDeploymentTemplateData = {
+  body: DeploymentTemplatePatch;
+  headers?: {
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The deployment template's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-templates/{id}";
+};
+
+export type UpdateDeploymentTemplateErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type UpdateDeploymentTemplateError = UpdateDeploymentTemplateErrors[keyof UpdateDeploymentTemplateErrors];
+
+export type UpdateDeploymentTemplateResponses = {
+  /**
+   * The template as it is now.
+   */
+  200: DeploymentTemplate;
+};
+
+export type UpdateDeploymentTemplateResponse =
+  UpdateDeploymentTemplateResponses[keyof UpdateDeploymentTemplateResponses];
+
+export type RenderDeploymentTemplateData = {
+  body: DeploymentTemplateRender;
+  path: {
+    /**
+     * The deployment template's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-templates/{id}/render";
+};
+
+export type RenderDeploymentTemplateErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type RenderDeploymentTemplateError = RenderDeploymentTemplateErrors[keyof RenderDeploymentTemplateErrors];
+
+export type RenderDeploymentTemplateResponses = {
+  /**
+   * The URL.
+   */
+  200: RenderedURL;
+};
+
+export type RenderDeploymentTemplateResponse =
+  RenderDeploymentTemplateResponses[keyof RenderDeploymentTemplateResponses];
 
 export type ListApiKeysData = {
   body?: never;
