@@ -30,7 +30,7 @@ describe("old data", suite, () => {
         const refuse = (route) => route.fulfill({ status, headers, json: { detail: "refused" } });
         await context.route(/\/environment-state\//, refuse);
         const age = ageIn(page.getByRole("main"));
-        await age.getByRole("status").getByText(cause).waitFor();
+        await age.getByText(cause).waitFor();
         await age.getByText(/^These data are ([5-9]|\d\d+) s old\.$/).waitFor();
         assert.ok((await page.getByRole("gridcell").count()) > 0, "the data stay");
         await keepPicture(page, `old-data-${status}`);

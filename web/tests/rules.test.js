@@ -228,9 +228,16 @@ describe("deployment rules", suite, () => {
       await dialog.getByText("Of 1 deployment that started in the last 30 days, it would have blocked 1.").waitFor();
       await dialog.getByRole("link", { name: "ruled 1" }).waitFor();
       await assertAccessibleInEveryLook(page, "rule-switch-on");
+      // Polls wait: after one of them, the page would have the revision of the other user.
+      const isPoll = (url) => url.pathname === `/deployment-rules/${id}`;
+      const refused = page.waitForResponse((answer) => answer.status() === 412);
+      const onPoll = (route) =>
+        route.request().method() === "GET" ? refused.then(() => route.continue()) : route.continue();
+      await page.route(isPoll, onPoll);
       await call("PATCH", `/deployment-rules/${id}`, { priority: 7 });
       await submit(dialog, "Switch on");
       await dialog.getByText("Another user has changed this rule.").waitFor();
+      await page.unroute(isPoll, onPoll);
       await submit(dialog, "Switch on");
       await dialog.waitFor({ state: "detached" });
       await page.getByText("✓enabled").waitFor();

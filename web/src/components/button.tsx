@@ -40,7 +40,7 @@ export function buttonClass(kind: keyof typeof KINDS = "secondary", small = fals
   return cx(
     "inline-flex items-center justify-center gap-1.5 rounded-md border font-medium whitespace-nowrap select-none",
     "disabled:opacity-55 aria-busy:opacity-55",
-    small ? "min-h-7 px-2 text-sm" : "min-h-8 px-3 text-base",
+    small ? "min-h-7 min-w-7 px-2 text-sm" : "min-h-8 px-3 text-base",
     KINDS[kind],
   );
 }

@@ -25,7 +25,8 @@ export function OldData({ query, className }: { query: Freshness; className?: st
       className={cx("flex flex-wrap items-center gap-x-2 bg-warn-soft px-4 py-1.5 text-sm text-warn", className)}
     >
       <span aria-hidden="true">⚠</span>
-      <span role="status">{causeOf(error)}</span>
+      {/* The banner of the frame announces that the server is away. */}
+      <span role={isAway(error) ? undefined : "status"}>{causeOf(error)}</span>
       <Age since={dataUpdatedAt} />
       {error instanceof Unauthenticated ? (
         <button type="button" className="min-h-6 font-medium underline" onClick={requireSignIn}>

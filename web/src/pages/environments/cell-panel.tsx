@@ -162,7 +162,10 @@ function History({ deployments, current }: { deployments: readonly Deployment[];
           <li key={deployment.id} className="flex items-start justify-between gap-3 px-4 py-2">
             <div className="min-w-0">
               <div className="flex items-center gap-2">
-                <AppLink to={`/deployments/${deployment.id}`} className="min-w-0 rounded font-medium hover:underline">
+                <AppLink
+                  to={`/deployments/${deployment.id}`}
+                  className="min-w-0 rounded leading-6 font-medium hover:underline"
+                >
                   <VersionName cut>{deployment.version}</VersionName>
                 </AppLink>
                 <StatusBadge status={deployment.status} isStale={deployment.is_stale} />

@@ -123,7 +123,7 @@ function ChannelLink({ channel, to, text }: { channel: NotificationChannel; to: 
       to={to}
       search={{ channel_id: channel.id }}
       aria-label={`${text} of ${channel.name}`}
-      className="text-accent underline"
+      className="inline-flex min-h-6 items-center text-accent underline"
     >
       {text}
     </AppLink>

@@ -160,7 +160,7 @@ function EventName({ delivery: { event_type, object_id } }: { delivery: Notifica
       : null;
   if (!path || !object_id) return <span className="font-medium">{text}</span>;
   return (
-    <AppLink to={`${path}/${object_id}`} className="font-medium text-accent underline">
+    <AppLink to={`${path}/${object_id}`} className="inline-flex min-h-6 items-center font-medium text-accent underline">
       {text}
     </AppLink>
   );

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { Deployment, EnvironmentState } from "@versioner/client";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 
 import { productHistoryQuery, runningBeforeQuery } from "../../api/products";
 import { AppLink } from "../../components/app-link";
@@ -14,6 +14,7 @@ import { cx } from "../../lib/cx";
 import { useNow } from "../../lib/live";
 import { useFilters } from "../../lib/search";
 import { absoluteTime } from "../../lib/time";
+import { DeploymentTable } from "../deployments/deployment-table";
 import { type Timeline, timelineEnvironments, timelinesOf, MAX_TIMELINES } from "./timelines-data";
 
 const HOUR = 3_600_000;
@@ -87,8 +88,24 @@ function Timelines({
     <div className="px-4 py-3">
       <OldData query={history.error ? history : before} className="mb-2 rounded-md" />
       <Chart timelines={timelines} start={start} now={now} />
+      <AsList timelines={timelines} />
       <Notes states={states} isCut={history.data.isCut} />
     </div>
+  );
+}
+
+/** The deployments of the timelines, for the keyboard and for those that are too short to be clicked. */
+function AsList({ timelines }: { timelines: readonly Timeline[] }) {
+  const [isOpen, setOpen] = useState(false);
+  const deployments = () =>
+    timelines
+      .flatMap(({ segments, marks }) => [...segments.map(({ deployment }) => deployment), ...marks])
+      .sort((a, b) => Date.parse(b.occurred_at) - Date.parse(a.occurred_at));
+  return (
+    <details className="pt-2" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary className="min-h-6 rounded leading-6 text-accent">As a list</summary>
+      {isOpen ? <DeploymentTable deployments={deployments()} hideProduct /> : null}
+    </details>
   );
 }
 
@@ -157,7 +174,7 @@ interface TimelineBarProps {
   position: (time: number) => number;
 }
 
-/** The lists below have the same deployments, so the segments take no focus of their own. */
+/** The list below has the same deployments, so the segments take no focus of their own. */
 function TimelineBar({ timeline, colours, position }: TimelineBarProps) {
   return (
     <ol aria-label={`Versions in ${timeline.name}`} className="relative h-7 min-w-0 grow rounded bg-raised">
@@ -202,12 +219,17 @@ function Mark({ deployment, position }: { deployment: Deployment; position: Time
         to={`/deployments/${deployment.id}`}
         tabIndex={-1}
         title={`${deployment.version} ${word}: ${absoluteTime(Date.parse(deployment.deployed_at))}`}
-        className={cx(
-          "flex size-4 items-center justify-center rounded-full text-[0.625rem] leading-none font-bold text-surface",
-          isBusy ? "bg-busy" : deployment.status === "failed" ? "bg-bad" : "bg-warn",
-        )}
+        className="flex size-6 justify-center text-[0.625rem] leading-4 font-bold text-surface"
       >
-        <span aria-hidden="true">{isBusy ? "◐" : deployment.status === "failed" ? "✕" : "!"}</span>
+        <span
+          aria-hidden="true"
+          className={cx(
+            "size-4 rounded-full text-center",
+            isBusy ? "bg-busy" : deployment.status === "failed" ? "bg-bad" : "bg-warn",
+          )}
+        >
+          {isBusy ? "◐" : deployment.status === "failed" ? "✕" : "!"}
+        </span>
         <span className="sr-only">{`${deployment.version} ${word}`}</span>
       </AppLink>
     </li>

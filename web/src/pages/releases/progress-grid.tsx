@@ -80,7 +80,10 @@ function Grid({ cells }: { cells: readonly Cell[] }) {
             </th>
             {columns.map(({ environment_id, environment_name }) => (
               <th key={environment_id} scope="col" className="h-8 min-w-28 px-3 font-medium">
-                <AppLink to={`/environments/${environment_id}`} className="rounded hover:underline">
+                <AppLink
+                  to={`/environments/${environment_id}`}
+                  className="inline-flex min-h-6 min-w-6 items-center rounded hover:underline"
+                >
                   <Name>{environment_name}</Name>
                 </AppLink>
               </th>
